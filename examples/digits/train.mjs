@@ -4,8 +4,9 @@
 //   node examples/digits/train.mjs --hold-out [--json FILE]
 //
 // The same arguments give the same bytes, on every run and every engine that keeps to IEEE 754 (see
-// learn.mjs). The settings below were chosen with --hold-out, which trains on four fifths of the
-// training part, judges on the last fifth of it, and writes no weights: the test set had no say.
+// learn.mjs). The settings below were chosen on such samples as --hold-out sets apart: it judges on
+// each fifth sample of the training part, trains on the others, and writes no weights. The test set
+// had no say.
 
 import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
