@@ -1,0 +1,211 @@
+/**
+ * Packing: both operands are laid down in the order in which the tile reads them (gemm/tile.ts).
+ * What lies beyond n or beyond the depth is filled with 0, which adds nothing to any sum.
+ */
+import { flip_i8x16, load8_i16x8, offset7_i8x16, ones_i16x8 } from "../lanes";
+
+/** Columns of an rhs panel. */
+export const PANEL: i32 = 8;
+
+/** The k of one group: what fills 32 bits of lhs lanes L. */
+export function group<L>(): i32 {
+  return sizeof<L>() == 2 ? 2 : 4;
+}
+export function groups<L>(depth: i32): i32 {
+  return sizeof<L>() == 2 ? (depth + 1) >> 1 : (depth + 3) >> 2;
+}
+
+/** How raw rhs bytes become what the tile wants: u8 → i8 by flipping bit 7, 7 bit → [0, 127] by + 64. */
+function recode<L>(x: v128, flip: v128, offset: v128): v128 {
+  x = v128.xor(x, flip);
+  return sizeof<L>() == 2 ? x : i8x16.add(x, offset);
+}
+
+/** A panel whose eight columns lie side by side in memory: rows of k are interleaved. */
+function interleave<L>(
+  src: usize,
+  strideK: usize,
+  whole: i32,
+  dst: usize,
+  flip: v128,
+  offset: v128,
+): void {
+  for (; whole > 0; whole--, src += strideK * group<L>(), dst += 8 * group<L>()) {
+    // biome-ignore format: one picture
+    const ab = i8x16.shuffle(
+      v128.load64_zero(src), v128.load64_zero(src + strideK),
+      0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    if (sizeof<L>() == 2) {
+      v128.store(dst, recode<L>(ab, flip, offset));
+    } else {
+      // biome-ignore format: one picture
+      const cd = i8x16.shuffle(
+        v128.load64_zero(src + 2 * strideK), v128.load64_zero(src + 3 * strideK),
+        0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+      v128.store(dst, recode<L>(i16x8.shuffle(ab, cd, 0, 8, 1, 9, 2, 10, 3, 11), flip, offset));
+      v128.store(
+        dst,
+        recode<L>(i16x8.shuffle(ab, cd, 4, 12, 5, 13, 6, 14, 7, 15), flip, offset),
+        16,
+      );
+    }
+  }
+}
+
+/** One column whose k lie side by side: 16 k a turn, each group stored to its place in the panel. */
+function scatter<L>(src: usize, turns: i32, dst: usize, flip: v128, offset: v128): void {
+  for (; turns > 0; turns--, src += 16, dst += 128) {
+    const x = recode<L>(v128.load(src), flip, offset);
+    if (sizeof<L>() == 2) {
+      v128.store16_lane(dst, x, 0);
+      v128.store16_lane(dst, x, 1, 16);
+      v128.store16_lane(dst, x, 2, 32);
+      v128.store16_lane(dst, x, 3, 48);
+      v128.store16_lane(dst, x, 4, 64);
+      v128.store16_lane(dst, x, 5, 80);
+      v128.store16_lane(dst, x, 6, 96);
+      v128.store16_lane(dst, x, 7, 112);
+    } else {
+      v128.store32_lane(dst, x, 0);
+      v128.store32_lane(dst, x, 1, 32);
+      v128.store32_lane(dst, x, 2, 64);
+      v128.store32_lane(dst, x, 3, 96);
+    }
+  }
+}
+
+/** Sums of the eight columns of a panel of quads, as stored. */
+function sumColumns(panel: usize, count: i32, sums: usize): void {
+  let left = i32x4.splat(0);
+  let right = left;
+  const ones = ones_i16x8();
+  for (; count > 0; count--, panel += 32) {
+    const a = i16x8.extadd_pairwise_i8x16_s(v128.load(panel));
+    const b = i16x8.extadd_pairwise_i8x16_s(v128.load(panel, 16));
+    left = i32x4.add(left, i32x4.dot_i16x8_s(a, ones));
+    right = i32x4.add(right, i32x4.dot_i16x8_s(b, ones));
+  }
+  v128.store(sums, left);
+  v128.store(sums, right, 16);
+}
+
+/**
+ * rhs [depth, n], its element (k, j) at src + k · strideK + j · strideN, to panels
+ * [n/8][groups][8][group] of i8. `unsigned` says that the bytes are u8; 7-bit weights for lanes i8 are
+ * moved by 64. For lanes i8 the column sums of what was stored go to `sums`: i32, n rounded up to 8.
+ */
+export function packRhs<L>(
+  src: usize,
+  strideK: usize,
+  strideN: usize,
+  depth: i32,
+  n: i32,
+  unsigned: bool,
+  dst: usize,
+  sums: usize,
+): void {
+  const flip = unsigned ? flip_i8x16() : i8x16.splat(0);
+  const offset = offset7_i8x16();
+  const flipOne = unsigned ? 0x80 : 0;
+  const offsetOne = sizeof<L>() == 2 ? 0 : 64;
+  const count = groups<L>(depth);
+  const bytes = <usize>count * 8 * group<L>();
+  for (let j = 0; j < n; j += PANEL, src += PANEL * strideN, dst += bytes, sums += 32) {
+    const columns = min(n - j, PANEL);
+    // groups that one of the two quick ways has laid down for all columns
+    let done = 0;
+    if (strideN == 1 && columns == PANEL) {
+      done = depth / group<L>();
+      interleave<L>(src, strideK, done, dst, flip, offset);
+    } else if (strideK == 1) {
+      const turns = depth >> 4;
+      done = turns * (16 / group<L>());
+      if (columns < PANEL) memory.fill(dst, 0, <usize>done * 8 * group<L>());
+      for (let c = 0; c < columns; c++) {
+        scatter<L>(src + c * strideN, turns, dst + c * group<L>(), flip, offset);
+      }
+    }
+    let at = dst + <usize>done * 8 * group<L>();
+    for (let g = done; g < count; g++) {
+      for (let c = 0; c < PANEL; c++) {
+        for (let i = 0; i < group<L>(); i++, at++) {
+          const k = g * group<L>() + i;
+          let x = 0;
+          if (c < columns && k < depth) {
+            x = (<i32>load<u8>(src + k * strideK + c * strideN) ^ flipOne) + offsetOne;
+          }
+          store<u8>(at, <u8>x);
+        }
+      }
+    }
+    if (sizeof<L>() == 1) sumColumns(dst, count, sums);
+  }
+}
+
+/** The lhs element as the tile wants it: i16 without its zero point, or i8. */
+function lhsOne<T, L>(src: usize, zero: i32): i32 {
+  const x = <i32>load<T>(src);
+  return sizeof<L>() == 2 ? x - zero : isSigned<T>() ? x : x - 128;
+}
+
+/**
+ * R rows of lhs, `stride` bytes apart, to one panel [groups][R][group] of L, where only the first
+ * `rows` exist: the last one stands in for those that do not, and their results are never written.
+ *
+ * Lanes i16 hold x − zero, lanes i8 hold x (u8: x − 128). `sums` receives, for each row,
+ * Σ (x − zero) over the true depth: i32 [R].
+ */
+export function packLhs<T, R, L>(
+  src: usize,
+  stride: usize,
+  rows: i32,
+  depth: i32,
+  zeros: usize,
+  zeroStep: usize,
+  dst: usize,
+  sums: usize,
+): void {
+  const ones = ones_i16x8();
+  const flip = isSigned<T>() ? i8x16.splat(0) : flip_i8x16();
+  const apart: usize = sizeof<R>() * 4;
+  for (let r = 0; r < <i32>sizeof<R>(); r++, dst += 4, sums += 4) {
+    const row = src + <usize>min(r, rows - 1) * stride;
+    const zero = load<i32>(zeros + <usize>min(r, rows - 1) * zeroStep);
+    const zero_i16x8 = i16x8.splat(<i16>zero);
+    let sum_i32x4 = i32x4.splat(0);
+    let at = dst;
+    let k = 0;
+    if (sizeof<L>() == 2) {
+      for (; k + 8 <= depth; k += 8, at += 4 * apart) {
+        const x = i16x8.sub(load8_i16x8<T>(row + k), zero_i16x8);
+        sum_i32x4 = i32x4.add(sum_i32x4, i32x4.dot_i16x8_s(x, ones));
+        v128.store32_lane(at, x, 0);
+        v128.store32_lane(at + apart, x, 1);
+        v128.store32_lane(at + 2 * apart, x, 2);
+        v128.store32_lane(at + 3 * apart, x, 3);
+      }
+    } else {
+      for (; k + 16 <= depth; k += 16, at += 4 * apart) {
+        const x = v128.xor(v128.load(row + k), flip);
+        const sum_i16x8 = i16x8.extadd_pairwise_i8x16_s(x);
+        sum_i32x4 = i32x4.add(sum_i32x4, i32x4.dot_i16x8_s(sum_i16x8, ones));
+        v128.store32_lane(at, x, 0);
+        v128.store32_lane(at + apart, x, 1);
+        v128.store32_lane(at + 2 * apart, x, 2);
+        v128.store32_lane(at + 3 * apart, x, 3);
+      }
+    }
+    let sum = i32x4.extract_lane(sum_i32x4, 0) + i32x4.extract_lane(sum_i32x4, 1);
+    sum += i32x4.extract_lane(sum_i32x4, 2) + i32x4.extract_lane(sum_i32x4, 3);
+    for (; k < depth; k += group<L>(), at += apart) {
+      for (let i = 0; i < group<L>(); i++) {
+        const x = k + i < depth ? lhsOne<T, L>(row + k + i, zero) : 0;
+        store<L>(at + i * sizeof<L>(), <L>x);
+        sum += x;
+      }
+    }
+    // lanes i8 were summed as stored: bring the sum to x − zero
+    if (sizeof<L>() == 1) sum += depth * ((isSigned<T>() ? 0 : 128) - zero);
+    store<i32>(sums, sum);
+  }
+}

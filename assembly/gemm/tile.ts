@@ -1,0 +1,79 @@
+/**
+ * The tile: R rows by 8 columns of accumulators, kept in registers over the whole depth.
+ * It is written for two lanes L of lhs, which differ in how many k fill 32 bits, a group:
+ *
+ *              rhs panel: 8 columns, a group of k each   one turn of the loop (a group of k):
+ *              ┌─────────────────────────────┐
+ *              │ c0 k0 k1 │ c1 k0 k1 │ … │ c7 │          2 loads of rhs; for i16 they widen 16 bytes
+ *              └─────────────────────────────┘           R loads broadcast a group of lhs each
+ *   lhs panel  ┌─────────────────────────────┐           2·R dot products, 2·R additions
+ *   r0 k0 k1   │ acc r0: c0 … c3 │ c4 … c7   │
+ *   r1 k0 k1   │ acc r1                      │           R = 4 holds 8 accumulators, 2 of rhs and
+ *   …          └─────────────────────────────┘           1 of lhs: 11 of the 16 registers of x64
+ *
+ *   L     group   lhs panel            rhs panel
+ *   i16   2 k     [k/2][R][2] i16      [k/2][8][2] i8         every 8-bit weight, every build
+ *   i8    4 k     [k/4][R][4] i8       [k/4][8][4] in [0,127] 7-bit weights, relaxed build
+ *
+ * The ranges that make it exact stand at `dot_i32x4`; the packer guarantees them.
+ *
+ * One group a turn: unrolling by hand spilled registers, and V8 unrolls small loops itself.
+ * The tile stays out of line (it is called from several places): inlined into the blocking loops,
+ * its registers were shared with the loop's own variables.
+ */
+import { dot_i32x4, load8_i16x8, ones_i16x8 } from "../lanes";
+
+/** Half a group-row of the rhs panel: four columns. */
+function loadRhs<L>(address: usize): v128 {
+  return sizeof<L>() == 2 ? load8_i16x8<i8>(address) : v128.load(address);
+}
+
+/**
+ * acc [R][8] i32 = lhs panel · rhs panel over `groups` groups of k.
+ * A generic takes types, not numbers: the size of R in bytes is the number of rows (u8, u16, u32).
+ */
+export function tile<R, L>(lhs: usize, rhs: usize, groups: i32, acc: usize): void {
+  const rows = sizeof<R>();
+  const half: usize = sizeof<L>() == 2 ? 8 : 16;
+  const ones = ones_i16x8();
+  let a0 = i32x4.splat(0);
+  let a1 = a0;
+  let b0 = a0;
+  let b1 = a0;
+  let c0 = a0;
+  let c1 = a0;
+  let d0 = a0;
+  let d1 = a0;
+  for (const end = rhs + <usize>groups * half * 2; rhs < end; rhs += half * 2, lhs += rows * 4) {
+    const left = loadRhs<L>(rhs);
+    const right = loadRhs<L>(rhs + half);
+    let row = v128.load32_splat(lhs);
+    a0 = dot_i32x4<L>(row, left, ones, a0);
+    a1 = dot_i32x4<L>(row, right, ones, a1);
+    if (rows > 1) {
+      row = v128.load32_splat(lhs, 4);
+      b0 = dot_i32x4<L>(row, left, ones, b0);
+      b1 = dot_i32x4<L>(row, right, ones, b1);
+    }
+    if (rows > 2) {
+      row = v128.load32_splat(lhs, 8);
+      c0 = dot_i32x4<L>(row, left, ones, c0);
+      c1 = dot_i32x4<L>(row, right, ones, c1);
+      row = v128.load32_splat(lhs, 12);
+      d0 = dot_i32x4<L>(row, left, ones, d0);
+      d1 = dot_i32x4<L>(row, right, ones, d1);
+    }
+  }
+  v128.store(acc, a0);
+  v128.store(acc, a1, 16);
+  if (rows > 1) {
+    v128.store(acc, b0, 32);
+    v128.store(acc, b1, 48);
+  }
+  if (rows > 2) {
+    v128.store(acc, c0, 64);
+    v128.store(acc, c1, 80);
+    v128.store(acc, d0, 96);
+    v128.store(acc, d1, 112);
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The vocabulary of lanes: what the kernels and the GEMM epilogue share, each rule once as a scalar
+ * and once as its vector twin. This is the only file that knows the relaxed instruction set.
+ */
+
+/** True in the build that may use relaxed SIMD. A compile-time constant: the other branch vanishes. */
+// @ts-expect-error: ASC_FEATURE_* are constants of the compiler
+export const RELAXED: bool = ASC_FEATURE_RELAXED_SIMD;
+
+/**
+ * Vector constants live in memory and are loaded before a loop: V8 builds a `v128.const` anew at
+ * every use, which halved the speed of the quantizer and of the two-step dot product.
+ *
+ *   0  1.5 · 2^23 in f32: x + MAGIC has round-half-even(x) in its low bits while |x| ≤ 2^22
+ *  16  2^21 in f32: larger than any integer that can survive saturation to 8 bits
+ *  32  1 in i16: sums pairs through dot_i16x8_s
+ *  48  0x80 in i8: turns u8 into i8 with the zero point moved by 128
+ *  64  64 in i8: moves the 7-bit range [-64, 63] to [0, 127]
+ */
+const CONSTANTS = memory.data<u32>(
+  [
+    0x4b400000, 0x4b400000, 0x4b400000, 0x4b400000, 0x4a000000, 0x4a000000, 0x4a000000, 0x4a000000,
+    0x00010001, 0x00010001, 0x00010001, 0x00010001, 0x80808080, 0x80808080, 0x80808080, 0x80808080,
+    0x40404040, 0x40404040, 0x40404040, 0x40404040,
+  ],
+  16,
+);
+
+export const MAGIC_BITS: i32 = 0x4b400000;
+const LIMIT: f32 = 2097152;
+
+export function magic_f32x4(): v128 {
+  return v128.load(CONSTANTS);
+}
+export function limit_f32x4(): v128 {
+  return v128.load(CONSTANTS, 16);
+}
+export function ones_i16x8(): v128 {
+  return v128.load(CONSTANTS, 32);
+}
+export function flip_i8x16(): v128 {
+  return v128.load(CONSTANTS, 48);
+}
+export function offset7_i8x16(): v128 {
+  return v128.load(CONSTANTS, 64);
+}
+
+/** The least and the greatest value of an 8-bit type. */
+export function lowest<T>(): i32 {
+  return isSigned<T>() ? -128 : 0;
+}
+export function highest<T>(): i32 {
+  return isSigned<T>() ? 127 : 255;
+}
+
+/**
+ * Rounds to the nearest integer, ties to even; NaN becomes 0, and what no 8-bit type can hold is cut
+ * at ±2^21 so that the zero point can be added without wrapping (docs/math.md, 4).
+ */
+export function round(x: f32): i32 {
+  x = x == x ? x : 0;
+  x = x > -LIMIT ? x : -LIMIT;
+  x = x < LIMIT ? x : LIMIT;
+  return i32(nearest(x));
+}
+
+/** The vector twin of `round`. The result still carries MAGIC_BITS, which the caller subtracts. */
+export function round_f32x4(x: v128, limit: v128, magic: v128): v128 {
+  x = v128.and(x, f32x4.eq(x, x));
+  x = f32x4.pmax(f32x4.neg(limit), x);
+  x = f32x4.pmin(limit, x);
+  return f32x4.add(x, magic);
+}
+
+/** Clamps an integer. */
+export function saturate(x: i32, low: i32, high: i32): i32 {
+  return min(max(x, low), high);
+}
+
+/** round((acc + bias) · multiplier) + zeroPoint, saturated: requantization (docs/math.md, 8). */
+export function requantizeOne<T>(
+  acc: i32,
+  bias: i32,
+  multiplier: f32,
+  zero: i32,
+  low: i32,
+  high: i32,
+): T {
+  return <T>saturate(round(<f32>(acc + bias) * multiplier) + zero, low, high);
+}
+
+/** The vector twin of `requantizeOne`, before saturation: four lanes of i32. `offset` is zeroPoint − MAGIC_BITS. */
+export function requantizeFour(
+  acc: v128,
+  bias: v128,
+  multiplier: v128,
+  limit: v128,
+  magic: v128,
+  offset: v128,
+): v128 {
+  const x = f32x4.mul(f32x4.convert_i32x4_s(i32x4.add(acc, bias)), multiplier);
+  return i32x4.add(round_f32x4(x, limit, magic), offset);
+}
+
+/** Saturates four vectors of i32 to one of 16 lanes of T. */
+export function narrow<T>(a_i32x4: v128, b_i32x4: v128, c_i32x4: v128, d_i32x4: v128): v128 {
+  const ab_i16x8 = i16x8.narrow_i32x4_s(a_i32x4, b_i32x4);
+  const cd_i16x8 = i16x8.narrow_i32x4_s(c_i32x4, d_i32x4);
+  return isSigned<T>()
+    ? i8x16.narrow_i16x8_s(ab_i16x8, cd_i16x8)
+    : i8x16.narrow_i16x8_u(ab_i16x8, cd_i16x8);
+}
+
+/** Clamps 16 lanes of T to [low, high]. */
+export function clamp8<T>(x: v128, low: v128, high: v128): v128 {
+  return isSigned<T>()
+    ? i8x16.min_s(i8x16.max_s(x, low), high)
+    : i8x16.min_u(i8x16.max_u(x, low), high);
+}
+
+/** Eight 8-bit elements of T, widened to i16. */
+export function load8_i16x8<T>(address: usize): v128 {
+  return isSigned<T>() ? v128.load8x8_s(address) : v128.load8x8_u(address);
+}
+
+/**
+ * acc + the sums of the products that lie side by side in a 32-bit lane: the dot product of the GEMM.
+ * L is the lane of lhs:
+ *
+ *   i16  two products. lhs in [-255, 255], rhs i8 widened to i16: a pair is at most 65 280. Exact.
+ *   i8   four products, relaxed SIMD. rhs in [0, 127]: inside this range all engines agree, and no
+ *        pair leaves 16 bits (2 · 127 · −128 = −32 512). Two steps, since the fused form
+ *        i32x4.relaxed_dot_i8x16_i7x16_add_s is miscomputed by the baseline compiler of Node 20.
+ */
+export function dot_i32x4<L>(lhs: v128, rhs: v128, ones_i16: v128, acc: v128): v128 {
+  if (sizeof<L>() == 2) return i32x4.add(acc, i32x4.dot_i16x8_s(lhs, rhs));
+  const pairs_i16x8 = i16x8.relaxed_dot_i8x16_i7x16_s(lhs, rhs);
+  return i32x4.add(acc, i32x4.dot_i16x8_s(pairs_i16x8, ones_i16));
+}

@@ -1,0 +1,89 @@
+/**
+ * The least and the greatest value of each channel of [outer, channels, inner], in f32.
+ * NaN is skipped; −0 is reported as +0, since which zero comes first would depend on the lane.
+ * A channel without a number reports +Infinity and −Infinity.
+ */
+
+/** The running extremes of one contiguous run, read back by `lowestOf` and `highestOf`. */
+function least(x: v128): f32 {
+  const pair = f32x4.pmin(x, i32x4.shuffle(x, x, 2, 3, 0, 1));
+  return f32x4.extract_lane(f32x4.pmin(pair, i32x4.shuffle(pair, pair, 1, 0, 3, 2)), 0);
+}
+function greatest(x: v128): f32 {
+  const pair = f32x4.pmax(x, i32x4.shuffle(x, x, 2, 3, 0, 1));
+  return f32x4.extract_lane(f32x4.pmax(pair, i32x4.shuffle(pair, pair, 1, 0, 3, 2)), 0);
+}
+
+/** Stores the extremes of one contiguous run, joined with those that stand at low and high already. */
+export function extremesRun(src: usize, n: i32, low: usize, high: usize): void {
+  // pmin(acc, x) is x < acc ? x : acc, so that a NaN in x is skipped
+  let low0 = f32x4.splat(load<f32>(low));
+  let low1 = low0;
+  let high0 = f32x4.splat(load<f32>(high));
+  let high1 = high0;
+  const end = src + ((<usize>n) << 2);
+  for (const stop = src + ((<usize>n & ~15) << 2); src < stop; src += 64) {
+    const a = v128.load(src);
+    const b = v128.load(src, 16);
+    const c = v128.load(src, 32);
+    const d = v128.load(src, 48);
+    low0 = f32x4.pmin(f32x4.pmin(low0, a), c);
+    low1 = f32x4.pmin(f32x4.pmin(low1, b), d);
+    high0 = f32x4.pmax(f32x4.pmax(high0, a), c);
+    high1 = f32x4.pmax(f32x4.pmax(high1, b), d);
+  }
+  let l = least(f32x4.pmin(low0, low1));
+  let h = greatest(f32x4.pmax(high0, high1));
+  for (; src < end; src += 4) {
+    const x = load<f32>(src);
+    l = x < l ? x : l;
+    h = x > h ? x : h;
+  }
+  store<f32>(low, l + 0);
+  store<f32>(high, h + 0);
+}
+
+/** Four channels at a time, down the rows of [outer, channels]. */
+function extremesAcross(src: usize, outer: i32, channels: i32, low: usize, high: usize): void {
+  const stride = (<usize>channels) << 2;
+  const zero = f32x4.splat(0);
+  let c = 0;
+  for (; c + 4 <= channels; c += 4, src += 16, low += 16, high += 16) {
+    let l = v128.load(low);
+    let h = v128.load(high);
+    for (let o = 0, at = src; o < outer; o++, at += stride) {
+      const x = v128.load(at);
+      l = f32x4.pmin(l, x);
+      h = f32x4.pmax(h, x);
+    }
+    v128.store(low, f32x4.add(l, zero));
+    v128.store(high, f32x4.add(h, zero));
+  }
+  for (; c < channels; c++, src += 4, low += 4, high += 4) {
+    for (let o = 0, at = src; o < outer; o++, at += stride) extremesRun(at, 1, low, high);
+  }
+}
+
+/** lows[channels] and highs[channels], both f32. */
+export function extremes_f32(
+  src: usize,
+  outer: i32,
+  channels: i32,
+  inner: i32,
+  lows: usize,
+  highs: usize,
+): void {
+  for (let c = 0; c < channels; c++) {
+    store<f32>(lows + ((<usize>c) << 2), Infinity);
+    store<f32>(highs + ((<usize>c) << 2), -Infinity);
+  }
+  if (inner == 1) {
+    extremesAcross(src, outer, channels, lows, highs);
+    return;
+  }
+  for (let o = 0; o < outer; o++) {
+    for (let c = 0; c < channels; c++, src += (<usize>inner) << 2) {
+      extremesRun(src, inner, lows + ((<usize>c) << 2), highs + ((<usize>c) << 2));
+    }
+  }
+}

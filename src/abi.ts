@@ -1,0 +1,151 @@
+/**
+ * The one typed statement of what the wasm modules export. Addresses and strides are in bytes, counts in
+ * elements; every build exports the same names. Data are laid out [outer, channels, inner].
+ */
+export interface Kernels {
+  readonly memory: LinearMemory;
+  heap_base(): number;
+
+  quantize_f32_i8: Quantize;
+  quantize_f32_u8: Quantize;
+  quantize_rows_f32_i8(
+    src: number,
+    stride: number,
+    dst: number,
+    rows: number,
+    columns: number,
+    scales: number,
+    scratch: number,
+  ): void;
+  quantize_rows_f32_u8(
+    src: number,
+    stride: number,
+    dst: number,
+    rows: number,
+    columns: number,
+    scales: number,
+    zeros: number,
+    scratch: number,
+  ): void;
+
+  dequantize_i8_f32: Dequantize;
+  dequantize_u8_f32: Dequantize;
+  dequantize_i32_f32: Dequantize;
+  gather_i8_f32: Gather;
+  gather_u8_f32: Gather;
+
+  clamp_f32: Clamp;
+  clamp_i32: Clamp;
+  clamp_i8: Clamp;
+  clamp_u8: Clamp;
+
+  extremes_f32(
+    src: number,
+    outer: number,
+    channels: number,
+    inner: number,
+    lows: number,
+    highs: number,
+  ): void;
+
+  requantize_i32_i8: Requantize;
+  requantize_i32_u8: Requantize;
+
+  packed_bytes(depth: number, n: number, quads: number): number;
+  pack_rhs(
+    src: number,
+    strideK: number,
+    strideN: number,
+    depth: number,
+    n: number,
+    unsigned: number,
+    quads: number,
+    dst: number,
+    sums: number,
+  ): void;
+  gemm_workspace(m: number, depth: number, quads: number): number;
+  gemm_i32: Gemm;
+  gemm_f32: Gemm;
+  gemm_i8: Gemm;
+  gemm_u8: Gemm;
+
+  top_k_f32(scores: number, n: number, k: number, indices: number, best: number): number;
+}
+
+/** What the wrapper needs of a WebAssembly.Memory. */
+export interface LinearMemory {
+  readonly buffer: ArrayBuffer;
+  grow(pages: number): number;
+}
+
+type Quantize = (
+  src: number,
+  dst: number,
+  outer: number,
+  channels: number,
+  inner: number,
+  scales: number,
+  zeros: number,
+  low: number,
+  high: number,
+) => void;
+
+type Dequantize = (
+  src: number,
+  dst: number,
+  outer: number,
+  channels: number,
+  inner: number,
+  scales: number,
+  zeros: number,
+) => void;
+
+type Gather = (
+  table: number,
+  columns: number,
+  scales: number,
+  zeros: number,
+  ids: number,
+  n: number,
+  dst: number,
+) => void;
+
+type Clamp = (src: number, dst: number, n: number, low: number, high: number) => void;
+
+type Requantize = (
+  src: number,
+  dst: number,
+  outer: number,
+  channels: number,
+  inner: number,
+  bias: number,
+  multipliers: number,
+  zero: number,
+  low: number,
+  high: number,
+) => void;
+
+type Gemm = (
+  lhs: number,
+  lhsStride: number,
+  lhsUnsigned: number,
+  lhsZeros: number,
+  lhsZeroStep: number,
+  rhs: number,
+  rhsZeros: number,
+  rhsSums: number,
+  quads: number,
+  m: number,
+  n: number,
+  depth: number,
+  rowScales: number,
+  rowScaleStep: number,
+  columnScales: number,
+  bias: number,
+  low: number,
+  high: number,
+  zero: number,
+  dst: number,
+  dstStride: number,
+  workspace: number,
+) => void;

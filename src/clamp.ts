@@ -1,0 +1,45 @@
+import { checkInteger, checkNumber, rangeFault } from "./check.ts";
+import type { DType } from "./dtype.ts";
+import { type Data, framed, type InKind, operand, target } from "./frame.ts";
+import { type Bytelane, checkLane } from "./lane.ts";
+import { Tensor } from "./tensor.ts";
+
+const LIMITS: Readonly<Record<Exclude<DType, "f32">, readonly [number, number]>> = {
+  i8: [-128, 127],
+  u8: [0, 255],
+  i32: [-(2 ** 31), 2 ** 31 - 1],
+};
+
+/**
+ * y = min(max(x, low), high), element by element, for every element type. Bounds default to none; those of an
+ * integer type are integers of the type. For f32 a NaN in x stays a NaN.
+ */
+export function clamp<X extends Data>(
+  lane: Bytelane,
+  x: X,
+  bounds: { readonly low?: number; readonly high?: number },
+  options: { readonly out?: Data } = {},
+): X extends Tensor<infer D> ? Tensor<D> : X {
+  checkLane(lane);
+  const source = operand(lane, "x", x, ["f32", "i32", "i8", "u8"]);
+  const { dtype, length } = source;
+  let low: number;
+  let high: number;
+  if (dtype === "f32") {
+    low = checkNumber("bounds.low", bounds.low ?? Number.NEGATIVE_INFINITY);
+    high = checkNumber("bounds.high", bounds.high ?? Number.POSITIVE_INFINITY);
+    if (!(low <= high)) throw rangeFault("bounds", "low ≤ high, neither of them NaN", [low, high]);
+  } else {
+    const [least, greatest] = LIMITS[dtype];
+    low = checkInteger("bounds.low", bounds.low ?? least, least, greatest);
+    high = checkInteger("bounds.high", bounds.high ?? greatest, low, greatest);
+  }
+  const shape = source.shape ?? [length];
+  const result = target(lane, options.out, dtype, shape, x instanceof Tensor);
+  return framed(lane, (frame) => {
+    const src = frame.read(source);
+    const { address, value } = frame.write(result);
+    lane.kernels[`clamp_${dtype}`](src, address, length, low, high);
+    return value as InKind<X, DType>;
+  }) as never;
+}

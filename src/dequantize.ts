@@ -1,0 +1,94 @@
+/** Integers back to real values, and rows of a quantized table by index. */
+import { checkInteger, rangeFault } from "./check.ts";
+import type { QuantizedDType } from "./dtype.ts";
+import { type Data, framed, type InKind, operand, target } from "./frame.ts";
+import { type Bytelane, checkLane } from "./lane.ts";
+import { checkParams, type QuantizationParams } from "./params.ts";
+import { placeParams, type ShapeOption, shapeOf } from "./quantize.ts";
+import { Tensor } from "./tensor.ts";
+
+/**
+ * x = (q − zeroPoint) · scale in f32 (docs/math.md, 2). q is i8, u8, or i32 (an accumulator, zero point 0).
+ * Per tensor, or per channel along any axis.
+ */
+export function dequantize<X extends Data<"i8" | "u8" | "i32">>(
+  lane: Bytelane,
+  q: X,
+  params: QuantizationParams,
+  options: ShapeOption<Data<"f32">> = {},
+): InKind<X, "f32"> {
+  checkLane(lane);
+  const source = operand(lane, "q", q, ["i8", "u8", "i32"]);
+  const shape = shapeOf(source, options.shape);
+  const layout = checkParams("params", params, shape, source.dtype);
+  const result = target(lane, options.out, "f32", shape, q instanceof Tensor);
+  return framed(lane, (frame) => {
+    const src = frame.read(source);
+    const [scales, zeros] = placeParams(lane, frame, layout);
+    const { address, value } = frame.write(result);
+    const { outer, channels, inner } = layout;
+    lane.kernels[`dequantize_${source.dtype}_f32`](
+      src,
+      address,
+      outer,
+      channels,
+      inner,
+      scales,
+      zeros,
+    );
+    return value as InKind<X, "f32">;
+  });
+}
+
+/** A table [rows, columns] quantized row by row. */
+export interface QuantizedTable {
+  /** i8 or u8, shape [rows, columns]; a plain array needs `columns`. */
+  readonly values: Data<QuantizedDType>;
+  /** One scale a row. */
+  readonly scales: Data<"f32">;
+  /** One zero point a row. Default 0. */
+  readonly zeroPoints?: Data<"i32"> | undefined;
+  readonly columns?: number;
+}
+
+/**
+ * Rows of a quantized table, dequantized in the order of `ids`: an embedding look-up.
+ * Errors: an id outside [0, rows), or scales that are not one a row.
+ */
+export function gatherRows<O extends Data<"f32"> = Tensor<"f32">>(
+  lane: Bytelane,
+  table: QuantizedTable,
+  ids: Int32Array | readonly number[],
+  options: { readonly out?: O } = {},
+): O {
+  checkLane(lane);
+  const values = operand(lane, "table.values", table?.values, ["i8", "u8"]);
+  const columns = table.columns ?? values.shape?.at(-1);
+  if (columns === undefined) throw rangeFault("table.columns", "the length of a row", columns);
+  checkInteger("table.columns", columns, 1, 2 ** 31 - 1);
+  const rows = values.length / columns;
+  if (!Number.isInteger(rows))
+    throw rangeFault("table.values", `whole rows of ${columns}`, values.value);
+  const scales = operand(lane, "table.scales", table.scales, ["f32"], rows);
+  const zeros =
+    table.zeroPoints && operand(lane, "table.zeroPoints", table.zeroPoints, ["i32"], rows);
+  for (let i = 0; i < ids.length; i++) checkInteger(`ids[${i}]`, ids[i], 0, rows - 1);
+  const result = target(lane, options.out, "f32", [ids.length, columns], true);
+  return framed(lane, (frame) => {
+    const src = frame.read(values);
+    const scale = frame.read(scales);
+    const zero = zeros ? frame.read(zeros) : frame.place("i32", new Int32Array(rows));
+    const list = frame.place("i32", ids);
+    const { address, value } = frame.write(result);
+    lane.kernels[`gather_${values.dtype}_f32`](
+      src,
+      columns,
+      scale,
+      zero,
+      list,
+      ids.length,
+      address,
+    );
+    return value as O;
+  });
+}

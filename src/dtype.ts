@@ -1,0 +1,48 @@
+/** Element types and the typed arrays that hold them. */
+export interface Elements {
+  f32: Float32Array;
+  i32: Int32Array;
+  i8: Int8Array;
+  u8: Uint8Array;
+}
+export type DType = keyof Elements;
+/** The 8-bit types that real values are quantized to. */
+export type QuantizedDType = "i8" | "u8";
+
+export const DTYPES = ["f32", "i32", "i8", "u8"] as const;
+
+export const BYTES: Readonly<Record<DType, number>> = { f32: 4, i32: 4, i8: 1, u8: 1 };
+
+const ARRAYS = { f32: Float32Array, i32: Int32Array, i8: Int8Array, u8: Uint8Array } as const;
+
+const DTYPE_OF_TAG: Readonly<Record<string, DType>> = {
+  Float32Array: "f32",
+  Int32Array: "i32",
+  Int8Array: "i8",
+  Uint8Array: "u8",
+  Uint8ClampedArray: "u8",
+};
+
+/** The element type of a typed array of any realm, or undefined. */
+export function dtypeOf(value: unknown): DType | undefined {
+  if (!ArrayBuffer.isView(value)) return undefined;
+  return DTYPE_OF_TAG[(value as unknown as { [Symbol.toStringTag]: string })[Symbol.toStringTag]];
+}
+
+export function newArray<T extends DType>(dtype: T, length: number): Elements[T] {
+  return new ARRAYS[dtype](length) as unknown as Elements[T];
+}
+
+export function viewOf<T extends DType>(
+  dtype: T,
+  buffer: ArrayBuffer,
+  address: number,
+  length: number,
+): Elements[T] {
+  return new ARRAYS[dtype](buffer, address, length) as unknown as Elements[T];
+}
+
+/** The integers that an 8-bit type holds. */
+export function limitsOf(dtype: QuantizedDType): readonly [low: number, high: number] {
+  return dtype === "i8" ? [-128, 127] : [0, 255];
+}

@@ -1,0 +1,152 @@
+/**
+ * How data come into one call and leave it. An operand is a tensor of the instance, a view on its memory, or a
+ * plain typed array; only the last is copied. A frame gives the copies room and takes it back at the end.
+ */
+import { countOf, rangeFault, typeFault } from "./check.ts";
+import { BYTES, type DType, dtypeOf, type Elements, newArray } from "./dtype.ts";
+import { type Bytelane, checkOwner } from "./lane.ts";
+import { Tensor } from "./tensor.ts";
+
+/** What operations accept as data. */
+export type Data<T extends DType = DType> = { [K in T]: Elements[K] | Tensor<K> }[T];
+
+/** The result in kind: tensors give tensors, typed arrays give typed arrays. */
+export type InKind<X, T extends DType> = X extends Tensor ? Tensor<T> : Elements[T];
+
+/** A checked operand. */
+export interface Operand<T extends DType = DType> {
+  readonly dtype: T;
+  readonly length: number;
+  /** The tensor's shape, or undefined for a typed array. */
+  readonly shape: readonly number[] | undefined;
+  /** Where it lies already, or -1 for a typed array that must be copied in. */
+  readonly address: number;
+  readonly value: Elements[T] | Tensor<T>;
+}
+
+/** Checks an operand's kind, and its length where one is given. */
+export function operand<T extends DType>(
+  lane: Bytelane,
+  argument: string,
+  value: unknown,
+  dtypes: readonly T[],
+  length?: number,
+): Operand<T> {
+  let checked: Operand<T>;
+  if (value instanceof Tensor) {
+    const { dtype, length, shape, address } = checkOwner(argument, value, lane) as Tensor<T>;
+    checked = { dtype, length, shape, address, value: value as Tensor<T> };
+  } else {
+    const dtype = dtypeOf(value) as T | undefined;
+    if (!dtype)
+      throw typeFault(argument, `a tensor or typed array of ${dtypes.join(" or ")}`, value);
+    const array = value as Elements[T];
+    const address = lane.arena.holds(array) ? array.byteOffset : -1;
+    checked = { dtype, length: array.length, shape: undefined, address, value: array };
+  }
+  if (!dtypes.includes(checked.dtype)) {
+    throw typeFault(argument, `elements of ${dtypes.join(" or ")}`, value);
+  }
+  if (length !== undefined && checked.length !== length) {
+    throw rangeFault(argument, `${length} elements`, value);
+  }
+  return checked;
+}
+
+/** The result of an operation before it has run: a given destination, or a new one in kind. */
+export interface Target<T extends DType> {
+  readonly dtype: T;
+  readonly length: number;
+  readonly shape: readonly number[];
+  /** What the caller gave as `out`. */
+  readonly given: Operand<T> | undefined;
+  readonly asTensor: boolean;
+}
+
+/** Checks `out`, or notes that a result of this kind is to be made. */
+export function target<T extends DType>(
+  lane: Bytelane,
+  out: unknown,
+  dtype: T,
+  shape: readonly number[],
+  asTensor: boolean,
+): Target<T> {
+  const length = countOf(shape);
+  const given = out === undefined ? undefined : operand(lane, "out", out, [dtype], length);
+  return { dtype, length, shape, given, asTensor };
+}
+
+/** The room of one call. */
+export class Frame {
+  readonly #lane: Bytelane;
+  readonly #blocks: number[] = [];
+  readonly #copies: { address: number; array: Elements[DType] }[] = [];
+  readonly #made: Tensor[] = [];
+
+  constructor(lane: Bytelane) {
+    this.#lane = lane;
+  }
+
+  /** Room for `bytes`, until the call ends. */
+  room(bytes: number): number {
+    const address = this.#lane.arena.allocate(bytes);
+    this.#blocks.push(address, bytes);
+    return address;
+  }
+
+  /** The address of an operand's elements; a typed array is copied in. */
+  read(source: Operand): number {
+    if (source.address >= 0) return source.address;
+    return this.place(source.dtype, source.value as Elements[DType]);
+  }
+
+  /** Copies values in. */
+  place(dtype: DType, values: ArrayLike<number>): number {
+    const address = this.room(values.length * BYTES[dtype]);
+    this.#lane.arena.view(dtype, address, values.length).set(values);
+    return address;
+  }
+
+  /** The address where a result is to be written, and the value that the operation returns. */
+  write<T extends DType>(result: Target<T>): { address: number; value: Elements[T] | Tensor<T> } {
+    const { given, dtype, length } = result;
+    if (given && given.address >= 0) return { address: given.address, value: given.value };
+    if (!given && result.asTensor) {
+      const made = new Tensor(this.#lane, dtype, result.shape);
+      this.#made.push(made);
+      return { address: made.address, value: made };
+    }
+    const address = this.room(length * BYTES[dtype]);
+    const array = (given?.value ?? newArray(dtype, length)) as Elements[T];
+    this.#copies.push({ address, array });
+    return { address, value: array };
+  }
+
+  /** Ends the call: results are copied out if it went well, made tensors are dropped if it did not. */
+  close(done: boolean): void {
+    const { arena } = this.#lane;
+    if (done) {
+      for (const { address, array } of this.#copies) {
+        array.set(arena.view(dtypeOf(array) as DType, address, array.length));
+      }
+    } else {
+      for (const made of this.#made) made.dispose();
+    }
+    for (let i = 0; i < this.#blocks.length; i += 2) {
+      arena.free(this.#blocks[i], this.#blocks[i + 1]);
+    }
+  }
+}
+
+/** Runs `body` with a frame. Temporary room is given back whether it returns or throws. */
+export function framed<R>(lane: Bytelane, body: (frame: Frame) => R): R {
+  const frame = new Frame(lane);
+  let done = false;
+  try {
+    const result = body(frame);
+    done = true;
+    return result;
+  } finally {
+    frame.close(done);
+  }
+}

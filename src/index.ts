@@ -1,0 +1,78 @@
+/** Bytelane: int8 quantization kernels for WebAssembly SIMD. The public names, with both builds inlined. */
+import { relaxed, simd } from "./binaries.ts";
+import { type BytelaneOptions, openBytelane, openBytelaneSync, type Sources } from "./instance.ts";
+import type { Bytelane } from "./lane.ts";
+
+const SOURCES: Sources = { simd: () => decode(simd), relaxed: () => decode(relaxed) };
+
+function decode(base64: string): Uint8Array<ArrayBuffer> {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+/** Makes an instance: chooses the build, tests it, and gives it memory. */
+export function createBytelane(options: BytelaneOptions = {}): Promise<Bytelane> {
+  return openBytelane(SOURCES, options);
+}
+
+/** The same at once, where the platform may compile synchronously: everywhere but on a browser's main thread. */
+export function createBytelaneSync(options: BytelaneOptions = {}): Bytelane {
+  return openBytelaneSync(SOURCES, options);
+}
+
+export { createMinMaxObserver, type MinMaxOptions } from "./calibration/minmax.ts";
+export type { ObservedRange, Observer } from "./calibration/observer.ts";
+export { clamp } from "./clamp.ts";
+export { dequantize, gatherRows, type QuantizedTable } from "./dequantize.ts";
+export type { DType, Elements, QuantizedDType } from "./dtype.ts";
+export {
+  type DynamicResult,
+  type QuantizedRows,
+  quantizeDynamic,
+  quantizeRows,
+  type RowsOptions,
+} from "./dynamic.ts";
+export type { Data, InKind } from "./frame.ts";
+export {
+  type Epilogue,
+  type MatmulOptions,
+  type MatrixSide,
+  matmul,
+  type Orientation,
+  type PackedMatrix,
+  type PackOptions,
+  packMatrix,
+  type RightSide,
+} from "./gemm.ts";
+export type { BytelaneOptions } from "./instance.ts";
+export { type Bytelane, type Report, scope, type Tier } from "./lane.ts";
+export {
+  type Activation,
+  createLinear,
+  type Linear,
+  type LinearInput,
+  type LinearOptions,
+  linear,
+  type StaticParams,
+} from "./linear.ts";
+export {
+  chooseParams,
+  type Params,
+  type QuantizationParams,
+  type Range,
+  type SchemeOptions,
+} from "./params.ts";
+export { quantize, type ShapeOption } from "./quantize.ts";
+export { type ChannelExtremes, type Extremes, minMax } from "./reduce.ts";
+export { type RequantizeParams, requantize } from "./requantize.ts";
+export {
+  createIndex,
+  type IndexOptions,
+  type Matches,
+  type Metric,
+  topK,
+  type VectorIndex,
+} from "./select.ts";
+export { type Tensor, tensor } from "./tensor.ts";

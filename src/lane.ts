@@ -1,0 +1,165 @@
+/** The instance that every operation takes first, and what owns memory in it. */
+import type { Kernels } from "./abi.ts";
+import { describe, typeFault } from "./check.ts";
+import { Arena } from "./memory.ts";
+
+/** Builds of the kernels. All give the same bytes for the same inputs. */
+export type Tier = "simd" | "relaxed";
+
+/** Which build runs, why, and what was tried before it. */
+export interface Report {
+  readonly tier: Tier;
+  readonly reason: string;
+  /** One entry a tier that was considered, in order. */
+  readonly probed: readonly { readonly tier: Tier; readonly result: string }[];
+}
+
+/** An instance: one module, one memory. Made by `createBytelane`. */
+export class Bytelane {
+  readonly tier: Tier;
+  /** @internal */ readonly kernels: Kernels;
+  /** @internal */ readonly arena: Arena;
+  /** @internal Room for the scalars of one call: 16 entries of 4 bytes. */
+  readonly scalars: number;
+  readonly #report: Report;
+  readonly #scopes: Owner[][] = [];
+  #disposed = false;
+
+  /** @internal */
+  constructor(kernels: Kernels, limit: number, report: Report) {
+    this.kernels = kernels;
+    this.tier = report.tier;
+    this.#report = report;
+    this.arena = new Arena(kernels.memory, kernels.heap_base(), limit);
+    this.scalars = this.arena.allocate(64);
+  }
+
+  /** Bytes that live tensors, layers and indexes hold. */
+  get bytesUsed(): number {
+    return this.arena.used - 64;
+  }
+
+  /** Bytes of the linear memory. It grows and never shrinks. */
+  get bytesReserved(): number {
+    return this.arena.size;
+  }
+
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+
+  report(): Report {
+    return this.#report;
+  }
+
+  /** Ends the instance: its handles can no longer be used, and its memory goes with it. */
+  dispose(): void {
+    this.#disposed = true;
+  }
+
+  /** For `using`. Where an engine lacks the symbol, this is a method that nobody calls. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** @internal */
+  enterScope(): void {
+    this.#scopes.push([]);
+  }
+
+  /** @internal Leaves the innermost scope: disposes what was made in it, hands on what is kept. */
+  leaveScope(kept: ReadonlySet<unknown>): void {
+    const owners = this.#scopes.pop() ?? [];
+    const outer = this.#scopes.at(-1);
+    for (const owner of owners) {
+      if (!kept.has(owner)) owner.dispose();
+      else outer?.push(owner);
+    }
+  }
+
+  /** @internal */
+  adopt(owner: Owner): void {
+    this.#scopes.at(-1)?.push(owner);
+  }
+}
+
+/** Whatever holds blocks of an instance's memory until it is disposed. */
+export abstract class Owner {
+  /** @internal */ readonly lane: Bytelane;
+  readonly #blocks: readonly (readonly [address: number, bytes: number])[];
+  #disposed = false;
+
+  /** @internal */
+  constructor(lane: Bytelane, blocks: readonly (readonly [number, number])[]) {
+    this.lane = lane;
+    this.#blocks = blocks;
+    lane.adopt(this);
+  }
+
+  get disposed(): boolean {
+    return this.#disposed || this.lane.disposed;
+  }
+
+  /** Gives the memory back. A second call does nothing. */
+  dispose(): void {
+    if (this.disposed) return;
+    this.#disposed = true;
+    for (const [address, bytes] of this.#blocks) this.lane.arena.free(address, bytes);
+  }
+
+  /** For `using`. Where an engine lacks the symbol, this is a method that nobody calls. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** How the handle appears in errors. */
+  abstract describe(): string;
+}
+
+/** The instance, or an error that says what came instead. */
+export function checkLane(lane: Bytelane): Bytelane {
+  if (!(lane instanceof Bytelane)) {
+    throw typeFault("lane", "an instance made by createBytelane", lane);
+  }
+  if (lane.disposed) throw new TypeError('"lane" expected a live instance, got a disposed one');
+  return lane;
+}
+
+/** A live handle of this instance. */
+export function checkOwner<T extends Owner>(argument: string, owner: T, lane: Bytelane): T {
+  if (owner.lane !== lane) {
+    throw new TypeError(
+      `"${argument}" expected a handle of this instance, got ${describe(owner)} of another`,
+    );
+  }
+  if (owner.disposed) {
+    throw new TypeError(`"${argument}" expected a live handle, got disposed ${describe(owner)}`);
+  }
+  return owner;
+}
+
+/**
+ * Runs `body`, then disposes every tensor, layer and index made in it, except those that it returns: as the
+ * result itself, or as a value of the array or plain object that is the result. Scopes nest.
+ */
+export function scope<T>(lane: Bytelane, body: () => T): T {
+  checkLane(lane);
+  if (typeof body !== "function") throw typeFault("body", "a function", body);
+  lane.enterScope();
+  let kept: ReadonlySet<unknown> = new Set();
+  try {
+    const result = body();
+    if (result instanceof Promise) {
+      throw typeFault("body", "a synchronous function", result);
+    }
+    kept = new Set([
+      result,
+      ...(typeof result === "object" && result !== null && !(result instanceof Owner)
+        ? Object.values(result)
+        : []),
+    ]);
+    return result;
+  } finally {
+    lane.leaveScope(kept);
+  }
+}

@@ -1,0 +1,387 @@
+/** A prepared linear layer: y = activation(x · W + b) with W in 8 bits, packed once. */
+import {
+  checkInteger,
+  checkObject,
+  checkOneOf,
+  checkScale,
+  rangeFault,
+  typeFault,
+} from "./check.ts";
+import type { QuantizedDType } from "./dtype.ts";
+import type { QuantizedRows } from "./dynamic.ts";
+import { type Data, framed, type Operand, operand, target } from "./frame.ts";
+import {
+  type CheckedEpilogue,
+  checkDepth,
+  checkEpilogue,
+  type Orientation,
+  PackedMatrix,
+  runProduct,
+} from "./gemm.ts";
+import { type Bytelane, checkLane, checkOwner, Owner } from "./lane.ts";
+import { chooseParams, perChannel } from "./params.ts";
+import { Tensor } from "./tensor.ts";
+
+/** Fused behind the product. */
+export type Activation =
+  | "none"
+  | "relu"
+  | "relu6"
+  | { readonly low?: number; readonly high?: number };
+
+/** Scale and zero point of a layer's input or output, from calibration. */
+export interface StaticParams {
+  /** Default "i8". */
+  readonly dtype?: QuantizedDType;
+  readonly scale: number;
+  readonly zeroPoint?: number;
+}
+
+export interface LinearOptions {
+  /** f32 weights, quantized symmetrically per output channel; or i8 / u8 weights with `weightScale`. */
+  readonly weights: Data<"f32" | "i8" | "u8">;
+  /** [in, out] for "in-out", [out, in] for "out-in". A tensor of two dimensions brings its own. */
+  readonly shape?: readonly [number, number];
+  /** How the weights lie: [in, out] as TensorFlow has them, [out, in] as PyTorch. Default "in-out". */
+  readonly orientation?: Orientation;
+  /** Of weights that are integers already: one scale, or one an output channel. */
+  readonly weightScale?: number | Float32Array;
+  /** Of weights that are integers already. Default 0. */
+  readonly weightZeroPoint?: number | Int32Array;
+  /** Bits of weights quantized here; 7 runs faster on the relaxed build, at half the precision. Default 8. */
+  readonly bits?: 7 | 8;
+  /** One real number an output channel. */
+  readonly bias?: Float32Array | Tensor<"f32">;
+  /** Default "none". */
+  readonly activation?: Activation;
+  /** Calibrated parameters of the input. Without them each row of the input gets its own scale, at run time. */
+  readonly input?: StaticParams;
+  /** Parameters of a quantized result. Without them the result is f32. Needs `input`. */
+  readonly output?: StaticParams;
+}
+
+/** Bytes of a layer's memory, beside its panels. */
+interface Columns {
+  readonly address: number;
+  readonly bytes: number;
+  readonly scales: number;
+  readonly bias: number;
+}
+
+/** A linear layer in an instance's memory. Made by `createLinear`, run by `linear`. */
+export class Linear extends Owner {
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  /** Bytes of packed weights, scales, zero points and bias. */
+  readonly byteLength: number;
+  /** @internal */ readonly matrix: PackedMatrix;
+  /** @internal */ readonly columns: Columns;
+  /** @internal */ readonly epilogue: CheckedEpilogue;
+  /** @internal */ readonly input: Required<StaticParams> | undefined;
+
+  /** @internal */
+  constructor(
+    lane: Bytelane,
+    matrix: PackedMatrix,
+    columns: Columns,
+    epilogue: CheckedEpilogue,
+    input: Required<StaticParams> | undefined,
+  ) {
+    super(lane, [[columns.address, columns.bytes]]);
+    this.inFeatures = matrix.depth;
+    this.outFeatures = matrix.columns;
+    this.byteLength = matrix.byteLength + columns.bytes;
+    this.matrix = matrix;
+    this.columns = columns;
+    this.epilogue = epilogue;
+    this.input = input;
+  }
+
+  override dispose(): void {
+    this.matrix.dispose();
+    super.dispose();
+  }
+
+  describe(): string {
+    return `linear layer ${this.inFeatures} → ${this.outFeatures}`;
+  }
+}
+
+function checkStatic(argument: string, params: StaticParams): Required<StaticParams> {
+  checkObject(argument, params);
+  const dtype = checkOneOf(`${argument}.dtype`, params.dtype ?? "i8", ["i8", "u8"] as const);
+  const scale = checkScale(`${argument}.scale`, params.scale);
+  const [low, high] = dtype === "i8" ? [-128, 127] : [0, 255];
+  const zeroPoint = checkInteger(`${argument}.zeroPoint`, params.zeroPoint ?? 0, low, high);
+  return { dtype, scale, zeroPoint };
+}
+
+function checkActivation(activation: Activation = "none"): { low?: number; high?: number } {
+  if (typeof activation === "object" && activation !== null) return activation;
+  const name = checkOneOf("options.activation", activation, ["none", "relu", "relu6"] as const);
+  if (name === "none") return {};
+  return name === "relu" ? { low: 0 } : { low: 0, high: 6 };
+}
+
+/** The bounds of an activation in the integers of a quantized result. */
+function quantizedBounds(
+  bounds: { low?: number; high?: number },
+  output: Required<StaticParams>,
+): { low: number; high: number } {
+  const [least, greatest] = output.dtype === "i8" ? [-128, 127] : [0, 255];
+  const place = (real: number): number =>
+    Math.min(Math.max(Math.round(real / output.scale) + output.zeroPoint, least), greatest);
+  return {
+    low: bounds.low === undefined ? least : place(bounds.low),
+    high: bounds.high === undefined ? greatest : place(bounds.high),
+  };
+}
+
+/**
+ * Prepares a linear layer. Weights given in f32 are quantized here, symmetrically and per output channel.
+ *
+ * * dynamic (no `input`): each row of x gets a scale of its own; the result is f32.
+ * * static (`input`): x is quantized with the calibrated parameters, or comes quantized; the result is f32, or with
+ *   `output` 8-bit integers, for which the bias is rounded to the accumulator's step.
+ *
+ * NaN among the weights counts as 0.
+ *
+ * Errors: dimensions that do not fit, a bias that is not finite, a depth that could overflow i32.
+ */
+export function createLinear(lane: Bytelane, options: LinearOptions): Linear {
+  checkLane(lane);
+  checkObject("options", options);
+  const weights = operand(lane, "options.weights", options.weights, ["f32", "i8", "u8"]);
+  const shape = options.shape ?? weights.shape;
+  if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
+  for (const size of shape) checkInteger("options.shape", size, 1, 2 ** 31 - 1);
+  if (shape[0] * shape[1] !== weights.length) {
+    throw rangeFault("options.weights", `${shape[0] * shape[1]} elements`, options.weights);
+  }
+  const orientation = checkOneOf("options.orientation", options.orientation ?? "in-out", [
+    "in-out",
+    "out-in",
+  ] as const);
+  const bits = checkOneOf("options.bits", options.bits ?? 8, [7, 8] as const);
+  const [depth, n] = orientation === "in-out" ? [shape[0], shape[1]] : [shape[1], shape[0]];
+  const input = options.input && checkStatic("options.input", options.input);
+  const output = options.output && checkStatic("options.output", options.output);
+  if (output && !input) {
+    throw typeFault(
+      "options.input",
+      "the input's parameters, since options.output is given",
+      input,
+    );
+  }
+  const bias = options.bias && operand(lane, "options.bias", options.bias, ["f32"], n);
+  const bounds = checkActivation(options.activation);
+  const epilogue = checkEpilogue(
+    lane,
+    output
+      ? { result: output.dtype, ...output, ...quantizedBounds(bounds, output) }
+      : { result: "f32", ...bounds },
+    n,
+  );
+  const given = weights.dtype === "f32" ? undefined : givenScales(options, weights, n);
+
+  return framed(lane, (frame) => {
+    const { arena, kernels } = lane;
+    const src = frame.read(weights);
+    let address = src;
+    let scales: Float32Array;
+    let zeros: number | Int32Array = 0;
+    if (given) {
+      ({ scales, zeros } = given);
+    } else {
+      // [outer, channels, inner] with the output channels in the middle
+      const [outer, inner] = orientation === "in-out" ? [depth, 1] : [1, depth];
+      const lows = frame.room(n * 8);
+      const highs = lows + n * 4;
+      kernels.extremes_f32(src, outer, n, inner, lows, highs);
+      const params = chooseParams(
+        { min: arena.view("f32", lows, n).slice(), max: arena.view("f32", highs, n).slice() },
+        { bits },
+      );
+      scales = params.scale as Float32Array;
+      address = frame.room(depth * n);
+      const s = frame.place("f32", scales);
+      const z = frame.place("i32", params.zeroPoint as Int32Array);
+      kernels.quantize_f32_i8(src, address, outer, n, inner, s, z, params.low, params.high);
+    }
+    const [strideK, strideN] = orientation === "in-out" ? [n, 1] : [1, depth];
+    const dtype = weights.dtype === "u8" ? "u8" : "i8";
+    const exact = weights.dtype === "f32" ? bits : 8;
+    const matrix = new PackedMatrix(lane, {
+      ...{ address, dtype, depth, n, strideK, strideN, zeros, bits: exact },
+    });
+    try {
+      const real = bias && readReals(lane, bias);
+      const columns = layColumns(lane, n, scales, real, input, output, (most) => {
+        const reach = input
+          ? Math.max(
+              input.zeroPoint - (input.dtype === "i8" ? -128 : 0),
+              (input.dtype === "i8" ? 127 : 255) - input.zeroPoint,
+            )
+          : 127;
+        checkDepth(depth, reach, matrix.reach, most);
+      });
+      return new Linear(lane, matrix, columns, epilogue, input);
+    } catch (fault) {
+      matrix.dispose();
+      throw fault;
+    }
+  });
+}
+
+function givenScales(
+  options: LinearOptions,
+  weights: Operand<"f32" | "i8" | "u8">,
+  n: number,
+): { scales: Float32Array; zeros: Int32Array } {
+  const [low, high] = weights.dtype === "i8" ? [-128, 127] : [0, 255];
+  if (options.weightScale === undefined) {
+    throw typeFault("options.weightScale", `the scale of ${weights.dtype} weights`, undefined);
+  }
+  return {
+    scales: perChannel("options.weightScale", options.weightScale, n, checkScale, Float32Array),
+    zeros: perChannel(
+      "options.weightZeroPoint",
+      options.weightZeroPoint ?? 0,
+      n,
+      (name, value) => checkInteger(name, value, low, high),
+      Int32Array,
+    ),
+  };
+}
+
+function readReals(lane: Bytelane, source: Operand<"f32">): Float32Array {
+  const values =
+    source.address >= 0
+      ? lane.arena.view("f32", source.address, source.length)
+      : (source.value as Float32Array);
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isFinite(values[i]))
+      throw rangeFault(`options.bias[${i}]`, "a finite number", values[i]);
+  }
+  return values.slice();
+}
+
+/** Lays the column scales and the bias down: combined scales first, then the bias, each padded to 8 columns. */
+function layColumns(
+  lane: Bytelane,
+  n: number,
+  weightScales: Float32Array,
+  bias: Float32Array | undefined,
+  input: Required<StaticParams> | undefined,
+  output: Required<StaticParams> | undefined,
+  check: (mostBias: number) => void,
+): Columns {
+  const f = Math.fround;
+  const scales = weightScales.slice();
+  const integers = bias && output ? new Int32Array(n) : undefined;
+  let most = 0;
+  for (let j = 0; j < n; j++) {
+    if (input) scales[j] = f(input.scale * weightScales[j]);
+    if (integers && bias) {
+      // beyond i32 the depth check below refuses it
+      const steps = Math.round(bias[j] / scales[j]);
+      most = Math.max(most, Math.abs(steps));
+      integers[j] = steps;
+    }
+    if (output) scales[j] = f(scales[j] / output.scale);
+  }
+  check(most);
+  const padded = Math.ceil(n / 8) * 8;
+  const bytes = padded * (bias ? 8 : 4);
+  const address = lane.arena.allocate(bytes);
+  lane.arena.view("f32", address, padded).fill(0).set(scales);
+  const biasAt = bias ? address + padded * 4 : 0;
+  if (integers) lane.arena.view("i32", biasAt, padded).fill(0).set(integers);
+  else if (bias) lane.arena.view("f32", biasAt, padded).fill(0).set(bias);
+  return { address, bytes, scales: address, bias: biasAt };
+}
+
+/** What a layer takes: reals, integers of its static input, or rows quantized once for several layers. */
+export type LinearInput =
+  | Data<"f32" | "i8" | "u8">
+  | QuantizedRows<Data<"i8">, Data<"f32">, undefined>;
+
+/**
+ * Runs a layer: x [..., in] to [..., out].
+ *
+ * x is f32; or for a static layer integers of its input's type; or for a dynamic layer the result of `quantizeRows`,
+ * so that several layers share one quantization. Tensors give a tensor, typed arrays a typed array.
+ */
+export function linear<O extends Data = Data>(
+  lane: Bytelane,
+  layer: Linear,
+  x: LinearInput,
+  options: { readonly out?: O } = {},
+): O {
+  checkLane(lane);
+  if (!(layer instanceof Linear)) throw typeFault("layer", "a layer made by createLinear", layer);
+  checkOwner("layer", layer, lane);
+  const { input, matrix, inFeatures, outFeatures, epilogue } = layer;
+  const rows = isRows(x) ? x : undefined;
+  if (rows && input)
+    throw typeFault("x", "reals or integers, since the layer's input is static", "quantized rows");
+  const allowed = rows
+    ? (["i8"] as const)
+    : input
+      ? (["f32", input.dtype] as const)
+      : (["f32"] as const);
+  const data = (rows ? rows.values : x) as Data<"f32" | "i8" | "u8">;
+  const source = operand(lane, "x", data, allowed as readonly ("f32" | "i8" | "u8")[]);
+  if (source.length % inFeatures !== 0 || (source.shape && source.shape.at(-1) !== inFeatures)) {
+    throw rangeFault("x", `rows of ${inFeatures} elements`, data);
+  }
+  const m = source.length / inFeatures;
+  const given = rows && operand(lane, "x.scales", rows.scales, ["f32"], m);
+  const shape = [...(source.shape?.slice(0, -1) ?? [m]), outFeatures];
+  const result = target(lane, options.out, epilogue.result, shape, data instanceof Tensor);
+  return framed(lane, (frame) => {
+    const { kernels, arena, scalars } = lane;
+    let lhs = frame.read(source);
+    let rowScales = scalars;
+    arena.view("f32", scalars, 1)[0] = 1;
+    arena.view("i32", scalars + 4, 1)[0] = input?.zeroPoint ?? 0;
+    if (given) {
+      rowScales = frame.read(given);
+    } else if (!input) {
+      const values = frame.room(source.length);
+      rowScales = frame.room(m * 4);
+      kernels.quantize_rows_f32_i8(lhs, inFeatures, values, m, inFeatures, rowScales, scalars + 8);
+      lhs = values;
+    } else if (source.dtype === "f32") {
+      const values = frame.room(source.length);
+      arena.view("f32", scalars + 8, 1)[0] = input.scale;
+      const quantize = kernels[`quantize_f32_${input.dtype}`];
+      const [low, high] = input.dtype === "i8" ? [-128, 127] : [0, 255];
+      quantize(lhs, values, 1, 1, source.length, scalars + 8, scalars + 4, low, high);
+      lhs = values;
+    }
+    const workspace = frame.room(kernels.gemm_workspace(m, inFeatures, matrix.quads ? 1 : 0));
+    const { address, value } = frame.write(result);
+    runProduct(lane, epilogue, {
+      lhs,
+      lhsStride: inFeatures,
+      lhsUnsigned: input?.dtype === "u8",
+      lhsZeros: scalars + 4,
+      lhsZeroStep: 0,
+      rhs: matrix,
+      m,
+      rowScales,
+      rowScaleStep: input ? 0 : 4,
+      columnScales: layer.columns.scales,
+      bias: layer.columns.bias,
+      dst: address,
+      dstStride: outFeatures * (epilogue.result === "f32" ? 4 : 1),
+      workspace,
+    });
+    return value as O;
+  });
+}
+
+function isRows(x: LinearInput): x is QuantizedRows<Data<"i8">, Data<"f32">, undefined> {
+  return typeof x === "object" && x !== null && "values" in x && "scales" in x;
+}

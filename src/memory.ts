@@ -1,0 +1,134 @@
+/** The arena: blocks of the module's linear memory. The only file that touches `memory.buffer`. */
+import type { LinearMemory } from "./abi.ts";
+import { type DType, type Elements, viewOf } from "./dtype.ts";
+
+const PAGE = 65536;
+
+/**
+ * Blocks start and end on this boundary. The epilogue reads column arrays eight entries at a time, so the
+ * 32 bytes that hold a last, partial group must belong to the same block.
+ */
+const GRAIN = 32;
+
+function padded(bytes: number): number {
+  return Math.max(GRAIN, Math.ceil(bytes / GRAIN) * GRAIN);
+}
+
+/** A first-fit allocator. Free blocks are kept sorted by address and merged with their neighbours. */
+export class Arena {
+  readonly #memory: LinearMemory;
+  readonly #starts: number[] = [];
+  readonly #sizes: number[] = [];
+  readonly #limit: number;
+  #end: number;
+  #used = 0;
+
+  constructor(memory: LinearMemory, base: number, limit: number) {
+    this.#memory = memory;
+    this.#end = padded(base);
+    this.#limit = limit;
+    this.#release(this.#end, memory.buffer.byteLength - this.#end);
+  }
+
+  /** Bytes that tensors, layers and indexes hold. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Bytes of the linear memory. */
+  get size(): number {
+    return this.#memory.buffer.byteLength;
+  }
+
+  /** A view of `length` elements at an address. Growth detaches it. */
+  view<T extends DType>(dtype: T, address: number, length: number): Elements[T] {
+    return viewOf(dtype, this.#memory.buffer, address, length);
+  }
+
+  /** True for a view that lies in this memory. */
+  holds(view: ArrayBufferView): boolean {
+    return view.buffer === this.#memory.buffer;
+  }
+
+  allocate(bytes: number): number {
+    const size = padded(bytes);
+    let at = this.#sizes.findIndex((free) => free >= size);
+    if (at < 0) {
+      this.#grow(size);
+      at = this.#sizes.length - 1;
+    }
+    const address = this.#starts[at];
+    if (this.#sizes[at] === size) {
+      this.#starts.splice(at, 1);
+      this.#sizes.splice(at, 1);
+    } else {
+      this.#starts[at] += size;
+      this.#sizes[at] -= size;
+    }
+    this.#used += size;
+    return address;
+  }
+
+  free(address: number, bytes: number): void {
+    const size = padded(bytes);
+    this.#used -= size;
+    this.#release(address, size);
+  }
+
+  /** Grows by what the last free block lacks, and by a quarter at least, so that growth stays rare. */
+  #grow(size: number): void {
+    const last = this.#starts.length - 1;
+    const end = this.size;
+    const tail =
+      last >= 0 && this.#starts[last] + this.#sizes[last] === end ? this.#sizes[last] : 0;
+    const least = Math.ceil((size - tail) / PAGE);
+    const room = Math.floor((this.#limit - end) / PAGE);
+    if (least > room) throw this.#full(size);
+    const pages = Math.min(room, Math.max(least, Math.ceil(end / PAGE / 4)));
+    try {
+      this.#memory.grow(pages);
+    } catch {
+      try {
+        this.#memory.grow(least);
+      } catch {
+        throw this.#full(size);
+      }
+    }
+    this.#release(end, this.size - end);
+  }
+
+  #full(size: number): RangeError {
+    return new RangeError(
+      `"memory" expected at most ${this.#limit} bytes in all, got ${this.#used} in use and a request for ${size}`,
+    );
+  }
+
+  /** Gives a block back to the sorted list, joined with the free blocks that touch it. */
+  #release(address: number, size: number): void {
+    if (size <= 0) return;
+    const starts = this.#starts;
+    const sizes = this.#sizes;
+    let low = 0;
+    let high = starts.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (starts[middle] < address) low = middle + 1;
+      else high = middle;
+    }
+    const joinsNext = low < starts.length && address + size === starts[low];
+    const joinsPrevious = low > 0 && starts[low - 1] + sizes[low - 1] === address;
+    if (joinsPrevious && joinsNext) {
+      sizes[low - 1] += size + sizes[low];
+      starts.splice(low, 1);
+      sizes.splice(low, 1);
+    } else if (joinsPrevious) {
+      sizes[low - 1] += size;
+    } else if (joinsNext) {
+      starts[low] = address;
+      sizes[low] += size;
+    } else {
+      starts.splice(low, 0, address);
+      sizes.splice(low, 0, size);
+    }
+  }
+}

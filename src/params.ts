@@ -1,0 +1,256 @@
+/**
+ * Scale and zero point from a clipping range: pure mathematics in f32 steps (docs/math.md, 3 and 4).
+ */
+import {
+  checkInteger,
+  checkNumber,
+  checkObject,
+  checkOneOf,
+  checkScale,
+  rangeFault,
+  typeFault,
+} from "./check.ts";
+import { limitsOf, type QuantizedDType } from "./dtype.ts";
+
+/** The integers that stand for real values: q = clamp(round(x / scale) + zeroPoint, low, high). */
+export interface QuantizationParams {
+  /** Element type of the quantized values. Default "i8". */
+  readonly dtype?: QuantizedDType;
+  /** Real step between two adjacent integers; one number, or one a channel along `axis`. */
+  readonly scale: number | Float32Array;
+  /** The integer that stands for real 0; one, or one a channel. Default 0. */
+  readonly zeroPoint?: number | Int32Array;
+  /** The axis of the channels; negative counts from the last. Needed when scale is an array. */
+  readonly axis?: number;
+  /** The least integer that is used. Default: the least of dtype. */
+  readonly low?: number;
+  /** The greatest integer that is used. Default: the greatest of dtype. */
+  readonly high?: number;
+}
+
+/** A clipping range [min, max] of reals; arrays hold one range a channel. */
+export interface Range {
+  readonly min: number | ArrayLike<number>;
+  readonly max: number | ArrayLike<number>;
+}
+
+export interface SchemeOptions {
+  /** Default "i8". */
+  readonly dtype?: QuantizedDType;
+  /** "symmetric" puts real 0 in the middle of the integers, "asymmetric" uses them all. Default "symmetric". */
+  readonly scheme?: "symmetric" | "asymmetric";
+  /**
+   * Of symmetric quantization with b bits: "restricted" has scale max|x| / (2^(b−1) − 1) and never makes the
+   * least integer; "full" has scale 2·max|x| / (2^b − 1), so that +max|x| saturates. Default "restricted".
+   */
+  readonly range?: "restricted" | "full";
+  /** Bits b in use, 2 to 8, within dtype; 7 is the reduced range of older int8 hardware. Default 8. */
+  readonly bits?: number;
+  /** The axis of the channels, handed on to the result. */
+  readonly axis?: number;
+}
+
+/** Complete parameters. */
+export type Params<S extends number | Float32Array = number | Float32Array> = {
+  readonly dtype: QuantizedDType;
+  readonly scale: S;
+  readonly zeroPoint: S extends number
+    ? number
+    : S extends Float32Array
+      ? Int32Array
+      : number | Int32Array;
+  readonly low: number;
+  readonly high: number;
+  readonly axis?: number;
+};
+
+/** The least scale that is ever chosen: the smallest normal f32. Below it x / scale could overflow. */
+const LEAST_SCALE = 2 ** -126;
+const LARGEST = 3.4028234663852886e38;
+const f = Math.fround;
+
+/** Ties to even, for values well inside the safe integers. */
+function roundHalfEven(x: number): number {
+  const floor = Math.floor(x);
+  const rest = x - floor;
+  if (rest !== 0.5) return Math.round(x);
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+/** The integers in use for `bits` of a type: u8 counts from 0, i8 from the negative half. */
+export function integersOf(dtype: QuantizedDType, bits: number): readonly [number, number] {
+  return dtype === "i8" ? [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1] : [0, 2 ** bits - 1];
+}
+
+function chooseOne(
+  min: number,
+  max: number,
+  dtype: QuantizedDType,
+  symmetric: boolean,
+  restricted: boolean,
+  bits: number,
+): { scale: number; zeroPoint: number } {
+  const [low, high] = integersOf(dtype, bits);
+  // the range holds real 0, and ±Infinity counts as the largest finite value
+  const alpha = f(Math.max(Math.min(min, 0), -LARGEST));
+  const beta = f(Math.min(Math.max(max, 0), LARGEST));
+  const zero = symmetric && dtype === "u8" ? 2 ** (bits - 1) : 0;
+  if (alpha === 0 && beta === 0) return { scale: 1, zeroPoint: symmetric ? zero : low };
+  if (symmetric) {
+    const extent = Math.max(-alpha, beta);
+    const steps = restricted ? 2 ** (bits - 1) - 1 : (2 ** bits - 1) / 2;
+    return { scale: Math.max(f(extent / steps), LEAST_SCALE), zeroPoint: zero };
+  }
+  let scale = f(f(beta - alpha) / (high - low));
+  if (scale === Number.POSITIVE_INFINITY)
+    scale = f(f(beta / (high - low)) - f(alpha / (high - low)));
+  scale = Math.max(scale, LEAST_SCALE);
+  const zeroPoint = roundHalfEven(f(low - f(alpha / scale)));
+  return { scale, zeroPoint: Math.min(Math.max(zeroPoint, low), high) };
+}
+
+function checkRange(argument: string, min: unknown, max: unknown): void {
+  const low = checkNumber(`${argument}.min`, min);
+  const high = checkNumber(`${argument}.max`, max);
+  if (!(low <= high)) throw rangeFault(argument, "min ≤ max, neither of them NaN", [low, high]);
+}
+
+/**
+ * Scale and zero point of a clipping range (docs/math.md, 3 and 4). The range is widened to contain 0 first. All
+ * steps are f32, as in ONNX Runtime. A range of nothing but 0 has scale 1; no other scale is below 2^-126.
+ */
+export function chooseParams(
+  range: { min: number; max: number },
+  options?: SchemeOptions,
+): Params<number>;
+export function chooseParams(range: Range, options?: SchemeOptions): Params;
+export function chooseParams(range: Range, options: SchemeOptions = {}): Params {
+  checkObject("range", range);
+  checkObject("options", options);
+  const dtype = checkOneOf("options.dtype", options.dtype ?? "i8", ["i8", "u8"] as const);
+  const scheme = checkOneOf("options.scheme", options.scheme ?? "symmetric", [
+    "symmetric",
+    "asymmetric",
+  ] as const);
+  const kind = checkOneOf("options.range", options.range ?? "restricted", [
+    "restricted",
+    "full",
+  ] as const);
+  const bits = checkInteger("options.bits", options.bits ?? 8, 2, 8);
+  const symmetric = scheme === "symmetric";
+  const restricted = symmetric && kind === "restricted";
+  const [least, high] = integersOf(dtype, bits);
+  const low = restricted ? least + 1 : least;
+  const axis = options.axis === undefined ? {} : { axis: options.axis };
+  const { min, max } = range;
+  if (typeof min === "number" || typeof max === "number") {
+    checkRange("range", min, max);
+    const one = chooseOne(min as number, max as number, dtype, symmetric, restricted, bits);
+    return { dtype, ...one, low, high, ...axis };
+  }
+  if (typeof min?.length !== "number")
+    throw typeFault("range.min", "a number or an array of numbers", min);
+  if (max?.length !== min.length) throw rangeFault("range.max", `${min.length} numbers`, max);
+  const scale = new Float32Array(min.length);
+  const zeroPoint = new Int32Array(min.length);
+  for (let c = 0; c < min.length; c++) {
+    checkRange(`range[${c}]`, min[c], max[c]);
+    const one = chooseOne(min[c], max[c], dtype, symmetric, restricted, bits);
+    scale[c] = one.scale;
+    zeroPoint[c] = one.zeroPoint;
+  }
+  return { dtype, scale, zeroPoint, low, high, ...axis };
+}
+
+/** Parameters of one call, checked and laid out for the kernels. */
+export interface Layout {
+  readonly outer: number;
+  readonly channels: number;
+  readonly inner: number;
+  readonly scales: number | Float32Array;
+  readonly zeros: number | Int32Array;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** [outer, channels, inner] of a shape seen along an axis; without one, all is one channel. */
+export function layoutOf(
+  argument: string,
+  shape: readonly number[],
+  axis: number | undefined,
+): { outer: number; channels: number; inner: number } {
+  let outer = 1;
+  let inner = 1;
+  if (axis === undefined) {
+    for (const size of shape) inner *= size;
+    return { outer: 1, channels: 1, inner };
+  }
+  const at = checkInteger(argument, axis, -shape.length, shape.length - 1);
+  const channel = at < 0 ? at + shape.length : at;
+  for (let i = 0; i < channel; i++) outer *= shape[i];
+  for (let i = channel + 1; i < shape.length; i++) inner *= shape[i];
+  return { outer, channels: shape[channel], inner };
+}
+
+/** Checks quantization parameters against the shape of the data they are for. */
+export function checkParams(
+  argument: string,
+  params: QuantizationParams,
+  shape: readonly number[],
+  dtype: QuantizedDType | "i32",
+): Layout {
+  checkObject(argument, params);
+  const { scale, zeroPoint = 0, axis } = params;
+  // an accumulator has no zero point
+  const [least, greatest] = dtype === "i32" ? [0, 0] : limitsOf(dtype);
+  const low = checkInteger(`${argument}.low`, params.low ?? least, least, greatest);
+  const high = checkInteger(`${argument}.high`, params.high ?? greatest, low, greatest);
+  if (typeof scale === "number" && typeof zeroPoint === "number") {
+    const scales = checkScale(`${argument}.scale`, scale);
+    const zeros = checkInteger(`${argument}.zeroPoint`, zeroPoint, least, greatest);
+    return { ...layoutOf(`${argument}.axis`, shape, undefined), scales, zeros, low, high };
+  }
+  if (axis === undefined) {
+    throw typeFault(
+      `${argument}.axis`,
+      "the axis of the channels, since scale or zeroPoint is an array",
+      axis,
+    );
+  }
+  const layout = layoutOf(`${argument}.axis`, shape, axis);
+  return {
+    ...layout,
+    scales: perChannel(`${argument}.scale`, scale, layout.channels, checkScale, Float32Array),
+    zeros: perChannel(
+      `${argument}.zeroPoint`,
+      zeroPoint,
+      layout.channels,
+      (name, value) => checkInteger(name, value, least, greatest),
+      Int32Array,
+    ),
+    low,
+    high,
+  };
+}
+
+/** One checked value a channel: a single number is spread. */
+export function perChannel<A extends Float32Array | Int32Array>(
+  argument: string,
+  value: unknown,
+  channels: number,
+  check: (argument: string, value: unknown) => number,
+  array: new (length: number) => A,
+): A {
+  const result = new array(channels);
+  if (typeof value === "number") {
+    result.fill(check(argument, value));
+    return result;
+  }
+  const list = value as ArrayLike<number>;
+  if (typeof list?.length !== "number")
+    throw typeFault(argument, "a number or an array of numbers", value);
+  if (list.length !== channels)
+    throw rangeFault(argument, `${channels} values, one a channel`, value);
+  for (let c = 0; c < channels; c++) result[c] = check(`${argument}[${c}]`, list[c]);
+  return result;
+}

@@ -1,0 +1,46 @@
+/** Reductions over f32 data: the extremes that calibration starts from. */
+import { type Data, framed, operand } from "./frame.ts";
+import { type Bytelane, checkLane } from "./lane.ts";
+import { layoutOf } from "./params.ts";
+import { shapeOf } from "./quantize.ts";
+
+export interface Extremes {
+  readonly min: number;
+  readonly max: number;
+}
+export interface ChannelExtremes {
+  readonly min: Float32Array;
+  readonly max: Float32Array;
+}
+
+/**
+ * The least and the greatest value, of all or of each channel along `axis`. NaN is skipped, −0 is reported as
+ * 0; where there is no number at all, min is Infinity and max −Infinity.
+ */
+export function minMax(lane: Bytelane, x: Data<"f32">): Extremes;
+export function minMax(
+  lane: Bytelane,
+  x: Data<"f32">,
+  options: { readonly axis: number; readonly shape?: readonly number[] },
+): ChannelExtremes;
+export function minMax(
+  lane: Bytelane,
+  x: Data<"f32">,
+  options: { readonly axis?: number; readonly shape?: readonly number[] } = {},
+): Extremes | ChannelExtremes {
+  checkLane(lane);
+  const source = operand(lane, "x", x, ["f32"]);
+  const layout = layoutOf("options.axis", shapeOf(source, options.shape), options.axis);
+  return framed(lane, (frame) => {
+    const { outer, channels, inner } = layout;
+    const src = frame.read(source);
+    const lows = channels === 1 ? lane.scalars : frame.room(channels * 8);
+    const highs = lows + channels * 4;
+    lane.kernels.extremes_f32(src, outer, channels, inner, lows, highs);
+    const min = lane.arena.view("f32", lows, channels);
+    const max = lane.arena.view("f32", highs, channels);
+    return options.axis === undefined
+      ? { min: min[0], max: max[0] }
+      : { min: min.slice(), max: max.slice() };
+  });
+}

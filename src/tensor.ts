@@ -1,0 +1,81 @@
+/** Tensors: typed, shaped handles on bytes of an instance's memory. */
+import { checkOneOf, checkShape, countOf, rangeFault, typeFault } from "./check.ts";
+import { BYTES, DTYPES, type DType, dtypeOf, type Elements } from "./dtype.ts";
+import { type Bytelane, checkLane, checkOwner, Owner } from "./lane.ts";
+
+/** A handle: element type, shape, and where the bytes lie. Made by `tensor` and by the operations. */
+export class Tensor<T extends DType = DType> extends Owner {
+  readonly dtype: T;
+  readonly shape: readonly number[];
+  /** Number of elements. */
+  readonly length: number;
+  /** @internal */ readonly address: number;
+
+  /** @internal */
+  constructor(lane: Bytelane, dtype: T, shape: readonly number[]) {
+    const length = countOf(shape);
+    const bytes = length * BYTES[dtype];
+    const address = lane.arena.allocate(bytes);
+    super(lane, [[address, bytes]]);
+    this.dtype = dtype;
+    this.shape = Object.freeze([...shape]);
+    this.length = length;
+    this.address = address;
+  }
+
+  get byteLength(): number {
+    return this.length * BYTES[this.dtype];
+  }
+
+  /**
+   * The elements, as a view on the instance's memory: reading and writing go straight to the tensor.
+   * Any later allocation may grow the memory and detach the view (its length becomes 0): take it when
+   * you use it, do not keep it.
+   */
+  get data(): Elements[T] {
+    checkOwner("tensor", this, this.lane);
+    return this.lane.arena.view(this.dtype, this.address, this.length);
+  }
+
+  describe(): string {
+    return `tensor ${this.dtype}[${this.shape.join(", ")}]`;
+  }
+}
+
+/**
+ * Makes a tensor of an instance, filled with `values` or with zeros.
+ * Errors: an unknown element type, a shape that is not made of integers ≥ 0, values of another type or length,
+ * more memory than the instance may have.
+ */
+export function tensor<T extends DType>(
+  lane: Bytelane,
+  dtype: T,
+  shape: readonly number[],
+  values?: Elements[T] | readonly number[],
+): Tensor<T> {
+  checkLane(lane);
+  checkOneOf("dtype", dtype, DTYPES);
+  const count = countOf(checkShape("shape", shape));
+  if (values !== undefined) {
+    if (!Array.isArray(values) && dtypeOf(values) !== dtype) {
+      throw typeFault("values", `${dtype} elements or an array of numbers`, values);
+    }
+    if (values.length !== count) {
+      throw rangeFault(
+        "values",
+        `${count} elements for shape [${shape.join(", ")}]`,
+        values.length,
+      );
+    }
+  }
+  // a view on this memory would be detached by growth: remember where it points
+  const own =
+    values && !Array.isArray(values) && lane.arena.holds(values as Elements[T])
+      ? (values as Elements[T]).byteOffset
+      : undefined;
+  const result = new Tensor(lane, dtype, shape);
+  if (own !== undefined) result.data.set(lane.arena.view(dtype, own, count));
+  else if (values) result.data.set(values);
+  else result.data.fill(0);
+  return result;
+}
