@@ -1,0 +1,228 @@
+import { allowRelaxedSimd } from "../machine.mjs";
+
+const ARRAY = { f32: Float32Array, i32: Int32Array, i8: Int8Array, u8: Uint8Array };
+const dtypeOf = (array) => Object.keys(ARRAY).find((dtype) => array.constructor === ARRAY[dtype]);
+
+/** Data as the instance's own tensors, made once: a call is the kernel and the checks before it. */
+function tensors({ tensor }, lane) {
+  const made = [];
+  const keep = (one) => {
+    made.push(one);
+    return one;
+  };
+  const results = new Map();
+  return {
+    input: (array, shape = [array.length]) => keep(tensor(lane, dtypeOf(array), shape, array)),
+    output: (dtype, shape) => {
+      const key = `${dtype} ${shape}`;
+      if (!results.has(key)) results.set(key, keep(tensor(lane, dtype, shape)));
+      return results.get(key);
+    },
+    keep,
+    values: (result) => result.data,
+    dispose: () => {
+      for (const one of made) one.dispose();
+    },
+  };
+}
+
+/** Data as typed arrays, copied in and out by every call, with a new array for the result. */
+function arrays() {
+  const made = [];
+  return {
+    input: (array) => array,
+    output: (dtype, shape) => new ARRAY[dtype](shape.reduce((a, b) => a * b, 1)),
+    keep: (one) => {
+      made.push(one);
+      return one;
+    },
+    values: (result) => result,
+    dispose: () => {
+      for (const one of made) one.dispose();
+    },
+  };
+}
+
+function gemm(api, lane, data, io, bits = 8) {
+  const { lhs, lhsZeroPoint, weights, rhsZeroPoint, m, n, k } = data;
+  const options = { shape: [k, n], zeroPoint: rhsZeroPoint, bits };
+  const rhs = { data: io.keep(api.packMatrix(lane, weights, options)) };
+  const left = { data: io.input(lhs, [m, k]), zeroPoint: lhsZeroPoint };
+  return () => api.matmul(lane, left, rhs, { m, n, depth: k, out: io.output("i32", [m, n]) });
+}
+
+function quantizeTo(dtype) {
+  return (api, lane, { x, scale, zeroPoint }, io) => {
+    const source = io.input(x);
+    const params = { dtype, scale, zeroPoint };
+    return () => api.quantize(lane, source, params, { out: io.output(dtype, [x.length]) });
+  };
+}
+
+const channelShape = (length, { scales, inner }) =>
+  inner === 1 ? [length / scales.length, scales.length] : [scales.length, inner];
+
+function quantizeChannels(api, lane, { x, scales, inner }, io) {
+  const shape = channelShape(x.length, { scales, inner });
+  const source = io.input(x, shape);
+  const params = { scale: scales, axis: inner === 1 ? 1 : 0 };
+  return () => api.quantize(lane, source, params, { shape, out: io.output("i8", shape) });
+}
+
+function dequantizeChannels(api, lane, { q, scales, inner }, io) {
+  const shape = channelShape(q.length, { scales, inner });
+  const source = io.input(q, shape);
+  const params = { scale: scales, axis: inner === 1 ? 1 : 0 };
+  return () => api.dequantize(lane, source, params, { shape, out: io.output("f32", shape) });
+}
+
+function clamp(api, lane, { x, low, high }, io) {
+  const source = io.input(x);
+  const out = () => io.output(dtypeOf(x), [x.length]);
+  return () => api.clamp(lane, source, { low, high }, { out: out() });
+}
+
+/** The call of the public API that does a case's work. */
+const CALLS = {
+  gemm_u8_i8_i32: gemm,
+  gemm_i8_i8_i32: gemm,
+  gemm_i8_u8_i32: gemm,
+  gemm_u8_u8_i32: gemm,
+  gemm_i8_w7_i32: (api, lane, data, io) => gemm(api, lane, data, io, 7),
+  gemm_i8_i8_i8: (api, lane, data, io) => {
+    const { m, n, k, lhs, weights, rhsScales, bias, lhsScale } = data;
+    const layer = io.keep(
+      api.createLinear(lane, {
+        weights,
+        shape: [k, n],
+        weightScale: rhsScales,
+        bias: Float32Array.from(bias, (b, j) => b * Math.fround(lhsScale * rhsScales[j])),
+        input: { scale: lhsScale, zeroPoint: data.lhsZeroPoint },
+        output: { scale: data.outScale, zeroPoint: data.outZeroPoint },
+      }),
+    );
+    const source = io.input(lhs, [m, k]);
+    return () => api.linear(lane, layer, source, { out: io.output("i8", [m, n]) });
+  },
+  linear_dynamic_f32: (api, lane, { m, n, k, x, weights, rhsScales, bias }, io) => {
+    const shape = [k, n];
+    const layer = io.keep(api.createLinear(lane, { weights, shape, weightScale: rhsScales, bias }));
+    const source = io.input(x, [m, k]);
+    return () => api.linear(lane, layer, source, { out: io.output("f32", [m, n]) });
+  },
+  top_k_i8: (api, lane, { rows, query, count, width, k }, io) => {
+    const index = io.keep(api.createIndex(lane, { vectors: rows, shape: [count, width] }));
+    const source = io.input(query);
+    return () => api.topK(lane, index, source, k).indices;
+  },
+  quantize_f32_i8: quantizeTo("i8"),
+  quantize_f32_u8: quantizeTo("u8"),
+  quantize_f32_i8_first_axis: quantizeChannels,
+  quantize_f32_i8_last_axis: quantizeChannels,
+  quantize_rows_f32_i8: (api, lane, { x, width }, io) => {
+    const shape = [x.length / width, width];
+    const source = io.input(x, shape);
+    return () => {
+      const out = io.output("i8", shape);
+      const { values, scales } = api.quantizeRows(lane, source, { shape, out });
+      scales.dispose?.();
+      return values;
+    };
+  },
+  dynamic_quantize_f32_u8: (api, lane, { x }, io) => {
+    const source = io.input(x);
+    const out = () => io.output("u8", [x.length]);
+    return () => api.quantizeDynamic(lane, source, { out: out() }).values;
+  },
+  dequantize_i8_f32: (api, lane, { q, scale, zeroPoint }, io) => {
+    const source = io.input(q);
+    const out = () => io.output("f32", [q.length]);
+    return () => api.dequantize(lane, source, { scale, zeroPoint }, { out: out() });
+  },
+  dequantize_i8_f32_first_axis: dequantizeChannels,
+  dequantize_i8_f32_last_axis: dequantizeChannels,
+  gather_i8_f32: (api, lane, { table, width, scales, ids }, io) => {
+    const source = {
+      values: io.input(table, [scales.length, width]),
+      scales: io.input(scales),
+      columns: width,
+    };
+    const out = () => io.output("f32", [ids.length, width]);
+    return () => api.gatherRows(lane, source, ids, { out: out() });
+  },
+  requantize_i32_i8: (api, lane, { sums, scale, zeroPoint }, io) => {
+    const source = io.input(sums);
+    const params = { multiplier: scale, zeroPoint };
+    return () => api.requantize(lane, source, params, { out: io.output("i8", [sums.length]) });
+  },
+  requantize_i32_i8_last_axis: (api, lane, { sums, bias, scales, zeroPoint }, io) => {
+    const shape = [sums.length / scales.length, scales.length];
+    const source = io.input(sums, shape);
+    const params = { multiplier: scales, bias, zeroPoint, axis: 1 };
+    return () => api.requantize(lane, source, params, { shape, out: io.output("i8", shape) });
+  },
+  clamp_f32: clamp,
+  clamp_i8: clamp,
+  min_max_f32: (api, lane, { x }, io) => {
+    const source = io.input(x);
+    return () => api.minMax(lane, source);
+  },
+};
+
+/** The values of a result, whatever the call returns. */
+function valuesOf(result, io) {
+  if (result.min !== undefined) return Float32Array.of(result.min, result.max);
+  if (result instanceof Int32Array) return result;
+  return io.values(result);
+}
+
+async function importBytelane() {
+  const file = new URL("../../dist/index.js", import.meta.url);
+  return import(file).catch((cause) => {
+    throw new Error('"dist/index.js" expected a build, got none: npm run build', { cause });
+  });
+}
+
+/**
+ * Opens an instance of each build, and gives `contend(item)`: for each of them the call on its
+ * own tensors, which counts as the kernel, and the call with typed arrays.
+ */
+export async function openBytelane({ tiers = ["simd", "relaxed"] } = {}) {
+  allowRelaxedSimd();
+  const api = await importBytelane();
+  const lanes = [];
+  for (const tier of tiers) {
+    const lane = await api.createBytelane({ tier }).catch((fault) => {
+      process.stderr.write(`without the ${tier} build: ${fault.message}\n`);
+      return null;
+    });
+    if (lane) lanes.push(lane);
+  }
+
+  return function contend(item) {
+    const call = CALLS[item.op];
+    if (!call) return [];
+    const contenders = [];
+    for (const lane of lanes) {
+      for (const [mode, open] of [
+        ["kernel", tensors],
+        ["call", arrays],
+      ]) {
+        const io = open(api, lane);
+        const work = call(api, lane, item.data, io);
+        let last = null;
+        contenders.push({
+          name: "Bytelane",
+          build: lane.tier,
+          mode,
+          run: () => {
+            last = work();
+          },
+          output: () => valuesOf(last, io),
+          dispose: io.dispose,
+        });
+      }
+    }
+    return contenders;
+  };
+}

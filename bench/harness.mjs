@@ -1,0 +1,285 @@
+import { writeFile } from "node:fs/promises";
+import { machine, runtime } from "./machine.mjs";
+
+/** A sample beside which the guard ran slower than this share of its best is dropped, */
+const FAST_STATE = 0.85;
+/** and so is one during which this process held a core for less than this share of the time. */
+const UNDISTURBED = 0.95;
+/** A contender is warm when this many samples in a row brought nothing new. */
+const SETTLED = 4;
+/** A timer whose single call takes longer than this many ms is sampled three times only. */
+const SLOW_CALL = 100;
+
+export const EFFORT = {
+  full: { samples: 11, sampleMs: 4, warmMs: 150, mostMs: 12_000 },
+  quick: { samples: 3, sampleMs: 2, warmMs: 40, mostMs: 2000 },
+};
+
+/** One contender's call as the harness times it. A promise from `run` is awaited, call by call. */
+class Timer {
+  constructor(run, isAsync) {
+    this.run = run;
+    this.isAsync = isAsync;
+    this.iterations = 1;
+    this.samples = [];
+  }
+
+  async time(iterations) {
+    const { run } = this;
+    const start = performance.now();
+    if (this.isAsync) for (let i = 0; i < iterations; i++) await run();
+    else for (let i = 0; i < iterations; i++) run();
+    return (performance.now() - start) / iterations;
+  }
+
+  async sample() {
+    const cpu = process.cpuUsage();
+    const each = await this.time(this.iterations);
+    const { user, system } = process.cpuUsage(cpu);
+    const share = (user + system) / 1000 / (each * this.iterations);
+    return { each, isUndisturbed: share >= UNDISTURBED };
+  }
+
+  /** Runs past the engine's tier-up, and finds how many calls last `sampleMs`. */
+  async warm({ sampleMs, warmMs, samples }) {
+    const start = performance.now();
+    let shortest = Number.POSITIVE_INFINITY;
+    let settled = 0;
+    for (;;) {
+      const each = await this.time(this.iterations);
+      settled = each < shortest * 0.97 ? 0 : settled + 1;
+      shortest = Math.min(shortest, each);
+      this.iterations = Math.max(1, Math.ceil(sampleMs / shortest));
+      // An optimised function is finished in the background and taken over between tasks.
+      await new Promise(setImmediate);
+      const spent = performance.now() - start;
+      if (spent > 10 * warmMs || (spent > warmMs && settled >= SETTLED)) break;
+      if (shortest > SLOW_CALL && settled > 0) break;
+    }
+    this.wanted = shortest > SLOW_CALL ? Math.min(3, samples) : samples;
+  }
+
+  get done() {
+    return this.samples.filter(({ isFast }) => isFast).length >= this.wanted;
+  }
+
+  /** Milliseconds a call: the best and the median of the samples taken in the fast state. */
+  summary() {
+    const fast = this.samples.filter(({ isFast }) => isFast);
+    const isSteady = fast.length >= Math.min(3, this.wanted);
+    const kept = isSteady
+      ? fast
+      : [...this.samples].sort((a, b) => a.each - b.each).slice(0, this.wanted);
+    const times = kept.map(({ each }) => each).sort((a, b) => a - b);
+    return {
+      best: times[0],
+      median: times[times.length >> 1],
+      samples: times.length,
+      dropped: this.samples.length - times.length,
+      iterations: this.iterations,
+      isSteady,
+    };
+  }
+}
+
+const isFloat = (array) => array instanceof Float32Array || array instanceof Float64Array;
+
+/** How many elements differ: floats by more than the tolerance, relative to the largest value. */
+export function countDifferences(got, wanted, tolerance = 0) {
+  if (got.length !== wanted.length) return Math.max(got.length, wanted.length);
+  let largest = 1;
+  if (isFloat(wanted)) for (const value of wanted) largest = Math.max(largest, Math.abs(value));
+  const limit = tolerance * largest;
+  let count = 0;
+  for (let i = 0; i < wanted.length; i++) if (!(Math.abs(got[i] - wanted[i]) <= limit)) count++;
+  return count;
+}
+
+function row(item, contender, mode, times, rest) {
+  // work per ms is thousands a second: 1e6 of it make GOPS or GB/s
+  const rate = (ms) => (ms > 0 ? item.work / ms / 1e6 : null);
+  return {
+    op: item.op,
+    shape: item.shape,
+    contender: contender.name,
+    build: contender.build ?? "",
+    mode,
+    unit: item.unit,
+    best: rate(times.best),
+    median: rate(times.median),
+    microseconds: times.best * 1000,
+    ...rest,
+  };
+}
+
+/**
+ * Times the contenders of one case, interleaved round by round, and returns a row for each.
+ *
+ *     item        { op, shape, unit, work, expected(), tolerance }
+ *     contender   { name, build, run(), output(), many: { count, run() }, isBaseline, dispose() }
+ *
+ * `run` is a call as a user makes it. `many` is the same work `count` times in one call: what the
+ * further ones take is the kernel, and what remains of the first is the fixed cost of a call.
+ */
+export async function measureCase(item, contenders, { effort, guard }) {
+  const timed = [];
+  for (const contender of contenders) {
+    const first = contender.run();
+    const isAsync = typeof first?.then === "function";
+    await first;
+    const differs = contender.output
+      ? countDifferences(await contender.output(), await item.expected(), item.tolerance)
+      : null;
+    const once = new Timer(contender.run, isAsync);
+    const many = contender.many ? new Timer(contender.many.run, isAsync) : null;
+    timed.push({ contender, once, many, differs });
+  }
+  const timers = timed.flatMap(({ once, many }) => (many ? [once, many] : [once]));
+  for (const timer of timers) await timer.warm(effort);
+
+  let bestGuard = 0;
+  for (let i = 0; i < 20; i++) bestGuard = Math.max(bestGuard, guard());
+  const start = performance.now();
+  const spent = () => performance.now() - start;
+  for (let round = 0; timers.some((timer) => !timer.done) && spent() < effort.mostMs; round++) {
+    let before = guard();
+    for (let i = 0; i < timers.length; i++) {
+      const timer = timers[(i + round) % timers.length];
+      if (timer.done) continue;
+      const sample = await timer.sample();
+      const after = guard();
+      bestGuard = Math.max(bestGuard, before, after);
+      timer.samples.push({ ...sample, guard: Math.min(before, after) });
+      before = after;
+    }
+    for (const timer of timers) {
+      for (const sample of timer.samples) {
+        sample.isFast = sample.isUndisturbed && sample.guard >= FAST_STATE * bestGuard;
+      }
+    }
+  }
+
+  const rows = [];
+  for (const { contender, once, many, differs } of timed) {
+    const one = once.summary();
+    const counts = { samples: one.samples, dropped: one.dropped, isSteady: one.isSteady, differs };
+    if (many) {
+      const { count } = contender.many;
+      const all = many.summary();
+      const kernel = (statistic) => (all[statistic] - one[statistic]) / (count - 1);
+      const times = { best: kernel("best"), median: kernel("median") };
+      const callMicroseconds = Math.max(0, one.best - times.best) * 1000;
+      rows.push(row(item, contender, "kernel", times, { ...counts, callMicroseconds }));
+    }
+    rows.push(row(item, contender, many ? "call" : (contender.mode ?? "kernel"), one, counts));
+  }
+  const baselines = rows.filter((candidate) =>
+    timed.some(({ contender }) => contender.isBaseline && contender.name === candidate.contender),
+  );
+  const reference = (statistic) => Math.max(...baselines.map((baseline) => baseline[statistic]));
+  for (const each of rows) {
+    each.ratio = baselines.length > 0 && each.best ? each.best / reference("best") : null;
+    each.ratioMedian =
+      baselines.length > 0 && each.median ? each.median / reference("median") : null;
+  }
+  return rows;
+}
+
+/** A bar on a terminal, otherwise a line every ten seconds. */
+export function progressOf(total, { stream = process.stderr } = {}) {
+  const start = Date.now();
+  let last = 0;
+  let done = 0;
+  const clear = () => {
+    if (stream.isTTY) stream.write("\r\x1b[2K");
+  };
+  return {
+    clear,
+    step(label) {
+      const seconds = Math.round((Date.now() - start) / 1000);
+      if (stream.isTTY) {
+        const width = 24;
+        const filled = Math.round((done / total) * width);
+        const bar = "█".repeat(filled) + "░".repeat(width - filled);
+        stream.write(`\r\x1b[2K${bar} ${done}/${total} ${seconds} s  ${label}`);
+      } else if (Date.now() - last > 10_000) {
+        stream.write(`${done}/${total} ${seconds} s  ${label}\n`);
+        last = Date.now();
+      }
+      done++;
+    },
+  };
+}
+
+const text = (value, digits = 1) =>
+  value === null || value === undefined ? "–" : value.toFixed(value < 10 ? digits + 1 : digits);
+
+/** Lines of a table, numbers to the right. `rows` are arrays of strings, the first is the head. */
+export function alignTable(rows, leftColumns = 1) {
+  const widths = rows[0].map((_, i) => Math.max(...rows.map((cells) => cells[i].length)));
+  return rows.map((cells) =>
+    cells
+      .map((cell, i) => (i < leftColumns ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+function printRows(item, rows, baseline) {
+  const head = [
+    `${item.op}  ${item.shape}`,
+    "",
+    item.unit,
+    "median",
+    "µs",
+    baseline ? "ratio" : "",
+    "",
+  ];
+  const lines = rows.map((each) => [
+    [each.contender, each.build].filter(Boolean).join(" "),
+    each.mode,
+    text(each.best),
+    text(each.median),
+    text(each.microseconds),
+    each.ratio === null ? "" : `${text(each.ratio)}×`,
+    [each.differs ? `${each.differs} values differ` : "", each.isSteady ? "" : "unsteady"]
+      .filter(Boolean)
+      .join(", "),
+  ]);
+  console.log(`${alignTable([head, ...lines], 2).join("\n")}\n`);
+}
+
+/**
+ * Runs all cases and returns one plain object: what ran, where, the roofs, and a row a contender.
+ * `contend(item)` resolves to the contenders of a case.
+ */
+export async function runCases(cases, { command, contend, effort, roof, roofs }) {
+  const rows = [];
+  const progress = progressOf(cases.length);
+  for (const item of cases) {
+    progress.step(`${item.op} ${item.shape}`);
+    const contenders = await contend(item);
+    const measured = await measureCase(item, contenders, { effort, guard: roof.guard });
+    for (const contender of contenders) await contender.dispose?.();
+    item.release?.();
+    progress.clear();
+    const hasBaseline = contenders.some(({ isBaseline }) => isBaseline);
+    printRows(item, measured, hasBaseline);
+    rows.push(...measured);
+  }
+  return {
+    command,
+    date: new Date().toISOString().slice(0, 10),
+    machine: machine(),
+    runtime: runtime(),
+    roofs,
+    rows,
+  };
+}
+
+/** The shape of every file that a bench writes. */
+export const FORMAT = "bytelane-bench/1";
+
+export async function writeRuns(file, runs) {
+  await writeFile(file, `${JSON.stringify({ format: FORMAT, runs }, null, 1)}\n`);
+}

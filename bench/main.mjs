@@ -1,0 +1,13 @@
+import { fileURLToPath } from "node:url";
+import { plainContenders, selectCases } from "./cases.mjs";
+import { runCommand } from "./command.mjs";
+import { openBytelane } from "./contenders/bytelane.mjs";
+
+const contendBytelane = await openBytelane();
+
+await runCommand(fileURLToPath(import.meta.url), {
+  name: "bench",
+  about: "Every kernel of Bytelane against plain JavaScript.",
+  cases: selectCases,
+  contend: async (item) => [...(await plainContenders(item)), ...contendBytelane(item)],
+});

@@ -1,0 +1,125 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import vm from "node:vm";
+import { tfliteModel } from "./tflite.mjs";
+
+const require = createRequire(import.meta.url);
+
+/**
+ * LiteRT.js is made for pages and workers. In Node its loader wants `self` and `importScripts`,
+ * and the script that is loaded so wants the variables of a CommonJS module.
+ */
+function installLoader() {
+  globalThis.self ??= globalThis;
+  globalThis.importScripts ??= (file) => {
+    const source = `(function (require, __filename, __dirname) {
+      ${readFileSync(file, "utf8")}
+      globalThis.ModuleFactory = ModuleFactory;
+    })`;
+    const run = vm.runInThisContext(source, { filename: file });
+    run(createRequire(file), file, path.dirname(file));
+  };
+}
+
+/** Runs `work` with the runtime's own messages (a missing GPU, its registries) kept back. */
+async function quietly(work) {
+  const kept = { log: console.log, warn: console.warn, error: console.error, info: console.info };
+  for (const name of Object.keys(kept)) console[name] = () => {};
+  try {
+    return await work();
+  } finally {
+    Object.assign(console, kept);
+  }
+}
+
+/**
+ * i8 · i8 → i8 with bias and one scale a column. Its tensors in JavaScript have no int8, so data
+ * go in and out as u8 with the zero point moved by 128, through one QUANTIZE each. A layer whose
+ * result nobody reads is left out, so further ones work on the result of the one before where the
+ * layer is square, and are added up otherwise:
+ *
+ *     u8 [m, k]  →  i8  →  FULLY_CONNECTED  →  …  →  FULLY_CONNECTED  →  u8 [m, n]
+ *     u8 [m, k]  →  i8  →  FULLY_CONNECTED, … , FULLY_CONNECTED  →  ADD  →  u8 [m, n]
+ */
+function denseModel(data, count) {
+  const { m, n, k, lhsScale, lhsZeroPoint, rhsScales, outScale, outZeroPoint } = data;
+  const one = (scale, zeroPoint) => ({ scales: [scale], zeroPoints: [zeroPoint] });
+  const perColumn = (scales) => ({ scales, zeroPoints: new Array(n).fill(0) });
+  const tensors = [];
+  const add = (tensor) => tensors.push({ name: `t${tensors.length}`, ...tensor }) - 1;
+  const x = (type, zeroPoint) => add({ type, dims: [m, k], quantized: one(lhsScale, zeroPoint) });
+  const y = (type, zeroPoint) => add({ type, dims: [m, n], quantized: one(outScale, zeroPoint) });
+
+  const source = x("u8", lhsZeroPoint + 128);
+  const lhs = x("i8", lhsZeroPoint);
+  const quantized = perColumn(rhsScales);
+  const weights = add({ type: "i8", dims: [n, k], quantized, data: data.transposed });
+  const biasScales = perColumn(rhsScales.map((scale) => scale * lhsScale));
+  const bias = add({ type: "i32", dims: [n], quantized: biasScales, data: data.bias });
+
+  const operators = [{ op: "QUANTIZE", inputs: [source], outputs: [lhs] }];
+  const layer = (from) => {
+    const to = y("i8", outZeroPoint);
+    operators.push({ op: "FULLY_CONNECTED", inputs: [from, weights, bias], outputs: [to] });
+    return to;
+  };
+  let last = layer(lhs);
+  for (let i = 1; i < count; i++) {
+    if (n === k) {
+      last = layer(last);
+    } else {
+      const sum = y("i8", outZeroPoint);
+      operators.push({ op: "ADD", inputs: [last, layer(lhs)], outputs: [sum] });
+      last = sum;
+    }
+  }
+  const result = y("u8", outZeroPoint + 128);
+  operators.push({ op: "QUANTIZE", inputs: [last], outputs: [result] });
+  return tfliteModel({ tensors, operators, inputs: [source], outputs: [result] });
+}
+
+const flip = (array, Type) => Type.from(array, (value) => value ^ 0x80);
+
+/** LiteRT.js (XNNPACK in wasm) on one thread, in the build that it chooses for this engine. */
+export async function openLiteRt() {
+  installLoader();
+  const { loadLiteRt, loadAndCompile, Tensor } = await import("@litertjs/core");
+  const folder = path.dirname(require.resolve("@litertjs/core/package.json"));
+  await quietly(() => loadLiteRt(`${path.join(folder, "wasm")}/`));
+
+  return async function contend(item) {
+    if (item.op !== "gemm_i8_i8_i8") return [];
+    const { data } = item;
+    const microseconds = item.work / 30_000;
+    const count = Math.max(3, Math.min(129, Math.ceil(400 / microseconds) + 1));
+    const open = (repeats) =>
+      quietly(() => loadAndCompile(denseModel(data, repeats), { accelerator: "wasm" }));
+    const once = await open(1);
+    const many = await open(count);
+    const input = new Tensor(flip(data.lhs, Uint8Array), [data.m, data.k]);
+    const call = (model) => async () => {
+      const [tensor] = await model.run([input]);
+      const values = tensor.toTypedArray();
+      tensor.delete();
+      return values;
+    };
+    let last = null;
+    const callOnce = call(once);
+    return [
+      {
+        name: "LiteRT.js",
+        run: async () => {
+          last = await callOnce();
+        },
+        output: () => flip(last, Int8Array),
+        many: { count, run: call(many) },
+        dispose: () => {
+          input.delete();
+          once.delete();
+          many.delete();
+        },
+      },
+    ];
+  };
+}
