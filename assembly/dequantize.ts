@@ -96,7 +96,7 @@ function dequantize<T>(
 
 /**
  * Rows of a quantized table, dequantized in the order of `ids`: an embedding look-up.
- * table [rows, columns], scales and zeros one a row, ids i32 in [0, rows), dst [n, columns].
+ * table [rows, columns], scales and zeros (0 for none) one a row, ids i32 in [0, rows), dst [n, columns].
  */
 function gather<T>(
   table: usize,
@@ -110,13 +110,8 @@ function gather<T>(
   for (const end = ids + ((<usize>n) << 2); ids < end; ids += 4, dst += (<usize>columns) << 2) {
     const id = <usize>load<u32>(ids);
     const row = table + id * <usize>columns;
-    dequantizeRun<T>(
-      row,
-      dst,
-      columns,
-      load<f32>(scales + (id << 2)),
-      load<i32>(zeros + (id << 2)),
-    );
+    const zero = zeros ? load<i32>(zeros + (id << 2)) : 0;
+    dequantizeRun<T>(row, dst, columns, load<f32>(scales + (id << 2)), zero);
   }
 }
 

@@ -77,7 +77,7 @@ export function gatherRows<O extends Data<"f32"> = Tensor<"f32">>(
   return framed(lane, (frame) => {
     const src = frame.read(values);
     const scale = frame.read(scales);
-    const zero = zeros ? frame.read(zeros) : frame.place("i32", new Int32Array(rows));
+    const zero = zeros ? frame.read(zeros) : 0;
     const list = frame.place("i32", ids);
     const { address, value } = frame.write(result);
     lane.kernels[`gather_${values.dtype}_f32`](

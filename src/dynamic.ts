@@ -1,5 +1,5 @@
 /** Dynamic quantization: the range comes from the data themselves, for all of them or row by row. */
-import { checkOneOf, rangeFault } from "./check.ts";
+import { checkInteger, checkOneOf, checkShape, countOf, rangeFault } from "./check.ts";
 import type { QuantizedDType } from "./dtype.ts";
 import { type Data, framed, type InKind, operand, target } from "./frame.ts";
 import { type Bytelane, checkLane } from "./lane.ts";
@@ -61,6 +61,8 @@ export interface QuantizedRows<V, S, Z> {
 export interface RowsOptions<D extends QuantizedDType> extends ShapeOption<Data<D>> {
   /** "i8" is symmetric with scale max|x| / 127; "u8" is asymmetric like quantizeDynamic. Default "i8". */
   readonly dtype?: D;
+  /** Elements between two rows as they lie in memory. Default: the length of a row. */
+  readonly stride?: number;
 }
 
 /**
@@ -75,11 +77,13 @@ export function quantizeRows<X extends Data<"f32">, D extends QuantizedDType = "
   checkLane(lane);
   const dtype = checkOneOf("options.dtype", options.dtype ?? "i8", ["i8", "u8"] as const) as D;
   const source = operand(lane, "x", x, ["f32"]);
-  const shape = shapeOf(source, options.shape);
-  const columns = shape.at(-1);
-  if (columns === undefined) throw rangeFault("x", "at least one dimension", x);
-  let rows = 1;
-  for (let i = 0; i < shape.length - 1; i++) rows *= shape[i];
+  const shape = options.stride === undefined ? shapeOf(source, options.shape) : options.shape;
+  const columns = shape?.at(-1);
+  if (!shape || columns === undefined) throw rangeFault("options.shape", "rows and columns", shape);
+  const rows = countOf(checkShape("options.shape", shape.slice(0, -1)));
+  const stride = checkInteger("options.stride", options.stride ?? columns, columns, 2 ** 31 - 1);
+  const least = rows === 0 ? 0 : (rows - 1) * stride + columns;
+  if (source.length < least) throw rangeFault("x", `at least ${least} elements`, x);
   const asTensor = x instanceof Tensor;
   const values = target(lane, options.out, dtype, shape, asTensor);
   const scales = target(lane, undefined, "f32", [rows], asTensor);
@@ -90,13 +94,13 @@ export function quantizeRows<X extends Data<"f32">, D extends QuantizedDType = "
     const s = frame.write(scales);
     const { scalars, kernels } = lane;
     if (dtype === "i8") {
-      kernels.quantize_rows_f32_i8(src, columns, v.address, rows, columns, s.address, scalars);
+      kernels.quantize_rows_f32_i8(src, stride, v.address, rows, columns, s.address, scalars);
       return { values: v.value, scales: s.value, zeroPoints: undefined };
     }
     const z = frame.write(zeros);
     kernels.quantize_rows_f32_u8(
       src,
-      columns,
+      stride,
       v.address,
       rows,
       columns,
