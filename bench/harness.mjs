@@ -173,14 +173,19 @@ export async function measureCase(item, contenders, { effort, guard }) {
     }
     rows.push(row(item, contender, many ? "call" : (contender.mode ?? "kernel"), one, counts));
   }
-  const baselines = rows.filter((candidate) =>
-    timed.some(({ contender }) => contender.isBaseline && contender.name === candidate.contender),
-  );
-  const reference = (statistic) => Math.max(...baselines.map((baseline) => baseline[statistic]));
+  const isBaseline = ({ contender }) =>
+    contenders.some(({ name, isBaseline }) => isBaseline && name === contender);
+  const baselines = rows.filter(isBaseline);
   for (const each of rows) {
-    each.ratio = baselines.length > 0 && each.best ? each.best / reference("best") : null;
-    each.ratioMedian =
-      baselines.length > 0 && each.median ? each.median / reference("median") : null;
+    // A call is compared with a call where the baseline has both.
+    const alike = baselines.filter(({ mode }) => mode === each.mode);
+    const references = alike.length > 0 ? alike : baselines;
+    const ratio = (statistic) =>
+      references.length > 0 && each[statistic]
+        ? each[statistic] / Math.max(...references.map((reference) => reference[statistic]))
+        : null;
+    each.ratio = ratio("best");
+    each.ratioMedian = ratio("median");
   }
   return rows;
 }

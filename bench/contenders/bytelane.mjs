@@ -176,7 +176,8 @@ function valuesOf(result, io) {
   return io.values(result);
 }
 
-async function importBytelane() {
+/** The package as it is published. */
+export async function importBytelane() {
   const file = new URL("../../dist/index.js", import.meta.url);
   return import(file).catch((cause) => {
     throw new Error('"dist/index.js" expected a build, got none: npm run build', { cause });

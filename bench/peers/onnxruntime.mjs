@@ -166,8 +166,14 @@ const NODES = {
 
 export const ONNX_OPS = Object.keys(NODES);
 
+/** The nodes that could do a case's work: one, or one an accuracy level. */
+export const nodesOf = ({ op, data }) => [NODES[op](data)].flat();
+
 /** A model that does the node's work `count` times, and hands out the first result. */
-function modelOf({ op, domain, inputs, initializers, attributes, output, furtherOutputs }, count) {
+export function modelOf(
+  { op, domain, inputs, initializers, attributes, output, furtherOutputs },
+  count,
+) {
   const operands = [...Object.keys(inputs), ...Object.keys(initializers)];
   const nodes = Array.from({ length: count }, (_, i) => ({
     op,
@@ -188,7 +194,7 @@ function repetitions(item, rate) {
 /** What a runtime does about a second, to choose repetitions by: GOPS or GB/s. */
 const RATE = { web: { GOPS: 30, "GB/s": 6 }, node: { GOPS: 60, "GB/s": 15 } };
 
-async function openSession(ort, isWeb, bytes) {
+export async function openSession(ort, isWeb, bytes) {
   return ort.InferenceSession.create(bytes, {
     executionProviders: [isWeb ? "wasm" : "cpu"],
     // Equal nodes must not be merged: they are there to be timed.
@@ -203,35 +209,44 @@ async function openSession(ort, isWeb, bytes) {
 const bitsOf = ({ data, type }) =>
   type === "float16" ? new Uint16Array(data.buffer, data.byteOffset, data.length) : data;
 
-/**
- * ONNX Runtime on one thread: `kind` is "web" (onnxruntime-web, wasm) or "node" (native).
- * Resolves to `contend(item)`, which gives the contenders of a case, none if it has no operator.
- */
+/** The runtime's module: "web" is onnxruntime-web (wasm), "node" is onnxruntime-node (native). */
+export async function importOnnxRuntime(kind) {
+  const module = await import(kind === "web" ? "onnxruntime-web" : "onnxruntime-node");
+  const ort = module.InferenceSession ? module : module.default;
+  if (kind === "web") ort.env.wasm.numThreads = 1;
+  ort.env.logLevel = "error";
+  return ort;
+}
+
+/** What a model is fed with. */
+export function feedsOf(ort, { inputs }) {
+  const feeds = {};
+  for (const [key, { type, dims, data }] of Object.entries(inputs)) {
+    const Half = globalThis.Float16Array;
+    const values = type === "f16" && Half ? new Half(data.buffer) : data;
+    feeds[key] = new ort.Tensor(TENSOR[type], values, dims);
+  }
+  return feeds;
+}
+
+/** Gives `contend(item)`: the contenders of a case on one thread, none if it has no operator. */
 export async function openOnnxRuntime(kind) {
   const isWeb = kind === "web";
-  const name = isWeb ? "onnxruntime-web" : "onnxruntime-node";
-  const module = await import(name);
-  const ort = module.InferenceSession ? module : module.default;
-  if (isWeb) ort.env.wasm.numThreads = 1;
-  ort.env.logLevel = "error";
+  const ort = await importOnnxRuntime(kind);
 
   return async function contend(item) {
     if (!NODES[item.op]) return [];
     const contenders = [];
-    for (const node of [NODES[item.op](item.data)].flat()) {
+    for (const node of nodesOf(item)) {
       const count = repetitions(item, RATE[kind][item.unit]);
       const once = await openSession(ort, isWeb, modelOf(node, 1));
       const many = await openSession(ort, isWeb, modelOf(node, count));
-      const feeds = {};
-      for (const [key, { type, dims, data }] of Object.entries(node.inputs)) {
-        const Half = globalThis.Float16Array;
-        const values = type === "f16" && Half ? new Half(data.buffer) : data;
-        feeds[key] = new ort.Tensor(TENSOR[type], values, dims);
-      }
+      const feeds = feedsOf(ort, node);
       let last = null;
       contenders.push({
-        name,
+        name: isWeb ? "onnxruntime-web" : "onnxruntime-node",
         build: node.build,
+        isBaseline: isWeb,
         run: async () => {
           last = await once.run(feeds);
         },
