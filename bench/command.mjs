@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { EFFORT, runCases, writeRuns } from "./harness.mjs";
+import { machine, runtime } from "./machine.mjs";
 import { openRoof } from "./roof/index.mjs";
 import { runUnder } from "./runtimes.mjs";
 
@@ -34,16 +35,26 @@ function printRoofs({ registers, memory }) {
 }
 
 /**
- * The command line that both benches share. `cases({ filter, quick })` gives the list and
- * `contend(item)` the contenders; `after(run, values)` may add to what is written.
+ * The command line that both benches share. `cases({ filter, quick })` gives the list, `open()`
+ * resolves to `contend(item)`, which gives the contenders, and `after(run)` may add to a run.
  */
-export async function runCommand(script, { name, about, cases, contend, after }) {
-  const { values } = parseArgs({ options: OPTIONS });
-  if (values.help) {
-    console.log(`${about}\n${HELP}`);
-    return;
+export async function runCommand(script, { name, about, cases, open, after }) {
+  try {
+    const { values } = parseArgs({ options: OPTIONS });
+    if (values.help) console.log(`${about}\n${HELP}`);
+    else await runValues(script, values, { name, cases, open, after });
+  } catch (fault) {
+    console.error(fault.message);
+    process.exitCode = 1;
   }
+}
+
+async function runValues(script, values, { name, cases, open, after }) {
   const { json, filter, quick, node, revectorize } = values;
+  const selected = cases({ filter, quick });
+  if (selected.length === 0) {
+    throw new RangeError(`"--filter" expected part of a case, got ${filter}`);
+  }
   if (node || (revectorize && !process.execArgv.some((flag) => flag.endsWith("revectorize")))) {
     const majors = node?.split(",") ?? [process.versions.node.split(".")[0]];
     const args = [...(filter ? ["--filter", filter] : []), ...(quick ? ["--quick"] : [])];
@@ -52,16 +63,16 @@ export async function runCommand(script, { name, about, cases, contend, after })
     if (json) await writeRuns(json, runs);
     return;
   }
-  const selected = cases({ filter, quick });
-  if (selected.length === 0)
-    throw new RangeError(`"--filter" expected part of a case, got ${filter}`);
   const roof = await openRoof();
   const memory = {};
   const sizes = quick ? [2 ** 18] : [2 ** 18, 2 ** 22, 2 ** 26];
   for (const bytes of sizes) memory[bytes] = roof.memory(bytes);
   const roofs = { registers: roof.registers(), memory };
+  const { name: engine, version } = runtime();
+  console.log(`${engine} ${version} on ${machine().cpu}`);
   printRoofs(roofs);
   const effort = quick ? EFFORT.quick : EFFORT.full;
+  const contend = await open();
   const run = await runCases(selected, { command: name, contend, effort, roof, roofs });
   await after?.(run, { quick });
   if (json) await writeRuns(json, [run]);

@@ -3,11 +3,12 @@ import { plainContenders, selectCases } from "./cases.mjs";
 import { runCommand } from "./command.mjs";
 import { openBytelane } from "./contenders/bytelane.mjs";
 
-const contendBytelane = await openBytelane();
-
 await runCommand(fileURLToPath(import.meta.url), {
   name: "bench",
   about: "Every kernel of Bytelane against plain JavaScript.",
   cases: selectCases,
-  contend: async (item) => [...(await plainContenders(item)), ...contendBytelane(item)],
+  open: async () => {
+    const contendBytelane = await openBytelane();
+    return async (item) => [...(await plainContenders(item)), ...contendBytelane(item)];
+  },
 });

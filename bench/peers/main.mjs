@@ -6,21 +6,22 @@ import { measureFirstResults } from "./first-result.mjs";
 import { openLiteRt } from "./litert.mjs";
 import { ONNX_OPS, openOnnxRuntime } from "./onnxruntime.mjs";
 
-const contend = [
-  await openBytelane(),
-  await openOnnxRuntime("web"),
-  await openLiteRt(),
-  await openOnnxRuntime("node"),
-];
-
 await runCommand(fileURLToPath(import.meta.url), {
   name: "bench:peers",
   about: "Bytelane against onnxruntime-web, LiteRT.js and onnxruntime-node, one thread each.",
   cases: (options) => selectCases({ ...options, ops: ONNX_OPS }),
-  contend: async (item) => {
-    const contenders = [];
-    for (const of of contend) contenders.push(...(await of(item)));
-    return contenders;
+  open: async () => {
+    const runtimes = [
+      await openBytelane(),
+      await openOnnxRuntime("web"),
+      await openLiteRt(),
+      await openOnnxRuntime("node"),
+    ];
+    return async (item) => {
+      const contenders = [];
+      for (const contend of runtimes) contenders.push(...(await contend(item)));
+      return contenders;
+    };
   },
   after: async (run, { quick }) => {
     run.firstResults = await measureFirstResults({ rounds: quick ? 3 : 11 });
