@@ -3,8 +3,9 @@ import { checkInteger, rangeFault } from "./check.ts";
 import type { QuantizedDType } from "./dtype.ts";
 import { type Data, framed, type InKind, operand, target } from "./frame.ts";
 import { type Bytelane, checkLane } from "./lane.ts";
-import { checkParams, type QuantizationParams } from "./params.ts";
-import { placeParams, type ShapeOption, shapeOf } from "./quantize.ts";
+import { checkParams, placeParams } from "./layout.ts";
+import type { QuantizationParams } from "./params.ts";
+import { type ShapeOption, shapeOf } from "./quantize.ts";
 import { Tensor } from "./tensor.ts";
 
 /**
@@ -20,13 +21,13 @@ export function dequantize<X extends Data<"i8" | "u8" | "i32">>(
   checkLane(lane);
   const source = operand(lane, "q", q, ["i8", "u8", "i32"]);
   const shape = shapeOf(source, options.shape);
-  const layout = checkParams("params", params, shape, source.dtype);
+  const layout = checkParams(params, shape, source.dtype);
   const result = target(lane, options.out, "f32", shape, q instanceof Tensor);
   return framed(lane, (frame) => {
     const src = frame.read(source);
-    const [scales, zeros] = placeParams(lane, frame, layout);
+    const { scales, zeros } = placeParams(lane, frame, layout);
     const { address, value } = frame.write(result);
-    const { outer, channels, inner } = layout;
+    const { outer, channels, inner } = layout.extent;
     lane.kernels[`dequantize_${source.dtype}_f32`](
       src,
       address,

@@ -42,7 +42,8 @@ export function viewOf<T extends DType>(
   return new ARRAYS[dtype](buffer, address, length) as unknown as Elements[T];
 }
 
-/** The integers that an 8-bit type holds. */
-export function limitsOf(dtype: QuantizedDType): readonly [low: number, high: number] {
-  return dtype === "i8" ? [-128, 127] : [0, 255];
+/** The integers that a type holds. */
+export function limitsOf(dtype: QuantizedDType | "i32"): readonly [low: number, high: number] {
+  return LIMITS[dtype];
 }
+const LIMITS = { i8: [-128, 127], u8: [0, 255], i32: [-(2 ** 31), 2 ** 31 - 1] } as const;

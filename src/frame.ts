@@ -76,12 +76,18 @@ export function target<T extends DType>(
   return { dtype, length, shape, given, asTensor };
 }
 
-/** The room of one call. */
+/** The result of an operation: where the kernel writes it, and what the caller gets. */
+export interface Written<T extends DType> {
+  readonly address: number;
+  readonly value: Elements[T] | Tensor<T>;
+}
+
+/** The room of one call. Lists are made when something enters them: most calls on tensors need none. */
 export class Frame {
   readonly #lane: Bytelane;
-  readonly #blocks: number[] = [];
-  readonly #copies: { address: number; array: Elements[DType] }[] = [];
-  readonly #made: Tensor[] = [];
+  #blocks: number[] | undefined;
+  #copies: Written<DType>[] | undefined;
+  #made: Tensor[] | undefined;
 
   constructor(lane: Bytelane) {
     this.#lane = lane;
@@ -90,6 +96,7 @@ export class Frame {
   /** Room for `bytes`, until the call ends. */
   room(bytes: number): number {
     const address = this.#lane.arena.allocate(bytes);
+    this.#blocks ??= [];
     this.#blocks.push(address, bytes);
     return address;
   }
@@ -108,33 +115,37 @@ export class Frame {
   }
 
   /** The address where a result is to be written, and the value that the operation returns. */
-  write<T extends DType>(result: Target<T>): { address: number; value: Elements[T] | Tensor<T> } {
+  write<T extends DType>(result: Target<T>): Written<T> {
     const { given, dtype, length } = result;
-    if (given && given.address >= 0) return { address: given.address, value: given.value };
-    if (!given && result.asTensor) {
+    if (given !== undefined && given.address >= 0) return given;
+    if (given === undefined && result.asTensor) {
       const made = new Tensor(this.#lane, dtype, result.shape);
+      this.#made ??= [];
       this.#made.push(made);
       return { address: made.address, value: made };
     }
     const address = this.room(length * BYTES[dtype]);
-    const array = (given?.value ?? newArray(dtype, length)) as Elements[T];
-    this.#copies.push({ address, array });
-    return { address, value: array };
+    const value = (given?.value ?? newArray(dtype, length)) as Elements[T];
+    const copy = { address, value };
+    this.#copies ??= [];
+    this.#copies.push(copy);
+    return copy;
   }
 
   /** Ends the call: results are copied out if it went well, made tensors are dropped if it did not. */
   close(done: boolean): void {
     const { arena } = this.#lane;
-    if (done) {
-      for (const { address, array } of this.#copies) {
+    if (!done) {
+      for (const made of this.#made ?? []) made.dispose();
+    } else if (this.#copies !== undefined) {
+      for (const { address, value } of this.#copies) {
+        const array = value as Elements[DType];
         array.set(arena.view(dtypeOf(array) as DType, address, array.length));
       }
-    } else {
-      for (const made of this.#made) made.dispose();
     }
-    for (let i = 0; i < this.#blocks.length; i += 2) {
-      arena.free(this.#blocks[i], this.#blocks[i + 1]);
-    }
+    const blocks = this.#blocks;
+    if (blocks === undefined) return;
+    for (let i = 0; i < blocks.length; i += 2) arena.free(blocks[i], blocks[i + 1]);
   }
 }
 

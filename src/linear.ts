@@ -19,7 +19,8 @@ import {
   runProduct,
 } from "./gemm.ts";
 import { type Bytelane, checkLane, checkOwner, Owner } from "./lane.ts";
-import { chooseParams, perChannel } from "./params.ts";
+import { checkZero, perChannel } from "./layout.ts";
+import { chooseParams } from "./params.ts";
 import { Tensor } from "./tensor.ts";
 
 /** Fused behind the product. */
@@ -111,8 +112,7 @@ function checkStatic(argument: string, params: StaticParams): Required<StaticPar
   checkObject(argument, params);
   const dtype = checkOneOf(`${argument}.dtype`, params.dtype ?? "i8", ["i8", "u8"] as const);
   const scale = checkScale(`${argument}.scale`, params.scale);
-  const [low, high] = dtype === "i8" ? [-128, 127] : [0, 255];
-  const zeroPoint = checkInteger(`${argument}.zeroPoint`, params.zeroPoint ?? 0, low, high);
+  const zeroPoint = checkZero(`${argument}.zeroPoint`, params.zeroPoint ?? 0, dtype);
   return { dtype, scale, zeroPoint };
 }
 

@@ -20,11 +20,13 @@ export class Arena {
   readonly #starts: number[] = [];
   readonly #sizes: number[] = [];
   readonly #limit: number;
+  #view: DataView;
   #end: number;
   #used = 0;
 
   constructor(memory: LinearMemory, base: number, limit: number) {
     this.#memory = memory;
+    this.#view = new DataView(memory.buffer);
     this.#end = padded(base);
     this.#limit = limit;
     this.#release(this.#end, memory.buffer.byteLength - this.#end);
@@ -43,6 +45,27 @@ export class Arena {
   /** A view of `length` elements at an address. Growth detaches it. */
   view<T extends DType>(dtype: T, address: number, length: number): Elements[T] {
     return viewOf(dtype, this.#memory.buffer, address, length);
+  }
+
+  /** Writes a scalar of a call. */
+  storeF32(address: number, value: number): void {
+    this.#words().setFloat32(address, value, true);
+  }
+  storeI32(address: number, value: number): void {
+    this.#words().setInt32(address, value, true);
+  }
+  loadF32(address: number): number {
+    return this.#words().getFloat32(address, true);
+  }
+  loadI32(address: number): number {
+    return this.#words().getInt32(address, true);
+  }
+
+  /** The one view that is kept: all of the memory, made anew when growth has detached it. */
+  #words(): DataView {
+    const { buffer } = this.#memory;
+    if (this.#view.buffer !== buffer) this.#view = new DataView(buffer);
+    return this.#view;
   }
 
   /** True for a view that lies in this memory. */

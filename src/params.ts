@@ -6,11 +6,10 @@ import {
   checkNumber,
   checkObject,
   checkOneOf,
-  checkScale,
   rangeFault,
   typeFault,
 } from "./check.ts";
-import { limitsOf, type QuantizedDType } from "./dtype.ts";
+import type { QuantizedDType } from "./dtype.ts";
 
 /** The integers that stand for real values: q = clamp(round(x / scale) + zeroPoint, low, high). */
 export interface QuantizationParams {
@@ -160,97 +159,4 @@ export function chooseParams(range: Range, options: SchemeOptions = {}): Params 
     zeroPoint[c] = one.zeroPoint;
   }
   return { dtype, scale, zeroPoint, low, high, ...axis };
-}
-
-/** Parameters of one call, checked and laid out for the kernels. */
-export interface Layout {
-  readonly outer: number;
-  readonly channels: number;
-  readonly inner: number;
-  readonly scales: number | Float32Array;
-  readonly zeros: number | Int32Array;
-  readonly low: number;
-  readonly high: number;
-}
-
-/** [outer, channels, inner] of a shape seen along an axis; without one, all is one channel. */
-export function layoutOf(
-  argument: string,
-  shape: readonly number[],
-  axis: number | undefined,
-): { outer: number; channels: number; inner: number } {
-  let outer = 1;
-  let inner = 1;
-  if (axis === undefined) {
-    for (const size of shape) inner *= size;
-    return { outer: 1, channels: 1, inner };
-  }
-  const at = checkInteger(argument, axis, -shape.length, shape.length - 1);
-  const channel = at < 0 ? at + shape.length : at;
-  for (let i = 0; i < channel; i++) outer *= shape[i];
-  for (let i = channel + 1; i < shape.length; i++) inner *= shape[i];
-  return { outer, channels: shape[channel], inner };
-}
-
-/** Checks quantization parameters against the shape of the data they are for. */
-export function checkParams(
-  argument: string,
-  params: QuantizationParams,
-  shape: readonly number[],
-  dtype: QuantizedDType | "i32",
-): Layout {
-  checkObject(argument, params);
-  const { scale, zeroPoint = 0, axis } = params;
-  // an accumulator has no zero point
-  const [least, greatest] = dtype === "i32" ? [0, 0] : limitsOf(dtype);
-  const low = checkInteger(`${argument}.low`, params.low ?? least, least, greatest);
-  const high = checkInteger(`${argument}.high`, params.high ?? greatest, low, greatest);
-  if (typeof scale === "number" && typeof zeroPoint === "number") {
-    const scales = checkScale(`${argument}.scale`, scale);
-    const zeros = checkInteger(`${argument}.zeroPoint`, zeroPoint, least, greatest);
-    return { ...layoutOf(`${argument}.axis`, shape, undefined), scales, zeros, low, high };
-  }
-  if (axis === undefined) {
-    throw typeFault(
-      `${argument}.axis`,
-      "the axis of the channels, since scale or zeroPoint is an array",
-      axis,
-    );
-  }
-  const layout = layoutOf(`${argument}.axis`, shape, axis);
-  return {
-    ...layout,
-    scales: perChannel(`${argument}.scale`, scale, layout.channels, checkScale, Float32Array),
-    zeros: perChannel(
-      `${argument}.zeroPoint`,
-      zeroPoint,
-      layout.channels,
-      (name, value) => checkInteger(name, value, least, greatest),
-      Int32Array,
-    ),
-    low,
-    high,
-  };
-}
-
-/** One checked value a channel: a single number is spread. */
-export function perChannel<A extends Float32Array | Int32Array>(
-  argument: string,
-  value: unknown,
-  channels: number,
-  check: (argument: string, value: unknown) => number,
-  array: new (length: number) => A,
-): A {
-  const result = new array(channels);
-  if (typeof value === "number") {
-    result.fill(check(argument, value));
-    return result;
-  }
-  const list = value as ArrayLike<number>;
-  if (typeof list?.length !== "number")
-    throw typeFault(argument, "a number or an array of numbers", value);
-  if (list.length !== channels)
-    throw rangeFault(argument, `${channels} values, one a channel`, value);
-  for (let c = 0; c < channels; c++) result[c] = check(`${argument}[${c}]`, list[c]);
-  return result;
 }

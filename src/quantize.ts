@@ -1,17 +1,10 @@
 /** Real values to 8-bit integers: with given parameters, or with a range taken from the data. */
 import { checkShape, countOf, rangeFault } from "./check.ts";
 import type { QuantizedDType } from "./dtype.ts";
-import {
-  type Data,
-  type Frame,
-  framed,
-  type InKind,
-  type Operand,
-  operand,
-  target,
-} from "./frame.ts";
+import { type Data, framed, type InKind, type Operand, operand, target } from "./frame.ts";
 import { type Bytelane, checkLane } from "./lane.ts";
-import { checkParams, type Layout, type QuantizationParams } from "./params.ts";
+import { checkParams, placeParams } from "./layout.ts";
+import type { QuantizationParams } from "./params.ts";
 import { Tensor } from "./tensor.ts";
 
 export interface ShapeOption<Out> {
@@ -28,21 +21,6 @@ export function shapeOf(source: Operand, shape: readonly number[] | undefined): 
     throw rangeFault("options.shape", `dimensions of ${source.length} elements`, shape);
   }
   return shape;
-}
-
-/** Addresses of scales and zero points for one call. */
-export function placeParams(
-  lane: Bytelane,
-  frame: Frame,
-  layout: Layout,
-): [scales: number, zeros: number] {
-  if (typeof layout.scales === "number") {
-    const { scalars, arena } = lane;
-    arena.view("f32", scalars, 1)[0] = layout.scales;
-    arena.view("i32", scalars + 4, 1)[0] = layout.zeros as number;
-    return [scalars, scalars + 4];
-  }
-  return [frame.place("f32", layout.scales), frame.place("i32", layout.zeros as Int32Array)];
 }
 
 /**
@@ -62,14 +40,15 @@ export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">
   const source = operand(lane, "x", x, ["f32"]);
   const shape = shapeOf(source, options.shape);
   const dtype = (params?.dtype ?? "i8") as D;
-  const layout = checkParams("params", params, shape, dtype);
+  const layout = checkParams(params, shape, dtype);
   const result = target(lane, options.out, dtype, shape, x instanceof Tensor);
   return framed(lane, (frame) => {
     const src = frame.read(source);
-    const [scales, zeros] = placeParams(lane, frame, layout);
+    const { scales, zeros } = placeParams(lane, frame, layout);
     const { address, value } = frame.write(result);
     const kernel = dtype === "i8" ? lane.kernels.quantize_f32_i8 : lane.kernels.quantize_f32_u8;
-    const { outer, channels, inner, low, high } = layout;
+    const { extent, low, high } = layout;
+    const { outer, channels, inner } = extent;
     kernel(src, address, outer, channels, inner, scales, zeros, low, high);
     return value as InKind<X, D>;
   });

@@ -1,7 +1,7 @@
 /** Reductions over f32 data: the extremes that calibration starts from. */
 import { type Data, framed, operand } from "./frame.ts";
 import { type Bytelane, checkLane } from "./lane.ts";
-import { layoutOf } from "./params.ts";
+import { extentOf } from "./layout.ts";
 import { shapeOf } from "./quantize.ts";
 
 export interface Extremes {
@@ -30,9 +30,9 @@ export function minMax(
 ): Extremes | ChannelExtremes {
   checkLane(lane);
   const source = operand(lane, "x", x, ["f32"]);
-  const layout = layoutOf("options.axis", shapeOf(source, options.shape), options.axis);
+  const extent = extentOf("options.axis", shapeOf(source, options.shape), options.axis);
   return framed(lane, (frame) => {
-    const { outer, channels, inner } = layout;
+    const { outer, channels, inner } = extent;
     const src = frame.read(source);
     const lows = channels === 1 ? lane.scalars : frame.room(channels * 8);
     const highs = lows + channels * 4;

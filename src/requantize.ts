@@ -2,7 +2,7 @@ import { checkInteger, checkScale } from "./check.ts";
 import { limitsOf, type QuantizedDType } from "./dtype.ts";
 import { type Data, framed, type InKind, operand, target } from "./frame.ts";
 import { type Bytelane, checkLane } from "./lane.ts";
-import { layoutOf, perChannel } from "./params.ts";
+import { extentOf, perChannel } from "./layout.ts";
 import { type ShapeOption, shapeOf } from "./quantize.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -39,7 +39,7 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
   const zero = checkInteger("params.zeroPoint", params.zeroPoint ?? 0, least, greatest);
   const low = checkInteger("params.low", params.low ?? least, least, greatest);
   const high = checkInteger("params.high", params.high ?? greatest, low, greatest);
-  const { outer, channels, inner } = layoutOf("params.axis", shape, params.axis);
+  const { outer, channels, inner } = extentOf("params.axis", shape, params.axis);
   const multipliers = perChannel(
     "params.multiplier",
     params.multiplier,

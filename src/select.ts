@@ -3,7 +3,7 @@ import { checkInteger, checkObject, checkOneOf, checkScale, rangeFault } from ".
 import { type Data, framed, operand } from "./frame.ts";
 import { checkEpilogue, PackedMatrix, runProduct } from "./gemm.ts";
 import { type Bytelane, checkLane, checkOwner, Owner } from "./lane.ts";
-import { perChannel } from "./params.ts";
+import { perChannel } from "./layout.ts";
 
 export type Metric = "dot" | "cosine";
 

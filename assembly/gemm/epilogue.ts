@@ -10,15 +10,24 @@
  */
 import { clamp8, limit_f32x4, MAGIC_BITS, magic_f32x4, narrow, requantizeFour } from "../lanes";
 
+/** The entry of a column array at an address, or zeros where there is no array. */
+function columnsOf(address: usize): v128 {
+  return address ? v128.load(address) : i32x4.splat(0);
+}
+
 /**
- * One row of a tile: eight columns, of which `columns` exist. acc is the row's accumulators; the column
- * arrays stand at their entry for the first column. `spill` is room for one row of results.
+ * The rows of one tile: acc [rows][8] i32, of whose columns `columns` exist. The column arrays stand at the
+ * entry of the tile's first column, the row arrays at its first row. `spill` is room for a row of results.
  */
-export function finishRow<Out>(
+export function finishTile<Out>(
   acc: usize,
-  rowSum: i32,
-  rowZero: i32,
-  rowScale: f32,
+  rows: i32,
+  rowSums: usize,
+  rowZeros: usize,
+  rowZeroStep: usize,
+  moved: i32,
+  rowScales: usize,
+  rowScaleStep: usize,
   rhsZeros: usize,
   rhsSums: usize,
   columnScales: usize,
@@ -28,63 +37,61 @@ export function finishRow<Out>(
   zero: i32,
   columns: i32,
   dst: usize,
+  dstStride: usize,
   spill: usize,
 ): void {
-  let left = v128.load(acc);
-  let right = v128.load(acc, 16);
-  if (rhsZeros) {
-    const sum = i32x4.splat(rowSum);
-    left = i32x4.sub(left, i32x4.mul(sum, v128.load(rhsZeros)));
-    right = i32x4.sub(right, i32x4.mul(sum, v128.load(rhsZeros, 16)));
-  }
-  if (rhsSums) {
-    const z = i32x4.splat(rowZero);
-    left = i32x4.sub(left, i32x4.mul(z, v128.load(rhsSums)));
-    right = i32x4.sub(right, i32x4.mul(z, v128.load(rhsSums, 16)));
-  }
+  const biasLeft = columnsOf(bias);
+  const biasRight = columnsOf(bias ? bias + 16 : 0);
   const whole = columns == 8;
-  const out = whole ? dst : spill;
-  if (sizeof<Out>() == 4) {
-    if (isFloat<Out>()) {
-      const scale = f32x4.splat(rowScale);
-      const lows = f32x4.splat(low);
-      const highs = f32x4.splat(high);
-      left = f32x4.mul(f32x4.convert_i32x4_s(left), f32x4.mul(scale, v128.load(columnScales)));
-      right = f32x4.mul(
-        f32x4.convert_i32x4_s(right),
-        f32x4.mul(scale, v128.load(columnScales, 16)),
-      );
-      if (bias) {
-        left = f32x4.add(left, v128.load(bias));
-        right = f32x4.add(right, v128.load(bias, 16));
+  for (const end = acc + ((<usize>rows) << 5); acc < end; acc += 32) {
+    let left = v128.load(acc);
+    let right = v128.load(acc, 16);
+    if (rhsZeros) {
+      const sum = v128.load32_splat(rowSums);
+      left = i32x4.sub(left, i32x4.mul(sum, v128.load(rhsZeros)));
+      right = i32x4.sub(right, i32x4.mul(sum, v128.load(rhsZeros, 16)));
+    }
+    if (rhsSums) {
+      const z = i32x4.splat(load<i32>(rowZeros) - moved);
+      left = i32x4.sub(left, i32x4.mul(z, v128.load(rhsSums)));
+      right = i32x4.sub(right, i32x4.mul(z, v128.load(rhsSums, 16)));
+    }
+    const out = whole ? dst : spill;
+    if (isInteger<Out>() && sizeof<Out>() == 4) {
+      v128.store(out, i32x4.add(left, biasLeft));
+      v128.store(out, i32x4.add(right, biasRight), 16);
+    } else {
+      const scale = v128.load32_splat(rowScales);
+      const scaleLeft = f32x4.mul(scale, v128.load(columnScales));
+      const scaleRight = f32x4.mul(scale, v128.load(columnScales, 16));
+      if (isFloat<Out>()) {
+        const lows = f32x4.splat(low);
+        const highs = f32x4.splat(high);
+        left = f32x4.mul(f32x4.convert_i32x4_s(left), scaleLeft);
+        right = f32x4.mul(f32x4.convert_i32x4_s(right), scaleRight);
+        // without a bias −0 stays −0: nothing is added
+        if (bias) {
+          left = f32x4.add(left, biasLeft);
+          right = f32x4.add(right, biasRight);
+        }
+        v128.store(out, f32x4.pmin(f32x4.pmax(left, lows), highs));
+        v128.store(out, f32x4.pmin(f32x4.pmax(right, lows), highs), 16);
+      } else {
+        const limit = limit_f32x4();
+        const magic = magic_f32x4();
+        const offset = i32x4.splat(zero - MAGIC_BITS);
+        left = requantizeFour(left, biasLeft, scaleLeft, limit, magic, offset);
+        right = requantizeFour(right, biasRight, scaleRight, limit, magic, offset);
+        const q = narrow<Out>(left, right, left, right);
+        const lows = i8x16.splat(<i8>(<i32>low));
+        const highs = i8x16.splat(<i8>(<i32>high));
+        v128.store64_lane(out, clamp8<Out>(q, lows, highs), 0);
       }
-      left = f32x4.pmin(f32x4.pmax(left, lows), highs);
-      right = f32x4.pmin(f32x4.pmax(right, lows), highs);
-    } else if (bias) {
-      left = i32x4.add(left, v128.load(bias));
-      right = i32x4.add(right, v128.load(bias, 16));
     }
-    v128.store(out, left);
-    v128.store(out, right, 16);
-  } else {
-    const scale = f32x4.splat(rowScale);
-    const limit = limit_f32x4();
-    const magic = magic_f32x4();
-    const offset = i32x4.splat(zero - MAGIC_BITS);
-    let biasLeft = i32x4.splat(0);
-    let biasRight = biasLeft;
-    if (bias) {
-      biasLeft = v128.load(bias);
-      biasRight = v128.load(bias, 16);
-    }
-    const scaleLeft = f32x4.mul(scale, v128.load(columnScales));
-    const scaleRight = f32x4.mul(scale, v128.load(columnScales, 16));
-    left = requantizeFour(left, biasLeft, scaleLeft, limit, magic, offset);
-    right = requantizeFour(right, biasRight, scaleRight, limit, magic, offset);
-    const q = narrow<Out>(left, right, left, right);
-    const lows = i8x16.splat(<i8>(<i32>low));
-    const highs = i8x16.splat(<i8>(<i32>high));
-    v128.store64_lane(out, clamp8<Out>(q, lows, highs), 0);
+    if (!whole) memory.copy(dst, spill, <usize>columns * sizeof<Out>());
+    dst += dstStride;
+    rowSums += 4;
+    rowZeros += rowZeroStep;
+    rowScales += rowScaleStep;
   }
-  if (!whole) memory.copy(dst, spill, <usize>columns * sizeof<Out>());
 }

@@ -18,16 +18,16 @@
  * is the result. Rows that are left over go through tiles of 2 and 1; m = 1 is nothing but these.
  */
 import { RELAXED } from "../lanes";
-import { finishRow } from "./epilogue";
+import { finishTile } from "./epilogue";
 import { groups, PANEL, packLhs, packRhs } from "./pack";
-import { tile } from "./tile";
+import { tile, tileRow } from "./tile";
 
 /** Bytes of lhs panels that a block aims at: half of a small second-level cache. */
 const BLOCK_BYTES: i32 = 131072;
 
-/** Head of the workspace: accumulators of a tile [4][8] i32, then one spilled row of results. */
+/** Head of the workspace: accumulators of a tile [4][8], of a row of four panels [4][8], one spilled row. */
 const ACC_BYTES: usize = 128;
-const HEAD_BYTES: usize = 160;
+const HEAD_BYTES: usize = 2 * ACC_BYTES + 32;
 
 /** Rows of a block: as many as fit BLOCK_BYTES, in whole panels of 4. */
 function blockRows(m: i32, depth: i32, quads: bool): i32 {
@@ -70,7 +70,47 @@ function runTile<L>(rows: i32, lhs: usize, rhs: usize, count: i32, acc: usize): 
   else tile<u8, L>(lhs, rhs, count, acc);
 }
 
-function gemm<Out, L>(
+/** Result types, as finish() tells them apart. */
+const I32 = 0;
+const F32 = 1;
+const I8 = 2;
+const U8 = 3;
+
+/** The epilogue of the result type: a branch a tile, instead of a copy of the blocking loops a type. */
+function finish(
+  result: i32,
+  acc: usize,
+  rows: i32,
+  rowSums: usize,
+  rowZeros: usize,
+  rowZeroStep: usize,
+  moved: i32,
+  rowScales: usize,
+  rowScaleStep: usize,
+  rhsZeros: usize,
+  rhsSums: usize,
+  columnScales: usize,
+  bias: usize,
+  low: f32,
+  high: f32,
+  zero: i32,
+  columns: i32,
+  dst: usize,
+  dstStride: usize,
+  spill: usize,
+): void {
+  // biome-ignore format: one call
+  if (result == F32) finishTile<f32>(acc, rows, rowSums, rowZeros, rowZeroStep, moved, rowScales, rowScaleStep, rhsZeros, rhsSums, columnScales, bias, low, high, zero, columns, dst, dstStride, spill);
+  // biome-ignore format: one call
+  else if (result == I8) finishTile<i8>(acc, rows, rowSums, rowZeros, rowZeroStep, moved, rowScales, rowScaleStep, rhsZeros, rhsSums, columnScales, bias, low, high, zero, columns, dst, dstStride, spill);
+  // biome-ignore format: one call
+  else if (result == U8) finishTile<u8>(acc, rows, rowSums, rowZeros, rowZeroStep, moved, rowScales, rowScaleStep, rhsZeros, rhsSums, columnScales, bias, low, high, zero, columns, dst, dstStride, spill);
+  // biome-ignore format: one call
+  else finishTile<i32>(acc, rows, rowSums, rowZeros, rowZeroStep, moved, rowScales, rowScaleStep, rhsZeros, rhsSums, columnScales, bias, low, high, zero, columns, dst, dstStride, spill);
+}
+
+function gemm<L>(
+  result: i32,
   lhs: usize,
   lhsStride: usize,
   lhsUnsigned: bool,
@@ -97,8 +137,10 @@ function gemm<Out, L>(
   const rowBytes = (<usize>count) << 2;
   const panelBytes = <usize>count * (sizeof<L>() == 2 ? 16 : 32);
   const block = blockRows(m, depth, sizeof<L>() == 1);
+  const size: usize = result == I8 || result == U8 ? 1 : 4;
   const acc = workspace;
-  const spill = workspace + ACC_BYTES;
+  const rowAcc = acc + ACC_BYTES;
+  const spill = rowAcc + ACC_BYTES;
   const panels = workspace + HEAD_BYTES;
   const sums = panels + <usize>block * rowBytes;
   // in lanes i8 the zero point of u8 moved with its bytes; lanes i16 have none left
@@ -118,28 +160,39 @@ function gemm<Out, L>(
     }
     let rhsPanel = rhs;
     for (let j = 0; j < n; j += PANEL, rhsPanel += panelBytes) {
-      const columns = min(n - j, PANEL);
       const at = (<usize>j) << 2;
       for (let i = 0; i < rows; i += 4) {
-        runTile<L>(panelRows(rows - i), panels + <usize>i * rowBytes, rhsPanel, count, acc);
-        for (let r = i; r < min(i + 4, rows); r++) {
-          finishRow<Out>(
-            acc + ((<usize>(r - i)) << 5),
-            load<i32>(sums + ((<usize>r) << 2)),
-            load<i32>(blockZeros + <usize>r * lhsZeroStep) - moved,
-            load<f32>(rowScales + <usize>(i0 + r) * rowScaleStep),
-            rhsZeros ? rhsZeros + at : 0,
-            sizeof<L>() == 1 ? rhsSums + at : 0,
-            columnScales + at,
-            bias ? bias + at : 0,
-            low,
-            high,
-            zero,
-            columns,
-            dst + <usize>(i0 + r) * dstStride + <usize>j * sizeof<Out>(),
-            spill,
-          );
+        const lhsPanel = panels + <usize>i * rowBytes;
+        // a last single row takes four panels at a time: at the first of them for all four
+        let tileAcc = acc;
+        if (rows - i == 1 && (j | 31) < n) {
+          tileAcc = rowAcc + ((<usize>(j & 24)) << 2);
+          if ((j & 24) == 0) tileRow<L>(lhsPanel, rhsPanel, panelBytes, count, rowAcc);
+        } else {
+          runTile<L>(panelRows(rows - i), lhsPanel, rhsPanel, count, acc);
         }
+        finish(
+          result,
+          tileAcc,
+          min(rows - i, 4),
+          sums + ((<usize>i) << 2),
+          blockZeros + <usize>i * lhsZeroStep,
+          lhsZeroStep,
+          moved,
+          rowScales + <usize>(i0 + i) * rowScaleStep,
+          rowScaleStep,
+          rhsZeros ? rhsZeros + at : 0,
+          sizeof<L>() == 1 ? rhsSums + at : 0,
+          columnScales + at,
+          bias ? bias + at : 0,
+          low,
+          high,
+          zero,
+          min(n - j, PANEL),
+          dst + <usize>(i0 + i) * dstStride + <usize>j * size,
+          dstStride,
+          spill,
+        );
       }
     }
   }
@@ -153,33 +206,33 @@ function gemm<Out, L>(
  *   quads                 rhs was packed for lanes i8 (the relaxed build only)
  *   bias                  0 for none, or one a column: i32, for f32 results f32
  */
+// biome-ignore format: one line a function
+function run(result: i32, lhs: usize, lhsStride: usize, lhsUnsigned: bool, lhsZeros: usize, lhsZeroStep: usize, rhs: usize, rhsZeros: usize, rhsSums: usize, quads: bool, m: i32, n: i32, depth: i32, rowScales: usize, rowScaleStep: usize, columnScales: usize, bias: usize, low: f32, high: f32, zero: i32, dst: usize, dstStride: usize, workspace: usize): void {
+  // biome-ignore format: one call
+  if (RELAXED && quads) gemm<i8>(result, lhs, lhsStride, lhsUnsigned, lhsZeros, lhsZeroStep, rhs, rhsZeros, rhsSums, m, n, depth, rowScales, rowScaleStep, columnScales, bias, low, high, zero, dst, dstStride, workspace);
+  // biome-ignore format: one call
+  else gemm<i16>(result, lhs, lhsStride, lhsUnsigned, lhsZeros, lhsZeroStep, rhs, rhsZeros, rhsSums, m, n, depth, rowScales, rowScaleStep, columnScales, bias, low, high, zero, dst, dstStride, workspace);
+}
+
 // biome-ignore format: one line an export
 export function gemm_i32(lhs: usize, lhsStride: usize, lhsUnsigned: bool, lhsZeros: usize, lhsZeroStep: usize, rhs: usize, rhsZeros: usize, rhsSums: usize, quads: bool, m: i32, n: i32, depth: i32, rowScales: usize, rowScaleStep: usize, columnScales: usize, bias: usize, low: f32, high: f32, zero: i32, dst: usize, dstStride: usize, workspace: usize): void {
   // biome-ignore format: one call
-  if (RELAXED && quads) gemm<i32, i8>(lhs, lhsStride, lhsUnsigned, lhsZeros, lhsZeroStep, rhs, rhsZeros, rhsSums, m, n, depth, rowScales, rowScaleStep, columnScales, bias, low, high, zero, dst, dstStride, workspace);
-  // biome-ignore format: one call
-  else gemm<i32, i16>(lhs, lhsStride, lhsUnsigned, lhsZeros, lhsZeroStep, rhs, rhsZeros, rhsSums, m, n, depth, rowScales, rowScaleStep, columnScales, bias, low, high, zero, dst, dstStride, workspace);
+  run(I32, lhs, lhsStride, lhsUnsigned, lhsZeros, lhsZeroStep, rhs, rhsZeros, rhsSums, quads, m, n, depth, rowScales, rowScaleStep, columnScales, bias, low, high, zero, dst, dstStride, workspace);
 }
 // biome-ignore format: one line an export
 export function gemm_f32(lhs: usize, lhsStride: usize, lhsUnsigned: bool, lhsZeros: usize, lhsZeroStep: usize, rhs: usize, rhsZeros: usize, rhsSums: usize, quads: bool, m: i32, n: i32, depth: i32, rowScales: usize, rowScaleStep: usize, columnScales: usize, bias: usize, low: f32, high: f32, zero: i32, dst: usize, dstStride: usize, workspace: usize): void {
   // biome-ignore format: one call
-  if (RELAXED && quads) gemm<f32, i8>(lhs, lhsStride, lhsUnsigned, lhsZeros, lhsZeroStep, rhs, rhsZeros, rhsSums, m, n, depth, rowScales, rowScaleStep, columnScales, bias, low, high, zero, dst, dstStride, workspace);
-  // biome-ignore format: one call
-  else gemm<f32, i16>(lhs, lhsStride, lhsUnsigned, lhsZeros, lhsZeroStep, rhs, rhsZeros, rhsSums, m, n, depth, rowScales, rowScaleStep, columnScales, bias, low, high, zero, dst, dstStride, workspace);
+  run(F32, lhs, lhsStride, lhsUnsigned, lhsZeros, lhsZeroStep, rhs, rhsZeros, rhsSums, quads, m, n, depth, rowScales, rowScaleStep, columnScales, bias, low, high, zero, dst, dstStride, workspace);
 }
 // biome-ignore format: one line an export
 export function gemm_i8(lhs: usize, lhsStride: usize, lhsUnsigned: bool, lhsZeros: usize, lhsZeroStep: usize, rhs: usize, rhsZeros: usize, rhsSums: usize, quads: bool, m: i32, n: i32, depth: i32, rowScales: usize, rowScaleStep: usize, columnScales: usize, bias: usize, low: f32, high: f32, zero: i32, dst: usize, dstStride: usize, workspace: usize): void {
   // biome-ignore format: one call
-  if (RELAXED && quads) gemm<i8, i8>(lhs, lhsStride, lhsUnsigned, lhsZeros, lhsZeroStep, rhs, rhsZeros, rhsSums, m, n, depth, rowScales, rowScaleStep, columnScales, bias, low, high, zero, dst, dstStride, workspace);
-  // biome-ignore format: one call
-  else gemm<i8, i16>(lhs, lhsStride, lhsUnsigned, lhsZeros, lhsZeroStep, rhs, rhsZeros, rhsSums, m, n, depth, rowScales, rowScaleStep, columnScales, bias, low, high, zero, dst, dstStride, workspace);
+  run(I8, lhs, lhsStride, lhsUnsigned, lhsZeros, lhsZeroStep, rhs, rhsZeros, rhsSums, quads, m, n, depth, rowScales, rowScaleStep, columnScales, bias, low, high, zero, dst, dstStride, workspace);
 }
 // biome-ignore format: one line an export
 export function gemm_u8(lhs: usize, lhsStride: usize, lhsUnsigned: bool, lhsZeros: usize, lhsZeroStep: usize, rhs: usize, rhsZeros: usize, rhsSums: usize, quads: bool, m: i32, n: i32, depth: i32, rowScales: usize, rowScaleStep: usize, columnScales: usize, bias: usize, low: f32, high: f32, zero: i32, dst: usize, dstStride: usize, workspace: usize): void {
   // biome-ignore format: one call
-  if (RELAXED && quads) gemm<u8, i8>(lhs, lhsStride, lhsUnsigned, lhsZeros, lhsZeroStep, rhs, rhsZeros, rhsSums, m, n, depth, rowScales, rowScaleStep, columnScales, bias, low, high, zero, dst, dstStride, workspace);
-  // biome-ignore format: one call
-  else gemm<u8, i16>(lhs, lhsStride, lhsUnsigned, lhsZeros, lhsZeroStep, rhs, rhsZeros, rhsSums, m, n, depth, rowScales, rowScaleStep, columnScales, bias, low, high, zero, dst, dstStride, workspace);
+  run(U8, lhs, lhsStride, lhsUnsigned, lhsZeros, lhsZeroStep, rhs, rhsZeros, rhsSums, quads, m, n, depth, rowScales, rowScaleStep, columnScales, bias, low, high, zero, dst, dstStride, workspace);
 }
 
 // biome-ignore format: one line an export

@@ -1,0 +1,134 @@
+/** Quantization parameters against the shape of the data they are for: one entry a channel. */
+import { checkInteger, checkObject, checkScale, rangeFault, typeFault } from "./check.ts";
+import { limitsOf, type QuantizedDType } from "./dtype.ts";
+import type { Frame } from "./frame.ts";
+import type { Bytelane } from "./lane.ts";
+import type { QuantizationParams } from "./params.ts";
+
+/** Data seen as [outer, channels, inner]. */
+export interface Extent {
+  readonly outer: number;
+  readonly channels: number;
+  readonly inner: number;
+}
+
+/** The parameters of one call, checked. */
+export interface Layout {
+  readonly extent: Extent;
+  readonly scales: number | Float32Array;
+  readonly zeros: number | Int32Array;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** [outer, channels, inner] of a shape seen along an axis; without one, all is one channel. */
+export function extentOf(
+  argument: string,
+  shape: readonly number[],
+  axis: number | undefined,
+): Extent {
+  let outer = 1;
+  let inner = 1;
+  if (axis === undefined) {
+    for (const size of shape) inner *= size;
+    return { outer, channels: 1, inner };
+  }
+  const at = checkInteger(argument, axis, -shape.length, shape.length - 1);
+  const channel = at < 0 ? at + shape.length : at;
+  for (let i = 0; i < channel; i++) outer *= shape[i];
+  for (let i = channel + 1; i < shape.length; i++) inner *= shape[i];
+  return { outer, channels: shape[channel], inner };
+}
+
+/**
+ * Checks `params` for data of an element type; an accumulator, i32, has no zero point.
+ * The names of errors are literals: building them for each call cost more than a small kernel.
+ */
+export function checkParams(
+  params: QuantizationParams,
+  shape: readonly number[],
+  dtype: QuantizedDType | "i32",
+): Layout {
+  checkObject("params", params);
+  const limits = limitsOf(dtype);
+  const least = limits[0];
+  const greatest = limits[1];
+  const { scale, zeroPoint = 0, axis } = params;
+  const low =
+    params.low === undefined ? least : checkInteger("params.low", params.low, least, greatest);
+  const high =
+    params.high === undefined ? greatest : checkInteger("params.high", params.high, low, greatest);
+  if (typeof scale === "number" && typeof zeroPoint === "number") {
+    const scales = checkScale("params.scale", scale);
+    const zeros = checkZero("params.zeroPoint", zeroPoint, dtype);
+    return { extent: extentOf("params.axis", shape, undefined), scales, zeros, low, high };
+  }
+  if (axis === undefined) {
+    throw typeFault(
+      "params.axis",
+      "the axis of the channels, since scale or zeroPoint is an array",
+      axis,
+    );
+  }
+  const extent = extentOf("params.axis", shape, axis);
+  return {
+    extent,
+    scales: perChannel("params.scale", scale, extent.channels, checkScale, Float32Array),
+    zeros: perChannel(
+      "params.zeroPoint",
+      zeroPoint,
+      extent.channels,
+      (name, value) => checkZero(name, value, dtype),
+      Int32Array,
+    ),
+    low,
+    high,
+  };
+}
+
+/** A zero point of a type; that of an accumulator is 0. */
+export function checkZero(argument: string, value: unknown, dtype: QuantizedDType | "i32"): number {
+  const limits = dtype === "i32" ? NO_ZERO : limitsOf(dtype);
+  return checkInteger(argument, value, limits[0], limits[1]);
+}
+const NO_ZERO = [0, 0] as const;
+
+/** One checked value a channel: a single number is spread. */
+export function perChannel<A extends Float32Array | Int32Array>(
+  argument: string,
+  value: unknown,
+  channels: number,
+  check: (argument: string, value: unknown) => number,
+  array: new (length: number) => A,
+): A {
+  const result = new array(channels);
+  if (typeof value === "number") {
+    result.fill(check(argument, value));
+    return result;
+  }
+  const list = value as ArrayLike<number>;
+  if (typeof list?.length !== "number") {
+    throw typeFault(argument, "a number or an array of numbers", value);
+  }
+  if (list.length !== channels)
+    throw rangeFault(argument, `${channels} values, one a channel`, value);
+  for (let c = 0; c < channels; c++) result[c] = check(`${argument}[${c}]`, list[c]);
+  return result;
+}
+
+/** Where the scales and zero points of one call stand. */
+export interface PlacedParams {
+  readonly scales: number;
+  readonly zeros: number;
+}
+
+/** Lays scales and zero points down for one call. */
+export function placeParams(lane: Bytelane, frame: Frame, layout: Layout): PlacedParams {
+  const { scales, zeros } = layout;
+  if (typeof scales === "number") {
+    lane.arena.storeF32(lane.scalars, scales);
+    lane.arena.storeI32(lane.scalars + 4, zeros as number);
+    return { scales: lane.scalars, zeros: lane.scalars + 4 };
+  }
+  return { scales: frame.place("f32", scales), zeros: frame.place("i32", zeros as Int32Array) };
+}
