@@ -1,14 +1,10 @@
 import { checkInteger, checkNumber, rangeFault } from "./check.ts";
-import type { DType } from "./dtype.ts";
+import { type DType, limitsOf } from "./dtype.ts";
 import { type Data, framed, type InKind, operand, target } from "./frame.ts";
 import { type Bytelane, checkLane } from "./lane.ts";
 import { Tensor } from "./tensor.ts";
 
-const LIMITS: Readonly<Record<Exclude<DType, "f32">, readonly [number, number]>> = {
-  i8: [-128, 127],
-  u8: [0, 255],
-  i32: [-(2 ** 31), 2 ** 31 - 1],
-};
+const CLAMP = { f32: "clamp_f32", i32: "clamp_i32", i8: "clamp_i8", u8: "clamp_u8" } as const;
 
 /**
  * y = min(max(x, low), high), element by element, for every element type. Bounds default to none; those of an
@@ -30,7 +26,7 @@ export function clamp<X extends Data>(
     high = checkNumber("bounds.high", bounds.high ?? Number.POSITIVE_INFINITY);
     if (!(low <= high)) throw rangeFault("bounds", "low ≤ high, neither of them NaN", [low, high]);
   } else {
-    const [least, greatest] = LIMITS[dtype];
+    const [least, greatest] = limitsOf(dtype);
     low = checkInteger("bounds.low", bounds.low ?? least, least, greatest);
     high = checkInteger("bounds.high", bounds.high ?? greatest, low, greatest);
   }
@@ -39,7 +35,7 @@ export function clamp<X extends Data>(
   return framed(lane, (frame) => {
     const src = frame.read(source);
     const { address, value } = frame.write(result);
-    lane.kernels[`clamp_${dtype}`](src, address, length, low, high);
+    lane.kernels[CLAMP[dtype]](src, address, length, low, high);
     return value as InKind<X, DType>;
   }) as never;
 }

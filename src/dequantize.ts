@@ -8,6 +8,13 @@ import type { QuantizationParams } from "./params.ts";
 import { type ShapeOption, shapeOf } from "./quantize.ts";
 import { Tensor } from "./tensor.ts";
 
+const DEQUANTIZE = {
+  i8: "dequantize_i8_f32",
+  u8: "dequantize_u8_f32",
+  i32: "dequantize_i32_f32",
+} as const;
+const GATHER = { i8: "gather_i8_f32", u8: "gather_u8_f32" } as const;
+
 /**
  * x = (q − zeroPoint) · scale in f32 (docs/math.md, 2). q is i8, u8, or i32 (an accumulator, zero point 0).
  * Per tensor, or per channel along any axis.
@@ -28,15 +35,7 @@ export function dequantize<X extends Data<"i8" | "u8" | "i32">>(
     const { scales, zeros } = placeParams(lane, frame, layout);
     const { address, value } = frame.write(result);
     const { outer, channels, inner } = layout.extent;
-    lane.kernels[`dequantize_${source.dtype}_f32`](
-      src,
-      address,
-      outer,
-      channels,
-      inner,
-      scales,
-      zeros,
-    );
+    lane.kernels[DEQUANTIZE[source.dtype]](src, address, outer, channels, inner, scales, zeros);
     return value as InKind<X, "f32">;
   });
 }
@@ -81,15 +80,7 @@ export function gatherRows<O extends Data<"f32"> = Tensor<"f32">>(
     const zero = zeros ? frame.read(zeros) : 0;
     const list = frame.place("i32", ids);
     const { address, value } = frame.write(result);
-    lane.kernels[`gather_${values.dtype}_f32`](
-      src,
-      columns,
-      scale,
-      zero,
-      list,
-      ids.length,
-      address,
-    );
+    lane.kernels[GATHER[values.dtype]](src, columns, scale, zero, list, ids.length, address);
     return value as O;
   });
 }

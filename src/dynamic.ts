@@ -42,8 +42,8 @@ export function quantizeDynamic<X extends Data<"f32">>(
       scalars + 4,
       scalars + 8,
     );
-    const scale = arena.view("f32", scalars, 1)[0];
-    const zeroPoint = arena.view("i32", scalars + 4, 1)[0];
+    const scale = arena.loadF32(scalars);
+    const zeroPoint = arena.loadI32(scalars + 4);
     return { values: value as InKind<X, "u8">, scale, zeroPoint };
   });
 }

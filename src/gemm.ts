@@ -19,7 +19,7 @@ export type Orientation = "in-out" | "out-in";
 const MAX_I32 = 2 ** 31 - 1;
 
 /** The largest |q − zeroPoint| that a type and its zero points allow. */
-function reach(dtype: QuantizedDType, zeros: number | Int32Array, bits: number): number {
+export function reachOf(dtype: QuantizedDType, zeros: number | Int32Array, bits: number): number {
   const [low, high] = bits === 8 ? limitsOf(dtype) : [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1];
   let most = 0;
   const list = typeof zeros === "number" ? [zeros] : zeros;
@@ -63,7 +63,7 @@ export class PackedMatrix extends Owner {
     this.sums = quads ? panels + sumsAt : 0;
     this.zeros = hasZeros ? panels + zerosAt : 0;
     this.quads = quads;
-    this.reach = reach(dtype, zeros, bits);
+    this.reach = reachOf(dtype, zeros, bits);
     const unsigned = dtype === "u8" ? 1 : 0;
     kernels.pack_rhs(
       address,
@@ -371,10 +371,12 @@ export interface Product {
   readonly workspace: number;
 }
 
+const GEMM = { i32: "gemm_i32", f32: "gemm_f32", i8: "gemm_i8", u8: "gemm_u8" } as const;
+
 /** @internal */
 export function runProduct(lane: Bytelane, epilogue: CheckedEpilogue, p: Product): void {
   const { rhs } = p;
-  lane.kernels[`gemm_${epilogue.result}`](
+  lane.kernels[GEMM[epilogue.result]](
     p.lhs,
     p.lhsStride,
     p.lhsUnsigned ? 1 : 0,
@@ -479,10 +481,10 @@ export function matmul(
     side && checkSide(lane, "rhs", side, flipped ? n : depth, flipped ? depth : n, n, batch);
   const rhsScale = right?.scale ?? checkScales(lane, "rhs.scale", rhs.scale, n);
   const epilogue = checkEpilogue(lane, options, n);
-  const rhsReach = packed?.reach ?? reach(right!.source.dtype, right!.zeros, 8);
+  const rhsReach = packed?.reach ?? reachOf(right!.source.dtype, right!.zeros, 8);
   checkDepth(
     depth,
-    reach(left.source.dtype, left.zeros, 8),
+    reachOf(left.source.dtype, left.zeros, 8),
     rhsReach,
     largestBias(lane, epilogue.bias),
   );

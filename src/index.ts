@@ -75,4 +75,4 @@ export {
   topK,
   type VectorIndex,
 } from "./select.ts";
-export { type Tensor, tensor } from "./tensor.ts";
+export { part, type Tensor, tensor } from "./tensor.ts";

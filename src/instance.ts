@@ -76,40 +76,48 @@ interface Settings {
 
 function checkOptions(options: BytelaneOptions): Settings {
   checkObject("options", options);
-  const tier = checkOneOf("options.tier", options.tier ?? "auto", [
-    "auto",
-    "simd",
-    "relaxed",
-  ] as const);
-  const maximum = checkInteger(
-    "options.maximumMemory",
-    options.maximumMemory ?? LIMIT,
-    PAGE,
-    LIMIT,
-  );
-  const initial = checkInteger(
-    "options.initialMemory",
-    options.initialMemory ?? 2 ** 20,
-    0,
-    maximum - PAGE,
-  );
-  return {
-    tiers: tier === "auto" ? ["relaxed", "simd"] : [tier],
-    initial,
-    maximum,
-    forced: tier !== "auto",
-  };
+  const { tier = "auto", maximumMemory = LIMIT, initialMemory = 2 ** 20 } = options;
+  checkOneOf("options.tier", tier, ["auto", "simd", "relaxed"]);
+  const maximum = checkInteger("options.maximumMemory", maximumMemory, 2 * PAGE, LIMIT);
+  const initial = checkInteger("options.initialMemory", initialMemory, 0, maximum - PAGE);
+  const forced = tier !== "auto";
+  return { tiers: forced ? [tier] : ["relaxed", "simd"], initial, maximum, forced };
 }
 
-/** A fresh instance of a module, or the reason why it will not do. */
-function tryInstance(
-  instance: WebAssembly.Instance,
+/**
+ * The search for a build: hands out bytes to compile, takes the module, and ends with an instance. Compiling is all
+ * that differs between the two ways to run it.
+ */
+function* search(
+  sources: Sources,
+  options: BytelaneOptions,
+): Generator<Uint8Array<ArrayBuffer>, Bytelane, WebAssembly.Module> {
+  const settings = checkOptions(options);
+  const probed: { tier: Tier; result: string }[] = [];
+  for (const tier of settings.tiers) {
+    const bytes = sources[tier]();
+    if (!WebAssembly.validate(bytes)) {
+      probed.push({ tier, result: "the engine does not accept the module" });
+      continue;
+    }
+    const lane = instantiate(yield bytes, tier, settings, probed);
+    const fault = tier === "relaxed" ? selfTest(lane) : undefined;
+    if (fault === undefined) return lane;
+    probed.push({ tier, result: `self-test failed: ${fault}` });
+  }
+  const list = probed.map(({ tier, result }) => `${tier}: ${result}`).join("; ");
+  throw new Error(`"options.tier" expected a build that this engine runs, got ${list}`);
+}
+
+function instantiate(
+  module: WebAssembly.Module,
   tier: Tier,
   settings: Settings,
   probed: Report["probed"],
-): Bytelane | string {
+): Bytelane {
+  const { exports } = new WebAssembly.Instance(module, {});
   // a plain object: the exports object itself is slow to read from
-  const kernels = { ...instance.exports } as unknown as Kernels;
+  const kernels = { ...exports } as unknown as Kernels;
   try {
     kernels.memory.grow(Math.ceil(settings.initial / PAGE));
   } catch {
@@ -120,53 +128,24 @@ function tryInstance(
   const reason = settings.forced
     ? "asked for by options.tier"
     : tier === "relaxed"
-      ? "the engine has relaxed SIMD and the self-test passed"
+      ? "the engine has relaxed SIMD, and the self-test passed"
       : "relaxed SIMD is missing or failed its self-test";
   const report = { tier, reason, probed: [...probed, { tier, result: "chosen" }] };
-  const lane = new Bytelane(kernels, settings.maximum, report);
-  const fault = tier === "relaxed" ? selfTest(lane) : undefined;
-  return fault === undefined ? lane : `self-test failed: ${fault}`;
-}
-
-function noTier(settings: Settings, probed: Report["probed"]): Error {
-  const list = probed.map(({ tier, result }) => `${tier}: ${result}`).join("; ");
-  return new Error(
-    `"options.tier" expected a build that this engine runs (${settings.tiers.join(", ")}), got ${list}`,
-  );
+  return new Bytelane(kernels, settings.maximum, report);
 }
 
 /** Makes an instance, compiling off the main thread where the engine can. */
 export async function openBytelane(sources: Sources, options: BytelaneOptions): Promise<Bytelane> {
-  const settings = checkOptions(options);
-  const probed: { tier: Tier; result: string }[] = [];
-  for (const tier of settings.tiers) {
-    const bytes = sources[tier]();
-    if (!WebAssembly.validate(bytes)) {
-      probed.push({ tier, result: "the engine does not accept the module" });
-      continue;
-    }
-    const { instance } = await WebAssembly.instantiate(bytes, {});
-    const lane = tryInstance(instance, tier, settings, probed);
-    if (typeof lane !== "string") return lane;
-    probed.push({ tier, result: lane });
-  }
-  throw noTier(settings, probed);
+  const steps = search(sources, options);
+  let step = steps.next();
+  while (!step.done) step = steps.next(await WebAssembly.compile(step.value));
+  return step.value;
 }
 
-/** Makes an instance at once. A browser's main thread may refuse to compile more than a few kilobytes so. */
+/** Makes an instance at once. A browser's main thread may refuse to compile a large module so. */
 export function openBytelaneSync(sources: Sources, options: BytelaneOptions): Bytelane {
-  const settings = checkOptions(options);
-  const probed: { tier: Tier; result: string }[] = [];
-  for (const tier of settings.tiers) {
-    const bytes = sources[tier]();
-    if (!WebAssembly.validate(bytes)) {
-      probed.push({ tier, result: "the engine does not accept the module" });
-      continue;
-    }
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {});
-    const lane = tryInstance(instance, tier, settings, probed);
-    if (typeof lane !== "string") return lane;
-    probed.push({ tier, result: lane });
-  }
-  throw noTier(settings, probed);
+  const steps = search(sources, options);
+  let step = steps.next();
+  while (!step.done) step = steps.next(new WebAssembly.Module(step.value));
+  return step.value;
 }

@@ -7,7 +7,7 @@ import {
   rangeFault,
   typeFault,
 } from "./check.ts";
-import type { QuantizedDType } from "./dtype.ts";
+import { limitsOf, type QuantizedDType } from "./dtype.ts";
 import type { QuantizedRows } from "./dynamic.ts";
 import { type Data, framed, type Operand, operand, target } from "./frame.ts";
 import {
@@ -16,6 +16,7 @@ import {
   checkEpilogue,
   type Orientation,
   PackedMatrix,
+  reachOf,
   runProduct,
 } from "./gemm.ts";
 import { type Bytelane, checkLane, checkOwner, Owner } from "./lane.ts";
@@ -128,7 +129,7 @@ function quantizedBounds(
   bounds: { low?: number; high?: number },
   output: Required<StaticParams>,
 ): { low: number; high: number } {
-  const [least, greatest] = output.dtype === "i8" ? [-128, 127] : [0, 255];
+  const [least, greatest] = limitsOf(output.dtype);
   const place = (real: number): number =>
     Math.min(Math.max(Math.round(real / output.scale) + output.zeroPoint, least), greatest);
   return {
@@ -182,7 +183,7 @@ export function createLinear(lane: Bytelane, options: LinearOptions): Linear {
       : { result: "f32", ...bounds },
     n,
   );
-  const given = weights.dtype === "f32" ? undefined : givenScales(options, weights, n);
+  const given = weights.dtype === "f32" ? undefined : givenScales(options, weights.dtype, n);
 
   return framed(lane, (frame) => {
     const { arena, kernels } = lane;
@@ -217,12 +218,7 @@ export function createLinear(lane: Bytelane, options: LinearOptions): Linear {
     try {
       const real = bias && readReals(lane, bias);
       const columns = layColumns(lane, n, scales, real, input, output, (most) => {
-        const reach = input
-          ? Math.max(
-              input.zeroPoint - (input.dtype === "i8" ? -128 : 0),
-              (input.dtype === "i8" ? 127 : 255) - input.zeroPoint,
-            )
-          : 127;
+        const reach = input ? reachOf(input.dtype, input.zeroPoint, 8) : 127;
         checkDepth(depth, reach, matrix.reach, most);
       });
       return new Linear(lane, matrix, columns, epilogue, input);
@@ -235,12 +231,11 @@ export function createLinear(lane: Bytelane, options: LinearOptions): Linear {
 
 function givenScales(
   options: LinearOptions,
-  weights: Operand<"f32" | "i8" | "u8">,
+  dtype: QuantizedDType,
   n: number,
 ): { scales: Float32Array; zeros: Int32Array } {
-  const [low, high] = weights.dtype === "i8" ? [-128, 127] : [0, 255];
   if (options.weightScale === undefined) {
-    throw typeFault("options.weightScale", `the scale of ${weights.dtype} weights`, undefined);
+    throw typeFault("options.weightScale", `the scale of ${dtype} weights`, undefined);
   }
   return {
     scales: perChannel("options.weightScale", options.weightScale, n, checkScale, Float32Array),
@@ -248,7 +243,7 @@ function givenScales(
       "options.weightZeroPoint",
       options.weightZeroPoint ?? 0,
       n,
-      (name, value) => checkInteger(name, value, low, high),
+      (name, value) => checkZero(name, value, dtype),
       Int32Array,
     ),
   };
@@ -343,8 +338,8 @@ export function linear<O extends Data = Data>(
     const { kernels, arena, scalars } = lane;
     let lhs = frame.read(source);
     let rowScales = scalars;
-    arena.view("f32", scalars, 1)[0] = 1;
-    arena.view("i32", scalars + 4, 1)[0] = input?.zeroPoint ?? 0;
+    arena.storeF32(scalars, 1);
+    arena.storeI32(scalars + 4, input?.zeroPoint ?? 0);
     if (given) {
       rowScales = frame.read(given);
     } else if (!input) {
@@ -354,9 +349,9 @@ export function linear<O extends Data = Data>(
       lhs = values;
     } else if (source.dtype === "f32") {
       const values = frame.room(source.length);
-      arena.view("f32", scalars + 8, 1)[0] = input.scale;
-      const quantize = kernels[`quantize_f32_${input.dtype}`];
-      const [low, high] = input.dtype === "i8" ? [-128, 127] : [0, 255];
+      arena.storeF32(scalars + 8, input.scale);
+      const quantize = input.dtype === "i8" ? kernels.quantize_f32_i8 : kernels.quantize_f32_u8;
+      const [low, high] = limitsOf(input.dtype);
       quantize(lhs, values, 1, 1, source.length, scalars + 8, scalars + 4, low, high);
       lhs = values;
     }

@@ -37,10 +37,9 @@ export function minMax(
     const lows = channels === 1 ? lane.scalars : frame.room(channels * 8);
     const highs = lows + channels * 4;
     lane.kernels.extremes_f32(src, outer, channels, inner, lows, highs);
-    const min = lane.arena.view("f32", lows, channels);
-    const max = lane.arena.view("f32", highs, channels);
-    return options.axis === undefined
-      ? { min: min[0], max: max[0] }
-      : { min: min.slice(), max: max.slice() };
+    const { arena } = lane;
+    if (options.axis === undefined) return { min: arena.loadF32(lows), max: arena.loadF32(highs) };
+    const min = arena.view("f32", lows, channels).slice();
+    return { min, max: arena.view("f32", highs, channels).slice() };
   });
 }

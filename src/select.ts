@@ -154,7 +154,7 @@ export function topK(lane: Bytelane, index: VectorIndex, query: Data<"f32">, k: 
     }
     const scores = frame.room(m * count * 4);
     const best = frame.room(k * 8);
-    arena.view("i32", scalars, 1)[0] = 0;
+    arena.storeI32(scalars, 0);
     runProduct(lane, checkEpilogue(lane, { result: "f32" }, count), {
       ...{ lhs: values, lhsStride: dimensions, lhsUnsigned: false, lhsZeros: scalars },
       ...{ lhsZeroStep: 0, rhs: index.matrix, m, rowScales, rowScaleStep: 4 },

@@ -1,5 +1,5 @@
 /** Tensors: typed, shaped handles on bytes of an instance's memory. */
-import { checkOneOf, checkShape, countOf, rangeFault, typeFault } from "./check.ts";
+import { checkInteger, checkOneOf, checkShape, countOf, rangeFault, typeFault } from "./check.ts";
 import { BYTES, DTYPES, type DType, dtypeOf, type Elements } from "./dtype.ts";
 import { type Bytelane, checkLane, checkOwner, Owner } from "./lane.ts";
 
@@ -11,16 +11,30 @@ export class Tensor<T extends DType = DType> extends Owner {
   readonly length: number;
   /** @internal */ readonly address: number;
 
-  /** @internal */
-  constructor(lane: Bytelane, dtype: T, shape: readonly number[]) {
+  readonly #whole: Tensor<T> | undefined;
+
+  /** @internal A new block, or with `whole` and `address` a part of another tensor's block. */
+  constructor(
+    lane: Bytelane,
+    dtype: T,
+    shape: readonly number[],
+    whole?: Tensor<T>,
+    address?: number,
+  ) {
     const length = countOf(shape);
     const bytes = length * BYTES[dtype];
-    const address = lane.arena.allocate(bytes);
-    super(lane, [[address, bytes]]);
+    const at = address ?? lane.arena.allocate(bytes);
+    super(lane, whole ? [] : [[at, bytes]]);
     this.dtype = dtype;
     this.shape = Object.freeze([...shape]);
     this.length = length;
-    this.address = address;
+    this.address = at;
+    this.#whole = whole;
+  }
+
+  /** True when the tensor, or the one it is a part of, has given its memory back. */
+  override get disposed(): boolean {
+    return super.disposed || this.#whole?.disposed === true;
   }
 
   get byteLength(): number {
@@ -40,6 +54,27 @@ export class Tensor<T extends DType = DType> extends Owner {
   describe(): string {
     return `tensor ${this.dtype}[${this.shape.join(", ")}]`;
   }
+}
+
+/**
+ * A part of a tensor under a shape of its own, without a copy: `start` counts elements. The part lives no longer than
+ * the tensor it belongs to, and disposing it gives nothing back.
+ * Errors: elements beyond the end of the tensor.
+ */
+export function part<T extends DType>(
+  whole: Tensor<T>,
+  start: number,
+  shape: readonly number[],
+): Tensor<T> {
+  if (!(whole instanceof Tensor)) throw typeFault("whole", "a tensor", whole);
+  checkOwner("whole", whole, whole.lane);
+  const count = countOf(checkShape("shape", shape));
+  checkInteger("start", start, 0, whole.length);
+  if (start + count > whole.length) {
+    throw rangeFault("shape", `at most ${whole.length - start} elements from ${start} on`, shape);
+  }
+  const address = whole.address + start * BYTES[whole.dtype];
+  return new Tensor(whole.lane, whole.dtype, shape, whole, address);
 }
 
 /**

@@ -1,0 +1,106 @@
+import {
+  chooseParams,
+  createLinear,
+  gatherRows,
+  linear,
+  matmul,
+  minMax,
+  part,
+  quantize,
+  quantizeRows,
+  scope,
+  tensor,
+} from "bytelane";
+
+/*
+ * The products of the encoder (see encoder.mjs) in int8 on Bytelane:
+ *
+ *   table     8 bits, one scale a row
+ *   dense     weights 8 bits, one scale an output channel; activations quantized row by row
+ *   q · kᵀ    q and k 8 bits, one scale a token each
+ *   P · v     P 8 bits unsigned, one scale a row; v 8 bits, one scale a channel
+ *
+ * Buffers are tensors, and a sentence uses the first part of each, so nothing is copied. What an
+ * operation makes on the way is given back at the end of its scope.
+ */
+export function createInt8Ops(lane) {
+  let bytes = 0;
+
+  return {
+    name: `Bytelane int8, ${lane.tier}`,
+
+    /** Bytes of all that was prepared: weights, scales, zero points, biases. */
+    get weightBytes() {
+      return bytes;
+    },
+
+    createBuffer: (length) => tensor(lane, "f32", [length]),
+    view: (buffer) => buffer.data,
+
+    prepareTable: ({ shape, data }) =>
+      scope(lane, () => {
+        const table = quantizeRows(lane, tensor(lane, "f32", shape, data));
+        bytes += table.values.byteLength + table.scales.byteLength;
+        return table;
+      }),
+
+    prepareDense({ shape, data }, bias, activation) {
+      const layer = createLinear(lane, { weights: data, shape, bias: bias.data, activation });
+      bytes += layer.byteLength;
+      return layer;
+    },
+
+    gather(table, ids, dst) {
+      const [, width] = table.values.shape;
+      gatherRows(lane, table, ids, { out: part(dst, 0, [ids.length, width]) });
+    },
+
+    dense(layer, src, rows, dst) {
+      const x = part(src, 0, [rows, layer.inFeatures]);
+      linear(lane, layer, x, { out: part(dst, 0, [rows, layer.outFeatures]) });
+    },
+
+    attentionScores(qkv, { tokens, heads, headSize, scale }, scores) {
+      const width = heads * headSize;
+      const rows = { shape: [tokens, width], stride: 3 * width };
+      const length = tokens * 3 * width;
+      scope(lane, () => {
+        const q = quantizeRows(lane, part(qkv, 0, [length]), rows);
+        const k = quantizeRows(lane, part(qkv, width, [length - width]), rows);
+        const head = { stride: width, batchStride: headSize };
+        matmul(
+          lane,
+          { data: q.values, scale: q.scales.data.map((step) => step * scale), ...head },
+          { data: k.values, scale: k.scales, transposed: true, ...head },
+          {
+            ...{ m: tokens, n: tokens, depth: headSize, batch: heads, result: "f32" },
+            out: part(scores, 0, [heads, tokens, tokens]),
+          },
+        );
+      });
+    },
+
+    attentionMix(scores, qkv, { tokens, heads, headSize }, context) {
+      const width = heads * headSize;
+      scope(lane, () => {
+        const p = quantizeRows(lane, part(scores, 0, [heads * tokens, tokens]), { dtype: "u8" });
+        const all = part(qkv, 0, [tokens, 3 * width]);
+        const params = chooseParams(minMax(lane, all, { axis: 1 }), { axis: 1 });
+        const v = part(quantize(lane, all, params), 2 * width, [(tokens - 1) * 3 * width + width]);
+        matmul(
+          lane,
+          { data: p.values, scale: p.scales },
+          {
+            ...{ data: v, scale: params.scale.subarray(2 * width) },
+            ...{ stride: 3 * width, batchStride: headSize },
+          },
+          {
+            ...{ m: tokens, n: headSize, depth: tokens, batch: heads, result: "f32" },
+            ...{ out: part(context, 0, [tokens, width]) },
+            ...{ outStride: width, outBatchStride: headSize },
+          },
+        );
+      });
+    },
+  };
+}
