@@ -144,7 +144,7 @@ function requantizedCase(shapes) {
   }));
 }
 
-/** f32 → one scale a row → i8 · i8 → f32: a dense layer without calibration. */
+/** f32 → u8, a scale and a zero point a row → u8 · i8 → f32: a dense layer without calibration. */
 function dynamicLinearCase(shapes) {
   return shapes.map((shape) => ({
     op: "linear_dynamic_f32",
@@ -154,24 +154,33 @@ function dynamicLinearCase(shapes) {
     work: 2 * shape.m * shape.n * shape.k,
     tolerance: 1e-6,
     make: () => ({
-      ...gemmData(shape, Int8Array, Int8Array, [-127, 127]),
+      ...gemmData(shape, Uint8Array, Int8Array, [-127, 127]),
       x: reals(shape.m * shape.k, 5),
       bias: reals(shape.n, 6),
       rhsScales: scalesOf(shape.n, 3),
     }),
     plain: (data, plain) => {
-      const { m, n, k, x, bias, rhsScales } = data;
+      const { m, n, k, x, bias, rhsScales, transposed } = data;
       const { sums, run } = plainGemm(plain, data);
-      const quantized = new Int8Array(x.length);
-      const scales = new Float32Array(m);
+      const columnSums = plain.rowSums(transposed, n, k);
+      const quantized = new Uint8Array(x.length);
+      const params = new Array(m);
       const out = new Float32Array(m * n);
       return {
         run: () => {
-          plain.quantizeRows(x, k, scales, quantized);
+          for (let row = 0; row < m; row++) {
+            const [start, end] = [row * k, (row + 1) * k];
+            params[row] = plain.dynamicQuantize(
+              x.subarray(start, end),
+              quantized.subarray(start, end),
+            );
+          }
           run(quantized, 0);
           for (let row = 0, o = 0; row < m; row++) {
-            const scale = scales[row];
-            for (let c = 0; c < n; c++, o++) out[o] = sums[o] * scale * rhsScales[c] + bias[c];
+            const { scale, zeroPoint } = params[row];
+            for (let c = 0; c < n; c++, o++) {
+              out[o] = (sums[o] - zeroPoint * columnSums[c]) * scale * rhsScales[c] + bias[c];
+            }
           }
         },
         output: () => out,
@@ -425,43 +434,17 @@ const isQuick = ({ dims, shape }) =>
     ? dims.n === 2 ** 16 || dims.count === 1000
     : ["128³", "1 × 1024 × 1024", "512³"].includes(shape);
 
-/**
- * plain.mjs once more for every case: what an engine learns of the types in one case would slow
- * the next (u8 after i8: by half).
- */
-let copies = 0;
-const freshPlain = () => import(`./plain.mjs?copy=${copies++}`);
-
-/**
- * A case ready to be measured: its data are made when first asked for, `expected()` is the plain
- * result, and `release()` drops both.
- */
-function open(item) {
+/** A case ready to be measured: its data are made when first asked for, `release()` drops them. */
+export function openCase(item) {
   let data = null;
-  let plain = null;
-  let expected = null;
   return {
     ...item,
     get data() {
       data ??= item.make();
       return data;
     },
-    async plainContender() {
-      plain ??= item.plain(this.data, await freshPlain());
-      return plain;
-    },
-    async expected() {
-      if (!expected) {
-        const { run, output } = await this.plainContender();
-        run();
-        expected = output().slice();
-      }
-      return expected;
-    },
     release() {
       data = null;
-      plain = null;
-      expected = null;
     },
   };
 }
@@ -473,28 +456,8 @@ export function selectCases({ filter = "", quick = false, ops } = {}) {
       `${item.op} ${item.shape}`.includes(filter) &&
       (!ops || ops.includes(item.op)) &&
       (!quick || isQuick(item)),
-  ).map(open);
+  ).map(openCase);
 }
 
-/** Where the platform converts by itself, that is plain JavaScript too. */
-function platformContender({ op, data }) {
-  const { Float16Array } = globalThis;
-  if (Float16Array && op === "f32_f16") {
-    const out = new Float16Array(data.x.length);
-    return { run: () => out.set(data.x), output: () => new Uint16Array(out.buffer) };
-  }
-  if (Float16Array && op === "f16_f32") {
-    const half = new Float16Array(data.half.buffer);
-    const out = new Float32Array(half.length);
-    return { run: () => out.set(half), output: () => out };
-  }
-  return null;
-}
-
-/** The plain contenders of a case. A ratio is taken to the fastest of them. */
-export async function plainContenders(item) {
-  const platform = platformContender(item);
-  const contenders = [{ name: "plain JS", isBaseline: true, ...(await item.plainContender()) }];
-  if (platform) contenders.push({ name: "Float16Array.set", isBaseline: true, ...platform });
-  return contenders;
-}
+export const findCase = (op, shape) =>
+  openCase(CASES.find((item) => item.op === op && item.shape === shape));

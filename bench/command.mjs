@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { openPlain } from "./contenders/plain.mjs";
 import { EFFORT, runCases, writeRuns } from "./harness.mjs";
 import { machine, runtime } from "./machine.mjs";
 import { openRoof } from "./roof/index.mjs";
@@ -35,8 +36,9 @@ function printRoofs({ registers, memory }) {
 }
 
 /**
- * The command line that both benches share. `cases({ filter, quick })` gives the list, `open()`
- * resolves to `contend(item)`, which gives the contenders, and `after(run)` may add to a run.
+ * The command line that both benches share. `cases({ filter, quick })` gives the list,
+ * `open(plain)` resolves to `contend(item)`, which gives the contenders, and `after(run)` may add
+ * to a run.
  */
 export async function runCommand(script, { name, about, cases, open, after }) {
   try {
@@ -72,8 +74,15 @@ async function runValues(script, values, { name, cases, open, after }) {
   console.log(`${engine} ${version} on ${machine().cpu}`);
   printRoofs(roofs);
   const effort = quick ? EFFORT.quick : EFFORT.full;
-  const contend = await open();
-  const run = await runCases(selected, { command: name, contend, effort, roof, roofs });
-  await after?.(run, { quick });
-  if (json) await writeRuns(json, [run]);
+  const plain = openPlain();
+  try {
+    const contend = await open(plain);
+    const how = { command: name, contend, plain, effort, roof, roofs };
+    const run = await runCases(selected, how);
+    if (json) await writeRuns(json, [run]);
+    await after?.(run, { quick });
+    if (json && after) await writeRuns(json, [run]);
+  } finally {
+    await plain.close();
+  }
 }

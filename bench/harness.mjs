@@ -15,29 +15,28 @@ export const EFFORT = {
   quick: { samples: 3, sampleMs: 2, warmMs: 40, mostMs: 2000 },
 };
 
-/** One contender's call as the harness times it. A promise from `run` is awaited, call by call. */
+/** Milliseconds a call of `run`. A promise from it is awaited, call by call. */
+export async function timeCalls(run, isAsync, iterations) {
+  const start = performance.now();
+  if (isAsync) for (let i = 0; i < iterations; i++) await run();
+  else for (let i = 0; i < iterations; i++) run();
+  return (performance.now() - start) / iterations;
+}
+
+/** Samples of one way to do a case's work; `time(iterations)` gives `{ each, guard }`. */
 class Timer {
-  constructor(run, isAsync) {
-    this.run = run;
-    this.isAsync = isAsync;
+  constructor(time) {
+    this.time = time;
     this.iterations = 1;
     this.samples = [];
   }
 
-  async time(iterations) {
-    const { run } = this;
-    const start = performance.now();
-    if (this.isAsync) for (let i = 0; i < iterations; i++) await run();
-    else for (let i = 0; i < iterations; i++) run();
-    return (performance.now() - start) / iterations;
-  }
-
   async sample() {
     const cpu = process.cpuUsage();
-    const each = await this.time(this.iterations);
+    const timed = await this.time(this.iterations);
     const { user, system } = process.cpuUsage(cpu);
-    const share = (user + system) / 1000 / (each * this.iterations);
-    return { each, isUndisturbed: share >= UNDISTURBED };
+    const share = (user + system) / 1000 / (timed.each * this.iterations);
+    return { ...timed, isUndisturbed: share >= UNDISTURBED };
   }
 
   /** Runs past the engine's tier-up, and finds how many calls last `sampleMs`. */
@@ -46,7 +45,7 @@ class Timer {
     let shortest = Number.POSITIVE_INFINITY;
     let settled = 0;
     for (;;) {
-      const each = await this.time(this.iterations);
+      const { each } = await this.time(this.iterations);
       settled = each < shortest * 0.97 ? 0 : settled + 1;
       shortest = Math.min(shortest, each);
       this.iterations = Math.max(1, Math.ceil(sampleMs / shortest));
@@ -118,20 +117,28 @@ function row(item, contender, mode, times, rest) {
  *     item        { op, shape, unit, work, expected(), tolerance }
  *     contender   { name, build, run(), output(), many: { count, run() }, isBaseline, dispose() }
  *
- * `run` is a call as a user makes it. `many` is the same work `count` times in one call: what the
+ * `run` is a call as a user makes it; a contender that lives elsewhere has `time(iterations)`. `many` is the same work `count` times in one call: what the
  * further ones take is the kernel, and what remains of the first is the fixed cost of a call.
  */
 export async function measureCase(item, contenders, { effort, guard }) {
   const timed = [];
   for (const contender of contenders) {
-    const first = contender.run();
-    const isAsync = typeof first?.then === "function";
-    await first;
+    let { time } = contender;
+    let isAsync = false;
+    const timeOf = (run) => async (iterations) => ({
+      each: await timeCalls(run, isAsync, iterations),
+    });
+    if (!time) {
+      const first = contender.run();
+      isAsync = typeof first?.then === "function";
+      await first;
+      time = timeOf(contender.run);
+    }
     const differs = contender.output
       ? countDifferences(await contender.output(), await item.expected(), item.tolerance)
       : null;
-    const once = new Timer(contender.run, isAsync);
-    const many = contender.many ? new Timer(contender.many.run, isAsync) : null;
+    const once = new Timer(time);
+    const many = contender.many ? new Timer(timeOf(contender.many.run)) : null;
     timed.push({ contender, once, many, differs });
   }
   const timers = timed.flatMap(({ once, many }) => (many ? [once, many] : [once]));
@@ -149,7 +156,7 @@ export async function measureCase(item, contenders, { effort, guard }) {
       const sample = await timer.sample();
       const after = guard();
       bestGuard = Math.max(bestGuard, before, after);
-      timer.samples.push({ ...sample, guard: Math.min(before, after) });
+      timer.samples.push({ ...sample, guard: sample.guard ?? Math.min(before, after) });
       before = after;
     }
     for (const timer of timers) {
@@ -162,7 +169,14 @@ export async function measureCase(item, contenders, { effort, guard }) {
   const rows = [];
   for (const { contender, once, many, differs } of timed) {
     const one = once.summary();
-    const counts = { samples: one.samples, dropped: one.dropped, isSteady: one.isSteady, differs };
+    const counts = {
+      samples: one.samples,
+      dropped: one.dropped,
+      isSteady: one.isSteady,
+      differs,
+      // The clock changes from case to case: a share of the roof is one of the roof beside it.
+      roof: bestGuard,
+    };
     if (many) {
       const { count } = contender.many;
       const all = many.summary();
@@ -231,12 +245,14 @@ export function alignTable(rows, leftColumns = 1) {
 }
 
 function printRows(item, rows, baseline) {
+  const isProduct = item.unit === "GOPS";
   const head = [
     `${item.op}  ${item.shape}`,
     "",
     item.unit,
     "median",
     "µs",
+    isProduct ? "of roof" : "",
     baseline ? "ratio" : "",
     "",
   ];
@@ -246,6 +262,7 @@ function printRows(item, rows, baseline) {
     text(each.best),
     text(each.median),
     text(each.microseconds),
+    isProduct && each.best ? `${((100 * each.best) / each.roof).toFixed(0)} %` : "",
     each.ratio === null ? "" : `${text(each.ratio)}×`,
     [each.differs ? `${each.differs} values differ` : "", each.isSteady ? "" : "unsteady"]
       .filter(Boolean)
@@ -256,15 +273,16 @@ function printRows(item, rows, baseline) {
 
 /**
  * Runs all cases and returns one plain object: what ran, where, the roofs, and a row a contender.
- * `contend(item)` resolves to the contenders of a case.
+ * `contend(item)` resolves to the contenders of a case, `plain` has the values expected of them.
  */
-export async function runCases(cases, { command, contend, effort, roof, roofs }) {
+export async function runCases(cases, { command, contend, plain, effort, roof, roofs }) {
   const rows = [];
   const progress = progressOf(cases.length);
   for (const item of cases) {
     progress.step(`${item.op} ${item.shape}`);
     const contenders = await contend(item);
-    const measured = await measureCase(item, contenders, { effort, guard: roof.guard });
+    const judged = { ...item, expected: () => plain.expected(item) };
+    const measured = await measureCase(judged, contenders, { effort, guard: roof.guard });
     for (const contender of contenders) await contender.dispose?.();
     item.release?.();
     progress.clear();

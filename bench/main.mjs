@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { plainContenders, selectCases } from "./cases.mjs";
+import { selectCases } from "./cases.mjs";
 import { runCommand } from "./command.mjs";
 import { openBytelane } from "./contenders/bytelane.mjs";
 
@@ -7,8 +7,8 @@ await runCommand(fileURLToPath(import.meta.url), {
   name: "bench",
   about: "Every kernel of Bytelane against plain JavaScript.",
   cases: selectCases,
-  open: async () => {
+  open: async (plain) => {
     const contendBytelane = await openBytelane();
-    return async (item) => [...(await plainContenders(item)), ...contendBytelane(item)];
+    return async (item) => [...(await plain.contend(item)), ...contendBytelane(item)];
   },
 });

@@ -121,7 +121,8 @@ function productsTable(run, op) {
       bestOf(run, op, shape, contender, { build }),
     );
     const own = bestOf(run, op, shape, "Bytelane");
-    const share = own === null ? "–" : percent(own / run.roofs.registers.dot);
+    const { roof } = run.rows.find((row) => row.op === op && row.shape === shape);
+    const share = own === null ? "–" : percent(own / roof);
     return [shape, networks.get(shape) ?? "", ...rates.map(figure), share];
   });
   return table(["GOPS", "from", ...head, "of the dot + add roof"], rows, 2);

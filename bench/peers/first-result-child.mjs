@@ -2,15 +2,12 @@
  * Run by first-result.mjs in a fresh process, with the name of a contender: prints the
  * milliseconds of each step as JSON. Models and data are made before the clock starts.
  */
-import { selectCases } from "../cases.mjs";
+import { findCase } from "../cases.mjs";
 import { importBytelane } from "../contenders/bytelane.mjs";
 import { callModel, denseModel, flip, importLiteRt } from "./litert.mjs";
 import { feedsOf, importOnnxRuntime, modelOf, nodesOf, openSession } from "./onnxruntime.mjs";
 
 const WARM_CALLS = 40;
-
-const caseOf = (op, shape) =>
-  selectCases({ ops: [op] }).find((candidate) => candidate.shape === shape);
 
 /** For ONNX Runtime: (item) → what the clock does not count, then import → create → run. */
 const onnxRuntime = (kind) => ({
@@ -64,8 +61,8 @@ const CONTENDERS = {
 };
 
 const { op, prepare, load, create } = CONTENDERS[process.argv[2]];
-const small = prepare(caseOf(op, "64³"));
-const large = prepare(caseOf(op, "512³"));
+const small = prepare(findCase(op, "64³"));
+const large = prepare(findCase(op, "512³"));
 
 const start = performance.now();
 const loaded = await load();
