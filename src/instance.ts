@@ -76,9 +76,10 @@ interface Settings {
 
 function checkOptions(options: BytelaneOptions): Settings {
   checkObject("options", options);
-  const { tier = "auto", maximumMemory = LIMIT, initialMemory = 2 ** 20 } = options;
+  const { tier = "auto", maximumMemory = LIMIT } = options;
   checkOneOf("options.tier", tier, ["auto", "simd", "relaxed"]);
   const maximum = checkInteger("options.maximumMemory", maximumMemory, 2 * PAGE, LIMIT);
+  const { initialMemory = Math.min(2 ** 20, maximum - PAGE) } = options;
   const initial = checkInteger("options.initialMemory", initialMemory, 0, maximum - PAGE);
   const forced = tier !== "auto";
   return { tiers: forced ? [tier] : ["relaxed", "simd"], initial, maximum, forced };

@@ -4,11 +4,14 @@ import { type DType, type Elements, viewOf } from "./dtype.ts";
 
 const PAGE = 65536;
 
-/**
- * Blocks start and end on this boundary. The epilogue reads column arrays eight entries at a time, so the
- * 32 bytes that hold a last, partial group must belong to the same block.
- */
+/** Blocks start and end on this boundary. */
 const GRAIN = 32;
+
+/**
+ * Bytes at the end of the memory that are never handed out. The epilogue reads column arrays eight entries of 4 bytes
+ * at a time, and a part or a view may start at the last entry of the last block.
+ */
+const MARGIN = 32;
 
 function padded(bytes: number): number {
   return Math.max(GRAIN, Math.ceil(bytes / GRAIN) * GRAIN);
@@ -29,7 +32,7 @@ export class Arena {
     this.#view = new DataView(memory.buffer);
     this.#end = padded(base);
     this.#limit = limit;
-    this.#release(this.#end, memory.buffer.byteLength - this.#end);
+    this.#release(this.#end, this.size - MARGIN - this.#end);
   }
 
   /** Bytes that tensors, layers and indexes hold. */
@@ -101,13 +104,13 @@ export class Arena {
   /** Grows by what the last free block lacks, and by a quarter at least, so that growth stays rare. */
   #grow(size: number): void {
     const last = this.#starts.length - 1;
-    const end = this.size;
+    const end = this.size - MARGIN;
     const tail =
       last >= 0 && this.#starts[last] + this.#sizes[last] === end ? this.#sizes[last] : 0;
     const least = Math.ceil((size - tail) / PAGE);
-    const room = Math.floor((this.#limit - end) / PAGE);
+    const room = Math.floor((this.#limit - this.size) / PAGE);
     if (least > room) throw this.#full(size);
-    const pages = Math.min(room, Math.max(least, Math.ceil(end / PAGE / 4)));
+    const pages = Math.min(room, Math.max(least, Math.ceil(this.size / PAGE / 4)));
     try {
       this.#memory.grow(pages);
     } catch {
@@ -117,7 +120,7 @@ export class Arena {
         throw this.#full(size);
       }
     }
-    this.#release(end, this.size - end);
+    this.#release(end, this.size - MARGIN - end);
   }
 
   #full(size: number): RangeError {
