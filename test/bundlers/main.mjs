@@ -1,0 +1,264 @@
+// npm run bundlers: apps built from the packed tarball with each bundler, then run; the package's
+// exports and types checked; what a quantize-only import costs.
+
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+import { brotliCompressSync, gzipSync } from "node:zlib";
+import { openChromium } from "../runtimes/browsers.mjs";
+import { ensurePrograms } from "../runtimes/debian.mjs";
+import { cache, installPinned, pack, unpack } from "../runtimes/pack.mjs";
+import { excerpt, runProcess } from "../runtimes/process.mjs";
+import { serve } from "../runtimes/server.mjs";
+import { loadBundlers } from "./bundle.mjs";
+
+const usage = `npm run bundlers -- [options]
+  --allow-missing   without Chromium, bundles are built but not run, and that does not fail
+  --tarball FILE    test this tarball instead of packing the project
+  --json FILE       write everything as one JSON object
+`;
+
+const { values: options } = parseArgs({
+  options: {
+    "allow-missing": { type: "boolean", default: false },
+    tarball: { type: "string" },
+    json: { type: "string" },
+    help: { type: "boolean", default: false },
+  },
+});
+
+const here = dirname(fileURLToPath(import.meta.url));
+const fixtures = join(here, "fixtures");
+
+const apps = { inlined: "inlined.mjs", "quantize-only": "quantize-only.mjs" };
+
+/** Two bundlers see by themselves that a worker is a bundle of its own. */
+const workerApps = { vite: true, webpack: true };
+
+const page = `<!doctype html>
+<html lang="en">
+  <head><meta charset="utf-8"><title>Bundle</title></head>
+  <body><script type="module" src="./main.js"></script></body>
+</html>
+`;
+
+/**
+ * Sizes of a bundle's JavaScript. `code` leaves out string literals of 1 000 characters and more:
+ * in a bundle of ours these are the wasm builds, nothing else is that long.
+ */
+function sizes(folder) {
+  const text = readdirSync(folder, { recursive: true })
+    .filter((name) => /\.m?js$/.test(name))
+    .map((name) => readFileSync(join(folder, name), "utf8"))
+    .join("");
+  const code = text.replace(/(["'`])[A-Za-z0-9+/=]{1000,}\1/g, '""');
+  const measure = (content) => ({
+    raw: Buffer.byteLength(content),
+    gzip: gzipSync(content, { level: 9 }).length,
+    brotli: brotliCompressSync(content).length,
+  });
+  return { all: measure(text), code: measure(code) };
+}
+
+async function answerOf(browser, url) {
+  await browser.open(url);
+  const end = Date.now() + 20_000;
+  while (Date.now() < end) {
+    const answer = await browser.evaluate("globalThis.answer");
+    if (answer !== undefined && answer !== null) return answer;
+    await sleep(20);
+  }
+  throw new Error("the bundle gave no answer within 20 s");
+}
+
+async function buildAndRun(bundlers, out, browser, expected) {
+  const server = await serve(out);
+  const rows = [];
+  for (const [name, { version, build }] of Object.entries(bundlers)) {
+    const own = workerApps[name] ? { ...apps, worker: "worker.mjs" } : apps;
+    for (const [app, fixture] of Object.entries(own)) {
+      const row = { bundler: name, version, app, state: "pass" };
+      rows.push(row);
+      const folder = join(out, name, app);
+      try {
+        const warnings = await build(join(out, "source", fixture), folder);
+        if (warnings.length > 0) throw new Error(`warned: ${warnings.join("\n")}`);
+        row.sizes = sizes(folder);
+        writeFileSync(join(folder, "index.html"), page);
+        if (browser === undefined) {
+          row.state = "built";
+          continue;
+        }
+        const answer = await answerOf(browser, server.url("csp", `${name}/${app}/index.html`));
+        const wanted = app === "quantize-only" ? "-64 32 127" : expected;
+        if (answer !== wanted) throw new Error(`expected "${wanted}", got "${answer}"`);
+      } catch (error) {
+        Object.assign(row, { state: "fail", detail: excerpt(error.message) });
+      }
+    }
+  }
+  await server.close();
+  return rows;
+}
+
+/** Wrangler bundles, workerd runs what it wrote. Wrangler needs a newer Node than our floor. */
+async function workers(folder, runtimesFolder, out, expected) {
+  const node = join(runtimesFolder, "node_modules/node24/bin/node");
+  const wrangler = join(folder, "node_modules/wrangler");
+  const workerd = join(folder, "node_modules/@cloudflare/workerd-linux-64/bin/workerd");
+  const { version } = JSON.parse(readFileSync(join(wrangler, "package.json"), "utf8"));
+  const row = { bundler: "wrangler", version, app: "worker", state: "pass" };
+  try {
+    const home = join(out, "wrangler");
+    mkdirSync(home, { recursive: true });
+    const compatibilityDate = "2025-01-01"; // later ones may compile bytes while they start
+    writeFileSync(
+      join(out, "source", "wrangler.json"),
+      JSON.stringify({ name: "app", main: "workers.mjs", compatibility_date: compatibilityDate }),
+    );
+    const built = await runProcess(
+      node,
+      [join(wrangler, "bin/wrangler.js"), "deploy", "--dry-run", "--minify", "--outdir", home],
+      {
+        cwd: join(out, "source"),
+        env: { CI: "true", WRANGLER_SEND_METRICS: "false", NO_COLOR: "1", WRANGLER_LOG_PATH: home },
+      },
+    );
+    if (built.code !== 0) throw new Error(`wrangler: ${excerpt(built.err || built.out)}`);
+    if (/warning/i.test(built.out + built.err)) throw new Error(`warned: ${built.out}${built.err}`);
+    row.sizes = sizes(home);
+    const wasm = readdirSync(home).filter((name) => name.endsWith(".wasm"));
+    const modules = [
+      '(name = "workers.js", esModule = embed "workers.js")',
+      ...wasm.map((name) => `(name = "./${name}", wasm = embed "${name}")`),
+    ];
+    writeFileSync(
+      join(home, "app.capnp"),
+      `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (services = [(name = "main", worker = .main)]);
+const main :Workerd.Worker = (
+  compatibilityDate = "${compatibilityDate}",
+  modules = [${modules.join(", ")}],
+);
+`,
+    );
+    const ran = await runProcess(workerd, ["test", "app.capnp"], { cwd: home });
+    if (ran.out.trim() !== expected) {
+      throw new Error(`expected "${expected}", got "${ran.out.trim() || excerpt(ran.err)}"`);
+    }
+  } catch (error) {
+    Object.assign(row, { state: "fail", detail: error.message });
+  }
+  return row;
+}
+
+async function check(name, version, command, args) {
+  const { code, out, err } = await runProcess(process.execPath, [command, ...args], {
+    env: { NO_COLOR: "1" },
+  });
+  const row = { bundler: name, version, app: "package", state: "pass" };
+  if (code !== 0) Object.assign(row, { state: "fail", detail: excerpt(out + err) });
+  return row;
+}
+
+function print(rows) {
+  const kilo = (n) => (n === undefined ? "" : (n / 1000).toFixed(1));
+  const head = [
+    "bundler",
+    "version",
+    "app",
+    "result",
+    "js kB",
+    "gzip",
+    "code kB",
+    "gzip",
+    "brotli",
+  ];
+  const cells = rows.map(({ bundler, version, app, state, sizes: s }) => [
+    bundler,
+    version,
+    app,
+    state === "fail" ? "FAIL" : state,
+    kilo(s?.all.raw),
+    kilo(s?.all.gzip),
+    kilo(s?.code.raw),
+    kilo(s?.code.gzip),
+    kilo(s?.code.brotli),
+  ]);
+  const width = head.map((name, i) => Math.max(name.length, ...cells.map((row) => row[i].length)));
+  const line = (row) =>
+    row.map((cell, i) => (i > 3 ? cell.padStart(width[i]) : cell.padEnd(width[i]))).join("  ");
+  console.log(
+    [line(head), width.map((n) => "-".repeat(n)).join("  "), ...cells.map(line)].join("\n"),
+  );
+  console.log("code: the same JavaScript without the inlined wasm.");
+  for (const { bundler, app, detail } of rows) {
+    if (detail !== undefined)
+      console.log(`\n${bundler} ${app}\n  ${detail.replaceAll("\n", "\n  ")}`);
+  }
+}
+
+async function main() {
+  if (options.help) return console.log(usage);
+  const tarball = pack(options.tarball);
+  const folder = join(cache, "bundlers");
+  const runtimesFolder = join(cache, "runtimes");
+  installPinned(here, folder);
+  installPinned(join(here, "../runtimes"), runtimesFolder);
+
+  const out = join(folder, "out");
+  rmSync(out, { recursive: true, force: true });
+  const source = join(out, "source");
+  mkdirSync(source, { recursive: true });
+  unpack(tarball, source);
+  writeFileSync(join(source, "package.json"), '{ "private": true, "type": "module" }\n');
+  for (const name of readdirSync(fixtures)) copyFileSync(join(fixtures, name), join(source, name));
+
+  // unbundled, on the build that every engine has; the bundles run where the relaxed one is chosen
+  const { work } = await import(pathToFileURL(join(source, "work.mjs")));
+  const expected = (await work({ tier: "simd" })).replace("simd", "relaxed");
+
+  const missing = ensurePrograms(["chromium"], ["chromium"]);
+  const browser = missing === undefined ? await openChromium(runtimesFolder) : undefined;
+  const rows = [];
+  try {
+    rows.push(...(await buildAndRun(await loadBundlers(folder), out, browser, expected)));
+  } finally {
+    await browser?.close();
+  }
+  rows.push(await workers(folder, runtimesFolder, out, expected));
+
+  const bin = (name, path) => {
+    const home = join(folder, "node_modules", name);
+    const { version } = JSON.parse(readFileSync(join(home, "package.json"), "utf8"));
+    return [version, join(home, path)];
+  };
+  rows.push(
+    await check("publint", ...bin("publint", "src/cli.js"), ["run", tarball, "--strict"]),
+    await check("attw", ...bin("@arethetypeswrong/cli", "dist/index.js"), [
+      tarball,
+      "--profile",
+      "esm-only",
+      "--no-definitely-typed",
+    ]),
+  );
+
+  print(rows);
+  const count = (state) => rows.filter((row) => row.state === state).length;
+  if (missing !== undefined) console.log(`\nbundles were built but not run: ${missing}`);
+  console.log(`\n${count("pass")} passed, ${count("fail")} failed, ${count("built")} not run`);
+  if (options.json !== undefined) {
+    const summary = { passed: count("pass"), failed: count("fail"), notRun: count("built") };
+    writeFileSync(options.json, `${JSON.stringify({ summary, expected, rows }, null, 2)}\n`);
+  }
+  if (count("fail") > 0 || (count("built") > 0 && !options["allow-missing"])) process.exitCode = 1;
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`${error instanceof RangeError ? error.message : error.stack}\n`);
+  process.exitCode = 1;
+}

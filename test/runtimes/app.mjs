@@ -1,0 +1,37 @@
+// The app that every runtime runs: the unpacked tarball, the suite, the hosts and the examples in
+// one folder of the cache.
+
+import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join, posix } from "node:path";
+import { cache, project, resolveExport, unpack } from "./pack.mjs";
+
+const here = join(project, "test", "runtimes");
+
+/** Copies everything into the app folder. Returns its path and the package's folder in it. */
+export function prepareApp(tarball) {
+  const folder = join(cache, "runtimes", "app");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const home = unpack(tarball, folder);
+  for (const name of ["suite.mjs", "digest.mjs"]) cpSync(join(here, name), join(folder, name));
+  cpSync(join(here, "cases"), join(folder, "cases"), { recursive: true });
+  cpSync(join(here, "hosts"), folder, { recursive: true });
+  // a user's project: the example beside node_modules
+  cpSync(join(project, "examples", "runtimes"), join(folder, "examples"), { recursive: true });
+  symlinkSync(join("..", "node_modules"), join(folder, "examples", "node_modules"));
+  writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }\n');
+  const target = (subpath, ...conditions) =>
+    `./${posix.join("node_modules/bytelane", resolveExport(home, subpath, ["import", ...conditions]))}`;
+  const wasm = posix.dirname(target("./wasm/*"));
+  writeFileSync(join(folder, "entry.mjs"), `export * from "${target(".", "browser")}";\n`);
+  return {
+    folder,
+    home,
+    edgeEntry: target(".", "workerd", "worker"),
+    wasm: `./${wasm}`,
+    writeOptions(options) {
+      const text = JSON.stringify({ ...options, wasm: `./${wasm}` });
+      writeFileSync(join(folder, "options.mjs"), `export default ${text};\n`);
+    },
+  };
+}

@@ -1,0 +1,133 @@
+const types = ["i8", "u8"];
+const zerosOf = { i8: [-128, 127], u8: [0, 255] };
+
+/** Sizes about the edges of a tile of 4 × 8 and of steps of 2 and 4 in depth, then a few blocks. */
+const sizes = [
+  [1, 1, 1],
+  [1, 8, 4],
+  [1, 9, 5],
+  [1, 67, 130],
+  [2, 7, 3],
+  [3, 16, 31],
+  [4, 8, 16],
+  [5, 9, 17],
+  [7, 33, 65],
+  [8, 24, 2],
+  [13, 17, 19],
+  [33, 40, 129],
+  [64, 48, 257],
+];
+
+export function* gemm({ matmul, packMatrix }, lane, random) {
+  const arrays = { i32: Int32Array, f32: Float32Array, i8: Int8Array, u8: Uint8Array };
+  const multiply = (lhs, rhs, options) => {
+    const { m, n, batch = 1, result = "i32" } = options;
+    const out = new arrays[result](batch * m * n);
+    matmul(lane, lhs, rhs, { ...options, out });
+    return out;
+  };
+
+  for (const a of types) {
+    for (const b of types) {
+      for (const [m, n, depth] of sizes) {
+        const name = `${a}·${b} ${m}×${n}×${depth}`;
+        const size = { m, n, depth };
+        const lhs = { data: random.integers(a, m * depth) };
+        const rhs = { data: random.integers(b, depth * n) };
+        yield [name, multiply(lhs, rhs, size)];
+        yield [`${name} transposed`, multiply(lhs, { ...rhs, transposed: true }, size)];
+        const moved = [
+          { ...lhs, zeroPoint: random.integers("i32", m, zerosOf[a]) },
+          { ...rhs, zeroPoint: random.integers("i32", n, zerosOf[b]) },
+        ];
+        yield [`${name} zero points`, multiply(...moved, size)];
+        for (const orientation of ["in-out", "out-in"]) {
+          const shape = orientation === "in-out" ? [depth, n] : [n, depth];
+          const packed = packMatrix(lane, rhs.data, { orientation, shape, zeroPoint: 17 });
+          yield [`${name} packed ${orientation}`, multiply(moved[0], { data: packed }, size)];
+          packed.dispose();
+        }
+      }
+      for (const [m, n, depth] of [
+        [1, 24, 333],
+        [6, 11, 333],
+      ]) {
+        const lhs = { data: random.extremes(a, m * depth), zeroPoint: zerosOf[a][0] };
+        const rhs = { data: random.extremes(b, depth * n), zeroPoint: zerosOf[b][1] };
+        yield [`${a}·${b} extremes ${m}×${n}×${depth}`, multiply(lhs, rhs, { m, n, depth })];
+      }
+    }
+  }
+
+  // 7-bit weights: the relaxed build multiplies them by another instruction
+  for (const a of types) {
+    for (const [m, n, depth] of sizes) {
+      const lhs = { data: random.integers(a, m * depth), zeroPoint: zerosOf[a][0] + 60 };
+      const ends = random.integers("i8", depth * n, [0, 1]).map((bit) => (bit ? 63 : -64));
+      for (const [kind, weights] of [
+        ["random", random.integers("i8", depth * n, [-64, 63])],
+        ["ends", ends],
+      ]) {
+        const packed = packMatrix(lane, weights, { shape: [depth, n], bits: 7 });
+        yield [
+          `7 bit ${a} ${kind} ${m}×${n}×${depth}`,
+          multiply(lhs, { data: packed }, { m, n, depth }),
+        ];
+        packed.dispose();
+      }
+      const ones = { data: random.extremes(a, m * depth) };
+      const packed = packMatrix(lane, ends, { shape: [depth, n], bits: 7 });
+      yield [
+        `7 bit ${a} extremes ${m}×${n}×${depth}`,
+        multiply(ones, { data: packed }, { m, n, depth }),
+      ];
+      packed.dispose();
+    }
+  }
+
+  for (const [m, n, depth] of sizes) {
+    const size = { m, n, depth };
+    const lhs = { data: random.integers("u8", m * depth), zeroPoint: 121, scale: 0.017 };
+    const rhs = { data: random.integers("i8", depth * n), scale: random.scales(n) };
+    const rows = { ...lhs, scale: random.scales(m) };
+    const bias = random.reals(n, -20, 20);
+    const levels = random.integers("i32", n, [-9000, 9000]);
+    const name = `${m}×${n}×${depth}`;
+    yield [`f32 ${name}`, multiply(lhs, rhs, { ...size, result: "f32" })];
+    yield [`f32 rows bias ${name}`, multiply(rows, rhs, { ...size, result: "f32", bias })];
+    yield [
+      `f32 ReLU6 ${name}`,
+      multiply(lhs, rhs, { ...size, result: "f32", bias, low: 0, high: 6 }),
+    ];
+    yield [
+      `i8 ${name}`,
+      multiply(lhs, rhs, { ...size, result: "i8", scale: 1.7, zeroPoint: -9, bias: levels }),
+    ];
+    yield [
+      `u8 ${name}`,
+      multiply(lhs, rhs, { ...size, result: "u8", scale: 0.9, zeroPoint: 128, low: 60, high: 199 }),
+    ];
+  }
+
+  // strides: every operand lies inside a wider matrix, the gaps keep what they held
+  for (const transposed of [false, true]) {
+    const [m, n, depth, batch] = [5, 11, 23, 3];
+    const wide = { lhs: depth + 3, rhs: (transposed ? depth : n) + 5, out: n + 2 };
+    const lhs = {
+      data: random.integers("i8", batch * m * wide.lhs),
+      stride: wide.lhs,
+      zeroPoint: random.integers("i32", batch * m, [-128, 127]),
+      scale: random.scales(batch * m),
+    };
+    const rhs = {
+      data: random.integers("u8", batch * (transposed ? n : depth) * wide.rhs),
+      stride: wide.rhs,
+      transposed,
+      zeroPoint: random.integers("i32", batch * n, [0, 255]),
+      scale: random.scales(batch * n),
+    };
+    const out = random.reals(batch * m * wide.out, -1, 1);
+    matmul(lane, lhs, rhs, { m, n, depth, batch, result: "f32", outStride: wide.out, out });
+    yield [`batch of 3, strides, transposed ${transposed}`, out];
+  }
+}

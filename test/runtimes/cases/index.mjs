@@ -1,0 +1,29 @@
+// The registry: a group a kernel family. A group yields [label, ...typed arrays].
+
+import { calibration } from "./calibration.mjs";
+import { clamp } from "./clamp.mjs";
+import { dequantize } from "./dequantize.mjs";
+import { dynamic } from "./dynamic.mjs";
+import { gemm } from "./gemm.mjs";
+import { linear } from "./linear.mjs";
+import { memory } from "./memory.mjs";
+import { params } from "./params.mjs";
+import { quantize } from "./quantize.mjs";
+import { reduce } from "./reduce.mjs";
+import { requantize } from "./requantize.mjs";
+import { select } from "./select.mjs";
+
+export const groups = {
+  params,
+  quantize,
+  dynamic,
+  dequantize,
+  clamp,
+  reduce,
+  requantize,
+  gemm,
+  linear,
+  select,
+  calibration,
+  memory,
+};

@@ -1,0 +1,49 @@
+const sizes = [
+  [1, 1, 1],
+  [1, 40, 24],
+  [3, 17, 9],
+  [6, 64, 33],
+];
+
+export function* linear({ createLinear, linear, quantizeRows }, lane, random) {
+  const input = { dtype: "u8", scale: 0.021, zeroPoint: 117 };
+  const output = { dtype: "i8", scale: 0.11, zeroPoint: -4 };
+  for (const [rows, inFeatures, outFeatures] of sizes) {
+    for (const bits of [8, 7]) {
+      for (const orientation of ["in-out", "out-in"]) {
+        const shape =
+          orientation === "in-out" ? [inFeatures, outFeatures] : [outFeatures, inFeatures];
+        const weights = random.reals(inFeatures * outFeatures, -0.3, 0.3);
+        const bias = random.reals(outFeatures, -1, 1);
+        const x = random.reals(rows * inFeatures, -2, 3);
+        const name = `${rows}×${inFeatures}→${outFeatures} ${bits} bits ${orientation}`;
+        const make = (options) =>
+          createLinear(lane, { weights, shape, orientation, bits, bias, ...options });
+
+        const dynamic = make({ activation: "relu" });
+        yield [`dynamic ${name}`, linear(lane, dynamic, x)];
+        const shared = quantizeRows(lane, x, { shape: [rows, inFeatures] });
+        yield [`quantized rows ${name}`, linear(lane, dynamic, shared)];
+        dynamic.dispose();
+
+        const real = make({ input, activation: "relu6" });
+        yield [`static f32 ${name}`, linear(lane, real, x)];
+        yield [`integers in ${name}`, linear(lane, real, random.integers("u8", rows * inFeatures))];
+        real.dispose();
+
+        const integers = make({ input, output, activation: { low: -1.5 } });
+        yield [`static i8 ${name}`, linear(lane, integers, x)];
+        integers.dispose();
+      }
+    }
+    const given = createLinear(lane, {
+      weights: random.integers("u8", inFeatures * outFeatures),
+      shape: [inFeatures, outFeatures],
+      weightScale: random.scales(outFeatures),
+      weightZeroPoint: random.integers("i32", outFeatures, [0, 255]),
+    });
+    const x = random.reals(rows * inFeatures, -2, 3);
+    yield [`given weights ${rows}×${inFeatures}→${outFeatures}`, linear(lane, given, x)];
+    given.dispose();
+  }
+}

@@ -1,0 +1,55 @@
+// Node, Deno and Bun: one process each, the result is the last line that it prints.
+
+import { join } from "node:path";
+import { excerpt, runProcess } from "./process.mjs";
+
+export function lastLine(out) {
+  return out.trimEnd().split("\n").at(-1);
+}
+
+async function output(app, command, args, env) {
+  const { code, out, err } = await runProcess(command, args, { cwd: app.folder, env });
+  if (code !== 0) throw new Error(`ended with ${code}: ${excerpt(err || out)}`);
+  return lastLine(out);
+}
+
+/** The suite, then the example: `host` and `example` are files of the app. */
+export async function runConsole(app, command, args, { host, example, tiers, env }) {
+  const run = (...more) => output(app, command, [...args, ...more], env);
+  const results = [];
+  try {
+    results.push({
+      where: "process",
+      result: JSON.parse(await run(host, JSON.stringify({ tiers }))),
+    });
+  } catch (error) {
+    results.push({ where: "process", failure: error.message });
+  }
+  if (example !== undefined) results.push(await runExample(() => run(example)));
+  return results;
+}
+
+const answer = "-64 32 127";
+
+/** An example of examples/runtimes: what it says must be the answer. */
+export async function runExample(run) {
+  try {
+    const said = await run();
+    if (said !== answer) throw new Error(`expected "${answer}", got "${said}"`);
+    return { where: "example" };
+  } catch (error) {
+    return { where: "example", failure: error.message };
+  }
+}
+
+export async function versionOf(command, args = ["--version"]) {
+  const { out } = await runProcess(command, args);
+  return out.match(/\d[\w.+-]*/)[0];
+}
+
+/** The folder where Deno keeps what it has compiled: the app's, so that a run starts cold. */
+export const denoEnv = (app) => ({
+  DENO_DIR: join(app.folder, "deno"),
+  DENO_NO_UPDATE_CHECK: "1",
+  NO_COLOR: "1",
+});

@@ -1,0 +1,3 @@
+import { attempt } from "./post.mjs";
+
+await attempt("worker", ({ conform }) => conform("worker"));

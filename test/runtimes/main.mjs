@@ -1,0 +1,205 @@
+// npm run runtimes: the packed tarball and the same conformance suite on every runtime.
+
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { prepareApp } from "./app.mjs";
+import { ensurePrograms } from "./debian.mjs";
+import { cache, installPinned, pack } from "./pack.mjs";
+import { runtimes } from "./runtimes.mjs";
+
+const usage = `npm run runtimes -- [options]
+  --only a,b        only these of: ${runtimes.map(({ name }) => name).join(", ")}
+  --allow-missing   a runtime that cannot be had here does not fail the run
+  --tarball FILE    test this tarball instead of packing the project
+  --update          write the digests of this run as the golden ones, if all agree
+  --json FILE       write everything as one JSON object
+Runtimes come from npm into .cache/runtimes and, as root on Debian, by apt-get install.
+`;
+
+const here = dirname(fileURLToPath(import.meta.url));
+const goldenFile = join(here, "digests.golden.json");
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: "string" },
+    "allow-missing": { type: "boolean", default: false },
+    tarball: { type: "string" },
+    update: { type: "boolean", default: false },
+    json: { type: "string" },
+    help: { type: "boolean", default: false },
+  },
+});
+
+function select(only) {
+  if (only === undefined) return runtimes;
+  const names = only.split(",");
+  const known = runtimes.map(({ name }) => name);
+  for (const name of names) {
+    if (!known.includes(name)) {
+      throw new RangeError(`"--only" expected names out of ${known.join(", ")}, got ${name}`);
+    }
+  }
+  return runtimes.filter(({ name }) => names.includes(name));
+}
+
+const say = (text) => process.stderr.write(`${text}\n`);
+
+async function runOne(runtime, app, folder) {
+  if (runtime.programs !== undefined) {
+    const why = ensurePrograms(runtime.programs, runtime.packages);
+    if (why !== undefined) return { missing: why };
+  }
+  try {
+    return await runtime.run(app, folder);
+  } catch (error) {
+    return { version: "?", results: [{ where: "start", failure: error.message }] };
+  }
+}
+
+/** Flattens a runtime's answer into table rows, one a tier and place. */
+function rowsOf(runtime, answer) {
+  const base = { runtime: runtime.name, version: answer.version ?? "–" };
+  if (answer.missing !== undefined) {
+    return [{ ...base, tier: "–", where: "–", state: "missing", detail: answer.missing }];
+  }
+  const rows = [];
+  for (const { where, result, failure, refusal } of answer.results) {
+    if (result === undefined) {
+      const state = failure === undefined ? "pass" : "fail";
+      const words = refusal === undefined ? undefined : `refused: ${refusal}`;
+      rows.push({ ...base, tier: "–", where, state, detail: failure ?? words });
+      continue;
+    }
+    for (const tier of runtime.tiers) {
+      const starts = result.rows.filter((row) => row.tier === tier);
+      const row = { ...base, tier, where, starts, state: "pass" };
+      const failures = starts
+        .filter((start) => start.failure !== undefined)
+        .map((start) => `${start.start}: ${start.failure}`);
+      if (starts.length === 0) failures.push("expected a result, got none");
+      if (failures.length > 0) Object.assign(row, { state: "fail", detail: failures.join("\n") });
+      rows.push(row);
+    }
+    for (const detail of result.failures) {
+      rows.push({ ...base, tier: "–", where, state: "fail", detail });
+    }
+    for (const [tier, words] of Object.entries(result.refused)) {
+      rows.push({ ...base, tier, where, state: "none", detail: `refused: ${words}` });
+    }
+  }
+  return rows;
+}
+
+const firstUnequal = (expected, got) =>
+  Object.keys({ ...expected, ...got }).find((name) => expected[name] !== got[name]);
+
+/**
+ * Marks every row whose digest is not the expected one. The golden file says which group differs; the case is
+ * known where the first result of this run differs, too.
+ */
+function compare(rows, first, expected) {
+  for (const row of rows) {
+    for (const start of row.starts ?? []) {
+      if (start.digest === undefined || start.digest === expected.digest) continue;
+      const group = firstUnequal(expected.groups, start.groups);
+      const unequal = firstUnequal(first.cases, start.cases);
+      const beside =
+        unequal === undefined ? "" : `; first case unlike the first result: ${unequal}`;
+      row.state = "fail";
+      row.detail = `${start.start}: digest ${start.digest}, expected ${expected.digest}; first unequal group: ${group}${beside}`;
+    }
+  }
+}
+
+function print(rows) {
+  const cells = rows.map((row) => [
+    row.runtime,
+    row.version,
+    row.tier,
+    row.where,
+    row.starts?.map(({ start }) => start).join(" ") ?? "",
+    { pass: "pass", fail: "FAIL", missing: "MISSING", none: "not offered" }[row.state],
+    row.starts?.[0]?.digest ?? "",
+    row.starts?.[0]?.createMs?.toFixed(1) ?? "",
+  ]);
+  const head = ["runtime", "version", "tier", "where", "starts", "result", "digest", "create ms"];
+  const width = head.map((name, i) => Math.max(name.length, ...cells.map((row) => row[i].length)));
+  const line = (row) =>
+    row
+      .map((cell, i) => (i === 7 ? cell.padStart(width[i]) : cell.padEnd(width[i])))
+      .join("  ")
+      .trimEnd();
+  console.log(
+    [line(head), width.map((n) => "-".repeat(n)).join("  "), ...cells.map(line)].join("\n"),
+  );
+  const notes = new Map();
+  for (const { state, detail, runtime, where, tier } of rows) {
+    if (detail === undefined) continue;
+    const text = `${state === "none" ? "not offered" : state}: ${detail}`;
+    notes.set(text, [...(notes.get(text) ?? []), `${runtime} (${where}, ${tier})`]);
+  }
+  for (const [text, places] of notes) {
+    const more = places.length > 2 ? ` and ${places.length - 2} more` : "";
+    console.log(`\n${places.slice(0, 2).join(", ")}${more}\n  ${text.replaceAll("\n", "\n  ")}`);
+  }
+}
+
+async function main() {
+  if (options.help) return console.log(usage);
+  const selected = select(options.only);
+  const tarball = pack(options.tarball);
+  const app = prepareApp(tarball);
+  const folder = join(cache, "runtimes");
+  if (selected.some((runtime) => runtime.npm)) installPinned(here, folder);
+
+  const rows = [];
+  for (const runtime of selected) {
+    const begun = performance.now();
+    const answer = await runOne(runtime, app, folder);
+    rows.push(...rowsOf(runtime, answer));
+    say(
+      `${runtime.name} ${answer.version ?? "missing"}: ${((performance.now() - begun) / 1000).toFixed(1)} s`,
+    );
+  }
+
+  const ran = rows.flatMap((row) => row.starts ?? []).filter(({ digest }) => digest !== undefined);
+  const golden =
+    !options.update && existsSync(goldenFile)
+      ? JSON.parse(readFileSync(goldenFile, "utf8"))
+      : undefined;
+  if (ran.length > 0) compare(rows, ran[0], golden ?? ran[0]);
+
+  print(rows);
+  const count = (state) => rows.filter((row) => row.state === state).length;
+  const missing = count("missing");
+  const failed = count("fail");
+  if (golden === undefined && !options.update) {
+    console.log(
+      `\nno ${relative(process.cwd(), goldenFile)}: digests were compared with each other only`,
+    );
+  }
+  if (options.update && failed === 0 && ran.length > 0) {
+    const { digest, groups } = ran[0];
+    writeFileSync(goldenFile, `${JSON.stringify({ digest, groups }, null, 2)}\n`);
+  }
+  console.log(`\n${count("pass")} passed, ${failed} failed, ${missing} missing`);
+  if (options.json !== undefined) {
+    const summary = { passed: count("pass"), failed, missing };
+    writeFileSync(
+      options.json,
+      `${JSON.stringify({ summary, golden: golden?.digest, rows }, null, 2)}\n`,
+    );
+  }
+  if (failed > 0 || ran.length === 0 || (missing > 0 && !options["allow-missing"])) {
+    process.exitCode = 1;
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  say(error instanceof RangeError ? error.message : error.stack);
+  process.exitCode = 1;
+}

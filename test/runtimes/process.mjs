@@ -1,0 +1,73 @@
+// Child processes with a time limit, ended as a whole group.
+
+import { spawn } from "node:child_process";
+
+/** The end of what a program said: errors can quote a whole bundle. */
+export function excerpt(text) {
+  const lines = text
+    .trim()
+    .split("\n")
+    .map((line) => (line.length > 300 ? `${line.slice(0, 300)}…` : line));
+  return lines.slice(-30).join("\n");
+}
+
+const groups = new Set();
+
+// browsers and their servers are groups of their own: they would outlive an interrupted run
+process.on("exit", () => groups.forEach(endGroup));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
+
+/** Runs to the end. Resolves with { code, out, err }; rejects when the limit has passed. */
+export function runProcess(command, args, { cwd, env, limit = 120_000 } = {}) {
+  return new Promise((done, fail) => {
+    const child = spawn(command, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+    });
+    groups.add(child);
+    child.on("close", () => groups.delete(child));
+    let out = "";
+    let err = "";
+    child.stdout.setEncoding("utf8").on("data", (text) => {
+      out += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      err += text;
+    });
+    const timer = setTimeout(() => {
+      endGroup(child);
+      fail(new Error(`${command} expected to end within ${limit} ms; it said: ${excerpt(err)}`));
+    }, limit);
+    child.on("error", (error) => {
+      clearTimeout(timer);
+      fail(error);
+    });
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      done({ code, out, err });
+    });
+  });
+}
+
+/** Starts a process that stays; `endGroup` ends it with everything that it has started. */
+export function startProcess(command, args, env = {}) {
+  const child = spawn(command, args, {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "ignore", "ignore"],
+    detached: true,
+  });
+  groups.add(child);
+  return child;
+}
+
+export function endGroup(child) {
+  groups.delete(child);
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, "SIGKILL");
+  } catch (error) {
+    if (error.code !== "ESRCH") throw error;
+  }
+}

@@ -1,0 +1,80 @@
+// The conformance suite, the same file in every runtime. It imports nothing of a platform: a host
+// gives it the library, the tiers that this runtime must have, and the ways to create an instance.
+
+import { groups } from "./cases/index.mjs";
+import { createRandom } from "./cases/inputs.mjs";
+import { createDigest } from "./digest.mjs";
+
+const allTiers = ["simd", "relaxed"];
+
+/** Runs every group on one instance; the overall digest covers the groups' digests in order. */
+async function conform(bytelane, lane) {
+  const overall = createDigest();
+  const digests = {};
+  const cases = {};
+  for (const [name, group] of Object.entries(groups)) {
+    const digest = createDigest();
+    for await (const [label, ...outputs] of group(bytelane, lane, createRandom(0x9e3779b9))) {
+      const one = createDigest();
+      for (const output of outputs) {
+        one.text(String(output.length));
+        one.array(output);
+      }
+      if (cases[`${name}/${label}`] !== undefined) {
+        throw new RangeError(`"${name}" expected one case called "${label}", got two`);
+      }
+      cases[`${name}/${label}`] = one.hex();
+      digest.text(`${label} ${one.hex()}`);
+    }
+    digests[name] = digest.hex();
+    overall.text(`${name} ${digest.hex()}`);
+  }
+  return { digest: overall.hex(), groups: digests, cases };
+}
+
+const reason = (error) => String(error?.stack ?? error);
+
+/**
+ * One row a tier and start: { tier, start, createMs, digest, groups, cases } or { …, failure }.
+ * `refused` says, for each tier that this runtime lacks, how a request for it was turned down.
+ */
+export async function run(bytelane, options) {
+  const { tiers, starts, now = async () => performance.now() } = options;
+  const rows = [];
+  for (const tier of tiers) {
+    for (const [start, create] of Object.entries(starts)) {
+      const row = { tier, start };
+      rows.push(row);
+      try {
+        const before = await now();
+        const lane = await create(tier);
+        row.createMs = (await now()) - before;
+        row.ran = lane.report().tier;
+        Object.assign(row, await conform(bytelane, lane));
+        if (row.ran !== tier) row.failure = `expected the ${tier} build, got ${row.ran}`;
+      } catch (error) {
+        row.failure = reason(error);
+      }
+    }
+  }
+
+  const failures = [];
+  const refused = {};
+  for (const tier of allTiers.filter((tier) => !tiers.includes(tier))) {
+    try {
+      await bytelane.createBytelane({ tier });
+      failures.push(`expected no ${tier} build here, got one`);
+    } catch (error) {
+      refused[tier] = String(error?.message ?? error);
+    }
+  }
+  let chosen = "";
+  try {
+    chosen = (await bytelane.createBytelane()).report().tier;
+    const best = tiers[tiers.length - 1];
+    if (chosen !== best) failures.push(`expected the ${best} build by itself, got ${chosen}`);
+  } catch (error) {
+    failures.push(reason(error));
+  }
+  return { rows, refused, chosen, failures };
+}

@@ -1,0 +1,83 @@
+// workerd: `workerd test` runs the worker's test handler; no port, no network.
+
+import { readdirSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { lastLine, runExample } from "./consoles.mjs";
+import { excerpt, runProcess } from "./process.mjs";
+
+// From 2025-06-01 on code may be compiled from bytes while the worker starts, which would hide a
+// package that does not bring its modules ready.
+const compatibilityDate = "2025-01-01";
+
+/** Every .js and .wasm that the package ships, as paths relative to the app. */
+function shipped(app) {
+  return readdirSync(app.home, { recursive: true })
+    .map((name) => relative(app.folder, join(app.home, name)))
+    .filter((name) => /\.(js|wasm)$/.test(name));
+}
+
+/**
+ * A worker's configuration: the package's files under their own paths, and its exports under the
+ * names that a program imports. workerd looks a bare name up beside the importing module, so every
+ * module that says "bytelane" lies at the top. `files` are [module name, file].
+ */
+export function capnp(app, main, files) {
+  const module = (name, kind, value) => `    (name = "${name}", ${kind} = ${value}),`;
+  const embed = (name) => `embed ${JSON.stringify(name)}`;
+  const kind = (name) => (name.endsWith(".wasm") ? "wasm" : "esModule");
+  const packaged = shipped(app);
+  const prefix = `${relative(app.folder, join(app.folder, app.wasm))}/`;
+  return [
+    'using Workerd = import "/workerd/workerd.capnp";',
+    'const config :Workerd.Config = (services = [(name = "main", worker = .main)]);',
+    "const main :Workerd.Worker = (",
+    `  compatibilityDate = "${compatibilityDate}",`,
+    "  modules = [",
+    ...[[main, main], ...files].map(([name, file]) => module(name, kind(name), embed(file))),
+    module("bytelane", "esModule", JSON.stringify(`export * from "${app.edgeEntry}";`)),
+    ...packaged.map((name) => module(name, kind(name), embed(name))),
+    ...packaged
+      .filter((name) => name.startsWith(prefix))
+      .map((name) => module(`bytelane/wasm/${name.slice(prefix.length)}`, "wasm", embed(name))),
+    "  ],",
+    ");",
+    "",
+  ].join("\n");
+}
+
+/** What `workerd test` calls, around a worker that only answers requests. */
+const exampleTest = `import worker from "./example-worker.mjs";
+export default {
+  async test() {
+    const response = await worker.fetch(new Request("http://localhost/"));
+    console.log(await response.text());
+  },
+};
+`;
+
+async function test(app, command, name, text) {
+  writeFileSync(join(app.folder, name), text);
+  const { code, out, err } = await runProcess(command, ["test", name], { cwd: app.folder });
+  if (code !== 0) throw new Error(`ended with ${code}: ${excerpt(err || out)}`);
+  return lastLine(out);
+}
+
+export async function runWorkerd(app, command, { tiers }) {
+  app.writeOptions({ tiers });
+  const cases = readdirSync(join(app.folder, "cases")).map((name) => `cases/${name}`);
+  const files = ["options.mjs", "suite.mjs", "digest.mjs", ...cases].map((name) => [name, name]);
+  const results = [];
+  try {
+    const text = capnp(app, "workerd.mjs", files);
+    results.push({
+      where: "isolate",
+      result: JSON.parse(await test(app, command, "suite.capnp", text)),
+    });
+  } catch (error) {
+    results.push({ where: "isolate", failure: error.message });
+  }
+  writeFileSync(join(app.folder, "example.mjs"), exampleTest);
+  const text = capnp(app, "example.mjs", [["example-worker.mjs", "examples/workerd.mjs"]]);
+  results.push(await runExample(() => test(app, command, "example.capnp", text)));
+  return results;
+}
