@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber, rangeFault } from "./check.ts";
+import { checkInteger, checkNumber, checkObject, rangeFault } from "./check.ts";
 import { type DType, limitsOf } from "./dtype.ts";
 import { type Data, framed, type InKind, operand, target } from "./frame.ts";
 import { type Bytelane, checkLane } from "./lane.ts";
@@ -17,6 +17,7 @@ export function clamp<X extends Data>(
   options: { readonly out?: Data } = {},
 ): X extends Tensor<infer D> ? Tensor<D> : X {
   checkLane(lane);
+  checkObject("bounds", bounds);
   const source = operand(lane, "x", x, ["f32", "i32", "i8", "u8"]);
   const { dtype, length } = source;
   let low: number;

@@ -1,5 +1,5 @@
 /** Integers back to real values, and rows of a quantized table by index. */
-import { checkInteger, rangeFault } from "./check.ts";
+import { checkInteger, checkObject, rangeFault } from "./check.ts";
 import type { QuantizedDType } from "./dtype.ts";
 import { type Data, framed, type InKind, operand, target } from "./frame.ts";
 import { type Bytelane, checkLane } from "./lane.ts";
@@ -62,7 +62,8 @@ export function gatherRows<O extends Data<"f32"> = Tensor<"f32">>(
   options: { readonly out?: O } = {},
 ): O {
   checkLane(lane);
-  const values = operand(lane, "table.values", table?.values, ["i8", "u8"]);
+  checkObject("table", table);
+  const values = operand(lane, "table.values", table.values, ["i8", "u8"]);
   const columns = table.columns ?? values.shape?.at(-1);
   if (columns === undefined) throw rangeFault("table.columns", "the length of a row", columns);
   checkInteger("table.columns", columns, 1, 2 ** 31 - 1);
@@ -72,13 +73,14 @@ export function gatherRows<O extends Data<"f32"> = Tensor<"f32">>(
   const scales = operand(lane, "table.scales", table.scales, ["f32"], rows);
   const zeros =
     table.zeroPoints && operand(lane, "table.zeroPoints", table.zeroPoints, ["i32"], rows);
+  const wanted = Array.isArray(ids) ? undefined : operand(lane, "ids", ids, ["i32"]);
   for (let i = 0; i < ids.length; i++) checkInteger(`ids[${i}]`, ids[i], 0, rows - 1);
   const result = target(lane, options.out, "f32", [ids.length, columns], true);
   return framed(lane, (frame) => {
     const src = frame.read(values);
     const scale = frame.read(scales);
     const zero = zeros ? frame.read(zeros) : 0;
-    const list = frame.place("i32", ids);
+    const list = wanted ? frame.read(wanted) : frame.place("i32", ids);
     const { address, value } = frame.write(result);
     lane.kernels[GATHER[values.dtype]](src, columns, scale, zero, list, ids.length, address);
     return value as O;

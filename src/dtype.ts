@@ -10,6 +10,7 @@ export type DType = keyof Elements;
 export type QuantizedDType = "i8" | "u8";
 
 export const DTYPES = ["f32", "i32", "i8", "u8"] as const;
+export const QUANTIZED_DTYPES = ["i8", "u8"] as const;
 
 export const BYTES: Readonly<Record<DType, number>> = { f32: 4, i32: 4, i8: 1, u8: 1 };
 

@@ -1,6 +1,6 @@
 /** Dynamic quantization: the range comes from the data themselves, for all of them or row by row. */
 import { checkInteger, checkOneOf, checkShape, countOf, rangeFault } from "./check.ts";
-import type { QuantizedDType } from "./dtype.ts";
+import { QUANTIZED_DTYPES, type QuantizedDType } from "./dtype.ts";
 import { type Data, framed, type InKind, operand, target } from "./frame.ts";
 import { type Bytelane, checkLane } from "./lane.ts";
 import { type ShapeOption, shapeOf } from "./quantize.ts";
@@ -75,12 +75,15 @@ export function quantizeRows<X extends Data<"f32">, D extends QuantizedDType = "
   options: RowsOptions<D> = {},
 ): QuantizedRows<InKind<X, D>, InKind<X, "f32">, D extends "u8" ? InKind<X, "i32"> : undefined> {
   checkLane(lane);
-  const dtype = checkOneOf("options.dtype", options.dtype ?? "i8", ["i8", "u8"] as const) as D;
+  const dtype = checkOneOf("options.dtype", options.dtype ?? "i8", QUANTIZED_DTYPES) as D;
   const source = operand(lane, "x", x, ["f32"]);
-  const shape = options.stride === undefined ? shapeOf(source, options.shape) : options.shape;
-  const columns = shape?.at(-1);
-  if (!shape || columns === undefined) throw rangeFault("options.shape", "rows and columns", shape);
-  const rows = countOf(checkShape("options.shape", shape.slice(0, -1)));
+  const shape =
+    options.stride === undefined
+      ? shapeOf(source, options.shape)
+      : checkShape("options.shape", options.shape);
+  const columns = shape.at(-1);
+  if (columns === undefined) throw rangeFault("options.shape", "rows and columns", shape);
+  const rows = countOf(shape.slice(0, -1));
   const stride = checkInteger("options.stride", options.stride ?? columns, columns, 2 ** 31 - 1);
   const least = rows === 0 ? 0 : (rows - 1) * stride + columns;
   if (source.length < least) throw rangeFault("x", `at least ${least} elements`, x);

@@ -1,6 +1,6 @@
 /** Real values to 8-bit integers: with given parameters, or with a range taken from the data. */
-import { checkShape, countOf, rangeFault } from "./check.ts";
-import type { QuantizedDType } from "./dtype.ts";
+import { checkObject, checkOneOf, checkShape, countOf, rangeFault } from "./check.ts";
+import { QUANTIZED_DTYPES, type QuantizedDType } from "./dtype.ts";
 import { type Data, framed, type InKind, type Operand, operand, target } from "./frame.ts";
 import { type Bytelane, checkLane } from "./lane.ts";
 import { checkParams, placeParams } from "./layout.ts";
@@ -39,7 +39,8 @@ export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">
   checkLane(lane);
   const source = operand(lane, "x", x, ["f32"]);
   const shape = shapeOf(source, options.shape);
-  const dtype = (params?.dtype ?? "i8") as D;
+  checkObject("params", params);
+  const dtype = checkOneOf("params.dtype", params.dtype ?? "i8", QUANTIZED_DTYPES) as D;
   const layout = checkParams(params, shape, dtype);
   const result = target(lane, options.out, dtype, shape, x instanceof Tensor);
   return framed(lane, (frame) => {

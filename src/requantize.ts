@@ -1,5 +1,5 @@
-import { checkInteger, checkScale } from "./check.ts";
-import { limitsOf, type QuantizedDType } from "./dtype.ts";
+import { checkInteger, checkObject, checkOneOf, checkScale } from "./check.ts";
+import { limitsOf, QUANTIZED_DTYPES, type QuantizedDType } from "./dtype.ts";
 import { type Data, framed, type InKind, operand, target } from "./frame.ts";
 import { type Bytelane, checkLane } from "./lane.ts";
 import { extentOf, perChannel } from "./layout.ts";
@@ -34,7 +34,8 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
   checkLane(lane);
   const source = operand(lane, "acc", acc, ["i32"]);
   const shape = shapeOf(source, options.shape);
-  const dtype = (params.dtype ?? "i8") as D;
+  checkObject("params", params);
+  const dtype = checkOneOf("params.dtype", params.dtype ?? "i8", QUANTIZED_DTYPES) as D;
   const [least, greatest] = limitsOf(dtype);
   const zero = checkInteger("params.zeroPoint", params.zeroPoint ?? 0, least, greatest);
   const low = checkInteger("params.low", params.low ?? least, least, greatest);

@@ -1,7 +1,14 @@
 /** Search by similarity: a matrix of 8-bit vectors, and the best of them for a query. */
-import { checkInteger, checkObject, checkOneOf, checkScale, rangeFault } from "./check.ts";
+import {
+  checkInteger,
+  checkObject,
+  checkOneOf,
+  checkScale,
+  rangeFault,
+  typeFault,
+} from "./check.ts";
 import { type Data, framed, operand } from "./frame.ts";
-import { checkEpilogue, PackedMatrix, runProduct } from "./gemm.ts";
+import { checkDepth, checkEpilogue, PackedMatrix, runProduct } from "./gemm.ts";
 import { type Bytelane, checkLane, checkOwner, Owner } from "./lane.ts";
 import { perChannel } from "./layout.ts";
 
@@ -67,6 +74,8 @@ export function createIndex(lane: Bytelane, options: IndexOptions): VectorIndex 
     throw rangeFault("options.vectors", `${count * dimensions} elements`, options.vectors);
   }
   const metric = checkOneOf("options.metric", options.metric ?? "dot", ["dot", "cosine"] as const);
+  // queries reach ±127, vectors that come in 8 bits −128
+  checkDepth(dimensions, 127, 128, 0);
   const given = perChannel("options.scales", options.scales ?? 1, count, checkScale, Float32Array);
   const padded = Math.ceil(count / 8) * 8;
   return framed(lane, (frame) => {
@@ -114,9 +123,9 @@ export function createIndex(lane: Bytelane, options: IndexOptions): VectorIndex 
 
 /** The best vectors for each query, best first. */
 export interface Matches {
-  /** Row numbers, [queries · k]. */
+  /** Row numbers, [queries · k]; −1 where fewer than k scores are numbers. */
   readonly indices: Int32Array;
-  /** Scores, [queries · k]. */
+  /** Scores, [queries · k]; NaN where fewer than k scores are numbers. */
   readonly scores: Float32Array;
 }
 
@@ -129,6 +138,9 @@ export interface Matches {
  */
 export function topK(lane: Bytelane, index: VectorIndex, query: Data<"f32">, k: number): Matches {
   checkLane(lane);
+  if (!(index instanceof VectorIndex)) {
+    throw typeFault("index", "an index made by createIndex", index);
+  }
   checkOwner("index", index, lane);
   const { dimensions, count } = index;
   const source = operand(lane, "query", query, ["f32"]);
@@ -161,12 +173,12 @@ export function topK(lane: Bytelane, index: VectorIndex, query: Data<"f32">, k: 
       ...{ columnScales: index.scales, bias: 0, dst: scores, dstStride: count * 4 },
       workspace: frame.room(kernels.gemm_workspace(m, dimensions, index.matrix.quads ? 1 : 0)),
     });
-    const indices = new Int32Array(m * k);
-    const found = new Float32Array(m * k);
+    const indices = new Int32Array(m * k).fill(-1);
+    const found = new Float32Array(m * k).fill(Number.NaN);
     for (let i = 0; i < m; i++) {
-      kernels.top_k_f32(scores + i * count * 4, count, k, best, best + k * 4);
-      indices.set(arena.view("i32", best, k), i * k);
-      found.set(arena.view("f32", best + k * 4, k), i * k);
+      const row = kernels.top_k_f32(scores + i * count * 4, count, k, best, best + k * 4);
+      indices.set(arena.view("i32", best, row), i * k);
+      found.set(arena.view("f32", best + k * 4, row), i * k);
     }
     return { indices, scores: found };
   });
