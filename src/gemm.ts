@@ -55,7 +55,8 @@ export class PackedMatrix extends Owner {
     const zerosAt = sumsAt + (quads ? padded * 4 : 0);
     const bytes = zerosAt + (hasZeros ? padded * 4 : 0);
     const panels = arena.allocate(bytes);
-    super(lane, [[panels, bytes]]);
+    // the matrix of a layer or an index goes with it, that of one product at its end
+    super(lane, [[panels, bytes]], false);
     this.depth = depth;
     this.columns = n;
     this.byteLength = bytes;
@@ -139,9 +140,11 @@ export function packMatrix(
     const address = frame.read(source);
     if (bits === 7) checkBits(lane, source, address);
     const [strideK, strideN] = orientation === "in-out" ? [n, 1] : [1, depth];
-    return new PackedMatrix(lane, {
+    const matrix = new PackedMatrix(lane, {
       ...{ address, dtype: source.dtype, depth, n, strideK, strideN, zeros, bits },
     });
+    lane.adopt(matrix);
+    return matrix;
   });
 }
 

@@ -89,11 +89,11 @@ export abstract class Owner {
   readonly #blocks: readonly (readonly [address: number, bytes: number])[];
   #disposed = false;
 
-  /** @internal */
-  constructor(lane: Bytelane, blocks: readonly (readonly [number, number])[]) {
+  /** @internal With `scoped` false no scope disposes it: its maker does, or adopts it. */
+  constructor(lane: Bytelane, blocks: readonly (readonly [number, number])[], scoped = true) {
     this.lane = lane;
     this.#blocks = blocks;
-    lane.adopt(this);
+    if (scoped) lane.adopt(this);
   }
 
   get disposed(): boolean {

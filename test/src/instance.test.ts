@@ -1,0 +1,156 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { relaxed, simd } from "../../src/binaries.ts";
+import { createBytelane, createBytelaneSync, type Tier } from "../../src/index.ts";
+import { openBytelaneSync } from "../../src/instance.ts";
+import { TIERS } from "./tiers.ts";
+
+const PAGE = 65536;
+const INLINED = { simd, relaxed } as const;
+const bytesOf = (tier: Tier) => Uint8Array.from(Buffer.from(INLINED[tier], "base64"));
+const published = (tier: Tier) =>
+  readFileSync(new URL(`../../dist/wasm/bytelane.${tier}.wasm`, import.meta.url));
+const digest = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe.each(TIERS)("the build %s", (tier) => {
+  it("is compiled from the very bytes that are published", async () => {
+    const seen: Uint8Array[] = [];
+    const { Module, compile } = WebAssembly;
+    vi.spyOn(WebAssembly, "Module").mockImplementation(
+      class extends Module {
+        constructor(bytes: BufferSource) {
+          super(bytes);
+          seen.push(new Uint8Array(bytes as ArrayBuffer));
+        }
+      },
+    );
+    vi.spyOn(WebAssembly, "compile").mockImplementation((bytes) => {
+      seen.push(new Uint8Array(bytes as ArrayBuffer));
+      return compile(bytes);
+    });
+    createBytelaneSync({ tier });
+    await createBytelane({ tier });
+    const right = digest(published(tier));
+    expect(seen.map(digest)).toEqual([right, right]);
+    expect(digest(bytesOf(tier))).toBe(right);
+  });
+
+  it("imports nothing, and exports the same names as the other", async () => {
+    const module = await WebAssembly.compile(published(tier));
+    expect(WebAssembly.Module.imports(module)).toEqual([]);
+    const names = (each: WebAssembly.Module) =>
+      WebAssembly.Module.exports(each)
+        .map(({ name, kind }) => `${kind} ${name}`)
+        .sort();
+    const other = new WebAssembly.Module(published(tier === "simd" ? "relaxed" : "simd"));
+    expect(names(module)).toEqual(names(other));
+    expect(names(module)).toContain("memory memory");
+  });
+
+  it("says that it was asked for", async () => {
+    const lane = await createBytelane({ tier });
+    expect(lane.report()).toEqual({
+      tier,
+      reason: "asked for by options.tier",
+      probed: [{ tier, result: "chosen" }],
+    });
+  });
+});
+
+describe("the choice of the build", () => {
+  const seesRelaxed = (bytes: Uint8Array) => digest(bytes) === digest(published("relaxed"));
+
+  it("is relaxed where the engine has it and the self-test passes", async () => {
+    for (const lane of [createBytelaneSync(), await createBytelane({ tier: "auto" })]) {
+      expect(lane.tier).toBe("relaxed");
+      expect(lane.report().reason).toContain("the self-test passed");
+      expect(lane.report().probed).toEqual([{ tier: "relaxed", result: "chosen" }]);
+    }
+  });
+
+  it("is simd where the engine does not accept the relaxed module", async () => {
+    const { validate } = WebAssembly;
+    vi.spyOn(WebAssembly, "validate").mockImplementation(
+      (bytes) => !seesRelaxed(new Uint8Array(bytes as ArrayBuffer)) && validate(bytes),
+    );
+    for (const lane of [createBytelaneSync(), await createBytelane()]) {
+      expect(lane.tier).toBe("simd");
+      expect(lane.report().reason).toBe("relaxed SIMD is missing or failed its self-test");
+      expect(lane.report().probed).toEqual([
+        { tier: "relaxed", result: "the engine does not accept the module" },
+        { tier: "simd", result: "chosen" },
+      ]);
+    }
+    expect(() => createBytelaneSync({ tier: "relaxed" })).toThrow(
+      '"options.tier" expected a build that this engine runs',
+    );
+  });
+
+  it("is simd where the relaxed dot product computes wrongly", () => {
+    // the bytes of the relaxed build with i16x8.relaxed_dot… turned into i16x8.add: fd 92 02 → fd 8e 01
+    const bytes = bytesOf("relaxed");
+    let turned = 0;
+    for (let i = 0; i + 2 < bytes.length; i++) {
+      if (bytes[i] === 0xfd && bytes[i + 1] === 0x92 && bytes[i + 2] === 0x02) {
+        bytes.set([0x8e, 0x01], i + 1);
+        turned++;
+      }
+    }
+    expect(turned).toBeGreaterThan(0);
+    const sources = { simd: () => bytesOf("simd"), relaxed: () => bytes };
+    const lane = openBytelaneSync(sources, {});
+    expect(lane.tier).toBe("simd");
+    expect(lane.report().probed[0].result).toMatch(
+      /^self-test failed: a dot product gave -?\d+ instead of -?\d+$/,
+    );
+    expect(() => openBytelaneSync(sources, { tier: "relaxed" })).toThrow(
+      /^"options.tier" expected a build that this engine runs.*, got relaxed: self-test failed/,
+    );
+  });
+});
+
+describe("the memory to start with", () => {
+  it("is what was asked for, in pages, beside the kernels' own", () => {
+    for (const initialMemory of [0, 1, PAGE, 10 * PAGE]) {
+      const lane = createBytelaneSync({ initialMemory });
+      expect(lane.bytesReserved).toBeGreaterThanOrEqual(initialMemory);
+      expect(lane.bytesReserved).toBeLessThanOrEqual(initialMemory + 2 * PAGE);
+      expect(lane.bytesUsed).toBe(0);
+    }
+  });
+
+  it("is refused where the engine cannot give it", () => {
+    // an engine that is out of memory
+    vi.spyOn(WebAssembly.Memory.prototype, "grow").mockImplementation(() => {
+      throw new RangeError("WebAssembly.Memory.grow(): Unable to grow instance memory");
+    });
+    expect(() => createBytelaneSync({ initialMemory: PAGE })).toThrow(
+      new RangeError(
+        '"options.initialMemory" expected at most what the engine can give, got 65536',
+      ),
+    );
+  });
+
+  it("grows later by what is needed where the engine has no more to give ahead", () => {
+    const lane = createBytelaneSync({ initialMemory: 20 * PAGE });
+    const { grow } = WebAssembly.Memory.prototype;
+    const asked: number[] = [];
+    vi.spyOn(WebAssembly.Memory.prototype, "grow").mockImplementation(function (
+      this: WebAssembly.Memory,
+      pages,
+    ) {
+      asked.push(pages);
+      if (pages > 2) throw new RangeError("no");
+      return grow.call(this, pages);
+    });
+    const before = lane.bytesReserved;
+    lane.arena.allocate(before);
+    expect(asked.length).toBe(2);
+    expect(lane.bytesReserved).toBeGreaterThan(before);
+  });
+});
