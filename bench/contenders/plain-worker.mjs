@@ -52,3 +52,4 @@ parentPort.on("message", async (request) => {
   const [[kind, argument]] = Object.entries(request);
   parentPort.postMessage(await answers[kind](argument));
 });
+parentPort.postMessage("ready");

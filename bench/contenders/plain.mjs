@@ -12,7 +12,7 @@ export function openPlain() {
   const worker = new Worker(new URL("plain-worker.mjs", import.meta.url));
   let opened = null;
 
-  const ask = (request) =>
+  const answer = () =>
     new Promise((resolve, reject) => {
       const settle = (done) => (value) => {
         worker.off("message", onMessage).off("error", onError);
@@ -21,8 +21,15 @@ export function openPlain() {
       const onMessage = settle(resolve);
       const onError = settle(reject);
       worker.on("message", onMessage).on("error", onError);
-      worker.postMessage(request);
     });
+  // The thread's first message says that it listens: Deno drops what is sent before.
+  const ready = answer();
+  const ask = async (request) => {
+    await ready;
+    const answered = answer();
+    worker.postMessage(request);
+    return answered;
+  };
 
   const open = async ({ op, shape }) => {
     if (opened?.op !== op || opened.shape !== shape) {
