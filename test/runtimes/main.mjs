@@ -186,6 +186,8 @@ async function main() {
   }
   console.log(`\n${count("pass")} passed, ${failed} failed, ${missing} missing`);
   if (options.json !== undefined) {
+    // two thousand digests a row tell nothing where all of them are equal
+    for (const start of ran.slice(1)) if (start.digest === ran[0].digest) delete start.cases;
     const summary = { passed: count("pass"), failed, missing };
     writeFileSync(
       options.json,

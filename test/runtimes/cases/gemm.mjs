@@ -55,6 +55,18 @@ export function* gemm({ matmul, packMatrix }, lane, random) {
         const lhs = { data: random.extremes(a, m * depth), zeroPoint: zerosOf[a][0] };
         const rhs = { data: random.extremes(b, depth * n), zeroPoint: zerosOf[b][1] };
         yield [`${a}·${b} extremes ${m}×${n}×${depth}`, multiply(lhs, rhs, { m, n, depth })];
+        // the largest sums there are: all products of one sign
+        for (const x of zerosOf[a]) {
+          for (const y of zerosOf[b]) {
+            const left = {
+              data: lhs.data.fill(x),
+              zeroPoint: x === zerosOf[a][0] ? zerosOf[a][1] : 0,
+            };
+            const right = { data: rhs.data.fill(y) };
+            const name = `${a}·${b} all ${x}·${y} ${m}×${n}×${depth}`;
+            yield [name, multiply(left, right, { m, n, depth })];
+          }
+        }
       }
     }
   }
@@ -75,13 +87,15 @@ export function* gemm({ matmul, packMatrix }, lane, random) {
         ];
         packed.dispose();
       }
-      const ones = { data: random.extremes(a, m * depth) };
-      const packed = packMatrix(lane, ends, { shape: [depth, n], bits: 7 });
-      yield [
-        `7 bit ${a} extremes ${m}×${n}×${depth}`,
-        multiply(ones, { data: packed }, { m, n, depth }),
-      ];
-      packed.dispose();
+      for (const x of zerosOf[a]) {
+        for (const y of [-64, 63]) {
+          const packed = packMatrix(lane, ends.fill(y), { shape: [depth, n], bits: 7 });
+          const right = { data: packed };
+          const name = `7 bit ${a} all ${x}·${y} ${m}×${n}×${depth}`;
+          yield [name, multiply({ data: lhs.data.fill(x) }, right, { m, n, depth })];
+          packed.dispose();
+        }
+      }
     }
   }
 
