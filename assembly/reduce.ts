@@ -4,7 +4,7 @@
  * A channel without a number reports +Infinity and −Infinity.
  */
 
-/** The running extremes of one contiguous run, read back by `lowestOf` and `highestOf`. */
+/** The least and the greatest of four lanes. */
 function least(x: v128): f32 {
   const pair = f32x4.pmin(x, i32x4.shuffle(x, x, 2, 3, 0, 1));
   return f32x4.extract_lane(f32x4.pmin(pair, i32x4.shuffle(pair, pair, 1, 0, 3, 2)), 0);
@@ -43,21 +43,45 @@ export function extremesRun(src: usize, n: i32, low: usize, high: usize): void {
   store<f32>(high, h + 0);
 }
 
-/** Four channels at a time, down the rows of [outer, channels]. */
+/**
+ * Sixteen channels at a time, a cache line, down the rows of [outer, channels]: with long rows each line is
+ * evicted before its neighbours are asked for, so it is used whole while it is there.
+ */
 function extremesAcross(src: usize, outer: i32, channels: i32, low: usize, high: usize): void {
   const stride = (<usize>channels) << 2;
   const zero = f32x4.splat(0);
   let c = 0;
-  for (; c + 4 <= channels; c += 4, src += 16, low += 16, high += 16) {
-    let l = v128.load(low);
-    let h = v128.load(high);
+  for (; c + 16 <= channels; c += 16, src += 64, low += 64, high += 64) {
+    let low0 = v128.load(low);
+    let low1 = low0;
+    let low2 = low0;
+    let low3 = low0;
+    let high0 = v128.load(high);
+    let high1 = high0;
+    let high2 = high0;
+    let high3 = high0;
     for (let o = 0, at = src; o < outer; o++, at += stride) {
-      const x = v128.load(at);
-      l = f32x4.pmin(l, x);
-      h = f32x4.pmax(h, x);
+      const a = v128.load(at);
+      const b = v128.load(at, 16);
+      const c = v128.load(at, 32);
+      const d = v128.load(at, 48);
+      low0 = f32x4.pmin(low0, a);
+      low1 = f32x4.pmin(low1, b);
+      low2 = f32x4.pmin(low2, c);
+      low3 = f32x4.pmin(low3, d);
+      high0 = f32x4.pmax(high0, a);
+      high1 = f32x4.pmax(high1, b);
+      high2 = f32x4.pmax(high2, c);
+      high3 = f32x4.pmax(high3, d);
     }
-    v128.store(low, f32x4.add(l, zero));
-    v128.store(high, f32x4.add(h, zero));
+    v128.store(low, f32x4.add(low0, zero));
+    v128.store(low, f32x4.add(low1, zero), 16);
+    v128.store(low, f32x4.add(low2, zero), 32);
+    v128.store(low, f32x4.add(low3, zero), 48);
+    v128.store(high, f32x4.add(high0, zero));
+    v128.store(high, f32x4.add(high1, zero), 16);
+    v128.store(high, f32x4.add(high2, zero), 32);
+    v128.store(high, f32x4.add(high3, zero), 48);
   }
   for (; c < channels; c++, src += 4, low += 4, high += 4) {
     for (let o = 0, at = src; o < outer; o++, at += stride) extremesRun(at, 1, low, high);

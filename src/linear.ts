@@ -9,7 +9,7 @@ import {
 } from "./check.ts";
 import { limitsOf, type QuantizedDType } from "./dtype.ts";
 import type { QuantizedRows } from "./dynamic.ts";
-import { type Data, framed, type Operand, operand, target } from "./frame.ts";
+import { type Data, type Frame, framed, type Operand, operand, target } from "./frame.ts";
 import {
   type CheckedEpilogue,
   checkDepth,
@@ -54,9 +54,14 @@ export interface LinearOptions {
   readonly bits?: 7 | 8;
   /** One real number an output channel. */
   readonly bias?: Float32Array | Tensor<"f32">;
+  /**
+   * Mean of each input feature over calibration data. With it the bias takes up what rounding the weights adds on
+   * average, Σ_k (w − ŵ) · mean_k for each output channel (bias correction; Nagel et al., 2019). Of f32 weights only.
+   */
+  readonly inputMean?: Float32Array;
   /** Default "none". */
   readonly activation?: Activation;
-  /** Calibrated parameters of the input. Without them each row of the input gets its own scale, at run time. */
+  /** Calibrated parameters of the input. Without them each row of the input gets its own, at run time. */
   readonly input?: StaticParams;
   /** Parameters of a quantized result. Without them the result is f32. Needs `input`. */
   readonly output?: StaticParams;
@@ -141,7 +146,7 @@ function quantizedBounds(
 /**
  * Prepares a linear layer. Weights given in f32 are quantized here, symmetrically and per output channel.
  *
- * * dynamic (no `input`): each row of x gets a scale of its own; the result is f32.
+ * * dynamic (no `input`): each row of x gets a scale and a zero point of its own, asymmetric u8; the result is f32.
  * * static (`input`): x is quantized with the calibrated parameters, or comes quantized; the result is f32, or with
  *   `output` 8-bit integers, for which the bias is rounded to the accumulator's step.
  *
@@ -175,6 +180,15 @@ export function createLinear(lane: Bytelane, options: LinearOptions): Linear {
     );
   }
   const bias = options.bias && operand(lane, "options.bias", options.bias, ["f32"], n);
+  const mean =
+    options.inputMean && operand(lane, "options.inputMean", options.inputMean, ["f32"], depth);
+  if (mean && weights.dtype !== "f32") {
+    throw typeFault(
+      "options.inputMean",
+      "nothing, since the weights are integers",
+      options.inputMean,
+    );
+  }
   const bounds = checkActivation(options.activation);
   const epilogue = checkEpilogue(
     lane,
@@ -216,9 +230,13 @@ export function createLinear(lane: Bytelane, options: LinearOptions): Linear {
       ...{ address, dtype, depth, n, strideK, strideN, zeros, bits: exact },
     });
     try {
-      const real = bias && readReals(lane, bias);
+      let real = bias && readReals(lane, bias, "options.bias");
+      if (mean)
+        real = correctBias(lane, real, readReals(lane, mean, "options.inputMean"), {
+          ...{ weights: src, quantized: address, depth, n, strideK, strideN, scales },
+        });
       const columns = layColumns(lane, n, scales, real, input, output, (most) => {
-        const reach = input ? reachOf(input.dtype, input.zeroPoint, 8) : 127;
+        const reach = input ? reachOf(input.dtype, input.zeroPoint, 8) : 255;
         checkDepth(depth, reach, matrix.reach, most);
       });
       return new Linear(lane, matrix, columns, epilogue, input);
@@ -249,14 +267,42 @@ function givenScales(
   };
 }
 
-function readReals(lane: Bytelane, source: Operand<"f32">): Float32Array {
+/** The bias plus what rounding takes from the weights, times the mean of the input. */
+function correctBias(
+  lane: Bytelane,
+  bias: Float32Array | undefined,
+  mean: Float32Array,
+  matrix: {
+    readonly weights: number;
+    readonly quantized: number;
+    readonly depth: number;
+    readonly n: number;
+    readonly strideK: number;
+    readonly strideN: number;
+    readonly scales: Float32Array;
+  },
+): Float32Array {
+  const { depth, n, strideK, strideN, scales } = matrix;
+  const weights = lane.arena.view("f32", matrix.weights, depth * n);
+  const quantized = lane.arena.view("i8", matrix.quantized, depth * n);
+  const lost = new Float64Array(n);
+  for (let k = 0; k < depth; k++) {
+    for (let j = 0; j < n; j++) {
+      const at = k * strideK + j * strideN;
+      lost[j] += (weights[at] - quantized[at] * scales[j]) * mean[k];
+    }
+  }
+  return Float32Array.from(lost, (sum, j) => sum + (bias?.[j] ?? 0));
+}
+
+function readReals(lane: Bytelane, source: Operand<"f32">, argument: string): Float32Array {
   const values =
     source.address >= 0
       ? lane.arena.view("f32", source.address, source.length)
       : (source.value as Float32Array);
   for (let i = 0; i < values.length; i++) {
     if (!Number.isFinite(values[i]))
-      throw rangeFault(`options.bias[${i}]`, "a finite number", values[i]);
+      throw rangeFault(`${argument}[${i}]`, "a finite number", values[i]);
   }
   return values.slice();
 }
@@ -296,16 +342,116 @@ function layColumns(
   return { address, bytes, scales: address, bias: biasAt };
 }
 
-/** What a layer takes: reals, integers of its static input, or rows quantized once for several layers. */
-export type LinearInput =
-  | Data<"f32" | "i8" | "u8">
-  | QuantizedRows<Data<"i8">, Data<"f32">, undefined>;
+/** Rows quantized once for several layers, as `quantizeRows` makes them. */
+export type RowsInput = QuantizedRows<Data<QuantizedDType>, Data<"f32">, Data<"i32"> | undefined>;
+
+/** What a layer takes: reals, integers of its static input, or for a dynamic layer quantized rows. */
+export type LinearInput = Data<"f32" | "i8" | "u8"> | RowsInput;
+
+/** The left-hand side of the product, in 8 bits. A step of 0 shares one entry among all rows. */
+interface Left {
+  readonly address: number;
+  readonly unsigned: boolean;
+  readonly zeros: number;
+  readonly zeroStep: 0 | 4;
+  readonly scales: number;
+  readonly scaleStep: 0 | 4;
+}
+
+/** Places an input of m rows and quantizes it where it is real. */
+type PlaceLeft = (frame: Frame) => Left;
+
+/** Rows that come quantized bring a scale each, and u8 rows a zero point each. */
+function placeRows(
+  lane: Bytelane,
+  source: Operand<QuantizedDType>,
+  rows: RowsInput,
+  m: number,
+): PlaceLeft {
+  const scales = operand(lane, "x.scales", rows.scales, ["f32"], m);
+  const zeros = rows.zeroPoints && operand(lane, "x.zeroPoints", rows.zeroPoints, ["i32"], m);
+  return (frame) => {
+    lane.arena.storeI32(lane.scalars, 0);
+    return {
+      address: frame.read(source),
+      unsigned: source.dtype === "u8",
+      zeros: zeros ? frame.read(zeros) : lane.scalars,
+      zeroStep: zeros ? 4 : 0,
+      scales: frame.read(scales),
+      scaleStep: 4,
+    };
+  };
+}
+
+/**
+ * Real rows get a scale and a zero point each. Asymmetric, since what follows a ReLU has no negative half: one bit
+ * more for it, at no cost to the product.
+ */
+function quantizeLeft(lane: Bytelane, source: Operand<"f32">, m: number): PlaceLeft {
+  return (frame) => {
+    const columns = source.length / Math.max(m, 1);
+    const src = frame.read(source);
+    const address = frame.room(source.length);
+    const scales = frame.room(m * 4);
+    const zeros = frame.room(m * 4);
+    const { kernels, scalars } = lane;
+    kernels.quantize_rows_f32_u8(src, columns, address, m, columns, scales, zeros, scalars);
+    return { address, unsigned: true, zeros, zeroStep: 4, scales, scaleStep: 4 };
+  };
+}
+
+/** One calibrated scale and zero point for all rows; the scale is part of the column scales already. */
+function placeStatic(
+  lane: Bytelane,
+  source: Operand<"f32" | QuantizedDType>,
+  input: Required<StaticParams>,
+): PlaceLeft {
+  const { kernels, arena, scalars } = lane;
+  return (frame) => {
+    arena.storeF32(scalars, 1);
+    arena.storeI32(scalars + 4, input.zeroPoint);
+    let address = frame.read(source);
+    if (source.dtype === "f32") {
+      const src = address;
+      address = frame.room(source.length);
+      arena.storeF32(scalars + 8, input.scale);
+      const quantize = input.dtype === "i8" ? kernels.quantize_f32_i8 : kernels.quantize_f32_u8;
+      const [low, high] = limitsOf(input.dtype);
+      quantize(src, address, 1, 1, source.length, scalars + 8, scalars + 4, low, high);
+    }
+    const unsigned = input.dtype === "u8";
+    return { address, unsigned, zeros: scalars + 4, zeroStep: 0, scales: scalars, scaleStep: 0 };
+  };
+}
+
+function placeLeft(
+  lane: Bytelane,
+  source: Operand<"f32" | QuantizedDType>,
+  input: Required<StaticParams> | undefined,
+  rows: RowsInput | undefined,
+  m: number,
+): PlaceLeft {
+  if (rows) return placeRows(lane, source as Operand<QuantizedDType>, rows, m);
+  if (input) return placeStatic(lane, source, input);
+  return quantizeLeft(lane, source as Operand<"f32">, m);
+}
+
+/** The element types that a layer takes: reals, those of its static input, those of quantized rows. */
+function takes(input: Required<StaticParams> | undefined, rows: RowsInput | undefined) {
+  if (rows && input) {
+    throw typeFault("x", "reals or integers, since the layer's input is static", "quantized rows");
+  }
+  if (rows) return ["i8", "u8"] as const;
+  return input ? (["f32", input.dtype] as const) : (["f32"] as const);
+}
 
 /**
  * Runs a layer: x [..., in] to [..., out].
  *
  * x is f32; or for a static layer integers of its input's type; or for a dynamic layer the result of `quantizeRows`,
  * so that several layers share one quantization. Tensors give a tensor, typed arrays a typed array.
+ *
+ * Errors: x of another type or another number of features, an `out` that does not fit.
  */
 export function linear<O extends Data = Data>(
   lane: Bytelane,
@@ -318,55 +464,29 @@ export function linear<O extends Data = Data>(
   checkOwner("layer", layer, lane);
   const { input, matrix, inFeatures, outFeatures, epilogue } = layer;
   const rows = isRows(x) ? x : undefined;
-  if (rows && input)
-    throw typeFault("x", "reals or integers, since the layer's input is static", "quantized rows");
-  const allowed = rows
-    ? (["i8"] as const)
-    : input
-      ? (["f32", input.dtype] as const)
-      : (["f32"] as const);
-  const data = (rows ? rows.values : x) as Data<"f32" | "i8" | "u8">;
-  const source = operand(lane, "x", data, allowed as readonly ("f32" | "i8" | "u8")[]);
+  const data = rows ? rows.values : (x as Data<"f32" | "i8" | "u8">);
+  const source = operand(lane, "x", data, takes(input, rows) as readonly ("f32" | "i8" | "u8")[]);
   if (source.length % inFeatures !== 0 || (source.shape && source.shape.at(-1) !== inFeatures)) {
     throw rangeFault("x", `rows of ${inFeatures} elements`, data);
   }
   const m = source.length / inFeatures;
-  const given = rows && operand(lane, "x.scales", rows.scales, ["f32"], m);
   const shape = [...(source.shape?.slice(0, -1) ?? [m]), outFeatures];
   const result = target(lane, options.out, epilogue.result, shape, data instanceof Tensor);
+  const place = placeLeft(lane, source, input, rows, m);
   return framed(lane, (frame) => {
-    const { kernels, arena, scalars } = lane;
-    let lhs = frame.read(source);
-    let rowScales = scalars;
-    arena.storeF32(scalars, 1);
-    arena.storeI32(scalars + 4, input?.zeroPoint ?? 0);
-    if (given) {
-      rowScales = frame.read(given);
-    } else if (!input) {
-      const values = frame.room(source.length);
-      rowScales = frame.room(m * 4);
-      kernels.quantize_rows_f32_i8(lhs, inFeatures, values, m, inFeatures, rowScales, scalars + 8);
-      lhs = values;
-    } else if (source.dtype === "f32") {
-      const values = frame.room(source.length);
-      arena.storeF32(scalars + 8, input.scale);
-      const quantize = input.dtype === "i8" ? kernels.quantize_f32_i8 : kernels.quantize_f32_u8;
-      const [low, high] = limitsOf(input.dtype);
-      quantize(lhs, values, 1, 1, source.length, scalars + 8, scalars + 4, low, high);
-      lhs = values;
-    }
-    const workspace = frame.room(kernels.gemm_workspace(m, inFeatures, matrix.quads ? 1 : 0));
+    const lhs = place(frame);
+    const workspace = frame.room(lane.kernels.gemm_workspace(m, inFeatures, matrix.quads ? 1 : 0));
     const { address, value } = frame.write(result);
     runProduct(lane, epilogue, {
-      lhs,
+      lhs: lhs.address,
       lhsStride: inFeatures,
-      lhsUnsigned: input?.dtype === "u8",
-      lhsZeros: scalars + 4,
-      lhsZeroStep: 0,
+      lhsUnsigned: lhs.unsigned,
+      lhsZeros: lhs.zeros,
+      lhsZeroStep: lhs.zeroStep,
       rhs: matrix,
       m,
-      rowScales,
-      rowScaleStep: input ? 0 : 4,
+      rowScales: lhs.scales,
+      rowScaleStep: lhs.scaleStep,
       columnScales: layer.columns.scales,
       bias: layer.columns.bias,
       dst: address,
@@ -377,6 +497,6 @@ export function linear<O extends Data = Data>(
   });
 }
 
-function isRows(x: LinearInput): x is QuantizedRows<Data<"i8">, Data<"f32">, undefined> {
+function isRows(x: LinearInput): x is RowsInput {
   return typeof x === "object" && x !== null && "values" in x && "scales" in x;
 }

@@ -8,6 +8,7 @@ const RECORDS = "@sap-ux/fiori-docs-embeddings/data/embeddings/records.jsonl";
 export const MAX_CHARACTERS = 1000;
 export const MAX_TOKENS = 128;
 export const QUERY_COUNT = 200;
+export const CALIBRATION_COUNT = 64;
 
 /** The part of a text that is tokenized: its first 1 000 UTF-16 code units. */
 export function clipText(text) {
@@ -38,11 +39,21 @@ export function chooseQueries(records, count = QUERY_COUNT) {
   return Array.from({ length: count }, (_, i) => titles[Math.floor((i * titles.length) / count)]);
 }
 
+/** Titles that are not among the queries, evenly spaced: text to calibrate on, never judged. */
+export function chooseCalibration(records, count = CALIBRATION_COUNT) {
+  const queries = new Set(chooseQueries(records));
+  const others = distinctTitles(records).filter((title) => !queries.has(title));
+  return Array.from({ length: count }, (_, i) => others[Math.floor((i * others.length) / count)]);
+}
+
 export function createTextEncoder(tokenizer) {
   return (text) => Int32Array.from(tokenizer.encode(clipText(text)).slice(0, MAX_TOKENS));
 }
 
-/** Documents as { title, text, ids }, queries as { title, ids }; ids hold 128 at most. */
+/**
+ * Documents as { title, text, ids }, queries and calibration sentences as { title, ids }; ids hold
+ * 128 at most.
+ */
 export function loadCorpus(tokenizer = loadTokenizer()) {
   const records = loadRecords();
   const encode = createTextEncoder(tokenizer);
@@ -53,6 +64,7 @@ export function loadCorpus(tokenizer = loadTokenizer()) {
       ids: encode(content),
     })),
     queries: chooseQueries(records).map((title) => ({ title, ids: encode(title) })),
+    calibration: chooseCalibration(records).map((title) => ({ title, ids: encode(title) })),
   };
 }
 

@@ -20,10 +20,13 @@ import {
  *   q · kᵀ    q and k 8 bits, one scale a token each
  *   P · v     P 8 bits unsigned, one scale a row; v 8 bits, one scale a channel
  *
+ * `inputMeans`, where given, are the means of each layer's input over calibration data
+ * (calibrate.mjs): they correct the biases.
+ *
  * Buffers are tensors, and a sentence uses the first part of each, so nothing is copied. What an
  * operation makes on the way is given back at the end of its scope.
  */
-export function createInt8Ops(lane) {
+export function createInt8Ops(lane, inputMeans) {
   let bytes = 0;
 
   return {
@@ -45,7 +48,10 @@ export function createInt8Ops(lane) {
       }),
 
     prepareDense({ shape, data }, bias, activation) {
-      const layer = createLinear(lane, { weights: data, shape, bias: bias.data, activation });
+      const layer = createLinear(lane, {
+        ...{ weights: data, shape, bias: bias.data, activation },
+        inputMean: inputMeans?.get(data),
+      });
       bytes += layer.byteLength;
       return layer;
     },

@@ -1,0 +1,271 @@
+/*
+ * Semantic search with the Universal Sentence Encoder lite, quantized to int8.
+ *
+ *   npm start                              embeds all documents and holds int8 against float32
+ *   npm start -- "how do I add a column"   answers with the best documents
+ */
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { createBytelane, createIndex, scope, topK } from "bytelane";
+import { observeInputMeans } from "./calibrate.mjs";
+import { createTextEncoder, digestOfIds, loadCorpus } from "./corpus.mjs";
+import { countMultiplyAdds } from "./count.mjs";
+import { createEncoder } from "./encoder.mjs";
+import { createFloatOps, measureFloatGemm } from "./float.mjs";
+import { createInt8Ops } from "./int8.mjs";
+import { createProgress } from "./progress.mjs";
+import { createReference, loadReferenceEmbeddings } from "./reference.mjs";
+import { cosine, overlapAt, rowOf, topRows } from "./similarity.mjs";
+import { loadTokenizer } from "./tokenizer.mjs";
+import { loadWeights } from "./weights.mjs";
+
+const CACHE = new URL("../../.cache/", import.meta.url);
+
+/** The encoder in int8, calibrated on text that is never judged by a first version of itself. */
+function createInt8Encoder(lane, weights, { calibration }) {
+  const progress = createProgress("calibrating", calibration.length);
+  const inputMeans = scope(lane, () =>
+    observeInputMeans(weights, createInt8Ops(lane), calibration, progress),
+  );
+  const ops = createInt8Ops(lane, inputMeans);
+  return { ops, encoder: createEncoder(weights, ops) };
+}
+
+/** Embeds sentences row by row, with a progress bar. */
+function embedAll(encoder, sentences, label) {
+  const progress = createProgress(label, sentences.length);
+  const vectors = new Float32Array(sentences.length * encoder.dimensions);
+  sentences.forEach(({ ids }, i) => {
+    vectors.set(encoder.encode(ids), i * encoder.dimensions);
+    progress(i + 1);
+  });
+  return vectors;
+}
+
+const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
+const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Evenly spaced documents of full length. */
+function chooseSample(documents, count) {
+  const longest = Math.max(...documents.map(({ ids }) => ids.length));
+  const full = [...documents.keys()].filter((i) => documents[i].ids.length === longest);
+  return Array.from({ length: count }, (_, i) => full[Math.floor((i * full.length) / count)]);
+}
+
+/**
+ * Milliseconds a document for every contender, taken in turns over the same documents so that a
+ * machine that changes its speed changes it for all. Each is warmed up with one document first.
+ */
+async function timeContenders(contenders, documents, sample) {
+  const progress = createProgress("timing", sample.length * contenders.length);
+  const times = contenders.map(() => []);
+  let done = 0;
+  for (const { encode } of contenders) await encode(documents[sample[0]].ids);
+  for (const i of sample) {
+    for (const [at, { encode, rounds }] of contenders.entries()) {
+      for (let round = 0; round < rounds; round++) {
+        const start = performance.now();
+        const embedding = await encode(documents[i].ids);
+        times[at].push(performance.now() - start);
+        if (round === 0) contenders[at].check?.(embedding, i);
+      }
+      progress(++done);
+    }
+  }
+  return times.map(median);
+}
+
+/** Cosine to float32, and the overlap of the best documents for each query, int8 against float. */
+function judge(lane, stored, documents, queries) {
+  const { dimensions } = stored;
+  const count = documents.length / dimensions;
+  const cosines = Array.from({ length: count }, (_, i) =>
+    cosine(rowOf(documents, i, dimensions), rowOf(stored.documents, i, dimensions)),
+  );
+  const index = createIndex(lane, { vectors: documents, shape: [count, dimensions] });
+  const { indices } = topK(lane, index, queries, 10);
+  index.dispose();
+  const recalls = { 1: [], 10: [] };
+  for (let q = 0; q < queries.length / dimensions; q++) {
+    const expected = topRows(rowOf(stored.queries, q, dimensions), stored.documents, 10);
+    const actual = [...indices.subarray(q * 10, (q + 1) * 10)];
+    for (const k of [1, 10]) recalls[k].push(overlapAt(k, expected, actual));
+  }
+  return {
+    meanCosine: mean(cosines),
+    worstCosine: Math.min(...cosines),
+    recallAt1: mean(recalls[1]),
+    recallAt10: mean(recalls[10]),
+  };
+}
+
+function printTable(columns) {
+  const percent = (value) => `${(100 * value).toFixed(1)} %`;
+  const rows = [
+    ["", (c) => c.name],
+    ["weights, bytes", (c) => c.weightBytes.toLocaleString("en")],
+    ["  of float32", (c) => percent(c.weightShare)],
+    ["mean cosine to float32", (c) => c.meanCosine?.toFixed(6)],
+    ["worst cosine", (c) => c.worstCosine?.toFixed(6)],
+    ["recall@1", (c) => c.recallAt1?.toFixed(3)],
+    ["recall@10", (c) => c.recallAt10?.toFixed(3)],
+    ["ms a sentence", (c) => c.milliseconds.toFixed(1)],
+    ["sentences a second", (c) => (1000 / c.milliseconds).toFixed(1)],
+    ["  × plain JavaScript", (c) => c.timesPlain.toFixed(1)],
+    ["  × reference", (c) => c.timesReference.toFixed(1)],
+    ["multiply-adds in int8", (c) => percent(c.int8Share)],
+    ["build", (c) => c.build],
+  ].map(([label, of]) => [label, ...columns.map((column) => of(column) ?? "–")]);
+  const widths = rows[0].map((_, at) => Math.max(...rows.map((row) => String(row[at]).length)));
+  for (const row of rows) {
+    const cells = row.map((cell, at) =>
+      at === 0 ? cell.padEnd(widths[at]) : String(cell).padStart(widths[at]),
+    );
+    console.log(cells.join("  "));
+  }
+}
+
+async function compare(options) {
+  const weights = loadWeights();
+  const corpus = loadCorpus();
+  const stored = loadReferenceEmbeddings();
+  const { dimensions } = stored;
+
+  const lane = await createBytelane();
+  const { ops, encoder: int8 } = createInt8Encoder(lane, weights, corpus);
+  const documents = embedAll(int8, corpus.documents, "int8 documents");
+  const queries = embedAll(int8, corpus.queries, "int8 queries");
+
+  const plain = createEncoder(weights, createFloatOps());
+  const reference = await createReference();
+  const sample = chooseSample(corpus.documents, 8);
+  const plainCosines = [];
+  const contenders = [
+    {
+      encode: (ids) => plain.encode(ids),
+      rounds: 1,
+      check: (embedding, i) =>
+        plainCosines.push(cosine(embedding, rowOf(stored.documents, i, dimensions))),
+    },
+    { encode: (ids) => reference.embed([ids]), rounds: 3 },
+    { encode: (ids) => int8.encode(ids), rounds: 6 },
+  ];
+  const times = await timeContenders(contenders, corpus.documents, sample);
+  const [plainTime, referenceTime, int8Time] = times;
+
+  const tokens = corpus.documents[sample[0]].ids.length;
+  const count = countMultiplyAdds(weights, tokens);
+  const column = (name, milliseconds, figures) => ({
+    name,
+    milliseconds,
+    timesPlain: plainTime / milliseconds,
+    timesReference: referenceTime / milliseconds,
+    ...figures,
+  });
+  const float = { weightBytes: weights.bytes, weightShare: 1, int8Share: 0 };
+  const columns = [
+    column("plain JS float32", plainTime, {
+      ...float,
+      meanCosine: mean(plainCosines),
+      worstCosine: Math.min(...plainCosines),
+      build: "JavaScript",
+    }),
+    column("reference float32", referenceTime, {
+      ...float,
+      ...{ meanCosine: 1, worstCosine: 1, recallAt1: 1, recallAt10: 1 },
+      build: `${reference.backend.backend}${reference.backend.simd ? ", simd" : ""}`,
+    }),
+    column("Bytelane int8", int8Time, {
+      weightBytes: ops.weightBytes,
+      weightShare: ops.weightBytes / weights.bytes,
+      int8Share: (count.dense + count.scores + count.mix) / count.total,
+      ...judge(lane, stored, documents, queries),
+      build: `wasm, ${lane.tier}`,
+    }),
+  ];
+  const gemm = measureFloatGemm();
+
+  console.log();
+  printTable(columns);
+  console.log();
+  console.log(
+    `Universal Sentence Encoder lite, ${weights.parameters.toLocaleString("en")} parameters;`,
+  );
+  console.log(
+    `${corpus.documents.length} documents, ${corpus.queries.length} queries; times are medians at ${tokens} tokens,`,
+  );
+  console.log(`taken in turns over ${sample.length} documents, on Node ${process.versions.node}.`);
+  console.log(
+    `The plain JavaScript's GEMM reaches ${gemm.toFixed(2)} GOPS (128 × 512 × 512); its column is from the ${sample.length} documents.`,
+  );
+  if (options.json) {
+    const figures = {
+      runtime: `Node ${process.versions.node}`,
+      tokens,
+      plainGemmGops: gemm,
+      columns,
+    };
+    writeFileSync(options.json, `${JSON.stringify(figures, null, 2)}\n`);
+  }
+  lane.dispose();
+}
+
+/** The documents' embeddings, kept between questions. */
+function loadDocuments(encoder, corpus) {
+  const file = new URL("search-documents.bin", CACHE);
+  const digestOf = (bytes) =>
+    createHash("sha256").update(digestOfIds(corpus)).update(bytes).digest("hex");
+  const length = corpus.documents.length * encoder.dimensions;
+  try {
+    const bytes = Uint8Array.from(readFileSync(file));
+    const vectors = new Float32Array(bytes.buffer, 0, length);
+    const expected = readFileSync(new URL("search-documents.sha256", CACHE), "utf8");
+    if (digestOf(new Uint8Array(vectors.buffer)) === expected) return vectors;
+  } catch {
+    // none yet, or a damaged one: made below
+  }
+  const vectors = embedAll(encoder, corpus.documents, "int8 documents");
+  mkdirSync(CACHE, { recursive: true });
+  const bytes = new Uint8Array(vectors.buffer);
+  writeFileSync(file, bytes);
+  writeFileSync(new URL("search-documents.sha256", CACHE), digestOf(bytes));
+  return vectors;
+}
+
+async function answer(question, options) {
+  const lane = await createBytelane();
+  const tokenizer = loadTokenizer();
+  const corpus = loadCorpus(tokenizer);
+  const { encoder } = createInt8Encoder(lane, loadWeights(), corpus);
+  const vectors = loadDocuments(encoder, corpus);
+  const shape = [corpus.documents.length, encoder.dimensions];
+  const index = createIndex(lane, { vectors, shape, metric: "cosine" });
+
+  const start = performance.now();
+  const query = encoder.encode(createTextEncoder(tokenizer)(question));
+  const { indices, scores } = topK(lane, index, query, 5);
+  const milliseconds = performance.now() - start;
+
+  const results = Array.from(indices, (document, i) => {
+    const { title, text } = corpus.documents[document];
+    return { document, title, score: scores[i], text: text.replace(/\s+/g, " ").slice(0, 160) };
+  });
+  for (const { title, score, text } of results)
+    console.log(`${score.toFixed(3)}  ${title}\n       ${text}…\n`);
+  console.log(`${corpus.documents.length} documents searched in ${milliseconds.toFixed(1)} ms.`);
+  if (options.json) {
+    writeFileSync(
+      options.json,
+      `${JSON.stringify({ question, milliseconds, results }, null, 2)}\n`,
+    );
+  }
+  lane.dispose();
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: "string" } },
+});
+if (positionals.length > 0) await answer(positionals.join(" "), values);
+else await compare(values);
