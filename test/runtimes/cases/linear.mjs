@@ -22,9 +22,15 @@ export function* linear({ createLinear, linear, quantizeRows }, lane, random) {
 
         const dynamic = make({ activation: "relu" });
         yield [`dynamic ${name}`, linear(lane, dynamic, x)];
-        const shared = quantizeRows(lane, x, { shape: [rows, inFeatures] });
-        yield [`quantized rows ${name}`, linear(lane, dynamic, shared)];
+        for (const dtype of ["i8", "u8"]) {
+          const shared = quantizeRows(lane, x, { dtype, shape: [rows, inFeatures] });
+          yield [`${dtype} rows ${name}`, linear(lane, dynamic, shared)];
+        }
         dynamic.dispose();
+
+        const corrected = make({ inputMean: random.reals(inFeatures, -1, 2) });
+        yield [`bias correction ${name}`, linear(lane, corrected, x)];
+        corrected.dispose();
 
         const real = make({ input, activation: "relu6" });
         yield [`static f32 ${name}`, linear(lane, real, x)];
