@@ -213,8 +213,12 @@ export function createLinear(lane: Bytelane, options: LinearOptions): Linear {
       const lows = frame.room(n * 8);
       const highs = lows + n * 4;
       kernels.extremes_f32(src, outer, n, inner, lows, highs);
+      // a column of nothing but NaN has no extremes: it counts as 0 like any other NaN
       const params = chooseParams(
-        { min: arena.view("f32", lows, n).slice(), max: arena.view("f32", highs, n).slice() },
+        {
+          min: arena.view("f32", lows, n).map((low) => Math.min(low, 0)),
+          max: arena.view("f32", highs, n).map((high) => Math.max(high, 0)),
+        },
         { bits },
       );
       scales = params.scale as Float32Array;
@@ -289,7 +293,8 @@ function correctBias(
   for (let k = 0; k < depth; k++) {
     for (let j = 0; j < n; j++) {
       const at = k * strideK + j * strideN;
-      lost[j] += (weights[at] - quantized[at] * scales[j]) * mean[k];
+      const weight = Number.isNaN(weights[at]) ? 0 : weights[at];
+      lost[j] += (weight - quantized[at] * scales[j]) * mean[k];
     }
   }
   return Float32Array.from(lost, (sum, j) => sum + (bias?.[j] ?? 0));
