@@ -8,6 +8,7 @@ export {
   gather_u8_f32,
 } from "./dequantize";
 export { quantize_rows_f32_i8, quantize_rows_f32_u8 } from "./dynamic";
+export { finite_f32 } from "./finite";
 export {
   gemm_f32,
   gemm_i8,
@@ -17,6 +18,7 @@ export {
   pack_rhs,
   packed_bytes,
 } from "./gemm/index";
+export { fold_u32, histogram_f32 } from "./histogram";
 export { quantize_f32_i8, quantize_f32_u8 } from "./quantize";
 export { extremes_f32 } from "./reduce";
 export { requantize_i32_i8, requantize_i32_u8 } from "./requantize";

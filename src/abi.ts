@@ -48,6 +48,19 @@ export interface Kernels {
     highs: number,
   ): void;
 
+  finite_f32(src: number, dst: number, n: number): number;
+  histogram_f32(
+    src: number,
+    outer: number,
+    channels: number,
+    inner: number,
+    scales: number,
+    half: number,
+    tables: number,
+    stride: number,
+  ): void;
+  fold_u32(src: number, dst: number, n: number): void;
+
   requantize_i32_i8: Requantize;
   requantize_i32_u8: Requantize;
 

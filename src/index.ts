@@ -22,8 +22,25 @@ export function createBytelaneSync(options: BytelaneOptions = {}): Bytelane {
   return openBytelaneSync(SOURCES, options);
 }
 
-export { createMinMaxObserver, type MinMaxOptions } from "./calibration/minmax.ts";
-export type { ObservedRange, Observer } from "./calibration/observer.ts";
+export {
+  createObserver,
+  type HistogramOptions,
+  loadObserver,
+  type ObserverOptions,
+} from "./calibration/create.ts";
+export type { EntropyCurve, Sides } from "./calibration/entropy.ts";
+export {
+  type ExplainOptions,
+  type Explanation,
+  explain,
+  explanationTable,
+  type MethodReport,
+} from "./calibration/explain.ts";
+export type { Histogram } from "./calibration/grid.ts";
+export type { HistogramObserver } from "./calibration/histogram.ts";
+export type { ObservedRange, Observer, ObserverState } from "./calibration/observer.ts";
+export { explanationPicture, type PictureOptions } from "./calibration/picture.ts";
+export type { SearchOptions } from "./calibration/search.ts";
 export { clamp } from "./clamp.ts";
 export { dequantize, gatherRows, type QuantizedTable } from "./dequantize.ts";
 export type { DType, Elements, QuantizedDType } from "./dtype.ts";
@@ -34,6 +51,12 @@ export {
   quantizeRows,
   type RowsOptions,
 } from "./dynamic.ts";
+export {
+  type ErrorReport,
+  errorBetween,
+  type QuantizationErrorReport,
+  quantizationError,
+} from "./error.ts";
 export type { Data, InKind } from "./frame.ts";
 export {
   type Epilogue,

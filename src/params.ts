@@ -40,10 +40,11 @@ export interface SchemeOptions {
   readonly scheme?: "symmetric" | "asymmetric";
   /**
    * Of symmetric quantization with b bits: "restricted" has scale max|x| / (2^(b−1) − 1) and never makes the
-   * least integer; "full" has scale 2·max|x| / (2^b − 1), so that +max|x| saturates. Default "restricted".
+   * least integer; "full" has scale 2·max|x| / (2^b − 1), so that +max|x| saturates. "reduced", of either
+   * scheme, is one bit fewer, restricted: what int8 hardware without exact sums needs. Default "restricted".
    */
-  readonly range?: "restricted" | "full";
-  /** Bits b in use, 2 to 8, within dtype; 7 is the reduced range of older int8 hardware. Default 8. */
+  readonly range?: "restricted" | "full" | "reduced";
+  /** Bits b in use, 2 to 8, within dtype. Default 8. */
   readonly bits?: number;
   /** The axis of the channels, handed on to the result. */
   readonly axis?: number;
@@ -81,15 +82,44 @@ export function integersOf(dtype: QuantizedDType, bits: number): readonly [numbe
   return dtype === "i8" ? [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1] : [0, 2 ** bits - 1];
 }
 
-function chooseOne(
+/** The options of a scheme, checked and worked out. */
+export interface Scheme {
+  readonly dtype: QuantizedDType;
+  readonly symmetric: boolean;
+  /** Of symmetric schemes: the least integer is not used. */
+  readonly restricted: boolean;
+  readonly bits: number;
+  /** The integers in use. */
+  readonly low: number;
+  readonly high: number;
+}
+
+export function checkScheme(options: SchemeOptions): Scheme {
+  checkObject("options", options);
+  const dtype = checkOneOf("options.dtype", options.dtype ?? "i8", ["i8", "u8"] as const);
+  const scheme = checkOneOf("options.scheme", options.scheme ?? "symmetric", [
+    "symmetric",
+    "asymmetric",
+  ] as const);
+  const range = checkOneOf("options.range", options.range ?? "restricted", [
+    "restricted",
+    "full",
+    "reduced",
+  ] as const);
+  const reduced = range === "reduced" ? 1 : 0;
+  const bits = checkInteger("options.bits", options.bits ?? 8, 2 + reduced, 8) - reduced;
+  const symmetric = scheme === "symmetric";
+  const restricted = symmetric && range !== "full";
+  const [least, high] = integersOf(dtype, bits);
+  return { dtype, symmetric, restricted, bits, low: restricted ? least + 1 : least, high };
+}
+
+/** Scale and zero point of one range. */
+export function paramsOf(
   min: number,
   max: number,
-  dtype: QuantizedDType,
-  symmetric: boolean,
-  restricted: boolean,
-  bits: number,
+  { dtype, symmetric, restricted, bits, low, high }: Scheme,
 ): { scale: number; zeroPoint: number } {
-  const [low, high] = integersOf(dtype, bits);
   // the range holds real 0, and ±Infinity counts as the largest finite value
   const alpha = f(Math.max(Math.min(min, 0), -LARGEST));
   const beta = f(Math.min(Math.max(max, 0), LARGEST));
@@ -125,26 +155,13 @@ export function chooseParams(
 export function chooseParams(range: Range, options?: SchemeOptions): Params;
 export function chooseParams(range: Range, options: SchemeOptions = {}): Params {
   checkObject("range", range);
-  checkObject("options", options);
-  const dtype = checkOneOf("options.dtype", options.dtype ?? "i8", ["i8", "u8"] as const);
-  const scheme = checkOneOf("options.scheme", options.scheme ?? "symmetric", [
-    "symmetric",
-    "asymmetric",
-  ] as const);
-  const kind = checkOneOf("options.range", options.range ?? "restricted", [
-    "restricted",
-    "full",
-  ] as const);
-  const bits = checkInteger("options.bits", options.bits ?? 8, 2, 8);
-  const symmetric = scheme === "symmetric";
-  const restricted = symmetric && kind === "restricted";
-  const [least, high] = integersOf(dtype, bits);
-  const low = restricted ? least + 1 : least;
+  const scheme = checkScheme(options);
+  const { dtype, low, high } = scheme;
   const axis = options.axis === undefined ? {} : { axis: options.axis };
   const { min, max } = range;
   if (typeof min === "number" || typeof max === "number") {
     checkRange("range", min, max);
-    const one = chooseOne(min as number, max as number, dtype, symmetric, restricted, bits);
+    const one = paramsOf(min as number, max as number, scheme);
     return { dtype, ...one, low, high, ...axis };
   }
   if (typeof min?.length !== "number")
@@ -154,7 +171,7 @@ export function chooseParams(range: Range, options: SchemeOptions = {}): Params 
   const zeroPoint = new Int32Array(min.length);
   for (let c = 0; c < min.length; c++) {
     checkRange(`range[${c}]`, min[c], max[c]);
-    const one = chooseOne(min[c], max[c], dtype, symmetric, restricted, bits);
+    const one = paramsOf(min[c], max[c], scheme);
     scale[c] = one.scale;
     zeroPoint[c] = one.zeroPoint;
   }

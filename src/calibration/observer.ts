@@ -1,6 +1,16 @@
-/** What every observer offers: it watches data batch by batch and proposes a clipping range. */
-import type { Data } from "../frame.ts";
-import type { Params, SchemeOptions } from "../params.ts";
+/** What every observer does: it watches data batch by batch, proposes a clipping range, merges and is saved. */
+import { checkInteger, checkObject, rangeFault, typeFault } from "../check.ts";
+import { type Data, type Frame, framed, operand } from "../frame.ts";
+import { type Bytelane, checkLane } from "../lane.ts";
+import { type Extent, extentOf } from "../layout.ts";
+import {
+  checkScheme,
+  chooseParams,
+  type Params,
+  type Scheme,
+  type SchemeOptions,
+} from "../params.ts";
+import { shapeOf } from "../quantize.ts";
 
 /** A clipping range: numbers per tensor, arrays per channel. */
 export interface ObservedRange {
@@ -8,11 +18,238 @@ export interface ObservedRange {
   readonly max: number | Float32Array;
 }
 
-export interface Observer {
-  /** Watches one batch; per channel, `shape` says how plain data are laid out. */
-  observe(data: Data<"f32">, options?: { readonly shape?: readonly number[] }): this;
-  /** The clipping range so far. Throws before any number was seen. */
-  range(): ObservedRange;
-  /** Scale and zero point of that range. */
-  params(options?: SchemeOptions): Params;
+/** The range of one channel. */
+export interface ChannelRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** A part of a batch, small enough for the cache: it lies in memory, and nothing in it is infinite. */
+export interface Piece extends Extent {
+  readonly address: number;
+  readonly length: number;
+  /** The least and the greatest number of each channel; Infinity and −Infinity where there is none. */
+  readonly lows: Float32Array;
+  readonly highs: Float32Array;
+}
+
+/** What an observer was made with: plain data, and what must agree when two are merged. */
+export type Settings = { readonly method: string; readonly axis?: number } & Readonly<
+  Record<string, unknown>
+>;
+
+/** A saved observer: plain data for JSON. */
+export interface ObserverState {
+  readonly format: typeof FORMAT;
+  readonly version: typeof VERSION;
+  readonly settings: Settings;
+  /** How many numbers were observed, and how many values were skipped since they were not finite. */
+  readonly observed: number;
+  readonly skipped: number;
+  /** One entry a channel; null where no number was seen. */
+  readonly channels: readonly (Readonly<Record<string, unknown>> | null)[];
+}
+
+export const FORMAT = "bytelane-observer";
+export const VERSION = 1;
+
+/** Elements that are looked at together, 256 KiB: they are read three times and should stay in the cache. */
+const PIECE = 65536;
+
+/** Watches data and proposes a clipping range. Made by `createObserver`, restored by `loadObserver`. */
+export abstract class Observer {
+  /** @internal */ readonly lane: Bytelane;
+  /** @internal */ readonly settings: Settings;
+  #channels: number | undefined;
+  #observed = 0;
+  #skipped = 0;
+
+  /** @internal */
+  constructor(lane: Bytelane, settings: Settings) {
+    this.lane = lane;
+    this.settings = settings;
+  }
+
+  get method(): string {
+    return this.settings.method;
+  }
+
+  /** How many numbers were seen. */
+  get observed(): number {
+    return this.#observed;
+  }
+
+  /** How many values were skipped: NaN, Infinity and −Infinity. */
+  get skipped(): number {
+    return this.#skipped;
+  }
+
+  /** Number of channels: 1 per tensor; per channel undefined until data came. */
+  get channels(): number | undefined {
+    return this.settings.axis === undefined ? 1 : this.#channels;
+  }
+
+  /**
+   * Watches one batch. NaN, Infinity and −Infinity are skipped and counted. Per channel, `shape` says how
+   * plain data are laid out.
+   */
+  observe(data: Data<"f32">, options: { readonly shape?: readonly number[] } = {}): this {
+    const lane = checkLane(this.lane);
+    const source = operand(lane, "data", data, ["f32"]);
+    const { axis } = this.settings;
+    const extent = extentOf("axis", shapeOf(source, options.shape), axis);
+    this.#checkChannels("data", extent.channels);
+    if (source.length === 0) return this;
+    framed(lane, (frame) => {
+      const { channels } = extent;
+      const { kernels, arena } = lane;
+      const most = pieceLength(extent);
+      const room = frame.room(most * 4);
+      const extremes = frame.room(channels * 8);
+      this.begin(frame, channels, source.length);
+      for (let start = 0; start < source.length; start += most) {
+        const length = Math.min(most, source.length - start);
+        let address = room;
+        if (source.address >= 0) address = source.address + start * 4;
+        else {
+          const values = source.value as Float32Array;
+          arena.view("f32", room, length).set(values.subarray(start, start + length));
+        }
+        const skipped = kernels.finite_f32(address, room, length);
+        if (skipped > 0) address = room;
+        const part =
+          channels === 1
+            ? { outer: 1, channels, inner: length }
+            : { ...extent, outer: length / (channels * extent.inner) };
+        const { outer, inner } = part;
+        kernels.extremes_f32(address, outer, channels, inner, extremes, extremes + channels * 4);
+        const lows = arena.view("f32", extremes, channels);
+        const highs = arena.view("f32", extremes + channels * 4, channels);
+        this.take({ ...part, address, length, lows, highs });
+        this.#skipped += skipped;
+        this.#observed += length - skipped;
+      }
+      this.end();
+      this.#channels = channels;
+    });
+    return this;
+  }
+
+  /**
+   * The clipping range so far. Where the method looks at the error of quantization ("mse", "entropy") or at
+   * both tails ("percentile"), it depends on the scheme. Throws while a channel has seen no number.
+   */
+  range(scheme: SchemeOptions = {}): ObservedRange {
+    return this.#range(checkScheme(scheme));
+  }
+
+  /** Scale and zero point of the range for a scheme. */
+  params(options: SchemeOptions = {}): Params {
+    const range = this.#range(checkScheme(options));
+    const { axis } = this.settings;
+    return chooseParams(range, axis === undefined ? options : { axis, ...options });
+  }
+
+  #range(scheme: Scheme): ObservedRange {
+    const channels = this.channels;
+    if (channels === undefined) throw new RangeError('"observer" expected numbers, got none yet');
+    const min = new Float32Array(channels);
+    const max = new Float32Array(channels);
+    for (let c = 0; c < channels; c++) {
+      const range = this.channelRange(c, scheme);
+      min[c] = range.min;
+      max[c] = range.max;
+    }
+    return this.settings.axis === undefined ? { min: min[0], max: max[0] } : { min, max };
+  }
+
+  /**
+   * Adds what another observer of the same settings has seen; the other stays as it is. The result is what
+   * observing its data after one's own would have given.
+   */
+  merge(other: Observer): this {
+    if (!(other instanceof Observer)) throw typeFault("other", "an observer", other);
+    const [mine, theirs] = [this.settings, other.settings].map((all) => JSON.stringify(all));
+    if (mine !== theirs) {
+      throw new RangeError(`"other" expected an observer made with ${mine}, got ${theirs}`);
+    }
+    if (other === this) throw rangeFault("other", "another observer", "the same one");
+    if (other.#channels === undefined) return this;
+    this.#checkChannels("other", other.#channels);
+    this.join(other as this);
+    this.#channels = other.#channels;
+    this.#observed += other.#observed;
+    this.#skipped += other.#skipped;
+    return this;
+  }
+
+  /** All that was seen, as plain data for JSON. */
+  save(): ObserverState {
+    return {
+      format: FORMAT,
+      version: VERSION,
+      settings: this.settings,
+      observed: this.#observed,
+      skipped: this.#skipped,
+      channels: Array.from({ length: this.#channels ?? 0 }, (_, c) => this.saveChannel(c)),
+    };
+  }
+
+  /** @internal Takes the counts and channels of a saved state over; the rest of it was checked. */
+  restore(state: ObserverState): this {
+    const most = Number.MAX_SAFE_INTEGER;
+    const observed = checkInteger("state.observed", state.observed, 0, most);
+    const skipped = checkInteger("state.skipped", state.skipped, 0, most);
+    const { channels } = state;
+    if (!Array.isArray(channels)) throw typeFault("state.channels", "an array", channels);
+    if (this.settings.axis === undefined && channels.length > 1) {
+      throw rangeFault("state.channels", "one channel", channels.length);
+    }
+    let sum = 0;
+    for (let c = 0; c < channels.length; c++) {
+      const argument = `state.channels[${c}]`;
+      if (channels[c] !== null) checkObject(argument, channels[c]);
+      sum += this.restoreChannel(argument, c, channels[c]);
+    }
+    if (sum > observed) throw rangeFault("state.observed", `at least ${sum}`, observed);
+    this.#observed = observed;
+    this.#skipped = skipped;
+    this.#channels = channels.length || undefined;
+    return this;
+  }
+
+  #checkChannels(argument: string, channels: number): void {
+    const known = this.#channels;
+    if (known !== undefined && known !== channels) {
+      throw rangeFault(argument, `${known} channels, as before`, channels);
+    }
+    if (channels === 0) throw rangeFault(argument, "at least one channel", channels);
+  }
+
+  /** The error of a channel that has seen no number. */
+  protected emptyChannel(channel: number): RangeError {
+    const where = this.settings.axis === undefined ? "yet" : `in channel ${channel}`;
+    return new RangeError(`"observer" expected numbers, got none ${where}`);
+  }
+
+  /** Before a batch of `length` elements: takes room, makes channels that are new. */
+  protected abstract begin(frame: Frame, channels: number, length: number): void;
+  protected abstract take(piece: Piece): void;
+  protected end(): void {}
+  protected abstract channelRange(channel: number, scheme: Scheme): ChannelRange;
+  protected abstract join(other: this): void;
+  protected abstract saveChannel(channel: number): Readonly<Record<string, unknown>> | null;
+  /** Checks and takes one channel; returns how many numbers it must have seen at least. */
+  protected abstract restoreChannel(
+    argument: string,
+    channel: number,
+    state: Readonly<Record<string, unknown>> | null,
+  ): number;
+}
+
+/** Elements of a piece: whole rows of all channels where there are several. */
+function pieceLength({ outer, channels, inner }: Extent): number {
+  const row = channels * inner;
+  if (channels === 1) return Math.min(PIECE, outer * row);
+  return row * Math.min(outer, Math.max(1, Math.floor(PIECE / row)));
 }

@@ -1,0 +1,138 @@
+/**
+ * Counts on a grid that is anchored at 0: bins of one width, mirrored, and one bin for exact zeros.
+ * Why the width is a power of two stands in docs/calibration.md.
+ *
+ *   bin       −half   …    −2       −1      0      1        2      …    half
+ *   holds              (−2w, −w]  (−w, 0)  {0}   (0, w)  [w, 2w)              w = 1 / scale
+ *
+ *   bin(x) = trunc(x · scale) + sign(x)
+ *
+ * x · scale is exact, since scale is a power of two, or so small that it truncates to 0 all the same. A
+ * finite x must lie inside the grid and an infinite one must not come. NaN counts in bin half + 1, which the
+ * caller drops: a table has half + 2 entries on either side of bin 0.
+ */
+import { MAGIC_BITS, magic_f32x4 } from "./lanes";
+
+/** Addresses of the entries of four values; `bases` has −(MAGIC_BITS << shift) in it. */
+function entries(x: v128, scales: v128, limits: v128, bases: v128, magic: v128, shift: i32): v128 {
+  // pmin(limits, y) is y < limits ? y : limits, so that NaN becomes the limit
+  const y = f32x4.pmin(limits, f32x4.mul(x, scales));
+  const truncated = f32x4.add(f32x4.trunc(y), magic);
+  const zero = f32x4.splat(0);
+  // a comparison gives −1 where it holds
+  const bins = i32x4.add(i32x4.sub(truncated, f32x4.gt(x, zero)), f32x4.lt(x, zero));
+  return i32x4.add(i32x4.shl(bins, shift), bases);
+}
+
+function countOne(entry: usize): void {
+  store<u32>(entry, load<u32>(entry) + 1);
+}
+function countPair(pair: i64): void {
+  countOne(<usize>pair);
+  countOne(<usize>(pair >>> 32));
+}
+
+/** Counts n > 0 vectors that lie `step` bytes apart. */
+function countVectors(
+  src: usize,
+  step: usize,
+  n: i32,
+  scales: v128,
+  limit: f32,
+  tables: v128,
+  shift: i32,
+): void {
+  const magic = magic_f32x4();
+  const limits = f32x4.splat(limit);
+  const bases = i32x4.sub(tables, i32x4.splat(MAGIC_BITS << shift));
+  let next = entries(v128.load(src), scales, limits, bases, magic, shift);
+  while (--n > 0) {
+    const low = i64x2.extract_lane(next, 0);
+    const high = i64x2.extract_lane(next, 1);
+    // the next four are on their way while these are counted: 3.6 → 4.7 GB/s (Node 20)
+    src += step;
+    next = entries(v128.load(src), scales, limits, bases, magic, shift);
+    countPair(low);
+    countPair(high);
+  }
+  countPair(i64x2.extract_lane(next, 0));
+  countPair(i64x2.extract_lane(next, 1));
+}
+
+/** Counts n single values that lie `step` bytes apart. */
+function countValues(
+  src: usize,
+  step: usize,
+  n: i32,
+  scale: f32,
+  limit: f32,
+  table: usize,
+  shift: i32,
+): void {
+  const bases = i32x4.splat(<i32>table - (MAGIC_BITS << shift));
+  const limits = f32x4.splat(limit);
+  const scales = f32x4.splat(scale);
+  for (; n > 0; n--, src += step) {
+    const x = v128.load32_splat(src);
+    const at = entries(x, scales, limits, bases, magic_f32x4(), shift);
+    countOne(<usize>i32x4.extract_lane(at, 0));
+  }
+}
+
+/**
+ * Adds the values of [outer, channels, inner] to one table a channel. `scales` (f32) holds one entry a
+ * channel; `tables` is the address of bin 0 of the first channel, the others follow `stride` bytes apart.
+ *
+ * With stride 0 there is one channel, counted in four tables that lie interleaved, so that equal neighbours
+ * do not wait for each other's store: entry e of table t at 16 · e + 4 · t. `fold_u32` makes one of them.
+ */
+export function histogram_f32(
+  src: usize,
+  outer: i32,
+  channels: i32,
+  inner: i32,
+  scales: usize,
+  half: i32,
+  tables: usize,
+  stride: usize,
+): void {
+  const limit = <f32>(half + 1);
+  const shift = stride ? 2 : 4;
+  // four neighbours belong to four channels, or to one
+  const across = inner == 1;
+  const apart = across ? i32x4.splat(<i32>stride) : i32x4.splat(stride ? 0 : 4);
+  const spread = i32x4.mul(apart, i32x4(0, 1, 2, 3));
+  const step: usize = across ? (<usize>channels) << 2 : 16;
+  const n = across ? outer : inner >> 2;
+  const rows = across ? 1 : outer;
+  for (let o = 0; o < rows; o++) {
+    let scale = scales;
+    let table = tables;
+    for (let c = 0; c < channels; ) {
+      const wide = !across || c + 4 <= channels;
+      if (wide && n > 0) {
+        const four = across ? v128.load(scale) : v128.load32_splat(scale);
+        countVectors(src, step, n, four, limit, i32x4.add(i32x4.splat(<i32>table), spread), shift);
+      }
+      if (!across) src += (<usize>(inner & ~3)) << 2;
+      if (!across || !wide) {
+        const rest = across ? outer : inner & 3;
+        countValues(src, across ? step : 4, rest, load<f32>(scale), limit, table, shift);
+      }
+      const passed = across && wide ? 4 : 1;
+      c += passed;
+      src += across ? (<usize>passed) << 2 : (<usize>(inner & 3)) << 2;
+      scale += (<usize>passed) << 2;
+      table += <usize>passed * stride;
+    }
+  }
+}
+
+/** dst[i] = the sum of the four u32 at src + 16 · i. dst may be src. */
+export function fold_u32(src: usize, dst: usize, n: i32): void {
+  for (; n > 0; n--, src += 16, dst += 4) {
+    const x = v128.load(src);
+    const pair = i32x4.add(x, i32x4.shuffle(x, x, 2, 3, 0, 1));
+    store<i32>(dst, i32x4.extract_lane(pair, 0) + i32x4.extract_lane(pair, 1));
+  }
+}

@@ -1,0 +1,116 @@
+/** Making and restoring observers of every method. */
+import { checkInteger, checkNumber, checkObject, checkOneOf, rangeFault } from "../check.ts";
+import { type Bytelane, checkLane } from "../lane.ts";
+import { AverageObserver, checkFixed, FixedObserver, MinMaxObserver } from "./extremes.ts";
+import { HistogramObserver } from "./histogram.ts";
+import { FORMAT, type Observer, type ObserverState, VERSION } from "./observer.ts";
+import { OrderObserver } from "./order.ts";
+import { checkSearch, type SearchOptions } from "./search.ts";
+
+interface AxisOption {
+  /** Observe each channel along this axis apart; negative counts from the last. Default: all data together. */
+  readonly axis?: number;
+}
+
+/** A range that is searched for over a histogram. */
+export type HistogramOptions = Exclude<SearchOptions, { method: "minmax" }> &
+  AxisOption & {
+    /**
+     * Bins on either side of 0: a power of two from 256 to 65536. The greatest magnitude lies in the outer half
+     * of them. Default 8192, per channel 2048.
+     */
+    readonly bins?: number;
+  };
+
+export type ObserverOptions =
+  | (AxisOption & {
+      /** The range of everything that was seen. */
+      readonly method: "minmax";
+    })
+  | (AxisOption & {
+      /** A moving average of the batches' ranges. */
+      readonly method: "average";
+      /** Weight of each new batch, in (0, 1]. Default 0.01, as in PyTorch. */
+      readonly weight?: number;
+    })
+  | (AxisOption & {
+      /** From the i-th smallest to the i-th largest number, exactly. */
+      readonly method: "order";
+      /** i, from 1; so many numbers are kept at either end. At least 2i − 1 must be seen. */
+      readonly rank: number;
+    })
+  | (AxisOption & {
+      /** A range that is known beforehand. */
+      readonly method: "fixed";
+      readonly min: number | ArrayLike<number>;
+      readonly max: number | ArrayLike<number>;
+    })
+  | HistogramOptions;
+
+const METHODS = ["minmax", "average", "order", "percentile", "entropy", "mse", "fixed"] as const;
+
+/**
+ * Makes an observer: it watches data batch by batch, in any order and cut in any way, and proposes a clipping range.
+ * docs/calibration.md says what each method computes.
+ *
+ * Errors: an unknown method, an option out of its range.
+ */
+export function createObserver(lane: Bytelane, options: HistogramOptions): HistogramObserver;
+export function createObserver(lane: Bytelane, options: ObserverOptions): Observer;
+export function createObserver(lane: Bytelane, options: ObserverOptions): Observer {
+  checkLane(lane);
+  return make(lane, "options", options);
+}
+
+function make(lane: Bytelane, argument: string, options: ObserverOptions): Observer {
+  checkObject(argument, options);
+  const method = checkOneOf(`${argument}.method`, options.method, METHODS);
+  const axis =
+    options.axis === undefined
+      ? undefined
+      : checkInteger(`${argument}.axis`, options.axis, -32, 31);
+  switch (options.method) {
+    case "minmax":
+      return new MinMaxObserver(lane, { method, ...(axis === undefined ? {} : { axis }) });
+    case "average": {
+      const weight = checkNumber(`${argument}.weight`, options.weight ?? 0.01);
+      if (!(weight > 0 && weight <= 1)) {
+        throw rangeFault(`${argument}.weight`, "a number in (0, 1]", weight);
+      }
+      return new AverageObserver(lane, axis, weight);
+    }
+    case "order":
+      return new OrderObserver(
+        lane,
+        axis,
+        checkInteger(`${argument}.rank`, options.rank, 1, 2 ** 20),
+      );
+    case "fixed":
+      return new FixedObserver(lane, axis, checkFixed(argument, axis, options.min, options.max));
+    default: {
+      const search = checkSearch(argument, options);
+      const bins = options.bins ?? (axis === undefined ? 8192 : 2048);
+      checkInteger(`${argument}.bins`, bins, 256, 65536);
+      if ((bins & (bins - 1)) !== 0) throw rangeFault(`${argument}.bins`, "a power of two", bins);
+      return new HistogramObserver(lane, axis, bins, search);
+    }
+  }
+}
+
+/**
+ * Restores an observer from what `save` gave, after JSON. It can go on observing, and merge.
+ *
+ * Errors: a state of a newer version, and one that is damaged: whatever does not fit together is refused.
+ */
+export function loadObserver(lane: Bytelane, state: ObserverState): Observer {
+  checkLane(lane);
+  checkObject("state", state);
+  if (state.format !== FORMAT) {
+    throw rangeFault("state.format", JSON.stringify(FORMAT), state.format);
+  }
+  if (state.version !== VERSION) {
+    throw rangeFault("state.version", `${VERSION}, the one that is known here`, state.version);
+  }
+  const options = state.settings as unknown as ObserverOptions;
+  return make(lane, "state.settings", options).restore(state);
+}

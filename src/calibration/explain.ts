@@ -1,0 +1,148 @@
+/** What every method makes of the same data: as figures, and as a table. The picture is in picture.ts. */
+import { checkInteger, checkNumber, checkObject, typeFault } from "../check.ts";
+import { checkScheme, paramsOf, type SchemeOptions } from "../params.ts";
+import { type EntropyCurve, entropyCurve } from "./entropy.ts";
+import type { Histogram } from "./grid.ts";
+import { HistogramObserver } from "./histogram.ts";
+import { ErrorOfRanges } from "./mse.ts";
+import type { ChannelRange } from "./observer.ts";
+import { checkSearch, type Search, type SearchOptions, searchRange } from "./search.ts";
+
+/** One method's range and what it does to the data. Errors are those of values spread evenly over their bins. */
+export interface MethodReport extends ChannelRange {
+  readonly name: string;
+  readonly scale: number;
+  readonly zeroPoint: number;
+  /** Share of the values that are clipped: further than half a step outside the representable ones. */
+  readonly clipped: number;
+  readonly mse: number;
+  /** Signal to quantization noise in dB. */
+  readonly sqnr: number;
+  readonly cosine: number;
+}
+
+export interface Explanation {
+  readonly histogram: Histogram;
+  /** How many values were skipped since they were not finite; of all channels together. */
+  readonly skipped: number;
+  readonly bits: number;
+  readonly scheme: "symmetric" | "asymmetric";
+  readonly methods: readonly MethodReport[];
+  /** The search of the first entropy method. */
+  readonly entropy: EntropyCurve | undefined;
+}
+
+export interface ExplainOptions extends SchemeOptions {
+  /** Which channel of an observer per channel. Default 0. */
+  readonly channel?: number;
+  /** What to compare. Default: min/max, two percentiles, entropy with and without zeros, MSE. */
+  readonly methods?: readonly SearchOptions[];
+  /** Ranges from elsewhere, by name: of other observers, or one's own. */
+  readonly ranges?: Readonly<Record<string, { readonly min: number; readonly max: number }>>;
+}
+
+const DEFAULT_METHODS: readonly SearchOptions[] = [
+  { method: "minmax" },
+  { method: "percentile", percent: 99.99 },
+  { method: "percentile", percent: 99.9 },
+  { method: "entropy" },
+  { method: "entropy", zeros: false },
+  { method: "mse" },
+];
+
+function nameOf(search: Search): string {
+  switch (search.method) {
+    case "minmax":
+      return "min/max";
+    case "percentile":
+      return `percentile ${search.percent}`;
+    case "entropy":
+      return search.zeros ? "entropy" : "entropy without zeros";
+    default:
+      return "MSE";
+  }
+}
+
+/** All methods on what an observer of a histogram method has seen. */
+export function explain(observer: HistogramObserver, options: ExplainOptions = {}): Explanation {
+  if (!(observer instanceof HistogramObserver)) {
+    throw typeFault("observer", 'an observer of "percentile", "entropy" or "mse"', observer);
+  }
+  const scheme = checkScheme(options);
+  const channel = checkInteger("options.channel", options.channel ?? 0, 0, 2 ** 31 - 1);
+  const methods = options.methods ?? DEFAULT_METHODS;
+  const searches = methods.map((method, i) => checkSearch(`options.methods[${i}]`, method));
+  const histogram = observer.histogram(channel);
+  const ranges = new Map<string, ChannelRange>();
+  for (const search of searches) {
+    ranges.set(nameOf(search), searchRange(histogram, search, scheme));
+  }
+  for (const [name, range] of Object.entries(options.ranges ?? {})) {
+    const argument = `options.ranges[${JSON.stringify(name)}]`;
+    checkObject(argument, range);
+    const min = checkNumber(`${argument}.min`, range.min);
+    ranges.set(name, { min, max: checkNumber(`${argument}.max`, range.max) });
+  }
+  const errors = new ErrorOfRanges(histogram, scheme);
+  const entropy = searches.find((search) => search.method === "entropy");
+  return {
+    histogram,
+    skipped: observer.skipped,
+    bits: scheme.bits,
+    scheme: scheme.symmetric ? "symmetric" : "asymmetric",
+    methods: [...ranges].map(([name, range]) => {
+      const min = Math.fround(range.min);
+      const max = Math.fround(range.max);
+      const { squares, signal, product, result, clipped } = errors.of(min, max);
+      return {
+        name,
+        min,
+        max,
+        ...paramsOf(min, max, scheme),
+        clipped: clipped / histogram.total,
+        mse: squares / histogram.total,
+        sqnr: squares > 0 ? 10 * Math.log10(signal / squares) : Number.POSITIVE_INFINITY,
+        cosine: signal > 0 && result > 0 ? product / Math.sqrt(signal * result) : 1,
+      };
+    }),
+    entropy: entropy && entropyCurve(histogram, entropy, scheme),
+  };
+}
+
+/** A number in five digits, or in powers of ten where that would not fit. */
+export function short(x: number): string {
+  if (!Number.isFinite(x) || x === 0) return String(x);
+  const magnitude = Math.abs(x);
+  return magnitude >= 1e5 || magnitude < 1e-3
+    ? x.toExponential(2)
+    : String(Number(x.toPrecision(5)));
+}
+
+/** The methods side by side, as lines of text. */
+export function explanationTable(explanation: Explanation): string {
+  const { histogram, methods, bits, scheme, skipped } = explanation;
+  const rows = [
+    ["", "min", "max", "scale", "zero", "clipped %", "MSE", "SQNR dB", "cosine"],
+    ...methods.map((each) => [
+      each.name,
+      short(each.min),
+      short(each.max),
+      short(each.scale),
+      String(each.zeroPoint),
+      (100 * each.clipped).toFixed(4),
+      each.mse.toExponential(3),
+      each.sqnr.toFixed(2),
+      each.cosine.toFixed(6),
+    ]),
+  ];
+  const widths = rows[0].map((_, i) => Math.max(...rows.map((cells) => cells[i].length)));
+  const table = rows.map((cells) =>
+    cells
+      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
+      .join("  ")
+      .trimEnd(),
+  );
+  const { total, min, max } = histogram;
+  const head = `${total} values in [${short(min)}, ${short(max)}], ${bits} bits ${scheme}`;
+  return [skipped > 0 ? `${head}, ${skipped} skipped` : head, ...table].join("\n");
+}

@@ -1,0 +1,100 @@
+/** How far results are from what they stand for: of quantized tensors, and of whole layers. */
+import { rangeFault, typeFault } from "./check.ts";
+import { dequantize } from "./dequantize.ts";
+import type { QuantizedDType } from "./dtype.ts";
+import { type Data, operand } from "./frame.ts";
+import { type Bytelane, checkLane, scope } from "./lane.ts";
+import { checkParams } from "./layout.ts";
+import type { QuantizationParams } from "./params.ts";
+import { shapeOf } from "./quantize.ts";
+import { Tensor } from "./tensor.ts";
+
+export interface ErrorReport {
+  /** Pairs that were compared, and pairs that were skipped since one of the two is not finite. */
+  readonly count: number;
+  readonly skipped: number;
+  /** Mean of (x − y)²; NaN where nothing was compared. */
+  readonly mse: number;
+  /** Signal to noise, 10 · log10(Σx² / Σ(x − y)²) in dB; Infinity where there is no noise. */
+  readonly sqnr: number;
+  /** The greatest |x − y|. */
+  readonly maxError: number;
+  /** Σxy / √(Σx² · Σy²); 1 where both are nothing but 0. */
+  readonly cosine: number;
+}
+
+export interface QuantizationErrorReport extends ErrorReport {
+  /** Share of the values that were clipped: they lie further than half a step outside the representable ones. */
+  readonly saturated: number;
+}
+
+function realsOf(argument: string, value: Data<"f32"> | ArrayLike<number>): ArrayLike<number> {
+  const reals = value instanceof Tensor ? value.data : value;
+  if (typeof reals?.length !== "number") throw typeFault(argument, "an array of numbers", value);
+  return reals;
+}
+
+/** The error of `got` against `wanted`, such as a quantized layer's output against the float layer's. */
+export function errorBetween(
+  wanted: Data<"f32"> | ArrayLike<number>,
+  got: Data<"f32"> | ArrayLike<number>,
+): ErrorReport {
+  const x = realsOf("wanted", wanted);
+  const y = realsOf("got", got);
+  if (y.length !== x.length) throw rangeFault("got", `${x.length} elements`, y.length);
+  let [count, noise, signal, result, product, maxError] = [0, 0, 0, 0, 0, 0];
+  for (let i = 0; i < x.length; i++) {
+    const error = x[i] - y[i];
+    // of two finite numbers the difference is finite, in doubles
+    if (!Number.isFinite(error)) continue;
+    count++;
+    noise += error * error;
+    signal += x[i] * x[i];
+    result += y[i] * y[i];
+    product += x[i] * y[i];
+    maxError = Math.max(maxError, Math.abs(error));
+  }
+  const length = Math.sqrt(signal) * Math.sqrt(result);
+  return {
+    count,
+    skipped: x.length - count,
+    mse: noise / count,
+    sqnr: noise === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(signal / noise),
+    maxError,
+    cosine: length > 0 ? product / length : signal === result ? 1 : 0,
+  };
+}
+
+/**
+ * The error of quantized values against the reals that they stand for, per tensor or per channel.
+ *
+ * Errors: as `dequantize`, and x of another length.
+ */
+export function quantizationError(
+  lane: Bytelane,
+  x: Data<"f32">,
+  q: Data<QuantizedDType>,
+  params: QuantizationParams,
+  options: { readonly shape?: readonly number[] } = {},
+): QuantizationErrorReport {
+  checkLane(lane);
+  const integers = operand(lane, "q", q, ["i8", "u8"]);
+  const shape = shapeOf(integers, options.shape);
+  const { extent, scales, low, high } = checkParams(params, shape, integers.dtype);
+  const source = operand(lane, "x", x, ["f32"], integers.length);
+  return scope(lane, () => {
+    const restored = dequantize(lane, q, params, { shape });
+    const y = realsOf("q", restored);
+    const reals = realsOf("x", source.value);
+    const quantized = integers.value instanceof Tensor ? integers.value.data : integers.value;
+    let saturated = 0;
+    for (let i = 0; i < reals.length; i++) {
+      if (quantized[i] !== low && quantized[i] !== high) continue;
+      const channel = Math.floor(i / extent.inner) % extent.channels;
+      const scale = typeof scales === "number" ? scales : scales[channel];
+      if (Math.abs(reals[i] - y[i]) > scale / 2) saturated++;
+    }
+    const report = errorBetween(reals, y);
+    return { ...report, saturated: reals.length === 0 ? 0 : saturated / reals.length };
+  });
+}
