@@ -1,9 +1,14 @@
 import { writeFile } from "node:fs/promises";
 import { machine, runtime } from "./machine.mjs";
 
-/** A sample beside which the guard ran slower than this share of its best is dropped, */
-const FAST_STATE = 0.85;
-/** and so is one during which this process held a core for less than this share of the time. */
+/**
+ * The machine's clock has states. The fast one counts: that of the guard at this rank of all its
+ * runs beside one case. A sample in another state is dropped, faster ones too: if only a few
+ * contenders meet a rare boost, ratios would be wrong.
+ */
+const FAST_STATE = 0.8;
+const SAME_STATE = 0.1;
+/** Dropped too: a sample during which this process held a core for less of the time than this. */
 const UNDISTURBED = 0.95;
 /** A contender is warm when this many samples in a row brought nothing new. */
 const SETTLED = 4;
@@ -95,7 +100,7 @@ export function countDifferences(got, wanted, tolerance = 0) {
 }
 
 function row(item, contender, mode, times, rest) {
-  // work per ms is thousands a second: 1e6 of it make GOPS or GB/s
+  // Millions of operations or bytes a millisecond are GOPS or GB/s.
   const rate = (ms) => (ms > 0 ? item.work / ms / 1e6 : null);
   return {
     op: item.op,
@@ -111,14 +116,25 @@ function row(item, contender, mode, times, rest) {
   };
 }
 
+/** Marks the samples that count, and returns the best run of the guard in their state. */
+function markFastState(timers) {
+  const samples = timers.flatMap((timer) => timer.samples);
+  const guards = samples.map(({ guard }) => guard).sort((a, b) => a - b);
+  const fast = guards[Math.floor(FAST_STATE * (guards.length - 1))];
+  const isSame = (guard) => Math.abs(guard - fast) <= SAME_STATE * fast;
+  for (const sample of samples) sample.isFast = sample.isUndisturbed && isSame(sample.guard);
+  return Math.max(...guards.filter(isSame));
+}
+
 /**
  * Times the contenders of one case, interleaved round by round, and returns a row for each.
  *
  *     item        { op, shape, unit, work, expected(), tolerance }
  *     contender   { name, build, run(), output(), many: { count, run() }, isBaseline, dispose() }
  *
- * `run` is a call as a user makes it; a contender that lives elsewhere has `time(iterations)`. `many` is the same work `count` times in one call: what the
- * further ones take is the kernel, and what remains of the first is the fixed cost of a call.
+ * `run` is a call as a user makes it; a contender that lives elsewhere has `time(iterations)`.
+ * `many` is the same work `count` times in one call: what the further ones take is the kernel,
+ * and what remains of the first is the fixed cost of a call.
  */
 export async function measureCase(item, contenders, { effort, guard }) {
   const timed = [];
@@ -144,8 +160,7 @@ export async function measureCase(item, contenders, { effort, guard }) {
   const timers = timed.flatMap(({ once, many }) => (many ? [once, many] : [once]));
   for (const timer of timers) await timer.warm(effort);
 
-  let bestGuard = 0;
-  for (let i = 0; i < 20; i++) bestGuard = Math.max(bestGuard, guard());
+  let roof = 0;
   const start = performance.now();
   const spent = () => performance.now() - start;
   for (let round = 0; timers.some((timer) => !timer.done) && spent() < effort.mostMs; round++) {
@@ -155,15 +170,10 @@ export async function measureCase(item, contenders, { effort, guard }) {
       if (timer.done) continue;
       const sample = await timer.sample();
       const after = guard();
-      bestGuard = Math.max(bestGuard, before, after);
       timer.samples.push({ ...sample, guard: sample.guard ?? Math.min(before, after) });
       before = after;
     }
-    for (const timer of timers) {
-      for (const sample of timer.samples) {
-        sample.isFast = sample.isUndisturbed && sample.guard >= FAST_STATE * bestGuard;
-      }
-    }
+    roof = markFastState(timers);
   }
 
   const rows = [];
@@ -175,7 +185,7 @@ export async function measureCase(item, contenders, { effort, guard }) {
       isSteady: one.isSteady,
       differs,
       // The clock changes from case to case: a share of the roof is one of the roof beside it.
-      roof: bestGuard,
+      roof,
     };
     if (many) {
       const { count } = contender.many;
