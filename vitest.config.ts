@@ -6,7 +6,7 @@ console.log(`properties use SEED=${seed}`);
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
+    include: ["test/**/*.test.{ts,mjs}"],
     setupFiles: ["test/setup.ts"],
     env: { SEED: seed },
     testTimeout: 60_000,
