@@ -86,6 +86,19 @@ describeTiers("matmul to i32", (lane) => {
     }
   });
 
+  it.each(MIXES)("equals the oracle for a single row, alone and left over, %s · %s", (...mix) => {
+    for (let n = 1; n <= 100; n++) {
+      for (const m of [1, 5]) {
+        const s = {
+          ...sides(mix, m, n, 11),
+          lhsZero: LEAST[mix[0]] + 7,
+          rhsZero: (j: number) => j,
+        };
+        expectSame(multiply(lane, s), wanted(s), `${m} × ${n}`);
+      }
+    }
+  });
+
   it.each(MIXES)("equals the oracle at every height, %s · %s", (...mix) => {
     for (let m = 0; m <= 70; m++) {
       const s = sides(mix, m, 9, 5);
