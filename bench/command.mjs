@@ -16,7 +16,7 @@ const OPTIONS = {
 
 const HELP = `
   --filter TEXT   only cases whose "operation shape" contains TEXT, such as "gemm_u8" or "512³"
-  --quick         few cases, short samples: minutes become seconds, and figures rough
+  --quick         short samples, and few cases unless --filter chooses: rough figures in seconds
   --node 22,24    under these versions of Node, installed from npm into .cache/ on first use
   --revectorize   with V8's --experimental-wasm-revectorize (an experiment of Node 24 and 26)
   --json FILE     also writes the figures as one JSON object`;
