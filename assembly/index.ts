@@ -1,4 +1,6 @@
 /** The ABI: what the module exports, by op. Every function is pure in its addresses and numbers. */
+export { pack_bits, unpack_bits } from "./bits";
+export { choose_int4_f32, gather_int4_f32, quantize_codebook_f32 } from "./blocks";
 export { clamp_f32, clamp_i8, clamp_i32, clamp_u8 } from "./clamp";
 export {
   dequantize_i8_f32,
@@ -10,18 +12,18 @@ export {
 export { quantize_rows_f32_i8, quantize_rows_f32_u8 } from "./dynamic";
 export { finite_f32 } from "./finite";
 export {
-  gemm_f32,
-  gemm_i8,
-  gemm_i32,
-  gemm_u8,
+  gemm,
   gemm_workspace,
   pack_rhs,
   packed_bytes,
+  probe_dot,
 } from "./gemm/index";
+export { convert_f16_f32, convert_f32_f16 } from "./half";
 export { fold_u32, histogram_f32 } from "./histogram";
-export { quantize_f32_i8, quantize_f32_u8 } from "./quantize";
+export { gemm_int4_f32, int4_workspace, pack_int4, unpack_int4 } from "./int4/index";
+export { quantize_f32_i8, quantize_f32_u8, quantize_rule_f32 } from "./quantize";
 export { extremes_f32 } from "./reduce";
-export { requantize_i32_i8, requantize_i32_u8 } from "./requantize";
+export { requantize_fixed, requantize_i32_i8, requantize_i32_u8 } from "./requantize";
 export { top_k_f32 } from "./select";
 
 /** The first byte that belongs to the caller: everything below is the kernels' constants. */

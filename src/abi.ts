@@ -8,6 +8,19 @@ export interface Kernels {
 
   quantize_f32_i8: Quantize;
   quantize_f32_u8: Quantize;
+  quantize_rule_f32(
+    src: number,
+    dst: number,
+    outer: number,
+    channels: number,
+    inner: number,
+    starts: number,
+    scales: number,
+    zeros: number,
+    low: number,
+    high: number,
+    rule: number,
+  ): void;
   quantize_rows_f32_i8(
     src: number,
     stride: number,
@@ -63,6 +76,19 @@ export interface Kernels {
 
   requantize_i32_i8: Requantize;
   requantize_i32_u8: Requantize;
+  requantize_fixed(
+    src: number,
+    dst: number,
+    outer: number,
+    channels: number,
+    inner: number,
+    bias: number,
+    multipliers: number,
+    shifts: number,
+    zero: number,
+    low: number,
+    high: number,
+  ): void;
 
   packed_bytes(depth: number, n: number, quads: number): number;
   pack_rhs(
@@ -73,16 +99,111 @@ export interface Kernels {
     n: number,
     unsigned: number,
     quads: number,
+    moved: number,
     dst: number,
     sums: number,
   ): void;
   gemm_workspace(m: number, depth: number, quads: number): number;
-  gemm_i32: Gemm;
-  gemm_f32: Gemm;
-  gemm_i8: Gemm;
-  gemm_u8: Gemm;
+  gemm(
+    result: ResultCode,
+    dot: number,
+    lhs: number,
+    lhsStride: number,
+    lhsUnsigned: number,
+    lhsZeros: number,
+    lhsZeroStep: number,
+    rhs: number,
+    rhsZeros: number,
+    rhsSums: number,
+    m: number,
+    n: number,
+    depth: number,
+    rowScales: number,
+    rowScaleStep: number,
+    columnScales: number,
+    bias: number,
+    low: number,
+    high: number,
+    zero: number,
+    dst: number,
+    dstStride: number,
+    workspace: number,
+  ): void;
+  probe_dot(): number;
 
   top_k_f32(scores: number, n: number, k: number, indices: number, best: number): number;
+
+  pack_bits(src: number, dst: number, n: number, bits: number): void;
+  unpack_bits(src: number, dst: number, n: number, bits: number, signed: number): void;
+
+  convert_f32_f16(src: number, dst: number, n: number): void;
+  convert_f16_f32(src: number, dst: number, n: number): void;
+
+  choose_int4_f32(
+    src: number,
+    rows: number,
+    columns: number,
+    block: number,
+    asymmetric: number,
+    steps: number,
+    importance: number,
+    scales: number,
+    zeros: number,
+    scratch: number,
+  ): void;
+  quantize_codebook_f32(
+    src: number,
+    dst: number,
+    rows: number,
+    columns: number,
+    block: number,
+    scales: number,
+    middles: number,
+  ): void;
+  gather_int4_f32(
+    table: number,
+    rowBytes: number,
+    columns: number,
+    block: number,
+    scales: number,
+    halves: number,
+    zeros: number,
+    planes: number,
+    ids: number,
+    n: number,
+    dst: number,
+    scratch: number,
+  ): void;
+
+  pack_int4(
+    src: number,
+    stride: number,
+    n: number,
+    groups: number,
+    flip: number,
+    dst: number,
+  ): void;
+  unpack_int4(src: number, n: number, groups: number, dst: number, stride: number): void;
+  int4_workspace(m: number, depth: number, block: number): number;
+  gemm_int4_f32(
+    lhs: number,
+    lhsStride: number,
+    m: number,
+    n: number,
+    depth: number,
+    block: number,
+    rhs: number,
+    scales: number,
+    halves: number,
+    zeros: number,
+    rowScales: number,
+    bias: number,
+    low: number,
+    high: number,
+    dst: number,
+    dstStride: number,
+    workspace: number,
+  ): void;
 }
 
 /** What the wrapper needs of a WebAssembly.Memory. */
@@ -138,27 +259,5 @@ type Requantize = (
   high: number,
 ) => void;
 
-type Gemm = (
-  lhs: number,
-  lhsStride: number,
-  lhsUnsigned: number,
-  lhsZeros: number,
-  lhsZeroStep: number,
-  rhs: number,
-  rhsZeros: number,
-  rhsSums: number,
-  quads: number,
-  m: number,
-  n: number,
-  depth: number,
-  rowScales: number,
-  rowScaleStep: number,
-  columnScales: number,
-  bias: number,
-  low: number,
-  high: number,
-  zero: number,
-  dst: number,
-  dstStride: number,
-  workspace: number,
-) => void;
+/** Results of `gemm`: i32, f32, i8, u8. */
+export type ResultCode = 0 | 1 | 2 | 3;

@@ -11,6 +11,7 @@ import {
 import { limitsOf, type QuantizedDType } from "./dtype.ts";
 import { type Data, type Frame, framed, type Operand, operand, target } from "./frame.ts";
 import { type Bytelane, checkLane, checkOwner, Owner } from "./lane.ts";
+import type { Dot } from "./probe.ts";
 import { Tensor } from "./tensor.ts";
 
 /** How a matrix of weights lies in memory: [in, out] as TensorFlow has them, or [out, in] as PyTorch. */
@@ -37,16 +38,16 @@ export class PackedMatrix extends Owner {
   /** @internal Column sums, for quads. */ readonly sums: number;
   /** @internal Zero points as packed, one a column, or 0 where all of them are 0. */
   readonly zeros: number;
-  /** @internal */ readonly quads: boolean;
+  /** @internal What multiplies it. */ readonly dot: Dot;
   /** @internal The largest |q − zeroPoint|. */ readonly reach: number;
 
   /** @internal Packs `n` columns of `depth` from an address, as room for them is made. */
   constructor(lane: Bytelane, source: PackSource) {
     const { address, dtype, depth, n, strideK, strideN, zeros, bits } = source;
     const { kernels, arena } = lane;
-    // 7-bit weights run on the relaxed dot product, where there is one
-    const quads = lane.tier === "relaxed" && bits < 8;
-    const moved = (dtype === "u8" ? -128 : 0) + (quads ? 64 : 0);
+    const dot = bits < 8 ? lane.dots.reduced : lane.dots.full;
+    const quads = dot.code > 0;
+    const moved = (dtype === "u8" ? -128 : 0) + dot.moved;
     const padded = Math.ceil(n / 8) * 8;
     const hasZeros =
       moved !== 0 || (typeof zeros === "number" ? zeros !== 0 : zeros.some((z) => z !== 0));
@@ -63,7 +64,7 @@ export class PackedMatrix extends Owner {
     this.panels = panels;
     this.sums = quads ? panels + sumsAt : 0;
     this.zeros = hasZeros ? panels + zerosAt : 0;
-    this.quads = quads;
+    this.dot = dot;
     this.reach = reachOf(dtype, zeros, bits);
     const unsigned = dtype === "u8" ? 1 : 0;
     kernels.pack_rhs(
@@ -73,7 +74,8 @@ export class PackedMatrix extends Owner {
       depth,
       n,
       unsigned,
-      quads ? 1 : 0,
+      dot.code,
+      dot.moved,
       panels,
       this.sums,
     );
@@ -374,12 +376,14 @@ export interface Product {
   readonly workspace: number;
 }
 
-const GEMM = { i32: "gemm_i32", f32: "gemm_f32", i8: "gemm_i8", u8: "gemm_u8" } as const;
+const RESULT = { i32: 0, f32: 1, i8: 2, u8: 3 } as const;
 
 /** @internal */
 export function runProduct(lane: Bytelane, epilogue: CheckedEpilogue, p: Product): void {
   const { rhs } = p;
-  lane.kernels[GEMM[epilogue.result]](
+  lane.kernels.gemm(
+    RESULT[epilogue.result],
+    rhs.dot.code,
     p.lhs,
     p.lhsStride,
     p.lhsUnsigned ? 1 : 0,
@@ -388,7 +392,6 @@ export function runProduct(lane: Bytelane, epilogue: CheckedEpilogue, p: Product
     rhs.panels,
     rhs.zeros,
     rhs.sums,
-    rhs.quads ? 1 : 0,
     p.m,
     rhs.columns,
     rhs.depth,
@@ -534,7 +537,9 @@ export function matmul(
     const { address, value } = frame.write(result);
     const { kernels } = lane;
     const size = epilogue.result === "i32" || epilogue.result === "f32" ? 4 : 1;
-    const workspace = frame.room(kernels.gemm_workspace(m, depth, packed?.quads ? 1 : 0));
+    const workspace = frame.room(
+      kernels.gemm_workspace(m, depth, packed?.dot.code ?? lane.dots.full.code),
+    );
     for (let b = 0; b < batch; b++) {
       const matrix = packed ?? packSide(lane, right!, flipped, depth, n, rhsAt, b);
       runProduct(lane, epilogue, {

@@ -2,9 +2,10 @@
 import type { Kernels } from "./abi.ts";
 import { describe, typeFault } from "./check.ts";
 import { Arena } from "./memory.ts";
+import type { Dots } from "./probe.ts";
 
-/** Builds of the kernels. All give the same bytes for the same inputs. */
-export type Tier = "simd" | "relaxed";
+/** What the kernels run on: a build, and how it uses the dot product. All give the same bytes for the same inputs. */
+export type Tier = "simd" | "relaxed" | "direct";
 
 /** Which build runs, why, and what was tried before it. */
 export interface Report {
@@ -19,6 +20,7 @@ export class Bytelane {
   readonly tier: Tier;
   /** @internal */ readonly kernels: Kernels;
   /** @internal */ readonly arena: Arena;
+  /** @internal */ readonly dots: Dots;
   /** @internal Room for the scalars of one call: 16 entries of 4 bytes. */
   readonly scalars: number;
   readonly #report: Report;
@@ -26,8 +28,9 @@ export class Bytelane {
   #disposed = false;
 
   /** @internal */
-  constructor(kernels: Kernels, limit: number, report: Report) {
+  constructor(kernels: Kernels, limit: number, report: Report, dots: Dots) {
     this.kernels = kernels;
+    this.dots = dots;
     this.tier = report.tier;
     this.#report = report;
     this.arena = new Arena(kernels.memory, kernels.heap_base(), limit);

@@ -480,7 +480,7 @@ export function linear<O extends Data = Data>(
   const place = placeLeft(lane, source, input, rows, m);
   return framed(lane, (frame) => {
     const lhs = place(frame);
-    const workspace = frame.room(lane.kernels.gemm_workspace(m, inFeatures, matrix.quads ? 1 : 0));
+    const workspace = frame.room(lane.kernels.gemm_workspace(m, inFeatures, matrix.dot.code));
     const { address, value } = frame.write(result);
     runProduct(lane, epilogue, {
       lhs: lhs.address,

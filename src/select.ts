@@ -171,7 +171,7 @@ export function topK(lane: Bytelane, index: VectorIndex, query: Data<"f32">, k: 
       ...{ lhs: values, lhsStride: dimensions, lhsUnsigned: false, lhsZeros: scalars },
       ...{ lhsZeroStep: 0, rhs: index.matrix, m, rowScales, rowScaleStep: 4 },
       ...{ columnScales: index.scales, bias: 0, dst: scores, dstStride: count * 4 },
-      workspace: frame.room(kernels.gemm_workspace(m, dimensions, index.matrix.quads ? 1 : 0)),
+      workspace: frame.room(kernels.gemm_workspace(m, dimensions, index.matrix.dot.code)),
     });
     const indices = new Int32Array(m * k).fill(-1);
     const found = new Float32Array(m * k).fill(Number.NaN);

@@ -17,7 +17,7 @@ function columnsOf(address: usize): v128 {
 
 /**
  * The rows of one tile: acc [rows][8] i32, of whose columns `columns` exist. The column arrays stand at the
- * entry of the tile's first column, the row arrays at its first row. `spill` is room for a row of results.
+ * entry of the tile's first column, the row arrays at its first row. Out is i8 for u8 too. `spill` is room for a row of results.
  */
 export function finishTile<Out>(
   acc: usize,
@@ -25,7 +25,7 @@ export function finishTile<Out>(
   rowSums: usize,
   rowZeros: usize,
   rowZeroStep: usize,
-  moved: i32,
+  rowZeroMoved: i32,
   rowScales: usize,
   rowScaleStep: usize,
   rhsZeros: usize,
@@ -35,6 +35,7 @@ export function finishTile<Out>(
   low: f32,
   high: f32,
   zero: i32,
+  unsigned: bool,
   columns: i32,
   dst: usize,
   dstStride: usize,
@@ -52,7 +53,7 @@ export function finishTile<Out>(
       right = i32x4.sub(right, i32x4.mul(sum, v128.load(rhsZeros, 16)));
     }
     if (rhsSums) {
-      const z = i32x4.splat(load<i32>(rowZeros) - moved);
+      const z = i32x4.splat(load<i32>(rowZeros) - rowZeroMoved);
       left = i32x4.sub(left, i32x4.mul(z, v128.load(rhsSums)));
       right = i32x4.sub(right, i32x4.mul(z, v128.load(rhsSums, 16)));
     }
@@ -79,13 +80,16 @@ export function finishTile<Out>(
       } else {
         const limit = limit_f32x4();
         const magic = magic_f32x4();
-        const offset = i32x4.splat(zero - MAGIC_BITS);
+        // u8 is i8 with the zero point and the bounds moved by 128, and bit 7 flipped at the end
+        const moved = unsigned ? 128 : 0;
+        const offset = i32x4.splat(zero - moved - MAGIC_BITS);
         left = requantizeFour(left, biasLeft, scaleLeft, limit, magic, offset);
         right = requantizeFour(right, biasRight, scaleRight, limit, magic, offset);
         const q = narrow<Out>(left, right, left, right);
-        const lows = i8x16.splat(<i8>(<i32>low));
-        const highs = i8x16.splat(<i8>(<i32>high));
-        v128.store64_lane(out, clamp8<Out>(q, lows, highs), 0);
+        const lows = i8x16.splat(<i8>(<i32>low - moved));
+        const highs = i8x16.splat(<i8>(<i32>high - moved));
+        const flip = i8x16.splat(<i8>moved);
+        v128.store64_lane(out, v128.xor(clamp8<Out>(q, lows, highs), flip), 0);
       }
     }
     if (!whole) memory.copy(dst, spill, <usize>columns * sizeof<Out>());

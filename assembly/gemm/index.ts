@@ -48,21 +48,9 @@ function panelRows(left: i32): i32 {
   return left > 2 ? 4 : left;
 }
 
-/** Packs one lhs panel with a tile's worth of rows. */
-function packPanel<T, L>(
-  src: usize,
-  stride: usize,
-  left: i32,
-  depth: i32,
-  zeros: usize,
-  zeroStep: usize,
-  dst: usize,
-  sums: usize,
-): void {
-  if (left > 2) packLhs<T, u32, L>(src, stride, min(left, 4), depth, zeros, zeroStep, dst, sums);
-  else if (left == 2) packLhs<T, u16, L>(src, stride, 2, depth, zeros, zeroStep, dst, sums);
-  else packLhs<T, u8, L>(src, stride, 1, depth, zeros, zeroStep, dst, sums);
-}
+/** What multiplies: lanes i16, or lanes i8 in two steps or in one instruction (`dot_i32x4`). */
+const TWO_STEP = 1;
+const FUSED = 2;
 
 function runTile<L>(rows: i32, lhs: usize, rhs: usize, count: i32, acc: usize): void {
   if (rows == 4) tile<u32, L>(lhs, rhs, count, acc);
@@ -70,8 +58,7 @@ function runTile<L>(rows: i32, lhs: usize, rhs: usize, count: i32, acc: usize): 
   else tile<u8, L>(lhs, rhs, count, acc);
 }
 
-/** Result types, as finish() tells them apart. */
-const I32 = 0;
+/** Result types. */
 const F32 = 1;
 const I8 = 2;
 const U8 = 3;
@@ -100,17 +87,27 @@ function finish(
   spill: usize,
 ): void {
   // biome-ignore format: one call
-  if (result == F32) finishTile<f32>(acc, rows, rowSums, rowZeros, rowZeroStep, moved, rowScales, rowScaleStep, rhsZeros, rhsSums, columnScales, bias, low, high, zero, columns, dst, dstStride, spill);
+  if (result >= I8) finishTile<i8>(acc, rows, rowSums, rowZeros, rowZeroStep, moved, rowScales, rowScaleStep, rhsZeros, rhsSums, columnScales, bias, low, high, zero, result == U8, columns, dst, dstStride, spill);
   // biome-ignore format: one call
-  else if (result == I8) finishTile<i8>(acc, rows, rowSums, rowZeros, rowZeroStep, moved, rowScales, rowScaleStep, rhsZeros, rhsSums, columnScales, bias, low, high, zero, columns, dst, dstStride, spill);
+  else if (result == F32) finishTile<f32>(acc, rows, rowSums, rowZeros, rowZeroStep, moved, rowScales, rowScaleStep, rhsZeros, rhsSums, columnScales, bias, low, high, zero, false, columns, dst, dstStride, spill);
   // biome-ignore format: one call
-  else if (result == U8) finishTile<u8>(acc, rows, rowSums, rowZeros, rowZeroStep, moved, rowScales, rowScaleStep, rhsZeros, rhsSums, columnScales, bias, low, high, zero, columns, dst, dstStride, spill);
-  // biome-ignore format: one call
-  else finishTile<i32>(acc, rows, rowSums, rowZeros, rowZeroStep, moved, rowScales, rowScaleStep, rhsZeros, rhsSums, columnScales, bias, low, high, zero, columns, dst, dstStride, spill);
+  else finishTile<i32>(acc, rows, rowSums, rowZeros, rowZeroStep, moved, rowScales, rowScaleStep, rhsZeros, rhsSums, columnScales, bias, low, high, zero, false, columns, dst, dstStride, spill);
 }
 
-function gemm<L>(
+/**
+ * The product and its epilogue. Addresses in bytes, strides in bytes between rows.
+ *
+ *   result                0 i32, 1 f32, 2 i8, 3 u8
+ *   dot                   0: rhs was packed for lanes i16; 1, 2: for lanes i8, in the relaxed build only, to be
+ *                         multiplied in two steps or in one instruction
+ *   lhsZeros, rowScales   entry of row i at + i · step; a step of 0 shares one entry
+ *   rhsZeros              0 for none, or one a column; already moved as the packed bytes were
+ *   rhsSums               column sums of pack_rhs, read for lanes i8 only
+ *   bias                  0 for none, or one a column: i32, for f32 results f32
+ */
+export function gemm(
   result: i32,
+  dot: i32,
   lhs: usize,
   lhsStride: usize,
   lhsUnsigned: bool,
@@ -133,11 +130,12 @@ function gemm<L>(
   dstStride: usize,
   workspace: usize,
 ): void {
-  const count = groups<L>(depth);
+  const quads = RELAXED && dot != 0;
+  const count = quads ? groups<i8>(depth) : groups<i16>(depth);
   const rowBytes = (<usize>count) << 2;
-  const panelBytes = <usize>count * (sizeof<L>() == 2 ? 16 : 32);
-  const block = blockRows(m, depth, sizeof<L>() == 1);
-  const size: usize = result == I8 || result == U8 ? 1 : 4;
+  const panelBytes = (<usize>count) << (quads ? 5 : 4);
+  const block = blockRows(m, depth, quads);
+  const size: usize = result < I8 ? 4 : 1;
   const acc = workspace;
   const rowAcc = acc + ACC_BYTES;
   const spill = rowAcc + ACC_BYTES;
@@ -151,26 +149,36 @@ function gemm<L>(
     const blockZeros = lhsZeros + <usize>i0 * lhsZeroStep;
     for (let i = 0; i < rows; i += 4) {
       const src = lhs + <usize>(i0 + i) * lhsStride;
-      const z = blockZeros + <usize>i * lhsZeroStep;
+      const zeros = blockZeros + <usize>i * lhsZeroStep;
       const panel = panels + <usize>i * rowBytes;
       const sum = sums + ((<usize>i) << 2);
-      if (lhsUnsigned)
-        packPanel<u8, L>(src, lhsStride, rows - i, depth, z, lhsZeroStep, panel, sum);
-      else packPanel<i8, L>(src, lhsStride, rows - i, depth, z, lhsZeroStep, panel, sum);
+      const left = rows - i;
+      const height = panelRows(left);
+      // biome-ignore format: one call
+      if (RELAXED && quads) packLhs<i8>(src, lhsStride, lhsUnsigned, left, height, depth, zeros, lhsZeroStep, panel, sum);
+      // biome-ignore format: one call
+      else packLhs<i16>(src, lhsStride, lhsUnsigned, left, height, depth, zeros, lhsZeroStep, panel, sum);
     }
     let rhsPanel = rhs;
     for (let j = 0; j < n; j += PANEL, rhsPanel += panelBytes) {
       const at = (<usize>j) << 2;
       for (let i = 0; i < rows; i += 4) {
         const lhsPanel = panels + <usize>i * rowBytes;
-        // a last single row takes four panels at a time: at the first of them for all four
+        const height = panelRows(rows - i);
         let tileAcc = acc;
-        if (rows - i == 1 && (j | 31) < n) {
+        if (height == 1 && (j | 31) < n) {
+          // a single row takes four panels at a time: at the first of them for all four
           tileAcc = rowAcc + ((<usize>(j & 24)) << 2);
-          if ((j & 24) == 0) tileRow<L>(lhsPanel, rhsPanel, panelBytes, count, rowAcc);
-        } else {
-          runTile<L>(panelRows(rows - i), lhsPanel, rhsPanel, count, acc);
-        }
+          if ((j & 24) == 0) {
+            if (RELAXED && dot == TWO_STEP)
+              tileRow<i8>(lhsPanel, rhsPanel, panelBytes, count, rowAcc);
+            else if (RELAXED && dot == FUSED)
+              tileRow<u8>(lhsPanel, rhsPanel, panelBytes, count, rowAcc);
+            else tileRow<i16>(lhsPanel, rhsPanel, panelBytes, count, rowAcc);
+          }
+        } else if (RELAXED && dot == TWO_STEP) runTile<i8>(height, lhsPanel, rhsPanel, count, acc);
+        else if (RELAXED && dot == FUSED) runTile<u8>(height, lhsPanel, rhsPanel, count, acc);
+        else runTile<i16>(height, lhsPanel, rhsPanel, count, acc);
         finish(
           result,
           tileAcc,
@@ -182,7 +190,7 @@ function gemm<L>(
           rowScales + <usize>(i0 + i) * rowScaleStep,
           rowScaleStep,
           rhsZeros ? rhsZeros + at : 0,
-          sizeof<L>() == 1 ? rhsSums + at : 0,
+          quads ? rhsSums + at : 0,
           columnScales + at,
           bias ? bias + at : 0,
           low,
@@ -198,51 +206,26 @@ function gemm<L>(
   }
 }
 
-/*
- * The exports, one a result type. Addresses in bytes, strides in bytes between rows.
- *   lhsZeros, rowScales   entry of row i at + i · step; a step of 0 shares one entry
- *   rhsZeros              0 for none, or one a column; already moved as the packed bytes were
- *   rhsSums               column sums of packRhs, read for quads only
- *   quads                 rhs was packed for lanes i8 (the relaxed build only)
- *   bias                  0 for none, or one a column: i32, for f32 results f32
- */
-// biome-ignore format: one line a function
-function run(result: i32, lhs: usize, lhsStride: usize, lhsUnsigned: bool, lhsZeros: usize, lhsZeroStep: usize, rhs: usize, rhsZeros: usize, rhsSums: usize, quads: bool, m: i32, n: i32, depth: i32, rowScales: usize, rowScaleStep: usize, columnScales: usize, bias: usize, low: f32, high: f32, zero: i32, dst: usize, dstStride: usize, workspace: usize): void {
-  // biome-ignore format: one call
-  if (RELAXED && quads) gemm<i8>(result, lhs, lhsStride, lhsUnsigned, lhsZeros, lhsZeroStep, rhs, rhsZeros, rhsSums, m, n, depth, rowScales, rowScaleStep, columnScales, bias, low, high, zero, dst, dstStride, workspace);
-  // biome-ignore format: one call
-  else gemm<i16>(result, lhs, lhsStride, lhsUnsigned, lhsZeros, lhsZeroStep, rhs, rhsZeros, rhsSums, m, n, depth, rowScales, rowScaleStep, columnScales, bias, low, high, zero, dst, dstStride, workspace);
-}
-
 // biome-ignore format: one line an export
-export function gemm_i32(lhs: usize, lhsStride: usize, lhsUnsigned: bool, lhsZeros: usize, lhsZeroStep: usize, rhs: usize, rhsZeros: usize, rhsSums: usize, quads: bool, m: i32, n: i32, depth: i32, rowScales: usize, rowScaleStep: usize, columnScales: usize, bias: usize, low: f32, high: f32, zero: i32, dst: usize, dstStride: usize, workspace: usize): void {
-  // biome-ignore format: one call
-  run(I32, lhs, lhsStride, lhsUnsigned, lhsZeros, lhsZeroStep, rhs, rhsZeros, rhsSums, quads, m, n, depth, rowScales, rowScaleStep, columnScales, bias, low, high, zero, dst, dstStride, workspace);
-}
-// biome-ignore format: one line an export
-export function gemm_f32(lhs: usize, lhsStride: usize, lhsUnsigned: bool, lhsZeros: usize, lhsZeroStep: usize, rhs: usize, rhsZeros: usize, rhsSums: usize, quads: bool, m: i32, n: i32, depth: i32, rowScales: usize, rowScaleStep: usize, columnScales: usize, bias: usize, low: f32, high: f32, zero: i32, dst: usize, dstStride: usize, workspace: usize): void {
-  // biome-ignore format: one call
-  run(F32, lhs, lhsStride, lhsUnsigned, lhsZeros, lhsZeroStep, rhs, rhsZeros, rhsSums, quads, m, n, depth, rowScales, rowScaleStep, columnScales, bias, low, high, zero, dst, dstStride, workspace);
-}
-// biome-ignore format: one line an export
-export function gemm_i8(lhs: usize, lhsStride: usize, lhsUnsigned: bool, lhsZeros: usize, lhsZeroStep: usize, rhs: usize, rhsZeros: usize, rhsSums: usize, quads: bool, m: i32, n: i32, depth: i32, rowScales: usize, rowScaleStep: usize, columnScales: usize, bias: usize, low: f32, high: f32, zero: i32, dst: usize, dstStride: usize, workspace: usize): void {
-  // biome-ignore format: one call
-  run(I8, lhs, lhsStride, lhsUnsigned, lhsZeros, lhsZeroStep, rhs, rhsZeros, rhsSums, quads, m, n, depth, rowScales, rowScaleStep, columnScales, bias, low, high, zero, dst, dstStride, workspace);
-}
-// biome-ignore format: one line an export
-export function gemm_u8(lhs: usize, lhsStride: usize, lhsUnsigned: bool, lhsZeros: usize, lhsZeroStep: usize, rhs: usize, rhsZeros: usize, rhsSums: usize, quads: bool, m: i32, n: i32, depth: i32, rowScales: usize, rowScaleStep: usize, columnScales: usize, bias: usize, low: f32, high: f32, zero: i32, dst: usize, dstStride: usize, workspace: usize): void {
-  // biome-ignore format: one call
-  run(U8, lhs, lhsStride, lhsUnsigned, lhsZeros, lhsZeroStep, rhs, rhsZeros, rhsSums, quads, m, n, depth, rowScales, rowScaleStep, columnScales, bias, low, high, zero, dst, dstStride, workspace);
-}
-
-// biome-ignore format: one line an export
-export function pack_rhs(src: usize, strideK: usize, strideN: usize, depth: i32, n: i32, unsigned: bool, quads: bool, dst: usize, sums: usize): void {
-  if (RELAXED && quads) packRhs<i8>(src, strideK, strideN, depth, n, unsigned, dst, sums);
-  else packRhs<i16>(src, strideK, strideN, depth, n, unsigned, dst, sums);
+export function pack_rhs(src: usize, strideK: usize, strideN: usize, depth: i32, n: i32, unsigned: bool, quads: bool, moved: i32, dst: usize, sums: usize): void {
+  if (RELAXED && quads) packRhs<i8>(src, strideK, strideN, depth, n, unsigned, moved, dst, sums);
+  else packRhs<i16>(src, strideK, strideN, depth, n, unsigned, 0, dst, sums);
 }
 
 /** Bytes of the panels that pack_rhs writes. */
 export function packed_bytes(depth: i32, n: i32, quads: bool): usize {
   const columns = <usize>(n + PANEL - 1) & ~(PANEL - 1);
   return columns * 2 * <usize>(quads ? groups<i8>(depth) * 2 : groups<i16>(depth));
+}
+
+/**
+ * What this engine's relaxed dot product makes of four products of 100 and −2, added to nothing: −800 where lanes
+ * of rhs are signed, 101 600 where they are unsigned and sums exact, 65 534 where pairs saturate.
+ */
+export function probe_dot(): i32 {
+  if (!RELAXED) return -800;
+  return i32x4.extract_lane(
+    i32x4.relaxed_dot_i8x16_i7x16_add_s(i8x16.splat(100), i8x16.splat(-2), i32x4.splat(0)),
+    0,
+  );
 }

@@ -2,7 +2,7 @@
  * Packing: both operands are laid down in the order in which the tile reads them (gemm/tile.ts).
  * What lies beyond n or beyond the depth is filled with 0, which adds nothing to any sum.
  */
-import { flip_i8x16, load8_i16x8, offset7_i8x16, ones_i16x8 } from "../lanes";
+import { flip_i8x16, ones_i16x8 } from "../lanes";
 
 /** Columns of an rhs panel. */
 export const PANEL: i32 = 8;
@@ -15,7 +15,7 @@ export function groups<L>(depth: i32): i32 {
   return sizeof<L>() == 2 ? (depth + 1) >> 1 : (depth + 3) >> 2;
 }
 
-/** How raw rhs bytes become what the tile wants: u8 → i8 by flipping bit 7, 7 bit → [0, 127] by + 64. */
+/** How raw rhs bytes become what the tile wants: u8 → i8 by flipping bit 7, then moved by an offset. */
 function recode<L>(x: v128, flip: v128, offset: v128): v128 {
   x = v128.xor(x, flip);
   return sizeof<L>() == 2 ? x : i8x16.add(x, offset);
@@ -74,14 +74,21 @@ function scatter<L>(src: usize, turns: i32, dst: usize, flip: v128, offset: v128
   }
 }
 
-/** Sums of the eight columns of a panel of quads, as stored. */
-function sumColumns(panel: usize, count: i32, sums: usize): void {
+/** Sums of the eight columns of a panel of quads as stored; a panel that was moved is unsigned. */
+function sumColumns(panel: usize, count: i32, moved: bool, sums: usize): void {
   let left = i32x4.splat(0);
   let right = left;
   const ones = ones_i16x8();
   for (; count > 0; count--, panel += 32) {
-    const a = i16x8.extadd_pairwise_i8x16_s(v128.load(panel));
-    const b = i16x8.extadd_pairwise_i8x16_s(v128.load(panel, 16));
+    let a = v128.load(panel);
+    let b = v128.load(panel, 16);
+    if (moved) {
+      a = i16x8.extadd_pairwise_i8x16_u(a);
+      b = i16x8.extadd_pairwise_i8x16_u(b);
+    } else {
+      a = i16x8.extadd_pairwise_i8x16_s(a);
+      b = i16x8.extadd_pairwise_i8x16_s(b);
+    }
     left = i32x4.add(left, i32x4.dot_i16x8_s(a, ones));
     right = i32x4.add(right, i32x4.dot_i16x8_s(b, ones));
   }
@@ -91,8 +98,8 @@ function sumColumns(panel: usize, count: i32, sums: usize): void {
 
 /**
  * rhs [depth, n], its element (k, j) at src + k · strideK + j · strideN, to panels
- * [n/8][groups][8][group] of i8. `unsigned` says that the bytes are u8; 7-bit weights for lanes i8 are
- * moved by 64. For lanes i8 the column sums of what was stored go to `sums`: i32, n rounded up to 8.
+ * [n/8][groups][8][group] of i8. `unsigned` says that the bytes are u8. For lanes i8 they are moved by `moved`
+ * (64 brings 7 bits to [0, 127]), and the column sums of what was stored go to `sums`: i32, n rounded up to 8.
  */
 export function packRhs<L>(
   src: usize,
@@ -101,13 +108,13 @@ export function packRhs<L>(
   depth: i32,
   n: i32,
   unsigned: bool,
+  moved: i32,
   dst: usize,
   sums: usize,
 ): void {
   const flip = unsigned ? flip_i8x16() : i8x16.splat(0);
-  const offset = offset7_i8x16();
+  const offset = i8x16.splat(<i8>moved);
   const flipOne = unsigned ? 0x80 : 0;
-  const offsetOne = sizeof<L>() == 2 ? 0 : 64;
   const count = groups<L>(depth);
   const bytes = <usize>count * 8 * group<L>();
   for (let j = 0; j < n; j += PANEL, src += PANEL * strideN, dst += bytes, sums += 32) {
@@ -132,33 +139,29 @@ export function packRhs<L>(
           const k = g * group<L>() + i;
           let x = 0;
           if (c < columns && k < depth) {
-            x = (<i32>load<u8>(src + k * strideK + c * strideN) ^ flipOne) + offsetOne;
+            x = (<i32>load<u8>(src + k * strideK + c * strideN) ^ flipOne) + moved;
           }
           store<u8>(at, <u8>x);
         }
       }
     }
-    if (sizeof<L>() == 1) sumColumns(dst, count, sums);
+    if (sizeof<L>() == 1) sumColumns(dst, count, moved != 0, sums);
   }
 }
 
-/** The lhs element as the tile wants it: i16 without its zero point, or i8. */
-function lhsOne<T, L>(src: usize, zero: i32): i32 {
-  const x = <i32>load<T>(src);
-  return sizeof<L>() == 2 ? x - zero : isSigned<T>() ? x : x - 128;
-}
-
 /**
- * R rows of lhs, `stride` bytes apart, to one panel [groups][R][group] of L, where only the first
- * `rows` exist: the last one stands in for those that do not, and their results are never written.
+ * Rows of lhs, `stride` bytes apart, to one panel [groups][panelRows][group] of L, where only the first `rows`
+ * exist: the last one stands in for those that do not, and their results are never written.
  *
- * Lanes i16 hold x − zero, lanes i8 hold x (u8: x − 128). `sums` receives, for each row,
- * Σ (x − zero) over the true depth: i32 [R].
+ * Bytes are flipped to i8 where they are u8. Lanes i16 hold x − zero, lanes i8 hold the flipped x.
+ * `sums` receives, for each row, Σ (x − zero) over the true depth: i32 [panelRows].
  */
-export function packLhs<T, R, L>(
+export function packLhs<L>(
   src: usize,
   stride: usize,
+  unsigned: bool,
   rows: i32,
+  panelRows: i32,
   depth: i32,
   zeros: usize,
   zeroStep: usize,
@@ -166,46 +169,46 @@ export function packLhs<T, R, L>(
   sums: usize,
 ): void {
   const ones = ones_i16x8();
-  const flip = isSigned<T>() ? i8x16.splat(0) : flip_i8x16();
-  const apart: usize = sizeof<R>() * 4;
-  for (let r = 0; r < <i32>sizeof<R>(); r++, dst += 4, sums += 4) {
+  const flip = unsigned ? flip_i8x16() : i8x16.splat(0);
+  const flipOne = unsigned ? 0x80 : 0;
+  const apart = <usize>panelRows * 4;
+  for (let r = 0; r < panelRows; r++, dst += 4, sums += 4) {
     const row = src + <usize>min(r, rows - 1) * stride;
-    const zero = load<i32>(zeros + <usize>min(r, rows - 1) * zeroStep);
+    // the zero point moves with the bytes that were flipped
+    const zero = load<i32>(zeros + <usize>min(r, rows - 1) * zeroStep) - flipOne;
     const zero_i16x8 = i16x8.splat(<i16>zero);
     let sum_i32x4 = i32x4.splat(0);
     let at = dst;
     let k = 0;
-    if (sizeof<L>() == 2) {
-      for (; k + 8 <= depth; k += 8, at += 4 * apart) {
-        const x = i16x8.sub(load8_i16x8<T>(row + k), zero_i16x8);
-        sum_i32x4 = i32x4.add(sum_i32x4, i32x4.dot_i16x8_s(x, ones));
-        v128.store32_lane(at, x, 0);
-        v128.store32_lane(at + apart, x, 1);
-        v128.store32_lane(at + 2 * apart, x, 2);
-        v128.store32_lane(at + 3 * apart, x, 3);
+    for (const step = 4 * group<L>(); k + step <= depth; k += step, at += 4 * apart) {
+      let x: v128;
+      let sum_i16x8: v128;
+      if (sizeof<L>() == 2) {
+        x = i16x8.extend_low_i8x16_s(v128.xor(v128.load64_zero(row + k), flip));
+        x = i16x8.sub(x, zero_i16x8);
+        sum_i16x8 = x;
+      } else {
+        x = v128.xor(v128.load(row + k), flip);
+        sum_i16x8 = i16x8.extadd_pairwise_i8x16_s(x);
       }
-    } else {
-      for (; k + 16 <= depth; k += 16, at += 4 * apart) {
-        const x = v128.xor(v128.load(row + k), flip);
-        const sum_i16x8 = i16x8.extadd_pairwise_i8x16_s(x);
-        sum_i32x4 = i32x4.add(sum_i32x4, i32x4.dot_i16x8_s(sum_i16x8, ones));
-        v128.store32_lane(at, x, 0);
-        v128.store32_lane(at + apart, x, 1);
-        v128.store32_lane(at + 2 * apart, x, 2);
-        v128.store32_lane(at + 3 * apart, x, 3);
-      }
+      sum_i32x4 = i32x4.add(sum_i32x4, i32x4.dot_i16x8_s(sum_i16x8, ones));
+      v128.store32_lane(at, x, 0);
+      v128.store32_lane(at + apart, x, 1);
+      v128.store32_lane(at + 2 * apart, x, 2);
+      v128.store32_lane(at + 3 * apart, x, 3);
     }
     let sum = i32x4.extract_lane(sum_i32x4, 0) + i32x4.extract_lane(sum_i32x4, 1);
     sum += i32x4.extract_lane(sum_i32x4, 2) + i32x4.extract_lane(sum_i32x4, 3);
+    const left = sizeof<L>() == 2 ? zero : 0;
     for (; k < depth; k += group<L>(), at += apart) {
       for (let i = 0; i < group<L>(); i++) {
-        const x = k + i < depth ? lhsOne<T, L>(row + k + i, zero) : 0;
+        let x = 0;
+        if (k + i < depth) x = <i32>(<i8>(load<u8>(row + k + i) ^ flipOne)) - left;
         store<L>(at + i * sizeof<L>(), <L>x);
         sum += x;
       }
     }
-    // lanes i8 were summed as stored: bring the sum to x − zero
-    if (sizeof<L>() == 1) sum += depth * ((isSigned<T>() ? 0 : 128) - zero);
-    store<i32>(sums, sum);
+    // lanes i8 were summed with their zero point: take it out
+    store<i32>(sums, sizeof<L>() == 1 ? sum - depth * zero : sum);
   }
 }

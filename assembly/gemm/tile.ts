@@ -1,6 +1,6 @@
 /**
  * The tile: R rows by 8 columns of accumulators, kept in registers over the whole depth.
- * It is written for two lanes L of lhs, which differ in how many k fill 32 bits, a group:
+ * It is written for the lanes L of lhs, which differ in how many k fill 32 bits, a group:
  *
  *              rhs panel: 8 columns, a group of k each   one turn of the loop (a group of k):
  *              ┌─────────────────────────────┐
@@ -13,7 +13,8 @@
  *
  *   L     group   lhs panel            rhs panel
  *   i16   2 k     [k/2][R][2] i16      [k/2][8][2] i8         every 8-bit weight, every build
- *   i8    4 k     [k/4][R][4] i8       [k/4][8][4] in [0,127] 7-bit weights, relaxed build
+ *   i8    4 k     [k/4][R][4] i8       [k/4][8][4] in [0,127] 7-bit weights, relaxed build, two steps
+ *   u8    4 k     the same             the same               the same in one instruction
  *
  * The ranges that make it exact stand at `dot_i32x4`; the packer guarantees them.
  *
