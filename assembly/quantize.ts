@@ -125,3 +125,109 @@ export function quantize_f32_i8(src: usize, dst: usize, outer: i32, channels: i3
 export function quantize_f32_u8(src: usize, dst: usize, outer: i32, channels: i32, inner: i32, scales: usize, zeros: usize, low: i32, high: i32): void {
   quantize<u8>(src, dst, outer, channels, inner, scales, zeros, low, high);
 }
+
+/** Bits of `rule`: where a profile parts from the rule above (src/profile.ts says which profile sets which). */
+const MULTIPLY = 1;
+const AWAY = 2;
+const WRAP = 4;
+
+/** The f32 before 0.5. Half itself would carry 0.49999997 over to 1. */
+const ALMOST_HALF: f32 = 0.49999997;
+
+/**
+ * Four values by a rule:
+ *
+ *   default    clamp(round((x − start) / scale) + zero, low, high)
+ *   MULTIPLY   (x − start) · scale, which holds the reciprocal
+ *   AWAY       ties away from zero: trunc(x + copysign(0.49999997, x))
+ *   WRAP       trunc((x − start) / scale + zero) modulo 256, for what fits i32
+ */
+function quantizeFourBy(
+  x: v128,
+  start: v128,
+  scale: v128,
+  zero: v128,
+  low: v128,
+  high: v128,
+  rule: i32,
+): v128 {
+  x = f32x4.sub(x, start);
+  x = rule & MULTIPLY ? f32x4.mul(x, scale) : f32x4.div(x, scale);
+  if (rule & WRAP) return i32x4.trunc_sat_f32x4_s(f32x4.add(x, f32x4.convert_i32x4_s(zero)));
+  const limit = limit_f32x4();
+  x = v128.and(x, f32x4.eq(x, x));
+  x = f32x4.pmin(limit, f32x4.pmax(f32x4.neg(limit), x));
+  x =
+    rule & AWAY
+      ? f32x4.add(x, v128.bitselect(x, f32x4.splat(ALMOST_HALF), f32x4.splat(-0.0)))
+      : f32x4.nearest(x);
+  const q = i32x4.add(i32x4.trunc_sat_f32x4_s(x), zero);
+  return i32x4.min_s(i32x4.max_s(q, low), high);
+}
+
+/** One run by a rule, four values at a time for i8 and u8 alike: small rather than at full speed. */
+function quantizeRunBy(
+  src: usize,
+  dst: usize,
+  n: i32,
+  starts: usize,
+  scales: usize,
+  zeros: usize,
+  across: bool,
+  low: v128,
+  high: v128,
+  rule: i32,
+): void {
+  let start = v128.load32_splat(starts);
+  let scale = v128.load32_splat(scales);
+  let zero = v128.load32_splat(zeros);
+  for (; n > 0; n -= 4, src += 16, dst += 4) {
+    if (across) {
+      start = v128.load(starts);
+      scale = v128.load(scales);
+      zero = v128.load(zeros);
+      starts += 16;
+      scales += 16;
+      zeros += 16;
+    }
+    const q = quantizeFourBy(v128.load(src), start, scale, zero, low, high, rule);
+    const bytes = i8x16.shuffle(q, q, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
+    if (n >= 4) {
+      v128.store32_lane(dst, bytes, 0);
+    } else {
+      for (let j = 0, rest = i32x4.extract_lane(bytes, 0); j < n; j++, rest >>= 8) {
+        store<u8>(dst + j, <u8>rest);
+      }
+    }
+  }
+}
+
+/** The rules of the profiles beside the default. `starts` (f32) has one entry a channel, as scales and zeros. */
+export function quantize_rule_f32(
+  src: usize,
+  dst: usize,
+  outer: i32,
+  channels: i32,
+  inner: i32,
+  starts: usize,
+  scales: usize,
+  zeros: usize,
+  low: i32,
+  high: i32,
+  rule: i32,
+): void {
+  const across = inner == 1;
+  const runs = across ? 1 : channels;
+  const length = across ? channels : inner;
+  const lows = i32x4.splat(low);
+  const highs = i32x4.splat(high);
+  for (let o = 0; o < outer; o++) {
+    for (let c = 0; c < runs; c++) {
+      const at = (<usize>c) << 2;
+      // biome-ignore format: one call
+      quantizeRunBy(src, dst, length, starts + at, scales + at, zeros + at, across, lows, highs, rule);
+      src += (<usize>length) << 2;
+      dst += length;
+    }
+  }
+}

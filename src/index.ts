@@ -87,7 +87,19 @@ export {
   type Range,
   type SchemeOptions,
 } from "./params.ts";
-export { quantize, type ShapeOption } from "./quantize.ts";
+export {
+  chooseProfileParams,
+  type Profile,
+  type ProfileOptions,
+  type ProfileParams,
+  type Rounding,
+} from "./profile.ts";
+export {
+  type QuantizeOptions,
+  type QuantizeParams,
+  quantize,
+  type ShapeOption,
+} from "./quantize.ts";
 export { type ChannelExtremes, type Extremes, minMax } from "./reduce.ts";
 export { type RequantizeParams, requantize } from "./requantize.ts";
 export {

@@ -94,7 +94,7 @@ export function checkZero(argument: string, value: unknown, dtype: QuantizedDTyp
 const NO_ZERO = [0, 0] as const;
 
 /** One checked value a channel: a single number is spread. */
-export function perChannel<A extends Float32Array | Int32Array>(
+export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
   argument: string,
   value: unknown,
   channels: number,

@@ -1,10 +1,27 @@
 /** Real values to 8-bit integers: with given parameters, or with a range taken from the data. */
-import { checkObject, checkOneOf, checkShape, countOf, rangeFault } from "./check.ts";
-import { QUANTIZED_DTYPES, type QuantizedDType } from "./dtype.ts";
-import { type Data, framed, type InKind, type Operand, operand, target } from "./frame.ts";
+import {
+  checkNumber,
+  checkObject,
+  checkOneOf,
+  checkShape,
+  countOf,
+  rangeFault,
+  typeFault,
+} from "./check.ts";
+import { limitsOf, QUANTIZED_DTYPES, type QuantizedDType } from "./dtype.ts";
+import {
+  type Data,
+  type Frame,
+  framed,
+  type InKind,
+  type Operand,
+  operand,
+  target,
+} from "./frame.ts";
 import { type Bytelane, checkLane } from "./lane.ts";
-import { checkParams, placeParams } from "./layout.ts";
+import { checkParams, type Layout, perChannel, placeParams } from "./layout.ts";
 import type { QuantizationParams } from "./params.ts";
+import { PROFILES, type Profile, ruleOf } from "./profile.ts";
 import { Tensor } from "./tensor.ts";
 
 export interface ShapeOption<Out> {
@@ -23,18 +40,30 @@ export function shapeOf(source: Operand, shape: readonly number[] | undefined): 
   return shape;
 }
 
+export interface QuantizeParams<D extends QuantizedDType> extends QuantizationParams {
+  readonly dtype?: D;
+  /** Of the profile sentence-transformers: the real value at the least integer; one, or one a channel. */
+  readonly start?: number | Float32Array;
+}
+
+export interface QuantizeOptions<Out> extends ShapeOption<Out> {
+  /** By whose rule. The table of `Profile` says what each does. Default "onnx". */
+  readonly profile?: Profile;
+}
+
 /**
  * q = clamp(round(x / scale) + zeroPoint, low, high), ties to even: the rule of ONNX QuantizeLinear
- * (docs/math.md, 1). NaN becomes the zero point, ±Infinity saturates. Per tensor, or per channel along any axis.
+ * (docs/math.md, 1), or that of another profile. NaN becomes the zero point, ±Infinity saturates. Per tensor, or
+ * per channel along any axis.
  *
  * Errors: x that is not f32, a scale that is not positive and finite, a zero point outside the type, arrays of
- * another length than the axis, an `out` of another type or length.
+ * another length than the axis, an `out` of another type or length, parameters that the profile does not have.
  */
 export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">(
   lane: Bytelane,
   x: X,
-  params: QuantizationParams & { readonly dtype?: D },
-  options: ShapeOption<Data<D>> = {},
+  params: QuantizeParams<D>,
+  options: QuantizeOptions<Data<D>> = {},
 ): InKind<X, D> {
   checkLane(lane);
   const source = operand(lane, "x", x, ["f32"]);
@@ -42,15 +71,107 @@ export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">
   checkObject("params", params);
   const dtype = checkOneOf("params.dtype", params.dtype ?? "i8", QUANTIZED_DTYPES) as D;
   const layout = checkParams(params, shape, dtype);
+  const rule = checkRule(params, layout, options.profile ?? "onnx", dtype);
   const result = target(lane, options.out, dtype, shape, x instanceof Tensor);
   return framed(lane, (frame) => {
     const src = frame.read(source);
-    const { scales, zeros } = placeParams(lane, frame, layout);
     const { address, value } = frame.write(result);
+    if (rule !== undefined) {
+      quantizeBy(lane, frame, src, address, layout, rule);
+      return value as InKind<X, D>;
+    }
+    const { scales, zeros } = placeParams(lane, frame, layout);
     const kernel = dtype === "i8" ? lane.kernels.quantize_f32_i8 : lane.kernels.quantize_f32_u8;
     const { extent, low, high } = layout;
     const { outer, channels, inner } = extent;
     kernel(src, address, outer, channels, inner, scales, zeros, low, high);
     return value as InKind<X, D>;
   });
+}
+
+/** What the kernel of the other profiles takes, one entry a channel. */
+interface Rule {
+  readonly starts: Float32Array;
+  /** Or their reciprocals. */
+  readonly scales: Float32Array;
+  readonly zeros: Int32Array;
+  readonly bits: number;
+}
+
+/** The rule of a profile beside the default; parameters that a profile lacks are errors. */
+function checkRule<D extends QuantizedDType>(
+  params: QuantizeParams<D>,
+  layout: Layout,
+  profile: Profile,
+  dtype: D,
+): Rule | undefined {
+  const { start } = params;
+  if (profile === "onnx" && start === undefined) return undefined;
+  const { bits, multiplies, wraps, zeroed } = ruleOf(
+    checkOneOf("options.profile", profile, PROFILES),
+  );
+  if (!wraps && start !== undefined) {
+    throw typeFault("params.start", `nothing for the profile ${profile}`, start);
+  }
+  const [least, greatest] = limitsOf(dtype);
+  if (wraps && (layout.low !== least || layout.high !== greatest)) {
+    throw rangeFault("params.low and high", "the limits of the type, since this profile wraps", [
+      layout.low,
+      layout.high,
+    ]);
+  }
+  const { channels } = layout.extent;
+  const zeros = perChannel("params.zeroPoint", layout.zeros, channels, asItIs, Int32Array);
+  if (zeroed && zeros.some((zero) => zero !== 0)) {
+    throw rangeFault("params.zeroPoint", `0 for the profile ${profile}`, params.zeroPoint);
+  }
+  return {
+    starts: perChannel("params.start", wraps ? start : 0, channels, checkFinite, Float32Array),
+    scales: perChannel(
+      "params.scale",
+      layout.scales,
+      channels,
+      multiplies ? reciprocal : asItIs,
+      Float32Array,
+    ),
+    zeros,
+    bits,
+  };
+}
+
+function asItIs(_: string, value: unknown): number {
+  return value as number;
+}
+
+function checkFinite(argument: string, value: unknown): number {
+  const number = Math.fround(checkNumber(argument, value));
+  if (!Number.isFinite(number)) throw rangeFault(argument, "a finite 32-bit float", value);
+  return number;
+}
+
+function reciprocal(argument: string, scale: unknown): number {
+  const inverse = Math.fround(1 / (scale as number));
+  if (!Number.isFinite(inverse)) {
+    throw rangeFault(argument, "a scale whose reciprocal is a finite 32-bit float", scale);
+  }
+  return inverse;
+}
+
+/** One call by the rule of a profile. */
+function quantizeBy(
+  lane: Bytelane,
+  frame: Frame,
+  src: number,
+  dst: number,
+  layout: Layout,
+  rule: Rule,
+): void {
+  const { extent, low, high } = layout;
+  lane.kernels.quantize_rule_f32(
+    ...([src, dst, extent.outer, extent.channels, extent.inner] as const),
+    frame.place("f32", rule.starts),
+    frame.place("f32", rule.scales),
+    frame.place("i32", rule.zeros),
+    ...([low, high, rule.bits] as const),
+  );
 }

@@ -1,16 +1,28 @@
-import { checkInteger, checkObject, checkOneOf, checkScale } from "./check.ts";
+/** Accumulators to 8-bit integers, with a multiplier in f32 or in fixed point. */
+import {
+  checkInteger,
+  checkNumber,
+  checkObject,
+  checkOneOf,
+  checkScale,
+  rangeFault,
+} from "./check.ts";
 import { limitsOf, QUANTIZED_DTYPES, type QuantizedDType } from "./dtype.ts";
-import { type Data, framed, type InKind, operand, target } from "./frame.ts";
+import { type Data, type Frame, framed, type InKind, operand, target } from "./frame.ts";
 import { type Bytelane, checkLane } from "./lane.ts";
 import { extentOf, perChannel } from "./layout.ts";
+import { fixedPoint, fixedShifts, ROUNDINGS, type Rounding } from "./profile.ts";
 import { type ShapeOption, shapeOf } from "./quantize.ts";
 import { Tensor } from "./tensor.ts";
 
 export interface RequantizeParams<D extends QuantizedDType> {
   /** Element type of the result. Default "i8". */
   readonly dtype?: D;
-  /** Scale of the accumulator over scale of the result; one, or one a channel along `axis`. */
-  readonly multiplier: number | Float32Array;
+  /**
+   * Scale of the accumulator over scale of the result; one, or one a channel along `axis`. In fixed point it is
+   * taken as f64: give the quotient unrounded.
+   */
+  readonly multiplier: number | Float32Array | Float64Array;
   /** Added to the accumulator; one, or one a channel. acc + bias must fit i32. Default 0. */
   readonly bias?: number | Int32Array;
   readonly axis?: number;
@@ -19,11 +31,17 @@ export interface RequantizeParams<D extends QuantizedDType> {
   /** Integer clamp of the result. Default: the type's limits. */
   readonly low?: number;
   readonly high?: number;
+  /**
+   * "float" multiplies in f32, ties to even, as ONNX Runtime, PyTorch and XNNPACK do. The other two are integer
+   * arithmetic with a multiplier of 31 bits: "fixed-double" rounds twice, as TensorFlow Lite's own kernels and
+   * gemmlowp do, "fixed-single" once, as ruy does. Default "float".
+   */
+  readonly rounding?: Rounding;
 }
 
 /**
  * q = clamp(round((acc + bias) · multiplier) + zeroPoint, low, high), ties to even, the product in f32: how
- * ONNX Runtime requantizes (docs/math.md, 8).
+ * ONNX Runtime requantizes (docs/math.md, 8). `params.rounding` offers fixed point.
  */
 export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8">(
   lane: Bytelane,
@@ -41,24 +59,71 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
   const low = checkInteger("params.low", params.low ?? least, least, greatest);
   const high = checkInteger("params.high", params.high ?? greatest, low, greatest);
   const { outer, channels, inner } = extentOf("params.axis", shape, params.axis);
-  const multipliers = perChannel(
-    "params.multiplier",
-    params.multiplier,
-    channels,
-    checkScale,
-    Float32Array,
-  );
+  const rounding = checkOneOf("params.rounding", params.rounding ?? "float", ROUNDINGS);
+  const multipliers = checkMultipliers(params.multiplier, channels, rounding);
   const bias = perChannel("params.bias", params.bias ?? 0, channels, checkI32, Int32Array);
   const result = target(lane, options.out, dtype, shape, acc instanceof Tensor);
   return framed(lane, (frame) => {
     const src = frame.read(source);
     const b = frame.place("i32", bias);
-    const m = frame.place("f32", multipliers);
+    const m = placeMultipliers(frame, multipliers);
     const { address, value } = frame.write(result);
-    const kernel = dtype === "i8" ? lane.kernels.requantize_i32_i8 : lane.kernels.requantize_i32_u8;
-    kernel(src, address, outer, channels, inner, b, m, zero, low, high);
+    const { kernels } = lane;
+    const common = [src, address, outer, channels, inner, b] as const;
+    if (m.shifts !== undefined) {
+      kernels.requantize_fixed(...common, m.multipliers, m.shifts, zero, low, high);
+    } else {
+      const kernel = dtype === "i8" ? kernels.requantize_i32_i8 : kernels.requantize_i32_u8;
+      kernel(...common, m.multipliers, zero, low, high);
+    }
     return value as InKind<X, D>;
   });
+}
+
+/** f32 multipliers, or significands with their shifts. */
+type Multipliers =
+  | { readonly floats: Float32Array }
+  | { readonly significands: Int32Array; readonly shifts: Int32Array };
+
+function checkMultipliers(
+  multiplier: number | Float32Array | Float64Array,
+  channels: number,
+  rounding: Rounding,
+): Multipliers {
+  const name = "params.multiplier";
+  if (rounding === "float") {
+    return { floats: perChannel(name, multiplier, channels, checkScale, Float32Array) };
+  }
+  const reals = perChannel(name, multiplier, channels, checkPositive, Float64Array);
+  const significands = new Int32Array(channels);
+  const shifts = new Int32Array(channels);
+  for (let c = 0; c < channels; c++) {
+    const { significand, exponent } = fixedPoint(name, reals[c]);
+    significands[c] = significand;
+    shifts[c] = fixedShifts(exponent, rounding);
+  }
+  return { significands, shifts };
+}
+
+function placeMultipliers(
+  frame: Frame,
+  multipliers: Multipliers,
+): { multipliers: number; shifts: number | undefined } {
+  if ("floats" in multipliers) {
+    return { multipliers: frame.place("f32", multipliers.floats), shifts: undefined };
+  }
+  return {
+    multipliers: frame.place("i32", multipliers.significands),
+    shifts: frame.place("i32", multipliers.shifts),
+  };
+}
+
+function checkPositive(argument: string, value: unknown): number {
+  const number = checkNumber(argument, value);
+  if (!(number > 0 && number < Number.POSITIVE_INFINITY)) {
+    throw rangeFault(argument, "a positive, finite number", value);
+  }
+  return number;
 }
 
 function checkI32(argument: string, value: unknown): number {
