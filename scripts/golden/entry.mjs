@@ -1,0 +1,31 @@
+/** The entry `bytelane/conformance`: src/conformance.ts with the golden vectors in it, as options for esbuild. */
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
+
+function goldenSuites() {
+  const folder = path.join(root, "test", "golden");
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".golden.json"))
+    .sort()
+    .map((name) => JSON.parse(readFileSync(path.join(folder, name), "utf8")));
+}
+
+/** The library stays a module of its own: an instance belongs to the one that made it. */
+const beside = {
+  name: "the library beside",
+  setup(build) {
+    build.onResolve({ filter: /^\.\/index\.ts$/ }, () => ({ path: "./index.js", external: true }));
+  },
+};
+
+export function conformanceEntry() {
+  return {
+    entryPoints: [path.join(root, "src", "conformance.ts")],
+    outfile: path.join(root, "dist", "conformance.js"),
+    define: { GOLDEN: JSON.stringify(goldenSuites()) },
+    plugins: [beside],
+  };
+}
