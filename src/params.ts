@@ -73,7 +73,8 @@ const f = Math.fround;
 function roundHalfEven(x: number): number {
   const floor = Math.floor(x);
   const rest = x - floor;
-  if (rest !== 0.5) return Math.round(x);
+  // + 0: what rounds to −0 is the integer 0
+  if (rest !== 0.5) return Math.round(x) + 0;
   return floor % 2 === 0 ? floor : floor + 1;
 }
 

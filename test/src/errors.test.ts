@@ -1,0 +1,123 @@
+/**
+ * Every error of the wrapper: its kind and its exact text, each once. The last test reads the source and asks that
+ * every place which can throw has thrown here, so that no message goes untested.
+ */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { createBytelaneSync, matmul, quantize, tensor } from "../../src/index.ts";
+import type { Case } from "./errors/case.ts";
+import { elementwise } from "./errors/elementwise.ts";
+import { handles } from "./errors/handles.ts";
+import { products } from "./errors/products.ts";
+import { expectSame } from "./samples.ts";
+
+Error.stackTraceLimit = 50;
+
+const SOURCE = fileURLToPath(new URL("../../src/", import.meta.url));
+
+/** "file:line:column" of every call under src/ that stood on the stack of an error. */
+const thrown = new Set<string>();
+
+function remember(error: Error): void {
+  for (const [, place] of (error.stack ?? "").matchAll(/src\/([\w/]+\.ts:\d+:\d+)/g)) {
+    thrown.add(place);
+  }
+}
+
+const lane = createBytelaneSync();
+
+function check([kind, message, call]: Case): void {
+  const used = lane.bytesUsed;
+  let error: Error | undefined;
+  try {
+    call(lane);
+  } catch (fault) {
+    error = fault as Error;
+  }
+  expect(`${error?.constructor.name}: ${error?.message}`).toBe(`${kind}: ${message}`);
+  expect(lane.bytesUsed, "bytes in use").toBe(used);
+  remember(error as Error);
+}
+
+describe.each([
+  ["handles", handles],
+  ["elementwise operations", elementwise],
+  ["products", products],
+] as const)("errors of %s", (_, cases) => {
+  it.each(cases.map((each) => [each[1], each] as const))("%s", (_, each) => check(each));
+});
+
+describe("an error", () => {
+  it("comes before anything is written", () => {
+    const x = Float32Array.of(1, 2);
+    const out = Int8Array.of(42, 43);
+    expect(() => quantize(lane, x, { scale: -1 }, { out })).toThrow();
+    expect(() => quantize(lane, x, { scale: Float32Array.of(1, 0), axis: 0 }, { out })).toThrow();
+    expectSame(out, [42, 43]);
+    const sums = new Int32Array(4).fill(7);
+    const data = new Int8Array(4);
+    const sizes = { m: 2, n: 2, depth: 2, out: sums };
+    expect(() => matmul(lane, { data }, { data }, { ...sizes, bias: new Int32Array(1) })).toThrow();
+    expect(() => matmul(lane, { data }, { data, scale: 0 }, sizes)).toThrow();
+    expectSame(sums, [7, 7, 7, 7]);
+  });
+
+  it("leaves the instance as it was", () => {
+    using x = tensor(lane, "f32", [2], [1, 2]);
+    expect(() => quantize(lane, x, { scale: 0 })).toThrow();
+    using q = quantize(lane, x, { scale: 1 });
+    expectSame(q.data, [1, 2]);
+  });
+});
+
+/** Files whose messages are all in the cases above. */
+const LISTED = [
+  ...["check", "clamp", "dequantize", "dynamic", "frame", "gemm", "lane", "layout", "linear"],
+  ...["memory", "params", "quantize", "reduce", "requantize", "select", "tensor"],
+].map((name) => `${name}.ts`);
+
+/** Files and folders whose messages stand in a test of their own. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  "instance.ts": "instance.test.ts",
+  "calibration/": "calibration.test.ts",
+};
+
+/** Calls that cannot fail: their arguments are the library's own. */
+const SAFE = [
+  'target(lane, undefined, "',
+  "target(lane, undefined, epilogue.result",
+  'extentOf("params.axis", shape, undefined)',
+  'checkEpilogue(lane, { result: "f32" }, count)',
+];
+
+/** Places that throw, or that call what throws in the name of one of their arguments. */
+function placesOf(file: string): { place: string; text: string }[] {
+  const lines = readFileSync(SOURCE + file, "utf8").split("\n");
+  const calls =
+    /(?<!function )\b(?:typeFault|rangeFault|fault|check[A-Z]\w*|operand|perChannel|target|shapeOf|extentOf)\(|\bnew (?:Type|Range)?Error\(/g;
+  return lines.flatMap((line, i) => {
+    if (/^\s*(\*|\/\/|\/\*)/.test(line)) return [];
+    return [...line.matchAll(calls)]
+      .filter(({ index }) => !SAFE.some((call) => line.startsWith(call, index)))
+      .map(({ index }) => ({ place: `${file}:${i + 1}:${index + 1}`, text: line.trim() }));
+  });
+}
+
+describe("the list of errors", () => {
+  it("is complete: every place in src that can throw has thrown", () => {
+    const silent = LISTED.flatMap(placesOf).filter(({ place }) => !thrown.has(place));
+    expect(silent, "no case in test/src/errors/ gets here").toEqual([]);
+  });
+
+  it("knows every file that has errors", () => {
+    const known = [...LISTED, ...Object.keys(ELSEWHERE)];
+    const unknown = readdirSync(SOURCE, { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".ts") && placesOf(file).length > 0)
+      .filter((file) => !known.some((name) => file.startsWith(name)));
+    expect(unknown, "neither in test/src/errors/ nor in a test of its own").toEqual([]);
+    for (const test of Object.values(ELSEWHERE)) {
+      expect(existsSync(new URL(test, import.meta.url)), test).toBe(true);
+    }
+  });
+});
