@@ -23,6 +23,13 @@ export function createBytelaneSync(options: BytelaneOptions = {}): Bytelane {
 }
 
 export {
+  type PackedBits,
+  type PackedOptions,
+  packBits,
+  type UnpackOptions,
+  unpackBits,
+} from "./bits.ts";
+export {
   createObserver,
   type HistogramOptions,
   loadObserver,
@@ -69,7 +76,25 @@ export {
   packMatrix,
   type RightSide,
 } from "./gemm.ts";
+export { type Float16Values, fromHalf, type Halves, toHalf } from "./half.ts";
 export type { BytelaneOptions } from "./instance.ts";
+export {
+  createInt4Layer,
+  type Int4Input,
+  type Int4Inputs,
+  type Int4Layer,
+  type Int4LayerOptions,
+  runInt4,
+} from "./int4/layer.ts";
+export {
+  type BlockSize,
+  bitsPerWeight,
+  type Int4Matrix,
+  type Int4Options,
+  quantizeInt4,
+} from "./int4/matrix.ts";
+export { createMoments, type InputMoments } from "./int4/moments.ts";
+export { createInt4Table, dequantizeInt4, gatherInt4, type Int4Table } from "./int4/table.ts";
 export { type Bytelane, type Report, scope, type Tier } from "./lane.ts";
 export {
   type Activation,

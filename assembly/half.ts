@@ -1,0 +1,87 @@
+/**
+ * f32 ↔ f16 (IEEE binary16), four elements at a time.                        docs/formats.md
+ *
+ * To f16: to nearest, ties to even; what exceeds 65 504 by half a step or more is ±Infinity, denormals are
+ * kept, every NaN becomes 0x7e00 with its sign. To f32: exact, a NaN keeps its sign and payload.
+ */
+
+/**
+ *   0  2^112    moves the exponent of f16 to that of f32
+ *  16  2^-110   with 2^112 a factor of 4 that overflows where f16 does
+ *  32  65 536   the first value whose exponent is that of f16's Infinity
+ *  48  the exponent of f32's Infinity
+ *  64  0x8fffffff clears the copies of the sign between bits 28 and 31
+ */
+const CONSTANTS = memory.data<u32>(
+  [
+    0x77800000, 0x77800000, 0x77800000, 0x77800000, 0x08800000, 0x08800000, 0x08800000, 0x08800000,
+    0x47800000, 0x47800000, 0x47800000, 0x47800000, 0x7f800000, 0x7f800000, 0x7f800000, 0x7f800000,
+    0x8fffffff, 0x8fffffff, 0x8fffffff, 0x8fffffff,
+  ],
+  16,
+);
+
+/** Four finite f16, in lanes with their sign extended, as f32: exact, denormals too. */
+export function finite_f32x4(half_i32x4: v128): v128 {
+  const bits = v128.and(i32x4.shl(half_i32x4, 13), v128.load(CONSTANTS, 64));
+  return f32x4.mul(bits, v128.load(CONSTANTS));
+}
+
+function widen(half_i32x4: v128): v128 {
+  const x = finite_f32x4(half_i32x4);
+  const special = f32x4.ge(f32x4.abs(x), v128.load(CONSTANTS, 32));
+  return v128.or(x, v128.and(special, v128.load(CONSTANTS, 48)));
+}
+
+/** One to three reals at an address, with zeros behind them. */
+export function load3_f32x4(src: usize, n: i32): v128 {
+  let x = v128.load32_zero(src);
+  if (n > 1) x = v128.load32_lane(src, x, 1, 4);
+  if (n > 2) x = v128.load32_lane(src, x, 2, 8);
+  return x;
+}
+
+/**
+ * Four f32 as f16, in the low 64 bits. The addition rounds at the last bit of f16: `bias` has the
+ * exponent of x moved by 15, at least that of the smallest normal f16, so that the sum keeps ten bits of the
+ * mantissa. After M. Dukhan's FP16 library, fp16_ieee_from_fp32_value (MIT).
+ */
+function narrowHalves(x: v128): v128 {
+  const twice = i32x4.shl(x, 1);
+  const bias = i32x4.max_u(v128.and(twice, i32x4.splat(0xff000000)), i32x4.splat(0x71000000));
+  const least = i32x4.add(i32x4.shr_u(bias, 1), i32x4.splat(0x07800000));
+  const scaled = f32x4.mul(f32x4.mul(f32x4.abs(x), v128.load(CONSTANTS)), v128.load(CONSTANTS, 16));
+  const sum = f32x4.add(scaled, least);
+  const magnitude = i32x4.add(
+    v128.and(i32x4.shr_u(sum, 13), i32x4.splat(0x7c00)),
+    v128.and(sum, i32x4.splat(0x0fff)),
+  );
+  const notNumber = i32x4.gt_u(twice, i32x4.splat(0xff000000));
+  const sign = v128.and(i32x4.shr_u(x, 16), i32x4.splat(0x8000));
+  const half = v128.or(sign, v128.bitselect(i32x4.splat(0x7e00), magnitude, notNumber));
+  return i16x8.narrow_i32x4_u(half, half);
+}
+
+export function convert_f32_f16(src: usize, dst: usize, n: i32): void {
+  for (; n > 0; n -= 4, src += 16, dst += 8) {
+    const x = n >= 4 ? v128.load(src) : load3_f32x4(src, n);
+    const halves = narrowHalves(x);
+    if (n >= 4) {
+      v128.store64_lane(dst, halves, 0);
+      continue;
+    }
+    v128.store16_lane(dst, halves, 0);
+    if (n > 1) v128.store16_lane(dst, halves, 1, 2);
+    if (n > 2) v128.store16_lane(dst, halves, 2, 4);
+  }
+}
+
+export function convert_f16_f32(src: usize, dst: usize, n: i32): void {
+  const end = dst + ((<usize>n) << 2);
+  for (const stop = dst + ((<usize>n & ~3) << 2); dst < stop; dst += 16, src += 8) {
+    v128.store(dst, widen(v128.load16x4_s(src)));
+  }
+  for (; dst < end; dst += 4, src += 2) {
+    v128.store32_lane(dst, widen(i32x4.splat(<i32>load<i16>(src))), 0);
+  }
+}

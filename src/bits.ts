@@ -1,0 +1,71 @@
+/** Codes of 4 or 2 bits, packed into bytes with the first code in the lowest bits, as ONNX has them. */
+import { checkInteger, checkOneOf, rangeFault } from "./check.ts";
+import { type Data, framed, operand } from "./frame.ts";
+import { type Bytelane, checkLane } from "./lane.ts";
+import { Tensor } from "./tensor.ts";
+
+/** Bits of a packed code. */
+export type PackedBits = 2 | 4;
+
+export interface PackedOptions {
+  /** Default 4. */
+  readonly bits?: PackedBits;
+}
+
+export interface UnpackOptions<S extends boolean> extends PackedOptions {
+  /** Two's complement codes, to an Int8Array; else codes from 0 on, to a Uint8Array. Default false. */
+  readonly signed?: S;
+}
+
+/**
+ * Packs codes, signed or not, of which the low bits count: two a byte for 4 bits, four a byte for 2. The last byte is
+ * filled up with zeros.
+ *
+ * Errors: a code that the bits do not hold.
+ */
+export function packBits(
+  lane: Bytelane,
+  codes: Data<"i8" | "u8">,
+  options: PackedOptions = {},
+): Uint8Array {
+  checkLane(lane);
+  const source = operand(lane, "codes", codes, ["i8", "u8"]);
+  const bits = checkOneOf("options.bits", options.bits ?? 4, [2, 4] as const);
+  const low = source.dtype === "i8" ? -(2 ** (bits - 1)) : 0;
+  const high = low + 2 ** bits - 1;
+  const values = codes instanceof Tensor ? codes.data : codes;
+  for (const code of values) {
+    if (code < low || code > high) throw rangeFault("codes", `codes in [${low}, ${high}]`, code);
+  }
+  const bytes = Math.ceil((source.length * bits) / 8);
+  return framed(lane, (frame) => {
+    const src = frame.read(source);
+    const dst = frame.room(bytes);
+    lane.kernels.pack_bits(src, dst, source.length, bits);
+    return lane.arena.view("u8", dst, bytes).slice();
+  });
+}
+
+/** The inverse of `packBits`, for `length` codes. Errors: bytes that hold fewer or more. */
+export function unpackBits<S extends boolean = false>(
+  lane: Bytelane,
+  packed: Uint8Array,
+  length: number,
+  options: UnpackOptions<S> = {},
+): S extends true ? Int8Array : Uint8Array {
+  checkLane(lane);
+  const source = operand(lane, "packed", packed, ["u8"]);
+  const bits = checkOneOf("options.bits", options.bits ?? 4, [2, 4] as const);
+  checkInteger("length", length, 0, 2 ** 32);
+  const bytes = Math.ceil((length * bits) / 8);
+  if (source.length !== bytes) {
+    throw rangeFault("packed", `${bytes} bytes for ${length} codes of ${bits} bits`, packed);
+  }
+  const signed = options.signed === true;
+  return framed(lane, (frame) => {
+    const src = frame.read(source);
+    const dst = frame.room(length);
+    lane.kernels.unpack_bits(src, dst, length, bits, signed ? 1 : 0);
+    return lane.arena.view(signed ? "i8" : "u8", dst, length).slice() as never;
+  });
+}

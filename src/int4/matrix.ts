@@ -1,0 +1,325 @@
+/** Matrices of 4-bit codes in blocks, and how weights become one. */
+import { checkInteger, checkObject, checkOneOf, rangeFault, typeFault } from "../check.ts";
+import { type Data, type Frame, framed, type Operand, operand } from "../frame.ts";
+import type { Orientation } from "../gemm.ts";
+import { type Bytelane, checkLane } from "../lane.ts";
+import { type Feedback, feedBack } from "./feedback.ts";
+import type { InputMoments } from "./moments.ts";
+
+/** The k that share a scale: one of the usual powers of two, or a whole row. */
+export type BlockSize = 16 | 32 | 64 | 128 | 256 | "channel";
+export const BLOCK_SIZES = [16, 32, 64, 128, 256, "channel"] as const;
+
+/**
+ * Rows of 4-bit codes in blocks, each block with a scale: value = (code − zeroPoint) · scale. The layout is that of the
+ * operands of ONNX Runtime's MatMulNBits (docs/formats.md), a row being an output channel.
+ */
+export interface Int4Matrix {
+  readonly rows: number;
+  readonly columns: number;
+  /** Codes that share a scale: 16 to 256, or a whole row, in a multiple of 4. */
+  readonly blockSize: number;
+  /** [rows][blocks][blockSize / 2]: codes in [0, 15], two a byte, the low nibble first. */
+  readonly values: Uint8Array;
+  /** [rows][blocks]: f32, or the bits of f16. */
+  readonly scales: Float32Array | Uint16Array;
+  /** [rows][(blocks + 1) / 2]: packed like the codes. Without them every zero point is 8. */
+  readonly zeroPoints?: Uint8Array | undefined;
+}
+
+/** The counts that follow from a matrix. */
+export interface Int4Extent {
+  readonly blocks: number;
+  /** Bytes of codes, and of zero points, in a row. */
+  readonly rowBytes: number;
+  readonly zeroBytes: number;
+  readonly halves: boolean;
+}
+
+export function blockSizeOf(blockSize: BlockSize, columns: number): number {
+  return blockSize === "channel" ? Math.ceil(columns / 4) * 4 : blockSize;
+}
+
+/** Checks a matrix as a caller may have made it: sizes first, then that every scale is a finite number. */
+export function checkMatrix(argument: string, matrix: Int4Matrix): Int4Extent {
+  checkObject(argument, matrix);
+  const { rows, columns, blockSize, values, scales, zeroPoints } = matrix;
+  checkInteger(`${argument}.rows`, rows, 1, 2 ** 31 - 1);
+  checkInteger(`${argument}.columns`, columns, 1, 2 ** 20);
+  if (blockSize !== blockSizeOf("channel", columns)) {
+    checkOneOf(`${argument}.blockSize`, blockSize, [16, 32, 64, 128, 256]);
+  }
+  const blocks = Math.ceil(columns / blockSize);
+  const rowBytes = (blocks * blockSize) / 2;
+  const zeroBytes = Math.ceil(blocks / 2);
+  if (!(values instanceof Uint8Array))
+    throw typeFault(`${argument}.values`, "a Uint8Array", values);
+  if (values.length !== rows * rowBytes) {
+    throw rangeFault(`${argument}.values`, `${rows * rowBytes} bytes`, values);
+  }
+  const halves = scales instanceof Uint16Array;
+  if (!halves && !(scales instanceof Float32Array)) {
+    throw typeFault(`${argument}.scales`, "a Float32Array, or a Uint16Array of f16", scales);
+  }
+  if (scales.length !== rows * blocks) {
+    throw rangeFault(`${argument}.scales`, `${rows * blocks} values`, scales);
+  }
+  for (const scale of scales) {
+    if (halves ? (scale & 0x7c00) === 0x7c00 : !Number.isFinite(scale)) {
+      throw rangeFault(`${argument}.scales`, "finite numbers", scale);
+    }
+  }
+  if (zeroPoints !== undefined) {
+    if (!(zeroPoints instanceof Uint8Array)) {
+      throw typeFault(`${argument}.zeroPoints`, "a Uint8Array", zeroPoints);
+    }
+    if (zeroPoints.length !== rows * zeroBytes) {
+      throw rangeFault(`${argument}.zeroPoints`, `${rows * zeroBytes} bytes`, zeroPoints);
+    }
+  }
+  return { blocks, rowBytes, zeroBytes, halves };
+}
+
+/** Bits a weight takes, scales and zero points counted. */
+export function bitsPerWeight(matrix: Int4Matrix): number {
+  const { rows, columns, values, scales, zeroPoints } = matrix;
+  const bytes = values.byteLength + scales.byteLength + (zeroPoints?.byteLength ?? 0);
+  return (8 * bytes) / (rows * columns);
+}
+
+export interface Int4Options {
+  /** Of f32 weights: [in, out] for "in-out", [out, in] for "out-in". A tensor of two dimensions brings its own. */
+  readonly shape?: readonly [number, number];
+  /** How they lie. Default "in-out". */
+  readonly orientation?: Orientation;
+  /** Default 32. */
+  readonly blockSize?: BlockSize;
+  /**
+   * "symmetric" has the zero point 8 everywhere, and gives the value of the largest magnitude the code 0;
+   * "asymmetric" has a zero point a block. Default "symmetric".
+   */
+  readonly scheme?: "symmetric" | "asymmetric";
+  /** Default "f16". */
+  readonly scaleType?: "f16" | "f32";
+  /**
+   * "nearest" takes the scale from the extremes of a block, "search" the one with the least squared error among
+   * many. Default "search".
+   */
+  readonly method?: "nearest" | "search";
+  /** What inputs looked like. With it the search weighs errors by it, and rounding errors are fed back. */
+  readonly moments?: InputMoments;
+}
+
+/** Candidates of a search: more brought less than a thousandth of the error. */
+const STEPS = 24;
+/** Rows that are quantized at a time, so that room for reals stays small beside the packed result. */
+const STRIP = 64;
+/** The largest and the least magnitude of a scale in f16. */
+const HALF_MOST = 65504;
+const HALF_LEAST = 2 ** -24;
+
+interface Plan extends Int4Extent {
+  readonly rows: number;
+  readonly columns: number;
+  readonly blockSize: number;
+  readonly asymmetric: boolean;
+  readonly steps: number;
+}
+
+/**
+ * Quantizes weights to 4 bits in blocks along the depth. A row of the result is an output channel.
+ * NaN counts as 0.
+ *
+ * Errors: dimensions that do not fit, moments of another number of inputs.
+ */
+export function quantizeInt4(
+  lane: Bytelane,
+  weights: Data<"f32">,
+  options: Int4Options = {},
+): Int4Matrix {
+  checkLane(lane);
+  checkObject("options", options);
+  const source = operand(lane, "weights", weights, ["f32"]);
+  const shape = options.shape ?? source.shape;
+  if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
+  for (const size of shape) checkInteger("options.shape", size, 1, 2 ** 31 - 1);
+  if (source.length !== shape[0] * shape[1]) {
+    throw rangeFault("weights", `${shape[0] * shape[1]} elements`, weights);
+  }
+  const orientation = checkOneOf("options.orientation", options.orientation ?? "in-out", [
+    "in-out",
+    "out-in",
+  ] as const);
+  const [columns, rows] = orientation === "in-out" ? shape : [shape[1], shape[0]];
+  checkInteger("options.shape", columns, 1, 2 ** 20);
+  const given = checkOneOf<BlockSize>("options.blockSize", options.blockSize ?? 32, BLOCK_SIZES);
+  const scheme = checkOneOf("options.scheme", options.scheme ?? "symmetric", [
+    "symmetric",
+    "asymmetric",
+  ] as const);
+  const scaleType = checkOneOf("options.scaleType", options.scaleType ?? "f16", [
+    "f16",
+    "f32",
+  ] as const);
+  const method = checkOneOf("options.method", options.method ?? "search", [
+    "nearest",
+    "search",
+  ] as const);
+  const { moments } = options;
+  if (moments !== undefined && moments.features !== columns) {
+    throw rangeFault("options.moments", `moments of ${columns} inputs`, moments.features);
+  }
+  const blockSize = blockSizeOf(given, columns);
+  const blocks = Math.ceil(columns / blockSize);
+  const plan: Plan = {
+    ...{ rows, columns, blockSize, blocks },
+    rowBytes: (blocks * blockSize) / 2,
+    zeroBytes: Math.ceil(blocks / 2),
+    halves: scaleType === "f16",
+    asymmetric: scheme === "asymmetric",
+    steps: method === "search" ? STEPS : 0,
+  };
+  const result = {
+    ...{ rows, columns, blockSize },
+    values: new Uint8Array(rows * plan.rowBytes),
+    scales: plan.halves ? new Uint16Array(rows * blocks) : new Float32Array(rows * blocks),
+    zeroPoints: plan.asymmetric ? new Uint8Array(rows * plan.zeroBytes) : undefined,
+  };
+  const read = stripReader(lane, source, orientation, plan);
+  framed(lane, (frame) => {
+    const strip = new Strip(lane, frame, plan, moments);
+    for (let row = 0; row < rows; row += STRIP) {
+      const count = Math.min(STRIP, rows - row);
+      strip.quantize(row, count, read, result);
+    }
+  });
+  return result;
+}
+
+/** Fills rows of a strip, `stride` apart, from wherever the weights lie. */
+type ReadStrip = (row: number, count: number, strip: Float32Array, stride: number) => void;
+
+function stripReader(
+  lane: Bytelane,
+  source: Operand<"f32">,
+  orientation: Orientation,
+  { rows, columns }: Plan,
+): ReadStrip {
+  const values = (): Float32Array =>
+    source.address >= 0
+      ? lane.arena.view("f32", source.address, source.length)
+      : (source.value as Float32Array);
+  if (orientation === "out-in") {
+    return (row, count, strip, stride) => {
+      const all = values();
+      for (let r = 0; r < count; r++) {
+        strip.set(all.subarray((row + r) * columns, (row + r + 1) * columns), r * stride);
+      }
+    };
+  }
+  return (row, count, strip, stride) => {
+    const all = values();
+    for (let k = 0; k < columns; k++) {
+      const from = k * rows + row;
+      for (let r = 0, to = k; r < count; r++, to += stride) strip[to] = all[from + r];
+    }
+  };
+}
+
+/** The room in which a few rows at a time become codes. Rows are filled up with zeros to whole blocks. */
+class Strip {
+  readonly #lane: Bytelane;
+  readonly #plan: Plan;
+  readonly #stride: number;
+  readonly #reals: number;
+  readonly #codes: number;
+  readonly #packed: number;
+  readonly #scales: number;
+  readonly #zeros: number;
+  readonly #halves: number;
+  readonly #importance: number;
+  readonly #feedback: Feedback | undefined;
+
+  constructor(lane: Bytelane, frame: Frame, plan: Plan, moments: InputMoments | undefined) {
+    const count = Math.min(STRIP, plan.rows);
+    this.#lane = lane;
+    this.#plan = plan;
+    this.#stride = plan.blocks * plan.blockSize;
+    this.#reals = frame.room(count * this.#stride * 4);
+    this.#codes = frame.room(count * this.#stride);
+    this.#packed = frame.room(count * plan.rowBytes);
+    this.#scales = frame.room(count * plan.blocks * 4);
+    this.#zeros = frame.room(count * plan.blocks * 4);
+    this.#halves = frame.room(count * plan.blocks * 2);
+    this.#importance = moments && plan.steps > 0 ? frame.room(this.#stride * 4) : 0;
+    this.#feedback = moments?.feedback();
+    if (this.#importance && moments) {
+      const weights = lane.arena.view("f32", this.#importance, this.#stride);
+      weights.fill(0).set(moments.importance());
+    }
+  }
+
+  quantize(row: number, count: number, read: ReadStrip, result: Int4Matrix): void {
+    const { arena, kernels } = this.#lane;
+    const { blocks, columns, blockSize, rowBytes, zeroBytes, halves } = this.#plan;
+    const stride = this.#stride;
+    const reals = arena.view("f32", this.#reals, count * stride);
+    if (stride > columns) reals.fill(0);
+    read(row, count, reals, stride);
+    if (this.#feedback) {
+      feedBack(this.#feedback, reals, arena.view("u8", this.#codes, count * stride), {
+        ...{ rows: count, columns, stride, blockSize },
+        scales: arena.view("f32", this.#scales, count * blocks),
+        zeros: arena.view("i32", this.#zeros, count * blocks),
+        choose: (block) => {
+          for (let r = 0; r < count; r++) this.#choose(r * blocks + block, 1, block);
+        },
+      });
+    } else {
+      const channels = count * blocks;
+      for (let r = 0; r < count; r++) this.#choose(r * blocks, blocks, 0);
+      kernels.quantize_f32_i8(
+        ...([this.#reals, this.#codes, 1, channels, blockSize] as const),
+        ...([this.#scales, this.#zeros, 0, 15] as const),
+      );
+    }
+    kernels.pack_bits(this.#codes, this.#packed, count * stride, 4);
+    result.values.set(arena.view("u8", this.#packed, count * rowBytes), row * rowBytes);
+    const bits = new Uint8Array(
+      result.scales.buffer,
+      row * blocks * (halves ? 2 : 4),
+      count * blocks * (halves ? 2 : 4),
+    );
+    bits.set(arena.view("u8", halves ? this.#halves : this.#scales, bits.length));
+    if (result.zeroPoints) {
+      const zeros = arena.view("i32", this.#zeros, count * blocks);
+      for (let r = 0; r < count; r++) {
+        for (let b = 0; b < blocks; b++) {
+          const at = (row + r) * zeroBytes + (b >> 1);
+          result.zeroPoints[at] |= zeros[r * blocks + b] << (4 * (b & 1));
+        }
+      }
+    }
+  }
+
+  /** Scales and zero points of `count` blocks of one row, from number `at` of the strip and `block` of the row on. */
+  #choose(at: number, count: number, block: number): void {
+    const { arena, kernels } = this.#lane;
+    const { blockSize, asymmetric, steps, halves } = this.#plan;
+    const scales = this.#scales + at * 4;
+    kernels.choose_int4_f32(
+      ...([this.#reals + at * blockSize * 4, 1, count * blockSize, blockSize] as const),
+      ...([asymmetric ? 1 : 0, steps] as const),
+      this.#importance ? this.#importance + block * blockSize * 4 : 0,
+      ...([scales, this.#zeros + at * 4, this.#lane.scalars] as const),
+    );
+    if (!halves) return;
+    const view = arena.view("f32", scales, count);
+    for (let b = 0; b < count; b++) {
+      const size = Math.min(Math.max(Math.abs(view[b]), HALF_LEAST), HALF_MOST);
+      view[b] = view[b] < 0 ? -size : size;
+    }
+    kernels.convert_f32_f16(scales, this.#halves + at * 2, count);
+    kernels.convert_f16_f32(this.#halves + at * 2, scales, count);
+  }
+}

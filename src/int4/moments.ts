@@ -1,0 +1,96 @@
+/** What the inputs of a layer looked like: their second moments, from calibration data. */
+import { checkInteger, rangeFault } from "../check.ts";
+import { quantizeRows } from "../dynamic.ts";
+import { type Data, operand } from "../frame.ts";
+import { matmul } from "../gemm.ts";
+import { type Bytelane, checkLane, scope } from "../lane.ts";
+import { type Tensor, tensor } from "../tensor.ts";
+import { type Feedback, feedbackOf } from "./feedback.ts";
+
+/** Rows that one product takes: 127² · 512 is far inside i32. */
+const BATCH = 512;
+
+/** Σ x xᵀ over the rows seen. Made by `createMoments`, used by `quantizeInt4` and `createLinear`. */
+export class InputMoments {
+  readonly features: number;
+  readonly #lane: Bytelane;
+  readonly #sums: Float64Array;
+  #count = 0;
+  #feedback: Feedback | undefined;
+
+  /** @internal */
+  constructor(lane: Bytelane, features: number) {
+    this.#lane = lane;
+    this.features = features;
+    this.#sums = new Float64Array(features * features);
+  }
+
+  /** Rows seen. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /**
+   * Watches rows of inputs. Each feature of a batch is quantized to 8 bits and the product is taken in integers: its
+   * error is far below the damping that the moments need anyway.
+   */
+  observe(x: Data<"f32">): this {
+    const { features } = this;
+    const lane = checkLane(this.#lane);
+    const source = operand(lane, "x", x, ["f32"]);
+    if (source.length % features !== 0) throw rangeFault("x", `rows of ${features} elements`, x);
+    const rows = source.length / features;
+    for (let start = 0; start < rows; start += BATCH) {
+      const count = Math.min(BATCH, rows - start);
+      scope(lane, () => {
+        const columns = tensor(lane, "f32", [features, count]);
+        const to = columns.data;
+        const from =
+          source.address >= 0
+            ? lane.arena.view("f32", source.address, source.length)
+            : (source.value as Float32Array);
+        for (let r = 0; r < count; r++) {
+          const row = (start + r) * features;
+          for (let i = 0, at = r; i < features; i++, at += count) to[at] = from[row + i];
+        }
+        const { values, scales } = quantizeRows(lane, columns);
+        const side = { data: values, scale: scales };
+        const product = matmul(
+          lane,
+          side,
+          { ...side, transposed: true },
+          { m: features, n: features, depth: count, result: "f32" },
+        ) as Tensor<"f32">;
+        const sums = this.#sums;
+        const view = product.data;
+        for (let i = 0; i < view.length; i++) sums[i] += view[i];
+      });
+      this.#count += count;
+    }
+    this.#feedback = undefined;
+    return this;
+  }
+
+  /** Mean squares of the features, as weights of a search. */
+  importance(): Float32Array {
+    const { features } = this;
+    const divisor = Math.max(this.#count, 1);
+    return Float32Array.from(
+      { length: features },
+      (_, i) => this.#sums[i * features + i] / divisor,
+    );
+  }
+
+  /** @internal What rounding errors are fed back by; nothing where no input was seen. */
+  feedback(): Feedback | undefined {
+    this.#feedback ??= feedbackOf(this.#sums, this.features);
+    return this.#feedback;
+  }
+}
+
+/** Collects second moments of a layer's inputs; it takes 8 · features² bytes outside the instance's memory. */
+export function createMoments(lane: Bytelane, features: number): InputMoments {
+  checkLane(lane);
+  checkInteger("features", features, 1, 2 ** 14);
+  return new InputMoments(lane, features);
+}

@@ -1,0 +1,117 @@
+/** Tables of int4 rows, looked up by index: embeddings. */
+import { checkInteger, typeFault } from "../check.ts";
+import { type Data, framed, target } from "../frame.ts";
+import { type Bytelane, checkLane, checkOwner, Owner } from "../lane.ts";
+import type { Tensor } from "../tensor.ts";
+import { checkMatrix, type Int4Extent, type Int4Matrix } from "./matrix.ts";
+
+const GRAIN = 32;
+const whole = (bytes: number): number => Math.ceil(bytes / GRAIN) * GRAIN;
+
+/** An int4 matrix in an instance's memory, row by row. Made by `createInt4Table`, read by `gatherInt4`. */
+export class Int4Table extends Owner {
+  readonly rows: number;
+  readonly columns: number;
+  readonly blockSize: number;
+  readonly byteLength: number;
+  /** @internal */ readonly extent: Int4Extent;
+  /** @internal */ readonly values: number;
+  /** @internal */ readonly scales: number;
+  /** @internal 0 where every zero point is 8. */ readonly zeros: number;
+
+  /** @internal */
+  constructor(lane: Bytelane, matrix: Int4Matrix, extent: Int4Extent) {
+    const { values, scales, zeroPoints } = matrix;
+    const scalesAt = whole(values.byteLength);
+    const zerosAt = scalesAt + whole(scales.byteLength);
+    const bytes = zerosAt + (zeroPoints ? whole(zeroPoints.byteLength) : 0);
+    const address = lane.arena.allocate(bytes);
+    super(lane, [[address, bytes]]);
+    this.rows = matrix.rows;
+    this.columns = matrix.columns;
+    this.blockSize = matrix.blockSize;
+    this.byteLength = bytes;
+    this.extent = extent;
+    this.values = address;
+    this.scales = address + scalesAt;
+    this.zeros = zeroPoints ? address + zerosAt : 0;
+    const { arena } = lane;
+    arena.view("u8", address, values.byteLength).set(values);
+    const bits = new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength);
+    arena.view("u8", this.scales, bits.length).set(bits);
+    if (zeroPoints) arena.view("u8", this.zeros, zeroPoints.byteLength).set(zeroPoints);
+  }
+
+  describe(): string {
+    return `int4 table [${this.rows}, ${this.columns}]`;
+  }
+}
+
+/** Places a matrix for look-ups. */
+export function createInt4Table(lane: Bytelane, matrix: Int4Matrix): Int4Table {
+  checkLane(lane);
+  return new Int4Table(lane, matrix, checkMatrix("matrix", matrix));
+}
+
+/** Rows of a table as f32 [ids, columns], in the order of `ids`. Errors: an id outside [0, rows). */
+export function gatherInt4<O extends Data<"f32"> = Tensor<"f32">>(
+  lane: Bytelane,
+  table: Int4Table,
+  ids: Int32Array | readonly number[],
+  options: { readonly out?: O } = {},
+): O {
+  checkLane(lane);
+  if (!(table instanceof Int4Table)) throw typeFault("table", "an int4 table", table);
+  checkOwner("table", table, lane);
+  const { rows, columns, extent } = table;
+  for (let i = 0; i < ids.length; i++) checkInteger(`ids[${i}]`, ids[i], 0, rows - 1);
+  const result = target(lane, options.out, "f32", [ids.length, columns], true);
+  return framed(lane, (frame) => {
+    const list = frame.place("i32", ids);
+    const { address, value } = frame.write(result);
+    lane.kernels.gather_int4_f32(
+      ...([table.values, extent.rowBytes, columns, table.blockSize] as const),
+      ...([table.scales, extent.halves ? 1 : 0, table.zeros, 0] as const),
+      ...([list, ids.length, address, lane.scalars] as const),
+    );
+    return value as O;
+  });
+}
+
+/** All of a matrix as f32, row by row: (code − zeroPoint) · scale. */
+export function dequantizeInt4(lane: Bytelane, matrix: Int4Matrix): Float32Array {
+  checkLane(lane);
+  const { blocks, rowBytes, zeroBytes, halves } = checkMatrix("matrix", matrix);
+  const { rows, columns, blockSize, values, scales, zeroPoints } = matrix;
+  const result = new Float32Array(rows * columns);
+  // a part of the rows at a time: the reals are eight times as large as the codes
+  const strip = Math.max(1, Math.min(rows, Math.floor(2 ** 18 / columns)));
+  framed(lane, (frame) => {
+    const { arena, kernels } = lane;
+    const size = halves ? 2 : 4;
+    const codes = frame.room(strip * rowBytes);
+    const steps = frame.room(strip * blocks * size);
+    const zeros = zeroPoints ? frame.room(strip * zeroBytes) : 0;
+    const reals = frame.room(strip * columns * 4);
+    for (let row = 0; row < rows; row += strip) {
+      const count = Math.min(strip, rows - row);
+      const copy = (array: Uint8Array, to: number, bytes: number): void => {
+        const from = array.subarray(row * bytes, (row + count) * bytes);
+        arena.view("u8", to, from.length).set(from);
+      };
+      copy(values, codes, rowBytes);
+      copy(
+        new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength),
+        steps,
+        blocks * size,
+      );
+      if (zeroPoints) copy(zeroPoints, zeros, zeroBytes);
+      kernels.gather_int4_f32(
+        ...([codes, rowBytes, columns, blockSize, steps, halves ? 1 : 0, zeros, 0] as const),
+        ...([0, count, reals, lane.scalars] as const),
+      );
+      result.set(arena.view("f32", reals, count * columns), row * columns);
+    }
+  });
+  return result;
+}
