@@ -8,7 +8,7 @@ import { type Bytelane, checkOwner } from "./lane.ts";
 import { Tensor } from "./tensor.ts";
 
 /** What operations accept as data. */
-export type Data<T extends DType = DType> = { [K in T]: Elements[K] | Tensor<K> }[T];
+export type Data<T extends DType = DType> = Elements[T] | Tensor<T>;
 
 /** The result in kind: tensors give tensors, typed arrays give typed arrays. */
 export type InKind<X, T extends DType> = X extends Tensor ? Tensor<T> : Elements[T];

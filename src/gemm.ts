@@ -21,10 +21,12 @@ const MAX_I32 = 2 ** 31 - 1;
 
 /** The largest |q − zeroPoint| that a type and its zero points allow. */
 export function reachOf(dtype: QuantizedDType, zeros: number | Int32Array, bits: number): number {
-  const [low, high] = bits === 8 ? limitsOf(dtype) : [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1];
+  const limits = limitsOf(dtype);
+  const low = bits === 8 ? limits[0] : -(2 ** (bits - 1));
+  const high = bits === 8 ? limits[1] : 2 ** (bits - 1) - 1;
+  if (typeof zeros === "number") return Math.max(zeros - low, high - zeros);
   let most = 0;
-  const list = typeof zeros === "number" ? [zeros] : zeros;
-  for (const zero of list) most = Math.max(most, zero - low, high - zero);
+  for (let i = 0; i < zeros.length; i++) most = Math.max(most, zeros[i] - low, high - zeros[i]);
   return most;
 }
 
@@ -232,42 +234,65 @@ interface Side {
   readonly batchStride: number;
 }
 
+/** The names of errors, as literals: building them for each call cost as much as a small product. */
+const NAMES = {
+  lhs: {
+    side: "lhs",
+    data: "lhs.data",
+    stride: "lhs.stride",
+    batchStride: "lhs.batchStride",
+    zeroPoint: "lhs.zeroPoint",
+    scale: "lhs.scale",
+  },
+  rhs: {
+    side: "rhs",
+    data: "rhs.data",
+    stride: "rhs.stride",
+    batchStride: "rhs.batchStride",
+    zeroPoint: "rhs.zeroPoint",
+    scale: "rhs.scale",
+  },
+} as const;
+const EIGHT_BITS = ["i8", "u8"] as const;
+
 function checkSide(
   lane: Bytelane,
-  argument: string,
+  names: (typeof NAMES)["lhs" | "rhs"],
   side: MatrixSide,
   rows: number,
   columns: number,
   entries: number,
   batch: number,
 ): Side {
-  checkObject(argument, side);
-  const source = operand(lane, `${argument}.data`, side.data, ["i8", "u8"]);
-  const stride = checkInteger(`${argument}.stride`, side.stride ?? columns, columns, MAX_I32);
-  const batchStride = checkInteger(
-    `${argument}.batchStride`,
-    side.batchStride ?? rows * stride,
-    0,
-    MAX_I32,
-  );
+  checkObject(names.side, side);
+  const source = operand(lane, names.data, side.data, EIGHT_BITS);
+  const stride =
+    side.stride === undefined ? columns : checkInteger(names.stride, side.stride, columns, MAX_I32);
+  const batchStride =
+    side.batchStride === undefined
+      ? rows * stride
+      : checkInteger(names.batchStride, side.batchStride, 0, MAX_I32);
   const least = (batch - 1) * batchStride + (rows - 1) * stride + columns;
-  if (source.length < least)
-    throw rangeFault(`${argument}.data`, `at least ${least} elements`, side.data);
-  const listed = (value: unknown): number =>
-    (value as { length?: number })?.length === entries * batch ? entries * batch : entries;
+  if (source.length < least) throw rangeFault(names.data, `at least ${least} elements`, side.data);
+  const { zeroPoint, scale } = side;
   const zeros = checkZeros(
-    `${argument}.zeroPoint`,
-    side.zeroPoint,
-    listed(side.zeroPoint),
+    names.zeroPoint,
+    zeroPoint,
+    countEntries(zeroPoint, entries, batch),
     source.dtype,
   );
-  return {
-    source,
-    zeros,
-    scale: checkScales(lane, `${argument}.scale`, side.scale, listed(side.scale)),
-    stride,
-    batchStride,
-  };
+  const scales = checkScales(lane, names.scale, scale, countEntries(scale, entries, batch));
+  return { source, zeros, scale: scales, stride, batchStride };
+}
+
+/** How many entries a list must have: those of all matrices of the batch, or those that all of them share. */
+function countEntries(
+  list: number | { readonly length: number } | undefined,
+  entries: number,
+  batch: number,
+): number {
+  if (typeof list !== "object" || list === null) return entries;
+  return list.length === entries * batch ? entries * batch : entries;
 }
 
 /** Scales of one side. Those in a tensor are trusted: the operations of this library write valid ones. */
@@ -297,14 +322,12 @@ export interface CheckedEpilogue {
   readonly scale: number;
 }
 
+const ONLY = { i32: ["i32"], f32: ["f32"], i8: ["i8"], u8: ["u8"] } as const;
+const RESULTS = ["i32", "f32", "i8", "u8"] as const;
+
 /** @internal */
 export function checkEpilogue(lane: Bytelane, epilogue: Epilogue, n: number): CheckedEpilogue {
-  const result = checkOneOf("result", epilogue.result ?? "i32", [
-    "i32",
-    "f32",
-    "i8",
-    "u8",
-  ] as const);
+  const result = checkOneOf("result", epilogue.result ?? "i32", RESULTS);
   const real = result === "f32";
   const bias =
     epilogue.bias === undefined
@@ -331,7 +354,9 @@ export function checkEpilogue(lane: Bytelane, epilogue: Epilogue, n: number): Ch
     if (!(low <= high)) throw rangeFault("low", `at most high (${high})`, low);
     return { result, bias, low, high, zero: 0, scale: 1 };
   }
-  const [least, greatest] = limitsOf(result);
+  const limits = limitsOf(result);
+  const least = limits[0];
+  const greatest = limits[1];
   const low = checkInteger("low", epilogue.low ?? least, least, greatest);
   const high = checkInteger("high", epilogue.high ?? greatest, low, greatest);
   const zero = checkInteger("zeroPoint", epilogue.zeroPoint ?? 0, least, greatest);
@@ -415,15 +440,13 @@ interface Placed {
   readonly batchStep: number;
 }
 
+/** The entries of the rows of one side. */
 function placeRows(
   frame: Frame,
   dtype: "f32" | "i32",
-  value: number | ArrayLike<number> | Operand<"f32">,
+  value: ArrayLike<number> | Operand<"f32">,
   m: number,
 ): Placed {
-  if (typeof value === "number") {
-    return { address: frame.place(dtype, [value]), step: 0, batchStep: 0 };
-  }
   const address = "dtype" in value ? frame.read(value) : frame.place(dtype, value);
   return { address, step: 4, batchStep: value.length > m ? m * 4 : 0 };
 }
@@ -437,20 +460,20 @@ function placeColumns(
   scale: number,
   n: number,
 ): Placed {
-  const plain = lhsScale === 1 && scale === 1;
-  if (typeof rhsScale === "object" && "dtype" in rhsScale && plain) {
-    return { address: frame.read(rhsScale), step: 4, batchStep: rhsScale.length > n ? n * 4 : 0 };
+  if (typeof rhsScale === "number") {
+    const step = Math.fround(Math.fround(lhsScale * rhsScale) / scale);
+    const address = frame.room(n * 4);
+    lane.arena.view("f32", address, n).fill(step);
+    return { address, step: 4, batchStep: 0 };
   }
-  const values =
-    typeof rhsScale === "number"
-      ? new Float32Array(n).fill(rhsScale)
-      : "dtype" in rhsScale
-        ? lane.arena.view("f32", rhsScale.address, rhsScale.length).slice()
-        : rhsScale.slice();
-  for (let j = 0; j < values.length; j++) {
-    values[j] = Math.fround(Math.fround(lhsScale * values[j]) / scale);
+  const batchStep = rhsScale.length > n ? n * 4 : 0;
+  if ("dtype" in rhsScale && lhsScale === 1 && scale === 1) {
+    return { address: frame.read(rhsScale), step: 4, batchStep };
   }
-  return { address: frame.place("f32", values), step: 4, batchStep: values.length > n ? n * 4 : 0 };
+  const given =
+    "dtype" in rhsScale ? lane.arena.view("f32", rhsScale.address, rhsScale.length) : rhsScale;
+  const values = given.map((step) => Math.fround(lhsScale * step) / scale);
+  return { address: frame.place("f32", values), step: 4, batchStep };
 }
 
 /**
@@ -473,8 +496,9 @@ export function matmul(
   const m = checkInteger("options.m", options.m, 0, MAX_I32);
   const n = checkInteger("options.n", options.n, 1, MAX_I32);
   const depth = checkInteger("options.depth", options.depth, 1, MAX_I32);
-  const batch = checkInteger("options.batch", options.batch ?? 1, 0, MAX_I32);
-  const left = checkSide(lane, "lhs", lhs, m, depth, m, batch);
+  const batch =
+    options.batch === undefined ? 1 : checkInteger("options.batch", options.batch, 0, MAX_I32);
+  const left = checkSide(lane, NAMES.lhs, lhs, m, depth, m, batch);
   checkObject("rhs", rhs);
   const packed =
     rhs.data instanceof PackedMatrix ? checkOwner("rhs.data", rhs.data, lane) : undefined;
@@ -484,7 +508,7 @@ export function matmul(
   const side = packed ? undefined : (rhs as MatrixSide);
   const flipped = side?.transposed === true;
   const right =
-    side && checkSide(lane, "rhs", side, flipped ? n : depth, flipped ? depth : n, n, batch);
+    side && checkSide(lane, NAMES.rhs, side, flipped ? n : depth, flipped ? depth : n, n, batch);
   const rhsScale = right?.scale ?? checkScales(lane, "rhs.scale", rhs.scale, n);
   const epilogue = checkEpilogue(lane, options, n);
   const rhsReach = packed?.reach ?? reachOf(right!.source.dtype, right!.zeros, 8);
@@ -495,19 +519,20 @@ export function matmul(
     largestBias(lane, epilogue.bias),
   );
 
-  const outStride = checkInteger("options.outStride", options.outStride ?? n, n, MAX_I32);
-  const outBatch = checkInteger(
-    "options.outBatchStride",
-    options.outBatchStride ?? m * outStride,
-    0,
-    MAX_I32,
-  );
+  const outStride =
+    options.outStride === undefined
+      ? n
+      : checkInteger("options.outStride", options.outStride, n, MAX_I32);
+  const outBatch =
+    options.outBatchStride === undefined
+      ? m * outStride
+      : checkInteger("options.outBatchStride", options.outBatchStride, 0, MAX_I32);
   const dense = outStride === n && outBatch === m * n;
   const least = batch === 0 || m === 0 ? 0 : (batch - 1) * outBatch + (m - 1) * outStride + n;
   const given =
     options.out === undefined
       ? undefined
-      : operand(lane, "options.out", options.out, [epilogue.result]);
+      : operand(lane, "options.out", options.out, ONLY[epilogue.result]);
   if (given ? given.length < least : !dense) {
     throw rangeFault(
       "options.out",
@@ -528,14 +553,25 @@ export function matmul(
       : target(lane, undefined, epilogue.result, shape, true);
     const src = frame.read(left.source);
     const rhsAt = right ? frame.read(right.source) : 0;
-    // with one scale for all of lhs it joins the column scales, so that the epilogue multiplies once
+    const { kernels, arena, scalars } = lane;
+    // one scale for all of lhs joins the column scales where those are divided by the scale of the result, since
+    // the order of the f32 steps is promised
     const lhsScale = typeof left.scale === "number" ? left.scale : 1;
-    const rowScales = placeRows(frame, "f32", typeof left.scale === "number" ? 1 : left.scale, m);
-    const rowZeros = placeRows(frame, "i32", left.zeros, m);
-    const columns = placeColumns(lane, frame, rhsScale, lhsScale, epilogue.scale, n);
+    const folded = epilogue.scale !== 1;
+    const one = { address: scalars, step: 0, batchStep: 0 } as const;
+    arena.storeF32(scalars, folded ? 1 : lhsScale);
+    arena.storeI32(scalars + 4, typeof left.zeros === "number" ? left.zeros : 0);
+    const rowScales = typeof left.scale === "number" ? one : placeRows(frame, "f32", left.scale, m);
+    const rowZeros =
+      typeof left.zeros === "number"
+        ? ({ address: scalars + 4, step: 0, batchStep: 0 } as const)
+        : placeRows(frame, "i32", left.zeros, m);
+    const columns =
+      epilogue.result === "i32"
+        ? one
+        : placeColumns(lane, frame, rhsScale, folded ? lhsScale : 1, epilogue.scale, n);
     const bias = epilogue.bias ? frame.read(epilogue.bias) : 0;
     const { address, value } = frame.write(result);
-    const { kernels } = lane;
     const size = epilogue.result === "i32" || epilogue.result === "f32" ? 4 : 1;
     const workspace = frame.room(
       kernels.gemm_workspace(m, depth, packed?.dot.code ?? lane.dots.full.code),

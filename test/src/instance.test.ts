@@ -8,8 +8,8 @@ import { TIERS } from "./tiers.ts";
 
 const PAGE = 65536;
 const INLINED = { simd, relaxed } as const;
-const bytesOf = (tier: Tier) => Uint8Array.from(Buffer.from(INLINED[tier], "base64"));
-const published = (tier: Tier) =>
+const bytesOf = (tier: keyof typeof INLINED) => Uint8Array.from(Buffer.from(INLINED[tier], "base64"));
+const published = (tier: keyof typeof INLINED) =>
   readFileSync(new URL(`../../dist/wasm/bytelane.${tier}.wasm`, import.meta.url));
 const digest = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 
