@@ -139,7 +139,8 @@ export function paramsOf(
   return { scale, zeroPoint: Math.min(Math.max(zeroPoint, low), high) };
 }
 
-function checkRange(argument: string, min: unknown, max: unknown): void {
+/** min ≤ max, and neither of them NaN. */
+export function checkRange(argument: string, min: unknown, max: unknown): void {
   const low = checkNumber(`${argument}.min`, min);
   const high = checkNumber(`${argument}.max`, max);
   if (!(low <= high)) throw rangeFault(argument, "min ≤ max, neither of them NaN", [low, high]);

@@ -1,6 +1,6 @@
 /** What every method makes of the same data: as figures, and as a table. The picture is in picture.ts. */
-import { checkInteger, checkNumber, checkObject, typeFault } from "../check.ts";
-import { checkScheme, paramsOf, type SchemeOptions } from "../params.ts";
+import { checkInteger, checkObject, typeFault } from "../check.ts";
+import { checkRange, checkScheme, paramsOf, type SchemeOptions } from "../params.ts";
 import { type EntropyCurve, entropyCurve } from "./entropy.ts";
 import type { Histogram } from "./grid.ts";
 import { HistogramObserver } from "./histogram.ts";
@@ -80,8 +80,8 @@ export function explain(observer: HistogramObserver, options: ExplainOptions = {
   for (const [name, range] of Object.entries(options.ranges ?? {})) {
     const argument = `options.ranges[${JSON.stringify(name)}]`;
     checkObject(argument, range);
-    const min = checkNumber(`${argument}.min`, range.min);
-    ranges.set(name, { min, max: checkNumber(`${argument}.max`, range.max) });
+    checkRange(argument, range.min, range.max);
+    ranges.set(name, range);
   }
   const errors = new ErrorOfRanges(histogram, scheme);
   const entropy = searches.find((search) => search.method === "entropy");
@@ -118,6 +118,11 @@ export function short(x: number): string {
     : String(Number(x.toPrecision(5)));
 }
 
+/** A signal to noise ratio; without noise it has no number. */
+export function decibels(sqnr: number, digits: number): string {
+  return Number.isFinite(sqnr) ? sqnr.toFixed(digits) : "∞";
+}
+
 /** The methods side by side, as lines of text. */
 export function explanationTable(explanation: Explanation): string {
   const { histogram, methods, bits, scheme, skipped } = explanation;
@@ -131,7 +136,7 @@ export function explanationTable(explanation: Explanation): string {
       String(each.zeroPoint),
       (100 * each.clipped).toFixed(4),
       each.mse.toExponential(3),
-      each.sqnr.toFixed(2),
+      decibels(each.sqnr, 2),
       each.cosine.toFixed(6),
     ]),
   ];

@@ -143,12 +143,13 @@ export class AverageObserver extends Observer {
     const most = Number.MAX_SAFE_INTEGER;
     const batches = checkInteger(`${argument}.batches`, state.batches, 1, most);
     const first = checkExtremes(`${argument}.first`, (state.first ?? {}) as Fields);
-    const range = (state.range ?? {}) as Fields;
-    const min = checkNumber(`${argument}.range.min`, range.min);
-    const max = checkNumber(`${argument}.range.max`, range.max);
-    if (!(Math.abs(min) < Number.POSITIVE_INFINITY && Math.abs(max) < Number.POSITIVE_INFINITY)) {
-      throw rangeFault(`${argument}.range`, "finite numbers", [min, max]);
-    }
+    const average = (state.range ?? {}) as Fields;
+    const [min, max] = (["min", "max"] as const).map((end) => {
+      const value = checkNumber(`${argument}.range.${end}`, average[end]);
+      // averages of 32-bit floats are kept in 64 bits
+      checkReal(`${argument}.range.${end}`, Math.fround(value));
+      return value;
+    });
     if (min > max) throw rangeFault(`${argument}.range.max`, `at least ${min}`, max);
     this.#averages.push({ batches, first, range: { min, max } });
     return batches;

@@ -13,7 +13,7 @@
  */
 import { checkInteger } from "../check.ts";
 import type { EntropyCurve } from "./entropy.ts";
-import { type Explanation, short } from "./explain.ts";
+import { decibels, type Explanation, short } from "./explain.ts";
 
 export interface PictureOptions {
   /** A line above the picture. */
@@ -231,7 +231,7 @@ export function explanationPicture(explanation: Explanation, options: PictureOpt
       ]),
       `<rect${attributes({ x: right + 12, y: y - 5, width: 10, height: 10, fill: colour })}/>`,
       text(right + 28, y + 4, each.name),
-      text(width - 74, y + 4, `${each.sqnr.toFixed(1)} dB`, { "text-anchor": "end" }),
+      text(width - 74, y + 4, `${decibels(each.sqnr, 1)} dB`, { "text-anchor": "end" }),
       text(width - 8, y + 4, `${(100 * each.clipped).toFixed(3)} %`, { "text-anchor": "end" }),
     );
   });

@@ -49,7 +49,7 @@ export function entropyThreshold(
   step: number,
   levels: number,
 ): Threshold {
-  const most = Math.max(...magnitudes);
+  const most = magnitudes.reduce((a, b) => Math.max(a, b), 0);
   let joined = 1;
   while (Math.floor(most / (joined * step)) >= 2048) joined++;
   const width = joined * step;
@@ -59,15 +59,14 @@ export function entropyThreshold(
   for (let i = levels; i <= bins.length; i++) {
     const p = bins.slice(0, i);
     for (const count of bins.slice(i)) p[i - 1] += count;
-    const q: number[] = new Array(i).fill(0);
-    for (let level = 0; level < levels; level++) {
-      const members = [];
-      for (let k = 0; k < i; k++) {
-        if (Math.floor((k * levels) / i) === level && bins[k] > 0) members.push(k);
-      }
-      const sum = members.reduce((all, k) => all + bins[k], 0);
-      for (const k of members) q[k] = sum / members.length;
+    const levelOf = (k: number) => Math.floor((k * levels) / i);
+    const sums = new Float64Array(levels);
+    const filled = new Float64Array(levels);
+    for (let k = 0; k < i; k++) {
+      sums[levelOf(k)] += bins[k];
+      if (bins[k] > 0) filled[levelOf(k)]++;
     }
+    const q = p.map((_, k) => (bins[k] > 0 ? sums[levelOf(k)] / filled[levelOf(k)] : 0));
     divergences.push(divergence(normalised(p), normalised(q)));
   }
   let best = 0;
