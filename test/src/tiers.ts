@@ -1,11 +1,15 @@
 /** Every test of the API runs on every build: one body, one describe a tier. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Bytelane, createBytelaneSync, type Tier } from "../../src/index.ts";
+import { type Bytelane, createBytelaneSync } from "../../src/index.ts";
 
-export const TIERS: readonly Tier[] = ["simd", "relaxed"];
+export const TIERS = ["simd", "relaxed"] as const;
+type DefaultTier = (typeof TIERS)[number];
 
 /** After each test the memory that is in use must be what it was before. */
-export function describeTiers(name: string, body: (lane: Bytelane, tier: Tier) => void): void {
+export function describeTiers(
+  name: string,
+  body: (lane: Bytelane, tier: DefaultTier) => void,
+): void {
   describe.each(TIERS)(`${name}, tier %s`, (tier) => {
     const lane = createBytelaneSync({ tier });
     let before = 0;
@@ -17,7 +21,7 @@ export function describeTiers(name: string, body: (lane: Bytelane, tier: Tier) =
     });
     it("is the tier that was asked for", () => {
       expect(lane.tier).toBe(tier);
-      expect(lane.report().probed).toEqual([{ tier, result: "chosen" }]);
+      expect(lane.report().probed).toEqual([{ tier, result: expect.stringMatching(/^chosen/) }]);
     });
     body(lane, tier);
   });
