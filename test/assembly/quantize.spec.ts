@@ -35,8 +35,8 @@ describe("quantize", () => {
 
   it("divides, and does not multiply by the reciprocal", () => {
     const x = new StaticArray<f32>(17).fill(0.273939937);
-    const q = new StaticArray<i8>(17);
-    quantizeRun<i8>(at(x), at(q), 17, 0.00214854861, 0, -128, 127);
+    const q = new StaticArray<u8>(17);
+    quantizeRun<u8>(at(x), at(q), 17, 0.00214854861, 0, 0, 255);
     for (let i = 0; i < 17; i++) compare(q[i], 127);
     expect<i32>(misses()).toBe(0);
   });

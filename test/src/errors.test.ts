@@ -8,8 +8,10 @@ import { describe, expect, it } from "vitest";
 import { createBytelaneSync, matmul, quantize, tensor } from "../../src/index.ts";
 import type { Case } from "./errors/case.ts";
 import { elementwise } from "./errors/elementwise.ts";
+import { formats } from "./errors/formats.ts";
 import { handles } from "./errors/handles.ts";
 import { products } from "./errors/products.ts";
+import { profiles } from "./errors/profiles.ts";
 import { expectSame } from "./samples.ts";
 
 Error.stackTraceLimit = 50;
@@ -44,6 +46,8 @@ describe.each([
   ["handles", handles],
   ["elementwise operations", elementwise],
   ["products", products],
+  ["formats", formats],
+  ["profiles", profiles],
 ] as const)("errors of %s", (_, cases) => {
   it.each(cases.map((each) => [each[1], each] as const))("%s", (_, each) => check(each));
 });
@@ -73,14 +77,16 @@ describe("an error", () => {
 
 /** Files whose messages are all in the cases above. */
 const LISTED = [
-  ...["check", "clamp", "dequantize", "dynamic", "frame", "gemm", "lane", "layout", "linear"],
-  ...["memory", "params", "quantize", "reduce", "requantize", "select", "tensor"],
+  ...["bits", "check", "clamp", "dequantize", "dynamic", "error", "frame", "gemm", "half"],
+  ...["lane", "layout", "linear", "memory", "params", "profile", "quantize", "reduce"],
+  ...["requantize", "select", "tensor"],
 ].map((name) => `${name}.ts`);
 
 /** Files and folders whose messages stand in a test of their own. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   "instance.ts": "instance.test.ts",
   "calibration/": "calibration.test.ts",
+  "conformance.ts": "conformance.test.ts",
 };
 
 /** Calls that cannot fail: their arguments are the library's own. */
@@ -89,6 +95,7 @@ const SAFE = [
   "target(lane, undefined, epilogue.result",
   'extentOf("params.axis", shape, undefined)',
   'checkEpilogue(lane, { result: "f32" }, count)',
+  'perChannel("params.zeroPoint", layout.zeros',
 ];
 
 /** Places that throw, or that call what throws in the name of one of their arguments. */

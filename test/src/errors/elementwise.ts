@@ -415,6 +415,11 @@ export const elementwise: Case[] = [
   ],
   [
     "RangeError",
+    '"params.bias" expected an integer in [-2147483648, 2147483647], got 0.5',
+    (lane) => requantize(lane, acc, { multiplier: 1, bias: 0.5 }),
+  ],
+  [
+    "RangeError",
     '"params.bias[1]" expected an integer in [-2147483648, 2147483647], got 2147483648',
     (lane) =>
       requantize(lane, acc, { multiplier: 1, bias: wrong([0, 2 ** 31]), axis: 0 }, { shape }),
