@@ -71,7 +71,10 @@ export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">
   checkObject("params", params);
   const dtype = checkOneOf("params.dtype", params.dtype ?? "i8", QUANTIZED_DTYPES) as D;
   const layout = checkParams(params, shape, dtype);
-  const rule = checkRule(params, layout, options.profile ?? "onnx", dtype);
+  const rule =
+    options.profile === undefined && params.start === undefined
+      ? undefined
+      : checkRule(params, layout, options.profile ?? "onnx", dtype);
   const result = target(lane, options.out, dtype, shape, x instanceof Tensor);
   return framed(lane, (frame) => {
     const src = frame.read(source);

@@ -8,7 +8,7 @@ import {
   rangeFault,
 } from "./check.ts";
 import { limitsOf, QUANTIZED_DTYPES, type QuantizedDType } from "./dtype.ts";
-import { type Data, type Frame, framed, type InKind, operand, target } from "./frame.ts";
+import { type Data, framed, type InKind, operand, target } from "./frame.ts";
 import { type Bytelane, checkLane } from "./lane.ts";
 import { extentOf, perChannel } from "./layout.ts";
 import { fixedPoint, fixedShifts, ROUNDINGS, type Rounding } from "./profile.ts";
@@ -59,41 +59,56 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
   const low = checkInteger("params.low", params.low ?? least, least, greatest);
   const high = checkInteger("params.high", params.high ?? greatest, low, greatest);
   const { outer, channels, inner } = extentOf("params.axis", shape, params.axis);
-  const rounding = checkOneOf("params.rounding", params.rounding ?? "float", ROUNDINGS);
-  const multipliers = checkMultipliers(params.multiplier, channels, rounding);
-  const bias = perChannel("params.bias", params.bias ?? 0, channels, checkI32, Int32Array);
+  const rounding =
+    params.rounding === undefined
+      ? "float"
+      : checkOneOf("params.rounding", params.rounding, ROUNDINGS);
+  const { multiplier, bias: given = 0 } = params;
+  // one of each, the common case, goes into the scalars of the instance and needs no array
+  const alone = params.axis === undefined;
+  const bias =
+    alone && typeof given === "number"
+      ? checkI32("params.bias", given)
+      : perChannel("params.bias", given, channels, checkI32, Int32Array);
+  const fixed = rounding === "float" ? undefined : fixedOf(multiplier, channels, rounding);
+  const floats =
+    fixed !== undefined
+      ? 0
+      : alone && typeof multiplier === "number"
+        ? checkScale("params.multiplier", multiplier)
+        : perChannel("params.multiplier", multiplier, channels, checkScale, Float32Array);
   const result = target(lane, options.out, dtype, shape, acc instanceof Tensor);
   return framed(lane, (frame) => {
+    const { kernels, arena, scalars } = lane;
     const src = frame.read(source);
-    const b = frame.place("i32", bias);
-    const m = placeMultipliers(frame, multipliers);
     const { address, value } = frame.write(result);
-    const { kernels } = lane;
-    const common = [src, address, outer, channels, inner, b] as const;
-    if (m.shifts !== undefined) {
-      kernels.requantize_fixed(...common, m.multipliers, m.shifts, zero, low, high);
-    } else {
-      const kernel = dtype === "i8" ? kernels.requantize_i32_i8 : kernels.requantize_i32_u8;
-      kernel(...common, m.multipliers, zero, low, high);
+    let b = scalars + 4;
+    if (typeof bias === "number") arena.storeI32(b, bias);
+    else b = frame.place("i32", bias);
+    if (fixed !== undefined) {
+      const m = frame.place("i32", fixed.significands);
+      const shifts = frame.place("i32", fixed.shifts);
+      kernels.requantize_fixed(
+        ...([src, address, outer, channels, inner, b, m, shifts, zero, low, high] as const),
+      );
+      return value as InKind<X, D>;
     }
+    let m = scalars;
+    if (typeof floats === "number") arena.storeF32(m, floats);
+    else m = frame.place("f32", floats);
+    const kernel = dtype === "i8" ? kernels.requantize_i32_i8 : kernels.requantize_i32_u8;
+    kernel(src, address, outer, channels, inner, b, m, zero, low, high);
     return value as InKind<X, D>;
   });
 }
 
-/** f32 multipliers, or significands with their shifts. */
-type Multipliers =
-  | { readonly floats: Float32Array }
-  | { readonly significands: Int32Array; readonly shifts: Int32Array };
-
-function checkMultipliers(
+/** Multipliers in fixed point, one a channel. */
+function fixedOf(
   multiplier: number | Float32Array | Float64Array,
   channels: number,
   rounding: Rounding,
-): Multipliers {
+): { readonly significands: Int32Array; readonly shifts: Int32Array } {
   const name = "params.multiplier";
-  if (rounding === "float") {
-    return { floats: perChannel(name, multiplier, channels, checkScale, Float32Array) };
-  }
   const reals = perChannel(name, multiplier, channels, checkPositive, Float64Array);
   const significands = new Int32Array(channels);
   const shifts = new Int32Array(channels);
@@ -103,19 +118,6 @@ function checkMultipliers(
     shifts[c] = fixedShifts(exponent, rounding);
   }
   return { significands, shifts };
-}
-
-function placeMultipliers(
-  frame: Frame,
-  multipliers: Multipliers,
-): { multipliers: number; shifts: number | undefined } {
-  if ("floats" in multipliers) {
-    return { multipliers: frame.place("f32", multipliers.floats), shifts: undefined };
-  }
-  return {
-    multipliers: frame.place("i32", multipliers.significands),
-    shifts: frame.place("i32", multipliers.shifts),
-  };
 }
 
 function checkPositive(argument: string, value: unknown): number {
