@@ -22,6 +22,7 @@ export function createBytelaneSync(options: BytelaneOptions = {}): Bytelane {
   return openBytelaneSync(SOURCES, options);
 }
 
+export type { Activation } from "./activation.ts";
 export {
   type PackedBits,
   type PackedOptions,
@@ -78,14 +79,7 @@ export {
 } from "./gemm.ts";
 export { type Float16Values, fromHalf, type Halves, toHalf } from "./half.ts";
 export type { BytelaneOptions } from "./instance.ts";
-export {
-  createInt4Layer,
-  type Int4Input,
-  type Int4Inputs,
-  type Int4Layer,
-  type Int4LayerOptions,
-  runInt4,
-} from "./int4/layer.ts";
+export type { Int4Input, Int4Inputs, Int4Linear, Int4LinearOptions } from "./int4/layer.ts";
 export {
   type BlockSize,
   bitsPerWeight,
@@ -97,7 +91,6 @@ export { createMoments, type InputMoments } from "./int4/moments.ts";
 export { createInt4Table, dequantizeInt4, gatherInt4, type Int4Table } from "./int4/table.ts";
 export { type Bytelane, type Report, scope, type Tier } from "./lane.ts";
 export {
-  type Activation,
   createLinear,
   type Linear,
   type LinearInput,

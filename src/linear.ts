@@ -1,4 +1,5 @@
 /** A prepared linear layer: y = activation(x · W + b) with W in 8 bits, packed once. */
+import { type Activation, checkActivation } from "./activation.ts";
 import {
   checkInteger,
   checkObject,
@@ -19,17 +20,17 @@ import {
   reachOf,
   runProduct,
 } from "./gemm.ts";
+import {
+  createInt4Linear,
+  type Int4Input,
+  Int4Linear,
+  type Int4LinearOptions,
+  runInt4,
+} from "./int4/layer.ts";
 import { type Bytelane, checkLane, checkOwner, Owner } from "./lane.ts";
 import { checkZero, perChannel } from "./layout.ts";
 import { chooseParams } from "./params.ts";
 import { Tensor } from "./tensor.ts";
-
-/** Fused behind the product. */
-export type Activation =
-  | "none"
-  | "relu"
-  | "relu6"
-  | { readonly low?: number; readonly high?: number };
 
 /** Scale and zero point of a layer's input or output, from calibration. */
 export interface StaticParams {
@@ -40,6 +41,8 @@ export interface StaticParams {
 }
 
 export interface LinearOptions {
+  /** 8 bits a weight, one scale an output channel; "int4" has options of its own. Default "int8". */
+  readonly format?: "int8";
   /** f32 weights, quantized symmetrically per output channel; or i8 / u8 weights with `weightScale`. */
   readonly weights: Data<"f32" | "i8" | "u8">;
   /** [in, out] for "in-out", [out, in] for "out-in". A tensor of two dimensions brings its own. */
@@ -122,13 +125,6 @@ function checkStatic(argument: string, params: StaticParams): Required<StaticPar
   return { dtype, scale, zeroPoint };
 }
 
-function checkActivation(activation: Activation = "none"): { low?: number; high?: number } {
-  if (typeof activation === "object" && activation !== null) return activation;
-  const name = checkOneOf("options.activation", activation, ["none", "relu", "relu6"] as const);
-  if (name === "none") return {};
-  return name === "relu" ? { low: 0 } : { low: 0, high: 6 };
-}
-
 /** The bounds of an activation in the integers of a quantized result. */
 function quantizedBounds(
   bounds: { low?: number; high?: number },
@@ -150,13 +146,31 @@ function quantizedBounds(
  * * static (`input`): x is quantized with the calibrated parameters, or comes quantized; the result is f32, or with
  *   `output` 8-bit integers, for which the bias is rounded to the accumulator's step.
  *
+ * With the format "int4" weights have 4 bits and a scale a block of the depth; x is quantized row by row to i8.
+ *
  * NaN among the weights counts as 0.
  *
  * Errors: dimensions that do not fit, a bias that is not finite, a depth that could overflow i32.
  */
-export function createLinear(lane: Bytelane, options: LinearOptions): Linear {
+export function createLinear(lane: Bytelane, options: Int4LinearOptions): Int4Linear;
+export function createLinear(lane: Bytelane, options: LinearOptions): Linear;
+export function createLinear(
+  lane: Bytelane,
+  options: LinearOptions | Int4LinearOptions,
+): Linear | Int4Linear;
+export function createLinear(
+  lane: Bytelane,
+  options: LinearOptions | Int4LinearOptions,
+): Linear | Int4Linear {
   checkLane(lane);
   checkObject("options", options);
+  const format = checkOneOf("options.format", options.format ?? "int8", ["int8", "int4"] as const);
+  return format === "int4"
+    ? createInt4Linear(lane, options as Int4LinearOptions)
+    : createInt8(lane, options as LinearOptions);
+}
+
+function createInt8(lane: Bytelane, options: LinearOptions): Linear {
   const weights = operand(lane, "options.weights", options.weights, ["f32", "i8", "u8"]);
   const shape = options.shape ?? weights.shape;
   if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
@@ -460,11 +474,14 @@ function takes(input: Required<StaticParams> | undefined, rows: RowsInput | unde
  */
 export function linear<O extends Data = Data>(
   lane: Bytelane,
-  layer: Linear,
+  layer: Linear | Int4Linear,
   x: LinearInput,
   options: { readonly out?: O } = {},
 ): O {
   checkLane(lane);
+  if (layer instanceof Int4Linear) {
+    return runInt4(lane, layer, x as Int4Input, options as { out?: Data<"f32"> }) as O;
+  }
   if (!(layer instanceof Linear)) throw typeFault("layer", "a layer made by createLinear", layer);
   checkOwner("layer", layer, lane);
   const { input, matrix, inFeatures, outFeatures, epilogue } = layer;

@@ -1,96 +1,112 @@
 /** A linear layer on int4 weights: y = activation(x · W + b), the weights packed in memory. */
-import { checkOneOf, rangeFault, typeFault } from "../check.ts";
-import { type Data, framed, operand, target } from "../frame.ts";
+import { type Activation, checkBounds } from "../activation.ts";
+import { checkObject, checkOneOf, rangeFault, typeFault } from "../check.ts";
+import { type Data, framed, type Operand, operand, target } from "../frame.ts";
 import { type Bytelane, checkLane, checkOwner, Owner } from "../lane.ts";
 import { Tensor } from "../tensor.ts";
-import { checkMatrix, type Int4Matrix } from "./matrix.ts";
+import { checkMatrix, type Int4Matrix, type Int4Options, quantizeInt4 } from "./matrix.ts";
+import { roomFor } from "./room.ts";
 
-/** How the inputs of a layer are used: quantized row by row, or as they are, which is slow and the reference. */
+/** How a layer takes its inputs: quantized row by row, or as they are, which is slow and the reference. */
 export type Int4Inputs = "i8" | "f32";
+export const INT4_INPUTS = ["i8", "f32"] as const;
 
-export interface Int4LayerOptions {
+export interface Int4LinearOptions extends Int4Options {
+  readonly format: "int4";
+  /** f32 weights, quantized here; or a matrix that `quantizeInt4` or somebody else has made. */
+  readonly weights: Data<"f32"> | Int4Matrix;
   /** One real number an output channel. */
-  readonly bias?: Float32Array | Tensor<"f32"> | undefined;
-  /** Bounds of the result. Default: none. */
-  readonly low?: number | undefined;
-  readonly high?: number | undefined;
+  readonly bias?: Float32Array | Tensor<"f32">;
+  /** Default "none". */
+  readonly activation?: Activation;
   /** Default "i8". */
-  readonly inputs?: Int4Inputs | undefined;
+  readonly inputs?: Int4Inputs;
 }
 
-/**
- * A layer's memory: one block, each part on a boundary of 32 bytes.
- *
- *   │ panels [n/8][groups][16] │ scales [n/8][blocks][8] │ zeros [n/8][blocks][4] │ bias [n] │
- */
-export interface Int4Parts {
-  readonly panels: number;
-  readonly scales: number;
-  /** 0 where every zero point is 8. */
-  readonly zeros: number;
-  readonly bias: number;
-  readonly bytes: number;
-}
-
+/** What a layer's parts look like. */
 export interface Int4Sizes {
   readonly inFeatures: number;
   readonly outFeatures: number;
   readonly blockSize: number;
+  /** Scales are f16. */
   readonly halves: boolean;
   readonly hasZeros: boolean;
   readonly hasBias: boolean;
 }
 
-const GRAIN = 32;
-const whole = (bytes: number): number => Math.ceil(bytes / GRAIN) * GRAIN;
+/**
+ * The parts of a layer, as the kernel reads them (docs/formats.md):
+ *
+ *   panels  [n/8][groups of 4 k][16] bytes       scales  [n/8][blocks][8] f32 or f16
+ *   zeros   [n/8][blocks][4] bytes               bias    [n, filled up to 8] f32
+ *
+ * Either their bytes, or their addresses; 0 is a part that is not there.
+ */
+export interface Int4Parts {
+  readonly panels: number;
+  readonly scales: number;
+  readonly zeros: number;
+  readonly bias: number;
+}
 
-/** Bytes of each part, and where it starts from the first. */
-export function partsOf(sizes: Int4Sizes): Int4Parts {
+export function bytesOf(sizes: Int4Sizes): Int4Parts {
   const { inFeatures, outFeatures, blockSize, halves, hasZeros, hasBias } = sizes;
   const panels = Math.ceil(outFeatures / 8);
   const blocks = Math.ceil(inFeatures / blockSize);
-  const scales = whole(panels * Math.ceil(inFeatures / 4) * 16);
-  const zeros = scales + whole(panels * blocks * (halves ? 16 : 32));
-  const bias = zeros + (hasZeros ? whole(panels * blocks * 4) : 0);
-  const bytes = bias + (hasBias ? whole(panels * 32) : 0);
-  return { panels: 0, scales, zeros: hasZeros ? zeros : 0, bias: hasBias ? bias : 0, bytes };
+  return {
+    panels: panels * Math.ceil(inFeatures / 4) * 16,
+    scales: panels * blocks * (halves ? 16 : 32),
+    zeros: hasZeros ? panels * blocks * 4 : 0,
+    bias: hasBias ? panels * 32 : 0,
+  };
 }
 
-/** A linear layer on int4 weights. Made by `createLinear`, run by `linear`. */
-export class Int4Layer extends Owner {
+/** How a layer runs. */
+export interface Int4Settings {
+  readonly inputs: Int4Inputs;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** A linear layer on int4 weights. Made by `createLinear` with the format "int4", run by `linear`. */
+export class Int4Linear extends Owner {
   readonly inFeatures: number;
   readonly outFeatures: number;
   readonly blockSize: number;
   /** Bytes of packed weights, scales, zero points and bias. */
   readonly byteLength: number;
   readonly inputs: Int4Inputs;
-  /** @internal */ readonly address: number;
-  /** @internal Offsets from the address. */ readonly parts: Int4Parts;
   /** @internal */ readonly sizes: Int4Sizes;
+  /** @internal */ readonly parts: Int4Parts;
   /** @internal */ readonly low: number;
   /** @internal */ readonly high: number;
+  readonly #host: Owner | undefined;
 
-  /** @internal Takes over the block at `address`. */
+  /** @internal Owns `size` bytes from its panels on, or lies in a host's memory. */
   constructor(
     lane: Bytelane,
     sizes: Int4Sizes,
-    address: number,
-    inputs: Int4Inputs,
-    low: number,
-    high: number,
+    parts: Int4Parts,
+    settings: Int4Settings,
+    memory: number | Owner,
   ) {
-    const parts = partsOf(sizes);
-    super(lane, [[address, parts.bytes]]);
+    super(lane, typeof memory === "number" ? [[parts.panels, memory]] : []);
+    const bytes = bytesOf(sizes);
     this.inFeatures = sizes.inFeatures;
     this.outFeatures = sizes.outFeatures;
     this.blockSize = sizes.blockSize;
-    this.byteLength = parts.bytes;
-    this.inputs = inputs;
-    this.address = address;
-    this.parts = parts;
+    this.byteLength = bytes.panels + bytes.scales + bytes.zeros + bytes.bias;
+    this.inputs = settings.inputs;
     this.sizes = sizes;
-    this.low = low;
-    this.high = high;
+    this.parts = parts;
+    this.low = settings.low;
+    this.high = settings.high;
+    this.#host = typeof memory === "number" ? undefined : memory;
+  }
+
+  /** True when the layer, or the file that it lies in, has given its memory back. */
+  override get disposed(): boolean {
+    return super.disposed || this.#host?.disposed === true;
   }
 
   describe(): string {
@@ -98,84 +114,111 @@ export class Int4Layer extends Owner {
   }
 }
 
+/** Weights that come as a matrix, or are quantized to one. */
+function matrixOf(lane: Bytelane, options: Int4LinearOptions): Int4Matrix {
+  const { weights } = options;
+  if (weights instanceof Tensor || ArrayBuffer.isView(weights)) {
+    return quantizeInt4(lane, weights, options);
+  }
+  return weights;
+}
+
 /** Columns that are packed at a time. */
 const STRIP = 64;
 
-/** Lays a matrix down as the kernel reads it. */
-export function createInt4Layer(
-  lane: Bytelane,
-  matrix: Int4Matrix,
-  options: Int4LayerOptions = {},
-): Int4Layer {
+/**
+ * Prepares a linear layer on int4 weights: each row of x is quantized to i8 with a scale of its own, multiplied in
+ * integers inside each block, and added up in f32 (docs/formats.md); the result is f32.
+ */
+export function createInt4Linear(lane: Bytelane, options: Int4LinearOptions): Int4Linear {
   checkLane(lane);
-  const extent = checkMatrix("matrix", matrix);
-  const inputs = checkOneOf("options.inputs", options.inputs ?? "i8", ["i8", "f32"] as const);
+  checkObject("options", options);
+  const inputs = checkOneOf("options.inputs", options.inputs ?? "i8", INT4_INPUTS);
+  const settings = { inputs, ...checkBounds(options.activation) };
+  const matrix = matrixOf(lane, options);
+  const { halves } = checkMatrix("options.weights", matrix);
   const { rows, columns, blockSize, zeroPoints } = matrix;
-  const { blocks, rowBytes, zeroBytes, halves } = extent;
   const bias = options.bias && operand(lane, "options.bias", options.bias, ["f32"], rows);
-  const sizes: Int4Sizes = {
+  const sizes = {
     ...{ inFeatures: columns, outFeatures: rows, blockSize, halves },
     ...{ hasZeros: zeroPoints !== undefined, hasBias: bias !== undefined },
   };
-  const parts = partsOf(sizes);
-  return framed(lane, (frame) => {
-    const { arena, kernels } = lane;
-    const groups = Math.ceil(columns / 4);
-    const stride = blocks * blockSize;
-    const strip = Math.min(STRIP, Math.ceil(rows / 8) * 8);
+  const { parts, size } = roomFor(lane, { ...bytesOf(sizes) });
+  try {
+    lane.arena.view("u8", parts.panels, size).fill(0);
+    layPanels(lane, matrix, parts.panels);
+    layScales(lane, matrix, parts.scales);
+    if (zeroPoints) layZeros(lane, matrix, zeroPoints, parts.zeros);
+    if (bias) layBias(lane, bias, parts.bias);
+    return new Int4Linear(lane, sizes, parts, settings, size);
+  } catch (fault) {
+    lane.arena.free(parts.panels, size);
+    throw fault;
+  }
+}
+
+function layPanels(lane: Bytelane, matrix: Int4Matrix, panels: number): void {
+  const { arena, kernels } = lane;
+  const { rows, columns, blockSize, values } = matrix;
+  const stride = Math.ceil(columns / blockSize) * blockSize;
+  const rowBytes = stride / 2;
+  const groups = Math.ceil(columns / 4);
+  const strip = Math.min(STRIP, Math.ceil(rows / 8) * 8);
+  framed(lane, (frame) => {
     const packed = frame.room(strip * rowBytes);
     const codes = frame.room(strip * stride);
-    const address = arena.allocate(parts.bytes);
-    arena.view("u8", address, parts.bytes).fill(0);
     for (let row = 0; row < rows; row += strip) {
-      const count = Math.min(strip, rows - row);
-      const columnsOfStrip = Math.ceil(count / 8) * 8;
-      const from = matrix.values.subarray(row * rowBytes, (row + count) * rowBytes);
+      const count = Math.ceil(Math.min(strip, rows - row) / 8) * 8;
+      const from = values.subarray(row * rowBytes, (row + strip) * rowBytes);
       arena
-        .view("u8", packed, strip * rowBytes)
+        .view("u8", packed, count * rowBytes)
         .fill(0)
         .set(from);
-      kernels.unpack_bits(packed, codes, columnsOfStrip * stride, 4, 0);
-      const to = address + (row / 8) * groups * 16;
-      kernels.pack_int4(codes, stride, columnsOfStrip, groups, 0, to);
+      kernels.unpack_bits(packed, codes, count * stride, 4, 0);
+      kernels.pack_int4(codes, stride, count, groups, 0, panels + (row / 8) * groups * 16);
     }
-    // scales: [rows][blocks] to [rows / 8][blocks][8], as 16-bit or 32-bit words
-    const size = halves ? 2 : 4;
-    const scales = arena.view(
-      "u8",
-      address + parts.scales,
-      Math.ceil(rows / 8) * blocks * 8 * size,
-    );
-    const source = new Uint8Array(
-      matrix.scales.buffer,
-      matrix.scales.byteOffset,
-      matrix.scales.byteLength,
-    );
-    for (let r = 0; r < rows; r++) {
-      for (let b = 0; b < blocks; b++) {
-        const to = (((r >> 3) * blocks + b) * 8 + (r & 7)) * size;
-        const at = (r * blocks + b) * size;
-        for (let i = 0; i < size; i++) scales[to + i] = source[at + i];
-      }
-    }
-    if (zeroPoints) {
-      const zeros = arena.view("u8", address + parts.zeros, Math.ceil(rows / 8) * blocks * 4);
-      for (let r = 0; r < rows; r++) {
-        for (let b = 0; b < blocks; b++) {
-          const zero = (zeroPoints[r * zeroBytes + (b >> 1)] >> (4 * (b & 1))) & 15;
-          zeros[((r >> 3) * blocks + b) * 4 + (r & 3)] |= zero << (r & 4);
-        }
-      }
-    }
-    if (bias) {
-      const values =
-        bias.address >= 0 ? arena.view("f32", bias.address, rows) : (bias.value as Float32Array);
-      arena.view("f32", address + parts.bias, rows).set(values);
-    }
-    const low = options.low ?? Number.NEGATIVE_INFINITY;
-    const high = options.high ?? Number.POSITIVE_INFINITY;
-    return new Int4Layer(lane, sizes, address, inputs, low, high);
   });
+}
+
+/** [rows][blocks] to [rows / 8][blocks][8], as words of 16 or 32 bits. */
+function layScales(
+  lane: Bytelane,
+  { rows, columns, blockSize, scales }: Int4Matrix,
+  to: number,
+): void {
+  const { buffer, byteOffset, length } = scales;
+  const blocks = Math.ceil(columns / blockSize);
+  const size = scales.BYTES_PER_ELEMENT;
+  const source = new DataView(buffer, byteOffset);
+  const bytes = lane.arena.view("u8", to, Math.ceil(rows / 8) * blocks * 8 * size);
+  const result = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let i = 0; i < length; i++) {
+    const row = Math.floor(i / blocks);
+    const at = (((row >> 3) * blocks + (i % blocks)) * 8 + (row & 7)) * size;
+    if (size === 2) result.setUint16(at, source.getUint16(i * 2, true), true);
+    else result.setUint32(at, source.getUint32(i * 4, true), true);
+  }
+}
+
+/** Nibbles of [rows][blocks] to [rows / 8][blocks][4] bytes: columns 0–3 in the low nibbles, 4–7 in the high ones. */
+function layZeros(lane: Bytelane, matrix: Int4Matrix, zeros: Uint8Array, to: number): void {
+  const { rows, columns, blockSize } = matrix;
+  const blocks = Math.ceil(columns / blockSize);
+  const rowBytes = Math.ceil(blocks / 2);
+  const result = lane.arena.view("u8", to, Math.ceil(rows / 8) * blocks * 4);
+  for (let row = 0; row < rows; row++) {
+    for (let b = 0; b < blocks; b++) {
+      const zero = (zeros[row * rowBytes + (b >> 1)] >> (4 * (b & 1))) & 15;
+      result[((row >> 3) * blocks + b) * 4 + (row & 3)] |= zero << (row & 4);
+    }
+  }
+}
+
+function layBias(lane: Bytelane, bias: Operand<"f32">, to: number): void {
+  const { arena } = lane;
+  const values =
+    bias.address >= 0 ? arena.view("f32", bias.address, bias.length) : (bias.value as Float32Array);
+  arena.view("f32", to, bias.length).set(values);
 }
 
 /** What a layer takes: reals, or rows quantized once for several layers. */
@@ -184,17 +227,15 @@ export type Int4Input = Data<"f32"> | { readonly values: Data<"i8">; readonly sc
 /** Runs a layer: x [..., in] to f32 [..., out]. Tensors give a tensor, typed arrays a typed array. */
 export function runInt4<O extends Data<"f32"> = Data<"f32">>(
   lane: Bytelane,
-  layer: Int4Layer,
+  layer: Int4Linear,
   x: Int4Input,
   options: { readonly out?: O } = {},
 ): O {
-  checkLane(lane);
-  if (!(layer instanceof Int4Layer)) throw typeFault("layer", "an int4 layer", layer);
-  checkOwner("layer", layer, lane);
+  checkOwner("layer", layer, checkLane(lane));
   const { inFeatures, outFeatures, parts, sizes, inputs } = layer;
   const rows = isRows(x) ? x : undefined;
   if (rows && inputs === "f32") {
-    throw typeFault("x", "reals, since the layer takes its inputs as f32", "quantized rows");
+    throw typeFault("x", "reals, since the layer's inputs are f32", "quantized rows");
   }
   const data = rows ? rows.values : (x as Data<"f32">);
   const source = operand<"f32" | "i8">(lane, "x", data, rows ? ["i8"] : ["f32"]);
@@ -208,32 +249,29 @@ export function runInt4<O extends Data<"f32"> = Data<"f32">>(
   return framed(lane, (frame) => {
     const { kernels, scalars } = lane;
     let lhs = frame.read(source);
-    let stride = inFeatures * 4;
-    let rowScales = 0;
+    let size = 4;
+    let scales = 0;
     if (given) {
-      rowScales = frame.read(given);
-      stride = inFeatures;
+      scales = frame.read(given);
+      size = 1;
     } else if (inputs === "i8") {
       const values = frame.room(source.length);
-      rowScales = frame.room(m * 4);
-      kernels.quantize_rows_f32_i8(lhs, inFeatures, values, m, inFeatures, rowScales, scalars);
+      scales = frame.room(m * 4);
+      kernels.quantize_rows_f32_i8(lhs, inFeatures, values, m, inFeatures, scales, scalars);
       lhs = values;
-      stride = inFeatures;
+      size = 1;
     }
     const workspace = frame.room(kernels.int4_workspace(m, inFeatures, layer.blockSize));
     const { address, value } = frame.write(result);
-    const at = layer.address;
     kernels.gemm_int4_f32(
-      ...([lhs, stride, m, outFeatures, inFeatures, layer.blockSize] as const),
-      ...([at + parts.panels, at + parts.scales, sizes.halves ? 1 : 0] as const),
-      ...([sizes.hasZeros ? at + parts.zeros : 0, rowScales] as const),
-      ...([sizes.hasBias ? at + parts.bias : 0, layer.low, layer.high] as const),
-      ...([address, outFeatures * 4, workspace] as const),
+      ...([lhs, inFeatures * size, m, outFeatures, inFeatures, layer.blockSize] as const),
+      ...([parts.panels, parts.scales, sizes.halves ? 1 : 0, parts.zeros, scales] as const),
+      ...([parts.bias, layer.low, layer.high, address, outFeatures * 4, workspace] as const),
     );
     return value as O;
   });
 }
 
-function isRows(x: unknown): x is { values: Data<"i8">; scales: Data<"f32"> } {
+function isRows(x: Int4Input): x is { values: Data<"i8">; scales: Data<"f32"> } {
   return typeof x === "object" && x !== null && "values" in x && "scales" in x;
 }

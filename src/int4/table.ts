@@ -4,42 +4,61 @@ import { type Data, framed, target } from "../frame.ts";
 import { type Bytelane, checkLane, checkOwner, Owner } from "../lane.ts";
 import type { Tensor } from "../tensor.ts";
 import { checkMatrix, type Int4Extent, type Int4Matrix } from "./matrix.ts";
+import { roomFor } from "./room.ts";
 
-const GRAIN = 32;
-const whole = (bytes: number): number => Math.ceil(bytes / GRAIN) * GRAIN;
+/** Where the parts of a table stand: codes, scales, zero points, laid out as in the matrix. */
+export interface TableParts {
+  readonly values: number;
+  readonly scales: number;
+  /** 0 where every zero point is 8. */
+  readonly zeros: number;
+}
+
+/** The counts of a table. */
+export interface TableSizes extends Int4Extent {
+  readonly rows: number;
+  readonly columns: number;
+  readonly blockSize: number;
+  readonly hasZeros: boolean;
+}
+
+/** Bytes of each part. */
+export function tableBytes(sizes: TableSizes): TableParts {
+  const { rows, rowBytes, blocks, halves, hasZeros, zeroBytes } = sizes;
+  return {
+    values: rows * rowBytes,
+    scales: rows * blocks * (halves ? 2 : 4),
+    zeros: hasZeros ? rows * zeroBytes : 0,
+  };
+}
 
 /** An int4 matrix in an instance's memory, row by row. Made by `createInt4Table`, read by `gatherInt4`. */
 export class Int4Table extends Owner {
   readonly rows: number;
   readonly columns: number;
   readonly blockSize: number;
+  /** Bytes of codes, scales and zero points. */
   readonly byteLength: number;
-  /** @internal */ readonly extent: Int4Extent;
-  /** @internal */ readonly values: number;
-  /** @internal */ readonly scales: number;
-  /** @internal 0 where every zero point is 8. */ readonly zeros: number;
+  /** @internal */ readonly sizes: TableSizes;
+  /** @internal */ readonly parts: TableParts;
+  readonly #host: Owner | undefined;
 
-  /** @internal */
-  constructor(lane: Bytelane, matrix: Int4Matrix, extent: Int4Extent) {
-    const { values, scales, zeroPoints } = matrix;
-    const scalesAt = whole(values.byteLength);
-    const zerosAt = scalesAt + whole(scales.byteLength);
-    const bytes = zerosAt + (zeroPoints ? whole(zeroPoints.byteLength) : 0);
-    const address = lane.arena.allocate(bytes);
-    super(lane, [[address, bytes]]);
-    this.rows = matrix.rows;
-    this.columns = matrix.columns;
-    this.blockSize = matrix.blockSize;
-    this.byteLength = bytes;
-    this.extent = extent;
-    this.values = address;
-    this.scales = address + scalesAt;
-    this.zeros = zeroPoints ? address + zerosAt : 0;
-    const { arena } = lane;
-    arena.view("u8", address, values.byteLength).set(values);
-    const bits = new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength);
-    arena.view("u8", this.scales, bits.length).set(bits);
-    if (zeroPoints) arena.view("u8", this.zeros, zeroPoints.byteLength).set(zeroPoints);
+  /** @internal Owns `memory` bytes from its values on, or lies in a host's memory. */
+  constructor(lane: Bytelane, sizes: TableSizes, parts: TableParts, memory: number | Owner) {
+    super(lane, typeof memory === "number" ? [[parts.values, memory]] : []);
+    const bytes = tableBytes(sizes);
+    this.rows = sizes.rows;
+    this.columns = sizes.columns;
+    this.blockSize = sizes.blockSize;
+    this.byteLength = bytes.values + bytes.scales + bytes.zeros;
+    this.sizes = sizes;
+    this.parts = parts;
+    this.#host = typeof memory === "number" ? undefined : memory;
+  }
+
+  /** True when the table, or the file that it lies in, has given its memory back. */
+  override get disposed(): boolean {
+    return super.disposed || this.#host?.disposed === true;
   }
 
   describe(): string {
@@ -50,7 +69,18 @@ export class Int4Table extends Owner {
 /** Places a matrix for look-ups. */
 export function createInt4Table(lane: Bytelane, matrix: Int4Matrix): Int4Table {
   checkLane(lane);
-  return new Int4Table(lane, matrix, checkMatrix("matrix", matrix));
+  const extent = checkMatrix("matrix", matrix);
+  const { rows, columns, blockSize, values, scales, zeroPoints } = matrix;
+  const sizes = { ...extent, rows, columns, blockSize, hasZeros: zeroPoints !== undefined };
+  const { parts, size } = roomFor(lane, { ...tableBytes(sizes) });
+  const copy = (from: Uint8Array | Uint16Array | Float32Array, to: number): void => {
+    const bytes = new Uint8Array(from.buffer, from.byteOffset, from.byteLength);
+    lane.arena.view("u8", to, bytes.length).set(bytes);
+  };
+  copy(values, parts.values);
+  copy(scales, parts.scales);
+  if (zeroPoints) copy(zeroPoints, parts.zeros);
+  return new Int4Table(lane, sizes, parts, size);
 }
 
 /** Rows of a table as f32 [ids, columns], in the order of `ids`. Errors: an id outside [0, rows). */
@@ -63,15 +93,15 @@ export function gatherInt4<O extends Data<"f32"> = Tensor<"f32">>(
   checkLane(lane);
   if (!(table instanceof Int4Table)) throw typeFault("table", "an int4 table", table);
   checkOwner("table", table, lane);
-  const { rows, columns, extent } = table;
+  const { rows, columns, blockSize, sizes, parts } = table;
   for (let i = 0; i < ids.length; i++) checkInteger(`ids[${i}]`, ids[i], 0, rows - 1);
   const result = target(lane, options.out, "f32", [ids.length, columns], true);
   return framed(lane, (frame) => {
     const list = frame.place("i32", ids);
     const { address, value } = frame.write(result);
     lane.kernels.gather_int4_f32(
-      ...([table.values, extent.rowBytes, columns, table.blockSize] as const),
-      ...([table.scales, extent.halves ? 1 : 0, table.zeros, 0] as const),
+      ...([parts.values, sizes.rowBytes, columns, blockSize] as const),
+      ...([parts.scales, sizes.halves ? 1 : 0, parts.zeros, 0] as const),
       ...([list, ids.length, address, lane.scalars] as const),
     );
     return value as O;

@@ -1,0 +1,28 @@
+/** What is fused behind a product: bounds of its real result. */
+import { checkNumber, checkOneOf, rangeFault } from "./check.ts";
+
+export type Activation =
+  | "none"
+  | "relu"
+  | "relu6"
+  | { readonly low?: number; readonly high?: number };
+
+/** The bounds of an activation; one that is missing is infinite. */
+export function checkActivation(activation: Activation = "none"): {
+  low?: number;
+  high?: number;
+} {
+  if (typeof activation === "object" && activation !== null) return activation;
+  const name = checkOneOf("options.activation", activation, ["none", "relu", "relu6"] as const);
+  if (name === "none") return {};
+  return name === "relu" ? { low: 0 } : { low: 0, high: 6 };
+}
+
+/** The same as two numbers. */
+export function checkBounds(activation: Activation | undefined): { low: number; high: number } {
+  const bounds = checkActivation(activation);
+  const low = checkNumber("low", bounds.low ?? Number.NEGATIVE_INFINITY);
+  const high = checkNumber("high", bounds.high ?? Number.POSITIVE_INFINITY);
+  if (!(low <= high)) throw rangeFault("low", `at most high (${high})`, low);
+  return { low, high };
+}
