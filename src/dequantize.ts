@@ -74,15 +74,17 @@ export function gatherRows<O extends Data<"f32"> = Tensor<"f32">>(
   const zeros =
     table.zeroPoints && operand(lane, "table.zeroPoints", table.zeroPoints, ["i32"], rows);
   const wanted = Array.isArray(ids) ? undefined : operand(lane, "ids", ids, ["i32"]);
-  for (let i = 0; i < ids.length; i++) checkInteger(`ids[${i}]`, ids[i], 0, rows - 1);
-  const result = target(lane, options.out, "f32", [ids.length, columns], true);
+  // read once: the room for the rows may detach a view on this memory
+  const { length } = ids;
+  for (let i = 0; i < length; i++) checkInteger(`ids[${i}]`, ids[i], 0, rows - 1);
+  const result = target(lane, options.out, "f32", [length, columns], true);
   return framed(lane, (frame) => {
     const src = frame.read(values);
     const scale = frame.read(scales);
     const zero = zeros ? frame.read(zeros) : 0;
     const list = wanted ? frame.read(wanted) : frame.place("i32", ids);
     const { address, value } = frame.write(result);
-    lane.kernels[GATHER[values.dtype]](src, columns, scale, zero, list, ids.length, address);
+    lane.kernels[GATHER[values.dtype]](src, columns, scale, zero, list, length, address);
     return value as O;
   });
 }

@@ -1,6 +1,6 @@
 /** Tables of int4 rows, looked up by index: embeddings. */
 import { checkInteger, typeFault } from "../check.ts";
-import { type Data, framed, target } from "../frame.ts";
+import { type Data, framed, operand, target } from "../frame.ts";
 import { type Bytelane, checkLane, checkOwner, Owner } from "../lane.ts";
 import type { Tensor } from "../tensor.ts";
 import { checkMatrix, type Int4Extent, type Int4Matrix } from "./matrix.ts";
@@ -94,15 +94,18 @@ export function gatherInt4<O extends Data<"f32"> = Tensor<"f32">>(
   if (!(table instanceof Int4Table)) throw typeFault("table", "an int4 table", table);
   checkOwner("table", table, lane);
   const { rows, columns, blockSize, sizes, parts } = table;
-  for (let i = 0; i < ids.length; i++) checkInteger(`ids[${i}]`, ids[i], 0, rows - 1);
-  const result = target(lane, options.out, "f32", [ids.length, columns], true);
+  const wanted = Array.isArray(ids) ? undefined : operand(lane, "ids", ids, ["i32"]);
+  // read once: the room for the rows may detach a view on this memory
+  const { length } = ids;
+  for (let i = 0; i < length; i++) checkInteger(`ids[${i}]`, ids[i], 0, rows - 1);
+  const result = target(lane, options.out, "f32", [length, columns], true);
   return framed(lane, (frame) => {
-    const list = frame.place("i32", ids);
+    const list = wanted ? frame.read(wanted) : frame.place("i32", ids);
     const { address, value } = frame.write(result);
     lane.kernels.gather_int4_f32(
       ...([parts.values, sizes.rowBytes, columns, blockSize] as const),
       ...([parts.scales, sizes.halves ? 1 : 0, parts.zeros, 0] as const),
-      ...([list, ids.length, address, lane.scalars] as const),
+      ...([list, length, address, lane.scalars] as const),
     );
     return value as O;
   });

@@ -3,13 +3,17 @@ import {
   type Bytelane,
   clamp,
   createBytelaneSync,
+  createInt4Table,
   createLinear,
   dequantize,
+  gatherInt4,
+  gatherRows,
   linear,
   matmul,
   packMatrix,
   part,
   quantize,
+  quantizeInt4,
   quantizeRows,
   scope,
   type Tensor,
@@ -117,6 +121,32 @@ describe.each(TIERS)("growth of the memory, tier %s", (tier) => {
       { m: 40, n: 2, depth: 1000, result: "f32" },
     ) as Tensor;
     expectSame(result.data, wanted.data);
+  });
+
+  it("takes an own view of ids over the growth that the rows need", () => {
+    const lane = open();
+    const columns = 1000;
+    const values = Int8Array.from({ length: 3 * columns }, (_, i) => i % 100);
+    const list = Int32Array.from({ length: 60 }, (_, i) => (i * 2) % 3);
+    const ids = tensor(lane, "i32", [60], list);
+    const table = { values, scales: Float32Array.of(1, 2, 4), columns };
+    const reserved = lane.bytesReserved;
+    const rows = gatherRows(lane, table, ids.data);
+    expect(lane.bytesReserved).toBeGreaterThan(reserved);
+    const right = Array.from(list, (id) => [id, (id * columns + 7) % 100] as const);
+    right.forEach(([id, q], i) => {
+      expect(rows.data[i * columns + 7]).toBe(q * 2 ** id);
+    });
+
+    const four = open();
+    const small = createInt4Table(four, quantizeInt4(four, finite(96, 1), { shape: [32, 3] }));
+    const many = Int32Array.from({ length: 4000 }, (_, i) => i % 3);
+    const wanted = gatherInt4(four, small, [0, 1, 2]).data.slice();
+    const kept = tensor(four, "i32", [4000], many);
+    const before = four.bytesReserved;
+    const looked = gatherInt4(four, small, kept.data);
+    expect(four.bytesReserved).toBeGreaterThan(before);
+    expectSame(looked.data.subarray(3999 * 32), wanted.subarray(0, 32));
   });
 
   it("writes an own view as out, and returns it", () => {

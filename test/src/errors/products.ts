@@ -331,6 +331,11 @@ export const products: Case[] = [
     '"options.weights" expected elements of f32 or i8 or u8, got Int32Array(6)',
     layer({ weights: new Int32Array(6) }),
   ],
+  [
+    "RangeError",
+    '"options.format" expected one of "int8", "int4", got "int2"',
+    layer({ format: "int2" }),
+  ],
   ["RangeError", '"options.shape" expected two dimensions, got [6]', layer({ shape: [6] })],
   [
     "RangeError",
