@@ -49,7 +49,7 @@ export function highest<T>(): i32 {
 
 /**
  * Rounds to the nearest integer, ties to even; NaN becomes 0, and what no 8-bit type can hold is cut
- * at ±2^21 so that the zero point can be added without wrapping (docs/math.md, 4).
+ * at ±2^21 so that the zero point can be added without wrapping (docs/math.md, 1).
  */
 export function round(x: f32): i32 {
   x = x == x ? x : 0;
@@ -71,16 +71,16 @@ export function saturate(x: i32, low: i32, high: i32): i32 {
   return min(max(x, low), high);
 }
 
-/** round((acc + bias) · multiplier) + zeroPoint, saturated: requantization (docs/math.md, 8). */
-export function requantizeOne<T>(
+/** round((acc + bias) · multiplier) + zeroPoint, saturated: requantization (docs/math.md, 8), as the byte of either type. */
+export function requantizeOne(
   acc: i32,
   bias: i32,
   multiplier: f32,
   zero: i32,
   low: i32,
   high: i32,
-): T {
-  return <T>saturate(round(<f32>(acc + bias) * multiplier) + zero, low, high);
+): u8 {
+  return <u8>saturate(round(<f32>(acc + bias) * multiplier) + zero, low, high);
 }
 
 /** The vector twin of `requantizeOne`, before saturation: four lanes of i32. `offset` is zeroPoint − MAGIC_BITS. */

@@ -15,12 +15,16 @@ import {
   saturate,
 } from "./lanes";
 
-function quantizeOne<T>(src: usize, dst: usize, scale: f32, zero: i32, low: i32, high: i32): void {
-  store<T>(dst, <T>saturate(round(load<f32>(src) / scale) + zero, low, high));
+/** Eight bits of either type: only the bounds tell i8 from u8. */
+function quantizeOne(src: usize, dst: usize, scale: f32, zero: i32, low: i32, high: i32): void {
+  store<u8>(dst, <u8>saturate(round(load<f32>(src) / scale) + zero, low, high));
 }
 
-/** One contiguous run that shares its scale and zero point. */
-export function quantizeRun<T>(
+/**
+ * One contiguous run that shares its scale and zero point. In the vector block u8 is i8 with zero point and bounds
+ * moved by 128 and bit 7 flipped at the end: one copy of the code for both.
+ */
+export function quantizeRun(
   src: usize,
   dst: usize,
   n: i32,
@@ -28,38 +32,48 @@ export function quantizeRun<T>(
   zero: i32,
   low: i32,
   high: i32,
+  unsigned: bool,
 ): void {
+  const moved = unsigned ? 128 : 0;
   const scales = f32x4.splat(scale);
-  const offset_i32x4 = i32x4.splat(zero - MAGIC_BITS);
+  const offset_i32x4 = i32x4.splat(zero - moved - MAGIC_BITS);
   const limit = limit_f32x4();
   const magic = magic_f32x4();
-  const low_8x16 = i8x16.splat(<i8>low);
-  const high_8x16 = i8x16.splat(<i8>high);
+  const low_i8x16 = i8x16.splat(<i8>(low - moved));
+  const high_i8x16 = i8x16.splat(<i8>(high - moved));
+  const flip = i8x16.splat(<i8>moved);
   const end = dst + n;
   for (const stop = dst + (n & ~15); dst < stop; dst += 16, src += 64) {
     const a = round_f32x4(f32x4.div(v128.load(src), scales), limit, magic);
     const b = round_f32x4(f32x4.div(v128.load(src, 16), scales), limit, magic);
     const c = round_f32x4(f32x4.div(v128.load(src, 32), scales), limit, magic);
     const d = round_f32x4(f32x4.div(v128.load(src, 48), scales), limit, magic);
-    const q = narrow<T>(
+    const q = narrow<i8>(
       i32x4.add(a, offset_i32x4),
       i32x4.add(b, offset_i32x4),
       i32x4.add(c, offset_i32x4),
       i32x4.add(d, offset_i32x4),
     );
-    v128.store(dst, clamp8<T>(q, low_8x16, high_8x16));
+    v128.store(dst, v128.xor(clamp8<i8>(q, low_i8x16, high_i8x16), flip));
   }
-  for (; dst < end; dst++, src += 4) quantizeOne<T>(src, dst, scale, zero, low, high);
+  for (; dst < end; dst++, src += 4) quantizeOne(src, dst, scale, zero, low, high);
 }
 
 /** Four values, each with the scale and the zero point of its own channel. */
-function quantizeFour(src: usize, scales: usize, zeros: usize, limit: v128, magic: v128): v128 {
+function quantizeFour(
+  src: usize,
+  scales: usize,
+  zeros: usize,
+  limit: v128,
+  magic: v128,
+  offset: v128,
+): v128 {
   const q = round_f32x4(f32x4.div(v128.load(src), v128.load(scales)), limit, magic);
-  return i32x4.add(i32x4.sub(q, magic), v128.load(zeros));
+  return i32x4.add(i32x4.add(q, offset), v128.load(zeros));
 }
 
 /** One row whose neighbours belong to different channels: scales and zero points are read as vectors. */
-function quantizeAcross<T>(
+function quantizeAcross(
   src: usize,
   dst: usize,
   channels: i32,
@@ -67,30 +81,34 @@ function quantizeAcross<T>(
   zeros: usize,
   low: i32,
   high: i32,
+  unsigned: bool,
 ): void {
+  const moved = unsigned ? 128 : 0;
   const limit = limit_f32x4();
   const magic = magic_f32x4();
-  const low_8x16 = i8x16.splat(<i8>low);
-  const high_8x16 = i8x16.splat(<i8>high);
+  const offset = i32x4.splat(-moved - MAGIC_BITS);
+  const low_i8x16 = i8x16.splat(<i8>(low - moved));
+  const high_i8x16 = i8x16.splat(<i8>(high - moved));
+  const flip = i8x16.splat(<i8>moved);
   const end = dst + channels;
   for (const stop = dst + (channels & ~15); dst < stop; dst += 16) {
-    const q = narrow<T>(
-      quantizeFour(src, scales, zeros, limit, magic),
-      quantizeFour(src + 16, scales + 16, zeros + 16, limit, magic),
-      quantizeFour(src + 32, scales + 32, zeros + 32, limit, magic),
-      quantizeFour(src + 48, scales + 48, zeros + 48, limit, magic),
+    const q = narrow<i8>(
+      quantizeFour(src, scales, zeros, limit, magic, offset),
+      quantizeFour(src + 16, scales + 16, zeros + 16, limit, magic, offset),
+      quantizeFour(src + 32, scales + 32, zeros + 32, limit, magic, offset),
+      quantizeFour(src + 48, scales + 48, zeros + 48, limit, magic, offset),
     );
-    v128.store(dst, clamp8<T>(q, low_8x16, high_8x16));
+    v128.store(dst, v128.xor(clamp8<i8>(q, low_i8x16, high_i8x16), flip));
     src += 64;
     scales += 64;
     zeros += 64;
   }
   for (; dst < end; dst++, src += 4, scales += 4, zeros += 4) {
-    quantizeOne<T>(src, dst, load<f32>(scales), load<i32>(zeros), low, high);
+    quantizeOne(src, dst, load<f32>(scales), load<i32>(zeros), low, high);
   }
 }
 
-function quantize<T>(
+function quantize(
   src: usize,
   dst: usize,
   outer: i32,
@@ -100,17 +118,19 @@ function quantize<T>(
   zeros: usize,
   low: i32,
   high: i32,
+  unsigned: bool,
 ): void {
   for (let o = 0; o < outer; o++) {
     if (inner == 1) {
-      quantizeAcross<T>(src, dst, channels, scales, zeros, low, high);
+      quantizeAcross(src, dst, channels, scales, zeros, low, high, unsigned);
       src += (<usize>channels) << 2;
       dst += channels;
       continue;
     }
     for (let c = 0; c < channels; c++) {
       const at = (<usize>c) << 2;
-      quantizeRun<T>(src, dst, inner, load<f32>(scales + at), load<i32>(zeros + at), low, high);
+      const scale = load<f32>(scales + at);
+      quantizeRun(src, dst, inner, scale, load<i32>(zeros + at), low, high, unsigned);
       src += (<usize>inner) << 2;
       dst += inner;
     }
@@ -119,11 +139,11 @@ function quantize<T>(
 
 // biome-ignore format: one line an export
 export function quantize_f32_i8(src: usize, dst: usize, outer: i32, channels: i32, inner: i32, scales: usize, zeros: usize, low: i32, high: i32): void {
-  quantize<i8>(src, dst, outer, channels, inner, scales, zeros, low, high);
+  quantize(src, dst, outer, channels, inner, scales, zeros, low, high, false);
 }
 // biome-ignore format: one line an export
 export function quantize_f32_u8(src: usize, dst: usize, outer: i32, channels: i32, inner: i32, scales: usize, zeros: usize, low: i32, high: i32): void {
-  quantize<u8>(src, dst, outer, channels, inner, scales, zeros, low, high);
+  quantize(src, dst, outer, channels, inner, scales, zeros, low, high, true);
 }
 
 /** Bits of `rule`: where a profile parts from the rule above (src/profile.ts says which profile sets which). */

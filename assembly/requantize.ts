@@ -14,8 +14,11 @@ import {
   requantizeOne,
 } from "./lanes";
 
-/** One run: either all share one bias and multiplier, or (`across`) each element has its own. */
-function requantizeRun<T>(
+/**
+ * One run: either all share one bias and multiplier, or (`across`) each element has its own. In the vector block u8 is
+ * i8 with zero point and bounds moved by 128 and bit 7 flipped at the end.
+ */
+function requantizeRun(
   src: usize,
   dst: usize,
   n: i32,
@@ -25,19 +28,22 @@ function requantizeRun<T>(
   zero: i32,
   low: i32,
   high: i32,
+  unsigned: bool,
 ): void {
+  const moved = unsigned ? 128 : 0;
   const limit = limit_f32x4();
   const magic = magic_f32x4();
-  const offset = i32x4.splat(zero - MAGIC_BITS);
-  const low_8x16 = i8x16.splat(<i8>low);
-  const high_8x16 = i8x16.splat(<i8>high);
+  const offset = i32x4.splat(zero - moved - MAGIC_BITS);
+  const low_i8x16 = i8x16.splat(<i8>(low - moved));
+  const high_i8x16 = i8x16.splat(<i8>(high - moved));
+  const flip = i8x16.splat(<i8>moved);
   const one_bias = i32x4.splat(load<i32>(bias));
   const one_multiplier = f32x4.splat(load<f32>(multipliers));
   const end = dst + n;
-  const stop = dst + (n & ~15);
-  if (across) {
-    for (; dst < stop; dst += 16, src += 64, bias += 64, multipliers += 64) {
-      const q = narrow<T>(
+  for (const stop = dst + (n & ~15); dst < stop; dst += 16, src += 64) {
+    let q: v128;
+    if (across) {
+      q = narrow<i8>(
         // biome-ignore format: four alike
         requantizeFour(v128.load(src), v128.load(bias), v128.load(multipliers), limit, magic, offset),
         // biome-ignore format: four alike
@@ -47,27 +53,26 @@ function requantizeRun<T>(
         // biome-ignore format: four alike
         requantizeFour(v128.load(src, 48), v128.load(bias, 48), v128.load(multipliers, 48), limit, magic, offset),
       );
-      v128.store(dst, clamp8<T>(q, low_8x16, high_8x16));
-    }
-  } else {
-    for (; dst < stop; dst += 16, src += 64) {
-      const q = narrow<T>(
+      bias += 64;
+      multipliers += 64;
+    } else {
+      q = narrow<i8>(
         requantizeFour(v128.load(src), one_bias, one_multiplier, limit, magic, offset),
         requantizeFour(v128.load(src, 16), one_bias, one_multiplier, limit, magic, offset),
         requantizeFour(v128.load(src, 32), one_bias, one_multiplier, limit, magic, offset),
         requantizeFour(v128.load(src, 48), one_bias, one_multiplier, limit, magic, offset),
       );
-      v128.store(dst, clamp8<T>(q, low_8x16, high_8x16));
     }
+    v128.store(dst, v128.xor(clamp8<i8>(q, low_i8x16, high_i8x16), flip));
   }
   const step: usize = across ? 4 : 0;
   for (; dst < end; dst++, src += 4, bias += step, multipliers += step) {
     const m = load<f32>(multipliers);
-    store<T>(dst, requantizeOne<T>(load<i32>(src), load<i32>(bias), m, zero, low, high));
+    store<u8>(dst, requantizeOne(load<i32>(src), load<i32>(bias), m, zero, low, high));
   }
 }
 
-function requantize<T>(
+function requantize(
   src: usize,
   dst: usize,
   outer: i32,
@@ -78,6 +83,7 @@ function requantize<T>(
   zero: i32,
   low: i32,
   high: i32,
+  unsigned: bool,
 ): void {
   const across = inner == 1;
   const runs = across ? 1 : channels;
@@ -86,7 +92,7 @@ function requantize<T>(
     for (let c = 0; c < runs; c++) {
       const at = (<usize>c) << 2;
       // biome-ignore format: one call
-      requantizeRun<T>(src, dst, length, bias + at, multipliers + at, across, zero, low, high);
+      requantizeRun(src, dst, length, bias + at, multipliers + at, across, zero, low, high, unsigned);
       src += (<usize>length) << 2;
       dst += length;
     }
@@ -95,11 +101,11 @@ function requantize<T>(
 
 // biome-ignore format: one line an export
 export function requantize_i32_i8(src: usize, dst: usize, outer: i32, channels: i32, inner: i32, bias: usize, multipliers: usize, zero: i32, low: i32, high: i32): void {
-  requantize<i8>(src, dst, outer, channels, inner, bias, multipliers, zero, low, high);
+  requantize(src, dst, outer, channels, inner, bias, multipliers, zero, low, high, false);
 }
 // biome-ignore format: one line an export
 export function requantize_i32_u8(src: usize, dst: usize, outer: i32, channels: i32, inner: i32, bias: usize, multipliers: usize, zero: i32, low: i32, high: i32): void {
-  requantize<u8>(src, dst, outer, channels, inner, bias, multipliers, zero, low, high);
+  requantize(src, dst, outer, channels, inner, bias, multipliers, zero, low, high, true);
 }
 
 /**

@@ -8,7 +8,7 @@ function againstDefinition<T>(zero: i32, low: i32, high: i32): void {
     const scale: f32 = n % 3 == 0 ? 0.5 : n % 3 == 1 ? 0.00214854861 : 3;
     const x = reals(n, n % (awkward() + 8));
     const q = new StaticArray<u8>(n + 2).fill(0xa5);
-    quantizeRun<T>(at(x), at(q) + 1, n, scale, zero, low, high);
+    quantizeRun(at(x), at(q) + 1, n, scale, zero, low, high, !isSigned<T>());
     compare(q[0], 0xa5);
     compare(q[n + 1], 0xa5);
     for (let i = 0; i < n; i++) {
@@ -36,7 +36,7 @@ describe("quantize", () => {
   it("divides, and does not multiply by the reciprocal", () => {
     const x = new StaticArray<f32>(17).fill(0.273939937);
     const q = new StaticArray<u8>(17);
-    quantizeRun<u8>(at(x), at(q), 17, 0.00214854861, 0, 0, 255);
+    quantizeRun(at(x), at(q), 17, 0.00214854861, 0, 0, 255, true);
     for (let i = 0; i < 17; i++) compare(q[i], 127);
     expect<i32>(misses()).toBe(0);
   });
@@ -73,7 +73,7 @@ describe("quantize", () => {
     const q = new StaticArray<i8>(16);
     for (let i = 0; i < awkward(); i++) {
       x.fill(sample(i));
-      quantizeRun<i8>(at(x), at(q), 16, 1, 0, -128, 127);
+      quantizeRun(at(x), at(q), 16, 1, 0, -128, 127, false);
       for (let l = 0; l < 16; l++) compare(q[l], saturate(round(sample(i)), -128, 127));
     }
     expect<i32>(misses()).toBe(0);
