@@ -1,0 +1,73 @@
+/**
+ * Writes the tables of README.md from figures that the examples printed:
+ *
+ *   npm start -- --json build/search.json
+ *   npm run example:digits -- --json build/digits.json
+ *   node scripts/readme.mjs
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import { parseArgs } from "node:util";
+
+const { values } = parseArgs({
+  options: {
+    search: { type: "string", default: "build/search.json" },
+    digits: { type: "string", default: "build/digits.json" },
+    json: { type: "string" },
+  },
+});
+const README = new URL("../README.md", import.meta.url);
+const read = (file) => JSON.parse(readFileSync(file, "utf8"));
+const count = (value) => value.toLocaleString("en");
+const percent = (value, digits) => `${(100 * value).toFixed(digits)} %`;
+
+/** A Markdown table of one column a contender. */
+function searchTable({ runtime, columns, tokens, plainGemmGops }) {
+  const rows = [
+    ["", (c) => c.name],
+    ["weights, bytes", (c) => count(c.weightBytes)],
+    ["of float32", (c) => percent(c.weightShare, 1)],
+    ["mean cosine to float32", (c) => c.meanCosine.toFixed(6)],
+    ["worst cosine", (c) => c.worstCosine.toFixed(6)],
+    [
+      "recall@1, recall@10",
+      (c) => c.recallAt1 && `${c.recallAt1.toFixed(3)}, ${c.recallAt10.toFixed(3)}`,
+    ],
+    ["sentences a second", (c) => (1000 / c.milliseconds).toFixed(1)],
+    ["× plain JavaScript", (c) => c.timesPlain.toFixed(1)],
+    ["× reference", (c) => c.timesReference.toFixed(1)],
+    ["multiply-adds in int8", (c) => percent(c.int8Share, 1)],
+  ].map(([label, of]) => `| ${[label, ...columns.map((c) => of(c) || "–")].join(" | ")} |`);
+  rows.splice(1, 0, `|---|${columns.map(() => "--:|").join("")}`);
+  const builds = columns.map(({ build }) => build).join("; ");
+  return [
+    ...rows,
+    "",
+    `${runtime}, ${os.cpus()[0].model.trim()}, ${tokens} tokens a sentence, medians of runs in turns. Builds: ${builds}. The plain JavaScript's GEMM reaches ${plainGemmGops.toFixed(1)} GOPS.`,
+  ];
+}
+
+function digitsTable({ runtime, build, float, int8 }) {
+  return [
+    "| | test accuracy | bytes |",
+    "|---|--:|--:|",
+    `| float32 | ${percent(float.accuracy, 2)} | ${count(float.bytes)} |`,
+    `| int8 | ${percent(int8.accuracy, 2)} | ${count(int8.bytes)} |`,
+    "",
+    `${count(int8.count)} images, ${runtime}, build ${build}.`,
+  ];
+}
+
+function fill(text, name, lines) {
+  const pattern = new RegExp(`<!-- ${name} -->[^]*?<!-- /${name} -->`);
+  if (!pattern.test(text))
+    throw new Error(`"README.md" expected a mark <!-- ${name} -->, got none`);
+  return text.replace(pattern, `<!-- ${name} -->\n${lines.join("\n")}\n<!-- /${name} -->`);
+}
+
+const figures = { search: read(values.search), digits: read(values.digits) };
+let text = readFileSync(README, "utf8");
+text = fill(text, "search", searchTable(figures.search));
+text = fill(text, "digits", digitsTable(figures.digits));
+writeFileSync(README, text);
+if (values.json) writeFileSync(values.json, `${JSON.stringify(figures, null, 2)}\n`);
