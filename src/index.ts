@@ -31,6 +31,12 @@ export {
   unpackBits,
 } from "./bits.ts";
 export {
+  type BlockedDType,
+  type BlockedParams,
+  dequantizeBlocked,
+  quantizeBlocked,
+} from "./blocked.ts";
+export {
   createObserver,
   type HistogramOptions,
   loadObserver,
@@ -50,6 +56,15 @@ export type { ObservedRange, Observer, ObserverState } from "./calibration/obser
 export { explanationPicture, type PictureOptions } from "./calibration/picture.ts";
 export type { SearchOptions } from "./calibration/search.ts";
 export { clamp } from "./clamp.ts";
+export {
+  type CodebookMatrix,
+  type CodebookOptions,
+  dequantizeCodebook,
+  type FitOptions,
+  fitCodebook,
+  NF4,
+  quantizeCodebook,
+} from "./codebook.ts";
 export { dequantize, gatherRows, type QuantizedTable } from "./dequantize.ts";
 export type { DType, Elements, QuantizedDType } from "./dtype.ts";
 export {
@@ -77,6 +92,7 @@ export {
   packMatrix,
   type RightSide,
 } from "./gemm.ts";
+export { decodeGgml, encodeGgml, type GgmlType, int4FromGgml, int4ToGgml } from "./ggml.ts";
 export { type Float16Values, fromHalf, type Halves, toHalf } from "./half.ts";
 export type { BytelaneOptions } from "./instance.ts";
 export type { Int4Input, Int4Inputs, Int4Linear, Int4LinearOptions } from "./int4/layer.ts";
@@ -121,6 +137,13 @@ export {
 export { type ChannelExtremes, type Extremes, minMax } from "./reduce.ts";
 export { type RequantizeParams, requantize } from "./requantize.ts";
 export {
+  readSafetensors,
+  type SafeTensor,
+  type Safetensors,
+  type SafetensorsDType,
+  writeSafetensors,
+} from "./safetensors.ts";
+export {
   createIndex,
   type IndexOptions,
   type Matches,
@@ -128,4 +151,5 @@ export {
   topK,
   type VectorIndex,
 } from "./select.ts";
+export { type LoadedLayers, loadLayers, type Storable, type Stored, saveLayers } from "./store.ts";
 export { part, type Tensor, tensor } from "./tensor.ts";

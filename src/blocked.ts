@@ -1,0 +1,158 @@
+/** Quantization in blocks along an axis, as ONNX QuantizeLinear and DequantizeLinear with block_size have it. */
+import { checkInteger, checkObject, checkOneOf, checkScale, rangeFault } from "./check.ts";
+import type { QuantizedDType } from "./dtype.ts";
+import {
+  type Data,
+  type Frame,
+  framed,
+  type InKind,
+  type Operand,
+  operand,
+  target,
+} from "./frame.ts";
+import { type Bytelane, checkLane } from "./lane.ts";
+import { extentOf, perChannel } from "./layout.ts";
+import { type ShapeOption, shapeOf } from "./quantize.ts";
+import { Tensor } from "./tensor.ts";
+
+/** Types of ONNX and the integers they hold. Codes of fewer than 8 bits are kept one a byte; `packBits` packs them. */
+export type BlockedDType = "i8" | "u8" | "i4" | "u4" | "i2" | "u2";
+const RANGES = {
+  ...{ i8: [-128, 127], u8: [0, 255], i4: [-8, 7], u4: [0, 15], i2: [-2, 1], u2: [0, 3] },
+} as const;
+const DTYPES = ["i8", "u8", "i4", "u4", "i2", "u2"] as const;
+
+/** The typed array that holds codes of a type. */
+export type Held<D extends BlockedDType> = D extends "i8" | "i4" | "i2" ? "i8" : "u8";
+
+export interface BlockedParams<D extends BlockedDType = BlockedDType> {
+  /** Default "i8". */
+  readonly dtype?: D;
+  /** One a block: the shape of the data with the axis divided by the block size, rounded up. */
+  readonly scale: Float32Array;
+  /** As many. Default 0. */
+  readonly zeroPoint?: Int32Array;
+  /** The axis that is cut into blocks; negative counts from the last. Default -1. */
+  readonly axis?: number;
+  /** Elements of a block; the last of the axis may be shorter. */
+  readonly blockSize: number;
+}
+
+/** Data as [outer, size, inner], the axis of `size` cut into blocks. */
+interface Cut {
+  readonly outer: number;
+  readonly size: number;
+  readonly inner: number;
+  readonly block: number;
+  readonly blocks: number;
+  readonly scales: Float32Array;
+  readonly zeros: Int32Array;
+  readonly low: number;
+  readonly high: number;
+  readonly held: QuantizedDType;
+}
+
+function cutOf(params: BlockedParams, shape: readonly number[]): Cut {
+  checkObject("params", params);
+  const dtype = checkOneOf("params.dtype", params.dtype ?? "i8", DTYPES);
+  const { outer, channels: size, inner } = extentOf("params.axis", shape, params.axis ?? -1);
+  const block = checkInteger("params.blockSize", params.blockSize, 1, 2 ** 31 - 1);
+  const blocks = Math.ceil(size / block);
+  const [low, high] = RANGES[dtype];
+  const count = outer * blocks * inner;
+  const { scale, zeroPoint = 0 } = params;
+  const check = (name: string, value: unknown): number => checkInteger(name, value, low, high);
+  return {
+    ...{ outer, size, inner, block, blocks, low, high },
+    scales: perChannel("params.scale", scale, count, checkScale, Float32Array),
+    zeros: perChannel("params.zeroPoint", zeroPoint, count, check, Int32Array),
+    held: low < 0 ? "i8" : "u8",
+  };
+}
+
+/**
+ * Calls a kernel for the runs of a cut: data are [outer, channels, inner] to it. All blocks of the last axis are one call where
+ * they are whole, else two a row; blocks of another axis are one call each.
+ */
+function eachRun(
+  { outer, size, inner, block, blocks }: Cut,
+  run: (start: number, entry: number, rows: number, channels: number, length: number) => void,
+): void {
+  if (inner === 1 && size % block === 0) {
+    run(0, 0, 1, outer * blocks, block);
+    return;
+  }
+  for (let o = 0; o < outer; o++) {
+    if (inner === 1) {
+      const rest = size % block;
+      if (blocks > 1) run(o * size, o * blocks, 1, blocks - 1, block);
+      run((o + 1) * size - rest, (o + 1) * blocks - 1, 1, 1, rest);
+      continue;
+    }
+    for (let b = 0; b < blocks; b++) {
+      const start = (o * size + b * block) * inner;
+      run(start, (o * blocks + b) * inner, Math.min(block, size - b * block), inner, 1);
+    }
+  }
+}
+
+/** Scales and zero points of all blocks; room ends where the arena's reads of eight at a time may. */
+function placeEntries(frame: Frame, cut: Cut): { scales: number; zeros: number } {
+  return { scales: frame.place("f32", cut.scales), zeros: frame.place("i32", cut.zeros) };
+}
+
+/**
+ * q = clamp(round(x / scale) + zeroPoint, low, high) with the scale and zero point of x's block: ONNX QuantizeLinear with
+ * block_size. NaN becomes the zero point. Codes of 4 and 2 bits come one a byte.
+ */
+export function quantizeBlocked<X extends Data<"f32">, D extends BlockedDType = "i8">(
+  lane: Bytelane,
+  x: X,
+  params: BlockedParams<D>,
+  options: ShapeOption<Data<Held<D>>> = {},
+): InKind<X, Held<D>> {
+  checkLane(lane);
+  const source = operand(lane, "x", x, ["f32"]);
+  const shape = shapeOf(source, options.shape);
+  const cut = cutOf(params, shape);
+  const result = target(lane, options.out, cut.held, shape, x instanceof Tensor);
+  return framed(lane, (frame) => {
+    const src = frame.read(source);
+    const { scales, zeros } = placeEntries(frame, cut);
+    const { address, value } = frame.write(result);
+    const { low, high } = cut;
+    const kernel = lane.kernels[`quantize_f32_${cut.held}`];
+    eachRun(cut, (start, entry, rows, channels, length) => {
+      const [s, z] = [scales + entry * 4, zeros + entry * 4];
+      kernel(src + start * 4, address + start, rows, channels, length, s, z, low, high);
+    });
+    return value as InKind<X, Held<D>>;
+  });
+}
+
+/** x = (q − zeroPoint) · scale with the scale and zero point of q's block: ONNX DequantizeLinear with block_size. */
+export function dequantizeBlocked<X extends Data<"i8" | "u8">>(
+  lane: Bytelane,
+  q: X,
+  params: BlockedParams,
+  options: ShapeOption<Data<"f32">> = {},
+): InKind<X, "f32"> {
+  checkLane(lane);
+  const source: Operand<"i8" | "u8"> = operand(lane, "q", q, ["i8", "u8"]);
+  const shape = shapeOf(source, options.shape);
+  const cut = cutOf({ ...params, dtype: params?.dtype ?? source.dtype }, shape);
+  if (cut.held !== source.dtype)
+    throw rangeFault("params.dtype", `a type kept as ${source.dtype}`, params.dtype);
+  const result = target(lane, options.out, "f32", shape, q instanceof Tensor);
+  return framed(lane, (frame) => {
+    const src = frame.read(source);
+    const { scales, zeros } = placeEntries(frame, cut);
+    const { address, value } = frame.write(result);
+    const kernel = lane.kernels[`dequantize_${cut.held}_f32`];
+    eachRun(cut, (start, entry, rows, channels, length) => {
+      const [s, z] = [scales + entry * 4, zeros + entry * 4];
+      kernel(src + start, address + start * 4, rows, channels, length, s, z);
+    });
+    return value as InKind<X, "f32">;
+  });
+}

@@ -1,0 +1,234 @@
+/** Non-uniform quantization to 4 bits: a code is the index of one of 16 reals, times the scale of its block. */
+import { checkInteger, checkObject, checkOneOf, rangeFault, typeFault } from "./check.ts";
+import { type Data, framed, operand } from "./frame.ts";
+import { BLOCK_SIZES, type BlockSize, blockSizeOf } from "./int4/matrix.ts";
+import { type Bytelane, checkLane } from "./lane.ts";
+
+/**
+ * NF4 (Dettmers et al., QLoRA, 2023): the quantiles of a normal distribution in [−1, 1], with 0 among them. The values are
+ * those of bitsandbytes, in f32.
+ */
+export const NF4: readonly number[] = Object.freeze([
+  -1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
+  -0.18477343022823334, -0.09105003625154495, 0, 0.07958029955625534, 0.16093020141124725,
+  0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941,
+  0.7229568362236023, 1,
+]);
+
+/** Rows of codes, an index into the codebook each; value = codebook[code] · scale. */
+export interface CodebookMatrix {
+  readonly rows: number;
+  readonly columns: number;
+  readonly blockSize: number;
+  /** 16 reals in ascending order. */
+  readonly codebook: Float32Array;
+  /** [rows][blocks · blockSize / 2]: two codes a byte, the low nibble first. */
+  readonly values: Uint8Array;
+  /** [rows][blocks]. */
+  readonly scales: Float32Array;
+}
+
+export interface CodebookOptions {
+  /** [rows, columns]. A tensor of two dimensions brings its own. */
+  readonly shape?: readonly [number, number];
+  /** Default 64. */
+  readonly blockSize?: BlockSize;
+  /** 16 reals in ascending order. Default NF4. */
+  readonly codebook?: ArrayLike<number>;
+}
+
+const CODES = 16;
+
+function checkCodebook(codebook: ArrayLike<number>): Float32Array {
+  if (typeof codebook?.length !== "number") {
+    throw typeFault("options.codebook", "16 numbers", codebook);
+  }
+  const values = Float32Array.from(codebook);
+  const rises = values.every((x, i) => Number.isFinite(x) && (i === 0 || x > values[i - 1]));
+  if (values.length !== CODES || !rises) {
+    throw rangeFault("options.codebook", "16 finite numbers in ascending order", codebook);
+  }
+  return values;
+}
+
+interface Layout {
+  readonly rows: number;
+  readonly columns: number;
+  readonly blockSize: number;
+  readonly blocks: number;
+}
+
+function layoutOf(shape: readonly number[] | undefined, length: number, given: BlockSize): Layout {
+  if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
+  const [rows, columns] = shape;
+  checkInteger("options.shape", rows, 1, 2 ** 31 - 1);
+  checkInteger("options.shape", columns, 1, 2 ** 31 - 1);
+  if (rows * columns !== length) {
+    throw rangeFault("options.shape", `dimensions of ${length} elements`, shape);
+  }
+  checkOneOf<BlockSize>("options.blockSize", given, BLOCK_SIZES);
+  const blockSize = blockSizeOf(given, columns);
+  return { rows, columns, blockSize, blocks: Math.ceil(columns / blockSize) };
+}
+
+/** Rows that are quantized at a time. */
+const STRIP = 64;
+
+/**
+ * The nearest entry of the codebook for each value over its block's scale, max|x| / max|codebook|; of two that are as near the lower
+ * one. NaN becomes the lowest code; ±Infinity counts as the largest finite value.
+ */
+export function quantizeCodebook(
+  lane: Bytelane,
+  x: Data<"f32">,
+  options: CodebookOptions = {},
+): CodebookMatrix {
+  checkLane(lane);
+  checkObject("options", options);
+  const source = operand(lane, "x", x, ["f32"]);
+  const codebook = checkCodebook(options.codebook ?? NF4);
+  const shape = options.shape ?? source.shape;
+  const layout = layoutOf(shape, source.length, options.blockSize ?? 64);
+  const { rows, columns, blockSize, blocks } = layout;
+  const stride = blocks * blockSize;
+  const values = new Uint8Array((rows * stride) / 2);
+  const scales = new Float32Array(rows * blocks);
+  const reach = codebook.reduce((most, entry) => Math.max(most, Math.abs(entry)), 0);
+  const middles = Float32Array.from({ length: CODES - 1 }, (_, i) => {
+    return Math.fround(codebook[i] + codebook[i + 1]) / 2;
+  });
+  framed(lane, (frame) => {
+    const { arena, kernels } = lane;
+    const strip = Math.min(STRIP, rows);
+    const src = frame.read(source);
+    const reals = frame.room(strip * stride * 4);
+    const codes = frame.room(strip * stride);
+    const packed = frame.room((strip * stride) / 2);
+    const steps = frame.room(strip * blocks * 4);
+    const between = frame.place("f32", middles);
+    const extremes = frame.room(strip * blocks * 8);
+    for (let row = 0; row < rows; row += strip) {
+      const count = Math.min(strip, rows - row);
+      const all = arena.view("f32", reals, count * stride);
+      all.fill(0);
+      for (let r = 0; r < count; r++) {
+        const at = src + (row + r) * columns * 4;
+        all.set(arena.view("f32", at, columns), r * stride);
+      }
+      const total = count * blocks;
+      kernels.extremes_f32(reals, 1, total, blockSize, extremes, extremes + total * 4);
+      const lows = arena.view("f32", extremes, total);
+      const highs = arena.view("f32", extremes + total * 4, total);
+      const scale = arena.view("f32", steps, total);
+      for (let b = 0; b < total; b++) {
+        const extent = Math.min(Math.max(-lows[b], highs[b], 0), 3.4028234663852886e38);
+        scale[b] = extent === 0 ? 1 : Math.max(extent / reach, 2 ** -126);
+      }
+      kernels.quantize_codebook_f32(reals, codes, 1, count * stride, blockSize, steps, between);
+      kernels.pack_bits(codes, packed, count * stride, 4);
+      values.set(arena.view("u8", packed, (count * stride) / 2), (row * stride) / 2);
+      scales.set(scale, row * blocks);
+    }
+  });
+  return { rows, columns, blockSize, codebook, values, scales };
+}
+
+/** All of a matrix as f32, row by row: codebook[code] · scale, by look-up in registers. */
+export function dequantizeCodebook(lane: Bytelane, matrix: CodebookMatrix): Float32Array {
+  checkLane(lane);
+  checkObject("matrix", matrix);
+  const { rows, columns, blockSize, values, scales } = matrix;
+  const codebook = checkCodebook(matrix.codebook);
+  const given = blockSize === blockSizeOf("channel", columns) ? "channel" : blockSize;
+  const { blocks } = layoutOf([rows, columns], rows * columns, given as BlockSize);
+  const rowBytes = (blocks * blockSize) / 2;
+  const codes = operand(lane, "matrix.values", values, ["u8"], rows * rowBytes);
+  const steps = operand(lane, "matrix.scales", scales, ["f32"], rows * blocks);
+  return framed(lane, (frame) => {
+    const src = frame.read(codes);
+    const step = frame.read(steps);
+    const dst = frame.room(rows * columns * 4);
+    // plane p holds byte p of each entry
+    const bytes = new Uint8Array(codebook.buffer);
+    const planes = frame.place(
+      "u8",
+      Uint8Array.from({ length: 4 * CODES }, (_, i) => bytes[(i % CODES) * 4 + (i >> 4)]),
+    );
+    lane.kernels.gather_int4_f32(
+      ...([src, rowBytes, columns, blockSize, step, 0, 0, planes] as const),
+      ...([0, rows, dst, lane.scalars] as const),
+    );
+    return lane.arena.view("f32", dst, rows * columns).slice();
+  });
+}
+
+export interface FitOptions extends Omit<CodebookOptions, "codebook"> {
+  /** Passes over the data. Default 20. */
+  readonly passes?: number;
+}
+
+/** Values that are looked at: more did not move the entries by a hundredth. */
+const SAMPLE = 2 ** 16;
+
+/**
+ * A codebook for a tensor by k-means (Lloyd): the 16 entries with the least squared error for its values over their
+ * block's max|x|, from an even sample of them. It starts at NF4 and ends where the codes no longer change.
+ */
+export function fitCodebook(
+  lane: Bytelane,
+  x: Data<"f32">,
+  options: FitOptions = {},
+): Float32Array {
+  checkLane(lane);
+  checkObject("options", options);
+  const source = operand(lane, "x", x, ["f32"]);
+  const shape = options.shape ?? source.shape;
+  const { rows, columns, blockSize, blocks } = layoutOf(
+    shape,
+    source.length,
+    options.blockSize ?? 64,
+  );
+  const passes = checkInteger("options.passes", options.passes ?? 20, 1, 1000);
+  const sample = framed(lane, (frame) => {
+    const address = frame.read(source);
+    const all = lane.arena.view("f32", address, source.length);
+    const step = Math.max(1, Math.floor((rows * blocks * blockSize) / SAMPLE));
+    const kept: number[] = [];
+    for (let b = 0; b < rows * blocks; b++) {
+      const start = Math.floor(b / blocks) * columns + (b % blocks) * blockSize;
+      const end = Math.min(start + blockSize, (Math.floor(b / blocks) + 1) * columns);
+      let extent = 0;
+      for (let i = start; i < end; i++) extent = Math.max(extent, Math.abs(all[i]) || 0);
+      if (extent === 0 || !Number.isFinite(extent)) continue;
+      for (let i = start + (b % step); i < end; i += step) {
+        if (!Number.isNaN(all[i])) kept.push(all[i] / extent);
+      }
+    }
+    return Float64Array.from(kept).sort();
+  });
+  return lloyd(sample, passes);
+}
+
+/** Lloyd's iteration in one dimension, on sorted values: an entry is the mean of the values nearest to it. */
+function lloyd(sorted: Float64Array, passes: number): Float32Array {
+  const sums = new Float64Array(sorted.length + 1);
+  for (let i = 0; i < sorted.length; i++) sums[i + 1] = sums[i] + sorted[i];
+  const entries = Float64Array.from(NF4);
+  for (let pass = 0; pass < passes; pass++) {
+    let moved = false;
+    let start = 0;
+    for (let c = 0; c < CODES; c++) {
+      const middle = c === CODES - 1 ? Number.POSITIVE_INFINITY : (entries[c] + entries[c + 1]) / 2;
+      let end = start;
+      while (end < sorted.length && sorted[end] <= middle) end++;
+      if (end > start) {
+        const mean = (sums[end] - sums[start]) / (end - start);
+        moved ||= mean !== entries[c];
+        entries[c] = mean;
+      }
+      start = end;
+    }
+    if (!moved) break;
+  }
+  return Float32Array.from(entries);
+}
