@@ -3,7 +3,7 @@
  * wire format (key = field << 3 | wire type; 0 varint, 2 length and bytes, 5 four bytes).
  */
 
-const ELEMENT = { f32: 1, u8: 2, i8: 3, i32: 6, f16: 10 };
+const ELEMENT = { f32: 1, u8: 2, i8: 3, i32: 6, f16: 10, u4: 21, i4: 22 };
 const ATTRIBUTE = { float: 1, int: 2 };
 
 function varint(value) {
@@ -67,8 +67,9 @@ const opset = (domain, version) => message(8, [bytes(1, domain), integer(2, vers
  *
  *     nodes                            [{ op, domain, inputs, outputs, attributes }]
  *     inputs, outputs, initializers    { name: { type, dims, data } }
+ *     version                          of the standard operators
  */
-export function onnxModel({ nodes, inputs, outputs, initializers = {} }) {
+export function onnxModel({ nodes, inputs, outputs, initializers = {}, version = 19 }) {
   const graph = message(7, [
     ...nodes.map(node),
     bytes(2, "bench"),
@@ -76,5 +77,5 @@ export function onnxModel({ nodes, inputs, outputs, initializers = {} }) {
     ...Object.entries(inputs).map((entry) => valueInfo(11, entry)),
     ...Object.entries(outputs).map((entry) => valueInfo(12, entry)),
   ]);
-  return Buffer.concat([integer(1, 9), opset("", 19), opset("com.microsoft", 1), graph]);
+  return Buffer.concat([integer(1, 9), opset("", version), opset("com.microsoft", 1), graph]);
 }
