@@ -20,7 +20,7 @@
 import { RELAXED } from "../lanes";
 import { finishTile } from "./epilogue";
 import { groups, PANEL, packLhs, packRhs } from "./pack";
-import { tile, tileRow } from "./tile";
+import { ROW, tile } from "./tile";
 
 /** Bytes of lhs panels that a block aims at: half of a small second-level cache. */
 const BLOCK_BYTES: i32 = 131072;
@@ -46,16 +46,6 @@ export function gemm_workspace(m: i32, depth: i32, quads: bool): usize {
 /** Rows of the next panel of a block with `left` rows to go: 4, and what remains as 2 or 1. */
 function panelRows(left: i32): i32 {
   return left > 2 ? 4 : left;
-}
-
-/** What multiplies: lanes i16, or lanes i8 in two steps or in one instruction (`dot_i32x4`). */
-const TWO_STEP = 1;
-const FUSED = 2;
-
-function runTile<L>(rows: i32, lhs: usize, rhs: usize, count: i32, acc: usize): void {
-  if (rows == 4) tile<u32, L>(lhs, rhs, count, acc);
-  else if (rows == 2) tile<u16, L>(lhs, rhs, count, acc);
-  else tile<u8, L>(lhs, rhs, count, acc);
 }
 
 /** Result types. */
@@ -169,16 +159,10 @@ export function gemm(
         if (height == 1 && (j | 31) < n) {
           // a single row takes four panels at a time: at the first of them for all four
           tileAcc = rowAcc + ((<usize>(j & 24)) << 2);
-          if ((j & 24) == 0) {
-            if (RELAXED && dot == TWO_STEP)
-              tileRow<i8>(lhsPanel, rhsPanel, panelBytes, count, rowAcc);
-            else if (RELAXED && dot == FUSED)
-              tileRow<u8>(lhsPanel, rhsPanel, panelBytes, count, rowAcc);
-            else tileRow<i16>(lhsPanel, rhsPanel, panelBytes, count, rowAcc);
-          }
-        } else if (RELAXED && dot == TWO_STEP) runTile<i8>(height, lhsPanel, rhsPanel, count, acc);
-        else if (RELAXED && dot == FUSED) runTile<u8>(height, lhsPanel, rhsPanel, count, acc);
-        else runTile<i16>(height, lhsPanel, rhsPanel, count, acc);
+          if ((j & 24) == 0) tile(dot, ROW, lhsPanel, rhsPanel, panelBytes, count, rowAcc);
+        } else {
+          tile(dot, height, lhsPanel, rhsPanel, panelBytes, count, acc);
+        }
         finish(
           result,
           tileAcc,
