@@ -21,8 +21,8 @@ export function checkActivation(activation: Activation = "none"): {
 /** The same as two numbers. */
 export function checkBounds(activation: Activation | undefined): { low: number; high: number } {
   const bounds = checkActivation(activation);
-  const low = checkNumber("low", bounds.low ?? Number.NEGATIVE_INFINITY);
-  const high = checkNumber("high", bounds.high ?? Number.POSITIVE_INFINITY);
-  if (!(low <= high)) throw rangeFault("low", `at most high (${high})`, low);
+  const low = checkNumber("options.low", bounds.low ?? Number.NEGATIVE_INFINITY);
+  const high = checkNumber("options.high", bounds.high ?? Number.POSITIVE_INFINITY);
+  if (!(low <= high)) throw rangeFault("options.low", `at most high (${high})`, low);
   return { low, high };
 }

@@ -72,7 +72,7 @@ export function target<T extends DType>(
   asTensor: boolean,
 ): Target<T> {
   const length = countOf(shape);
-  const given = out === undefined ? undefined : operand(lane, "out", out, [dtype], length);
+  const given = out === undefined ? undefined : operand(lane, "options.out", out, [dtype], length);
   return { dtype, length, shape, given, asTensor };
 }
 

@@ -327,16 +327,16 @@ const RESULTS = ["i32", "f32", "i8", "u8"] as const;
 
 /** @internal */
 export function checkEpilogue(lane: Bytelane, epilogue: Epilogue, n: number): CheckedEpilogue {
-  const result = checkOneOf("result", epilogue.result ?? "i32", RESULTS);
+  const result = checkOneOf("options.result", epilogue.result ?? "i32", RESULTS);
   const real = result === "f32";
   const bias =
     epilogue.bias === undefined
       ? undefined
-      : operand(lane, "bias", epilogue.bias, [real ? "f32" : "i32"], n);
+      : operand(lane, "options.bias", epilogue.bias, [real ? "f32" : "i32"], n);
   if (result === "i32" || real) {
     if (epilogue.scale !== undefined || epilogue.zeroPoint !== undefined) {
       throw typeFault(
-        "scale",
+        "options.scale",
         `nothing for a result of ${result}`,
         epilogue.scale ?? epilogue.zeroPoint,
       );
@@ -344,23 +344,23 @@ export function checkEpilogue(lane: Bytelane, epilogue: Epilogue, n: number): Ch
   }
   if (result === "i32") {
     if (epilogue.low !== undefined || epilogue.high !== undefined) {
-      throw typeFault("low", "nothing for a result of i32", epilogue.low ?? epilogue.high);
+      throw typeFault("options.low", "nothing for a result of i32", epilogue.low ?? epilogue.high);
     }
     return { result, bias, low: 0, high: 0, zero: 0, scale: 1 };
   }
   if (real) {
-    const low = checkNumber("low", epilogue.low ?? Number.NEGATIVE_INFINITY);
-    const high = checkNumber("high", epilogue.high ?? Number.POSITIVE_INFINITY);
-    if (!(low <= high)) throw rangeFault("low", `at most high (${high})`, low);
+    const low = checkNumber("options.low", epilogue.low ?? Number.NEGATIVE_INFINITY);
+    const high = checkNumber("options.high", epilogue.high ?? Number.POSITIVE_INFINITY);
+    if (!(low <= high)) throw rangeFault("options.low", `at most high (${high})`, low);
     return { result, bias, low, high, zero: 0, scale: 1 };
   }
   const limits = limitsOf(result);
   const least = limits[0];
   const greatest = limits[1];
-  const low = checkInteger("low", epilogue.low ?? least, least, greatest);
-  const high = checkInteger("high", epilogue.high ?? greatest, low, greatest);
-  const zero = checkInteger("zeroPoint", epilogue.zeroPoint ?? 0, least, greatest);
-  return { result, bias, low, high, zero, scale: checkScale("scale", epilogue.scale) };
+  const low = checkInteger("options.low", epilogue.low ?? least, least, greatest);
+  const high = checkInteger("options.high", epilogue.high ?? greatest, low, greatest);
+  const zero = checkInteger("options.zeroPoint", epilogue.zeroPoint ?? 0, least, greatest);
+  return { result, bias, low, high, zero, scale: checkScale("options.scale", epilogue.scale) };
 }
 
 /** Errors unless depth · reach · reach + |bias| fits the accumulator (docs/math.md, 7). */
@@ -368,7 +368,11 @@ export function checkDepth(depth: number, lhsReach: number, rhsReach: number, bi
   const most = depth * lhsReach * rhsReach + bias;
   if (most > MAX_I32) {
     const limit = Math.floor((MAX_I32 - bias) / (lhsReach * rhsReach));
-    throw rangeFault("depth", `at most ${limit} for these types, zero points and bias`, depth);
+    throw rangeFault(
+      "options.depth",
+      `at most ${limit} for these types, zero points and bias`,
+      depth,
+    );
   }
 }
 

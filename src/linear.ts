@@ -29,7 +29,8 @@ import {
 } from "./int4/layer.ts";
 import { type Bytelane, checkLane, checkOwner, Owner } from "./lane.ts";
 import { checkZero, perChannel } from "./layout.ts";
-import { chooseParams } from "./params.ts";
+import { roundHalfEven } from "./params.ts";
+import { quantizeChannels } from "./quantize.ts";
 import { Tensor } from "./tensor.ts";
 
 /** Scale and zero point of a layer's input or output, from calibration. */
@@ -132,7 +133,7 @@ function quantizedBounds(
 ): { low: number; high: number } {
   const [least, greatest] = limitsOf(output.dtype);
   const place = (real: number): number =>
-    Math.min(Math.max(Math.round(real / output.scale) + output.zeroPoint, least), greatest);
+    Math.min(Math.max(roundHalfEven(real / output.scale) + output.zeroPoint, least), greatest);
   return {
     low: bounds.low === undefined ? least : place(bounds.low),
     high: bounds.high === undefined ? greatest : place(bounds.high),
@@ -214,7 +215,6 @@ function createInt8(lane: Bytelane, options: LinearOptions): Linear {
   const given = weights.dtype === "f32" ? undefined : givenScales(options, weights.dtype, n);
 
   return framed(lane, (frame) => {
-    const { arena, kernels } = lane;
     const src = frame.read(weights);
     let address = src;
     let scales: Float32Array;
@@ -222,24 +222,15 @@ function createInt8(lane: Bytelane, options: LinearOptions): Linear {
     if (given) {
       ({ scales, zeros } = given);
     } else {
-      // [outer, channels, inner] with the output channels in the middle
+      // the output channels are the middle of [outer, channels, inner]
       const [outer, inner] = orientation === "in-out" ? [depth, 1] : [1, depth];
-      const lows = frame.room(n * 8);
-      const highs = lows + n * 4;
-      kernels.extremes_f32(src, outer, n, inner, lows, highs);
-      // a column of nothing but NaN has no extremes: it counts as 0 like any other NaN
-      const params = chooseParams(
-        {
-          min: arena.view("f32", lows, n).map((low) => Math.min(low, 0)),
-          max: arena.view("f32", highs, n).map((high) => Math.max(high, 0)),
-        },
-        { bits },
-      );
-      scales = params.scale as Float32Array;
-      address = frame.room(depth * n);
-      const s = frame.place("f32", scales);
-      const z = frame.place("i32", params.zeroPoint as Int32Array);
-      kernels.quantize_f32_i8(src, address, outer, n, inner, s, z, params.low, params.high);
+      ({ address, scales } = quantizeChannels(
+        lane,
+        frame,
+        src,
+        { outer, channels: n, inner },
+        bits,
+      ));
     }
     const [strideK, strideN] = orientation === "in-out" ? [n, 1] : [1, depth];
     const dtype = weights.dtype === "u8" ? "u8" : "i8";
@@ -344,7 +335,7 @@ function layColumns(
     if (input) scales[j] = f(input.scale * weightScales[j]);
     if (integers && bias) {
       // beyond i32 the depth check below refuses it
-      const steps = Math.round(bias[j] / scales[j]);
+      const steps = roundHalfEven(bias[j] / scales[j]);
       most = Math.max(most, Math.abs(steps));
       integers[j] = steps;
     }
@@ -389,6 +380,7 @@ function placeRows(
 ): PlaceLeft {
   const scales = operand(lane, "x.scales", rows.scales, ["f32"], m);
   const zeros = rows.zeroPoints && operand(lane, "x.zeroPoints", rows.zeroPoints, ["i32"], m);
+  if (zeros) checkZeros(lane, zeros, source.dtype);
   return (frame) => {
     lane.arena.storeI32(lane.scalars, 0);
     return {
@@ -400,6 +392,15 @@ function placeRows(
       scaleStep: 4,
     };
   };
+}
+
+/** Zero points of rows lie in the type of the rows: the bound on the depth counts on it. */
+function checkZeros(lane: Bytelane, zeros: Operand<"i32">, dtype: QuantizedDType): void {
+  const values =
+    zeros.address >= 0
+      ? lane.arena.view("i32", zeros.address, zeros.length)
+      : (zeros.value as Int32Array);
+  for (let i = 0; i < values.length; i++) checkZero("x.zeroPoints", values[i], dtype);
 }
 
 /**

@@ -70,7 +70,7 @@ const LARGEST = 3.4028234663852886e38;
 const f = Math.fround;
 
 /** Ties to even, for values well inside the safe integers. */
-function roundHalfEven(x: number): number {
+export function roundHalfEven(x: number): number {
   const floor = Math.floor(x);
   const rest = x - floor;
   // + 0: what rounds to −0 is the integer 0

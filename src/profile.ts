@@ -11,7 +11,7 @@ import {
   typeFault,
 } from "./check.ts";
 import { limitsOf, type QuantizedDType } from "./dtype.ts";
-import type { Params, Range } from "./params.ts";
+import { type Params, type Range, roundHalfEven } from "./params.ts";
 
 /**
  * | Profile | x to steps | rounding | outside the integers |
@@ -125,13 +125,6 @@ const f = Math.fround;
 const LARGEST = 3.4028234663852886e38;
 /** The least step of PyTorch's observers: the distance from 1 to the next f32. */
 const EPSILON = 2 ** -23;
-
-function roundHalfEven(x: number): number {
-  const floor = Math.floor(x);
-  const rest = x - floor;
-  if (rest !== 0.5) return Math.round(x);
-  return floor % 2 === 0 ? floor : floor + 1;
-}
 
 /** For values of either sign, as the C function. */
 function roundHalfAway(x: number): number {

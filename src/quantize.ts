@@ -19,8 +19,8 @@ import {
   target,
 } from "./frame.ts";
 import { type Bytelane, checkLane } from "./lane.ts";
-import { checkParams, type Layout, perChannel, placeParams } from "./layout.ts";
-import type { QuantizationParams } from "./params.ts";
+import { checkParams, type Extent, type Layout, perChannel, placeParams } from "./layout.ts";
+import { chooseParams, type QuantizationParams } from "./params.ts";
 import { PROFILES, type Profile, ruleOf } from "./profile.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -177,4 +177,30 @@ function quantizeBy(
     frame.place("i32", rule.zeros),
     ...([low, high, rule.bits] as const),
   );
+}
+
+/**
+ * @internal Quantizes f32 that lie in memory to i8, symmetrically and with one scale a channel. A channel of nothing
+ * but NaN counts as 0. The values stay for the frame.
+ */
+export function quantizeChannels(
+  lane: Bytelane,
+  frame: Frame,
+  src: number,
+  { outer, channels, inner }: Extent,
+  bits: number,
+): { address: number; scales: Float32Array } {
+  const { arena, kernels } = lane;
+  const lows = frame.room(channels * 8);
+  const highs = lows + channels * 4;
+  kernels.extremes_f32(src, outer, channels, inner, lows, highs);
+  const min = arena.view("f32", lows, channels).map((low) => Math.min(low, 0));
+  const max = arena.view("f32", highs, channels).map((high) => Math.max(high, 0));
+  const { scale, zeroPoint, low, high } = chooseParams({ min, max }, { bits });
+  const scales = scale as Float32Array;
+  const s = frame.place("f32", scales);
+  const z = frame.place("i32", zeroPoint as Int32Array);
+  const address = frame.room(outer * channels * inner);
+  kernels.quantize_f32_i8(src, address, outer, channels, inner, s, z, low, high);
+  return { address, scales };
 }

@@ -11,6 +11,7 @@ import { type Data, framed, operand } from "./frame.ts";
 import { checkDepth, checkEpilogue, PackedMatrix, runProduct } from "./gemm.ts";
 import { type Bytelane, checkLane, checkOwner, Owner } from "./lane.ts";
 import { perChannel } from "./layout.ts";
+import { quantizeChannels } from "./quantize.ts";
 
 export type Metric = "dot" | "cosine";
 
@@ -74,28 +75,18 @@ export function createIndex(lane: Bytelane, options: IndexOptions): VectorIndex 
     throw rangeFault("options.vectors", `${count * dimensions} elements`, options.vectors);
   }
   const metric = checkOneOf("options.metric", options.metric ?? "dot", ["dot", "cosine"] as const);
+  const bits = checkOneOf("options.bits", options.bits ?? 8, [7, 8] as const);
   // queries reach ±127, vectors that come in 8 bits −128
   checkDepth(dimensions, 127, 128, 0);
   const given = perChannel("options.scales", options.scales ?? 1, count, checkScale, Float32Array);
   const padded = Math.ceil(count / 8) * 8;
   return framed(lane, (frame) => {
-    const { arena, kernels } = lane;
+    const { arena } = lane;
     let address = frame.read(source);
-    let scales = given;
+    let scales: Float32Array = given;
     if (source.dtype === "f32") {
-      const values = frame.room(count * dimensions);
-      const rows = frame.room(count * 4);
-      kernels.quantize_rows_f32_i8(
-        address,
-        dimensions,
-        values,
-        count,
-        dimensions,
-        rows,
-        lane.scalars,
-      );
-      scales = arena.view("f32", rows, count).slice();
-      address = values;
+      const extent = { outer: 1, channels: count, inner: dimensions };
+      ({ address, scales } = quantizeChannels(lane, frame, address, extent, bits));
     }
     if (metric === "cosine") {
       scales = new Float32Array(count);
@@ -108,7 +99,7 @@ export function createIndex(lane: Bytelane, options: IndexOptions): VectorIndex 
     }
     const matrix = new PackedMatrix(lane, {
       ...{ address, dtype: "i8", depth: dimensions, n: count, strideK: 1, strideN: dimensions },
-      ...{ zeros: 0, bits: 8 },
+      ...{ zeros: 0, bits: source.dtype === "f32" ? bits : 8 },
     });
     try {
       const at = arena.allocate(padded * 4);

@@ -6,6 +6,7 @@
  *   error_k = w_k − (q_k − zero) · scale
  *   w_j     = w_j − error_k · U_kj / U_kk        for all j > k
  */
+import { roundHalfEven } from "../params.ts";
 
 /** U_kj / U_kk for j > k, row after row; [features, features]. */
 export interface Feedback {
@@ -119,11 +120,6 @@ export interface FeedbackRows {
   readonly zeros: Int32Array;
   /** Chooses scales and zero points of a block for all rows, from the reals as they stand. */
   choose(block: number): void;
-}
-
-function roundHalfEven(x: number): number {
-  const up = Math.round(x);
-  return up - x === 0.5 && up % 2 !== 0 ? up - 1 : up;
 }
 
 /** Rounds rows of reals to codes, block by block, feeding errors back. The reals are used up. */

@@ -159,7 +159,7 @@ describeTiers("matmul to i32", (lane) => {
     const lhs = { data: new (a === "i8" ? Int8Array : Uint8Array)(depth + 1) };
     const rhs = { data: new (b === "i8" ? Int8Array : Uint8Array)(depth + 1) };
     expect(() => matmul(lane, lhs, rhs, more)).toThrow(
-      `"depth" expected at most ${depth} for these types, zero points and bias, got ${depth + 1}`,
+      `"options.depth" expected at most ${depth} for these types, zero points and bias, got ${depth + 1}`,
     );
   });
 
@@ -400,8 +400,10 @@ describeTiers("matmul's epilogues", (lane) => {
     const run = (bias: Int32Array) =>
       matmul(lane, { data }, { data }, { m: 1, n: 1, depth, bias, out: new Int32Array(1) });
     run(Int32Array.of(2 ** 31 - 1 - depth * 128 * 128));
-    expect(() => run(Int32Array.of(2 ** 31 - depth * 128 * 128))).toThrow('"depth" expected');
-    expect(() => run(Int32Array.of(-(2 ** 31)))).toThrow('"depth" expected at most -1');
+    expect(() => run(Int32Array.of(2 ** 31 - depth * 128 * 128))).toThrow(
+      '"options.depth" expected',
+    );
+    expect(() => run(Int32Array.of(-(2 ** 31)))).toThrow('"options.depth" expected at most -1');
   });
 
   it("property: f32 and u8 equal the oracle", () => {

@@ -100,6 +100,23 @@ describeTiers("topK", (lane) => {
     }
   });
 
+  it("takes seven bits: the oracle's rows, rounded to ±63", () => {
+    const vectors = finite(9 * 20, 31);
+    const query = finite(20, 32);
+    using index = createIndex(lane, { vectors, shape: [9, 20], bits: 7 });
+    const rows = rowsOf(vectors, 20).map((_, i) => {
+      const row = vectors.subarray(i * 20, (i + 1) * 20);
+      const scale = f(row.reduce((most, x) => Math.max(most, Math.abs(x)), 0) / 63);
+      return { values: Array.from(row, (x) => oracle.roundHalfEven(f(x / scale))), scale };
+    });
+    const [scores] = scoresOf(rowsOf(query, 20), rows as unknown as oracle.Row[], false);
+    const found = topK(lane, index, query, 9);
+    expectSame(
+      found.scores,
+      Array.from(found.indices, (row) => scores[row]),
+    );
+  });
+
   it("finds each vector as the nearest to itself", () => {
     const [count, dimensions] = [100, 64];
     const vectors = finite(count * dimensions, 7);

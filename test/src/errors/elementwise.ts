@@ -55,7 +55,7 @@ export const elementwise: Case[] = [
   ],
   [
     "RangeError",
-    '"out" expected 6 elements, got Int8Array(2)',
+    '"options.out" expected 6 elements, got Int8Array(2)',
     (lane) => quantize(lane, x, { scale: 1 }, { out: new Int8Array(2) }),
   ],
   [
@@ -169,7 +169,7 @@ export const elementwise: Case[] = [
   ],
   [
     "TypeError",
-    '"out" expected elements of f32, got Int8Array(6)',
+    '"options.out" expected elements of f32, got Int8Array(6)',
     (lane) => dequantize(lane, q, { scale: 1 }, { out: wrong(q) }),
   ],
 
@@ -232,7 +232,7 @@ export const elementwise: Case[] = [
   ],
   [
     "RangeError",
-    '"out" expected 3 elements, got Float32Array(6)',
+    '"options.out" expected 3 elements, got Float32Array(6)',
     (lane) => gatherRows(lane, table, [0], { out: x }),
   ],
 
@@ -250,7 +250,7 @@ export const elementwise: Case[] = [
   ],
   [
     "TypeError",
-    '"out" expected elements of u8, got Int8Array(6)',
+    '"options.out" expected elements of u8, got Int8Array(6)',
     (lane) => quantizeDynamic(lane, x, { out: wrong(q) }),
   ],
   ["TypeError", NO_LANE, () => quantizeRows(none, x)],
@@ -291,7 +291,7 @@ export const elementwise: Case[] = [
   ],
   [
     "RangeError",
-    '"out" expected 6 elements, got Int8Array(1)',
+    '"options.out" expected 6 elements, got Int8Array(1)',
     (lane) => quantizeRows(lane, x, { shape, out: new Int8Array(1) }),
   ],
 
@@ -339,7 +339,7 @@ export const elementwise: Case[] = [
   ],
   [
     "TypeError",
-    '"out" expected elements of f32, got Int8Array(6)',
+    '"options.out" expected elements of f32, got Int8Array(6)',
     (lane) => clamp(lane, x, {}, { out: q }),
   ],
 
@@ -426,7 +426,7 @@ export const elementwise: Case[] = [
   ],
   [
     "TypeError",
-    '"out" expected elements of i8, got Float32Array(6)',
+    '"options.out" expected elements of i8, got Float32Array(6)',
     (lane) => requantize(lane, acc, { multiplier: 1 }, { out: wrong(x) }),
   ],
 

@@ -203,17 +203,17 @@ export const handles: Case[] = [
   ],
   [
     "TypeError",
-    '"out" expected elements of i8, got Uint8Array(2)',
+    '"options.out" expected elements of i8, got Uint8Array(2)',
     (lane) => quantize(lane, new Float32Array(2), { scale: 1 }, { out: wrong(new Uint8Array(2)) }),
   ],
   [
     "RangeError",
-    '"out" expected 2 elements, got Int8Array(3)',
+    '"options.out" expected 2 elements, got Int8Array(3)',
     (lane) => quantize(lane, new Float32Array(2), { scale: 1 }, { out: new Int8Array(3) }),
   ],
   [
     "TypeError",
-    '"out" expected a handle of this instance, got tensor f32[2, 3] of another',
+    '"options.out" expected a handle of this instance, got tensor f32[2, 3] of another',
     (lane) => quantize(lane, new Float32Array(6), { scale: 1 }, { out: wrong(foreign()) }),
   ],
 

@@ -177,11 +177,11 @@ export const int4: Case[] = [
     '"options.activation" expected one of "none", "relu", "relu6", got "tanh"',
     layer({ activation: "tanh" }),
   ],
-  ["TypeError", '"low" expected a number, got "0"', layer({ activation: { low: "0" } })],
-  ["TypeError", '"high" expected a number, got "6"', layer({ activation: { high: "6" } })],
+  ["TypeError", '"options.low" expected a number, got "0"', layer({ activation: { low: "0" } })],
+  ["TypeError", '"options.high" expected a number, got "6"', layer({ activation: { high: "6" } })],
   [
     "RangeError",
-    '"low" expected at most high (1), got 2',
+    '"options.low" expected at most high (1), got 2',
     layer({ activation: { low: 2, high: 1 } }),
   ],
   ["TypeError", '"options.weights" expected an object, got 5', layer({ weights: 5 })],
@@ -223,7 +223,11 @@ export const int4: Case[] = [
     '"x.scales" expected 1 elements, got Float32Array(2)',
     run({ values: new Int8Array(16), scales: new Float32Array(2) }),
   ],
-  ["RangeError", '"out" expected 4 elements, got Float32Array(2)', run(x, {}, new Float32Array(2))],
+  [
+    "RangeError",
+    '"options.out" expected 4 elements, got Float32Array(2)',
+    run(x, {}, new Float32Array(2)),
+  ],
 
   // tables
   ["TypeError", NO_LANE, () => createInt4Table(none, matrix)],
@@ -262,7 +266,7 @@ export const int4: Case[] = [
   ],
   [
     "RangeError",
-    '"out" expected 16 elements, got Float32Array(32)',
+    '"options.out" expected 16 elements, got Float32Array(32)',
     (lane) => {
       using made = createInt4Table(lane, matrix);
       return gatherInt4(lane, made, [0], { out: x });

@@ -239,60 +239,60 @@ export const products: Case[] = [
   ],
   [
     "RangeError",
-    '"depth" expected at most 131071 for these types, zero points and bias, got 140000',
+    '"options.depth" expected at most 131071 for these types, zero points and bias, got 140000',
     product({ m: 1, n: 1, depth: 140_000 }, { data: deep }, { data: deep }),
   ],
 
   // matmul: the epilogue and the result
   [
     "RangeError",
-    '"result" expected one of "i32", "f32", "i8", "u8", got "i16"',
+    '"options.result" expected one of "i32", "f32", "i8", "u8", got "i16"',
     product({ result: "i16" }),
   ],
   [
     "TypeError",
-    '"bias" expected elements of i32, got Float32Array(2)',
+    '"options.bias" expected elements of i32, got Float32Array(2)',
     product({ bias: new Float32Array(2) }),
   ],
   [
     "RangeError",
-    '"bias" expected 2 elements, got Float32Array(3)',
+    '"options.bias" expected 2 elements, got Float32Array(3)',
     product({ result: "f32", bias: new Float32Array(3) }),
   ],
   [
     "TypeError",
-    '"scale" expected nothing for a result of f32, got 2',
+    '"options.scale" expected nothing for a result of f32, got 2',
     product({ result: "f32", scale: 2 }),
   ],
-  ["TypeError", '"low" expected nothing for a result of i32, got 6', product({ high: 6 })],
-  ["TypeError", '"low" expected a number, got "0"', product({ result: "f32", low: "0" })],
-  ["TypeError", '"high" expected a number, got "6"', product({ result: "f32", high: "6" })],
+  ["TypeError", '"options.low" expected nothing for a result of i32, got 6', product({ high: 6 })],
+  ["TypeError", '"options.low" expected a number, got "0"', product({ result: "f32", low: "0" })],
+  ["TypeError", '"options.high" expected a number, got "6"', product({ result: "f32", high: "6" })],
   [
     "RangeError",
-    '"low" expected at most high (1), got 2',
+    '"options.low" expected at most high (1), got 2',
     product({ result: "f32", low: 2, high: 1 }),
   ],
   [
     "RangeError",
-    '"low" expected at most high (NaN), got 0',
+    '"options.low" expected at most high (NaN), got 0',
     product({ result: "f32", low: 0, high: NaN }),
   ],
   [
     "RangeError",
-    '"low" expected an integer in [0, 255], got -1',
+    '"options.low" expected an integer in [0, 255], got -1',
     product({ result: "u8", scale: 1, low: -1 }),
   ],
   [
     "RangeError",
-    '"high" expected an integer in [7, 127], got 6',
+    '"options.high" expected an integer in [7, 127], got 6',
     product({ result: "i8", scale: 1, low: 7, high: 6 }),
   ],
   [
     "RangeError",
-    '"zeroPoint" expected an integer in [-128, 127], got 128',
+    '"options.zeroPoint" expected an integer in [-128, 127], got 128',
     product({ result: "i8", scale: 1, zeroPoint: 128 }),
   ],
-  ["TypeError", '"scale" expected a number, got undefined', product({ result: "i8" })],
+  ["TypeError", '"options.scale" expected a number, got undefined', product({ result: "i8" })],
   [
     "RangeError",
     '"options.outStride" expected an integer in [2, 2147483647], got 1',
@@ -411,7 +411,7 @@ export const products: Case[] = [
   ],
   [
     "RangeError",
-    '"low" expected at most high (0), got 1',
+    '"options.low" expected at most high (0), got 1',
     layer({ activation: { low: 1, high: 0 } }),
   ],
   [
@@ -431,7 +431,7 @@ export const products: Case[] = [
   ],
   [
     "RangeError",
-    '"depth" expected at most 65793 for these types, zero points and bias, got 140000',
+    '"options.depth" expected at most 65793 for these types, zero points and bias, got 140000',
     layer({ weights: deep, shape: [140_000, 1], weightScale: 1 }),
   ],
 
@@ -486,7 +486,16 @@ export const products: Case[] = [
   ],
   [
     "RangeError",
-    '"out" expected 9 elements, got Float32Array(6)',
+    '"x.zeroPoints" expected an integer in [0, 255], got 256',
+    run({}, () => ({
+      values: new Uint8Array(6),
+      scales: new Float32Array(3),
+      zeroPoints: Int32Array.of(0, 255, 256),
+    })),
+  ],
+  [
+    "RangeError",
+    '"options.out" expected 9 elements, got Float32Array(6)',
     run({}, () => x, new Float32Array(6)),
   ],
 
@@ -497,6 +506,7 @@ export const products: Case[] = [
     '"options" expected an object, got undefined',
     (lane) => createIndex(lane, wrong(undefined)),
   ],
+  ["RangeError", '"options.bits" expected one of 7, 8, got 4', index({ bits: 4 })],
   [
     "TypeError",
     '"options.vectors" expected elements of f32 or i8, got Uint8Array(6)',
@@ -524,7 +534,7 @@ export const products: Case[] = [
   ],
   [
     "RangeError",
-    '"depth" expected at most 132104 for these types, zero points and bias, got 140000',
+    '"options.depth" expected at most 132104 for these types, zero points and bias, got 140000',
     index({ vectors: deep, shape: [1, 140_000] }),
   ],
   [
