@@ -19,9 +19,9 @@ const HEAD = { Q8_0: 2, Q4_0: 2, Q4_1: 4 } as const;
 
 const f = Math.fround;
 
-/** To the nearest integer, ties away from zero: C's roundf. */
+/** To the nearest integer, ties away from zero: C's roundf. In double precision the sum of an f32 and 0.5 is exact. */
 function roundAway(x: number): number {
-  return Math.trunc(x + (x < 0 ? -0.49999997 : 0.49999997));
+  return Math.sign(x) * Math.floor(Math.abs(x) + 0.5);
 }
 
 /** The step and the offset of one block, in f32. */
