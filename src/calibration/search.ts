@@ -25,8 +25,8 @@ export type SearchOptions =
       /** Which values are looked at: |x|, or x ≥ 0 alone. Default "auto": one side where all values lie on it. */
       readonly sides?: Sides;
       /**
-       * Whether exact zeros count. They are represented exactly by every range, and where they are many, as
-       * behind a ReLU or in padding, they outweigh the rest. Default true, as the rule has it.
+       * Whether exact zeros count. Every range represents them exactly; where they are many, as behind a ReLU
+       * or in padding, they outweigh all else and the rule clips far too much. Default false.
        */
       readonly zeros?: boolean;
     }
@@ -59,7 +59,7 @@ export function checkSearch(argument: string, options: SearchOptions): Search {
       "one",
       "two",
     ] as const);
-    const zeros = options.zeros ?? true;
+    const zeros = options.zeros ?? false;
     if (typeof zeros !== "boolean") throw typeFault(`${argument}.zeros`, "a boolean", zeros);
     return { method: "entropy", sides, zeros };
   }

@@ -43,7 +43,7 @@ describe("explain", () => {
         "percentile 99.99",
         "percentile 99.9",
         "entropy",
-        "entropy without zeros",
+        "entropy with zeros",
         "MSE",
       ]);
       for (const each of explanation.methods) {

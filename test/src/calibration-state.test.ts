@@ -16,7 +16,7 @@ const OPTIONS: readonly ObserverOptions[] = [
   { method: "average", weight: 0.1 },
   { method: "order", rank: 3 },
   { method: "percentile", percent: 99 },
-  { method: "entropy", sides: "two", zeros: false, bins: 512 },
+  { method: "entropy", sides: "two", zeros: true, bins: 512 },
   { method: "mse", bins: 256 },
   { method: "fixed", min: -1, max: 2 },
 ];
