@@ -14,7 +14,7 @@ import {
   QUANTIZED_DTYPES,
 } from "./dtype.ts";
 import { framed } from "./frame.ts";
-import { type CheckedEpilogue, checkDepth, PackedMatrix, reachOf, runProduct } from "./gemm.ts";
+import { type CheckedEpilogue, PackedMatrix, reachOf, runProduct } from "./gemm.ts";
 import {
   bytesOf,
   INT4_INPUTS,
@@ -561,7 +561,9 @@ function planInt8(lane: Bytelane, reader: Reader, name: string, fields: Fields):
   let most = 0;
   for (const x of integers) most = Math.max(most, Math.abs(x));
   const reach = input ? reachOf(input.dtype, input.zeroPoint, 8) : 255;
-  checkDepth(depth, reach, reachOf("i8", zeros, bits), most);
+  if (depth * reach * reachOf("i8", zeros, bits) + most > MAX_I32) {
+    throw damaged(`a depth of layer ${describe(name)} that its accumulator holds`, depth);
+  }
   return () => {
     const { arena } = lane;
     const matrix = framed(lane, (frame) => {
