@@ -52,14 +52,10 @@ function scales_f32x4(address: usize, halves: bool): v128 {
   return halves ? finite_f32x4(v128.load16x4_s(address)) : v128.load(address);
 }
 
-/** acc + f32(sum + correction) · scale. */
-function settle(acc: v128, sum: v128, correction: v128, scale: v128): v128 {
-  return f32x4.add(acc, f32x4.mul(f32x4.convert_i32x4_s(i32x4.add(sum, correction)), scale));
-}
-
-/** The same in memory. */
-function settleAt(acc: usize, sum: v128, correction: v128, scale: v128): void {
-  v128.store(acc, settle(v128.load(acc), sum, correction, scale));
+/** acc + f32(sum + correction) · scale, in memory. */
+function settle(acc: usize, sum: v128, correction: v128, scale: v128): void {
+  const exact = f32x4.convert_i32x4_s(i32x4.add(sum, correction));
+  v128.store(acc, f32x4.add(v128.load(acc), f32x4.mul(exact, scale)));
 }
 
 /** Four zero points: the low or the high nibbles of 4 bytes. */
@@ -189,14 +185,14 @@ export function tile(
       c0 = i32x4.mul(c0, zero0);
       d0 = i32x4.mul(d0, zero0);
     }
-    settleAt(acc, sum_a0, a0, scale0);
-    settleAt(acc + 16, sum_a1, a1, scale1);
-    settleAt(acc + 32, sum_b0, b0, scale0);
-    settleAt(acc + 48, sum_b1, b1, scale1);
-    settleAt(acc + 64, sum_c0, c0, scale0);
-    settleAt(acc + 80, sum_c1, c1, scale1);
-    settleAt(acc + 96, sum_d0, d0, scale0);
-    settleAt(acc + 112, sum_d1, d1, scale1);
+    settle(acc, sum_a0, a0, scale0);
+    settle(acc + 16, sum_a1, a1, scale1);
+    settle(acc + 32, sum_b0, b0, scale0);
+    settle(acc + 48, sum_b1, b1, scale1);
+    settle(acc + 64, sum_c0, c0, scale0);
+    settle(acc + 80, sum_c1, c1, scale1);
+    settle(acc + 96, sum_d0, d0, scale0);
+    settle(acc + 112, sum_d1, d1, scale1);
   }
 }
 
