@@ -36,7 +36,7 @@ function searchTable({ runtime, columns, tokens, plainGemmGops }) {
     ["sentences a second", (c) => (1000 / c.milliseconds).toFixed(1)],
     ["× plain JavaScript", (c) => c.timesPlain.toFixed(1)],
     ["× reference", (c) => c.timesReference.toFixed(1)],
-    ["multiply-adds in int8", (c) => percent(c.int8Share, 1)],
+    ["multiply-adds in integers", (c) => percent(c.int8Share, 1)],
   ].map(([label, of]) => `| ${[label, ...columns.map((c) => of(c) || "–")].join(" | ")} |`);
   rows.splice(1, 0, `|---|${columns.map(() => "--:|").join("")}`);
   const builds = columns.map(({ build }) => build).join("; ");

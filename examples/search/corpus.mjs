@@ -9,6 +9,7 @@ export const MAX_CHARACTERS = 1000;
 export const MAX_TOKENS = 128;
 export const QUERY_COUNT = 200;
 export const CALIBRATION_COUNT = 64;
+export const LONG_CALIBRATION_COUNT = 32;
 
 /** The part of a text that is tokenized: its first 1 000 UTF-16 code units. */
 export function clipText(text) {
@@ -46,13 +47,24 @@ export function chooseCalibration(records, count = CALIBRATION_COUNT) {
   return Array.from({ length: count }, (_, i) => others[Math.floor((i * others.length) / count)]);
 }
 
+/**
+ * Text to calibrate 4 bits on, which needs more of it: what follows the first 1 000 characters of
+ * long documents, evenly spaced over them. It is never embedded.
+ */
+export function chooseLongCalibration(records, count = LONG_CALIBRATION_COUNT) {
+  const rests = records
+    .map(({ content }) => content.slice(MAX_CHARACTERS))
+    .filter((rest) => rest.length >= MAX_CHARACTERS);
+  return Array.from({ length: count }, (_, i) => rests[Math.floor((i * rests.length) / count)]);
+}
+
 export function createTextEncoder(tokenizer) {
   return (text) => Int32Array.from(tokenizer.encode(clipText(text)).slice(0, MAX_TOKENS));
 }
 
 /**
- * Documents as { title, text, ids }, queries and calibration sentences as { title, ids }; ids hold
- * 128 at most.
+ * Documents as { title, text, ids }, queries as { title, ids }, and text to calibrate on as { ids };
+ * ids hold 128 at most.
  */
 export function loadCorpus(tokenizer = loadTokenizer()) {
   const records = loadRecords();
@@ -64,7 +76,8 @@ export function loadCorpus(tokenizer = loadTokenizer()) {
       ids: encode(content),
     })),
     queries: chooseQueries(records).map((title) => ({ title, ids: encode(title) })),
-    calibration: chooseCalibration(records).map((title) => ({ title, ids: encode(title) })),
+    calibration: chooseCalibration(records).map((title) => ({ ids: encode(title) })),
+    longCalibration: chooseLongCalibration(records).map((text) => ({ ids: encode(text) })),
   };
 }
 

@@ -1,20 +1,22 @@
 /*
- * Semantic search with the Universal Sentence Encoder lite, quantized to int8.
+ * Semantic search with the Universal Sentence Encoder lite, quantized.
  *
- *   npm start                              embeds all documents and holds int8 against float32
+ *   npm start                              8 bits against float32, over all documents
+ *   npm start -- --bits 4                  4 bits too; --bits 8 is the default
+ *   npm start -- --plan FILE               bits a weight from a plan: { "bits": { name: 8 or 4 } }
  *   npm start -- "how do I add a column"   answers with the best documents
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { createBytelane, createIndex, scope, topK } from "bytelane";
-import { observeInputMeans } from "./calibrate.mjs";
+import { createBytelane, createIndex, topK } from "bytelane";
+import { observeInputs } from "./calibrate.mjs";
 import { createTextEncoder, digestOfIds, loadCorpus } from "./corpus.mjs";
 import { countMultiplyAdds } from "./count.mjs";
 import { createEncoder } from "./encoder.mjs";
 import { createFloatOps, measureFloatGemm } from "./float.mjs";
-import { createInt8Ops } from "./int8.mjs";
 import { createProgress } from "./progress.mjs";
+import { createQuantizedOps } from "./quantized.mjs";
 import { createReference, loadReferenceEmbeddings } from "./reference.mjs";
 import { cosine, overlapAt, rowOf, topRows } from "./similarity.mjs";
 import { loadTokenizer } from "./tokenizer.mjs";
@@ -22,14 +24,37 @@ import { loadWeights } from "./weights.mjs";
 
 const CACHE = new URL("../../.cache/", import.meta.url);
 
-/** The encoder in int8, calibrated on text that is never judged by a first version of itself. */
-function createInt8Encoder(lane, weights, { calibration }) {
-  const progress = createProgress("calibrating", calibration.length);
-  const inputMeans = scope(lane, () =>
-    observeInputMeans(weights, createInt8Ops(lane), calibration, progress),
-  );
-  const ops = createInt8Ops(lane, inputMeans);
+/**
+ * The encoder by a plan of bits, calibrated on text that is never judged: titles that are not among
+ * the queries, and for 4 bits what the documents' embeddings leave out.
+ */
+function createQuantizedEncoder(lane, weights, corpus, { bitsOf, hasFour }) {
+  const sentences = [...corpus.calibration, ...(hasFour ? corpus.longCalibration : [])];
+  const progress = createProgress("calibrating", sentences.length);
+  const observed = observeInputs(lane, weights, sentences, bitsOf, progress);
+  const ops = createQuantizedOps(lane, bitsOf, observed);
   return { ops, encoder: createEncoder(weights, ops) };
+}
+
+/** What is to be compared: 8 bits always, and what the arguments ask for. */
+function choosePlans({ bits = [], plan }) {
+  const plans = [{ name: "Bytelane int8", bitsOf: () => 8, hasFour: false }];
+  for (const asked of bits) {
+    if (asked !== "4" && asked !== "8") {
+      throw new RangeError(`"--bits" expected 4 or 8, got ${asked}`);
+    }
+  }
+  if (bits.includes("4")) plans.push({ name: "Bytelane int4", bitsOf: () => 4, hasFour: true });
+  if (plan !== undefined) {
+    const chosen = JSON.parse(readFileSync(plan, "utf8")).bits;
+    const bitsOf = ({ name }) => {
+      const found = chosen?.[name];
+      if (found === 4 || found === 8) return found;
+      throw new RangeError(`"--plan" expected 4 or 8 bits for ${name}, got ${found}`);
+    };
+    plans.push({ name: "Bytelane by plan", bitsOf, hasFour: true });
+  }
+  return plans;
 }
 
 /** Embeds sentences row by row, with a progress bar. */
@@ -114,7 +139,7 @@ function printTable(columns) {
     ["sentences a second", (c) => (1000 / c.milliseconds).toFixed(1)],
     ["  × plain JavaScript", (c) => c.timesPlain.toFixed(1)],
     ["  × reference", (c) => c.timesReference.toFixed(1)],
-    ["multiply-adds in int8", (c) => percent(c.int8Share)],
+    ["multiply-adds in integers", (c) => percent(c.int8Share)],
     ["build", (c) => c.build],
   ].map(([label, of]) => [label, ...columns.map((column) => of(column) ?? "–")]);
   const widths = rows[0].map((_, at) => Math.max(...rows.map((row) => String(row[at]).length)));
@@ -133,9 +158,13 @@ async function compare(options) {
   const { dimensions } = stored;
 
   const lane = await createBytelane();
-  const { ops, encoder: int8 } = createInt8Encoder(lane, weights, corpus);
-  const documents = embedAll(int8, corpus.documents, "int8 documents");
-  const queries = embedAll(int8, corpus.queries, "int8 queries");
+  const quantized = choosePlans(options).map((plan) => {
+    const { ops, encoder } = createQuantizedEncoder(lane, weights, corpus, plan);
+    const label = plan.name.replace("Bytelane ", "");
+    const documents = embedAll(encoder, corpus.documents, `${label} documents`);
+    const queries = embedAll(encoder, corpus.queries, `${label} queries`);
+    return { ...plan, ops, encoder, ...judge(lane, stored, documents, queries) };
+  });
 
   const plain = createEncoder(weights, createFloatOps());
   const reference = await createReference();
@@ -149,10 +178,10 @@ async function compare(options) {
         plainCosines.push(cosine(embedding, rowOf(stored.documents, i, dimensions))),
     },
     { encode: (ids) => reference.embed([ids]), rounds: 3 },
-    { encode: (ids) => int8.encode(ids), rounds: 6 },
+    ...quantized.map(({ encoder }) => ({ encode: (ids) => encoder.encode(ids), rounds: 6 })),
   ];
   const times = await timeContenders(contenders, corpus.documents, sample);
-  const [plainTime, referenceTime, int8Time] = times;
+  const [plainTime, referenceTime] = times;
 
   const tokens = corpus.documents[sample[0]].ids.length;
   const count = countMultiplyAdds(weights, tokens);
@@ -176,13 +205,16 @@ async function compare(options) {
       ...{ meanCosine: 1, worstCosine: 1, recallAt1: 1, recallAt10: 1 },
       build: `${reference.backend.backend}${reference.backend.simd ? ", simd" : ""}`,
     }),
-    column("Bytelane int8", int8Time, {
-      weightBytes: ops.weightBytes,
-      weightShare: ops.weightBytes / weights.bytes,
-      int8Share: (count.dense + count.scores + count.mix) / count.total,
-      ...judge(lane, stored, documents, queries),
-      build: `wasm, ${lane.tier}`,
-    }),
+    ...quantized.map(({ name, ops, encoder: _, bitsOf, hasFour, ...quality }, i) =>
+      column(name, times[2 + i], {
+        ...quality,
+        weightBytes: ops.weightBytes,
+        weightShare: ops.weightBytes / weights.bytes,
+        // 4-bit weights are multiplied by 8-bit activations in integers too
+        int8Share: (count.dense + count.scores + count.mix) / count.total,
+        build: `wasm, ${lane.tier}`,
+      }),
+    ),
   ];
   const gemm = measureFloatGemm();
 
@@ -237,7 +269,8 @@ async function answer(question, options) {
   const lane = await createBytelane();
   const tokenizer = loadTokenizer();
   const corpus = loadCorpus(tokenizer);
-  const { encoder } = createInt8Encoder(lane, loadWeights(), corpus);
+  const [plan] = choosePlans({});
+  const { encoder } = createQuantizedEncoder(lane, loadWeights(), corpus, plan);
   const vectors = loadDocuments(encoder, corpus);
   const shape = [corpus.documents.length, encoder.dimensions];
   const index = createIndex(lane, { vectors, shape, metric: "cosine" });
@@ -265,7 +298,11 @@ async function answer(question, options) {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: "string" } },
+  options: {
+    bits: { type: "string", multiple: true },
+    plan: { type: "string" },
+    json: { type: "string" },
+  },
 });
 if (positionals.length > 0) await answer(positionals.join(" "), values);
 else await compare(values);

@@ -1,36 +1,41 @@
 import {
   chooseParams,
+  createInt4Table,
   createLinear,
+  gatherInt4,
   gatherRows,
   linear,
   matmul,
   minMax,
   part,
   quantize,
+  quantizeInt4,
   quantizeRows,
   scope,
   tensor,
 } from "bytelane";
 
 /*
- * The products of the encoder (see encoder.mjs) in int8 on Bytelane:
+ * The products of the encoder (see encoder.mjs) in 8 or 4 bits on Bytelane:
  *
- *   table     8 bits, one scale a row
- *   dense     weights 8 bits, one scale an output channel; activations quantized row by row
+ *   table     8 bits with a scale a row, or 4 bits with a scale each 32 values
+ *   dense     8 bits with a scale an output channel, or 4 bits with a scale each 32 inputs;
+ *             activations in 8 bits, quantized row by row
  *   q · kᵀ    q and k 8 bits, one scale a token each
  *   P · v     P 8 bits unsigned, one scale a row; v 8 bits, one scale a channel
  *
- * `inputMeans`, where given, are the means of each layer's input over calibration data
- * (calibrate.mjs): they correct the biases.
- *
  * Buffers are tensors, and a sentence uses the first part of each, so nothing is copied. What an
  * operation makes on the way is given back at the end of its scope.
+ *
+ * @param {(weight: { name: string }) => 8 | 4} bitsOf the plan
+ * @param {import("./calibrate.mjs").Observed} [observed] what calibration saw of each layer's input
+ * @returns {import("./encoder.mjs").Ops & { weightBytes: number }}
  */
-export function createInt8Ops(lane, inputMeans) {
+export function createQuantizedOps(lane, bitsOf, observed) {
   let bytes = 0;
 
   return {
-    name: `Bytelane int8, ${lane.tier}`,
+    name: `Bytelane, ${lane.tier}`,
 
     /** Bytes of all that was prepared: weights, scales, zero points, biases. */
     get weightBytes() {
@@ -40,25 +45,38 @@ export function createInt8Ops(lane, inputMeans) {
     createBuffer: (length) => tensor(lane, "f32", [length]),
     view: (buffer) => buffer.data,
 
-    prepareTable: ({ shape, data }) =>
-      scope(lane, () => {
+    prepareTable(weight) {
+      const { shape, data } = weight;
+      if (bitsOf(weight) === 4) {
+        const table = createInt4Table(
+          lane,
+          quantizeInt4(lane, data, { shape, orientation: "out-in" }),
+        );
+        bytes += table.byteLength;
+        return table;
+      }
+      return scope(lane, () => {
         const table = quantizeRows(lane, tensor(lane, "f32", shape, data));
         bytes += table.values.byteLength + table.scales.byteLength;
-        return table;
-      }),
-
-    prepareDense({ shape, data }, bias, activation) {
-      const layer = createLinear(lane, {
-        ...{ weights: data, shape, bias: bias.data, activation },
-        inputMean: inputMeans?.get(data),
+        return { ...table, columns: shape[1] };
       });
+    },
+
+    prepareDense(weight, bias, activation) {
+      const options = { weights: weight.data, shape: weight.shape, bias: bias.data, activation };
+      const seen = observed?.get(weight.data);
+      const layer =
+        bitsOf(weight) === 4
+          ? createLinear(lane, { ...options, format: "int4", moments: seen?.moments })
+          : createLinear(lane, { ...options, inputMean: seen?.mean });
       bytes += layer.byteLength;
       return layer;
     },
 
     gather(table, ids, dst) {
-      const [, width] = table.values.shape;
-      gatherRows(lane, table, ids, { out: part(dst, 0, [ids.length, width]) });
+      const out = part(dst, 0, [ids.length, table.columns]);
+      if ("values" in table) gatherRows(lane, table, ids, { out });
+      else gatherInt4(lane, table, ids, { out });
     },
 
     dense(layer, src, rows, dst) {
