@@ -1,59 +1,127 @@
-/** Builds everything that is published: the wasm modules, their inlined form, the bundle, the declarations. */
-import { execFileSync } from "node:child_process";
+/** Builds everything that is published: the wasm modules, the entries, the declarations. */
+import { execFile } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { deflateRawSync } from "node:zlib";
 import { build } from "esbuild";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const require = createRequire(import.meta.url);
 const at = (...parts) => path.join(root, ...parts);
 
-const TIERS = ["simd", "relaxed"];
+/** Targets of asconfig.json. The default entry carries the first two, in this order. */
+const BUILDS = ["relaxed", "simd", "relaxed.threads", "simd.threads"];
 
 /** A tool of node_modules, run with this Node. */
-function run(packageName, bin, ...args) {
+async function run(packageName, bin, ...args) {
   const manifest = require.resolve(`${packageName}/package.json`);
   const { bin: bins } = JSON.parse(readFileSync(manifest, "utf8"));
   const script = path.join(path.dirname(manifest), typeof bins === "string" ? bins : bins[bin]);
-  execFileSync(process.execPath, [script, ...args], { cwd: root, stdio: "inherit" });
+  const options = { cwd: root, maxBuffer: 2 ** 26 };
+  try {
+    const { stdout, stderr } = await promisify(execFile)(
+      process.execPath,
+      [script, ...args],
+      options,
+    );
+    process.stderr.write(stdout + stderr);
+  } catch (fault) {
+    process.stderr.write(fault.stdout + fault.stderr);
+    throw new Error(`${bin} ${args.join(" ")} ended with ${fault.code}`);
+  }
 }
 
-/** The binaries as a module of base64 strings, so that the default entry has nothing to find. */
-function inline() {
-  const lines = TIERS.map((tier) => {
-    const base64 = readFileSync(at("build", `bytelane.${tier}.wasm`)).toString("base64");
-    return `export const ${tier}: string =\n  "${base64}";\n`;
-  });
-  writeFileSync(
-    at("src", "binaries.ts"),
-    `/** The builds in base64. Written by scripts/build.mjs. */\n${lines.join("")}`,
-  );
-}
+const compile = (name) =>
+  run("assemblyscript", "asc", "--config", "asconfig.json", "--target", name);
 
-mkdirSync(at("build"), { recursive: true });
-rmSync(at("dist"), { recursive: true, force: true });
-mkdirSync(at("dist", "wasm"), { recursive: true });
-for (const tier of TIERS) {
-  run("assemblyscript", "asc", "--config", "asconfig.json", "--target", tier);
+function publish(name) {
   for (const ending of ["wasm", "wat", "wasm.map"]) {
+    // the text of a threaded build differs in the line of its memory only
+    if (ending === "wat" && name.endsWith("threads")) continue;
     copyFileSync(
-      at("build", `bytelane.${tier}.${ending}`),
-      at("dist", "wasm", `bytelane.${tier}.${ending}`),
+      at("build", `bytelane.${name}.${ending}`),
+      at("dist", "wasm", `bytelane.${name}.${ending}`),
     );
   }
 }
-inline();
-await build({
-  entryPoints: [at("src", "index.ts")],
-  outfile: at("dist", "index.js"),
+
+/** A module of the source tree that only this script writes. */
+function writeModule(name, what, constants) {
+  const lines = Object.entries(constants).map(([key, [type, value]]) => {
+    const gap = typeof value === "string" ? "\n  " : " ";
+    return `export const ${key}: ${type} =${gap}${JSON.stringify(value)};\n`;
+  });
+  writeFileSync(at("src", name), `/** ${what} Written by scripts/build.mjs. */\n${lines.join("")}`);
+}
+
+/** The builds as text, deflated together: they share most of their code. */
+function inlineBuilds() {
+  const [relaxed, simd] = BUILDS.map((name) => readFileSync(at("build", `bytelane.${name}.wasm`)));
+  const deflated = deflateRawSync(Buffer.concat([relaxed, simd]), { level: 9, memLevel: 9 });
+  writeModule("binaries.ts", "Both builds, relaxed first, deflated and in base64.", {
+    DEFLATED: ["string", deflated.toString("base64")],
+    RELAXED_BYTES: ["number", relaxed.length],
+    SIMD_BYTES: ["number", simd.length],
+  });
+}
+
+const settings = {
   bundle: true,
   format: "esm",
   target: "es2022",
   platform: "neutral",
   minify: true,
-  sourcemap: true,
   legalComments: "none",
-});
-run("typescript", "tsc", "--project", "tsconfig.build.json");
+  logLevel: "warning",
+};
+
+/** How platforms import a .wasm file as a module. */
+const WASM_IMPORTS = {
+  workerd: (text) => text,
+  // Vercel, Next.js and other bundlers of theirs
+  "edge-light": (text) => text.replaceAll('.wasm"', '.wasm?module"'),
+  // source-phase imports, which esbuild does not read
+  source: (text) =>
+    text.replaceAll(/import (\w+) ?from ?"(.*?\.wasm)"/g, 'import source $1 from"$2"'),
+};
+
+/** Bundles the entries. What they share is in chunks, so that handles of one are handles of all. */
+async function bundle() {
+  const { outputFiles } = await build({
+    ...settings,
+    entryPoints: [
+      { in: at("src", "index.ts"), out: "index" },
+      { in: at("src", "load.ts"), out: "load" },
+      { in: at("src", "threads.ts"), out: "threads" },
+      { in: at("src", "edge.ts"), out: "edge" },
+    ],
+    outdir: at("dist"),
+    splitting: true,
+    sourcemap: true,
+    chunkNames: "shared-[hash]",
+    external: ["*.wasm"],
+    write: false,
+  });
+  for (const { path: file, text } of outputFiles) {
+    const name = path.basename(file);
+    if (!name.startsWith("edge.")) writeFileSync(file, text);
+    else {
+      for (const [entry, rewrite] of Object.entries(WASM_IMPORTS)) {
+        const code = rewrite(text.replaceAll("edge.js", `${entry}.js`));
+        writeFileSync(at("dist", name.replace("edge", entry)), code);
+      }
+    }
+  }
+}
+
+mkdirSync(at("build"), { recursive: true });
+await Promise.all(BUILDS.map(compile));
+rmSync(at("dist"), { recursive: true, force: true });
+mkdirSync(at("dist", "wasm"), { recursive: true });
+for (const name of BUILDS) publish(name);
+inlineBuilds();
+await bundle();
+await run("typescript", "tsc", "--project", "tsconfig.build.json");

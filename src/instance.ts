@@ -1,8 +1,19 @@
-/** Chooses the build, tests it, instantiates it. The only file that says WebAssembly. */
+/** Chooses the build, tests it, instantiates it. Beside the entries and the worker, the only file that says WebAssembly. */
 import type { Kernels } from "./abi.ts";
 import { checkInteger, checkObject, checkOneOf } from "./check.ts";
-import { Bytelane, type Report, type Tier } from "./lane.ts";
+import { type Build, Bytelane, type Report, type Tier } from "./lane.ts";
 import { chooseDots, classOf, selfTest } from "./probe.ts";
+
+/** Threads for the pooled operations. */
+export interface PoolOptions {
+  /** How many workers. */
+  readonly size: number;
+  /**
+   * Makes one worker, whose module calls `serve()` of "bytelane/worker". Default: a worker made from text that the
+   * library carries, which a page's policy may forbid.
+   */
+  readonly worker?: () => unknown;
+}
 
 export interface BytelaneOptions {
   /**
@@ -15,66 +26,90 @@ export interface BytelaneOptions {
   readonly initialMemory?: number;
   /** Bytes that the linear memory may reach. Default 4 GiB, all that wasm32 has. */
   readonly maximumMemory?: number;
+  /** Workers for the pooled operations; they start with the first of these. Default 0: everything on one thread. */
+  readonly pool?: number | PoolOptions;
 }
 
-/** Where the bytes of each build come from. */
-export type Sources = Readonly<Record<"simd" | "relaxed", () => Uint8Array<ArrayBuffer>>>;
+/** Where each build comes from. What a source may be is the entry's own matter: it turns them into modules. */
+export type Sources<S> = Readonly<Partial<Record<Build, S>>>;
 
-const PAGE = 65536;
-const LIMIT = 2 ** 32;
-
-interface Settings {
+export interface Settings {
   readonly tiers: readonly Tier[];
   readonly initial: number;
   readonly maximum: number;
   readonly forced: boolean;
+  readonly pool: number | PoolOptions;
 }
+
+/** A memory for a module that imports one, and the bytes that it may reach. */
+export type MakeMemory = (settings: Settings) => { memory: WebAssembly.Memory; limit: number };
+
+export const PAGE = 65536;
+const LIMIT = 2 ** 32;
 
 function checkOptions(options: BytelaneOptions): Settings {
   checkObject("options", options);
-  const { tier = "auto", maximumMemory = LIMIT } = options;
+  const { tier = "auto", maximumMemory = LIMIT, pool = 0 } = options;
   checkOneOf("options.tier", tier, ["auto", "simd", "relaxed", "direct"]);
   const maximum = checkInteger("options.maximumMemory", maximumMemory, 2 * PAGE, LIMIT);
   const { initialMemory = Math.min(2 ** 20, maximum - PAGE) } = options;
   const initial = checkInteger("options.initialMemory", initialMemory, 0, maximum - PAGE);
+  checkInteger("options.pool", typeof pool === "object" ? pool?.size : pool, 0, 64);
   const forced = tier !== "auto";
-  return { tiers: forced ? [tier] : ["relaxed", "simd"], initial, maximum, forced };
+  return { tiers: forced ? [tier] : ["relaxed", "simd"], initial, maximum, forced, pool };
 }
 
+/** True for a module of any realm: `instanceof` knows only those of its own. */
+export function isModule(value: unknown): value is WebAssembly.Module {
+  return Object.prototype.toString.call(value) === "[object WebAssembly.Module]";
+}
+
+/** A module whose one function multiplies by i16x8.relaxed_dot_i8x16_i7x16_s: valid where relaxed SIMD is. */
+const PROBE = [
+  ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0],
+  ...[65, 0, 253, 15, 65, 0, 253, 15, 253, 146, 2, 11],
+];
+
 /**
- * The search for a build: hands out bytes to compile, takes the module, and ends with an instance. Compiling is all
- * that differs between the two ways to run it.
+ * The search for a build: names one to compile, takes what came of it, a module or why there is none, and ends with an
+ * instance. Compiling is all that differs between the ways to run it.
  */
 function* search(
-  sources: Sources,
+  sources: Sources<unknown>,
   options: BytelaneOptions,
-): Generator<Uint8Array<ArrayBuffer>, Bytelane, WebAssembly.Module> {
+  makeMemory: MakeMemory | undefined,
+): Generator<Build, Bytelane, WebAssembly.Module | string> {
   const settings = checkOptions(options);
   const probed: { tier: Tier; result: string }[] = [];
   for (const tier of settings.tiers) {
-    const bytes = sources[tier === "simd" ? "simd" : "relaxed"]();
-    if (!WebAssembly.validate(bytes)) {
-      probed.push({ tier, result: "the engine does not accept the module" });
-      continue;
+    const build = tier === "simd" ? tier : "relaxed";
+    const source = sources[build];
+    let made: WebAssembly.Module | string = "not given";
+    if (source !== undefined) {
+      // asked before anything is fetched or inflated; who brings a module has compiled it
+      const runs =
+        tier === "simd" || isModule(source) || WebAssembly.validate(Uint8Array.from(PROBE));
+      made = runs ? yield build : "the engine has no relaxed SIMD";
     }
-    const lane = instantiate(yield bytes, tier, settings, probed);
-    if (typeof lane !== "string") {
-      const fault = selfTest(lane);
-      if (fault === undefined) return lane;
-      probed.push({ tier, result: `self-test failed: ${fault}` });
-    } else probed.push({ tier, result: lane });
+    const lane =
+      typeof made === "string" ? made : instantiate(made, tier, settings, probed, makeMemory);
+    if (typeof lane !== "string") return lane;
+    probed.push({ tier, result: lane });
   }
   const list = probed.map(({ tier, result }) => `${tier}: ${result}`).join("; ");
   throw new Error(`"options.tier" expected a build that this engine runs, got ${list}`);
 }
 
+/** An instance of a module, or why this tier does not run on it. */
 function instantiate(
   module: WebAssembly.Module,
   tier: Tier,
   settings: Settings,
   probed: Report["probed"],
+  makeMemory: MakeMemory | undefined,
 ): Bytelane | string {
-  const { exports } = new WebAssembly.Instance(module, {});
+  const { memory, limit } = makeMemory?.(settings) ?? { limit: settings.maximum };
+  const { exports } = new WebAssembly.Instance(module, memory ? { env: { memory } } : {});
   // a plain object: the exports object itself is slow to read from
   const kernels = { ...exports } as unknown as Kernels;
   const dotClass = tier === "simd" ? undefined : classOf(kernels);
@@ -91,24 +126,53 @@ function instantiate(
     ? "asked for by options.tier"
     : tier === "relaxed"
       ? "the engine has relaxed SIMD, and the self-test passed"
-      : "relaxed SIMD is missing or failed its self-test";
+      : `relaxed: ${probed[0].result}`;
   const result = dotClass ? `chosen; its relaxed dot product is ${dotClass}` : "chosen";
   const report = { tier, reason, probed: [...probed, { tier, result }] };
-  return new Bytelane(kernels, settings.maximum, report, dots);
+  const lane = new Bytelane(kernels, limit, report, dots, { module, pool: settings.pool });
+  const fault = selfTest(lane);
+  return fault === undefined ? lane : `self-test failed: ${fault}`;
 }
 
-/** Makes an instance, compiling off the main thread where the engine can. */
-export async function openBytelane(sources: Sources, options: BytelaneOptions): Promise<Bytelane> {
-  const steps = search(sources, options);
+/** The engine's words against a module, or a policy's against all modules. Other errors go through. */
+function refusalOf(fault: unknown): string {
+  const { name, message } = fault as Error;
+  if (name !== "CompileError") throw fault;
+  return `the engine does not accept the module: ${message}`;
+}
+
+/** Makes an instance; `compile` may wait. */
+export async function openBytelane<S>(
+  sources: Sources<S>,
+  options: BytelaneOptions,
+  compile: (source: S, build: Build) => Promise<WebAssembly.Module>,
+  makeMemory?: MakeMemory,
+): Promise<Bytelane> {
+  const steps = search(sources, options, makeMemory);
   let step = steps.next();
-  while (!step.done) step = steps.next(await WebAssembly.compile(step.value));
+  while (!step.done) {
+    step = steps.next(await compile(sources[step.value] as S, step.value).catch(refusalOf));
+  }
   return step.value;
 }
 
-/** Makes an instance at once. A browser's main thread may refuse to compile a large module so. */
-export function openBytelaneSync(sources: Sources, options: BytelaneOptions): Bytelane {
-  const steps = search(sources, options);
+/** Makes an instance at once. */
+export function openBytelaneSync<S>(
+  sources: Sources<S>,
+  options: BytelaneOptions,
+  compile: (source: S, build: Build) => WebAssembly.Module,
+  makeMemory?: MakeMemory,
+): Bytelane {
+  const steps = search(sources, options, makeMemory);
   let step = steps.next();
-  while (!step.done) step = steps.next(new WebAssembly.Module(step.value));
+  while (!step.done) {
+    let module: WebAssembly.Module | string;
+    try {
+      module = compile(sources[step.value] as S, step.value);
+    } catch (fault) {
+      module = refusalOf(fault);
+    }
+    step = steps.next(module);
+  }
   return step.value;
 }

@@ -7,6 +7,9 @@ import type { Dots } from "./probe.ts";
 /** What the kernels run on: a build, and how it uses the dot product. All give the same bytes for the same inputs. */
 export type Tier = "simd" | "relaxed" | "direct";
 
+/** The modules that are published. "direct" is a way to use the relaxed one. */
+export type Build = "simd" | "relaxed";
+
 /** Which build runs, why, and what was tried before it. */
 export interface Report {
   readonly tier: Tier;
@@ -15,12 +18,28 @@ export interface Report {
   readonly probed: readonly { readonly tier: Tier; readonly result: string }[];
 }
 
+/** @internal What an instance was made from. */
+export interface Origin {
+  readonly module: WebAssembly.Module;
+  /** As the options said. */
+  readonly pool: number | { readonly size: number; readonly worker?: () => unknown };
+}
+
+/** @internal What hears of the end of handles and of the instance. */
+export interface Follower {
+  /** A handle was disposed and gives its blocks back: now, or when nobody reads them any more. */
+  release(owner: Owner, blocks: readonly (readonly [address: number, bytes: number])[]): void;
+  end(): void;
+}
+
 /** An instance: one module, one memory. Made by `createBytelane`. */
 export class Bytelane {
   readonly tier: Tier;
   /** @internal */ readonly kernels: Kernels;
   /** @internal */ readonly arena: Arena;
   /** @internal */ readonly dots: Dots;
+  /** @internal */ readonly origin: Origin;
+  /** @internal */ follower: Follower | undefined;
   /** @internal Room for the scalars of one call: 16 entries of 4 bytes. */
   readonly scalars: number;
   readonly #report: Report;
@@ -28,9 +47,10 @@ export class Bytelane {
   #disposed = false;
 
   /** @internal */
-  constructor(kernels: Kernels, limit: number, report: Report, dots: Dots) {
+  constructor(kernels: Kernels, limit: number, report: Report, dots: Dots, origin: Origin) {
     this.kernels = kernels;
     this.dots = dots;
+    this.origin = origin;
     this.tier = report.tier;
     this.#report = report;
     this.arena = new Arena(kernels.memory, kernels.heap_base(), limit);
@@ -58,6 +78,7 @@ export class Bytelane {
   /** Ends the instance: its handles can no longer be used, and its memory goes with it. */
   dispose(): void {
     this.#disposed = true;
+    this.follower?.end();
   }
 
   /** For `using`. Where an engine lacks the symbol, this is a method that nobody calls. */
@@ -107,7 +128,9 @@ export abstract class Owner {
   dispose(): void {
     if (this.disposed) return;
     this.#disposed = true;
-    for (const [address, bytes] of this.#blocks) this.lane.arena.free(address, bytes);
+    const { arena, follower } = this.lane;
+    if (follower) follower.release(this, this.#blocks);
+    else for (const [address, bytes] of this.#blocks) arena.free(address, bytes);
   }
 
   /** For `using`. Where an engine lacks the symbol, this is a method that nobody calls. */

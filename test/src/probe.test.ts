@@ -7,7 +7,6 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
 import { describe, expect, it } from "vitest";
-import { simd } from "../../src/binaries.ts";
 import { type Bytelane, matmul, packMatrix, scope, type Tier } from "../../src/index.ts";
 import { openBytelaneSync } from "../../src/instance.ts";
 import { chooseDots, type DotClass } from "../../src/probe.ts";
@@ -150,10 +149,10 @@ describe.each(Object.keys(ENGINES) as DotClass[])("an engine whose relaxed dot i
   const open = async (tier: Tier) => {
     const relaxed = await module;
     const sources = {
-      simd: () => Uint8Array.from(Buffer.from(simd, "base64")),
-      relaxed: () => relaxed,
+      simd: readFileSync(path.join(root, "dist", "wasm", "bytelane.simd.wasm")),
+      relaxed,
     };
-    return openBytelaneSync(sources, { tier });
+    return openBytelaneSync(sources, { tier }, (bytes) => new WebAssembly.Module(bytes));
   };
 
   it("is recognised, and its relaxed tier is exact", async () => {

@@ -1,0 +1,35 @@
+/** The entry that is told where the builds are: files of "bytelane/wasm/", or modules that are ready. */
+import { openBytelane, openBytelaneSync } from "./instance.ts";
+import type { Bytelane } from "./lane.ts";
+import {
+  type BuildSource,
+  checkSources,
+  type LoadOptions,
+  moduleOf,
+  type ReadyOptions,
+  type ReadySource,
+  readyModuleOf,
+} from "./sources.ts";
+
+/**
+ * Makes an instance from builds that are elsewhere. Of two addresses only the one of the build that runs is fetched; it
+ * is compiled while it streams in, where the server says application/wasm.
+ * Errors: no build that this engine runs, a file that is not there, a module that is not of Bytelane.
+ */
+export async function createBytelane(options: LoadOptions): Promise<Bytelane> {
+  const sources = checkSources(options);
+  return openBytelane<BuildSource>(sources, options, (source, build) =>
+    moduleOf(source, build, false),
+  );
+}
+
+/** The same at once, from modules or bytes. */
+export function createBytelaneSync(options: ReadyOptions): Bytelane {
+  const sources = checkSources(options);
+  return openBytelaneSync<ReadySource>(sources, options, (source, build) =>
+    readyModuleOf(source, build, false),
+  );
+}
+
+export * from "./operations.ts";
+export type { BuildSource, LoadOptions, ReadyOptions, ReadySource } from "./sources.ts";
