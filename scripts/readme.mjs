@@ -47,12 +47,13 @@ function searchTable({ runtime, columns, tokens, plainGemmGops }) {
   ];
 }
 
-function digitsTable({ runtime, build, float, int8 }) {
+function digitsTable({ runtime, build, float, int8, int4 }) {
   return [
     "| | test accuracy | bytes |",
     "|---|--:|--:|",
     `| float32 | ${percent(float.accuracy, 2)} | ${count(float.bytes)} |`,
-    `| int8 | ${percent(int8.accuracy, 2)} | ${count(int8.bytes)} |`,
+    `| int8, static | ${percent(int8.accuracy, 2)} | ${count(int8.bytes)} |`,
+    `| int4, blocks of 32 | ${percent(int4.accuracy, 2)} | ${count(int4.bytes)} |`,
     "",
     `${count(int8.count)} images, ${runtime}, build ${build}.`,
   ];

@@ -1,13 +1,24 @@
 /*
- * Handwritten digits: a trained float32 network, quantized to int8 with static calibration.
+ * Handwritten digits: a trained float32 network in int8 with static calibration, and in int4.
  *
- * The clipping range of each layer's input is observed on training images, so that the whole
+ * int8: the clipping range of each layer's input is observed on training images, so that the whole
  * network runs on integers: pixels are quantized once, each layer hands 8 bits to the next, and
  * only the ten scores are real again.
+ *
+ * int4: weights in blocks of 32 with a scale each. What the layers' inputs look like on the same
+ * images says how rounding errors are best made up for. Activations are quantized row by row.
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { createBytelane, createLinear, createObserver, linear, scope, tensor } from "bytelane";
+import {
+  createBytelane,
+  createLinear,
+  createMoments,
+  createObserver,
+  linear,
+  scope,
+  tensor,
+} from "bytelane";
 import { CLASSES, calibrationSet, loadDigits } from "./data.mjs";
 import { formatConfusion, forward, judge, loadModel } from "./model.mjs";
 
@@ -18,14 +29,28 @@ function calibrate(lane, layers, images) {
   return observers.map((observer) => observer.params({ dtype: "u8", scheme: "asymmetric" }));
 }
 
+const optionsOf = ({ weights, bias, inputs, outputs, relu }) => ({
+  ...{ weights, bias, shape: [inputs, outputs], activation: relu ? "relu" : "none" },
+});
+
 /** The network in int8: every layer takes what the one before it gives. */
-function quantizeModel(lane, layers, inputs) {
-  return layers.map(({ weights, bias, inputs: depth, outputs, relu }, i) =>
+function quantizeTo8(lane, layers, images) {
+  const inputs = calibrate(lane, layers, images);
+  return layers.map((layer, i) =>
     createLinear(lane, {
-      ...{ weights, bias, shape: [depth, outputs], activation: relu ? "relu" : "none" },
+      ...optionsOf(layer),
       input: inputs[i],
       ...(i + 1 < layers.length && { output: inputs[i + 1] }),
     }),
+  );
+}
+
+/** The network in int4. */
+function quantizeTo4(lane, layers, images) {
+  const moments = layers.map(({ inputs }) => createMoments(lane, inputs));
+  forward(layers, images, (layer, input) => moments[layer].observe(input));
+  return layers.map((layer, i) =>
+    createLinear(lane, { ...optionsOf(layer), format: "int4", moments: moments[i] }),
   );
 }
 
@@ -49,32 +74,34 @@ const { images, labels, count } = digits.test;
 
 const lane = await createBytelane();
 const calibration = calibrationSet(digits);
-const model = quantizeModel(lane, layers, calibrate(lane, layers, calibration.images));
 
-const float = judge(forward(layers, images), labels, CLASSES);
-const int8 = judge(classify(lane, model, images), labels, CLASSES);
-const floatBytes = description.parameters * 4;
-const int8Bytes = model.reduce((sum, layer) => sum + layer.byteLength, 0);
+const float = {
+  ...judge(forward(layers, images), labels, CLASSES),
+  bytes: description.parameters * 4,
+};
+const [int8, int4] = [quantizeTo8, quantizeTo4].map((quantizeTo) => {
+  const model = quantizeTo(lane, layers, calibration.images);
+  return {
+    ...judge(classify(lane, model, images), labels, CLASSES),
+    bytes: model.reduce((sum, layer) => sum + layer.byteLength, 0),
+  };
+});
 
-const percent = (value) => `${(100 * value).toFixed(2)} %`;
 console.log(
   `network    ${layers.map(({ inputs }) => inputs).join("-")}-${CLASSES}, build ${lane.tier}`,
 );
 console.log(`images     ${count} to judge, ${calibration.count} others to calibrate`);
-console.log(`float32    ${percent(float.accuracy)}   ${floatBytes.toLocaleString("en")} bytes`);
-console.log(`int8       ${percent(int8.accuracy)}   ${int8Bytes.toLocaleString("en")} bytes`);
-console.log(`lost       ${(100 * (float.accuracy - int8.accuracy)).toFixed(2)} points\n`);
-console.log(`int8, ${formatConfusion(int8.confusion)}`);
+for (const [name, { accuracy, bytes }] of Object.entries({ float32: float, int8, int4 })) {
+  const lost = (100 * (float.accuracy - accuracy)).toFixed(2);
+  const size = bytes.toLocaleString("en").padStart(8);
+  console.log(
+    `${name.padEnd(8)}   ${(100 * accuracy).toFixed(2)} %   ${size} bytes   lost ${lost} points`,
+  );
+}
+console.log(`\nint8, ${formatConfusion(int8.confusion)}`);
 if (options.json) {
-  const figures = {
-    ...{
-      runtime: `Node ${process.versions.node}`,
-      build: lane.tier,
-      calibration: calibration.count,
-    },
-    float: { ...float, bytes: floatBytes },
-    int8: { ...int8, bytes: int8Bytes },
-  };
+  const runtime = `Node ${process.versions.node}`;
+  const figures = { runtime, build: lane.tier, calibration: calibration.count, float, int8, int4 };
   writeFileSync(options.json, `${JSON.stringify(figures, null, 2)}\n`);
 }
 lane.dispose();
