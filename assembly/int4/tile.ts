@@ -1,5 +1,5 @@
 /**
- * The tiles of int4 weights: whole numbers inside a block of the depth, f32 between blocks.  docs/math.md
+ * The tiles of int4 weights: whole numbers inside a block of the depth, f32 between blocks.  docs/formats.md
  *
  *   sum_b = Σ a · q − zero_b · Σ a        over the k of block b, exact
  *   acc   = acc + f32(sum_b) · scale_b    for b = 0, 1, …: one rounding a product, one an addition
