@@ -73,17 +73,38 @@ export function checkParams(
   const extent = extentOf("params.axis", shape, axis);
   return {
     extent,
-    scales: perChannel("params.scale", scale, extent.channels, checkScale, Float32Array),
-    zeros: perChannel(
-      "params.zeroPoint",
-      zeroPoint,
-      extent.channels,
-      (name, value) => checkZero(name, value, dtype),
-      Int32Array,
-    ),
+    scales: scalesOf(scale, extent.channels),
+    zeros: zerosOf(zeroPoint, extent.channels, dtype),
     low,
     high,
   };
+}
+
+/** One scale a channel, copied: a view on the memory could be detached while room is made for it. */
+function scalesOf(value: unknown, channels: number): Float32Array {
+  if (value instanceof Float32Array && value.length === channels) {
+    let c = 0;
+    while (c < channels && value[c] > 0 && value[c] < Number.POSITIVE_INFINITY) c++;
+    if (c === channels) return value.slice();
+  }
+  return perChannel("params.scale", value, channels, checkScale, Float32Array);
+}
+
+/** Zero points, one a channel or one for all. */
+function zerosOf(
+  value: unknown,
+  channels: number,
+  dtype: QuantizedDType | "i32",
+): number | Int32Array {
+  if (typeof value === "number") return checkZero("params.zeroPoint", value, dtype);
+  if (value instanceof Int32Array && value.length === channels && dtype !== "i32") {
+    const [least, greatest] = limitsOf(dtype);
+    let c = 0;
+    while (c < channels && value[c] >= least && value[c] <= greatest) c++;
+    if (c === channels) return value.slice();
+  }
+  const check = (name: string, entry: unknown) => checkZero(name, entry, dtype);
+  return perChannel("params.zeroPoint", value, channels, check, Int32Array);
 }
 
 /** A zero point of a type; that of an accumulator is 0. */
@@ -112,7 +133,13 @@ export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
   }
   if (list.length !== channels)
     throw rangeFault(argument, `${channels} values, one a channel`, value);
-  for (let c = 0; c < channels; c++) result[c] = check(`${argument}[${c}]`, list[c]);
+  // a name for every entry would cost more than the kernel: it is made for the one that fails
+  let c = 0;
+  try {
+    for (; c < channels; c++) result[c] = check(argument, list[c]);
+  } catch {
+    check(`${argument}[${c}]`, list[c]);
+  }
   return result;
 }
 
@@ -130,5 +157,10 @@ export function placeParams(lane: Bytelane, frame: Frame, layout: Layout): Place
     lane.arena.storeI32(lane.scalars + 4, zeros as number);
     return { scales: lane.scalars, zeros: lane.scalars + 4 };
   }
-  return { scales: frame.place("f32", scales), zeros: frame.place("i32", zeros as Int32Array) };
+  if (typeof zeros !== "number") {
+    return { scales: frame.place("f32", scales), zeros: frame.place("i32", zeros) };
+  }
+  const room = frame.room(scales.length * 4);
+  lane.arena.view("i32", room, scales.length).fill(zeros);
+  return { scales: frame.place("f32", scales), zeros: room };
 }

@@ -136,6 +136,17 @@ export const elementwise: Case[] = [
   ],
   [
     "RangeError",
+    '"params.zeroPoint" expected an integer in [-128, 127], got 128',
+    (lane) =>
+      quantize(
+        lane,
+        x,
+        { scale: Float32Array.of(1, 1, 1), zeroPoint: 128, axis: 1 },
+        { shape: [2, 3] },
+      ),
+  ],
+  [
+    "RangeError",
     '"params.low" expected an integer in [-128, 127], got -129',
     (lane) => quantize(lane, x, { scale: 1, low: -129 }),
   ],
