@@ -83,46 +83,45 @@ function figures({ name, explanation }, picture) {
   };
 }
 
-function run() {
+async function run() {
   const bits = integerOf("bits", options.bits, 2, 8);
   const count = integerOf("sentences", options.sentences, 1, 1000);
-  return createBytelane().then((lane) => {
-    const { documents } = loadCorpus();
-    const sentences = Array.from(
-      { length: count },
-      (_, i) => documents[Math.floor((i * documents.length) / count)],
-    );
-    const progress = createProgress("encoding", count);
-    const observers = observeActivations(lane, loadWeights(), sentences, progress);
-    observers.set(
-      "with outliers",
-      createObserver(lane, { method: "mse" }).observe(createOutlierTensor()),
-    );
+  const lane = await createBytelane();
+  const { documents } = loadCorpus();
+  const sentences = Array.from(
+    { length: count },
+    (_, i) => documents[Math.floor((i * documents.length) / count)],
+  );
+  const progress = createProgress("encoding", count);
+  const observers = observeActivations(lane, loadWeights(), sentences, progress);
+  observers.set(
+    "with outliers",
+    createObserver(lane, { method: "mse" }).observe(createOutlierTensor()),
+  );
 
-    const explained = Array.from(observers, ([name, observer]) => ({
-      name,
-      explanation: explain(observer, schemeOf(observer, bits)),
-    }));
-    overview(explained);
+  const explained = Array.from(observers, ([name, observer]) => ({
+    name,
+    explanation: explain(observer, schemeOf(observer, bits)),
+  }));
+  overview(explained);
 
-    mkdirSync(options.out, { recursive: true });
-    const results = explained.map((each) => {
-      const { name, explanation } = each;
-      const title = name.startsWith("with") ? "A tensor with outliers" : `Input of ${name}`;
-      const picture = join(options.out, `${name.replaceAll(" ", "-")}.svg`);
-      writeFileSync(picture, explanationPicture(explanation, { title }));
-      return figures(each, picture);
-    });
-    for (const { name, explanation } of explained) {
-      if (!["layer 0 contract", "layer 1 expand", "with outliers"].includes(name)) continue;
-      console.log(`\n${name}: ${explanationTable(explanation)}`);
-    }
-    console.log(`\n${results.length} pictures in ${options.out}`);
-    if (options.json) {
-      const result = { command: "example:calibration", bits, sentences: count, results };
-      writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`);
-    }
+  mkdirSync(options.out, { recursive: true });
+  const results = explained.map((each) => {
+    const { name, explanation } = each;
+    const title = name.startsWith("with") ? "A tensor with outliers" : `Input of ${name}`;
+    const picture = join(options.out, `${name.replaceAll(" ", "-")}.svg`);
+    writeFileSync(picture, explanationPicture(explanation, { title }));
+    return figures(each, picture);
   });
+  for (const { name, explanation } of explained) {
+    if (!["layer 0 contract", "layer 1 expand", "with outliers"].includes(name)) continue;
+    console.log(`\n${name}: ${explanationTable(explanation)}`);
+  }
+  console.log(`\n${results.length} pictures in ${options.out}`);
+  if (options.json) {
+    const result = { command: "example:calibration", bits, sentences: count, results };
+    writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`);
+  }
 }
 
 if (options.help) console.log(HELP);
