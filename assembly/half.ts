@@ -7,16 +7,25 @@
 
 /**
  *   0  2^112    moves the exponent of f16 to that of f32
- *  16  2^-110   with 2^112 a factor of 4 that overflows where f16 does
+ *  16  2^-110
  *  32  65 536   the first value whose exponent is that of f16's Infinity
  *  48  the exponent of f32's Infinity
- *  64  0x8fffffff clears the copies of the sign between bits 28 and 31
+ *  64  clears the copies of the sign between bits 28 and 31
+ *  80  the exponent of f32, doubled
+ *  96  the exponent of the least normal f16, doubled
+ * 112  15 in the exponent of f32
+ * 128  the exponent of f16
+ * 144  the mantissa of f16, with room for a carry
+ * 160  NaN
  */
 const CONSTANTS = memory.data<u32>(
   [
     0x77800000, 0x77800000, 0x77800000, 0x77800000, 0x08800000, 0x08800000, 0x08800000, 0x08800000,
     0x47800000, 0x47800000, 0x47800000, 0x47800000, 0x7f800000, 0x7f800000, 0x7f800000, 0x7f800000,
-    0x8fffffff, 0x8fffffff, 0x8fffffff, 0x8fffffff,
+    0x8fffffff, 0x8fffffff, 0x8fffffff, 0x8fffffff, 0xff000000, 0xff000000, 0xff000000, 0xff000000,
+    0x71000000, 0x71000000, 0x71000000, 0x71000000, 0x07800000, 0x07800000, 0x07800000, 0x07800000,
+    0x00007c00, 0x00007c00, 0x00007c00, 0x00007c00, 0x00000fff, 0x00000fff, 0x00000fff, 0x00000fff,
+    0x00007e00, 0x00007e00, 0x00007e00, 0x00007e00,
   ],
   16,
 );
@@ -42,30 +51,30 @@ export function load3_f32x4(src: usize, n: i32): v128 {
 }
 
 /**
- * Four f32 as f16, in the low 64 bits. The addition rounds at the last bit of f16: `bias` has the
- * exponent of x moved by 15, at least that of the smallest normal f16, so that the sum keeps ten bits of the
- * mantissa. After M. Dukhan's FP16 library, fp16_ieee_from_fp32_value (MIT).
+ * To f16. The addition rounds at the last bit of f16: `bias` has the exponent of x moved by 15, at least that of the
+ * smallest normal f16, so that the sum keeps ten bits of the mantissa. The factors 2^112 and 2^-110 in turn overflow
+ * where f16 does. After M. Dukhan's FP16 library, fp16_ieee_from_fp32_value (MIT).
  */
-function narrowHalves(x: v128): v128 {
-  const twice = i32x4.shl(x, 1);
-  const bias = i32x4.max_u(v128.and(twice, i32x4.splat(0xff000000)), i32x4.splat(0x71000000));
-  const least = i32x4.add(i32x4.shr_u(bias, 1), i32x4.splat(0x07800000));
-  const scaled = f32x4.mul(f32x4.mul(f32x4.abs(x), v128.load(CONSTANTS)), v128.load(CONSTANTS, 16));
-  const sum = f32x4.add(scaled, least);
-  const magnitude = i32x4.add(
-    v128.and(i32x4.shr_u(sum, 13), i32x4.splat(0x7c00)),
-    v128.and(sum, i32x4.splat(0x0fff)),
-  );
-  const notNumber = i32x4.gt_u(twice, i32x4.splat(0xff000000));
-  const sign = v128.and(i32x4.shr_u(x, 16), i32x4.splat(0x8000));
-  const half = v128.or(sign, v128.bitselect(i32x4.splat(0x7e00), magnitude, notNumber));
-  return i16x8.narrow_i32x4_u(half, half);
-}
-
 export function convert_f32_f16(src: usize, dst: usize, n: i32): void {
+  const up = v128.load(CONSTANTS);
+  const down = v128.load(CONSTANTS, 16);
+  const exponents = v128.load(CONSTANTS, 80);
+  const least = v128.load(CONSTANTS, 96);
+  const offset = v128.load(CONSTANTS, 112);
+  const halfExponents = v128.load(CONSTANTS, 128);
+  const mantissa = v128.load(CONSTANTS, 144);
+  const notNumber = v128.load(CONSTANTS, 160);
   for (; n > 0; n -= 4, src += 16, dst += 8) {
     const x = n >= 4 ? v128.load(src) : load3_f32x4(src, n);
-    const halves = narrowHalves(x);
+    const bias = i32x4.max_u(v128.and(i32x4.shl(x, 1), exponents), least);
+    const scaled = f32x4.mul(f32x4.mul(f32x4.abs(x), up), down);
+    const sum = f32x4.add(scaled, i32x4.add(i32x4.shr_u(bias, 1), offset));
+    const high = v128.and(i32x4.shr_u(sum, 13), halfExponents);
+    const number = i32x4.add(high, v128.and(sum, mantissa));
+    const size = v128.bitselect(notNumber, number, f32x4.ne(x, x));
+    // the sign fills the upper half, so that saturation to i16 leaves every half as it is
+    const half = v128.or(size, i32x4.shl(i32x4.shr_s(x, 31), 15));
+    const halves = i16x8.narrow_i32x4_s(half, half);
     if (n >= 4) {
       v128.store64_lane(dst, halves, 0);
       continue;
