@@ -16,7 +16,7 @@ describeTiers("packed bits", (lane) => {
     const { integer } = noise(bits);
     const low = signed ? -(2 ** (bits - 1)) : 0;
     for (const length of [...LENGTHS, 1000]) {
-      const codes = (signed ? Int8Array : Uint8Array).from({ length }, () =>
+      const codes = ((signed ? Int8Array : Uint8Array) as typeof Uint8Array).from({ length }, () =>
         integer(low, low + 2 ** bits - 1),
       );
       const packed = packBits(lane, codes, { bits });

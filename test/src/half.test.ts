@@ -51,7 +51,7 @@ describeTiers("half precision", (lane) => {
       x.push(middle, -middle, beside(middle, 1), beside(middle, -1));
     }
     const values = Float32Array.from(x);
-    expectSame(toHalf(lane, values), Array.from(values, encodeHalf));
+    expectSame(toHalf<Uint16Array>(lane, values), Array.from(values, encodeHalf));
   });
 
   it("encodes f32 of every exponent", () => {
@@ -71,8 +71,8 @@ describeTiers("half precision", (lane) => {
   it("handles infinities, zeros and the bounds", () => {
     const x = Float32Array.of(Infinity, -Infinity, 0, -0, 65504, 65519, 65520, 2 ** -24, 2 ** -25);
     const wanted = [0x7c00, 0xfc00, 0, 0x8000, 0x7bff, 0x7bff, 0x7c00, 1, 0];
-    expectSame(toHalf(lane, x), wanted);
-    expectSame(toHalf(lane, Float32Array.of(beside(2 ** -25, 1), 1e-45)), [1, 0]);
+    expectSame(toHalf<Uint16Array>(lane, x), wanted);
+    expectSame(toHalf<Uint16Array>(lane, Float32Array.of(beside(2 ** -25, 1), 1e-45)), [1, 0]);
   });
 
   it("writes no more than it is asked for", () => {
@@ -105,6 +105,6 @@ describeTiers("half precision", (lane) => {
     expect(toHalf(lane, x, { out })).toBe(out);
     expectSame(new Uint16Array(out.buffer as ArrayBuffer), halves);
     if (Float16) expectSame(Array.from(out as never), Array.from(new Float16(x) as never));
-    expectSame(fromHalf(lane, out), Array.from(halves, decodeHalf));
+    expectSame(fromHalf<Float32Array>(lane, out), Array.from(halves, decodeHalf));
   });
 });
