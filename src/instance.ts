@@ -117,9 +117,10 @@ function instantiate(
   if (typeof dots === "string") return dots;
   try {
     kernels.memory.grow(Math.ceil(settings.initial / PAGE));
-  } catch {
+  } catch (cause) {
     throw new RangeError(
       `"options.initialMemory" expected at most what the engine can give, got ${settings.initial}`,
+      { cause },
     );
   }
   const reason = settings.forced

@@ -45,43 +45,51 @@ function checkModule(module: WebAssembly.Module, name: Build, threaded: boolean)
   return module;
 }
 
-function isBytes(value: unknown): value is BufferSource {
-  return (
-    ArrayBuffer.isView(value) || Object.prototype.toString.call(value) === "[object ArrayBuffer]"
-  );
+/** The bytes of a buffer source, or undefined. V8 compiles no DataView. */
+function bytesOf(value: unknown): BufferSource | undefined {
+  if (ArrayBuffer.isView(value)) {
+    return new Uint8Array(value.buffer as ArrayBuffer, value.byteOffset, value.byteLength);
+  }
+  const tag = Object.prototype.toString.call(value);
+  return tag === "[object ArrayBuffer]" ? (value as ArrayBuffer) : undefined;
 }
 
-/** The bytes of a file in Node, whose `fetch` takes no file. */
-async function readFile(url: URL): Promise<BufferSource> {
-  return new Uint8Array(await globalThis.process.getBuiltinModule("fs").promises.readFile(url));
+function missing(name: Build, place: string, got: string, cause?: unknown): Error {
+  return new Error(`"options.${name}" expected a file at ${place}, got ${got}`, { cause });
 }
 
 async function compileResponse(response: Response, name: Build): Promise<WebAssembly.Module> {
-  if (!response.ok) {
-    throw new Error(
-      `"options.${name}" expected a file at ${response.url}, got status ${response.status}`,
-    );
-  }
+  if (!response.ok) throw missing(name, response.url, `status ${response.status}`);
   const type = response.headers.get("content-type")?.trim().toLowerCase();
   return type === "application/wasm" && WebAssembly.compileStreaming !== undefined
     ? WebAssembly.compileStreaming(response)
     : WebAssembly.compile(await response.arrayBuffer());
 }
 
-async function compile(source: BuildSource, name: Build): Promise<WebAssembly.Module> {
-  const given = await source;
-  if (isModule(given)) return given;
-  if (isBytes(given)) return WebAssembly.compile(given);
-  const tag = Object.prototype.toString.call(given);
-  if (tag === "[object Response]") return compileResponse(given as Response, name);
-  if (tag !== "[object URL]" && typeof given !== "string") {
-    throw typeFault(`options.${name}`, "a module, bytes, an address or a Response", given);
-  }
+/** What is at an address: the bytes of a file in Node, whose `fetch` takes none, else a response. */
+async function reach(address: URL | string, name: Build): Promise<BufferSource | Response> {
   const { document, location, process } = globalThis;
-  const url = new URL(given as string, document?.baseURI ?? location?.href ?? "file:///");
-  return url.protocol === "file:" && typeof process?.getBuiltinModule === "function"
-    ? WebAssembly.compile(await readFile(url))
-    : compileResponse(await fetch(url), name);
+  const url = new URL(address, document?.baseURI ?? location?.href ?? "file:///");
+  try {
+    return url.protocol === "file:" && typeof process?.getBuiltinModule === "function"
+      ? new Uint8Array(await process.getBuiltinModule("fs").promises.readFile(url))
+      : await fetch(url);
+  } catch (cause) {
+    throw missing(name, url.href, (cause as Error).message, cause);
+  }
+}
+
+async function compile(source: BuildSource, name: Build): Promise<WebAssembly.Module> {
+  const given: unknown = await source;
+  if (isModule(given)) return given;
+  const tag = Object.prototype.toString.call(given);
+  const isAddress = tag === "[object URL]" || tag === "[object String]";
+  const found = isAddress ? await reach(given as unknown as URL | string, name) : given;
+  const bytes = bytesOf(found);
+  if (bytes) return WebAssembly.compile(bytes);
+  if (isAddress || tag === "[object Response]")
+    return compileResponse(found as unknown as Response, name);
+  throw typeFault(`options.${name}`, "a module, bytes, an address or a Response", given);
 }
 
 /** The module of a source. */
@@ -99,9 +107,10 @@ export function readyModuleOf(
   name: Build,
   threaded: boolean,
 ): WebAssembly.Module {
-  if (!isModule(source) && !isBytes(source)) {
+  const bytes = bytesOf(source);
+  if (!isModule(source) && !bytes) {
     throw typeFault(`options.${name}`, "a module or bytes, since nothing is waited for", source);
   }
-  const module = isModule(source) ? source : new WebAssembly.Module(source);
+  const module = bytes ? new WebAssembly.Module(bytes) : (source as WebAssembly.Module);
   return checkModule(module, name, threaded);
 }
