@@ -11,11 +11,12 @@
  *  │ lhs   │►│ tile │  ►   │  ►  │  for each block of rows that fits the workspace:
  *  │ panel │ ├──────┼──────┼─────┤    pack its rows to panels of 4 (one read of lhs)
  *  ├───────┤ │  ▼   │      │     │    for each rhs panel (stays in the first-level cache):
- *  │ …     │ │      │      │     │      for each lhs panel: tile, then its rows through the epilogue
+ *  │ …     │ │      │      │     │      for each lhs panel: tile; then all rows through the epilogue
  *  └───────┘ └──────┴──────┴─────┘
  *
- * The i32 accumulators of one tile are all that is ever held; the i32 matrix does not exist unless it
- * is the result. Rows that are left over go through tiles of 2 and 1; m = 1 is nothing but these.
+ * The i32 accumulators of a block's rows by one panel are all that is ever held, 8 kB at most; the i32 matrix
+ * does not exist unless it is the result. Rows that are left over go through tiles of 2 and 1; m = 1 is nothing
+ * but these.
  */
 import { RELAXED } from "../lanes";
 import { finishTile } from "./epilogue";
@@ -25,22 +26,28 @@ import { ROW, tile } from "./tile";
 /** Bytes of lhs panels that a block aims at: half of a small second-level cache. */
 const BLOCK_BYTES: i32 = 131072;
 
-/** Head of the workspace: accumulators of a tile [4][8], of a row of four panels [4][8], one spilled row. */
-const ACC_BYTES: usize = 128;
-const HEAD_BYTES: usize = 2 * ACC_BYTES + 32;
+/** Rows of a block at most: their accumulators of one panel, 32 bytes each, stay in the first-level cache. */
+const BLOCK_ROWS: i32 = 256;
 
-/** Rows of a block: as many as fit BLOCK_BYTES, in whole panels of 4. */
+/** Head of the workspace: accumulators of a row of four panels [4][8], one spilled row. */
+const ROW_BYTES: usize = 128;
+const HEAD_BYTES: usize = ROW_BYTES + 32;
+
+/** Rows of a block: as many as fit BLOCK_BYTES and BLOCK_ROWS, in whole panels of 4. */
 function blockRows(m: i32, depth: i32, quads: bool): i32 {
   const bytes = (quads ? groups<i8>(depth) : groups<i16>(depth)) * 4;
-  const rows = max(BLOCK_BYTES / max(bytes, 1), 4) & ~3;
+  const rows = min(max(BLOCK_BYTES / max(bytes, 1), 4) & ~3, BLOCK_ROWS);
   return min(rows, (m + 3) & ~3);
 }
 
-/** Bytes of workspace that gemm_* needs for these sizes, a multiple of 16. */
+/**
+ * Bytes of workspace that gemm needs for these sizes, a multiple of 16: the head, then for the rows of a block their
+ * panels, their accumulators of one rhs panel [rows][8] and their sums.
+ */
 export function gemm_workspace(m: i32, depth: i32, quads: bool): usize {
   const rows = <usize>blockRows(m, depth, quads);
   const bytes = <usize>(quads ? groups<i8>(depth) : groups<i16>(depth)) * 4;
-  return HEAD_BYTES + rows * bytes + ((rows * 4 + 15) & ~15);
+  return HEAD_BYTES + rows * (bytes + 32) + ((rows * 4 + 15) & ~15);
 }
 
 /** Rows of the next panel of a block with `left` rows to go: 4, and what remains as 2 or 1. */
@@ -53,7 +60,7 @@ const F32 = 1;
 const I8 = 2;
 const U8 = 3;
 
-/** The epilogue of the result type: a branch a tile, instead of a copy of the blocking loops a type. */
+/** The epilogue of the result type: a branch a panel, instead of a copy of the blocking loops a type. */
 function finish(
   result: i32,
   acc: usize,
@@ -126,11 +133,11 @@ export function gemm(
   const panelBytes = (<usize>count) << (quads ? 5 : 4);
   const block = blockRows(m, depth, quads);
   const size: usize = result < I8 ? 4 : 1;
-  const acc = workspace;
-  const rowAcc = acc + ACC_BYTES;
-  const spill = rowAcc + ACC_BYTES;
+  const rowAcc = workspace;
+  const spill = rowAcc + ROW_BYTES;
   const panels = workspace + HEAD_BYTES;
-  const sums = panels + <usize>block * rowBytes;
+  const acc = panels + <usize>block * rowBytes;
+  const sums = acc + ((<usize>block) << 5);
   // in lanes i8 the zero point of u8 moved with its bytes; lanes i16 have none left
   const moved = lhsUnsigned ? 128 : 0;
 
@@ -154,38 +161,38 @@ export function gemm(
       const at = (<usize>j) << 2;
       for (let i = 0; i < rows; i += 4) {
         const lhsPanel = panels + <usize>i * rowBytes;
+        const tileAcc = acc + ((<usize>i) << 5);
         const height = panelRows(rows - i);
-        let tileAcc = acc;
         if (height == 1 && (j | 31) < n) {
           // a single row takes four panels at a time: at the first of them for all four
-          tileAcc = rowAcc + ((<usize>(j & 24)) << 2);
           if ((j & 24) == 0) tile(dot, ROW, lhsPanel, rhsPanel, panelBytes, count, rowAcc);
+          memory.copy(tileAcc, rowAcc + ((<usize>(j & 24)) << 2), 32);
         } else {
-          tile(dot, height, lhsPanel, rhsPanel, panelBytes, count, acc);
+          tile(dot, height, lhsPanel, rhsPanel, panelBytes, count, tileAcc);
         }
-        finish(
-          result,
-          tileAcc,
-          min(rows - i, 4),
-          sums + ((<usize>i) << 2),
-          blockZeros + <usize>i * lhsZeroStep,
-          lhsZeroStep,
-          moved,
-          rowScales + <usize>(i0 + i) * rowScaleStep,
-          rowScaleStep,
-          rhsZeros ? rhsZeros + at : 0,
-          quads ? rhsSums + at : 0,
-          columnScales + at,
-          bias ? bias + at : 0,
-          low,
-          high,
-          zero,
-          min(n - j, PANEL),
-          dst + <usize>(i0 + i) * dstStride + <usize>j * size,
-          dstStride,
-          spill,
-        );
       }
+      finish(
+        result,
+        acc,
+        rows,
+        sums,
+        blockZeros,
+        lhsZeroStep,
+        moved,
+        rowScales + <usize>i0 * rowScaleStep,
+        rowScaleStep,
+        rhsZeros ? rhsZeros + at : 0,
+        quads ? rhsSums + at : 0,
+        columnScales + at,
+        bias ? bias + at : 0,
+        low,
+        high,
+        zero,
+        min(n - j, PANEL),
+        dst + <usize>i0 * dstStride + <usize>j * size,
+        dstStride,
+        spill,
+      );
     }
   }
 }
