@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { deflateRawSync } from "node:zlib";
 import { build } from "esbuild";
+import { conformanceEntry } from "./golden/entry.mjs";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const require = createRequire(import.meta.url);
@@ -124,4 +125,5 @@ mkdirSync(at("dist", "wasm"), { recursive: true });
 for (const name of BUILDS) publish(name);
 inlineBuilds();
 await bundle();
+await build({ ...settings, sourcemap: true, ...conformanceEntry() });
 await run("typescript", "tsc", "--project", "tsconfig.build.json");
