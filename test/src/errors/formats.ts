@@ -77,7 +77,7 @@ export const formats: Case[] = [
   ],
   [
     "RangeError",
-    '"out" expected 1 elements, got Float32Array(6)',
+    '"options.out" expected 1 elements, got Float32Array(6)',
     (lane) => fromHalf(lane, new Uint16Array(1), { out: x }),
   ],
 ];
