@@ -50,14 +50,22 @@ export function chooseDots(tier: Tier, dotClass: DotClass): Dots | string {
   return { full, reduced: full };
 }
 
+/** The two steps, on which int4 weights run on every relaxed engine. */
+const TWO_STEPS: Dot = { code: 1, moved: 64 };
+
 /**
- * Runs each relaxed dot product of an instance on extremes in every pairing, first on cold code and then often
+ * Runs the relaxed dot products of an instance on extremes in every pairing, first on cold code and then often
  * enough for an optimizing compiler to take over, and says what was wrong.
  */
 export function selfTest(lane: Bytelane): string | undefined {
   const { full, reduced } = lane.dots;
-  if (full.code > 0) return testDot(lane, full, -128, 127, 1000);
-  return reduced.code > 0 ? testDot(lane, reduced, -64, 63, 50) : undefined;
+  if (reduced.code === 0) return undefined;
+  let fault = testDot(lane, TWO_STEPS, -64, 63, 50);
+  if (!fault && reduced.moved === 64 && reduced.code !== TWO_STEPS.code) {
+    fault = testDot(lane, reduced, -64, 63, 50);
+  }
+  if (!fault && full.code > 0) fault = testDot(lane, full, -128, 127, 1000);
+  return fault;
 }
 
 function testDot(
