@@ -27,11 +27,31 @@ export {
   explanationTable,
   type MethodReport,
 } from "./calibration/explain.ts";
+export {
+  type FrontOptions,
+  type LayerChoice,
+  type ParetoFront,
+  type Plan,
+  type PlanGoal,
+  type PlanPoint,
+  paretoFront,
+  plan,
+} from "./calibration/front.ts";
 export type { Histogram } from "./calibration/grid.ts";
 export type { HistogramObserver } from "./calibration/histogram.ts";
 export type { ObservedRange, Observer, ObserverState } from "./calibration/observer.ts";
 export { explanationPicture, type PictureOptions } from "./calibration/picture.ts";
+export { planPicture, planTable } from "./calibration/plan-picture.ts";
 export type { SearchOptions } from "./calibration/search.ts";
+export {
+  bitsCandidate,
+  type Candidate,
+  type CandidateCost,
+  type LayerSensitivity,
+  type PlannedLayer,
+  type SensitivityOptions,
+  sensitivity,
+} from "./calibration/sensitivity.ts";
 export { clamp } from "./clamp.ts";
 export {
   type CodebookMatrix,

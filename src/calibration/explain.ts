@@ -7,6 +7,7 @@ import { HistogramObserver } from "./histogram.ts";
 import { ErrorOfRanges } from "./mse.ts";
 import type { ChannelRange } from "./observer.ts";
 import { checkSearch, type Search, type SearchOptions, searchRange } from "./search.ts";
+import { short } from "./svg.ts";
 
 /** One method's range and what it does to the data. Errors are those of values spread evenly over their bins. */
 export interface MethodReport extends ChannelRange {
@@ -107,15 +108,6 @@ export function explain(observer: HistogramObserver, options: ExplainOptions = {
     }),
     entropy: entropy && entropyCurve(histogram, entropy, scheme),
   };
-}
-
-/** A number in five digits, or in powers of ten where that would not fit. */
-export function short(x: number): string {
-  if (!Number.isFinite(x) || x === 0) return String(x);
-  const magnitude = Math.abs(x);
-  return magnitude >= 1e5 || magnitude < 1e-3
-    ? x.toExponential(2)
-    : String(Number(x.toPrecision(5)));
 }
 
 /** A signal to noise ratio; without noise it has no number. */

@@ -13,7 +13,21 @@
  */
 import { checkInteger } from "../check.ts";
 import type { EntropyCurve } from "./entropy.ts";
-import { decibels, type Explanation, short } from "./explain.ts";
+import { decibels, type Explanation } from "./explain.ts";
+import {
+  attributes,
+  BARS,
+  COLOURS,
+  FAINT,
+  horizontalAxis,
+  line,
+  type Plot,
+  picture,
+  short,
+  text,
+  ticks,
+  verticalAxis,
+} from "./svg.ts";
 
 export interface PictureOptions {
   /** A line above the picture. */
@@ -22,12 +36,6 @@ export interface PictureOptions {
   readonly width?: number;
 }
 
-/** Colours that people with any colour vision tell apart (Okabe and Ito, 2008). */
-const COLOURS = ["#000000", "#e69f00", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#56b4e9"];
-const INK = "#333333";
-const FAINT = "#999999";
-const BARS = "#c8d3de";
-
 const LEFT = 56;
 const LEGEND = 280;
 const ROW = 20;
@@ -35,107 +43,6 @@ const TOP = 46;
 const COUNTS = 220;
 const CURVE = 150;
 const GAP = 52;
-
-interface Plot {
-  readonly x: (value: number) => number;
-  readonly left: number;
-  readonly right: number;
-  readonly top: number;
-  readonly bottom: number;
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
-}
-
-function attributes(values: Readonly<Record<string, string | number>>): string {
-  return Object.entries(values)
-    .map(([name, value]) => {
-      const shown = typeof value === "number" ? Number(value.toFixed(2)) : escaped(value);
-      return ` ${name}="${shown}"`;
-    })
-    .join("");
-}
-
-function line(
-  x1: number,
-  y1: number,
-  x2: number,
-  y2: number,
-  stroke: string,
-  more: Readonly<Record<string, string | number>> = {},
-): string {
-  return `<line${attributes({ x1, y1, x2, y2, stroke, ...more })}/>`;
-}
-
-function text(
-  x: number,
-  y: number,
-  content: string,
-  more: Readonly<Record<string, string | number>> = {},
-): string {
-  return `<text${attributes({ x, y, fill: INK, ...more })}>${escaped(content)}</text>`;
-}
-
-/** About `count` round numbers from low to high. */
-function ticks(low: number, high: number, count: number): number[] {
-  const rough = (high - low) / count;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough) as number;
-  const first = Math.ceil(low / step);
-  const last = Math.floor(high / step);
-  return Array.from({ length: last - first + 1 }, (_, i) =>
-    Number(((first + i) * step).toPrecision(12)),
-  );
-}
-
-function powerOfTen(exponent: number, factor = 1): string {
-  if (factor !== 1) {
-    const value = factor * 10 ** exponent;
-    return Math.abs(exponent) <= 2 ? short(value) : `${factor}·${powerOfTen(exponent)}`;
-  }
-  if (exponent === 0) return "1";
-  const digits = String(Math.abs(exponent)).replace(/\d/g, (d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(d)]);
-  return `10${exponent < 0 ? "⁻" : ""}${exponent === 1 ? "" : digits}`;
-}
-
-function horizontalAxis(
-  { x, left, right, bottom }: Plot,
-  marks: number[],
-  label: string,
-): string[] {
-  return [
-    line(left, bottom, right, bottom, INK),
-    ...marks.flatMap((mark) => [
-      line(x(mark), bottom, x(mark), bottom + 4, INK),
-      text(x(mark), bottom + 17, short(mark), { "text-anchor": "middle" }),
-    ]),
-    text((left + right) / 2, bottom + 34, label, { "text-anchor": "middle", fill: FAINT }),
-  ];
-}
-
-/** Round numbers up the left side of a logarithmic scale from 10^low to 10^high: 1, 2 and 5, or powers of ten. */
-function verticalAxis(
-  plot: Plot,
-  y: (exponent: number) => number,
-  low: number,
-  high: number,
-): string[] {
-  const step = Math.max(1, Math.ceil((high - low) / 6));
-  const factors = high - low < 2 ? [1, 2, 5] : [1];
-  const lines: string[] = [];
-  for (let power = Math.floor(low); power <= high; power += step) {
-    for (const factor of factors) {
-      const exponent = power + Math.log10(factor);
-      if (exponent < low || exponent > high) continue;
-      lines.push(
-        line(plot.left, y(exponent), plot.right, y(exponent), "#eeeeee"),
-        text(plot.left - 6, y(exponent) + 4, powerOfTen(power, factor), { "text-anchor": "end" }),
-      );
-    }
-  }
-  return lines;
-}
 
 /** Bars of two pixels: the counts of all bins that fall into each, on a logarithmic scale. */
 function bars({ histogram }: Explanation, plot: Plot, low: number, high: number): string[] {
@@ -259,12 +166,5 @@ export function explanationPicture(explanation: Explanation, options: PictureOpt
     );
     bottom = below.bottom;
   }
-  const height = bottom + 44;
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12">`,
-    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
-    ...lines,
-    "</svg>",
-    "",
-  ].join("\n");
+  return picture(width, bottom + 44, lines);
 }

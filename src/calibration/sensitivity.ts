@@ -1,0 +1,135 @@
+/** What each tensor loses by each way of quantizing it: what mixed precision is planned from. */
+import { checkInteger, checkNumber, rangeFault, typeFault } from "../check.ts";
+import { dequantize } from "../dequantize.ts";
+import { errorBetween } from "../error.ts";
+import { type Data, operand } from "../frame.ts";
+import { type Bytelane, checkLane, scope } from "../lane.ts";
+import { chooseParams } from "../params.ts";
+import { quantize } from "../quantize.ts";
+import { minMax } from "../reduce.ts";
+import { Tensor } from "../tensor.ts";
+
+/** A tensor that is to be quantized: a layer's weights, a table. */
+export interface PlannedLayer {
+  readonly name: string;
+  readonly weights: Data<"f32">;
+  /** Of plain weights, where a candidate has one scale a channel. */
+  readonly shape?: readonly number[];
+}
+
+/** A way to quantize. */
+export interface Candidate<L extends PlannedLayer = PlannedLayer> {
+  readonly name: string;
+  /** Quantizes a layer: what it takes, scales counted, and the values that come back. */
+  quantize(layer: L): { readonly bytes: number; readonly restored: ArrayLike<number> };
+}
+
+/** What one candidate costs for one layer. */
+export interface CandidateCost {
+  readonly candidate: string;
+  readonly bytes: number;
+  readonly loss: number;
+}
+
+export interface LayerSensitivity {
+  readonly name: string;
+  /** How many numbers the layer has. */
+  readonly parameters: number;
+  /** Σw², where the loss is the squared error of the weights; else undefined. */
+  readonly signal: number | undefined;
+  readonly costs: readonly CandidateCost[];
+}
+
+export interface SensitivityOptions<L extends PlannedLayer> {
+  /**
+   * What a layer loses when it alone is quantized: anything that may be added up over layers, such as one minus the
+   * mean cosine of a network's outputs. Default: the squared error of the weights, Σ(w − ŵ)².
+   */
+  readonly loss?: (layer: L, restored: ArrayLike<number>, candidate: Candidate<L>) => number;
+  /** Called after each measurement. */
+  readonly progress?: (done: number, total: number) => void;
+}
+
+/**
+ * Measures every candidate on every layer, one layer at a time.
+ *
+ * Errors: no layer, no candidate, a loss that is not finite, restored values of another length.
+ */
+export function sensitivity<L extends PlannedLayer>(
+  layers: readonly L[],
+  candidates: readonly Candidate<L>[],
+  options: SensitivityOptions<L> = {},
+): LayerSensitivity[] {
+  if (!Array.isArray(layers) || layers.length === 0) {
+    throw typeFault("layers", "an array of at least one layer", layers);
+  }
+  if (!Array.isArray(candidates) || candidates.length === 0) {
+    throw typeFault("candidates", "an array of at least one candidate", candidates);
+  }
+  const { loss, progress } = options;
+  let done = 0;
+  return layers.map((layer, i) => {
+    const weights = layer.weights instanceof Tensor ? layer.weights.data : layer.weights;
+    const costs = candidates.map((candidate) => {
+      const { bytes, restored } = candidate.quantize(layer);
+      const where = `candidates ${candidate.name} of layers[${i}]`;
+      checkInteger(`${where}, bytes`, bytes, 0, Number.MAX_SAFE_INTEGER);
+      if (restored.length !== weights.length) {
+        throw rangeFault(`${where}, restored`, `${weights.length} elements`, restored.length);
+      }
+      const { mse, count } = loss ? { mse: 0, count: 0 } : errorBetween(weights, restored);
+      const lost = checkNumber(
+        `${where}, loss`,
+        loss ? loss(layer, restored, candidate) : count > 0 ? mse * count : 0,
+      );
+      if (!Number.isFinite(lost)) throw rangeFault(`${where}, loss`, "a finite number", lost);
+      progress?.(++done, layers.length * candidates.length);
+      return { candidate: candidate.name, bytes, loss: lost };
+    });
+    const signal = loss ? undefined : energyOf(weights);
+    return { name: layer.name, parameters: weights.length, signal, costs };
+  });
+}
+
+function energyOf(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i])) sum += values[i] * values[i];
+  }
+  return sum;
+}
+
+/**
+ * Symmetric quantization to b bits, restricted range, packed without gaps: one f32 scale for the tensor, or one for each
+ * index of an axis.
+ */
+export function bitsCandidate(
+  lane: Bytelane,
+  bits: number,
+  options: { readonly axis?: number } = {},
+): Candidate {
+  checkLane(lane);
+  checkInteger("bits", bits, 2, 8);
+  const { axis } = options;
+  if (axis !== undefined) checkInteger("options.axis", axis, -32, 31);
+  return {
+    name: `${bits} bits`,
+    quantize({ weights, shape }) {
+      const source = operand(lane, "weights", weights, ["f32"]);
+      const dimensions = shape ?? source.shape;
+      const whole = dimensions ? { shape: dimensions } : {};
+      return scope(lane, () => {
+        const range =
+          axis === undefined ? minMax(lane, weights) : minMax(lane, weights, { axis, ...whole });
+        const params = chooseParams(range, axis === undefined ? { bits } : { bits, axis });
+        const restored = dequantize(lane, quantize(lane, weights, params, whole), params, whole);
+        const scales = typeof params.scale === "number" ? 1 : params.scale.length;
+        const values = restored instanceof Tensor ? restored.data.slice() : restored;
+        return {
+          bytes: Math.ceil((source.length * bits) / 8) + 4 * scales,
+          restored: values as Float32Array,
+        };
+      });
+    },
+  };
+}
