@@ -1,5 +1,6 @@
 import { halfFromFloat } from "./plain.mjs";
 import {
+  CALL_SHAPES,
   CHANNELS,
   EMBEDDINGS,
   FEW_ELEMENTS,
@@ -7,7 +8,9 @@ import {
   INT4_SHAPES,
   ONE_TILE,
   SIZES,
+  SMALL_LAYER,
   shapeName,
+  TWO_SIZES,
 } from "./shapes.mjs";
 
 /** Marsaglia's xorshift: the same data in every run. */
@@ -99,6 +102,7 @@ function gemmCase(op, Lhs, Rhs, shapes, range) {
     unit: "GOPS",
     work: 2 * shape.m * shape.n * shape.k,
     make: () => gemmData(shape, Lhs, Rhs, range),
+    isSameInPlain: range !== undefined,
     plain: (data, plain) => {
       const { sums, run } = plainGemm(plain, data);
       return { run: () => run(data.lhs), output: () => sums };
@@ -189,35 +193,41 @@ function dynamicLinearCase(shapes) {
   }));
 }
 
-/** f32 · int4 blocks (MatMulNBits): nibbles [n][k / block][block / 2], one f32 scale a block. */
-function int4Case(block) {
-  return INT4_SHAPES.map((shape) => ({
-    op: `gemm_f32_i4_block${block}`,
-    shape: shapeName(shape),
-    dims: { ...shape, block },
-    unit: "GOPS",
-    work: 2 * shape.m * shape.n * shape.k,
-    // Activations are quantized at the higher accuracy levels of peers.
-    tolerance: 0.02,
-    make: () => ({
-      ...shape,
-      block,
-      x: reals(shape.m * shape.k, 5),
-      weights: integers(Uint8Array, (shape.n * shape.k) / 2, 2),
-      scales: scalesOf((shape.n * shape.k) / block, 3),
-    }),
-    plain: (data, plain) => {
-      const out = new Float32Array(data.m * data.n);
-      return {
-        run: () => plain.gemmInt4(data.x, data.weights, data.scales, data, out),
-        output: () => out,
-      };
-    },
-  }));
+/**
+ * f32 · int4 blocks (MatMulNBits): nibbles [n][k / block][block / 2], one f32 scale a block. With
+ * "channel" a block is all of a column.
+ */
+function int4Case(size) {
+  return INT4_SHAPES.map((shape) => {
+    const block = size === "channel" ? shape.k : size;
+    return {
+      op: size === "channel" ? "gemm_f32_i4_channel" : `gemm_f32_i4_block${size}`,
+      shape: shapeName(shape),
+      dims: { ...shape, block },
+      unit: "GOPS",
+      work: 2 * shape.m * shape.n * shape.k,
+      // Activations are quantized by all but plain JavaScript, and at a peer's level 1.
+      tolerance: 0.02,
+      make: () => ({
+        ...shape,
+        block,
+        x: reals(shape.m * shape.k, 5),
+        weights: integers(Uint8Array, (shape.n * shape.k) / 2, 2),
+        scales: scalesOf((shape.n * shape.k) / block, 3),
+      }),
+      plain: (data, plain) => {
+        const out = new Float32Array(data.m * data.n);
+        return {
+          run: () => plain.gemmInt4(data.x, data.weights, data.scales, data, out),
+          output: () => out,
+        };
+      },
+    };
+  });
 }
 
 /** Work over n elements; `bytes` are read and written an element. */
-function streamCase(op, bytes, make, run, sizes = SIZES) {
+function streamCase(op, bytes, make, run, sizes = TWO_SIZES) {
   return sizes.map(({ n, name }) => ({
     op,
     shape: name,
@@ -265,10 +275,11 @@ export const CASES = [
   ...gemmCase("gemm_i8_u8_i32", Int8Array, Uint8Array, ONE_SQUARE),
   ...gemmCase("gemm_u8_u8_i32", Uint8Array, Uint8Array, ONE_SQUARE),
   ...gemmCase("gemm_i8_w7_i32", Int8Array, Int8Array, GEMM_SHAPES, [-64, 63]),
-  ...requantizedCase(GEMM_SHAPES),
-  ...dynamicLinearCase([...GEMM_SHAPES.slice(0, 3), ...TRANSFORMER]),
+  ...requantizedCase([...GEMM_SHAPES, SMALL_LAYER]),
+  ...dynamicLinearCase([...GEMM_SHAPES.slice(0, 3), ...TRANSFORMER, SMALL_LAYER]),
   ...int4Case(32),
   ...int4Case(128),
+  ...int4Case("channel"),
   ...EMBEDDINGS.map(({ count, width }) => ({
     op: "top_k_i8",
     shape: `${count} × ${width}`,
@@ -298,7 +309,7 @@ export const CASES = [
     quantizeData,
     ({ x, scale, zeroPoint }, plain) =>
       fills(new Int8Array(x.length), (out) => plain.quantize(x, scale, zeroPoint, -128, 127, out)),
-    [FEW_ELEMENTS, ...SIZES],
+    [...FEW_ELEMENTS, ...SIZES],
   ),
   ...streamCase("quantize_f32_u8", 5, unsignedData, ({ x, scale, zeroPoint }, plain) =>
     fills(new Uint8Array(x.length), (out) => plain.quantize(x, scale, zeroPoint, 0, 255, out)),
@@ -314,8 +325,12 @@ export const CASES = [
       return fills(new Int8Array(x.length), (out) => plain.quantizeRows(x, width, scales, out));
     },
   ),
-  ...streamCase("dynamic_quantize_f32_u8", 5, quantizeData, ({ x }, plain) =>
-    fills(new Uint8Array(x.length), (out) => plain.dynamicQuantize(x, out)),
+  ...streamCase(
+    "dynamic_quantize_f32_u8",
+    5,
+    quantizeData,
+    ({ x }, plain) => fills(new Uint8Array(x.length), (out) => plain.dynamicQuantize(x, out)),
+    SIZES,
   ),
   ...streamCase(
     "dequantize_i8_f32",
@@ -323,6 +338,7 @@ export const CASES = [
     (n) => bytesOf(quantizeData(n)),
     ({ q, scale, zeroPoint }, plain) =>
       fills(new Float32Array(q.length), (out) => plain.dequantize(q, scale, zeroPoint, out)),
+    SIZES,
   ),
   ...streamCase(
     "dequantize_i8_f32_first_axis",
@@ -379,6 +395,7 @@ export const CASES = [
     (n) => ({ x: reals(n, 7), low: -1, high: 1.5 }),
     ({ x, low, high }, plain) =>
       fills(new Float32Array(x.length), (out) => plain.clamp(x, low, high, out)),
+    SIZES,
   ),
   ...streamCase(
     "clamp_i8",
@@ -392,12 +409,7 @@ export const CASES = [
     4,
     (n) => ({ x: reals(n, 7) }),
     ({ x }, plain) => fills(new Float32Array(2), (out) => plain.minMax(x, out)),
-  ),
-  ...streamCase(
-    "max_abs_f32",
-    4,
-    (n) => ({ x: reals(n, 7) }),
-    ({ x }, plain) => fills(new Float32Array(1), (out) => plain.maxAbs(x, out)),
+    SIZES,
   ),
   ...streamCase(
     "histogram_f32",
@@ -414,6 +426,7 @@ export const CASES = [
       const bits = new Uint32Array(x.buffer);
       return fills(new Uint16Array(x.length), (out) => plain.halfFromFloat(bits, out));
     },
+    SIZES,
   ),
   ...streamCase(
     "f16_f32",
@@ -425,6 +438,7 @@ export const CASES = [
     },
     ({ half }, plain) =>
       fills(new Float32Array(half.length), (out) => plain.floatFromHalf(half, out)),
+    SIZES,
   ),
 ];
 
@@ -450,15 +464,18 @@ export function openCase(item) {
 }
 
 /**
- * The cases whose "op shape" contains `filter`, optionally only those of some operations. Without
- * a filter the quick run takes few of them.
+ * The cases whose "op shape" contains one of the comma-separated texts of `filter`, optionally
+ * only those of some operations, or those that are there for the cost of a call. Without a filter
+ * the quick run takes few of them.
  */
-export function selectCases({ filter = "", quick = false, ops } = {}) {
+export function selectCases({ filter = "", quick = false, calls = false, ops } = {}) {
+  const texts = filter.split(",");
   return CASES.filter(
     (item) =>
-      `${item.op} ${item.shape}`.includes(filter) &&
+      texts.some((text) => `${item.op} ${item.shape}`.includes(text)) &&
       (!ops || ops.includes(item.op)) &&
-      (!quick || filter !== "" || isQuick(item)),
+      (!calls || CALL_SHAPES.includes(item.shape)) &&
+      (!quick || calls || filter !== "" || isQuick(item)),
   ).map(openCase);
 }
 

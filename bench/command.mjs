@@ -1,13 +1,17 @@
 import { parseArgs } from "node:util";
 import { openPlain } from "./contenders/plain.mjs";
-import { EFFORT, runCases, writeRuns } from "./harness.mjs";
+import { describeRun, EFFORT, runCases, writeRuns } from "./harness.mjs";
 import { machine, runtime } from "./machine.mjs";
 import { openRoof } from "./roof/index.mjs";
 import { runUnder } from "./runtimes.mjs";
+import { measureStarts } from "./starts.mjs";
 
 const OPTIONS = {
   json: { type: "string" },
   filter: { type: "string", default: "" },
+  roofs: { type: "boolean", default: false },
+  calls: { type: "boolean", default: false },
+  starts: { type: "boolean", default: false },
   quick: { type: "boolean", default: false },
   node: { type: "string" },
   revectorize: { type: "boolean", default: false },
@@ -15,7 +19,11 @@ const OPTIONS = {
 };
 
 const HELP = `
-  --filter TEXT   only cases whose "operation shape" contains TEXT, such as "gemm_u8" or "512³"
+  --filter TEXT   only cases whose "operation shape" contains TEXT, such as "gemm_u8" or "512³";
+                  several texts with commas between them
+  --roofs         only what this machine can do at most
+  --calls         only work of a few nanoseconds: what a call costs
+  --starts        only the times from import to a first result
   --quick         short samples, and few cases unless --filter chooses: rough figures in seconds
   --node 22,24    under these versions of Node, installed from npm into .cache/ on first use
   --revectorize   with V8's --experimental-wasm-revectorize (an experiment of Node 24 and 26)
@@ -36,52 +44,69 @@ function printRoofs({ registers, memory }) {
 }
 
 /**
- * The command line that both benches share. `cases({ filter, quick })` gives the list,
- * `open(plain)` resolves to `contend(item)`, which gives the contenders, and `after(run)` may add
- * to a run.
+ * The command line that both benches share. `cases({ filter, quick, calls })` gives the list, and
+ * `open(plain)` resolves to `contend(item)`, which gives the contenders; starts.mjs says what
+ * `starters` are.
  */
-export async function runCommand(script, { name, about, cases, open, after }) {
+export async function runCommand(script, bench) {
   try {
     const { values } = parseArgs({ options: OPTIONS });
-    if (values.help) console.log(`${about}\n${HELP}`);
-    else await runValues(script, values, { name, cases, open, after });
+    if (values.help) console.log(`${bench.about}\n${HELP}`);
+    else await runValues(script, values, bench);
   } catch (fault) {
     console.error(fault.message);
     process.exitCode = 1;
   }
 }
 
-async function runValues(script, values, { name, cases, open, after }) {
-  const { json, filter, quick, node, revectorize } = values;
-  const selected = cases({ filter, quick });
-  if (selected.length === 0) {
-    throw new RangeError(`"--filter" expected part of a case, got ${filter}`);
-  }
-  if (node || (revectorize && !process.execArgv.some((flag) => flag.endsWith("revectorize")))) {
+async function runValues(script, values, bench) {
+  const { json, filter, quick, node, revectorize, roofs, calls, starts } = values;
+  const isRevectorized = process.execArgv.some((flag) => flag.endsWith("revectorize"));
+  if (node || (revectorize && !isRevectorized)) {
     const majors = node?.split(",") ?? [process.versions.node.split(".")[0]];
-    const args = [...(filter ? ["--filter", filter] : []), ...(quick ? ["--quick"] : [])];
+    const switches = ["quick", "roofs", "calls", "starts"].filter((name) => values[name]);
+    const args = [...(filter ? ["--filter", filter] : []), ...switches.map((name) => `--${name}`)];
     const flags = revectorize ? ["--experimental-wasm-revectorize"] : [];
     const runs = await runUnder(majors, { script, args, flags });
     if (json) await writeRuns(json, runs);
     return;
   }
-  const roof = await openRoof();
+  // The parts of a run: all of them, those that are asked for, or the cases of a filter.
+  const isWhole = !roofs && !calls && !starts;
+  const isAll = isWhole && filter === "";
+  const selected = isWhole || calls ? bench.cases({ filter, quick, calls }) : [];
+  if (selected.length === 0 && isWhole) {
+    throw new RangeError(`"--filter" expected part of a case, got ${filter}`);
+  }
+  const { name: engine, version } = runtime();
+  console.log(`${engine} ${version} on ${machine().cpu}`);
+  const run = describeRun(bench.name);
+  if (isWhole || calls || roofs) {
+    const roof = await openRoof();
+    run.roofs = measureRoofs(roof, quick);
+    printRoofs(run.roofs);
+    if (selected.length > 0) run.rows = await contendAll(selected, bench, { roof, quick });
+    if (json) await writeRuns(json, [run]);
+  }
+  if (isAll || starts) {
+    run.starts = await measureStarts(bench.starters, { rounds: quick ? 3 : 7 });
+    if (json) await writeRuns(json, [run]);
+  }
+}
+
+function measureRoofs(roof, quick) {
   const memory = {};
   const sizes = quick ? [2 ** 18] : [2 ** 18, 2 ** 22, 2 ** 26];
   for (const bytes of sizes) memory[bytes] = roof.memory(bytes);
-  const roofs = { registers: roof.registers(), memory };
-  const { name: engine, version } = runtime();
-  console.log(`${engine} ${version} on ${machine().cpu}`);
-  printRoofs(roofs);
-  const effort = quick ? EFFORT.quick : EFFORT.full;
+  return { registers: roof.registers(), memory };
+}
+
+async function contendAll(selected, { open }, { roof, quick }) {
   const plain = openPlain();
   try {
     const contend = await open(plain);
-    const how = { command: name, contend, plain, effort, roof, roofs };
-    const run = await runCases(selected, how);
-    if (json) await writeRuns(json, [run]);
-    await after?.(run, { quick });
-    if (json && after) await writeRuns(json, [run]);
+    const effort = quick ? EFFORT.quick : EFFORT.full;
+    return await runCases(selected, { contend, plain, effort, roof });
   } finally {
     await plain.close();
   }

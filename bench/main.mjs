@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { selectCases } from "./cases.mjs";
 import { runCommand } from "./command.mjs";
-import { openBytelane } from "./contenders/bytelane.mjs";
+import { BYTELANE_START, openBytelane } from "./contenders/bytelane.mjs";
 
 await runCommand(fileURLToPath(import.meta.url), {
   name: "bench",
@@ -11,4 +11,5 @@ await runCommand(fileURLToPath(import.meta.url), {
     const contendBytelane = await openBytelane();
     return async (item) => [...(await plain.contend(item)), ...contendBytelane(item)];
   },
+  starters: [BYTELANE_START],
 });

@@ -284,17 +284,6 @@ export function minMax(x, out) {
   out[1] = Math.max(high0, high1, x[last]);
 }
 
-export function maxAbs(x, out) {
-  let high0 = 0;
-  let high1 = 0;
-  const last = x.length - 1;
-  for (let i = 0; i < last; i += 2) {
-    high0 = Math.max(high0, Math.abs(x[i]));
-    high1 = Math.max(high1, Math.abs(x[i + 1]));
-  }
-  out[0] = Math.max(high0, high1, Math.abs(x[last]));
-}
-
 /** One symmetric scale a row, amax / 127, as token-wise dynamic quantization has it. */
 export function quantizeRows(x, width, scales, out) {
   for (let start = 0, row = 0; start < x.length; start += width, row++) {

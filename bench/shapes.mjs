@@ -19,8 +19,12 @@ export const GEMM_SHAPES = [
 ];
 
 /** Work of a few nanoseconds: what remains is the cost of a call. */
-export const ONE_TILE = { m: 1, n: 8, k: 16, from: "one tile" };
-export const FEW_ELEMENTS = { n: 16, name: "16" };
+export const ONE_TILE = { m: 1, n: 8, k: 8, from: "one tile" };
+export const SMALL_LAYER = { m: 1, n: 32, k: 32, from: "a layer of a small perceptron" };
+export const FEW_ELEMENTS = [
+  { n: 16, name: "16" },
+  { n: 2 ** 10, name: "1 K" },
+];
 
 export const INT4_SHAPES = [
   { m: 1, n: 1024, k: 1024, from: "BERT-large, attention projection of one token" },
@@ -28,13 +32,13 @@ export const INT4_SHAPES = [
   { m: 128, n: 1024, k: 1024, from: "BERT-large, attention projection of 128 tokens" },
 ];
 
-/** Elements: a call's cost, in the second-level cache, beyond it, and 64 MB of f32. */
-export const SIZES = [
-  { n: 2 ** 10, name: "1 K" },
+/** Elements: f32 data within the second-level cache, and beyond it. */
+export const TWO_SIZES = [
   { n: 2 ** 16, name: "64 K" },
   { n: 2 ** 20, name: "1 M" },
-  { n: 2 ** 24, name: "16 M" },
 ];
+/** The same, and 64 MB of f32. */
+export const SIZES = [...TWO_SIZES, { n: 2 ** 24, name: "16 M" }];
 
 /** Channels of per-channel work: the width of BERT-large, and of one ResNet-50 stage. */
 export const CHANNELS = 1024;
@@ -45,3 +49,9 @@ export const EMBEDDINGS = [
 ];
 
 export const shapeName = ({ m, n, k }) => (m === n && n === k ? `${m}³` : `${m} × ${n} × ${k}`);
+
+/** Names of what is there for the cost of a call alone, and no measure of a kernel. */
+export const CALL_SHAPES = [
+  ...[ONE_TILE, SMALL_LAYER].map(shapeName),
+  ...FEW_ELEMENTS.map(({ name }) => name),
+];

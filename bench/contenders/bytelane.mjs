@@ -1,9 +1,18 @@
 import { allowRelaxedSimd } from "../machine.mjs";
 
-const ARRAY = { f32: Float32Array, i32: Int32Array, i8: Int8Array, u8: Uint8Array };
+const ARRAY = {
+  f32: Float32Array,
+  i32: Int32Array,
+  i8: Int8Array,
+  u8: Uint8Array,
+  f16: Uint16Array,
+};
 const dtypeOf = (array) => Object.keys(ARRAY).find((dtype) => array.constructor === ARRAY[dtype]);
 
-/** Data as the instance's own tensors, made once: a call is the kernel and the checks before it. */
+/**
+ * Data as the instance's own tensors, made once: a call is the kernel and the checks before it. Halves have no
+ * tensors: they stay arrays, which a call copies.
+ */
 function tensors({ tensor }, lane) {
   const made = [];
   const keep = (one) => {
@@ -11,15 +20,18 @@ function tensors({ tensor }, lane) {
     return one;
   };
   const results = new Map();
+  const make = (dtype, shape) =>
+    dtype === "f16" ? new ARRAY.f16(shape[0]) : keep(tensor(lane, dtype, shape));
   return {
-    input: (array, shape = [array.length]) => keep(tensor(lane, dtypeOf(array), shape, array)),
+    input: (array, shape = [array.length]) =>
+      dtypeOf(array) === "f16" ? array : keep(tensor(lane, dtypeOf(array), shape, array)),
     output: (dtype, shape) => {
       const key = `${dtype} ${shape}`;
-      if (!results.has(key)) results.set(key, keep(tensor(lane, dtype, shape)));
+      if (!results.has(key)) results.set(key, make(dtype, shape));
       return results.get(key);
     },
     keep,
-    values: (result) => result.data,
+    values: (result) => result.data ?? result,
     dispose: () => {
       for (const one of made) one.dispose();
     },
@@ -49,6 +61,18 @@ function gemm(api, lane, data, io, bits = 8) {
   const rhs = { data: io.keep(api.packMatrix(lane, weights, options)) };
   const left = { data: io.input(lhs, [m, k]), zeroPoint: lhsZeroPoint };
   return () => api.matmul(lane, left, rhs, { m, n, depth: k, out: io.output("i32", [m, n]) });
+}
+
+/** Int4 weights as the caller has them: the operands of ONNX Runtime's MatMulNBits. */
+function gemmInt4(api, lane, { m, n, k, block, x, weights, scales }, io) {
+  const layer = io.keep(
+    api.createLinear(lane, {
+      format: "int4",
+      weights: { rows: n, columns: k, blockSize: block, values: weights, scales },
+    }),
+  );
+  const source = io.input(x, [m, k]);
+  return () => api.linear(lane, layer, source, { out: io.output("f32", [m, n]) });
 }
 
 function quantizeTo(dtype) {
@@ -110,6 +134,9 @@ const CALLS = {
     const source = io.input(x, [m, k]);
     return () => api.linear(lane, layer, source, { out: io.output("f32", [m, n]) });
   },
+  gemm_f32_i4_block32: gemmInt4,
+  gemm_f32_i4_block128: gemmInt4,
+  gemm_f32_i4_channel: gemmInt4,
   top_k_i8: (api, lane, { rows, query, count, width, k }, io) => {
     const index = io.keep(api.createIndex(lane, { vectors: rows, shape: [count, width] }));
     const source = io.input(query);
@@ -142,10 +169,10 @@ const CALLS = {
   dequantize_i8_f32_first_axis: dequantizeChannels,
   dequantize_i8_f32_last_axis: dequantizeChannels,
   gather_i8_f32: (api, lane, { table, width, scales, ids }, io) => {
+    // A table is part of a model: in the instance's memory, whatever comes with a call.
     const source = {
-      values: io.input(table, [scales.length, width]),
-      scales: io.input(scales),
-      columns: width,
+      values: io.keep(api.tensor(lane, "i8", [scales.length, width], table)),
+      scales: io.keep(api.tensor(lane, "f32", [scales.length], scales)),
     };
     const out = () => io.output("f32", [ids.length, width]);
     return () => api.gatherRows(lane, source, ids, { out: out() });
@@ -167,10 +194,33 @@ const CALLS = {
     const source = io.input(x);
     return () => api.minMax(lane, source);
   },
+  // Batch after batch into one observer, its extremes included.
+  histogram_f32: (api, lane, { x, bins }, io) => {
+    const source = io.input(x);
+    const observer = api.createObserver(lane, { method: "entropy", bins });
+    return () => observer.observe(source);
+  },
+  f32_f16: (api, lane, { x }, io) => {
+    const source = io.input(x);
+    return () => api.toHalf(lane, source, { out: io.output("f16", [x.length]) });
+  },
+  f16_f32: (api, lane, { half }, io) => {
+    const source = io.input(half);
+    return () => api.fromHalf(lane, source, { out: io.output("f32", [half.length]) });
+  },
 };
+
+/** Counts of |x|: those of the bins on either side of 0 together, exact zeros with the least. */
+function foldedCounts({ half, counts }) {
+  const folded = new Uint32Array(half);
+  for (let b = 1; b <= half; b++) folded[b - 1] = counts[half + b] + counts[half - b];
+  folded[0] += counts[half];
+  return folded;
+}
 
 /** The values of a result, whatever the call returns. */
 function valuesOf(result, io) {
+  if (result.histogram) return foldedCounts(result.histogram());
   if (result.min !== undefined) return Float32Array.of(result.min, result.max);
   if (result instanceof Int32Array) return result;
   return io.values(result);
@@ -183,6 +233,31 @@ export async function importBytelane() {
     throw new Error('"dist/index.js" expected a build, got none: npm run build', { cause });
   });
 }
+
+/** For starts.mjs: the package as a user takes it, with the build that it chooses. */
+export const bytelaneStarter = {
+  op: "gemm_u8_i8_i32",
+  prepare: ({ data }) => data,
+  load: async () => ({ api: await importBytelane(), lane: null }),
+  create: async (loaded, { lhs, lhsZeroPoint, weights, m, n, k }) => {
+    const { api } = loaded;
+    loaded.lane ??= await api.createBytelane();
+    const { lane } = loaded;
+    const left = { data: lhs, zeroPoint: lhsZeroPoint };
+    const right = { data: api.packMatrix(lane, weights, { shape: [k, n] }) };
+    return () => {
+      const out = new Int32Array(m * n);
+      return api.matmul(lane, left, right, { m, n, depth: k, out });
+    };
+  },
+  createAgain: ({ api }) => api.createBytelane(),
+};
+
+export const BYTELANE_START = {
+  label: "Bytelane",
+  module: import.meta.url,
+  name: "bytelaneStarter",
+};
 
 /**
  * Opens an instance of each build, and gives `contend(item)`: for each of them the call on its
@@ -204,11 +279,12 @@ export async function openBytelane({ tiers = ["simd", "relaxed"] } = {}) {
     const call = CALLS[item.op];
     if (!call) return [];
     const contenders = [];
-    for (const lane of lanes) {
-      for (const [mode, open] of [
-        ["kernel", tensors],
-        ["call", arrays],
-      ]) {
+    // Only products differ between the builds. As called, the last of them stands for all.
+    const used = item.unit === "GOPS" ? lanes : lanes.slice(-1);
+    for (const lane of used) {
+      const modes = [["kernel", tensors]];
+      if (lane === lanes.at(-1)) modes.push(["call", arrays]);
+      for (const [mode, open] of modes) {
         const io = open(api, lane);
         const work = call(api, lane, item.data, io);
         let last = null;

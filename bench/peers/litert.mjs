@@ -42,7 +42,7 @@ async function quietly(work) {
  *     u8 [m, k]  →  i8  →  FULLY_CONNECTED  →  …  →  FULLY_CONNECTED  →  u8 [m, n]
  *     u8 [m, k]  →  i8  →  FULLY_CONNECTED, … , FULLY_CONNECTED  →  ADD  →  u8 [m, n]
  */
-export function denseModel(data, count) {
+function denseModel(data, count) {
   const { m, n, k, lhsScale, lhsZeroPoint, rhsScales, outScale, outZeroPoint } = data;
   const one = (scale, zeroPoint) => ({ scales: [scale], zeroPoints: [zeroPoint] });
   const perColumn = (scales) => ({ scales, zeroPoints: new Array(n).fill(0) });
@@ -79,11 +79,41 @@ export function denseModel(data, count) {
   return tfliteModel({ tensors, operators, inputs: [source], outputs: [result] });
 }
 
+/**
+ * f32 · int4 → f32 with one scale a column; the runtime quantizes the rows of x as it goes. Signed
+ * nibbles are ours with bit 3 flipped.
+ *
+ *     f32 [m, k]  →  FULLY_CONNECTED, … , FULLY_CONNECTED  →  ADD  →  f32 [m, n]
+ */
+function denseInt4Model({ m, n, k, scales, weights }, count) {
+  const tensors = [];
+  const add = (tensor) => tensors.push({ name: `t${tensors.length}`, ...tensor }) - 1;
+  const source = add({ type: "f32", dims: [m, k] });
+  const quantized = { scales, zeroPoints: new Array(n).fill(0) };
+  const data = weights.map((pair) => pair ^ 0x88);
+  const packed = add({ type: "i4", dims: [n, k], quantized, data });
+  const bias = add({ type: "f32", dims: [n], data: new Float32Array(n) });
+  const operators = [];
+  const layer = () => {
+    const to = add({ type: "f32", dims: [m, n] });
+    const inputs = [source, packed, bias];
+    operators.push({ op: "FULLY_CONNECTED", inputs, outputs: [to], isDynamic: true });
+    return to;
+  };
+  let last = layer();
+  for (let i = 1; i < count; i++) {
+    const sum = add({ type: "f32", dims: [m, n] });
+    operators.push({ op: "ADD", inputs: [last, layer()], outputs: [sum] });
+    last = sum;
+  }
+  return tfliteModel({ tensors, operators, inputs: [source], outputs: [last] });
+}
+
 /** Signed bytes as unsigned ones with the zero point moved by 128, and back. */
-export const flip = (array, Type) => Type.from(array, (value) => value ^ 0x80);
+const flip = (array, Type) => Type.from(array, (value) => value ^ 0x80);
 
 /** The module of LiteRT.js (XNNPACK in wasm), in the build that it chooses for this engine. */
-export async function importLiteRt() {
+async function importLiteRt() {
   installLoader();
   const module = await import("@litertjs/core");
   const folder = path.dirname(require.resolve("@litertjs/core/package.json"));
@@ -95,26 +125,43 @@ export async function importLiteRt() {
 }
 
 /** One call: values go in with the input tensor, and come out as a typed array. */
-export async function callModel(model, input) {
+async function callModel(model, input) {
   const [tensor] = await model.run([input]);
   const values = tensor.toTypedArray();
   tensor.delete();
   return values;
 }
 
+/** How the runtime does the work of a case: a model, its input, and what comes out. */
+const MODELS = {
+  gemm_i8_i8_i8: {
+    model: denseModel,
+    input: ({ lhs }) => flip(lhs, Uint8Array),
+    output: (values) => flip(values, Int8Array),
+  },
+  gemm_f32_i4_channel: {
+    model: denseInt4Model,
+    input: ({ x }) => x,
+    output: (values) => values,
+  },
+};
+
+export const LITERT_OPS = Object.keys(MODELS);
+
 /** Gives `contend(item)`: the contender of a case on one thread, none if it has no operator. */
 export async function openLiteRt() {
   const litert = await importLiteRt();
 
   return async function contend(item) {
-    if (item.op !== "gemm_i8_i8_i8") return [];
+    const kind = MODELS[item.op];
+    if (!kind) return [];
     const { data } = item;
     // Enough repetitions in one call to outweigh the cost of the call, at some 30 GOPS.
     const microseconds = item.work / 30_000;
     const count = Math.max(3, Math.min(129, Math.ceil(1000 / microseconds) + 1));
-    const once = await litert.open(denseModel(data, 1));
-    const many = await litert.open(denseModel(data, count));
-    const input = new litert.Tensor(flip(data.lhs, Uint8Array), [data.m, data.k]);
+    const once = await litert.open(kind.model(data, 1));
+    const many = await litert.open(kind.model(data, count));
+    const input = new litert.Tensor(kind.input(data), [data.m, data.k]);
     let last = null;
     return [
       {
@@ -122,7 +169,7 @@ export async function openLiteRt() {
         run: async () => {
           last = await callModel(once, input);
         },
-        output: () => flip(last, Int8Array),
+        output: () => kind.output(last),
         many: { count, run: () => callModel(many, input) },
         dispose: () => {
           input.delete();
@@ -133,3 +180,25 @@ export async function openLiteRt() {
     ];
   };
 }
+
+/** For starts.mjs. */
+export const liteRtStarter = {
+  op: "gemm_i8_i8_i8",
+  prepare: ({ data }) => ({
+    bytes: denseModel(data, 1),
+    values: flip(data.lhs, Uint8Array),
+    dims: [data.m, data.k],
+  }),
+  load: importLiteRt,
+  create: async (litert, { bytes, values, dims }) => {
+    const model = await litert.open(bytes);
+    const input = new litert.Tensor(values, dims);
+    return () => callModel(model, input);
+  },
+};
+
+export const LITERT_START = {
+  label: "LiteRT.js",
+  module: import.meta.url,
+  name: "liteRtStarter",
+};

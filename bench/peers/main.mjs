@@ -1,15 +1,17 @@
 import { fileURLToPath } from "node:url";
 import { selectCases } from "../cases.mjs";
 import { runCommand } from "../command.mjs";
-import { openBytelane } from "../contenders/bytelane.mjs";
-import { measureFirstResults } from "./first-result.mjs";
-import { openLiteRt } from "./litert.mjs";
-import { ONNX_OPS, openOnnxRuntime } from "./onnxruntime.mjs";
+import { BYTELANE_START, openBytelane } from "../contenders/bytelane.mjs";
+import { LITERT_OPS, LITERT_START, openLiteRt } from "./litert.mjs";
+import { ONNX_OPS, ONNX_STARTS, openOnnxRuntime } from "./onnxruntime.mjs";
+
+// Weights of 7 bits have no rival: they are here for the plot.
+const OPS = [...ONNX_OPS, ...LITERT_OPS, "gemm_i8_w7_i32"];
 
 await runCommand(fileURLToPath(import.meta.url), {
   name: "bench:peers",
   about: "Bytelane against onnxruntime-web, LiteRT.js and onnxruntime-node, one thread each.",
-  cases: (options) => selectCases({ ...options, ops: ONNX_OPS }),
+  cases: (options) => selectCases({ ...options, ops: OPS }),
   open: async () => {
     const runtimes = [
       await openBytelane(),
@@ -23,7 +25,5 @@ await runCommand(fileURLToPath(import.meta.url), {
       return contenders;
     };
   },
-  after: async (run, { quick }) => {
-    run.firstResults = await measureFirstResults({ rounds: quick ? 3 : 11 });
-  },
+  starters: [BYTELANE_START, LITERT_START, ...ONNX_STARTS],
 });

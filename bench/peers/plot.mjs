@@ -18,7 +18,7 @@ export async function drawSizes({ points, roof, title }) {
       },
       {
         data: { values: [{ roof, size: sizes[0], label: "roof: dot + add" }] },
-        mark: { type: "text", align: "left", dy: -7, color: "#666666" },
+        mark: { type: "text", align: "left", dx: 6, dy: -7, color: "#666666" },
         encoding: {
           x: { field: "size", type: "quantitative" },
           y: { field: "roof", type: "quantitative" },
@@ -33,7 +33,7 @@ export async function drawSizes({ points, roof, title }) {
             field: "size",
             type: "quantitative",
             scale: { type: "log", base: 2, domain: [sizes[0], sizes.at(-1)] },
-            axis: { title: "M = N = K", values: sizes, grid: false },
+            axis: { title: "M = N = K", values: sizes, grid: false, format: "d" },
           },
           y: { field: "gops", type: "quantitative", axis: { title: "GOPS" } },
           color: {

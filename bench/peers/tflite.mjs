@@ -5,7 +5,7 @@ import { Builder } from "flatbuffers";
  * The numbers are the places of the fields in their tables.
  */
 
-const ELEMENT = { f32: 0, i32: 2, u8: 3, i8: 9 };
+const ELEMENT = { f32: 0, i32: 2, u8: 3, i8: 9, i4: 17 };
 const OPERATOR = { ADD: 0, FULLY_CONNECTED: 9, QUANTIZE: 114 };
 /** Operators whose options must be there, with their places in the union of options. */
 const OPTIONS = { FULLY_CONNECTED: 8, ADD: 11 };
@@ -78,13 +78,17 @@ function tensor(builder, { name, type, dims, quantized }, bufferIndex) {
   return builder.endObject();
 }
 
-/** Operator { opcode_index 0, inputs 1, outputs 2, builtin_options_type 3, builtin_options 4 } */
-function operator(builder, { op, inputs, outputs }, opcodeIndex) {
+/**
+ * Operator { opcode_index 0, inputs 1, outputs 2, builtin_options_type 3, builtin_options 4 },
+ * FullyConnectedOptions { asymmetric_quantize_inputs 3 }
+ */
+function operator(builder, { op, inputs, outputs, isDynamic }, opcodeIndex) {
   const inputVector = int32s(builder, inputs);
   const outputVector = int32s(builder, outputs);
   let options = 0;
   if (OPTIONS[op]) {
-    builder.startObject(3);
+    builder.startObject(4);
+    if (isDynamic) builder.addFieldInt8(3, 1, 0);
     options = builder.endObject();
   }
   builder.startObject(5);
@@ -111,7 +115,7 @@ function operatorCode(builder, op) {
  * A model as bytes. Operators name tensors by their place in `tensors`:
  *
  *     tensors             [{ name, type, dims, quantized: { scales, zeroPoints }, data }]
- *     operators           [{ op, inputs, outputs }]
+ *     operators           [{ op, inputs, outputs, isDynamic }]
  *     inputs, outputs     places
  */
 export function tfliteModel({ tensors, operators, inputs, outputs }) {

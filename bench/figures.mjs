@@ -1,0 +1,97 @@
+import { CALL_SHAPES } from "./shapes.mjs";
+
+/**
+ * Looks figures up in the rows of runs. A set is what one runtime gave: `{ name, bench, peers }`,
+ * the run against plain JavaScript and the one against other runtimes, either of them possibly
+ * missing.
+ */
+
+export const unique = (values) => [...new Set(values)];
+
+/** "Node 24.1.0", with the flags that make a runtime another one. */
+export const nameOf = ({ runtime }) =>
+  [`${runtime.name} ${runtime.version}`, ...runtime.flags.map((flag) => `\`${flag}\``)].join(" ");
+
+export function setsOf(bench, peers) {
+  return unique([...bench, ...peers].map(nameOf)).map((name) => ({
+    name,
+    bench: bench.findLast((run) => nameOf(run) === name) ?? null,
+    peers: peers.findLast((run) => nameOf(run) === name) ?? null,
+  }));
+}
+
+/** The best figure of a contender for one case, over its builds, or of one build. */
+export function bestOf(run, op, shape, contender, { mode = "kernel", build } = {}) {
+  const rates = run.rows
+    .filter(
+      (row) =>
+        row.op === op &&
+        row.shape === shape &&
+        row.contender === contender &&
+        row.mode === mode &&
+        (build === undefined || row.build === build) &&
+        row.best !== null,
+    )
+    .map(({ best }) => best);
+  return rates.length > 0 ? Math.max(...rates) : null;
+}
+
+export const opsOf = (run) => unique(run.rows.map(({ op }) => op));
+
+/** The shapes of an operation whose kernel outweighs a call. */
+export const shapesOf = (run, op) =>
+  unique(run.rows.filter((row) => row.op === op).map(({ shape }) => shape)).filter(
+    (shape) => !CALL_SHAPES.includes(shape),
+  );
+
+export const contendersOf = (run, op) =>
+  unique(run.rows.filter((row) => row.op === op).map(({ contender }) => contender));
+
+/** Bytelane's best over the roof that was measured beside it. */
+export function shareOf(run, op, shape, options) {
+  const own = bestOf(run, op, shape, "Bytelane", options);
+  const row = run.rows.find((each) => each.op === op && each.shape === shape);
+  return own === null || !row ? null : own / row.roof;
+}
+
+/** Bytelane's best over that of a contender; where only kernels were timed, over its kernel. */
+export function ratioOf(run, op, shape, contender, mode = "kernel") {
+  const own = bestOf(run, op, shape, "Bytelane", { mode });
+  const other = bestOf(run, op, shape, contender, { mode }) ?? bestOf(run, op, shape, contender);
+  return own && other ? own / other : null;
+}
+
+export function geometricMean(values) {
+  return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
+}
+
+/** Mean and least of the numbers in a list that may have gaps; null where it has nothing else. */
+export function spreadOf(values) {
+  const numbers = values.filter((value) => value !== null);
+  if (numbers.length === 0) return null;
+  return { mean: geometricMean(numbers), least: Math.min(...numbers) };
+}
+
+/** Microseconds of the fastest build for one case. */
+export function microsecondsOf(run, op, shape, contender, mode) {
+  const times = run.rows
+    .filter((row) => row.contender === contender && row.op === op)
+    .filter((row) => row.shape === shape && row.mode === mode)
+    .map(({ microseconds }) => microseconds);
+  return times.length > 0 ? Math.min(...times) : null;
+}
+
+export const figure = (value) => {
+  if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  if (value >= 99.95) return value.toFixed(0);
+  return value.toFixed(value >= 9.995 ? 1 : 2);
+};
+export const times = (value) => (value === null ? "–" : `${figure(value)} ×`);
+export const percent = (value) => (value === null ? "–" : `${(100 * value).toFixed(0)} %`);
+
+/** A table in Markdown: the first columns to the left, numbers to the right. */
+export function table(head, rows, leftColumns = 1) {
+  const line = (cells) => `| ${cells.join(" | ")} |`;
+  const rule = head.map((_, i) => (i < leftColumns ? "---" : "--:"));
+  return [head, rule, ...rows].map(line).join("\n");
+}
