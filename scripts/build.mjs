@@ -79,6 +79,19 @@ const settings = {
   logLevel: "warning",
 };
 
+/** What a worker runs that is made from text: the module "bytelane/worker", and a call of it. */
+async function inlineWorker() {
+  const stdin = {
+    contents: 'import { serve } from "./worker.ts"; serve();',
+    resolveDir: at("src"),
+    loader: "ts",
+  };
+  const { outputFiles } = await build({ ...settings, format: "iife", stdin, write: false });
+  writeModule("worker-text.ts", "A worker of a pool.", {
+    WORKER: ["string", outputFiles[0].text.trim()],
+  });
+}
+
 /** How platforms import a .wasm file as a module. */
 const WASM_IMPORTS = {
   workerd: (text) => text,
@@ -98,6 +111,7 @@ async function bundle() {
       { in: at("src", "load.ts"), out: "load" },
       { in: at("src", "threads.ts"), out: "threads" },
       { in: at("src", "edge.ts"), out: "edge" },
+      { in: at("src", "worker.ts"), out: "worker" },
     ],
     outdir: at("dist"),
     splitting: true,
@@ -124,6 +138,7 @@ rmSync(at("dist"), { recursive: true, force: true });
 mkdirSync(at("dist", "wasm"), { recursive: true });
 for (const name of BUILDS) publish(name);
 inlineBuilds();
+await inlineWorker();
 await bundle();
 await build({ ...settings, sourcemap: true, ...conformanceEntry() });
 await run("typescript", "tsc", "--project", "tsconfig.build.json");

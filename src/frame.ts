@@ -158,6 +158,8 @@ export function framed<R>(lane: Bytelane, body: (frame: Frame) => R): R {
     done = true;
     return result;
   } finally {
-    frame.close(done);
+    // what a pooled call has placed is read when its products run
+    if (done && lane.frames) lane.frames.push(frame);
+    else frame.close(done);
   }
 }

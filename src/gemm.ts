@@ -8,7 +8,7 @@ import {
   rangeFault,
   typeFault,
 } from "./check.ts";
-import { limitsOf, type QuantizedDType } from "./dtype.ts";
+import { type Elements, limitsOf, type QuantizedDType } from "./dtype.ts";
 import { type Data, type Frame, framed, type Operand, operand, target } from "./frame.ts";
 import { type Bytelane, checkLane, checkOwner, Owner } from "./lane.ts";
 import type { Dot } from "./probe.ts";
@@ -576,6 +576,10 @@ export function matmul(
         : placeColumns(lane, frame, rhsScale, folded ? lhsScale : 1, epilogue.scale, n);
     const bias = epilogue.bias ? frame.read(epilogue.bias) : 0;
     const { address, value } = frame.write(result);
+    // what lies between the rows of a given array, and behind them, stays
+    if (given && given.address < 0 && !(dense && given.length === least)) {
+      arena.view(epilogue.result, address, given.length).set(given.value as Elements["i8"]);
+    }
     const size = epilogue.result === "i32" || epilogue.result === "f32" ? 4 : 1;
     const workspace = frame.room(
       kernels.gemm_workspace(m, depth, packed?.dot.code ?? lane.dots.full.code),

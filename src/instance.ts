@@ -1,19 +1,8 @@
 /** Chooses the build, tests it, instantiates it. Beside the entries and the worker, the only file that says WebAssembly. */
 import type { Kernels } from "./abi.ts";
 import { checkInteger, checkObject, checkOneOf } from "./check.ts";
-import { type Build, Bytelane, type Report, type Tier } from "./lane.ts";
+import { type Build, Bytelane, type PoolOptions, type Report, type Tier } from "./lane.ts";
 import { chooseDots, classOf, selfTest } from "./probe.ts";
-
-/** Threads for the pooled operations. */
-export interface PoolOptions {
-  /** How many workers. */
-  readonly size: number;
-  /**
-   * Makes one worker, whose module calls `serve()` of "bytelane/worker". Default: a worker made from text that the
-   * library carries, which a page's policy may forbid.
-   */
-  readonly worker?: () => unknown;
-}
 
 export interface BytelaneOptions {
   /**
@@ -130,7 +119,8 @@ function instantiate(
       : `relaxed: ${probed[0].result}`;
   const result = dotClass ? `chosen; its relaxed dot product is ${dotClass}` : "chosen";
   const report = { tier, reason, probed: [...probed, { tier, result }] };
-  const lane = new Bytelane(kernels, limit, report, dots, { module, pool: settings.pool });
+  const origin = { module, shared: memory !== undefined, pool: settings.pool };
+  const lane = new Bytelane(kernels, limit, report, dots, origin);
   const fault = selfTest(lane);
   return fault === undefined ? lane : `self-test failed: ${fault}`;
 }

@@ -18,11 +18,29 @@ export interface Report {
   readonly probed: readonly { readonly tier: Tier; readonly result: string }[];
 }
 
+/** Threads for the pooled operations. */
+export interface PoolOptions {
+  /** How many workers. */
+  readonly size: number;
+  /**
+   * Makes one worker, whose module calls `serve()` of "bytelane/worker". Default: a worker made from text that the
+   * library carries, which a page's policy may forbid.
+   */
+  readonly worker?: () => unknown;
+  /**
+   * Multiplications below which a call stays on the calling thread, that is m · n · depth. Default: where two workers
+   * begin to gain, 2^22 with a shared memory and 2^25 without.
+   */
+  readonly least?: number;
+}
+
 /** @internal What an instance was made from. */
 export interface Origin {
   readonly module: WebAssembly.Module;
+  /** True for a threaded build: its memory is one that workers share. */
+  readonly shared: boolean;
   /** As the options said. */
-  readonly pool: number | { readonly size: number; readonly worker?: () => unknown };
+  readonly pool: number | PoolOptions;
 }
 
 /** @internal What hears of the end of handles and of the instance. */
@@ -35,13 +53,15 @@ export interface Follower {
 /** An instance: one module, one memory. Made by `createBytelane`. */
 export class Bytelane {
   readonly tier: Tier;
-  /** @internal */ readonly kernels: Kernels;
+  /** @internal Others while a pooled call writes its products down. */ kernels: Kernels;
   /** @internal */ readonly arena: Arena;
   /** @internal */ readonly dots: Dots;
   /** @internal */ readonly origin: Origin;
   /** @internal */ follower: Follower | undefined;
   /** @internal Room for the scalars of one call: 16 entries of 4 bytes. */
-  readonly scalars: number;
+  scalars: number;
+  /** @internal Where calls leave their frames open, for a pooled call to close. */
+  frames: { close(done: boolean): void }[] | undefined;
   readonly #report: Report;
   readonly #scopes: Owner[][] = [];
   #disposed = false;

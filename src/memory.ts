@@ -23,13 +23,12 @@ export class Arena {
   readonly #starts: number[] = [];
   readonly #sizes: number[] = [];
   readonly #limit: number;
-  #view: DataView;
+  #view: DataView | undefined;
   #end: number;
   #used = 0;
 
   constructor(memory: LinearMemory, base: number, limit: number) {
     this.#memory = memory;
-    this.#view = new DataView(memory.buffer);
     this.#end = padded(base);
     this.#limit = limit;
     this.#release(this.#end, this.size - MARGIN - this.#end);
@@ -67,8 +66,8 @@ export class Arena {
   /** The one view that is kept: all of the memory, made anew when growth has detached it. */
   #words(): DataView {
     const { buffer } = this.#memory;
-    if (this.#view.buffer !== buffer) this.#view = new DataView(buffer);
-    return this.#view;
+    if (this.#view?.buffer !== buffer) this.#view = new DataView(buffer);
+    return this.#view as DataView;
   }
 
   /** True for a view that lies in this memory. */

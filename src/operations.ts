@@ -91,7 +91,7 @@ export {
 } from "./gemm.ts";
 export { decodeGgml, encodeGgml, type GgmlType, int4FromGgml, int4ToGgml } from "./ggml.ts";
 export { type Float16Values, fromHalf, type Halves, toHalf } from "./half.ts";
-export type { BytelaneOptions, PoolOptions } from "./instance.ts";
+export type { BytelaneOptions } from "./instance.ts";
 export type { Int4Input, Int4Inputs, Int4Linear, Int4LinearOptions } from "./int4/layer.ts";
 export {
   type BlockSize,
@@ -102,7 +102,14 @@ export {
 } from "./int4/matrix.ts";
 export { createMoments, type InputMoments } from "./int4/moments.ts";
 export { createInt4Table, dequantizeInt4, gatherInt4, type Int4Table } from "./int4/table.ts";
-export { type Build, type Bytelane, type Report, scope, type Tier } from "./lane.ts";
+export {
+  type Build,
+  type Bytelane,
+  type PoolOptions,
+  type Report,
+  scope,
+  type Tier,
+} from "./lane.ts";
 export {
   createLinear,
   type Linear,
@@ -118,6 +125,7 @@ export {
   type Range,
   type SchemeOptions,
 } from "./params.ts";
+export { linearPooled, matmulPooled } from "./pooled.ts";
 export {
   chooseProfileParams,
   type Profile,

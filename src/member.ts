@@ -1,0 +1,74 @@
+/** A worker of a pool, of the platform's kind: a web worker, or one of Node. */
+import { typeFault } from "./check.ts";
+import { WORKER } from "./worker-text.ts";
+
+export interface Member {
+  post(message: unknown, transfer?: readonly ArrayBuffer[]): void;
+  /** While it has work, the process waits for it. */
+  hold(hasWork: boolean): void;
+  end(): void;
+}
+
+/** What both kinds have, and what one of them has. */
+interface AnyWorker {
+  postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void;
+  terminate(): unknown;
+  ref?(): void;
+  unref?(): void;
+  on?(event: string, listener: (value: unknown) => void): void;
+  addEventListener?(event: string, listener: (event: WorkerEvent) => void): void;
+}
+
+interface WorkerEvent {
+  readonly data?: unknown;
+  readonly message?: string;
+  preventDefault(): void;
+}
+
+/** The text as an address: a worker of the page's own origin can take a shared memory. */
+let blobAddress: string | undefined;
+
+function makeWorker(): unknown {
+  const { Worker, process } = globalThis;
+  if (typeof Worker === "function") {
+    blobAddress ??= URL.createObjectURL(new Blob([WORKER], { type: "text/javascript" }));
+    return new Worker(blobAddress, { type: "module" });
+  }
+  const threads = process?.getBuiltinModule?.("worker_threads");
+  if (!threads) {
+    throw new TypeError('"options.pool" expected 0, since this platform has no workers, got more');
+  }
+  return new threads.Worker(new URL(`data:text/javascript,${encodeURIComponent(WORKER)}`));
+}
+
+/** Starts a worker. `lose` hears of its end, unless it was ended here. */
+export function openMember(
+  make: (() => unknown) | undefined,
+  receive: (message: unknown) => void,
+  lose: (why: string) => void,
+): Member {
+  const worker = (make ?? makeWorker)() as AnyWorker;
+  if (typeof worker?.postMessage !== "function" || typeof worker.terminate !== "function") {
+    throw typeFault("options.pool.worker", "a function that makes a worker", worker);
+  }
+  if (worker.on) {
+    worker.on("message", receive);
+    worker.on("error", (fault) => lose(String((fault as Error)?.message ?? fault)));
+    worker.on("exit", (code) => lose(`exit code ${code}`));
+  } else {
+    worker.addEventListener?.("message", ({ data }) => receive(data));
+    worker.addEventListener?.("error", (event) => {
+      // it is answered here: the page need not hear of it again
+      event.preventDefault();
+      lose(event.message || "it could not be loaded");
+    });
+    worker.addEventListener?.("messageerror", () => lose("a message could not be read"));
+    worker.addEventListener?.("close", () => lose("it closed"));
+  }
+  worker.unref?.();
+  return {
+    post: (message, transfer) => worker.postMessage(message, transfer),
+    hold: (hasWork) => (hasWork ? worker.ref?.() : worker.unref?.()),
+    end: () => void worker.terminate(),
+  };
+}
