@@ -504,6 +504,20 @@ describe("observers", () => {
     expect(() => observer.observe(new Float32Array(6), { shape: [2, 3] })).toThrow("disposed");
   });
 
+  it("counts more than 2^31 equal values", () => {
+    const own = createBytelaneSync();
+    const held = tensor(own, "f32", [2 ** 22]);
+    held.data.fill(3);
+    const observer = createObserver(own, { method: "percentile" });
+    const batches = 2 ** 9 + 8;
+    for (let i = 0; i < batches; i++) observer.observe(held);
+    const { counts, total, half } = observer.histogram();
+    expect(total).toBe(batches * 2 ** 22);
+    expect(total).toBeGreaterThan(2 ** 31);
+    expect(counts[half + 1 + Math.floor(3 / observer.histogram().step)]).toBe(total);
+    expect(observer.observed).toBe(total);
+  });
+
   it("a histogram has as many bins as was asked for", () => {
     const x = sample("normal", 100, 1);
     const observer = createObserver(lane, { method: "mse" }).observe(x);
