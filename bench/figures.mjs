@@ -8,9 +8,7 @@ import { CALL_SHAPES } from "./shapes.mjs";
 
 export const unique = (values) => [...new Set(values)];
 
-/** "Node 24.1.0", with the flags that make a runtime another one. */
-export const nameOf = ({ runtime }) =>
-  [`${runtime.name} ${runtime.version}`, ...runtime.flags.map((flag) => `\`${flag}\``)].join(" ");
+export const nameOf = ({ runtime }) => `${runtime.name} ${runtime.version}`;
 
 export function setsOf(bench, peers) {
   return unique([...bench, ...peers].map(nameOf)).map((name) => ({

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -7,6 +7,7 @@ import {
   contendersOf,
   figure,
   microsecondsOf,
+  nameOf,
   opsOf,
   percent,
   ratioOf,
@@ -23,7 +24,8 @@ import { GEMM_SHAPES, INT4_SHAPES, SMALL_LAYER, shapeName } from "./shapes.mjs";
 import { START_STEPS } from "./starts.mjs";
 import { summaryTable } from "./summary.mjs";
 
-const HELP = `Writes the figures of the benches into the documentation.
+const HELP = `Writes the figures of the benches into the documentation: those of the files that are given,
+otherwise all that lie in build/bench/.
 
   --bench FILE    what \`npm run bench -- --json FILE\` wrote; again for each runtime
   --peers FILE    what \`npm run bench:peers -- --json FILE\` wrote; again for each runtime
@@ -50,6 +52,8 @@ const PLAIN = "plain JS";
 const PRODUCTS = /^(gemm|linear|top_k)/;
 const isProduct = (op) => PRODUCTS.test(op);
 
+const FIGURES = fileURLToPath(new URL("../build/bench/", import.meta.url));
+
 async function readRuns(files = []) {
   const runs = [];
   for (const file of files) {
@@ -60,6 +64,15 @@ async function readRuns(files = []) {
     runs.push(...more);
   }
   return runs;
+}
+
+/** The runs in the usual folder, by the names of their files; those of other commands lie there too. */
+async function readAllRuns() {
+  const names = await readdir(FIGURES).catch(() => []);
+  const files = names.filter((name) => name.endsWith(".json")).sort();
+  const read = files.map(async (name) => JSON.parse(await readFile(`${FIGURES}${name}`, "utf8")));
+  const all = await Promise.all(read);
+  return all.flatMap(({ format, runs }) => (format === FORMAT ? runs : []));
 }
 
 function chooseSet(sets, wanted) {
@@ -195,6 +208,27 @@ function startsTable(sets) {
   return table(["ms", ...Object.values(START_STEPS)], rows);
 }
 
+/** Products under a flag of the engine beside those without: shares of the roof, whatever the clock. */
+function flaggedParts(sets, flagged) {
+  return flagged.flatMap((run) => {
+    const base = sets.find(({ name, bench }) => bench && name === nameOf(run))?.bench;
+    if (!base) return [];
+    const rows = opsOf(run)
+      .filter(isProduct)
+      .flatMap((op) =>
+        shapesOf(run, op).map((shape) => [
+          `\`${op}\` ${shape}`,
+          ...["simd", "relaxed"].flatMap((build) =>
+            [base, run].map((each) => percent(shareOf(each, op, shape, { build }))),
+          ),
+        ]),
+      );
+    const flags = run.runtime.flags.map((flag) => `\`${flag}\``).join(" ");
+    const head = ["simd", "simd, flag", "relaxed", "relaxed, flag"];
+    return [`### ${nameOf(run)} with ${flags}`, table(["of the dot + add roof", ...head], rows)];
+  });
+}
+
 /** What belongs to a runtime that is not the chosen one is folded up. */
 const folded = (isOpen, title, parts) =>
   isOpen
@@ -212,7 +246,7 @@ function streamParts(run) {
   return ops.length > 0 ? [streamsTable(run, ops)] : [];
 }
 
-function figures(sets, chosen, plot) {
+function figures(sets, flagged, chosen, plot) {
   const runs = sets.flatMap(({ bench, peers }) => [bench, peers]).filter(Boolean);
   const { cpu, arch, os } = runs[0].machine;
   const withPeers = sets.filter(({ peers }) => peers);
@@ -254,6 +288,7 @@ function figures(sets, chosen, plot) {
       advantagesTable(withBench, "bench", PLAIN, "kernel"),
     );
   }
+  parts.push(...flaggedParts(sets, flagged));
   for (const set of withPeers) {
     const isOpen = set === chosen;
     const title = (what) => `${what} beside other runtimes, ${set.name}, in the kernel`;
@@ -313,9 +348,20 @@ async function main() {
     console.log(HELP);
     return;
   }
-  const sets = setsOf(await readRuns(values.bench), await readRuns(values.peers));
+  const isGiven = values.bench || values.peers;
+  const all = isGiven ? [] : await readAllRuns();
+  const runsOf = (command, files) =>
+    isGiven ? readRuns(files) : all.filter((run) => run.command === command);
+  const bench = await runsOf("bench", values.bench);
+  const isFlagged = ({ runtime }) => runtime.flags.length > 0;
+  const sets = setsOf(
+    bench.filter((run) => !isFlagged(run)),
+    await runsOf("bench:peers", values.peers),
+  );
   if (sets.length === 0) {
-    throw new TypeError('"--bench" or "--peers" expected a file with figures, got none');
+    throw new TypeError(
+      '"--bench" expected a file with figures, or some in build/bench/, got none',
+    );
   }
   const page = await readFile(values.docs, "utf8");
   const [start, end] = MARKS.map((mark) => page.indexOf(mark));
@@ -330,7 +376,7 @@ async function main() {
     await writeFile(values.plot, await drawSizes(squares(chosen)));
   }
   const plot = values.plot ? path.relative(path.dirname(values.docs), values.plot) : "";
-  const body = figures(sets, chosen, plot);
+  const body = figures(sets, bench.filter(isFlagged), chosen, plot);
   const head = page.slice(0, start + MARKS[0].length);
   await writeFile(values.docs, `${head}\n\n${body}\n\n${page.slice(end)}`);
 }
