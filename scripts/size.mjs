@@ -18,7 +18,7 @@ const { values: options } = parseArgs({
 });
 
 /** Budgets in kB of 1000 bytes: gzip for JavaScript, raw for wasm. */
-const BUDGETS = { default: 56, quantize: 7, wasm: 24 };
+const BUDGETS = { default: 60, quantize: 7, wasm: 24 };
 
 /** The JavaScript that an app gets from a bundler for these lines. */
 async function bundle(contents) {
@@ -29,7 +29,7 @@ async function bundle(contents) {
     platform: "neutral",
     minify: true,
     write: false,
-    logLevel: "warning",
+    logLevel: "error",
   });
   return outputFiles[0].contents;
 }
