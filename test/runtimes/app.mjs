@@ -13,7 +13,8 @@ export function prepareApp(tarball) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const home = unpack(tarball, folder);
-  for (const name of ["suite.mjs", "digest.mjs"]) cpSync(join(here, name), join(folder, name));
+  for (const name of ["suite.mjs", "digest.mjs", "pooled.mjs"])
+    cpSync(join(here, name), join(folder, name));
   cpSync(join(here, "cases"), join(folder, "cases"), { recursive: true });
   cpSync(join(here, "hosts"), folder, { recursive: true });
   // a user's project: the example beside node_modules
@@ -23,11 +24,24 @@ export function prepareApp(tarball) {
   const target = (subpath, ...conditions) =>
     `./${posix.join("node_modules/bytelane", resolveExport(home, subpath, ["import", ...conditions]))}`;
   const wasm = posix.dirname(target("./wasm/*"));
-  writeFileSync(join(folder, "entry.mjs"), `export * from "${target(".", "browser")}";\n`);
+  const entries = {
+    entry: target(".", "browser"),
+    "load-entry": target("./load"),
+    "threads-entry": target("./threads"),
+    "worker-entry": target("./worker"),
+  };
+  for (const [name, path] of Object.entries(entries)) {
+    writeFileSync(join(folder, `${name}.mjs`), `export * from "${path}";\n`);
+  }
   return {
     folder,
     home,
-    edgeEntry: target(".", "workerd", "worker"),
+    /** What a worker imports, by name. */
+    edgeEntries: {
+      bytelane: target(".", "workerd", "worker"),
+      "bytelane/load": target("./load", "workerd", "worker"),
+      "bytelane/source": target("./source", "workerd", "worker"),
+    },
     wasm: `./${wasm}`,
     writeOptions(options) {
       const text = JSON.stringify({ ...options, wasm: `./${wasm}` });

@@ -14,13 +14,13 @@ async function output(app, command, args, env) {
 }
 
 /** The suite, then the example: `host` and `example` are files of the app. */
-export async function runConsole(app, command, args, { host, example, tiers, env }) {
+export async function runConsole(app, command, args, { host, example, tiers, source, env }) {
   const run = (...more) => output(app, command, [...args, ...more], env);
   const results = [];
   try {
     results.push({
       where: "process",
-      result: JSON.parse(await run(host, JSON.stringify({ tiers }))),
+      result: JSON.parse(await run(host, JSON.stringify({ tiers, source }))),
     });
   } catch (error) {
     results.push({ where: "process", failure: error.message });

@@ -34,6 +34,7 @@ const deno = {
       host: "console.mjs",
       example: "examples/deno.ts",
       tiers: both,
+      source: true,
       env: denoEnv(app),
     };
     return {
@@ -100,8 +101,8 @@ export const runtimes = [
   node(20, ["simd"]),
   node(20, both, "node20-flag", { host: "relaxed-flag.mjs", example: undefined }),
   node(22, both),
-  node(24, both),
-  node(26, both),
+  node(24, both, "node24", { source: true }),
+  node(26, both, "node26", { source: true }),
   deno,
   bun,
   workerd,

@@ -34,7 +34,10 @@ export function capnp(app, main, files) {
     `  compatibilityDate = "${compatibilityDate}",`,
     "  modules = [",
     ...[[main, main], ...files].map(([name, file]) => module(name, kind(name), embed(file))),
-    module("bytelane", "esModule", JSON.stringify(`export * from "${app.edgeEntry}";`)),
+    ...Object.entries(app.edgeEntries).map(([name, path]) =>
+      // a module is looked up beside the one that imports it
+      module(name, "esModule", JSON.stringify(`export * from "${beside(name, path)}";`)),
+    ),
     ...packaged.map((name) => module(name, kind(name), embed(name))),
     ...packaged
       .filter((name) => name.startsWith(prefix))
@@ -43,6 +46,11 @@ export function capnp(app, main, files) {
     ");",
     "",
   ].join("\n");
+}
+
+/** A path of the app as a module of this name says it. */
+function beside(name, path) {
+  return name.includes("/") ? `../${path.replace(/^\.\//, "")}` : path;
 }
 
 /** What `workerd test` calls, around a worker that only answers requests. */
@@ -65,7 +73,10 @@ async function test(app, command, name, text) {
 export async function runWorkerd(app, command, { tiers }) {
   app.writeOptions({ tiers });
   const cases = readdirSync(join(app.folder, "cases")).map((name) => `cases/${name}`);
-  const files = ["options.mjs", "suite.mjs", "digest.mjs", ...cases].map((name) => [name, name]);
+  const files = ["options.mjs", "suite.mjs", "digest.mjs", "pooled.mjs", ...cases].map((name) => [
+    name,
+    name,
+  ]);
   const results = [];
   try {
     const text = capnp(app, "workerd.mjs", files);

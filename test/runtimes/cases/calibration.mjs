@@ -3,18 +3,30 @@ const asArrays = ({ scale, zeroPoint }) => [
   typeof zeroPoint === "number" ? Int32Array.of(zeroPoint) : zeroPoint,
 ];
 
-export function* calibration({ createMinMaxObserver }, lane, random) {
-  for (const averaging of [undefined, 0.01]) {
-    const all = createMinMaxObserver(lane, { averaging });
-    const channels = createMinMaxObserver(lane, { axis: -1, averaging });
+const METHODS = [
+  { method: "minmax" },
+  { method: "average" },
+  { method: "order", rank: 3 },
+  { method: "percentile", percentile: 99 },
+  { method: "mse" },
+  { method: "entropy" },
+];
+
+export function* calibration({ createObserver, loadObserver }, lane, random) {
+  for (const method of METHODS) {
+    const all = createObserver(lane, method);
+    const channels = createObserver(lane, { ...method, axis: -1 });
     for (let batch = 0; batch < 5; batch++) {
-      const x = random.reals(6 * 7, -batch - 1, batch + 2);
+      const x = random.reals(60 * 7, -batch - 1, batch + 2);
       all.observe(x);
-      channels.observe(x, { shape: [6, 7] });
+      channels.observe(x, { shape: [60, 7] });
     }
+    const restored = loadObserver(lane, JSON.parse(JSON.stringify(channels.save())));
     for (const scheme of ["symmetric", "asymmetric"]) {
-      yield [`min/max ${averaging} ${scheme}`, ...asArrays(all.params({ scheme }))];
-      yield [`min/max ${averaging} ${scheme} channels`, ...asArrays(channels.params({ scheme }))];
+      const name = `${method.method} ${scheme}`;
+      yield [name, ...asArrays(all.params({ scheme }))];
+      yield [`${name} channels`, ...asArrays(channels.params({ scheme }))];
+      yield [`${name} restored`, ...asArrays(restored.params({ scheme }))];
     }
   }
 }

@@ -4,10 +4,13 @@ import { calibration } from "./calibration.mjs";
 import { clamp } from "./clamp.mjs";
 import { dequantize } from "./dequantize.mjs";
 import { dynamic } from "./dynamic.mjs";
+import { formats } from "./formats.mjs";
 import { gemm } from "./gemm.mjs";
+import { int4 } from "./int4.mjs";
 import { linear } from "./linear.mjs";
 import { memory } from "./memory.mjs";
 import { params } from "./params.mjs";
+import { profiles } from "./profiles.mjs";
 import { quantize } from "./quantize.mjs";
 import { reduce } from "./reduce.mjs";
 import { requantize } from "./requantize.mjs";
@@ -25,5 +28,8 @@ export const groups = {
   linear,
   select,
   calibration,
+  int4,
+  formats,
+  profiles,
   memory,
 };

@@ -1,13 +1,27 @@
-// What the page and the worker share. `entry.mjs` and `options.mjs` are written by the driver.
+// What the page and the worker share. The entries and `options.mjs` are written by the driver.
 
 import * as bytelane from "./entry.mjs";
+import * as load from "./load-entry.mjs";
 import options from "./options.mjs";
+import { checkPools } from "./pooled.mjs";
 import { post } from "./post.mjs";
 import { run } from "./suite.mjs";
+import * as threads from "./threads-entry.mjs";
+
+const isolated = globalThis.crossOriginIsolated === true;
+const at = (name) => new URL(`${options.wasm}/bytelane.${name}.wasm`, import.meta.url);
+const loaded = (tier, more) => load.createBytelane({ [tier]: at(tier), tier, ...more });
+const shared = (tier, more) =>
+  threads.createBytelane({ [tier]: at(`${tier}.threads`), tier, ...more });
+
+/** WebKitGTK hides shared memory from a page that is isolated, too. */
+const shares = isolated && typeof SharedArrayBuffer === "function";
 
 const starts = {
   inlined: (tier) => bytelane.createBytelane({ tier }),
   sync: (tier) => bytelane.createBytelaneSync({ tier }),
+  loaded: (tier) => loaded(tier),
+  ...(shares && { shared: (tier) => shared(tier) }),
 };
 
 function evalBlocked() {
@@ -18,10 +32,38 @@ function evalBlocked() {
   }
 }
 
+/** Pools of both kinds; the policy of these pages takes workers from files alone. */
+async function poolFailures(strict) {
+  const worker = () =>
+    new Worker(new URL("./pool-worker.mjs", import.meta.url), { type: "module" });
+  const pools = {};
+  const refused = [];
+  for (const tier of options.tiers) {
+    for (const [kind, open] of Object.entries({ messages: loaded, ...(shares && { shared }) })) {
+      const fromText = `${kind}, ${tier}, from text`;
+      pools[fromText] = () => open(tier, { pool: { size: 2, least: 0 } });
+      if (strict) refused.push(fromText);
+      pools[`${kind}, ${tier}, from a file`] = () =>
+        open(tier, { pool: { size: 2, least: 0, worker } });
+    }
+  }
+  return checkPools(bytelane, pools, refused);
+}
+
 export async function conform(place) {
-  const isolated = globalThis.crossOriginIsolated === true;
   const result = await run(bytelane, { ...options, starts });
-  await post(place, { isolated, evalBlocked: evalBlocked(), ...result });
+  const strict = evalBlocked();
+  result.failures.push(...(await poolFailures(strict)));
+  if (!isolated) {
+    const words = await shared("simd").then(
+      () => "an instance",
+      (error) => error.message,
+    );
+    if (!words.includes("cross-origin isolated")) {
+      result.failures.push(`expected words on isolation from bytelane/threads, got ${words}`);
+    }
+  }
+  await post(place, { isolated, evalBlocked: strict, ...result });
 }
 
 /** Where the policy forbids WebAssembly, creation must be refused in words that help. */

@@ -1,12 +1,35 @@
 // Node, Deno and Bun: the same file in all three. The first argument is the options as JSON.
 
 import * as bytelane from "bytelane";
+import * as load from "bytelane/load";
+import * as threads from "bytelane/threads";
+import { checkPools } from "./pooled.mjs";
 import { run } from "./suite.mjs";
+
+const options = JSON.parse(process.argv[2]);
+const at = (name) => new URL(import.meta.resolve(`bytelane/wasm/bytelane.${name}.wasm`));
+const loaded = (tier, more) => load.createBytelane({ [tier]: at(tier), tier, ...more });
+const shared = (tier, more) =>
+  threads.createBytelane({ [tier]: at(`${tier}.threads`), tier, ...more });
 
 const starts = {
   inlined: (tier) => bytelane.createBytelane({ tier }),
   sync: (tier) => bytelane.createBytelaneSync({ tier }),
+  loaded: (tier) => loaded(tier),
+  shared: (tier) => shared(tier),
 };
+if (options.source) {
+  const source = await import("bytelane/source");
+  starts.source = (tier) => source.createBytelane({ tier });
+}
 
-const result = await run(bytelane, { ...JSON.parse(process.argv[2]), starts });
+const result = await run(bytelane, { ...options, starts });
+for (const tier of options.tiers) {
+  const pool = { size: 2, least: 0 };
+  const pools = {
+    [`of messages, ${tier}`]: () => loaded(tier, { pool }),
+    [`over one memory, ${tier}`]: () => shared(tier, { pool }),
+  };
+  result.failures.push(...(await checkPools(bytelane, pools)));
+}
 process.stdout.write(`${JSON.stringify(result)}\n`);

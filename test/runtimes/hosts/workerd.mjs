@@ -1,11 +1,19 @@
 // workerd never compiles bytes: the modules come ready, through imports.
 
 import * as bytelane from "bytelane";
+import * as load from "bytelane/load";
+import * as source from "bytelane/source";
+import relaxed from "bytelane/wasm/bytelane.relaxed.wasm";
+import simd from "bytelane/wasm/bytelane.simd.wasm";
 import options from "./options.mjs";
+import { checkPools } from "./pooled.mjs";
 import { run } from "./suite.mjs";
 
 const starts = {
   imported: (tier) => bytelane.createBytelane({ tier }),
+  sync: (tier) => bytelane.createBytelaneSync({ tier }),
+  loaded: (tier) => load.createBytelane({ simd, relaxed, tier }),
+  source: (tier) => source.createBytelane({ tier }),
 };
 
 // The clock stands still while JavaScript runs and moves on at I/O.
@@ -16,6 +24,11 @@ const now = async () => {
 
 export default {
   async test() {
-    console.log(JSON.stringify(await run(bytelane, { ...options, starts, now })));
+    const result = await run(bytelane, { ...options, starts, now });
+    const pools = {
+      "without workers": () => bytelane.createBytelane({ pool: { size: 1, least: 0 } }),
+    };
+    result.failures.push(...(await checkPools(bytelane, pools, ["without workers"])));
+    console.log(JSON.stringify(result));
   },
 };

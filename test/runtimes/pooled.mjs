@@ -1,0 +1,87 @@
+// Pooled operations on this runtime's workers: the same bytes as without, through growth and in crowds.
+
+import { createRandom } from "./cases/inputs.mjs";
+
+const shapes = [
+  [1, 200, 96],
+  [4, 33, 70],
+  [130, 24, 50],
+  [300, 100, 64],
+];
+
+const bytesOf = (data) => {
+  const view = data.data ?? data;
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+};
+
+function expectSame(label, got, wanted) {
+  const [a, b] = [bytesOf(got), bytesOf(wanted)];
+  if (a.length !== b.length || a.some((byte, i) => byte !== b[i])) {
+    throw new Error(`${label}: other bytes than on one thread`);
+  }
+}
+
+async function compare(bytelane, lane) {
+  const { createLinear, linear, linearPooled, matmul, matmulPooled, tensor } = bytelane;
+  const random = createRandom(0x2545f491);
+  const pending = [];
+  for (const [m, n, depth] of shapes) {
+    const weights = random.reals(depth * n, -1, 1);
+    const x = random.reals(m * depth, -3, 3);
+    const lhs = { data: random.integers("u8", m * depth), zeroPoint: 7 };
+    const rhs = { data: random.integers("i8", depth * n), zeroPoint: -3 };
+    const sizes = { m, n, depth };
+    const integers = matmul(lane, lhs, rhs, { ...sizes, out: new Int32Array(m * n) });
+    for (const options of [{}, { bits: 7 }, { format: "int4" }]) {
+      const layer = createLinear(lane, { weights, shape: [depth, n], ...options });
+      const wanted = linear(lane, layer, x);
+      const label = `${m} × ${n} × ${depth} ${JSON.stringify(options)}`;
+      pending.push(linearPooled(lane, layer, x).then((got) => expectSame(label, got, wanted)));
+      layer.dispose();
+    }
+    const out = new Int32Array(m * n);
+    pending.push(
+      matmulPooled(lane, lhs, rhs, { ...sizes, out }).then((got) =>
+        expectSame(`${m} × ${n} × ${depth} in integers`, got, integers),
+      ),
+    );
+    // growth in mid-life, while workers are at it
+    tensor(lane, "u8", [lane.bytesReserved]).dispose();
+  }
+  await Promise.all(pending);
+  if (lane.bytesUsed !== 0) throw new Error(`${lane.bytesUsed} bytes are still in use`);
+}
+
+/**
+ * `pools` makes an instance for each name. `refused` are the names of those whose workers this place forbids: their
+ * calls must say so. Resolves with what was wrong, in words.
+ */
+export async function checkPools(bytelane, pools, refused = []) {
+  const failures = [];
+  for (const [name, open] of Object.entries(pools)) {
+    try {
+      const lane = await open();
+      try {
+        if (!refused.includes(name)) await compare(bytelane, lane);
+        else {
+          const call = bytelane.matmulPooled(
+            ...[lane, { data: new Int8Array(64) }, { data: new Int8Array(64) }],
+            { m: 8, n: 8, depth: 8 },
+          );
+          const words = await call.then(
+            () => "an answer",
+            (error) => error.message,
+          );
+          if (!words.startsWith('"options.pool" expected ')) {
+            throw new Error(`expected words on options.pool, got ${words}`);
+          }
+        }
+      } finally {
+        lane.dispose();
+      }
+    } catch (error) {
+      failures.push(`pool ${name}: ${error?.stack ?? error}`);
+    }
+  }
+  return failures;
+}
