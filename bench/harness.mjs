@@ -16,7 +16,7 @@ const SETTLED = 4;
 const SLOW_CALL = 100;
 
 export const EFFORT = {
-  full: { samples: 11, sampleMs: 4, warmMs: 120, mostMs: 5000 },
+  full: { samples: 9, sampleMs: 4, warmMs: 100, mostMs: 3500 },
   quick: { samples: 3, sampleMs: 2, warmMs: 40, mostMs: 2000 },
 };
 

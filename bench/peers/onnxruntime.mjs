@@ -70,8 +70,11 @@ const clip = ({ x, low, high }) => ({
   output: { type: dtypeOf(x), dims: [x.length] },
 });
 
+/** Accuracy levels of MatMulNBits: f32 throughout, and activations in 8 bits. */
+const LEVELS = [1, 4];
+
 const matMulNBits = ({ x, weights, scales, m, n, k, block }) =>
-  [0, 1, 4].map((level) => ({
+  LEVELS.map((level) => ({
     op: "MatMulNBits",
     domain: "com.microsoft",
     build: `level ${level}`,
@@ -80,7 +83,6 @@ const matMulNBits = ({ x, weights, scales, m, n, k, block }) =>
       b: constant(weights, [n, k / block, block / 2]),
       scale: constant(scales),
     },
-    // Without an accuracy level the runtime chooses.
     attributes: { K: k, N: n, bits: 4, block_size: block, accuracy_level: level },
     output: { type: "f32", dims: [m, n] },
   }));
