@@ -82,12 +82,12 @@ const settings = {
 /** What a worker runs that is made from text: the module "bytelane/worker", and a call of it. */
 async function inlineWorker() {
   const stdin = {
-    contents: 'import { serve } from "./worker.ts"; serve();',
+    contents: 'import { serve } from "./pool/worker.ts"; serve();',
     resolveDir: at("src"),
     loader: "ts",
   };
   const { outputFiles } = await build({ ...settings, format: "iife", stdin, write: false });
-  writeModule("worker-text.ts", "A worker of a pool.", {
+  writeModule("pool/worker-text.ts", "A worker of a pool.", {
     WORKER: ["string", outputFiles[0].text.trim()],
   });
 }
@@ -111,7 +111,10 @@ async function bundle() {
       { in: at("src", "load.ts"), out: "load" },
       { in: at("src", "threads.ts"), out: "threads" },
       { in: at("src", "edge.ts"), out: "edge" },
-      { in: at("src", "worker.ts"), out: "worker" },
+      { in: at("src", "calibration", "index.ts"), out: "calibration" },
+      { in: at("src", "formats", "index.ts"), out: "formats" },
+      { in: at("src", "pool", "index.ts"), out: "pool" },
+      { in: at("src", "pool", "worker.ts"), out: "worker" },
     ],
     outdir: at("dist"),
     splitting: true,

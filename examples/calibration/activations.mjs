@@ -1,4 +1,4 @@
-import { createObserver } from "bytelane";
+import { createObserver } from "bytelane/calibration";
 import { createEncoder } from "../search/encoder.mjs";
 import { createFloatOps } from "../search/float.mjs";
 
@@ -21,7 +21,7 @@ function namesOf(weights) {
  * @param {ReturnType<import("../search/weights.mjs").loadWeights>} weights
  * @param {{ ids: Int32Array }[]} sentences
  * @param {(done: number) => void} [progress]
- * @returns {Map<string, import("bytelane").HistogramObserver>}
+ * @returns {Map<string, import("bytelane/calibration").HistogramObserver>}
  */
 export function observeActivations(lane, weights, sentences, progress) {
   const names = namesOf(weights);

@@ -11,13 +11,13 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { createBytelane } from "bytelane";
 import {
-  createBytelane,
   createObserver,
   explain,
   explanationPicture,
   explanationTable,
-} from "bytelane";
+} from "bytelane/calibration";
 import { loadCorpus } from "../search/corpus.mjs";
 import { createProgress } from "../search/progress.mjs";
 import { loadWeights } from "../search/weights.mjs";

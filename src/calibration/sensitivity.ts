@@ -1,13 +1,13 @@
 /** What each tensor loses by each way of quantizing it: what mixed precision is planned from. */
 import { checkInteger, checkNumber, rangeFault, typeFault } from "../check.ts";
 import { dequantize } from "../dequantize.ts";
-import { errorBetween } from "../error.ts";
 import { type Data, operand } from "../frame.ts";
 import { type Bytelane, checkLane, scope } from "../lane.ts";
 import { chooseParams } from "../params.ts";
 import { quantize } from "../quantize.ts";
 import { minMax } from "../reduce.ts";
 import { Tensor } from "../tensor.ts";
+import { errorBetween } from "./error.ts";
 
 /** A tensor that is to be quantized: a layer's weights, a table. */
 export interface PlannedLayer {

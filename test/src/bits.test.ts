@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { packBits, tensor, unpackBits } from "../../src/index.ts";
+import { packBits, unpackBits } from "../../src/formats/index.ts";
+import { tensor } from "../../src/index.ts";
 import * as oracle from "../reference/bits.ts";
 import { expectSame, LENGTHS, noise } from "./samples.ts";
 import { describeTiers } from "./tiers.ts";

@@ -1,16 +1,12 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
-  createLinear,
   dequantizeBlocked,
-  dequantizeInt4,
-  type Int4Matrix,
-  linear,
   packBits,
   quantizeBlocked,
-  tensor,
   unpackBits,
-} from "../../src/index.ts";
+} from "../../src/formats/index.ts";
+import { createLinear, dequantizeInt4, type Int4Matrix, linear, tensor } from "../../src/index.ts";
 import * as oracle from "../reference/quantize.ts";
 import { expectSame, noise, reals } from "./samples.ts";
 import { describeTiers } from "./tiers.ts";

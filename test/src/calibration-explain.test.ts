@@ -1,17 +1,19 @@
 /** What every method makes of the same data. */
 import { describe, expect, it } from "vitest";
 import {
-  chooseParams,
-  createBytelaneSync,
   createObserver,
-  dequantize,
   type Explanation,
   explain,
   explanationPicture,
   explanationTable,
   type MethodReport,
-  type Params,
   quantizationError,
+} from "../../src/calibration/index.ts";
+import {
+  chooseParams,
+  createBytelaneSync,
+  dequantize,
+  type Params,
   quantize,
 } from "../../src/index.ts";
 import { SHAPE_NAMES, sample } from "./distributions.ts";

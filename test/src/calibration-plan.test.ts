@@ -4,7 +4,6 @@ import { describe, expect, it } from "vitest";
 import {
   bitsCandidate,
   type Candidate,
-  createBytelaneSync,
   errorBetween,
   type LayerSensitivity,
   type PlannedLayer,
@@ -12,10 +11,9 @@ import {
   plan,
   planPicture,
   planTable,
-  scope,
   sensitivity,
-  tensor,
-} from "../../src/index.ts";
+} from "../../src/calibration/index.ts";
+import { createBytelaneSync, scope, tensor } from "../../src/index.ts";
 import { sample } from "./distributions.ts";
 
 const lane = createBytelaneSync();

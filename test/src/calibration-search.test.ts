@@ -1,10 +1,9 @@
 /** Searches for a range against the definitions, straight from the values. */
 import { describe, expect, it } from "vitest";
+import { createObserver, explain } from "../../src/calibration/index.ts";
 import {
   chooseParams,
   createBytelaneSync,
-  createObserver,
-  explain,
   type Params,
   type SchemeOptions,
 } from "../../src/index.ts";

@@ -1,12 +1,12 @@
 /** Saved observers: what comes back is what was saved, and what is damaged is refused. */
 import { describe, expect, it } from "vitest";
 import {
-  createBytelaneSync,
   createObserver,
   loadObserver,
   type ObserverOptions,
   type ObserverState,
-} from "../../src/index.ts";
+} from "../../src/calibration/index.ts";
+import { createBytelaneSync } from "../../src/index.ts";
 import { sample } from "./distributions.ts";
 
 const lane = createBytelaneSync();

@@ -2,16 +2,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
-  type Bytelane,
-  createBytelaneSync,
   createObserver,
   type HistogramObserver,
   type ObservedRange,
   type Observer,
   type ObserverOptions,
-  scope,
-  tensor,
-} from "../../src/index.ts";
+} from "../../src/calibration/index.ts";
+import { type Bytelane, createBytelaneSync, scope, tensor } from "../../src/index.ts";
 import * as oracle from "../reference/calibration.ts";
 import { SHAPE_NAMES, sample } from "./distributions.ts";
 import { AWKWARD, channelOf, noise, reals } from "./samples.ts";

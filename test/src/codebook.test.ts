@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { dequantizeCodebook, fitCodebook, NF4, quantizeCodebook, tensor } from "../../src/index.ts";
+import { dequantizeCodebook, fitCodebook, NF4, quantizeCodebook } from "../../src/formats/index.ts";
+import { tensor } from "../../src/index.ts";
 import { expectSame, finite, noise } from "./samples.ts";
 import { describeTiers } from "./tiers.ts";
 

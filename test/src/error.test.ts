@@ -1,11 +1,10 @@
 /** Error reports against the definitions. */
 import { expect, it } from "vitest";
+import { errorBetween, quantizationError } from "../../src/calibration/index.ts";
 import {
   chooseParams,
   dequantize,
-  errorBetween,
   minMax,
-  quantizationError,
   quantize,
   scope,
   type Tensor,

@@ -1,15 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import {
-  createInt4Table,
-  decodeGgml,
-  dequantizeInt4,
-  encodeGgml,
-  gatherInt4,
-  int4FromGgml,
-  int4ToGgml,
-  quantizeInt4,
-} from "../../src/index.ts";
+import { decodeGgml, encodeGgml, int4FromGgml, int4ToGgml } from "../../src/formats/index.ts";
+import { createInt4Table, dequantizeInt4, gatherInt4, quantizeInt4 } from "../../src/index.ts";
 import * as oracle from "../reference/ggml.ts";
 import { decodeHalf, encodeHalf } from "../reference/half.ts";
 import { expectSame, finite, noise } from "./samples.ts";

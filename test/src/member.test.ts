@@ -1,9 +1,10 @@
 /** Workers of either kind of platform, and of none. */
 import { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { matmul, matmulPooled } from "../../src/index.ts";
+import { matmul } from "../../src/index.ts";
 import { createBytelaneSync } from "../../src/load.ts";
-import { WORKER } from "../../src/worker-text.ts";
+import { matmulPooled } from "../../src/pool/index.ts";
+import { WORKER } from "../../src/pool/worker-text.ts";
 import { moduleOf } from "./builds.ts";
 import { bytes, expectSame } from "./samples.ts";
 

@@ -7,11 +7,9 @@ import {
   type Data,
   type Elements,
   linear,
-  linearPooled,
   type MatmulOptions,
   type MatrixSide,
   matmul,
-  matmulPooled,
   type PoolOptions,
   packMatrix,
   quantizeInt4,
@@ -20,10 +18,11 @@ import {
   tensor,
 } from "../../src/index.ts";
 import * as loaded from "../../src/load.ts";
+import { linearPooled, matmulPooled } from "../../src/pool/index.ts";
+import type { Order } from "../../src/pool/worker.ts";
+import { WORKER } from "../../src/pool/worker-text.ts";
 import { Tensor } from "../../src/tensor.ts";
 import * as threads from "../../src/threads.ts";
-import type { Order } from "../../src/worker.ts";
-import { WORKER } from "../../src/worker-text.ts";
 import { moduleOf } from "./builds.ts";
 import { bytes, expectSame, finite } from "./samples.ts";
 import { TIERS } from "./tiers.ts";

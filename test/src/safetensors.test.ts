@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readSafetensors, type SafeTensor, writeSafetensors } from "../../src/index.ts";
+import { readSafetensors, type SafeTensor, writeSafetensors } from "../../src/formats/index.ts";
 import { noise } from "./samples.ts";
 
 const u8 = (...bytes: number[]) => Uint8Array.of(...bytes);

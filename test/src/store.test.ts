@@ -1,18 +1,20 @@
 import { expect, it } from "vitest";
 import {
+  loadLayers,
+  readSafetensors,
+  type SafeTensor,
+  saveLayers,
+  writeSafetensors,
+} from "../../src/formats/index.ts";
+import {
   createBytelaneSync,
   createInt4Table,
   createLinear,
   gatherInt4,
   type Linear,
   linear,
-  loadLayers,
   quantizeInt4,
-  readSafetensors,
-  type SafeTensor,
-  saveLayers,
   tensor,
-  writeSafetensors,
 } from "../../src/index.ts";
 import { bytes, expectSame, finite, noise } from "./samples.ts";
 import { describeTiers, TIERS } from "./tiers.ts";

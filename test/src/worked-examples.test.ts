@@ -1,16 +1,14 @@
 /** Every number of docs/worked-examples.md, computed by the public API and found in the text. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { createObserver, explain, quantizationError } from "../../src/calibration/index.ts";
+import { packBits } from "../../src/formats/index.ts";
 import {
   bitsPerWeight,
   chooseParams,
   createBytelaneSync,
-  createObserver,
   dequantize,
-  explain,
   minMax,
-  packBits,
-  quantizationError,
   quantize,
   quantizeInt4,
   scope,

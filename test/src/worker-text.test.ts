@@ -1,12 +1,12 @@
 /** The text of a worker is what its source builds to, and small. */
 import { build } from "esbuild";
 import { expect, it } from "vitest";
-import { WORKER } from "../../src/worker-text.ts";
+import { WORKER } from "../../src/pool/worker-text.ts";
 
 it("is worker.ts and a call of it, with nothing that a module would have to bring", async () => {
   const { outputFiles } = await build({
     stdin: {
-      contents: 'import { serve } from "./worker.ts"; serve();',
+      contents: 'import { serve } from "./pool/worker.ts"; serve();',
       resolveDir: new URL("../../src/", import.meta.url).pathname,
       loader: "ts",
     },

@@ -1,10 +1,11 @@
 /** What a worker runs. The pool's tests have it at work; here is how a module of one's own calls it. */
 import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
-import { matmul, matmulPooled } from "../../src/index.ts";
+import { matmul } from "../../src/index.ts";
 import * as loaded from "../../src/load.ts";
+import { matmulPooled } from "../../src/pool/index.ts";
+import { serve } from "../../src/pool/worker.ts";
 import * as threads from "../../src/threads.ts";
-import { serve } from "../../src/worker.ts";
 import { moduleOf } from "./builds.ts";
 import { bytes, expectSame } from "./samples.ts";
 

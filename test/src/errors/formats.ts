@@ -1,5 +1,7 @@
 /** Packed bits and halves. */
-import { fromHalf, packBits, toHalf, unpackBits } from "../../../src/index.ts";
+
+import { packBits, unpackBits } from "../../../src/formats/index.ts";
+import { fromHalf, toHalf } from "../../../src/index.ts";
 import type { Case } from "./case.ts";
 
 /** What a caller without types may write. */

@@ -1,11 +1,7 @@
 /** The rules of other systems by name, and reports of errors. */
-import {
-  chooseProfileParams,
-  errorBetween,
-  quantizationError,
-  quantize,
-  requantize,
-} from "../../../src/index.ts";
+
+import { errorBetween, quantizationError } from "../../../src/calibration/index.ts";
+import { chooseProfileParams, quantize, requantize } from "../../../src/index.ts";
 import type { Case } from "./case.ts";
 
 /** What a caller without types may write. */

@@ -1,9 +1,9 @@
 /** Operations on the workers of an instance. The same as without a pool, byte for byte. */
-import type { Data } from "./frame.ts";
-import { type MatmulOptions, type MatrixSide, matmul, type RightSide } from "./gemm.ts";
-import type { Int4Linear } from "./int4/layer.ts";
-import type { Bytelane } from "./lane.ts";
-import { type Linear, type LinearInput, linear } from "./linear.ts";
+import type { Data } from "../frame.ts";
+import { type MatmulOptions, type MatrixSide, matmul, type RightSide } from "../gemm.ts";
+import type { Int4Linear } from "../int4/layer.ts";
+import type { Bytelane } from "../lane.ts";
+import { type Linear, type LinearInput, linear } from "../linear.ts";
 import { perform } from "./pool.ts";
 
 /**

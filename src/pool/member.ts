@@ -1,5 +1,5 @@
 /** A worker of a pool, of the platform's kind: a web worker, or one of Node. */
-import { typeFault } from "./check.ts";
+import { typeFault } from "../check.ts";
 import { WORKER } from "./worker-text.ts";
 
 export interface Member {

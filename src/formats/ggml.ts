@@ -2,12 +2,12 @@
  * Blocks of 32 as ggml has them: Q8_0, Q4_0 and Q4_1 (docs/formats.md). Each step is the one of ggml's reference code,
  * quantize_row_*_ref and dequantize_row_* in ggml-quants.c, in f32.
  */
-import { checkInteger, checkOneOf, rangeFault } from "./check.ts";
-import { operand } from "./frame.ts";
-import { fromHalf, toHalf } from "./half.ts";
-import type { Int4Matrix } from "./int4/matrix.ts";
-import { checkMatrix } from "./int4/matrix.ts";
-import { type Bytelane, checkLane } from "./lane.ts";
+import { checkInteger, checkOneOf, rangeFault } from "../check.ts";
+import { operand } from "../frame.ts";
+import { fromHalf, toHalf } from "../half.ts";
+import type { Int4Matrix } from "../int4/matrix.ts";
+import { checkMatrix } from "../int4/matrix.ts";
+import { type Bytelane, checkLane } from "../lane.ts";
 
 export type GgmlType = "Q8_0" | "Q4_0" | "Q4_1";
 const TYPES = ["Q8_0", "Q4_0", "Q4_1"] as const;

@@ -2,7 +2,7 @@
  * How the products of a call are divided among workers: by rows, or by panels of eight columns. A division never
  * changes a byte of the result, since every element of it is computed from one row and one column alone.
  */
-import type { Kernels } from "./abi.ts";
+import type { Kernels } from "../abi.ts";
 
 /** A kernel call that was written down: its arguments by position. */
 export interface Recorded {

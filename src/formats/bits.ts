@@ -1,8 +1,8 @@
 /** Codes of 4 or 2 bits, packed into bytes with the first code in the lowest bits, as ONNX has them. */
-import { checkInteger, checkOneOf, rangeFault } from "./check.ts";
-import { type Data, framed, operand } from "./frame.ts";
-import { type Bytelane, checkLane } from "./lane.ts";
-import { Tensor } from "./tensor.ts";
+import { checkInteger, checkOneOf, rangeFault } from "../check.ts";
+import { type Data, framed, operand } from "../frame.ts";
+import { type Bytelane, checkLane } from "../lane.ts";
+import { Tensor } from "../tensor.ts";
 
 /** Bits of a packed code. */
 export type PackedBits = 2 | 4;

@@ -5,8 +5,10 @@
  * With a shared memory (a threaded build) the workers run them where they lie. Otherwise each worker has a memory of
  * its own, holds a part of the columns of every matrix that it has met, and gets the rows of each call in a message.
  */
-import type { Kernels, LinearMemory } from "./abi.ts";
-import { typeFault } from "./check.ts";
+import type { Kernels, LinearMemory } from "../abi.ts";
+import { typeFault } from "../check.ts";
+import { type Bytelane, checkLane, type Owner, type PoolOptions } from "../lane.ts";
+import { Arena } from "../memory.ts";
 import {
   leftOf,
   type Product,
@@ -17,7 +19,6 @@ import {
   rowsOf,
   runs,
 } from "./divide.ts";
-import { type Bytelane, checkLane, type Owner, type PoolOptions } from "./lane.ts";
 import {
   CALL_COUNT,
   createMailbox,
@@ -37,7 +38,6 @@ import {
   WORKSPACE_BYTES,
 } from "./mailbox.ts";
 import { type Member, openMember } from "./member.ts";
-import { Arena } from "./memory.ts";
 import type { Answer, Order, Start } from "./worker.ts";
 
 /** Multiplications from which on the workers gain more than it costs to wake them, or to send them rows. */

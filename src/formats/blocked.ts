@@ -1,6 +1,6 @@
 /** Quantization in blocks along an axis, as ONNX QuantizeLinear and DequantizeLinear with block_size have it. */
-import { checkInteger, checkObject, checkOneOf, checkScale, rangeFault } from "./check.ts";
-import type { QuantizedDType } from "./dtype.ts";
+import { checkInteger, checkObject, checkOneOf, checkScale, rangeFault } from "../check.ts";
+import type { QuantizedDType } from "../dtype.ts";
 import {
   type Data,
   type Frame,
@@ -9,11 +9,11 @@ import {
   type Operand,
   operand,
   target,
-} from "./frame.ts";
-import { type Bytelane, checkLane } from "./lane.ts";
-import { extentOf, perChannel } from "./layout.ts";
-import { type ShapeOption, shapeOf } from "./quantize.ts";
-import { Tensor } from "./tensor.ts";
+} from "../frame.ts";
+import { type Bytelane, checkLane } from "../lane.ts";
+import { extentOf, perChannel } from "../layout.ts";
+import { type ShapeOption, shapeOf } from "../quantize.ts";
+import { Tensor } from "../tensor.ts";
 
 /** Types of ONNX and the integers they hold. Codes of fewer than 8 bits are kept one a byte; `packBits` packs them. */
 export type BlockedDType = "i8" | "u8" | "i4" | "u4" | "i2" | "u2";

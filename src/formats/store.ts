@@ -3,7 +3,7 @@
  * kernel reads is stored as it lies in memory, equal for all builds, so that a file that is in an instance's memory
  * already can be used where it lies.
  */
-import { checkShape, countOf, describe, rangeFault, typeFault } from "./check.ts";
+import { checkShape, countOf, describe, rangeFault, typeFault } from "../check.ts";
 import {
   BYTES,
   DTYPES,
@@ -12,27 +12,27 @@ import {
   type Elements,
   limitsOf,
   QUANTIZED_DTYPES,
-} from "./dtype.ts";
-import { framed } from "./frame.ts";
-import { type CheckedEpilogue, PackedMatrix, reachOf, runProduct } from "./gemm.ts";
+} from "../dtype.ts";
+import { framed } from "../frame.ts";
+import { type CheckedEpilogue, PackedMatrix, reachOf, runProduct } from "../gemm.ts";
 import {
   bytesOf,
   INT4_INPUTS,
   Int4Linear,
   type Int4Settings,
   type Int4Sizes,
-} from "./int4/layer.ts";
-import { roomFor } from "./int4/room.ts";
-import { Int4Table, tableBytes } from "./int4/table.ts";
-import { type Bytelane, checkLane, checkOwner, type Owner } from "./lane.ts";
-import { Linear, type StaticParams } from "./linear.ts";
+} from "../int4/layer.ts";
+import { roomFor } from "../int4/room.ts";
+import { Int4Table, tableBytes } from "../int4/table.ts";
+import { type Bytelane, checkLane, checkOwner, type Owner } from "../lane.ts";
+import { Linear, type StaticParams } from "../linear.ts";
+import { Tensor } from "../tensor.ts";
 import {
   readSafetensors,
   type SafeTensor,
   type SafetensorsDType,
   writeSafetensors,
 } from "./safetensors.ts";
-import { Tensor } from "./tensor.ts";
 
 /** What a file keeps: layers, tables, and plain data. */
 export type Storable = Linear | Int4Linear | Int4Table | Tensor | Elements[DType];

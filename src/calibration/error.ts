@@ -1,13 +1,13 @@
 /** How far results are from what they stand for: of quantized tensors, and of whole layers. */
-import { rangeFault, typeFault } from "./check.ts";
-import { dequantize } from "./dequantize.ts";
-import type { QuantizedDType } from "./dtype.ts";
-import { type Data, operand } from "./frame.ts";
-import { type Bytelane, checkLane, scope } from "./lane.ts";
-import { checkParams } from "./layout.ts";
-import type { QuantizationParams } from "./params.ts";
-import { shapeOf } from "./quantize.ts";
-import { Tensor } from "./tensor.ts";
+import { rangeFault, typeFault } from "../check.ts";
+import { dequantize } from "../dequantize.ts";
+import type { QuantizedDType } from "../dtype.ts";
+import { type Data, operand } from "../frame.ts";
+import { type Bytelane, checkLane, scope } from "../lane.ts";
+import { checkParams } from "../layout.ts";
+import type { QuantizationParams } from "../params.ts";
+import { shapeOf } from "../quantize.ts";
+import { Tensor } from "../tensor.ts";
 
 export interface ErrorReport {
   /** Pairs that were compared, and pairs that were skipped since one of the two is not finite. */

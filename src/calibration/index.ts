@@ -1,0 +1,46 @@
+/** The entry of calibration: clipping ranges from data, what each would do, and bits a layer. */
+export {
+  createObserver,
+  type HistogramOptions,
+  loadObserver,
+  type ObserverOptions,
+} from "./create.ts";
+export type { EntropyCurve, Sides } from "./entropy.ts";
+export {
+  type ErrorReport,
+  errorBetween,
+  type QuantizationErrorReport,
+  quantizationError,
+} from "./error.ts";
+export {
+  type ExplainOptions,
+  type Explanation,
+  explain,
+  explanationTable,
+  type MethodReport,
+} from "./explain.ts";
+export {
+  type FrontOptions,
+  type LayerChoice,
+  type ParetoFront,
+  type Plan,
+  type PlanGoal,
+  type PlanPoint,
+  paretoFront,
+  plan,
+} from "./front.ts";
+export type { Histogram } from "./grid.ts";
+export type { HistogramObserver } from "./histogram.ts";
+export type { ObservedRange, Observer, ObserverState } from "./observer.ts";
+export { explanationPicture, type PictureOptions } from "./picture.ts";
+export { planPicture, planTable } from "./plan-picture.ts";
+export type { SearchOptions } from "./search.ts";
+export {
+  bitsCandidate,
+  type Candidate,
+  type CandidateCost,
+  type LayerSensitivity,
+  type PlannedLayer,
+  type SensitivityOptions,
+  sensitivity,
+} from "./sensitivity.ts";

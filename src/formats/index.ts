@@ -1,0 +1,32 @@
+/** The entry of formats: what others store, and files. */
+export {
+  type PackedBits,
+  type PackedOptions,
+  packBits,
+  type UnpackOptions,
+  unpackBits,
+} from "./bits.ts";
+export {
+  type BlockedDType,
+  type BlockedParams,
+  dequantizeBlocked,
+  quantizeBlocked,
+} from "./blocked.ts";
+export {
+  type CodebookMatrix,
+  type CodebookOptions,
+  dequantizeCodebook,
+  type FitOptions,
+  fitCodebook,
+  NF4,
+  quantizeCodebook,
+} from "./codebook.ts";
+export { decodeGgml, encodeGgml, type GgmlType, int4FromGgml, int4ToGgml } from "./ggml.ts";
+export {
+  readSafetensors,
+  type SafeTensor,
+  type Safetensors,
+  type SafetensorsDType,
+  writeSafetensors,
+} from "./safetensors.ts";
+export { type LoadedLayers, loadLayers, type Storable, type Stored, saveLayers } from "./store.ts";
