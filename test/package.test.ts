@@ -63,36 +63,130 @@ function unpack(tarball: Buffer, folder: string): void {
   }
 }
 
+const names = () => packed.files.map((file) => file.path);
+const manifest = () => JSON.parse(readFileSync(path.join(installed, "package.json"), "utf8"));
+
+/** The files that a value of "exports" leads to, as the tarball names them. */
+function targetsOf(value: unknown): string[] {
+  if (typeof value === "string") return [path.posix.normalize(value)];
+  return Object.values(value as object).flatMap(targetsOf);
+}
+
+/** What a module imports by itself. */
+function importsOf(text: string): string[] {
+  return [...text.matchAll(/\b(?:from|import)\s*["']([^"']*)["']/g)].map((match) => match[1]);
+}
+
 describe("the tarball", () => {
   it("holds what users need", () => {
-    const names = packed.files.map((file) => file.path);
-    const wasm = ["simd", "relaxed"].flatMap((tier) =>
-      ["wasm", "wat", "wasm.map"].map((ending) => `dist/wasm/bytelane.${tier}.${ending}`),
-    );
-    expect(names).toEqual(
-      expect.arrayContaining([
-        ...["package.json", "README.md", "LICENSE", "CHANGELOG.md"],
-        ...["dist/index.js", "dist/index.js.map", "dist/types/index.d.ts", ...wasm],
-      ]),
+    expect(names()).toEqual(
+      expect.arrayContaining(["package.json", "README.md", "LICENSE", "CHANGELOG.md"]),
     );
   });
 
   it("holds nothing else", () => {
     const allowed =
       /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md|dist\/[\w.-]+\.js(\.map)?|dist\/types\/[\w/.-]+\.d\.ts|dist\/wasm\/bytelane\.[\w.]+\.(wasm|wat|wasm\.map))$/;
-    expect(packed.files.map((file) => file.path).filter((name) => !allowed.test(name))).toEqual([]);
+    expect(names().filter((name) => !allowed.test(name))).toEqual([]);
+  });
+
+  it("holds every build, and the text and the map of each", () => {
+    const builds = ["simd", "relaxed"].flatMap((tier) => [
+      // the text of a threaded build differs in the line of its memory only
+      ...["wasm", "wasm.map", "wat", "threads.wasm", "threads.wasm.map"].map(
+        (ending) => `dist/wasm/bytelane.${tier}.${ending}`,
+      ),
+    ]);
+    const wasm = names().filter((name) => name.startsWith("dist/wasm/"));
+    expect(wasm.sort()).toEqual(builds.sort());
+  });
+
+  it("holds no JavaScript that no entry needs", () => {
+    const needed = new Set<string>();
+    const visit = (name: string) => {
+      if (needed.has(name)) return;
+      needed.add(name);
+      for (const given of importsOf(readFileSync(path.join(installed, name), "utf8"))) {
+        if (given.endsWith(".js")) visit(path.posix.join(path.posix.dirname(name), given));
+      }
+    };
+    for (const target of targetsOf(manifest().exports)) if (/\.js$/.test(target)) visit(target);
+    const scripts = names().filter((name) => name.endsWith(".js"));
+    expect(scripts.filter((name) => !needed.has(name))).toEqual([]);
+    expect([...needed].filter((name) => !scripts.includes(name))).toEqual([]);
+  });
+
+  it("has a map beside every script and every build, with the text of all its sources", () => {
+    for (const name of names().filter((each) => /\.(js|wasm)$/.test(each))) {
+      const file = path.join(installed, `${name}.map`);
+      const { sources, sourcesContent } = JSON.parse(readFileSync(file, "utf8"));
+      expect(sources.length, name).toBeGreaterThan(0);
+      const texts = sourcesContent.map((text: unknown) => typeof text);
+      expect(texts, name).toEqual(sources.map(() => "string"));
+      const address = `sourceMappingURL=${path.basename(name)}.map`;
+      const bytes = readFileSync(path.join(installed, name));
+      if (name.endsWith(".js")) expect(bytes.includes(address), name).toBe(true);
+      else expect(bytes.includes("sourceMappingURL"), name).toBe(true);
+    }
+  });
+
+  it("says nothing of the folder that it was made in", () => {
+    const found = names().filter((name) => {
+      const bytes = readFileSync(path.join(installed, name));
+      return bytes.includes(root) || bytes.includes(tmpdir() + path.sep);
+    });
+    expect(found).toEqual([]);
+  });
+
+  it("brings no dependency, and runs nothing when it is installed", () => {
+    const { scripts, ...rest } = manifest();
+    for (const kind of [
+      "dependencies",
+      "peerDependencies",
+      "optionalDependencies",
+      "bin",
+      "gypfile",
+    ]) {
+      expect(rest).not.toHaveProperty(kind);
+    }
+    for (const moment of ["preinstall", "install", "postinstall"]) {
+      expect(scripts).not.toHaveProperty(moment);
+    }
   });
 
   it("points its exports at files that are there", () => {
-    const { exports, types } = JSON.parse(
-      readFileSync(path.join(installed, "package.json"), "utf8"),
-    );
-    const targets = (value: unknown): string[] =>
-      typeof value === "string" ? [value] : Object.values(value as object).flatMap(targets);
-    for (const target of [types, ...targets(exports)]) {
+    const { exports, types } = manifest();
+    for (const target of [types, ...targetsOf(exports)]) {
       const at = path.join(installed, target.replace(/\*.*$/, ""));
       expect(existsSync(at), target).toBe(true);
     }
+  });
+});
+
+describe("the configuration for JSR", () => {
+  const read = (name: string) => JSON.parse(readFileSync(path.join(root, name), "utf8"));
+  const { publish, ...jsr } = read("jsr.json");
+
+  it("has the version and the license of the package", () => {
+    const { version, license } = read("package.json");
+    expect(jsr).toMatchObject({ name: "@bytelane/bytelane", version, license });
+  });
+
+  it("exports the sources of entries of the package, under their names", () => {
+    const { exports } = read("package.json");
+    for (const [entry, source] of Object.entries<string>(jsr.exports)) {
+      const declared = source.replace("./src/", "./dist/types/").replace(/\.ts$/, ".d.ts");
+      expect(exports[entry]?.types, entry).toBe(declared);
+      expect(existsSync(path.join(root, source)), source).toBe(true);
+    }
+    const missing = Object.keys(exports).filter((entry) => !(entry in jsr.exports));
+    // what imports .wasm files, what the build writes vectors into, and what is no module
+    expect(missing).toEqual(["./source", "./conformance", "./wasm/*", "./package.json"]);
+  });
+
+  it("takes in what the build writes and git does not hold", () => {
+    const written = readFileSync(path.join(root, ".gitignore"), "utf8").match(/^src\/.+$/gm);
+    expect(publish.exclude).toEqual(expect.arrayContaining(written!.map((name) => `!${name}`)));
   });
 });
 
@@ -110,11 +204,10 @@ describe("the published JavaScript", () => {
   it.each(files)(
     "%s imports files of its own, and wasm only where that gives a module",
     (name, text) => {
-      const given = [...text.matchAll(/\b(?:from|import)\s*["']([^"']*)["']/g)].map(
-        (match) => match[1],
-      );
-      // the vectors stand beside the default entry and use its names
-      const beside = name === "conformance.js" ? /^\.\/index\.js$/ : /^\.\/shared-\w+\.js$/;
+      const given = importsOf(text);
+      // the vectors stand beside other entries and use their names
+      const beside =
+        name === "conformance.js" ? /^\.\/(index|calibration)\.js$/ : /^\.\/shared-\w+\.js$/;
       const own = given.filter((path) => beside.test(path));
       const wasm = given.filter((path) =>
         /^\.\/wasm\/bytelane\.(simd|relaxed)\.wasm(\?module)?$/.test(path),
