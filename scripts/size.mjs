@@ -18,7 +18,7 @@ const { values: options } = parseArgs({
 });
 
 /** Budgets in kB of 1000 bytes: gzip for JavaScript, raw for wasm. */
-const BUDGETS = { default: 60, quantize: 7, wasm: 24 };
+const BUDGETS = { default: 32, quantize: 4, wasm: 24 };
 
 /** The JavaScript that an app gets from a bundler for these lines. */
 async function bundle(contents) {
@@ -47,25 +47,29 @@ function measure(name, bytes, budget, kind) {
   };
 }
 
-const ALL = 'export * from "bytelane";';
-const ONLY_QUANTIZE = `
-  import { quantize } from "bytelane";
-  import { createBytelane } from "bytelane/load";
-  export { createBytelane, quantize };`;
-const ONLY_LINEAR = `
-  import { createLinear, linear } from "bytelane";
-  import { createBytelane } from "bytelane/load";
-  export { createBytelane, createLinear, linear };`;
+const all = (...entries) => entries.map((entry) => `export * from "${entry}";`).join("");
+const ROOMS = ["bytelane/calibration", "bytelane/formats", "bytelane/pool"];
+/** An app that fetches its module. */
+const fetching = (...names) => `
+  export { ${names.join(", ")} } from "bytelane";
+  export { createBytelane } from "bytelane/load";`;
+
+/** Rows of JavaScript: what an app imports, and the budget of its gzip. */
+const IMPORTS = [
+  ["bytelane, both builds inlined", all("bytelane"), BUDGETS.default],
+  ...ROOMS.map((room) => [`with ${room}`, all("bytelane", room)]),
+  ["with all of these", all("bytelane", ...ROOMS)],
+  ["`quantize` alone", 'export { quantize } from "bytelane";', BUDGETS.quantize],
+  ["`quantize` and bytelane/load", fetching("quantize")],
+  ["linear layers and bytelane/load", fetching("createLinear", "linear")],
+];
 
 const rows = [
-  measure("everything, both builds inlined", await bundle(ALL), BUDGETS.default, "gzip"),
-  measure(
-    "an app that only quantizes, without wasm",
-    await bundle(ONLY_QUANTIZE),
-    BUDGETS.quantize,
-    "gzip",
-  ),
-  measure("an app with linear layers, without wasm", await bundle(ONLY_LINEAR)),
+  ...(await Promise.all(
+    IMPORTS.map(async ([name, lines, budget]) =>
+      measure(name, await bundle(lines), budget, "gzip"),
+    ),
+  )),
   ...readdirSync(path.join(dist, "wasm"))
     .filter((name) => name.endsWith(".wasm"))
     .map((name) => measure(name, readFileSync(path.join(dist, "wasm", name)), BUDGETS.wasm, "raw")),

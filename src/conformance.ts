@@ -2,9 +2,9 @@
  * Runs the golden vectors, the results of other systems (docs/conformance.md), through the public operations on this
  * machine. An entry of its own: the vectors are larger than the library.
  */
+import { chooseProfileParams } from "./calibration/index.ts";
 import {
   type Bytelane,
-  chooseProfileParams,
   dequantize,
   matmul,
   type Profile,

@@ -14,7 +14,13 @@ export const QUANTIZED_DTYPES = ["i8", "u8"] as const;
 
 export const BYTES: Readonly<Record<DType, number>> = { f32: 4, i32: 4, i8: 1, u8: 1 };
 
-const ARRAYS = { f32: Float32Array, i32: Int32Array, i8: Int8Array, u8: Uint8Array } as const;
+/** What makes an array of a type. */
+export const ARRAYS = {
+  f32: Float32Array,
+  i32: Int32Array,
+  i8: Int8Array,
+  u8: Uint8Array,
+} as const;
 
 const DTYPE_OF_TAG: Readonly<Record<string, DType>> = {
   Float32Array: "f32",
@@ -28,19 +34,6 @@ const DTYPE_OF_TAG: Readonly<Record<string, DType>> = {
 export function dtypeOf(value: unknown): DType | undefined {
   if (!ArrayBuffer.isView(value)) return undefined;
   return DTYPE_OF_TAG[(value as unknown as { [Symbol.toStringTag]: string })[Symbol.toStringTag]];
-}
-
-export function newArray<T extends DType>(dtype: T, length: number): Elements[T] {
-  return new ARRAYS[dtype](length) as unknown as Elements[T];
-}
-
-export function viewOf<T extends DType>(
-  dtype: T,
-  buffer: ArrayBuffer,
-  address: number,
-  length: number,
-): Elements[T] {
-  return new ARRAYS[dtype](buffer, address, length) as unknown as Elements[T];
 }
 
 /** The integers that a type holds. */

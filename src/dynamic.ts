@@ -42,8 +42,8 @@ export function quantizeDynamic<X extends Data<"f32">>(
       scalars + 4,
       scalars + 8,
     );
-    const scale = arena.loadF32(scalars);
-    const zeroPoint = arena.loadI32(scalars + 4);
+    const scale = arena.words.getFloat32(scalars, true);
+    const zeroPoint = arena.words.getInt32(scalars + 4, true);
     return { values: value as InKind<X, "u8">, scale, zeroPoint };
   });
 }

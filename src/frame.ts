@@ -3,7 +3,7 @@
  * plain typed array; only the last is copied. A frame gives the copies room and takes it back at the end.
  */
 import { countOf, rangeFault, typeFault } from "./check.ts";
-import { BYTES, type DType, dtypeOf, type Elements, newArray } from "./dtype.ts";
+import { ARRAYS, BYTES, type DType, dtypeOf, type Elements } from "./dtype.ts";
 import { type Bytelane, checkOwner } from "./lane.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -125,7 +125,7 @@ export class Frame {
       return { address: made.address, value: made };
     }
     const address = this.room(length * BYTES[dtype]);
-    const value = (given?.value ?? newArray(dtype, length)) as Elements[T];
+    const value = (given?.value ?? new ARRAYS[dtype](length)) as Elements[T];
     const copy = { address, value };
     this.#copies ??= [];
     this.#copies.push(copy);

@@ -27,17 +27,18 @@ export function extentOf(
   shape: readonly number[],
   axis: number | undefined,
 ): Extent {
+  let channel = -1;
+  if (axis !== undefined) {
+    channel = checkInteger(argument, axis, -shape.length, shape.length - 1);
+    if (channel < 0) channel += shape.length;
+  }
   let outer = 1;
   let inner = 1;
-  if (axis === undefined) {
-    for (const size of shape) inner *= size;
-    return { outer, channels: 1, inner };
+  for (let i = 0; i < shape.length; i++) {
+    if (i < channel) outer *= shape[i];
+    else if (i > channel) inner *= shape[i];
   }
-  const at = checkInteger(argument, axis, -shape.length, shape.length - 1);
-  const channel = at < 0 ? at + shape.length : at;
-  for (let i = 0; i < channel; i++) outer *= shape[i];
-  for (let i = channel + 1; i < shape.length; i++) inner *= shape[i];
-  return { outer, channels: shape[channel], inner };
+  return { outer, channels: channel < 0 ? 1 : shape[channel], inner };
 }
 
 /**
@@ -54,10 +55,8 @@ export function checkParams(
   const least = limits[0];
   const greatest = limits[1];
   const { scale, zeroPoint = 0, axis } = params;
-  const low =
-    params.low === undefined ? least : checkInteger("params.low", params.low, least, greatest);
-  const high =
-    params.high === undefined ? greatest : checkInteger("params.high", params.high, low, greatest);
+  const low = checkInteger("params.low", params.low ?? least, least, greatest);
+  const high = checkInteger("params.high", params.high ?? greatest, low, greatest);
   if (typeof scale === "number" && typeof zeroPoint === "number") {
     const scales = checkScale("params.scale", scale);
     const zeros = checkZero("params.zeroPoint", zeroPoint, dtype);
@@ -71,40 +70,17 @@ export function checkParams(
     );
   }
   const extent = extentOf("params.axis", shape, axis);
+  const zeroOf = (name: string, entry: unknown) => checkZero(name, entry, dtype);
   return {
     extent,
-    scales: scalesOf(scale, extent.channels),
-    zeros: zerosOf(zeroPoint, extent.channels, dtype),
+    scales: perChannel("params.scale", scale, extent.channels, checkScale, Float32Array),
+    zeros:
+      typeof zeroPoint === "number"
+        ? checkZero("params.zeroPoint", zeroPoint, dtype)
+        : perChannel("params.zeroPoint", zeroPoint, extent.channels, zeroOf, Int32Array),
     low,
     high,
   };
-}
-
-/** One scale a channel, copied: a view on the memory could be detached while room is made for it. */
-function scalesOf(value: unknown, channels: number): Float32Array {
-  if (value instanceof Float32Array && value.length === channels) {
-    let c = 0;
-    while (c < channels && value[c] > 0 && value[c] < Number.POSITIVE_INFINITY) c++;
-    if (c === channels) return value.slice();
-  }
-  return perChannel("params.scale", value, channels, checkScale, Float32Array);
-}
-
-/** Zero points, one a channel or one for all. */
-function zerosOf(
-  value: unknown,
-  channels: number,
-  dtype: QuantizedDType | "i32",
-): number | Int32Array {
-  if (typeof value === "number") return checkZero("params.zeroPoint", value, dtype);
-  if (value instanceof Int32Array && value.length === channels && dtype !== "i32") {
-    const [least, greatest] = limitsOf(dtype);
-    let c = 0;
-    while (c < channels && value[c] >= least && value[c] <= greatest) c++;
-    if (c === channels) return value.slice();
-  }
-  const check = (name: string, entry: unknown) => checkZero(name, entry, dtype);
-  return perChannel("params.zeroPoint", value, channels, check, Int32Array);
 }
 
 /** A zero point of a type; that of an accumulator is 0. */
@@ -114,7 +90,10 @@ export function checkZero(argument: string, value: unknown, dtype: QuantizedDTyp
 }
 const NO_ZERO = [0, 0] as const;
 
-/** One checked value a channel: a single number is spread. */
+/**
+ * One checked value a channel, copied: a view on the memory could be detached while room is made for it. A single number
+ * is spread.
+ */
 export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
   argument: string,
   value: unknown,
@@ -153,8 +132,8 @@ export interface PlacedParams {
 export function placeParams(lane: Bytelane, frame: Frame, layout: Layout): PlacedParams {
   const { scales, zeros } = layout;
   if (typeof scales === "number") {
-    lane.arena.storeF32(lane.scalars, scales);
-    lane.arena.storeI32(lane.scalars + 4, zeros as number);
+    lane.arena.words.setFloat32(lane.scalars, scales, true);
+    lane.arena.words.setInt32(lane.scalars + 4, zeros as number, true);
     return { scales: lane.scalars, zeros: lane.scalars + 4 };
   }
   if (typeof zeros !== "number") {

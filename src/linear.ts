@@ -382,7 +382,7 @@ function placeRows(
   const zeros = rows.zeroPoints && operand(lane, "x.zeroPoints", rows.zeroPoints, ["i32"], m);
   if (zeros) checkZeros(lane, zeros, source.dtype);
   return (frame) => {
-    lane.arena.storeI32(lane.scalars, 0);
+    lane.arena.words.setInt32(lane.scalars, 0, true);
     return {
       address: frame.read(source),
       unsigned: source.dtype === "u8",
@@ -428,13 +428,13 @@ function placeStatic(
 ): PlaceLeft {
   const { kernels, arena, scalars } = lane;
   return (frame) => {
-    arena.storeF32(scalars, 1);
-    arena.storeI32(scalars + 4, input.zeroPoint);
+    arena.words.setFloat32(scalars, 1, true);
+    arena.words.setInt32(scalars + 4, input.zeroPoint, true);
     let address = frame.read(source);
     if (source.dtype === "f32") {
       const src = address;
       address = frame.room(source.length);
-      arena.storeF32(scalars + 8, input.scale);
+      arena.words.setFloat32(scalars + 8, input.scale, true);
       const quantize = input.dtype === "i8" ? kernels.quantize_f32_i8 : kernels.quantize_f32_u8;
       const [low, high] = limitsOf(input.dtype);
       quantize(src, address, 1, 1, source.length, scalars + 8, scalars + 4, low, high);

@@ -1,6 +1,6 @@
 /** The arena: blocks of the module's linear memory. The only file that touches `memory.buffer`. */
 import type { LinearMemory } from "./abi.ts";
-import { type DType, type Elements, viewOf } from "./dtype.ts";
+import { ARRAYS, type DType, type Elements } from "./dtype.ts";
 
 const PAGE = 65536;
 
@@ -46,25 +46,15 @@ export class Arena {
 
   /** A view of `length` elements at an address. Growth detaches it. */
   view<T extends DType>(dtype: T, address: number, length: number): Elements[T] {
-    return viewOf(dtype, this.#memory.buffer, address, length);
+    const Elements = ARRAYS[dtype];
+    return new Elements(this.#memory.buffer, address, length) as unknown as Elements[T];
   }
 
-  /** Writes a scalar of a call. */
-  storeF32(address: number, value: number): void {
-    this.#words().setFloat32(address, value, true);
-  }
-  storeI32(address: number, value: number): void {
-    this.#words().setInt32(address, value, true);
-  }
-  loadF32(address: number): number {
-    return this.#words().getFloat32(address, true);
-  }
-  loadI32(address: number): number {
-    return this.#words().getInt32(address, true);
-  }
-
-  /** The one view that is kept: all of the memory, made anew when growth has detached it. */
-  #words(): DataView {
+  /**
+   * All of the memory, for the scalars of a call, little-endian: the one view that is kept, and made anew when growth has
+   * detached it.
+   */
+  get words(): DataView {
     const { buffer } = this.#memory;
     if (this.#view?.buffer !== buffer) this.#view = new DataView(buffer);
     return this.#view as DataView;
@@ -83,10 +73,8 @@ export class Arena {
       at = this.#sizes.length - 1;
     }
     const address = this.#starts[at];
-    if (this.#sizes[at] === size) {
-      this.#starts.splice(at, 1);
-      this.#sizes.splice(at, 1);
-    } else {
+    if (this.#sizes[at] === size) this.#drop(at);
+    else {
       this.#starts[at] += size;
       this.#sizes[at] -= size;
     }
@@ -108,24 +96,24 @@ export class Arena {
       last >= 0 && this.#starts[last] + this.#sizes[last] === end ? this.#sizes[last] : 0;
     const least = Math.ceil((size - tail) / PAGE);
     const room = Math.floor((this.#limit - this.size) / PAGE);
-    if (least > room) throw this.#full(size);
-    const pages = Math.min(room, Math.max(least, Math.ceil(this.size / PAGE / 4)));
-    try {
-      this.#memory.grow(pages);
-    } catch {
+    const generous = Math.min(room, Math.max(least, Math.ceil(this.size / PAGE / 4)));
+    for (const pages of least > room ? [] : [generous, least]) {
       try {
-        this.#memory.grow(least);
+        this.#memory.grow(pages);
+        this.#release(end, this.size - MARGIN - end);
+        return;
       } catch {
-        throw this.#full(size);
+        // the engine has less than that
       }
     }
-    this.#release(end, this.size - MARGIN - end);
-  }
-
-  #full(size: number): RangeError {
-    return new RangeError(
+    throw new RangeError(
       `"memory" expected at most ${this.#limit} bytes in all, got ${this.#used} in use and a request for ${size}`,
     );
+  }
+
+  #drop(at: number): void {
+    this.#starts.splice(at, 1);
+    this.#sizes.splice(at, 1);
   }
 
   /** Gives a block back to the sorted list, joined with the free blocks that touch it. */
@@ -142,12 +130,12 @@ export class Arena {
     }
     const joinsNext = low < starts.length && address + size === starts[low];
     const joinsPrevious = low > 0 && starts[low - 1] + sizes[low - 1] === address;
-    if (joinsPrevious && joinsNext) {
-      sizes[low - 1] += size + sizes[low];
-      starts.splice(low, 1);
-      sizes.splice(low, 1);
-    } else if (joinsPrevious) {
+    if (joinsPrevious) {
       sizes[low - 1] += size;
+      if (joinsNext) {
+        sizes[low - 1] += sizes[low];
+        this.#drop(low);
+      }
     } else if (joinsNext) {
       starts[low] = address;
       sizes[low] += size;

@@ -32,7 +32,7 @@ export {
   type Int4Options,
   quantizeInt4,
 } from "./int4/matrix.ts";
-export { createMoments, type InputMoments } from "./int4/moments.ts";
+export type { InputMoments } from "./int4/moments.ts";
 export { createInt4Table, dequantizeInt4, gatherInt4, type Int4Table } from "./int4/table.ts";
 export {
   type Build,
@@ -57,13 +57,7 @@ export {
   type Range,
   type SchemeOptions,
 } from "./params.ts";
-export {
-  chooseProfileParams,
-  type Profile,
-  type ProfileOptions,
-  type ProfileParams,
-  type Rounding,
-} from "./profile.ts";
+export type { Profile, Rounding } from "./profile.ts";
 export {
   type QuantizeOptions,
   type QuantizeParams,

@@ -91,7 +91,7 @@ function testDot(
     for (let i = 0; i < a.length; i++) a[i] = (i * 7) % 5 < 2 ? 127 : -128 + ((i * 3) % 4);
     for (let i = 0; i < b.length; i++) b[i] = (i * 5) % 7 < 3 ? high : low + ((i * 11) % 3);
     arena.view("i32", zeros, n).fill(dot.moved);
-    arena.storeI32(scalars, 0);
+    arena.words.setInt32(scalars, 0, true);
     kernels.pack_rhs(rhs, n, 1, depth, n, 0, 1, dot.moved, packed, columns);
     for (let round = 0; round < rounds; round++) {
       // biome-ignore format: as the kernel names them

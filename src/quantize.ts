@@ -21,7 +21,7 @@ import {
 import { type Bytelane, checkLane } from "./lane.ts";
 import { checkParams, type Extent, type Layout, perChannel, placeParams } from "./layout.ts";
 import { chooseParams, type QuantizationParams } from "./params.ts";
-import { PROFILES, type Profile, ruleOf } from "./profile.ts";
+import { MULTIPLIES, type Profile, RULES, WRAPS, ZEROED } from "./profile.ts";
 import { Tensor } from "./tensor.ts";
 
 export interface ShapeOption<Out> {
@@ -71,23 +71,26 @@ export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">
   checkObject("params", params);
   const dtype = checkOneOf("params.dtype", params.dtype ?? "i8", QUANTIZED_DTYPES) as D;
   const layout = checkParams(params, shape, dtype);
-  const rule =
-    options.profile === undefined && params.start === undefined
-      ? undefined
-      : checkRule(params, layout, options.profile ?? "onnx", dtype);
+  const rule = checkRule(params, layout, options.profile ?? "onnx", dtype);
   const result = target(lane, options.out, dtype, shape, x instanceof Tensor);
   return framed(lane, (frame) => {
     const src = frame.read(source);
     const { address, value } = frame.write(result);
-    if (rule !== undefined) {
-      quantizeBy(lane, frame, src, address, layout, rule);
-      return value as InKind<X, D>;
-    }
-    const { scales, zeros } = placeParams(lane, frame, layout);
-    const kernel = dtype === "i8" ? lane.kernels.quantize_f32_i8 : lane.kernels.quantize_f32_u8;
     const { extent, low, high } = layout;
     const { outer, channels, inner } = extent;
-    kernel(src, address, outer, channels, inner, scales, zeros, low, high);
+    if (rule !== undefined) {
+      lane.kernels.quantize_rule_f32(
+        ...([src, address, outer, channels, inner] as const),
+        frame.place("f32", rule.starts),
+        frame.place("f32", rule.scales),
+        frame.place("i32", rule.zeros),
+        ...([low, high, rule.bits] as const),
+      );
+    } else {
+      const { scales, zeros } = placeParams(lane, frame, layout);
+      const kernel = dtype === "i8" ? lane.kernels.quantize_f32_i8 : lane.kernels.quantize_f32_u8;
+      kernel(src, address, outer, channels, inner, scales, zeros, low, high);
+    }
     return value as InKind<X, D>;
   });
 }
@@ -110,32 +113,28 @@ function checkRule<D extends QuantizedDType>(
 ): Rule | undefined {
   const { start } = params;
   if (profile === "onnx" && start === undefined) return undefined;
-  const { bits, multiplies, wraps, zeroed } = ruleOf(
-    checkOneOf("options.profile", profile, PROFILES),
-  );
+  const bits = RULES[checkOneOf("options.profile", profile, Object.keys(RULES) as Profile[])];
+  const wraps = (bits & WRAPS) !== 0;
   if (!wraps && start !== undefined) {
     throw typeFault("params.start", `nothing for the profile ${profile}`, start);
   }
   const [least, greatest] = limitsOf(dtype);
   if (wraps && (layout.low !== least || layout.high !== greatest)) {
-    throw rangeFault("params.low and high", "the limits of the type, since this profile wraps", [
+    throw rangeFault("params.low and high", "the limits of the type for a profile that wraps", [
       layout.low,
       layout.high,
     ]);
   }
   const { channels } = layout.extent;
   const zeros = perChannel("params.zeroPoint", layout.zeros, channels, asItIs, Int32Array);
-  if (zeroed && zeros.some((zero) => zero !== 0)) {
+  if ((bits & ZEROED) !== 0 && zeros.some((zero) => zero !== 0)) {
     throw rangeFault("params.zeroPoint", `0 for the profile ${profile}`, params.zeroPoint);
   }
   return {
     starts: perChannel("params.start", wraps ? start : 0, channels, checkFinite, Float32Array),
     scales: perChannel(
-      "params.scale",
-      layout.scales,
-      channels,
-      multiplies ? reciprocal : asItIs,
-      Float32Array,
+      ...(["params.scale", layout.scales, channels] as const),
+      ...([bits & MULTIPLIES ? reciprocal : asItIs, Float32Array] as const),
     ),
     zeros,
     bits,
@@ -155,28 +154,9 @@ function checkFinite(argument: string, value: unknown): number {
 function reciprocal(argument: string, scale: unknown): number {
   const inverse = Math.fround(1 / (scale as number));
   if (!Number.isFinite(inverse)) {
-    throw rangeFault(argument, "a scale whose reciprocal is a finite 32-bit float", scale);
+    throw rangeFault(argument, "a scale with a finite reciprocal", scale);
   }
   return inverse;
-}
-
-/** One call by the rule of a profile. */
-function quantizeBy(
-  lane: Bytelane,
-  frame: Frame,
-  src: number,
-  dst: number,
-  layout: Layout,
-  rule: Rule,
-): void {
-  const { extent, low, high } = layout;
-  lane.kernels.quantize_rule_f32(
-    ...([src, dst, extent.outer, extent.channels, extent.inner] as const),
-    frame.place("f32", rule.starts),
-    frame.place("f32", rule.scales),
-    frame.place("i32", rule.zeros),
-    ...([low, high, rule.bits] as const),
-  );
 }
 
 /**

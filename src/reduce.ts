@@ -38,7 +38,8 @@ export function minMax(
     const highs = lows + channels * 4;
     lane.kernels.extremes_f32(src, outer, channels, inner, lows, highs);
     const { arena } = lane;
-    if (options.axis === undefined) return { min: arena.loadF32(lows), max: arena.loadF32(highs) };
+    if (options.axis === undefined)
+      return { min: arena.words.getFloat32(lows, true), max: arena.words.getFloat32(highs, true) };
     const min = arena.view("f32", lows, channels).slice();
     return { min, max: arena.view("f32", highs, channels).slice() };
   });

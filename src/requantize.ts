@@ -83,7 +83,7 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
     const src = frame.read(source);
     const { address, value } = frame.write(result);
     let b = scalars + 4;
-    if (typeof bias === "number") arena.storeI32(b, bias);
+    if (typeof bias === "number") arena.words.setInt32(b, bias, true);
     else b = frame.place("i32", bias);
     if (fixed !== undefined) {
       const m = frame.place("i32", fixed.significands);
@@ -94,7 +94,7 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
       return value as InKind<X, D>;
     }
     let m = scalars;
-    if (typeof floats === "number") arena.storeF32(m, floats);
+    if (typeof floats === "number") arena.words.setFloat32(m, floats, true);
     else m = frame.place("f32", floats);
     const kernel = dtype === "i8" ? kernels.requantize_i32_i8 : kernels.requantize_i32_u8;
     kernel(src, address, outer, channels, inner, b, m, zero, low, high);

@@ -157,7 +157,7 @@ export function topK(lane: Bytelane, index: VectorIndex, query: Data<"f32">, k: 
     }
     const scores = frame.room(m * count * 4);
     const best = frame.room(k * 8);
-    arena.storeI32(scalars, 0);
+    arena.words.setInt32(scalars, 0, true);
     runProduct(lane, checkEpilogue(lane, { result: "f32" }, count), {
       ...{ lhs: values, lhsStride: dimensions, lhsUnsigned: false, lhsZeros: scalars },
       ...{ lhsZeroStep: 0, rhs: index.matrix, m, rowScales, rowScaleStep: 4 },

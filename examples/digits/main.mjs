@@ -10,8 +10,8 @@
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { createBytelane, createLinear, createMoments, linear, scope, tensor } from "bytelane";
-import { createObserver } from "bytelane/calibration";
+import { createBytelane, createLinear, linear, scope, tensor } from "bytelane";
+import { createMoments, createObserver } from "bytelane/calibration";
 import { CLASSES, calibrationSet, loadDigits } from "./data.mjs";
 import { formatConfusion, forward, judge, loadModel } from "./model.mjs";
 

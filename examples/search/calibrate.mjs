@@ -1,4 +1,5 @@
-import { createMoments, scope } from "bytelane";
+import { scope } from "bytelane";
+import { createMoments } from "bytelane/calibration";
 import { createEncoder } from "./encoder.mjs";
 import { createQuantizedOps } from "./quantized.mjs";
 

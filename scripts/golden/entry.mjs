@@ -17,7 +17,12 @@ function goldenSuites() {
 const beside = {
   name: "the library beside",
   setup(build) {
-    build.onResolve({ filter: /^\.\/index\.ts$/ }, () => ({ path: "./index.js", external: true }));
+    for (const [source, entry] of [
+      [/^\.\/index\.ts$/, "./index.js"],
+      [/^\.\/calibration\/index\.ts$/, "./calibration.js"],
+    ]) {
+      build.onResolve({ filter: source }, () => ({ path: entry, external: true }));
+    }
   },
 };
 

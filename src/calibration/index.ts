@@ -1,4 +1,6 @@
 /** The entry of calibration: clipping ranges from data, what each would do, and bits a layer. */
+
+export { createMoments } from "../int4/moments.ts";
 export {
   createObserver,
   type HistogramOptions,
@@ -34,6 +36,7 @@ export type { HistogramObserver } from "./histogram.ts";
 export type { ObservedRange, Observer, ObserverState } from "./observer.ts";
 export { explanationPicture, type PictureOptions } from "./picture.ts";
 export { planPicture, planTable } from "./plan-picture.ts";
+export { chooseProfileParams, type ProfileOptions, type ProfileParams } from "./profile-params.ts";
 export type { SearchOptions } from "./search.ts";
 export {
   bitsCandidate,

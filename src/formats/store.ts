@@ -178,7 +178,7 @@ function unpack(lane: Bytelane, matrix: PackedMatrix, zeros: Int32Array): Int8Ar
     const sums = frame.room(rows * columns * 4);
     const workspace = frame.room(kernels.gemm_workspace(rows, depth, dot.code));
     const columnScales = frame.room(Math.ceil(columns / 8) * 32);
-    arena.storeI32(lane.scalars, 0);
+    arena.words.setInt32(lane.scalars, 0, true);
     for (let k = 0; k < depth; k += rows) {
       const m = Math.min(rows, depth - k);
       const view = arena.view("i8", units, m * depth).fill(0);

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, it } from "vitest";
+import { chooseProfileParams } from "../../src/calibration/index.ts";
 import {
   conformance,
   decode,
@@ -9,13 +10,7 @@ import {
   type Vector,
   vectorsOf,
 } from "../../src/conformance.ts";
-import {
-  chooseProfileParams,
-  type Profile,
-  quantize,
-  requantize,
-  tensor,
-} from "../../src/index.ts";
+import { type Profile, quantize, requantize, tensor } from "../../src/index.ts";
 import { fixedPoint } from "../../src/profile.ts";
 import * as oracle from "../reference/profile.ts";
 import { AWKWARD, channelOf, expectSame, guarded, integers, LENGTHS, noise } from "./samples.ts";

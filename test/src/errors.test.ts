@@ -23,7 +23,7 @@ const SOURCE = fileURLToPath(new URL("../../src/", import.meta.url));
 const thrown = new Set<string>();
 
 function remember(error: Error): void {
-  for (const [, place] of (error.stack ?? "").matchAll(/src\/([\w/]+\.ts:\d+:\d+)/g)) {
+  for (const [, place] of (error.stack ?? "").matchAll(/src\/([\w/-]+\.ts:\d+:\d+)/g)) {
     thrown.add(place);
   }
 }
@@ -81,7 +81,7 @@ describe("an error", () => {
 const LISTED = [
   "activation check clamp dequantize dynamic frame gemm half lane layout linear memory",
   "params profile quantize reduce requantize select tensor",
-  "calibration/error formats/bits int4/layer int4/matrix int4/moments int4/table",
+  "calibration/error calibration/profile-params formats/bits int4/layer int4/matrix int4/moments int4/table",
 ].flatMap((names) => names.split(" ").map((name) => `${name}.ts`));
 
 /** Calls that cannot fail: their arguments are the library's own. */

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { createMoments } from "../../src/calibration/index.ts";
 import {
   bitsPerWeight,
   createInt4Table,
   createLinear,
-  createMoments,
   dequantizeInt4,
   gatherInt4,
   type Int4Linear,

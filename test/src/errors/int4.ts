@@ -1,9 +1,10 @@
 /** Four bits: matrices, layers, tables, moments of inputs. */
+
+import { createMoments } from "../../../src/calibration/index.ts";
 import {
   createBytelaneSync,
   createInt4Table,
   createLinear,
-  createMoments,
   dequantizeInt4,
   gatherInt4,
   type Int4Matrix,

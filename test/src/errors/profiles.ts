@@ -1,7 +1,11 @@
 /** The rules of other systems by name, and reports of errors. */
 
-import { errorBetween, quantizationError } from "../../../src/calibration/index.ts";
-import { chooseProfileParams, quantize, requantize } from "../../../src/index.ts";
+import {
+  chooseProfileParams,
+  errorBetween,
+  quantizationError,
+} from "../../../src/calibration/index.ts";
+import { quantize, requantize } from "../../../src/index.ts";
 import type { Case } from "./case.ts";
 
 /** What a caller without types may write. */
@@ -57,7 +61,7 @@ export const profiles: Case[] = [
   ],
   [
     "RangeError",
-    '"params.low and high" expected the limits of the type, since this profile wraps, got [-127, 127]',
+    '"params.low and high" expected the limits of the type for a profile that wraps, got [-127, 127]',
     by("sentence-transformers", { start: 0, low: -127 }),
   ],
   [
@@ -67,7 +71,7 @@ export const profiles: Case[] = [
   ],
   [
     "RangeError",
-    '"params.scale" expected a scale whose reciprocal is a finite 32-bit float, got 7.346839692639297e-40',
+    '"params.scale" expected a scale with a finite reciprocal, got 7.346839692639297e-40',
     by("pytorch", { scale: 2 ** -130 }),
   ],
 
