@@ -3,7 +3,7 @@
  *
  *   npm start                              8 bits against float32, over all documents
  *   npm start -- --bits 4                  4 bits too; --bits 8 is the default
- *   npm start -- --plan FILE               bits a weight from a plan: { "bits": { name: 8 or 4 } }
+ *   npm start -- --plan FILE               bits by a plan that plan.mjs has written
  *   npm start -- "how do I add a column"   answers with the best documents
  */
 import { createHash } from "node:crypto";
@@ -15,10 +15,12 @@ import { createTextEncoder, digestOfIds, loadCorpus } from "./corpus.mjs";
 import { countMultiplyAdds } from "./count.mjs";
 import { createEncoder } from "./encoder.mjs";
 import { createFloatOps, measureFloatGemm } from "./float.mjs";
+import { readPlan } from "./plans.mjs";
 import { createProgress } from "./progress.mjs";
 import { createQuantizedOps } from "./quantized.mjs";
 import { createReference, loadReferenceEmbeddings } from "./reference.mjs";
 import { cosine, overlapAt, rowOf, topRows } from "./similarity.mjs";
+import { bitsByPlan, listTensors } from "./tensors.mjs";
 import { loadTokenizer } from "./tokenizer.mjs";
 import { loadWeights } from "./weights.mjs";
 
@@ -37,7 +39,7 @@ function createQuantizedEncoder(lane, weights, corpus, { bitsOf, hasFour }) {
 }
 
 /** What is to be compared: 8 bits always, and what the arguments ask for. */
-function choosePlans({ bits = [], plan }) {
+function choosePlans(weights, { bits = [], plan }) {
   const plans = [{ name: "Bytelane int8", bitsOf: () => 8, hasFour: false }];
   for (const asked of bits) {
     if (asked !== "4" && asked !== "8") {
@@ -46,13 +48,12 @@ function choosePlans({ bits = [], plan }) {
   }
   if (bits.includes("4")) plans.push({ name: "Bytelane int4", bitsOf: () => 4, hasFour: true });
   if (plan !== undefined) {
-    const chosen = JSON.parse(readFileSync(plan, "utf8")).bits;
-    const bitsOf = ({ name }) => {
-      const found = chosen?.[name];
-      if (found === 4 || found === 8) return found;
-      throw new RangeError(`"--plan" expected 4 or 8 bits for ${name}, got ${found}`);
-    };
-    plans.push({ name: "Bytelane by plan", bitsOf, hasFour: true });
+    const tensors = listTensors(weights);
+    const chosen = readPlan(
+      plan,
+      tensors.map(({ name }) => name),
+    );
+    plans.push({ name: "Bytelane by plan", bitsOf: bitsByPlan(tensors, chosen), hasFour: true });
   }
   return plans;
 }
@@ -158,7 +159,7 @@ async function compare(options) {
   const { dimensions } = stored;
 
   const lane = await createBytelane();
-  const quantized = choosePlans(options).map((plan) => {
+  const quantized = choosePlans(weights, options).map((plan) => {
     const { ops, encoder } = createQuantizedEncoder(lane, weights, corpus, plan);
     const label = plan.name.replace("Bytelane ", "");
     const documents = embedAll(encoder, corpus.documents, `${label} documents`);
@@ -269,8 +270,9 @@ async function answer(question, options) {
   const lane = await createBytelane();
   const tokenizer = loadTokenizer();
   const corpus = loadCorpus(tokenizer);
-  const [plan] = choosePlans({});
-  const { encoder } = createQuantizedEncoder(lane, loadWeights(), corpus, plan);
+  const weights = loadWeights();
+  const [plan] = choosePlans(weights, {});
+  const { encoder } = createQuantizedEncoder(lane, weights, corpus, plan);
   const vectors = loadDocuments(encoder, corpus);
   const shape = [corpus.documents.length, encoder.dimensions];
   const index = createIndex(lane, { vectors, shape, metric: "cosine" });
