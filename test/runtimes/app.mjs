@@ -7,6 +7,9 @@ import { cache, project, resolveExport, unpack } from "./pack.mjs";
 
 const here = join(project, "test", "runtimes");
 
+/** The entries whose names the suite takes as one. */
+const library = [".", "./calibration", "./formats", "./pool", "./conformance"];
+
 /** Copies everything into the app folder. Returns its path and the package's folder in it. */
 export function prepareApp(tarball) {
   const folder = join(cache, "runtimes", "app");
@@ -24,24 +27,27 @@ export function prepareApp(tarball) {
   const target = (subpath, ...conditions) =>
     `./${posix.join("node_modules/bytelane", resolveExport(home, subpath, ["import", ...conditions]))}`;
   const wasm = posix.dirname(target("./wasm/*"));
-  const entries = {
-    entry: target(".", "browser"),
-    "load-entry": target("./load"),
-    "threads-entry": target("./threads"),
-    "worker-entry": target("./worker"),
-  };
-  for (const [name, path] of Object.entries(entries)) {
-    writeFileSync(join(folder, `${name}.mjs`), `export * from "${path}";\n`);
+  const write = (name, ...modules) =>
+    writeFileSync(
+      join(folder, `${name}.mjs`),
+      modules.map((module) => `export * from "${module}";\n`).join(""),
+    );
+  // every name of the library at once, for whoever looks packages up and for a page, which does not
+  write("library", ...library.map((subpath) => posix.join("bytelane", subpath)));
+  write("entry", ...library.map((subpath) => target(subpath, "browser")));
+  for (const name of ["load", "source", "threads", "worker"]) {
+    write(`${name}-entry`, target(`./${name}`));
   }
   return {
     folder,
     home,
     /** What a worker imports, by name. */
-    edgeEntries: {
-      bytelane: target(".", "workerd", "worker"),
-      "bytelane/load": target("./load", "workerd", "worker"),
-      "bytelane/source": target("./source", "workerd", "worker"),
-    },
+    edgeEntries: Object.fromEntries(
+      [...library, "./load", "./source"].map((subpath) => [
+        posix.join("bytelane", subpath),
+        target(subpath, "workerd", "worker"),
+      ]),
+    ),
     wasm: `./${wasm}`,
     writeOptions(options) {
       const text = JSON.stringify({ ...options, wasm: `./${wasm}` });

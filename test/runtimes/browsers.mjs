@@ -1,4 +1,4 @@
-// Chromium and Firefox through Puppeteer, WebKitGTK through plain WebDriver. Each opener gives
+// Chromium through Puppeteer, WebKitGTK through plain WebDriver, Firefox in a file of its own. Each opener gives
 // { version, open(url), evaluate(expression), close() }.
 
 import { createRequire } from "node:module";
@@ -11,17 +11,19 @@ import { endGroup, startProcess } from "./process.mjs";
 import { serve, variants } from "./server.mjs";
 
 const starting = 60_000;
-const answering = 120_000;
+const answering = 300_000;
 const showing = 10_000;
 
-async function openPuppeteer(folder, settings) {
+export async function openChromium(folder) {
   const require = createRequire(`${folder}/package.json`);
   const { default: puppeteer } = await import(pathToFileURL(require.resolve("puppeteer-core")));
   const browser = await puppeteer.launch({
     headless: true,
     timeout: starting,
     protocolTimeout: answering,
-    ...settings,
+    browser: "chrome",
+    executablePath: findProgram("chromium"),
+    args: process.getuid?.() === 0 ? ["--no-sandbox"] : [],
   });
   try {
     const page = await browser.newPage();
@@ -36,16 +38,6 @@ async function openPuppeteer(folder, settings) {
     throw error;
   }
 }
-
-export const openChromium = (folder) =>
-  openPuppeteer(folder, {
-    browser: "chrome",
-    executablePath: findProgram("chromium"),
-    args: process.getuid?.() === 0 ? ["--no-sandbox"] : [],
-  });
-
-export const openFirefox = (folder) =>
-  openPuppeteer(folder, { browser: "firefox", executablePath: findProgram("firefox-esr") });
 
 function freePort() {
   return new Promise((done, fail) => {

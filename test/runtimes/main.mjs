@@ -82,6 +82,16 @@ function rowsOf(runtime, answer) {
       if (failures.length > 0) Object.assign(row, { state: "fail", detail: failures.join("\n") });
       rows.push(row);
     }
+    for (const tier of runtime.tiers) {
+      const pools = result.pools.filter((pool) => pool.tier === tier);
+      const row = { ...base, tier, where: `${where}, pool`, pools, state: "pass" };
+      const failures = pools.filter(({ failure }) => failure !== undefined);
+      if (pools.length === 0 || failures.length > 0) {
+        const words = failures.map(({ name, failure }) => `${name}: ${failure}`);
+        Object.assign(row, { state: "fail", detail: words.join("\n") || "no pool was tried" });
+      }
+      rows.push(row);
+    }
     for (const detail of result.failures) {
       rows.push({ ...base, tier: "–", where, state: "fail", detail });
     }
@@ -119,7 +129,7 @@ function print(rows) {
     row.version,
     row.tier,
     row.where,
-    row.starts?.map(({ start }) => start).join(" ") ?? "",
+    (row.starts?.map(({ start }) => start) ?? row.pools?.map(({ name }) => name) ?? []).join(", "),
     { pass: "pass", fail: "FAIL", missing: "MISSING", none: "not offered" }[row.state],
     row.starts?.[0]?.digest ?? "",
     row.starts?.[0]?.createMs?.toFixed(1) ?? "",

@@ -52,36 +52,37 @@ async function compare(bytelane, lane) {
   if (lane.bytesUsed !== 0) throw new Error(`${lane.bytesUsed} bytes are still in use`);
 }
 
+async function expectRefusal(bytelane, lane) {
+  const side = { data: new Int8Array(64) };
+  const call = bytelane.matmulPooled(lane, side, side, { m: 8, n: 8, depth: 8 });
+  const words = await call.then(
+    () => "an answer",
+    (error) => error.message,
+  );
+  if (!words.startsWith('"options.pool" expected ')) {
+    throw new Error(`expected words on options.pool, got ${words}`);
+  }
+}
+
 /**
- * `pools` makes an instance for each name. `refused` are the names of those whose workers this place forbids: their
- * calls must say so. Resolves with what was wrong, in words.
+ * Each of `pools` is { tier, name, open, refused }: `open` makes an instance; where this place forbids its workers,
+ * calls must say so. Resolves with { tier, name, failure } for each.
  */
-export async function checkPools(bytelane, pools, refused = []) {
-  const failures = [];
-  for (const [name, open] of Object.entries(pools)) {
+export async function checkPools(bytelane, pools) {
+  const rows = [];
+  for (const { tier, name, open, refused } of pools) {
+    const row = { tier, name };
+    rows.push(row);
     try {
       const lane = await open();
       try {
-        if (!refused.includes(name)) await compare(bytelane, lane);
-        else {
-          const call = bytelane.matmulPooled(
-            ...[lane, { data: new Int8Array(64) }, { data: new Int8Array(64) }],
-            { m: 8, n: 8, depth: 8 },
-          );
-          const words = await call.then(
-            () => "an answer",
-            (error) => error.message,
-          );
-          if (!words.startsWith('"options.pool" expected ')) {
-            throw new Error(`expected words on options.pool, got ${words}`);
-          }
-        }
+        await (refused ? expectRefusal : compare)(bytelane, lane);
       } finally {
         lane.dispose();
       }
     } catch (error) {
-      failures.push(`pool ${name}: ${error?.stack ?? error}`);
+      row.failure = `${error?.message}\n${error?.stack}`;
     }
   }
-  return failures;
+  return rows;
 }

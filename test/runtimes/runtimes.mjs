@@ -2,8 +2,9 @@
 // run, and how the suite runs on it. `tiers` is a promise: a runtime that stops offering one fails.
 
 import { join } from "node:path";
-import { openChromium, openFirefox, openWebKit, runBrowser } from "./browsers.mjs";
+import { openChromium, openWebKit, runBrowser } from "./browsers.mjs";
 import { denoEnv, runConsole, versionOf } from "./consoles.mjs";
+import { openFirefox } from "./firefox.mjs";
 import { runWorkerd } from "./workerd.mjs";
 
 const both = ["simd", "relaxed"];
@@ -83,10 +84,9 @@ const chromium = {
 const firefox = {
   name: "firefox",
   tiers: both,
-  npm: true,
   programs: ["firefox-esr"],
   packages: ["firefox-esr"],
-  run: (app, folder) => runBrowser(app, () => openFirefox(folder), { tiers: both }),
+  run: (app) => runBrowser(app, openFirefox, { tiers: both }),
 };
 
 const webkit = {

@@ -29,6 +29,11 @@ async function conform(bytelane, lane) {
     digests[name] = digest.hex();
     overall.text(`${name} ${digest.hex()}`);
   }
+  const { passed, rows } = bytelane.conformance(lane);
+  if (!passed) {
+    const wrong = rows.filter(({ differing, refusal }) => differing > 0 && refusal === undefined);
+    throw new Error(`expected the results of other systems, got others: ${JSON.stringify(wrong)}`);
+  }
   return { digest: overall.hex(), groups: digests, cases };
 }
 

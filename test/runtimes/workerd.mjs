@@ -73,10 +73,14 @@ async function test(app, command, name, text) {
 export async function runWorkerd(app, command, { tiers }) {
   app.writeOptions({ tiers });
   const cases = readdirSync(join(app.folder, "cases")).map((name) => `cases/${name}`);
-  const files = ["options.mjs", "suite.mjs", "digest.mjs", "pooled.mjs", ...cases].map((name) => [
-    name,
-    name,
-  ]);
+  const files = [
+    "library.mjs",
+    "options.mjs",
+    "suite.mjs",
+    "digest.mjs",
+    "pooled.mjs",
+    ...cases,
+  ].map((name) => [name, name]);
   const results = [];
   try {
     const text = capnp(app, "workerd.mjs", files);

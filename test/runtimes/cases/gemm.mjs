@@ -141,7 +141,10 @@ export function* gemm({ matmul, packMatrix }, lane, random) {
       scale: random.scales(batch * n),
     };
     const out = random.reals(batch * m * wide.out, -1, 1);
+    const before = out.slice();
     matmul(lane, lhs, rhs, { m, n, depth, batch, result: "f32", outStride: wide.out, out });
+    const gap = out.findIndex((value, i) => i % wide.out >= n && value !== before[i]);
+    if (gap >= 0) throw new Error(`out[${gap}] expected ${before[gap]} as before, got ${out[gap]}`);
     yield [`batch of 3, strides, transposed ${transposed}`, out];
   }
 }

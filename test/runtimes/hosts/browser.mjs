@@ -32,28 +32,29 @@ function evalBlocked() {
   }
 }
 
-/** Pools of both kinds; the policy of these pages takes workers from files alone. */
-async function poolFailures(strict) {
+/** Pools of both kinds; a strict policy takes workers from files alone. */
+function pools(strict) {
   const worker = () =>
     new Worker(new URL("./pool-worker.mjs", import.meta.url), { type: "module" });
-  const pools = {};
-  const refused = [];
-  for (const tier of options.tiers) {
-    for (const [kind, open] of Object.entries({ messages: loaded, ...(shares && { shared }) })) {
-      const fromText = `${kind}, ${tier}, from text`;
-      pools[fromText] = () => open(tier, { pool: { size: 2, least: 0 } });
-      if (strict) refused.push(fromText);
-      pools[`${kind}, ${tier}, from a file`] = () =>
-        open(tier, { pool: { size: 2, least: 0, worker } });
-    }
-  }
-  return checkPools(bytelane, pools, refused);
+  const kinds = { messages: loaded, ...(shares && { memory: shared }) };
+  return options.tiers.flatMap((tier) =>
+    Object.entries(kinds).flatMap(([name, open]) => [
+      {
+        ...{ tier, name: strict ? `${name} refused` : name, refused: strict },
+        open: () => open(tier, { pool: { size: 2, least: 0 } }),
+      },
+      {
+        ...{ tier, name: `${name} (file)` },
+        open: () => open(tier, { pool: { size: 2, least: 0, worker } }),
+      },
+    ]),
+  );
 }
 
 export async function conform(place) {
   const result = await run(bytelane, { ...options, starts });
   const strict = evalBlocked();
-  result.failures.push(...(await poolFailures(strict)));
+  result.pools = await checkPools(bytelane, pools(strict));
   if (!isolated) {
     const words = await shared("simd").then(
       () => "an instance",

@@ -1,8 +1,8 @@
 // Node, Deno and Bun: the same file in all three. The first argument is the options as JSON.
 
-import * as bytelane from "bytelane";
 import * as load from "bytelane/load";
 import * as threads from "bytelane/threads";
+import * as bytelane from "./library.mjs";
 import { checkPools } from "./pooled.mjs";
 import { run } from "./suite.mjs";
 
@@ -24,12 +24,10 @@ if (options.source) {
 }
 
 const result = await run(bytelane, { ...options, starts });
-for (const tier of options.tiers) {
-  const pool = { size: 2, least: 0 };
-  const pools = {
-    [`of messages, ${tier}`]: () => loaded(tier, { pool }),
-    [`over one memory, ${tier}`]: () => shared(tier, { pool }),
-  };
-  result.failures.push(...(await checkPools(bytelane, pools)));
-}
+const pool = { size: 2, least: 0 };
+const pools = options.tiers.flatMap((tier) => [
+  { tier, name: "messages", open: () => loaded(tier, { pool }) },
+  { tier, name: "memory", open: () => shared(tier, { pool }) },
+]);
+result.pools = await checkPools(bytelane, pools);
 process.stdout.write(`${JSON.stringify(result)}\n`);

@@ -1,10 +1,10 @@
 // workerd never compiles bytes: the modules come ready, through imports.
 
-import * as bytelane from "bytelane";
 import * as load from "bytelane/load";
 import * as source from "bytelane/source";
 import relaxed from "bytelane/wasm/bytelane.relaxed.wasm";
 import simd from "bytelane/wasm/bytelane.simd.wasm";
+import * as bytelane from "./library.mjs";
 import options from "./options.mjs";
 import { checkPools } from "./pooled.mjs";
 import { run } from "./suite.mjs";
@@ -25,10 +25,11 @@ const now = async () => {
 export default {
   async test() {
     const result = await run(bytelane, { ...options, starts, now });
-    const pools = {
-      "without workers": () => bytelane.createBytelane({ pool: { size: 1, least: 0 } }),
-    };
-    result.failures.push(...(await checkPools(bytelane, pools, ["without workers"])));
+    const pools = options.tiers.map((tier) => ({
+      ...{ tier, name: "none", refused: true },
+      open: () => bytelane.createBytelane({ tier, pool: { size: 1, least: 0 } }),
+    }));
+    result.pools = await checkPools(bytelane, pools);
     console.log(JSON.stringify(result));
   },
 };
