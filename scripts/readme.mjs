@@ -3,6 +3,7 @@
  *
  *   npm start -- --json build/search.json
  *   npm run example:digits -- --json build/digits.json
+ *   npm run example:plan -- --json build/plan.json
  *   node scripts/readme.mjs
  */
 import { readFileSync, writeFileSync } from "node:fs";
@@ -13,6 +14,7 @@ const { values } = parseArgs({
   options: {
     search: { type: "string", default: "build/search.json" },
     digits: { type: "string", default: "build/digits.json" },
+    plan: { type: "string", default: "build/plan.json" },
     json: { type: "string" },
   },
 });
@@ -59,6 +61,29 @@ function digitsTable({ runtime, build, float, int8, int4 }) {
   ];
 }
 
+/** The plan against the best and the median of the others that were judged, and the uniform plans. */
+function planTable({ runtime, budget, documents, parameters, counts, judged }) {
+  const of = (kind) => judged.filter(({ kinds }) => kinds.includes(kind));
+  const [chosen] = of("chosen");
+  const lot = of("lot").filter((each) => each !== chosen);
+  const row = (label, { bytes, meanCosine, worstCosine }) => {
+    const bits = ((8 * bytes) / parameters).toFixed(2);
+    return `| ${[label, bits, meanCosine.toFixed(5), worstCosine.toFixed(4)].join(" | ")} |`;
+  };
+  const uniform = of("uniform").filter((each) => each !== chosen);
+  return [
+    "| | bits a weight | mean cosine | worst |",
+    "|---|--:|--:|--:|",
+    row(`planned for ${budget.toFixed(1)} bits`, chosen),
+    ...(lot.length > 0 ? [row("best other plan within the budget", lot[0])] : []),
+    ...(lot.length > 2 ? [row("median of the others", lot[lot.length >> 1])] : []),
+    ...of("weights").map((each) => row("planned by the weights' errors alone", each)),
+    ...uniform.map((each) => row(each.name, each)),
+    "",
+    `${documents} documents that nothing was measured on, ${runtime}; ${lot.length} other plans of the ${counts.within} within the budget were judged.`,
+  ];
+}
+
 function fill(text, name, lines) {
   const pattern = new RegExp(`<!-- ${name} -->[^]*?<!-- /${name} -->`);
   if (!pattern.test(text))
@@ -66,9 +91,14 @@ function fill(text, name, lines) {
   return text.replace(pattern, `<!-- ${name} -->\n${lines.join("\n")}\n<!-- /${name} -->`);
 }
 
-const figures = { search: read(values.search), digits: read(values.digits) };
+const figures = {
+  search: read(values.search),
+  digits: read(values.digits),
+  plan: read(values.plan),
+};
 let text = readFileSync(README, "utf8");
 text = fill(text, "search", searchTable(figures.search));
 text = fill(text, "digits", digitsTable(figures.digits));
+text = fill(text, "plan", planTable(figures.plan));
 writeFileSync(README, text);
 if (values.json) writeFileSync(values.json, `${JSON.stringify(figures, null, 2)}\n`);
