@@ -36,6 +36,7 @@ const INPUTS = [
 const WRITTEN = ["src/binaries.ts", "src/pool/worker-text.ts", "node_modules"];
 
 function copyInputs(folder) {
+  mkdirSync(folder, { recursive: true });
   const isWritten = (file) => WRITTEN.some((name) => file.endsWith(path.join(path.sep, name)));
   for (const name of INPUTS) {
     const filter = (file) => !isWritten(file);
@@ -56,8 +57,6 @@ function filesOf(folder) {
 
 /** What the build script makes in a folder that has the inputs and nothing else. */
 async function buildIn(folder) {
-  mkdirSync(folder, { recursive: true });
-  copyInputs(folder);
   process.stderr.write(`building in ${folder}\n`);
   const script = path.join(folder, "scripts", "build.mjs");
   await promisify(execFile)(process.execPath, [script], { cwd: folder, maxBuffer: 2 ** 26 });
@@ -76,8 +75,11 @@ const home = mkdtempSync(path.join(tmpdir(), "bytelane-builds-"));
 let first;
 let second;
 try {
-  first = await buildIn(path.join(home, "one"));
-  second = await buildIn(path.join(home, "another", "folder"));
+  const folders = [path.join(home, "one"), path.join(home, "another", "folder")];
+  // both before either is built: somebody may be at work on the sources
+  for (const folder of folders) copyInputs(folder);
+  first = await buildIn(folders[0]);
+  second = await buildIn(folders[1]);
 } finally {
   rmSync(home, { recursive: true, force: true });
 }

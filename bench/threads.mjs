@@ -1,0 +1,257 @@
+/**
+ * Pooled operations against the same ones on one thread: workers on one shared memory, and workers that each hold a part
+ * of the weights. All take turns in one run, and a ratio is one of neighbours in time.
+ */
+import { spawnSync } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { alignTable, countDifferences, progressOf, timeCalls } from "./harness.mjs";
+import { allowRelaxedSimd, machine, runtime } from "./machine.mjs";
+import { nodeOf } from "./runtimes.mjs";
+
+const HELP = `Pooled operations against the same ones on one thread. Fails below the targets.
+
+  --pool N      workers; default 2, which is what the targets are for
+  --filter TEXT only shapes that contain TEXT, such as "512³"
+  --quick       few and short samples: rough figures in seconds
+  --node 24     under this version of Node, installed from npm into .cache/ on first use
+  --json FILE   also writes the figures as one JSON object`;
+
+/**
+ * What a ratio must reach with two workers on two idle cores: `shared` in one memory. Below the thresholds of the pool
+ * both kinds stay on the calling thread and must cost next to nothing; above it, one that loses would be set wrong.
+ */
+const INLINE = 0.95;
+const SHAPES = [
+  { name: "64³", m: 64, n: 64, depth: 64, targets: { shared: INLINE, plain: INLINE } },
+  { name: "128³", m: 128, n: 128, depth: 128, targets: { shared: INLINE, plain: INLINE } },
+  { name: "256³", m: 256, n: 256, depth: 256, targets: { shared: INLINE, plain: INLINE } },
+  { name: "512³", m: 512, n: 512, depth: 512, targets: { shared: 1.7, plain: INLINE } },
+  { name: "1024³", m: 1024, n: 1024, depth: 1024, targets: { shared: 1.8, plain: INLINE } },
+  { name: "layer 128 × 384 × 1536", m: 128, n: 384, depth: 1536, isLayer: true, targets: {} },
+];
+
+const EFFORT = {
+  full: { rounds: 25, sampleMs: 30, warmMs: 300 },
+  quick: { rounds: 7, sampleMs: 10, warmMs: 60 },
+};
+
+async function openApi() {
+  const parts = ["bytelane", "bytelane/pool"].map((name) => import(name));
+  const [plain, pool] = await Promise.all(parts).catch((cause) => {
+    throw new Error('"dist" expected a build, got none: npm run build', { cause });
+  });
+  return { ...plain, ...pool, threads: await import("bytelane/threads") };
+}
+
+/** The instances that take turns: the first is what the others are compared with. */
+async function openLanes(api, size) {
+  const one = await api.createBytelane();
+  const build = one.tier === "simd" ? "simd" : "relaxed";
+  const address = new URL(import.meta.resolve(`bytelane/wasm/bytelane.${build}.threads.wasm`));
+  const shared = await api.threads.createBytelane({ [build]: address, tier: one.tier, pool: size });
+  const plain = await api.createBytelane({ tier: one.tier, pool: size });
+  return { one, shared, plain };
+}
+
+function randomOf(seed) {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state;
+  };
+}
+
+function dataOf({ m, n, depth, isLayer }) {
+  const random = randomOf(m + n + depth);
+  const weights = Int8Array.from({ length: depth * n }, () => random() >>> 24);
+  if (!isLayer)
+    return { weights, lhs: Uint8Array.from({ length: m * depth }, () => random() >>> 24) };
+  return { weights, lhs: Float32Array.from({ length: m * depth }, () => random() / 2 ** 31 - 1) };
+}
+
+/** A call with all its data in the memory of the instance, and the values that it gives. */
+function prepare(api, lane, { m, n, depth, isLayer }, { weights, lhs }, isPooled) {
+  const kept = [];
+  const keep = (owner) => {
+    kept.push(owner);
+    return owner;
+  };
+  const x = keep(api.tensor(lane, isLayer ? "f32" : "u8", [m, depth], lhs));
+  const out = keep(api.tensor(lane, isLayer ? "f32" : "i32", [m, n]));
+  const end = () => {
+    for (const owner of kept) owner.dispose();
+  };
+  const output = () => out.data.slice();
+  if (isLayer) {
+    const layer = keep(api.createLinear(lane, { weights, shape: [depth, n], weightScale: 1 / 64 }));
+    const linear = isPooled ? api.linearPooled : api.linear;
+    return { run: () => linear(lane, layer, x, { out }), output, end };
+  }
+  const rhs = { data: keep(api.packMatrix(lane, weights, { shape: [depth, n] })) };
+  const matmul = isPooled ? api.matmulPooled : api.matmul;
+  const left = { data: x, zeroPoint: 128 };
+  return { run: () => matmul(lane, left, rhs, { m, n, depth, out }), output, end };
+}
+
+const quantile = (values, q) =>
+  [...values].sort((a, b) => a - b)[Math.round(q * (values.length - 1))];
+
+/** Milliseconds a call of each contender, a sample of each in every round. */
+async function sampleAll(contenders, { rounds, sampleMs, warmMs }) {
+  const timers = [];
+  for (const { run, isPooled } of contenders) {
+    let each = await timeCalls(run, isPooled, 1);
+    for (const end = performance.now() + warmMs; performance.now() < end; ) {
+      each = Math.min(each, await timeCalls(run, isPooled, Math.max(1, Math.floor(5 / each))));
+    }
+    timers.push({ run, isPooled, calls: Math.max(1, Math.round(sampleMs / each)), samples: [] });
+  }
+  for (let round = 0; round < rounds; round++) {
+    for (let i = 0; i < timers.length; i++) {
+      const { run, isPooled, calls, samples } = timers[(i + round) % timers.length];
+      samples.push(await timeCalls(run, isPooled, calls));
+    }
+  }
+  return timers.map(({ samples }) => samples);
+}
+
+async function measure(api, lanes, shape, effort) {
+  const data = dataOf(shape);
+  const contenders = Object.entries(lanes).map(([name, lane]) => {
+    const isPooled = lane !== lanes.one;
+    return { name, isPooled, ...prepare(api, lane, shape, data, isPooled) };
+  });
+  try {
+    const outputs = [];
+    for (const { run, output } of contenders) {
+      await run();
+      outputs.push(output());
+    }
+    const samples = await sampleAll(contenders, effort);
+    return contenders.slice(1).map(({ name }, i) => {
+      const ratios = samples[0].map((one, round) => one / samples[i + 1][round]);
+      const target = shape.targets[name] ?? null;
+      const ratio = quantile(ratios, 0.5);
+      return {
+        ...{ shape: shape.name, kind: name, ratio },
+        ...{ low: quantile(ratios, 0.25), high: quantile(ratios, 0.75), target },
+        isMet: target === null || ratio >= target,
+        oneMicroseconds: Math.min(...samples[0]) * 1000,
+        microseconds: Math.min(...samples[i + 1]) * 1000,
+        differs: countDifferences(outputs[i + 1], outputs[0]),
+      };
+    });
+  } finally {
+    for (const { end } of contenders) end();
+  }
+}
+
+/** Microseconds from a call to its result where there is nothing to multiply: to wake workers, and to hear of them. */
+async function measureTrip(api, lanes, size) {
+  const { tier } = lanes.one;
+  const build = tier === "simd" ? "simd" : "relaxed";
+  const address = new URL(import.meta.resolve(`bytelane/wasm/bytelane.${build}.threads.wasm`));
+  const pool = { size, least: 1 };
+  const shared = await api.threads.createBytelane({ [build]: address, tier, pool });
+  const plain = await api.createBytelane({ tier, pool });
+  const trips = {};
+  for (const [name, lane] of Object.entries({ shared, plain })) {
+    const shape = { m: 1, n: 8, depth: 8 };
+    const { run, end } = prepare(api, lane, shape, dataOf(shape), true);
+    const times = [];
+    for (let i = 0; i < 300; i++) times.push(await timeCalls(run, true, 1));
+    trips[name] = quantile(times.slice(100), 0.5) * 1000;
+    end();
+    lane.dispose();
+  }
+  return trips;
+}
+
+function print(rows, trips) {
+  const number = (value) => value.toFixed(2);
+  const micro = (value) => value.toFixed(value < 100 ? 1 : 0);
+  const head = [
+    "m × n × depth",
+    "workers",
+    "one thread µs",
+    "µs",
+    "ratio",
+    "quartiles",
+    "target",
+    "",
+  ];
+  const lines = rows.map((row) => [
+    row.shape,
+    row.kind === "shared" ? "on one memory" : "each its own",
+    micro(row.oneMicroseconds),
+    micro(row.microseconds),
+    number(row.ratio),
+    `${number(row.low)} – ${number(row.high)}`,
+    row.target === null ? "–" : number(row.target),
+    [row.differs ? `${row.differs} values differ` : "", row.isMet ? "" : "missed"]
+      .filter(Boolean)
+      .join(", "),
+  ]);
+  console.log(alignTable([head, ...lines], 2).join("\n"));
+  const { shared, plain } = trips;
+  console.log(
+    `\na call with nothing to multiply: ${micro(shared)} µs on one memory, ${micro(plain)} µs each its own`,
+  );
+}
+
+async function main() {
+  const { values } = parseArgs({
+    options: {
+      pool: { type: "string", default: "2" },
+      filter: { type: "string", default: "" },
+      quick: { type: "boolean", default: false },
+      node: { type: "string" },
+      json: { type: "string" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) return console.log(HELP);
+  const { pool, filter, quick, node, json } = values;
+  const size = Number(pool);
+  if (!Number.isInteger(size) || size < 1) {
+    throw new RangeError(`"--pool" expected an integer from 1 on, got ${pool}`);
+  }
+  const shapes = SHAPES.filter(({ name }) => name.includes(filter));
+  if (shapes.length === 0)
+    throw new RangeError(`"--filter" expected part of a shape, got ${filter}`);
+  if (node) {
+    const args = ["--pool", pool, "--filter", filter];
+    if (quick) args.push("--quick");
+    if (json) args.push("--json", json);
+    const script = fileURLToPath(import.meta.url);
+    const { status } = spawnSync(await nodeOf(node), [script, ...args], { stdio: "inherit" });
+    process.exitCode = status ?? 1;
+    return;
+  }
+  allowRelaxedSimd();
+  const { name, version } = runtime();
+  const api = await openApi();
+  const lanes = await openLanes(api, size);
+  console.log(`${name} ${version} on ${machine().cpu}, ${lanes.one.tier}, ${size} workers`);
+  const progress = progressOf(shapes.length);
+  const rows = [];
+  for (const shape of shapes) {
+    progress.step(shape.name);
+    rows.push(...(await measure(api, lanes, shape, quick ? EFFORT.quick : EFFORT.full)));
+  }
+  progress.clear();
+  const trips = await measureTrip(api, lanes, size);
+  print(rows, trips);
+  for (const lane of Object.values(lanes)) lane.dispose();
+  const run = { machine: machine(), runtime: runtime(), pool: size, tier: lanes.one.tier };
+  if (json)
+    await writeFile(json, `${JSON.stringify({ runs: [{ ...run, rows, trips }] }, null, 1)}\n`);
+  if (rows.some(({ differs, isMet }) => differs > 0 || !isMet)) process.exitCode = 1;
+}
+
+await main().catch((fault) => {
+  console.error(fault.message);
+  process.exitCode = 1;
+});
