@@ -7,39 +7,36 @@
 
 /**
  *   0  2^112    moves the exponent of f16 to that of f32
- *  16  2^-110
- *  32  65 536   the first value whose exponent is that of f16's Infinity
- *  48  the exponent of f32's Infinity
- *  64  clears the copies of the sign between bits 28 and 31
- *  80  the exponent of f32, doubled
- *  96  the exponent of the least normal f16, doubled
- * 112  15 in the exponent of f32
- * 128  the exponent of f16
- * 144  the mantissa of f16, with room for a carry
- * 160  NaN
+ *  16  65 536   the first value whose exponent is that of f16's Infinity
+ *  32  the exponent of f32's Infinity
+ *  48  clears the copies of the sign between bits 28 and 31
+ *  64  the exponent of the least normal f16
+ *  80  13 in the exponent of f32
+ *  96  the mantissa of f16, with its leading bit and room for a carry
+ * 112  126 in the exponent of f16
+ * 128  what makes Infinity NaN
  */
 const CONSTANTS = memory.data<u32>(
   [
-    0x77800000, 0x77800000, 0x77800000, 0x77800000, 0x08800000, 0x08800000, 0x08800000, 0x08800000,
-    0x47800000, 0x47800000, 0x47800000, 0x47800000, 0x7f800000, 0x7f800000, 0x7f800000, 0x7f800000,
-    0x8fffffff, 0x8fffffff, 0x8fffffff, 0x8fffffff, 0xff000000, 0xff000000, 0xff000000, 0xff000000,
-    0x71000000, 0x71000000, 0x71000000, 0x71000000, 0x07800000, 0x07800000, 0x07800000, 0x07800000,
-    0x00007c00, 0x00007c00, 0x00007c00, 0x00007c00, 0x00000fff, 0x00000fff, 0x00000fff, 0x00000fff,
-    0x00007e00, 0x00007e00, 0x00007e00, 0x00007e00,
+    0x77800000, 0x77800000, 0x77800000, 0x77800000, 0x47800000, 0x47800000, 0x47800000, 0x47800000,
+    0x7f800000, 0x7f800000, 0x7f800000, 0x7f800000, 0x8fffffff, 0x8fffffff, 0x8fffffff, 0x8fffffff,
+    0x38800000, 0x38800000, 0x38800000, 0x38800000, 0x06800000, 0x06800000, 0x06800000, 0x06800000,
+    0x00000fff, 0x00000fff, 0x00000fff, 0x00000fff, 0x0001f800, 0x0001f800, 0x0001f800, 0x0001f800,
+    0x00000200, 0x00000200, 0x00000200, 0x00000200,
   ],
   16,
 );
 
 /** Four finite f16, in lanes with their sign extended, as f32: exact, denormals too. */
 export function finite_f32x4(half_i32x4: v128): v128 {
-  const bits = v128.and(i32x4.shl(half_i32x4, 13), v128.load(CONSTANTS, 64));
+  const bits = v128.and(i32x4.shl(half_i32x4, 13), v128.load(CONSTANTS, 48));
   return f32x4.mul(bits, v128.load(CONSTANTS));
 }
 
 function widen(half_i32x4: v128): v128 {
   const x = finite_f32x4(half_i32x4);
-  const special = f32x4.ge(f32x4.abs(x), v128.load(CONSTANTS, 32));
-  return v128.or(x, v128.and(special, v128.load(CONSTANTS, 48)));
+  const special = f32x4.ge(f32x4.abs(x), v128.load(CONSTANTS, 16));
+  return v128.or(x, v128.and(special, v128.load(CONSTANTS, 32)));
 }
 
 /** One to three reals at an address, with zeros behind them. */
@@ -51,38 +48,68 @@ export function load3_f32x4(src: usize, n: i32): v128 {
 }
 
 /**
- * To f16. The addition rounds at the last bit of f16: `bias` has the exponent of x moved by 15, at least that of the
- * smallest normal f16, so that the sum keeps ten bits of the mantissa. The factors 2^112 and 2^-110 in turn overflow
- * where f16 does. After M. Dukhan's FP16 library, fp16_ieee_from_fp32_value (MIT).
+ * Four f32 as f16, in lanes with their sign extended. The addition rounds: to y = min(|x|, 65 536) with exponent e, at
+ * least that of the smallest normal f16, it adds 2^(e + 13), so that the sum's last bit is the last of f16:
+ *
+ *   sum       e + 13 │ 0 … 0 │ leading bit and ten bits, rounded
+ *   size      (sum's exponent − 126) · 2^10 + the rounded bits
+ *
+ * A denormal has no leading bit, which is one exponent less, and 65 536 is Infinity's. The same idea as in M. Dukhan's
+ * FP16 library, fp16_ieee_from_fp32_value (MIT).
  */
+function narrowed(
+  x: v128,
+  infinity: v128,
+  exponents: v128,
+  least: v128,
+  up: v128,
+  mantissa: v128,
+  excess: v128,
+  quiet: v128,
+): v128 {
+  const y = f32x4.pmin(infinity, f32x4.abs(x));
+  const exponent = i32x4.max_s(v128.and(y, exponents), least);
+  const sum = f32x4.add(y, i32x4.add(exponent, up));
+  const bits = i32x4.sub(v128.and(sum, mantissa), excess);
+  const size = i32x4.add(i32x4.shr_u(sum, 13), bits);
+  const number = v128.or(size, v128.and(f32x4.ne(x, x), quiet));
+  // the sign fills the upper half, so that saturation to i16 leaves every half as it is
+  return v128.or(number, i32x4.shl(i32x4.shr_s(x, 31), 15));
+}
+
 export function convert_f32_f16(src: usize, dst: usize, n: i32): void {
-  const up = v128.load(CONSTANTS);
-  const down = v128.load(CONSTANTS, 16);
-  const exponents = v128.load(CONSTANTS, 80);
-  const least = v128.load(CONSTANTS, 96);
-  const offset = v128.load(CONSTANTS, 112);
-  const halfExponents = v128.load(CONSTANTS, 128);
-  const mantissa = v128.load(CONSTANTS, 144);
-  const notNumber = v128.load(CONSTANTS, 160);
-  for (; n > 0; n -= 4, src += 16, dst += 8) {
-    const x = n >= 4 ? v128.load(src) : load3_f32x4(src, n);
-    const bias = i32x4.max_u(v128.and(i32x4.shl(x, 1), exponents), least);
-    const scaled = f32x4.mul(f32x4.mul(f32x4.abs(x), up), down);
-    const sum = f32x4.add(scaled, i32x4.add(i32x4.shr_u(bias, 1), offset));
-    const high = v128.and(i32x4.shr_u(sum, 13), halfExponents);
-    const number = i32x4.add(high, v128.and(sum, mantissa));
-    const size = v128.bitselect(notNumber, number, f32x4.ne(x, x));
-    // the sign fills the upper half, so that saturation to i16 leaves every half as it is
-    const half = v128.or(size, i32x4.shl(i32x4.shr_s(x, 31), 15));
-    const halves = i16x8.narrow_i32x4_s(half, half);
-    if (n >= 4) {
-      v128.store64_lane(dst, halves, 0);
-      continue;
-    }
-    v128.store16_lane(dst, halves, 0);
-    if (n > 1) v128.store16_lane(dst, halves, 1, 2);
-    if (n > 2) v128.store16_lane(dst, halves, 2, 4);
+  const infinity = v128.load(CONSTANTS, 16);
+  const exponents = v128.load(CONSTANTS, 32);
+  const least = v128.load(CONSTANTS, 64);
+  const up = v128.load(CONSTANTS, 80);
+  const mantissa = v128.load(CONSTANTS, 96);
+  const excess = v128.load(CONSTANTS, 112);
+  const quiet = v128.load(CONSTANTS, 128);
+  for (; n > 0; n -= 8, src += 32, dst += 16) {
+    const a = n >= 4 ? v128.load(src) : load3_f32x4(src, n);
+    let b = a;
+    if (n >= 8) b = v128.load(src, 16);
+    else if (n > 4) b = load3_f32x4(src + 16, n - 4);
+    const halves = i16x8.narrow_i32x4_s(
+      narrowed(a, infinity, exponents, least, up, mantissa, excess, quiet),
+      narrowed(b, infinity, exponents, least, up, mantissa, excess, quiet),
+    );
+    if (n >= 8) v128.store(dst, halves);
+    else storeHalves(dst, halves, n);
   }
+}
+
+/** The first one to seven of eight halves. */
+function storeHalves(dst: usize, halves: v128, n: i32): void {
+  if (n >= 4) {
+    v128.store64_lane(dst, halves, 0);
+    dst += 8;
+    halves = i64x2.shuffle(halves, halves, 1, 1);
+  }
+  const left = n & 3;
+  if (left > 0) v128.store16_lane(dst, halves, 0);
+  if (left > 1) v128.store16_lane(dst, halves, 1, 2);
+  if (left > 2) v128.store16_lane(dst, halves, 2, 4);
 }
 
 export function convert_f16_f32(src: usize, dst: usize, n: i32): void {

@@ -15,11 +15,13 @@ export const RELAXED: bool = ASC_FEATURE_RELAXED_SIMD;
  *  16  2^21 in f32: larger than any integer that can survive saturation to 8 bits
  *  32  1 in i16: sums pairs through dot_i16x8_s
  *  48  0x80 in i8: turns u8 into i8 with the zero point moved by 128
+ *  64  the bit of a NaN that no rounded number has
  */
 const CONSTANTS = memory.data<u32>(
   [
     0x4b400000, 0x4b400000, 0x4b400000, 0x4b400000, 0x4a000000, 0x4a000000, 0x4a000000, 0x4a000000,
     0x00010001, 0x00010001, 0x00010001, 0x00010001, 0x80808080, 0x80808080, 0x80808080, 0x80808080,
+    0x10000000, 0x10000000, 0x10000000, 0x10000000,
   ],
   16,
 );
@@ -38,6 +40,9 @@ export function ones_i16x8(): v128 {
 }
 export function flip_i8x16(): v128 {
   return v128.load(CONSTANTS, 48);
+}
+export function nan_i32x4(): v128 {
+  return v128.load(CONSTANTS, 64);
 }
 /** The least and the greatest value of an 8-bit type. */
 export function lowest<T>(): i32 {
@@ -64,6 +69,22 @@ export function round_f32x4(x: v128, limit: v128, magic: v128): v128 {
   x = f32x4.pmax(f32x4.neg(limit), x);
   x = f32x4.pmin(limit, x);
   return f32x4.add(x, magic);
+}
+
+/**
+ * `round_f32x4` within given bounds, where a NaN stays one: two instructions less. With bounds that are integers,
+ * rounding after the clamp is rounding before it.
+ */
+export function bound_f32x4(x: v128, low: v128, high: v128, magic: v128): v128 {
+  return f32x4.add(f32x4.pmin(f32x4.pmax(x, low), high), magic);
+}
+
+/**
+ * Whether one of four results of `bound_f32x4` is NaN. Numbers are 0x4b400000 + an integer of at most 2^21, and the
+ * exponent of a NaN is all ones.
+ */
+export function anyNaN(a: v128, b: v128, c: v128, d: v128, nan: v128): bool {
+  return v128.any_true(v128.and(nan, v128.or(v128.or(a, b), v128.or(c, d))));
 }
 
 /** Clamps an integer. */

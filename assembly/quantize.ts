@@ -5,13 +5,15 @@
  * Per tensor is one channel; per row is inner = the row's length; the last axis is inner = 1.
  */
 import {
+  anyNaN,
+  bound_f32x4,
   clamp8,
   limit_f32x4,
   MAGIC_BITS,
   magic_f32x4,
+  nan_i32x4,
   narrow,
   round,
-  round_f32x4,
   saturate,
 } from "./lanes";
 
@@ -22,7 +24,8 @@ function quantizeOne(src: usize, dst: usize, scale: f32, zero: i32, low: i32, hi
 
 /**
  * One contiguous run that shares its scale and zero point. In the vector block u8 is i8 with zero point and bounds
- * moved by 128 and bit 7 flipped at the end: one copy of the code for both.
+ * moved by 128 and bit 7 flipped at the end: one copy of the code for both. Sixteen values among which is a NaN are left
+ * to the definition.
  */
 export function quantizeRun(
   src: usize,
@@ -34,42 +37,34 @@ export function quantizeRun(
   high: i32,
   unsigned: bool,
 ): void {
-  const moved = unsigned ? 128 : 0;
   const scales = f32x4.splat(scale);
-  const offset_i32x4 = i32x4.splat(zero - moved - MAGIC_BITS);
-  const limit = limit_f32x4();
+  const lows = f32x4.splat(<f32>(low - zero));
+  const highs = f32x4.splat(<f32>(high - zero));
+  const offset = i32x4.splat(zero - (unsigned ? 128 : 0) - MAGIC_BITS);
+  const flip = i8x16.splat(unsigned ? -128 : 0);
   const magic = magic_f32x4();
-  const low_i8x16 = i8x16.splat(<i8>(low - moved));
-  const high_i8x16 = i8x16.splat(<i8>(high - moved));
-  const flip = i8x16.splat(<i8>moved);
+  const nan = nan_i32x4();
   const end = dst + n;
-  for (const stop = dst + (n & ~15); dst < stop; dst += 16, src += 64) {
-    const a = round_f32x4(f32x4.div(v128.load(src), scales), limit, magic);
-    const b = round_f32x4(f32x4.div(v128.load(src, 16), scales), limit, magic);
-    const c = round_f32x4(f32x4.div(v128.load(src, 32), scales), limit, magic);
-    const d = round_f32x4(f32x4.div(v128.load(src, 48), scales), limit, magic);
-    const q = narrow<i8>(
-      i32x4.add(a, offset_i32x4),
-      i32x4.add(b, offset_i32x4),
-      i32x4.add(c, offset_i32x4),
-      i32x4.add(d, offset_i32x4),
-    );
-    v128.store(dst, v128.xor(clamp8<i8>(q, low_i8x16, high_i8x16), flip));
+  const stop = dst + (n & ~15);
+  while (dst < end) {
+    for (; dst < stop; dst += 16, src += 64) {
+      const a = bound_f32x4(f32x4.div(v128.load(src), scales), lows, highs, magic);
+      const b = bound_f32x4(f32x4.div(v128.load(src, 16), scales), lows, highs, magic);
+      const c = bound_f32x4(f32x4.div(v128.load(src, 32), scales), lows, highs, magic);
+      const d = bound_f32x4(f32x4.div(v128.load(src, 48), scales), lows, highs, magic);
+      if (anyNaN(a, b, c, d, nan)) break;
+      const q = narrow<i8>(
+        i32x4.add(a, offset),
+        i32x4.add(b, offset),
+        i32x4.add(c, offset),
+        i32x4.add(d, offset),
+      );
+      v128.store(dst, v128.xor(q, flip));
+    }
+    for (const to = dst < stop ? dst + 16 : end; dst < to; dst++, src += 4) {
+      quantizeOne(src, dst, scale, zero, low, high);
+    }
   }
-  for (; dst < end; dst++, src += 4) quantizeOne(src, dst, scale, zero, low, high);
-}
-
-/** Four values, each with the scale and the zero point of its own channel. */
-function quantizeFour(
-  src: usize,
-  scales: usize,
-  zeros: usize,
-  limit: v128,
-  magic: v128,
-  offset: v128,
-): v128 {
-  const q = round_f32x4(f32x4.div(v128.load(src), v128.load(scales)), limit, magic);
-  return i32x4.add(i32x4.add(q, offset), v128.load(zeros));
 }
 
 /** One row whose neighbours belong to different channels: scales and zero points are read as vectors. */
@@ -84,27 +79,44 @@ function quantizeAcross(
   unsigned: bool,
 ): void {
   const moved = unsigned ? 128 : 0;
-  const limit = limit_f32x4();
+  const highs = limit_f32x4();
+  const lows = f32x4.neg(highs);
   const magic = magic_f32x4();
+  const nan = nan_i32x4();
   const offset = i32x4.splat(-moved - MAGIC_BITS);
   const low_i8x16 = i8x16.splat(<i8>(low - moved));
   const high_i8x16 = i8x16.splat(<i8>(high - moved));
   const flip = i8x16.splat(<i8>moved);
   const end = dst + channels;
-  for (const stop = dst + (channels & ~15); dst < stop; dst += 16) {
-    const q = narrow<i8>(
-      quantizeFour(src, scales, zeros, limit, magic, offset),
-      quantizeFour(src + 16, scales + 16, zeros + 16, limit, magic, offset),
-      quantizeFour(src + 32, scales + 32, zeros + 32, limit, magic, offset),
-      quantizeFour(src + 48, scales + 48, zeros + 48, limit, magic, offset),
-    );
-    v128.store(dst, v128.xor(clamp8<i8>(q, low_i8x16, high_i8x16), flip));
-    src += 64;
-    scales += 64;
-    zeros += 64;
-  }
-  for (; dst < end; dst++, src += 4, scales += 4, zeros += 4) {
-    quantizeOne(src, dst, load<f32>(scales), load<i32>(zeros), low, high);
+  const stop = dst + (channels & ~15);
+  while (dst < end) {
+    for (; dst < stop; dst += 16) {
+      let a = f32x4.div(v128.load(src), v128.load(scales));
+      let b = f32x4.div(v128.load(src, 16), v128.load(scales, 16));
+      let c = f32x4.div(v128.load(src, 32), v128.load(scales, 32));
+      let d = f32x4.div(v128.load(src, 48), v128.load(scales, 48));
+      a = bound_f32x4(a, lows, highs, magic);
+      b = bound_f32x4(b, lows, highs, magic);
+      c = bound_f32x4(c, lows, highs, magic);
+      d = bound_f32x4(d, lows, highs, magic);
+      if (anyNaN(a, b, c, d, nan)) break;
+      const q = narrow<i8>(
+        i32x4.add(i32x4.add(a, offset), v128.load(zeros)),
+        i32x4.add(i32x4.add(b, offset), v128.load(zeros, 16)),
+        i32x4.add(i32x4.add(c, offset), v128.load(zeros, 32)),
+        i32x4.add(i32x4.add(d, offset), v128.load(zeros, 48)),
+      );
+      v128.store(dst, v128.xor(clamp8<i8>(q, low_i8x16, high_i8x16), flip));
+      src += 64;
+      scales += 64;
+      zeros += 64;
+    }
+    for (const to = dst < stop ? dst + 16 : end; dst < to; dst++) {
+      quantizeOne(src, dst, load<f32>(scales), load<i32>(zeros), low, high);
+      src += 4;
+      scales += 4;
+      zeros += 4;
+    }
   }
 }
 
