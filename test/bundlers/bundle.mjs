@@ -2,8 +2,28 @@
 // with: minified, for the web, everything else as the bundler has it.
 
 import { createRequire } from "node:module";
-import { basename, dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
+
+/**
+ * What the platforms of the condition "edge-light" do with an import of a .wasm?module: the file lies beside the bundle,
+ * and its module is the default export.
+ */
+const givenModules = {
+  name: "given modules",
+  setup(build) {
+    build.onResolve({ filter: /\.wasm\?module$/ }, ({ path, resolveDir }) => ({
+      path: join(resolveDir, path.replace(/\?module$/, "")),
+      namespace: "given",
+    }));
+    build.onLoad({ filter: /.*/, namespace: "given" }, ({ path }) => ({
+      contents: `import address from ${JSON.stringify(path)};
+        const response = await fetch(new URL(address, import.meta.url));
+        export default await WebAssembly.compile(await response.arrayBuffer());`,
+      resolveDir: dirname(path),
+    }));
+  },
+};
 
 export async function loadBundlers(folder) {
   const require = createRequire(`${folder}/package.json`);
@@ -23,21 +43,46 @@ export async function loadBundlers(folder) {
     load("webpack"),
   ]);
 
+  async function buildWeb(entry, outDir, more) {
+    const { warnings } = await esbuild.build({
+      entryPoints: { main: entry },
+      outdir: outDir,
+      bundle: true,
+      minify: true,
+      format: "esm",
+      platform: "browser",
+      logLevel: "silent",
+      ...more,
+    });
+    return warnings.map(({ text }) => text);
+  }
+
   return {
     esbuild: {
       version: version("esbuild"),
-      async build(entry, outDir) {
-        const { warnings } = await esbuild.build({
-          entryPoints: { main: entry },
-          outdir: outDir,
+      build: (entry, outDir) => buildWeb(entry, outDir),
+      /** What is kept of a text when no promise of a package, and of no comment, is believed. */
+      async keep(contents, resolveDir) {
+        const { outputFiles } = await esbuild.build({
+          stdin: { contents, resolveDir },
           bundle: true,
-          minify: true,
+          write: false,
           format: "esm",
           platform: "browser",
+          ignoreAnnotations: true,
           logLevel: "silent",
         });
-        return warnings.map(({ text }) => text);
+        return outputFiles[0].text.replace(/^\s*\/\/.*$/gm, "").trim();
       },
+    },
+    "edge-light": {
+      version: version("esbuild"),
+      build: (entry, outDir) =>
+        buildWeb(entry, outDir, {
+          conditions: ["edge-light"],
+          plugins: [givenModules],
+          loader: { ".wasm": "file" },
+        }),
     },
     rollup: {
       version: version("rollup"),

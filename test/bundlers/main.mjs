@@ -1,5 +1,5 @@
 // npm run bundlers: apps built from the packed tarball with each bundler, then run; the package's
-// exports and types checked; what a quantize-only import costs.
+// exports and types checked; what an import costs.
 
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -32,10 +32,21 @@ const { values: options } = parseArgs({
 const here = dirname(fileURLToPath(import.meta.url));
 const fixtures = join(here, "fixtures");
 
-const apps = { inlined: "inlined.mjs", "quantize-only": "quantize-only.mjs" };
+const web = ["esbuild", "rollup", "vite", "webpack"];
 
-/** Two bundlers see by themselves that a worker is a bundle of its own. */
-const workerApps = { vite: true, webpack: true };
+/** The app of each fixture; `bundlers` names those that can build it with the settings that users start with. */
+const apps = [
+  { app: "inlined", fixture: "inlined.mjs", bundlers: web },
+  { app: "quantize-only", fixture: "quantize-only.mjs", bundlers: web },
+  { app: "entries", fixture: "entries.mjs", bundlers: web },
+  { app: "worker", fixture: "worker.mjs", bundlers: ["vite", "webpack"] },
+  { app: "pool", fixture: "pool.mjs", bundlers: ["vite", "webpack"] },
+  { app: "files", fixture: "files.mjs", bundlers: ["vite", "webpack"] },
+  { app: "modules", fixture: "inlined.mjs", bundlers: ["edge-light"] },
+];
+
+/** Imports of whole entries, from which no bundle may keep a call: importing does no work. */
+const entries = ["", "/load", "/threads", "/worker", "/calibration", "/formats", "/pool"];
 
 const page = `<!doctype html>
 <html lang="en">
@@ -77,8 +88,8 @@ async function buildAndRun(bundlers, out, browser, expected) {
   const server = await serve(out);
   const rows = [];
   for (const [name, { version, build }] of Object.entries(bundlers)) {
-    const own = workerApps[name] ? { ...apps, worker: "worker.mjs" } : apps;
-    for (const [app, fixture] of Object.entries(own)) {
+    for (const { app, fixture, bundlers: able } of apps) {
+      if (!able.includes(name)) continue;
       const row = { bundler: name, version, app, state: "pass" };
       rows.push(row);
       const folder = join(out, name, app);
@@ -92,8 +103,9 @@ async function buildAndRun(bundlers, out, browser, expected) {
           continue;
         }
         const answer = await answerOf(browser, server.url("csp", `${name}/${app}/index.html`));
-        const wanted = app === "quantize-only" ? "-64 32 127" : expected;
-        if (answer !== wanted) throw new Error(`expected "${wanted}", got "${answer}"`);
+        if (answer !== expected[app]) {
+          throw new Error(`expected "${expected[app]}", got "${answer}"`);
+        }
       } catch (error) {
         Object.assign(row, { state: "fail", detail: excerpt(error.message) });
       }
@@ -101,6 +113,25 @@ async function buildAndRun(bundlers, out, browser, expected) {
   }
   await server.close();
   return rows;
+}
+
+/**
+ * Importing does no work: of an entry that is imported for nothing, a bundler that is told to distrust every promise of
+ * the package keeps constants, and no call but those that make a constant.
+ */
+async function importNothing({ version, keep }, source) {
+  const row = { bundler: "esbuild", version, app: "imports only", state: "pass" };
+  for (const entry of entries) {
+    const kept = await keep(`import "bytelane${entry}";`, source);
+    const calls = kept
+      .replace(/\bnew \w+Array\(|\bObject\.freeze\(/g, "")
+      .match(/[\w$\])]+\(|\b(?:if|for|while|function|class)\b/g);
+    if (calls !== null) {
+      const detail = `bytelane${entry} expected no call at import, got ${calls.join(" ")}: ${excerpt(kept)}`;
+      Object.assign(row, { state: "fail", detail });
+    }
+  }
+  return row;
 }
 
 /** Wrangler bundles, workerd runs what it wrote. Wrangler needs a newer Node than our floor. */
@@ -218,17 +249,25 @@ async function main() {
 
   // unbundled, on the build that every engine has; the bundles run where the relaxed one is chosen
   const { work } = await import(pathToFileURL(join(source, "work.mjs")));
-  const expected = (await work({ tier: "simd" })).replace("simd", "relaxed");
+  const { workEntries } = await import(pathToFileURL(join(source, "work-entries.mjs")));
+  const answer = (await work({ tier: "simd" })).replace("simd", "relaxed");
+  const all = await workEntries({ tier: "simd" });
+  const expected = {
+    ...{ inlined: answer, worker: answer, files: answer, modules: answer },
+    ...{ entries: all, pool: all, workers: `${answer} | ${all}`, "quantize-only": "-64 32 127" },
+  };
 
   const missing = ensurePrograms(["chromium"], ["chromium"]);
   const browser = missing === undefined ? await openChromium(runtimesFolder) : undefined;
   const rows = [];
   try {
-    rows.push(...(await buildAndRun(await loadBundlers(folder), out, browser, expected)));
+    const bundlers = await loadBundlers(folder);
+    rows.push(...(await buildAndRun(bundlers, out, browser, expected)));
+    rows.push(await importNothing(bundlers.esbuild, source));
   } finally {
     await browser?.close();
   }
-  rows.push(await workers(folder, runtimesFolder, out, expected));
+  rows.push(await workers(folder, runtimesFolder, out, expected.workers));
 
   const bin = (name, path) => {
     const home = join(folder, "node_modules", name);

@@ -39,8 +39,7 @@ export function unpack(tarball, folder) {
 
 /**
  * Installs a pinned package.json with its lock into a cache folder, without install scripts.
- * The stamp is written last, so that an interrupted install is done again. `npm ci` would refuse a
- * lock without the optional packages of other platforms, which some registries do not carry.
+ * The stamp is written last, so that an interrupted install is done again.
  */
 export function installPinned(source, folder) {
   const lock = readFileSync(join(source, "package-lock.json"), "utf8");
@@ -49,7 +48,7 @@ export function installPinned(source, folder) {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "package.json"), readFileSync(join(source, "package.json")));
   writeFileSync(join(folder, "package-lock.json"), lock);
-  npm(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder);
+  npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder);
   writeFileSync(stamp, lock);
 }
 
