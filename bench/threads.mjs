@@ -45,14 +45,12 @@ async function openApi() {
   return { ...plain, ...pool, threads: await import("bytelane/threads") };
 }
 
-/** The instances that take turns: the first is what the others are compared with. */
-async function openLanes(api, size) {
-  const one = await api.createBytelane();
-  const build = one.tier === "simd" ? "simd" : "relaxed";
+/** Instances with a pool, of the build that `one` runs: one memory for all workers, and a memory for each. */
+async function openPools(api, { tier }, pool) {
+  const build = tier === "simd" ? "simd" : "relaxed";
   const address = new URL(import.meta.resolve(`bytelane/wasm/bytelane.${build}.threads.wasm`));
-  const shared = await api.threads.createBytelane({ [build]: address, tier: one.tier, pool: size });
-  const plain = await api.createBytelane({ tier: one.tier, pool: size });
-  return { one, shared, plain };
+  const shared = await api.threads.createBytelane({ [build]: address, tier, pool });
+  return { shared, plain: await api.createBytelane({ tier, pool }) };
 }
 
 function randomOf(seed) {
@@ -148,21 +146,24 @@ async function measure(api, lanes, shape, effort) {
   }
 }
 
-/** Microseconds from a call to its result where there is nothing to multiply: to wake workers, and to hear of them. */
-async function measureTrip(api, lanes, size) {
-  const { tier } = lanes.one;
-  const build = tier === "simd" ? "simd" : "relaxed";
-  const address = new URL(import.meta.resolve(`bytelane/wasm/bytelane.${build}.threads.wasm`));
+/** Calls with nothing to multiply: what it takes to wake workers and to hear of them, at first and once all is compiled. */
+const TRIPS = { first: 100, all: 4000, last: 500 };
+
+/** Microseconds of such a call. */
+async function measureTrips(api, one, size) {
   const pool = { size, least: 1 };
-  const shared = await api.threads.createBytelane({ [build]: address, tier, pool });
-  const plain = await api.createBytelane({ tier, pool });
+  const lanes = await openPools(api, one, pool);
   const trips = {};
-  for (const [name, lane] of Object.entries({ shared, plain })) {
+  for (const [name, lane] of Object.entries(lanes)) {
     const shape = { m: 1, n: 8, depth: 8 };
     const { run, end } = prepare(api, lane, shape, dataOf(shape), true);
+    await run();
     const times = [];
-    for (let i = 0; i < 300; i++) times.push(await timeCalls(run, true, 1));
-    trips[name] = quantile(times.slice(100), 0.5) * 1000;
+    for (let i = 0; i < TRIPS.all; i++) times.push(1000 * (await timeCalls(run, true, 1)));
+    trips[name] = {
+      first: quantile(times.slice(0, TRIPS.first), 0.5),
+      warm: quantile(times.slice(-TRIPS.last), 0.5),
+    };
     end();
     lane.dispose();
   }
@@ -195,9 +196,9 @@ function print(rows, trips) {
       .join(", "),
   ]);
   console.log(alignTable([head, ...lines], 2).join("\n"));
-  const { shared, plain } = trips;
+  const trip = ({ first, warm }) => `${micro(first)} µs at first, ${micro(warm)} µs later`;
   console.log(
-    `\na call with nothing to multiply: ${micro(shared)} µs on one memory, ${micro(plain)} µs each its own`,
+    `\na call with nothing to multiply: on one memory ${trip(trips.shared)}; each its own ${trip(trips.plain)}`,
   );
 }
 
@@ -233,8 +234,9 @@ async function main() {
   allowRelaxedSimd();
   const { name, version } = runtime();
   const api = await openApi();
-  const lanes = await openLanes(api, size);
-  console.log(`${name} ${version} on ${machine().cpu}, ${lanes.one.tier}, ${size} workers`);
+  const one = await api.createBytelane();
+  const lanes = { one, ...(await openPools(api, one, size)) };
+  console.log(`${name} ${version} on ${machine().cpu}, ${one.tier}, ${size} workers`);
   const progress = progressOf(shapes.length);
   const rows = [];
   for (const shape of shapes) {
@@ -242,10 +244,10 @@ async function main() {
     rows.push(...(await measure(api, lanes, shape, quick ? EFFORT.quick : EFFORT.full)));
   }
   progress.clear();
-  const trips = await measureTrip(api, lanes, size);
+  const trips = await measureTrips(api, one, size);
   print(rows, trips);
   for (const lane of Object.values(lanes)) lane.dispose();
-  const run = { machine: machine(), runtime: runtime(), pool: size, tier: lanes.one.tier };
+  const run = { machine: machine(), runtime: runtime(), pool: size, tier: one.tier };
   if (json)
     await writeFile(json, `${JSON.stringify({ runs: [{ ...run, rows, trips }] }, null, 1)}\n`);
   if (rows.some(({ differs, isMet }) => differs > 0 || !isMet)) process.exitCode = 1;
