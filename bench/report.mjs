@@ -44,6 +44,7 @@ const ROOFS = {
 const STREAMS = {
   load4: "read",
   load4_store1: "f32 → i8 traffic",
+  divide4_store1: "with divisions",
   load1_store4: "i8 → f32 traffic",
   copy: "memory.copy",
 };

@@ -15,6 +15,7 @@ const LARGE = ["256³", "512³", "1024³", "128 × 384 × 1536", "128 × 1536 ×
 const AWKWARD = ["128³", "3136 × 64 × 576", "127 × 129 × 131"];
 const ONE_ROW = ["1 × 1024 × 1024", "1 × 4096 × 4096"];
 const MANY_ROWS = "128 × 1024 × 1024";
+const IN_CACHE = 2 ** 18;
 const FROM_MEMORY = 2 ** 26;
 
 const ONE_BYTE = "gemm_u8_i8_i32";
@@ -111,6 +112,11 @@ for (const build of ["simd", "relaxed"]) {
 for (const shape of ["64 K", "1 M"]) {
   ask(`quantize ${shape} over ${WEB}`, "peers", ratio(WEB, "quantize_f32_i8", shape));
 }
+ask("quantize 64 K, of a stream of 4 loads, 4 divisions and 1 store", "bench", (run) => {
+  const roof = run.roofs.memory[IN_CACHE]?.divide4_store1;
+  const own = bestOf(run, "quantize_f32_i8", "64 K", "Bytelane");
+  return roof && own ? percent(own / roof) : null;
+});
 ask("quantize 16 M, of a stream of 4 loads and 1 store", "bench", (run) => {
   const roof = run.roofs.memory[FROM_MEMORY]?.load4_store1;
   const own = bestOf(run, "quantize_f32_i8", "16 M", "Bytelane");

@@ -42,8 +42,9 @@ export function quantizeDynamic<X extends Data<"f32">>(
       scalars + 4,
       scalars + 8,
     );
-    const scale = arena.words.getFloat32(scalars, true);
-    const zeroPoint = arena.words.getInt32(scalars + 4, true);
+    const { words } = arena;
+    const scale = words.getFloat32(scalars, true);
+    const zeroPoint = words.getInt32(scalars + 4, true);
     return { values: value as InKind<X, "u8">, scale, zeroPoint };
   });
 }

@@ -563,8 +563,9 @@ export function matmul(
     const lhsScale = typeof left.scale === "number" ? left.scale : 1;
     const folded = epilogue.scale !== 1;
     const one = { address: scalars, step: 0, batchStep: 0 } as const;
-    arena.words.setFloat32(scalars, folded ? 1 : lhsScale, true);
-    arena.words.setInt32(scalars + 4, typeof left.zeros === "number" ? left.zeros : 0, true);
+    const { words } = arena;
+    words.setFloat32(scalars, folded ? 1 : lhsScale, true);
+    words.setInt32(scalars + 4, typeof left.zeros === "number" ? left.zeros : 0, true);
     const rowScales = typeof left.scale === "number" ? one : placeRows(frame, "f32", left.scale, m);
     const rowZeros =
       typeof left.zeros === "number"

@@ -132,8 +132,9 @@ export interface PlacedParams {
 export function placeParams(lane: Bytelane, frame: Frame, layout: Layout): PlacedParams {
   const { scales, zeros } = layout;
   if (typeof scales === "number") {
-    lane.arena.words.setFloat32(lane.scalars, scales, true);
-    lane.arena.words.setInt32(lane.scalars + 4, zeros as number, true);
+    const { words } = lane.arena;
+    words.setFloat32(lane.scalars, scales, true);
+    words.setInt32(lane.scalars + 4, zeros as number, true);
     return { scales: lane.scalars, zeros: lane.scalars + 4 };
   }
   if (typeof zeros !== "number") {

@@ -428,13 +428,14 @@ function placeStatic(
 ): PlaceLeft {
   const { kernels, arena, scalars } = lane;
   return (frame) => {
-    arena.words.setFloat32(scalars, 1, true);
-    arena.words.setInt32(scalars + 4, input.zeroPoint, true);
+    const { words } = arena;
+    words.setFloat32(scalars, 1, true);
+    words.setInt32(scalars + 4, input.zeroPoint, true);
     let address = frame.read(source);
     if (source.dtype === "f32") {
       const src = address;
       address = frame.room(source.length);
-      arena.words.setFloat32(scalars + 8, input.scale, true);
+      words.setFloat32(scalars + 8, input.scale, true);
       const quantize = input.dtype === "i8" ? kernels.quantize_f32_i8 : kernels.quantize_f32_u8;
       const [low, high] = limitsOf(input.dtype);
       quantize(src, address, 1, 1, source.length, scalars + 8, scalars + 4, low, high);

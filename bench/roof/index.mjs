@@ -152,6 +152,7 @@ export async function openRoof() {
     };
     const streams = {
       load4_store1: [() => simd.load4_store1(src, dst, bytes), bytes + quarter],
+      divide4_store1: [() => simd.divide4_store1(src, dst, bytes), bytes + quarter],
       load1_store4: [() => simd.load1_store4(src, dst, quarter), bytes + quarter],
       load4: [() => simd.load4(src, bytes), bytes],
       copy: [() => simd.copy(src, dst, bytes), 2 * bytes],

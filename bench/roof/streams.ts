@@ -103,6 +103,18 @@ export function load4_store1(src: usize, dst: usize, bytes: i32): void {
   }
 }
 
+/** The same traffic with the divisions of a quantizer. */
+export function divide4_store1(src: usize, dst: usize, bytes: i32): void {
+  const divisor = f32x4.splat(1.5);
+  for (let i = 0; i < bytes; i += 64, src += 64, dst += 16) {
+    const a = f32x4.div(v128.load(src), divisor);
+    const b = f32x4.div(v128.load(src, 16), divisor);
+    const c = f32x4.div(v128.load(src, 32), divisor);
+    const d = f32x4.div(v128.load(src, 48), divisor);
+    v128.store(dst, v128.or(v128.or(a, b), v128.or(c, d)));
+  }
+}
+
 /** The traffic of i8 → f32: 16 bytes read and 64 written a turn. */
 export function load1_store4(src: usize, dst: usize, bytes: i32): void {
   for (let i = 0; i < bytes; i += 16, src += 16, dst += 64) {
