@@ -149,7 +149,7 @@ export async function runBrowser(app, open, { tiers }) {
     const { failure, refusal: words } = await refusal;
     results.push({ where: "no-wasm page", failure, refusal: words });
     await browser.open(server.url("plain", "examples/browser.html"));
-    results.push(await runExample(() => textOf(browser, "output")));
+    results.push(await runExample("browser.html", () => textOf(browser, "output")));
     return { version: browser.version, results };
   } finally {
     await browser?.close();

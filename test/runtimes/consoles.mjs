@@ -1,6 +1,6 @@
 // Node, Deno and Bun: one process each, the result is the last line that it prints.
 
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { excerpt, runProcess } from "./process.mjs";
 
 export function lastLine(out) {
@@ -13,8 +13,8 @@ async function output(app, command, args, env) {
   return lastLine(out);
 }
 
-/** The suite, then the example: `host` and `example` are files of the app. */
-export async function runConsole(app, command, args, { host, example, tiers, source, env }) {
+/** The suite, then the examples: `host` and `examples` are files of the app. */
+export async function runConsole(app, command, args, { host, examples, tiers, source, env }) {
   const run = (...more) => output(app, command, [...args, ...more], env);
   const results = [];
   try {
@@ -25,20 +25,21 @@ export async function runConsole(app, command, args, { host, example, tiers, sou
   } catch (error) {
     results.push({ where: "process", failure: error.message });
   }
-  if (example !== undefined) results.push(await runExample(() => run(example)));
+  for (const example of examples) results.push(await runExample(example, () => run(example)));
   return results;
 }
 
 const answer = "-64 32 127";
 
 /** An example of examples/runtimes: what it says must be the answer. */
-export async function runExample(run) {
+export async function runExample(example, run) {
+  const where = basename(example);
   try {
     const said = await run();
     if (said !== answer) throw new Error(`expected "${answer}", got "${said}"`);
-    return { where: "example" };
+    return { where };
   } catch (error) {
-    return { where: "example", failure: error.message };
+    return { where, failure: error.message };
   }
 }
 

@@ -11,7 +11,9 @@ const both = ["simd", "relaxed"];
 const npm = (folder, ...path) => join(folder, "node_modules", ...path);
 
 function node(major, tiers, name = `node${major}`, settings = {}) {
-  const options = { host: "console.mjs", example: "examples/node.mjs", ...settings, tiers };
+  const { host = "console.mjs", source = false, examples = ["node.mjs"] } = settings;
+  const all = source ? [...examples, "source.mjs"] : examples;
+  const options = { host, source, tiers, examples: all.map((name) => `examples/${name}`) };
   return {
     name,
     tiers,
@@ -33,7 +35,7 @@ const deno = {
     const args = ["run", "--no-remote", "--node-modules-dir=manual", "--allow-read"];
     const options = {
       host: "console.mjs",
-      example: "examples/deno.ts",
+      examples: ["examples/deno.ts", "examples/source.mjs"],
       tiers: both,
       source: true,
       env: denoEnv(app),
@@ -51,7 +53,7 @@ const bun = {
   npm: true,
   async run(app, folder) {
     const command = npm(folder, "@oven", "bun-linux-x64", "bin", "bun");
-    const options = { host: "console.mjs", example: "examples/bun.ts", tiers: both };
+    const options = { host: "console.mjs", examples: ["examples/bun.ts"], tiers: both };
     return {
       version: await versionOf(command),
       results: await runConsole(app, command, ["run", "--no-install"], options),
@@ -99,7 +101,7 @@ const webkit = {
 
 export const runtimes = [
   node(20, ["simd"]),
-  node(20, both, "node20-flag", { host: "relaxed-flag.mjs", example: undefined }),
+  node(20, both, "node20-flag", { host: "relaxed-flag.mjs", examples: [] }),
   node(22, both),
   node(24, both, "node24", { source: true }),
   node(26, both, "node26", { source: true }),

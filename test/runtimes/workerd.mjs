@@ -93,6 +93,6 @@ export async function runWorkerd(app, command, { tiers }) {
   }
   writeFileSync(join(app.folder, "example.mjs"), exampleTest);
   const text = capnp(app, "example.mjs", [["example-worker.mjs", "examples/workerd.mjs"]]);
-  results.push(await runExample(() => test(app, command, "example.capnp", text)));
+  results.push(await runExample("workerd.mjs", () => test(app, command, "example.capnp", text)));
   return results;
 }
