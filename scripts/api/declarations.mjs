@@ -28,6 +28,7 @@ function aboutFile(file) {
   return text.replace(/^\s*\* ?/gm, "").trim();
 }
 
+const plainText = (text) => text.replace(/\s+/g, " ").trim();
 const textOf = (text) => [{ kind: "text", text }];
 
 function familyOf(module, name) {
@@ -72,7 +73,7 @@ function sentencesOf(references) {
 }
 
 /** Hooks the arranging into a conversion. `types` is the folder of all declarations. */
-export function arrange(app, entries, types) {
+export function arrange(app, { entries, types, root }) {
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
     const moduleOf = (reflection) => {
       const file = project.getSymbolIdFromReflection(reflection).fileName;
@@ -83,12 +84,18 @@ export function arrange(app, entries, types) {
       module.name = entry.page;
       return module;
     });
+    // a file that only hands names on has its comment taken for that of the first of them
+    const files = [...entries.map(({ source }) => source), path.join(root, "src", "operations.ts")];
+    const abouts = new Set(files.map((file) => plainText(aboutFile(file))));
+    const isAbout = ({ comment }) =>
+      abouts.has(plainText(Comment.combineDisplayParts(comment?.summary)));
     for (const [i, module] of modules.entries()) {
       const references = module.children.filter((child) => child.isReference());
       const sentences = sentencesOf(references);
       module.comment = new Comment(textOf(aboutFile(entries[i].source) + sentences.join("")));
       for (const child of module.children) {
         if (child.isReference()) continue;
+        if (isAbout(child)) child.comment = undefined;
         child.comment ??= new Comment();
         const family = familyOf(moduleOf(child), child.name);
         child.comment.blockTags.push(new CommentTag("@category", textOf(family)));

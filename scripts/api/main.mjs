@@ -67,6 +67,7 @@ const app = await Application.bootstrapWithPlugins({
   disableSources: true,
   disableGit: true,
   excludePrivate: true,
+  excludeProtected: true,
   excludeInternal: true,
   hideBreadcrumbs: true,
   hidePageHeader: true,
@@ -81,13 +82,18 @@ const app = await Application.bootstrapWithPlugins({
     module: ({ name }) => entries.find(({ page }) => page === name).specifier,
     member: "{name}",
   },
-  tableColumnSettings: { hideInherited: true, hideOverrides: true, hideModifiers: true },
+  tableColumnSettings: {
+    hideInherited: true,
+    hideOverrides: true,
+    hideModifiers: true,
+    hideDefaults: true,
+  },
   validation: { notExported: false },
   logLevel: LogLevel.Warn,
 });
 app.renderer.defineTheme("reference", ReferenceTheme);
 app.options.setValue("theme", "reference");
-arrange(app, entries, types);
+arrange(app, { entries, types, root });
 const project = await app.convert();
 if (!project || app.logger.hasErrors()) throw new Error("typedoc could not read the declarations");
 rmSync(pages, { recursive: true, force: true });
