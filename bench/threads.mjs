@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { Worker } from "node:worker_threads";
 import { alignTable, countDifferences, progressOf, timeCalls } from "./harness.mjs";
 import { allowRelaxedSimd, machine, runtime } from "./machine.mjs";
 import { nodeOf } from "./runtimes.mjs";
@@ -31,6 +32,9 @@ const SHAPES = [
   { name: "1024³", m: 1024, n: 1024, depth: 1024, targets: { shared: 1.8, plain: INLINE } },
   { name: "layer 128 × 384 × 1536", m: 128, n: 384, depth: 1536, isLayer: true, targets: {} },
 ];
+
+/** Below this share of what so many cores should give, they are not idle. */
+const IDLE = 0.95;
 
 const EFFORT = {
   full: { rounds: 25, sampleMs: 30, warmMs: 300 },
@@ -170,6 +174,56 @@ async function measureTrips(api, one, size) {
   return trips;
 }
 
+/** Steps of a chain of multiplications, for which a core needs nothing but itself: about 6 ms. */
+const SPINS = 5e6;
+const SPIN = `
+  import { parentPort, workerData } from "node:worker_threads";
+  const words = new Int32Array(workerData);
+  const spin = ${spin};
+  for (let job = 0; ; job++) {
+    Atomics.wait(words, 0, job);
+    parentPort.postMessage(spin(words[1]));
+  }`;
+
+function spin(steps) {
+  let x = 1;
+  for (let i = 0; i < steps; i++) x = (Math.imul(x, 1664525) + 1013904223) | 0;
+  return x;
+}
+
+/** What the machine itself gives now: the same work on one thread, and divided among threads that share nothing. */
+async function measureControl(size) {
+  const words = new Int32Array(new SharedArrayBuffer(8));
+  words[1] = SPINS / size;
+  let answers = 0;
+  let finish;
+  const workers = Array.from({ length: size }, () => {
+    const address = new URL(`data:text/javascript,${encodeURIComponent(SPIN)}`);
+    const worker = new Worker(address, { workerData: words.buffer });
+    worker.on("message", () => {
+      answers++;
+      if (answers % size === 0) finish();
+    });
+    return worker;
+  });
+  const divided = () => {
+    const done = new Promise((resolve) => {
+      finish = resolve;
+    });
+    Atomics.add(words, 0, 1);
+    Atomics.notify(words, 0);
+    return done;
+  };
+  const ratios = [];
+  for (let i = 0; i < 50; i++) {
+    const one = await timeCalls(() => spin(SPINS), false, 1);
+    const many = await timeCalls(divided, true, 1);
+    if (i >= 10) ratios.push(one / many);
+  }
+  for (const worker of workers) await worker.terminate();
+  return quantile(ratios, 0.5);
+}
+
 function print(rows, trips) {
   const number = (value) => value.toFixed(2);
   const micro = (value) => value.toFixed(value < 100 ? 1 : 0);
@@ -244,13 +298,20 @@ async function main() {
     rows.push(...(await measure(api, lanes, shape, quick ? EFFORT.quick : EFFORT.full)));
   }
   progress.clear();
+  const control = await measureControl(size);
   const trips = await measureTrips(api, one, size);
   print(rows, trips);
   for (const lane of Object.values(lanes)) lane.dispose();
   const run = { machine: machine(), runtime: runtime(), pool: size, tier: one.tier };
-  if (json)
-    await writeFile(json, `${JSON.stringify({ runs: [{ ...run, rows, trips }] }, null, 1)}\n`);
-  if (rows.some(({ differs, isMet }) => differs > 0 || !isMet)) process.exitCode = 1;
+  if (json) await writeFile(json, `${JSON.stringify({ ...run, control, rows, trips }, null, 1)}\n`);
+  console.log(`work that shares nothing: ${control.toFixed(2)} × on ${size} threads`);
+  if (rows.every(({ differs, isMet }) => differs === 0 && isMet)) return;
+  if (control < IDLE * size) {
+    console.error(
+      `"--pool" expected ${size} idle cores, got a machine that is busy with other work`,
+    );
+  }
+  process.exitCode = 1;
 }
 
 await main().catch((fault) => {
