@@ -60,12 +60,12 @@ export function checkObject(argument: string, value: unknown): void {
 
 /** Dimensions: integers of at least 0 whose product is a safe element count. */
 export function checkShape(argument: string, value: unknown): readonly number[] {
-  if (!Array.isArray(value)) throw typeFault(argument, "an array of dimensions", value);
-  for (const size of value) {
-    if (typeof size !== "number") throw typeFault(argument, "an array of dimensions", value);
-    if (!Number.isInteger(size) || size < 0) {
-      throw rangeFault(argument, "dimensions that are integers of at least 0", value);
-    }
+  // spread, since `some` passes holes over
+  if (!Array.isArray(value) || [...value].some((size) => typeof size !== "number")) {
+    throw typeFault(argument, "an array of dimensions", value);
+  }
+  if (value.some((size) => !Number.isInteger(size) || size < 0)) {
+    throw rangeFault(argument, "dimensions that are integers of at least 0", value);
   }
   return value as readonly number[];
 }
@@ -79,7 +79,7 @@ export function countOf(shape: readonly number[]): number {
 /** A quantization step: positive and finite as a 32-bit float. */
 export function checkScale(argument: string, value: unknown): number {
   const scale = Math.fround(checkNumber(argument, value));
-  if (!(scale > 0 && scale < Number.POSITIVE_INFINITY)) {
+  if (!(scale > 0 && Number.isFinite(scale))) {
     throw rangeFault(argument, "a positive, finite 32-bit float", value);
   }
   return scale;
