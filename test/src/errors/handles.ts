@@ -90,6 +90,11 @@ export const handles: Case[] = [
   ],
   [
     "TypeError",
+    '"shape" expected an array of dimensions, got [, 2]',
+    (lane) => tensor(lane, "f32", wrong(new Array(1).concat(2))),
+  ],
+  [
+    "TypeError",
     '"shape" expected an array of dimensions, got [2, 3]',
     (lane) => tensor(lane, "f32", wrong([2, "3"])),
   ],
