@@ -89,7 +89,8 @@ async function main() {
   const wanted = Number(options.values);
   if (!(wanted >= 1))
     throw new RangeError(`"--values" expected a number of at least 1, got ${options.values}`);
-  const { createBytelane, createObserver, tensor } = await import("../dist/index.js");
+  const { createBytelane, tensor } = await import("../dist/index.js");
+  const { createObserver } = await import("../dist/calibration.js");
   const worker = new Worker(new URL(import.meta.url));
   const ask = askOf(worker);
   await ask();

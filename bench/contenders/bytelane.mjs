@@ -226,11 +226,11 @@ function valuesOf(result, io) {
   return io.values(result);
 }
 
-/** The package as it is published. */
-export async function importBytelane() {
-  const file = new URL("../../dist/index.js", import.meta.url);
+/** An entry of the package as it is published. */
+async function importEntry(name) {
+  const file = new URL(`../../dist/${name}.js`, import.meta.url);
   return import(file).catch((cause) => {
-    throw new Error('"dist/index.js" expected a build, got none: npm run build', { cause });
+    throw new Error(`"dist/${name}.js" expected a build, got none: npm run build`, { cause });
   });
 }
 
@@ -238,7 +238,7 @@ export async function importBytelane() {
 export const bytelaneStarter = {
   op: "gemm_u8_i8_i32",
   prepare: ({ data }) => data,
-  load: async () => ({ api: await importBytelane(), lane: null }),
+  load: async () => ({ api: await importEntry("index"), lane: null }),
   create: async (loaded, { lhs, lhsZeroPoint, weights, m, n, k }) => {
     const { api } = loaded;
     loaded.lane ??= await api.createBytelane();
@@ -265,7 +265,7 @@ export const BYTELANE_START = {
  */
 export async function openBytelane({ tiers = ["simd", "relaxed"] } = {}) {
   allowRelaxedSimd();
-  const api = await importBytelane();
+  const api = { ...(await importEntry("index")), ...(await importEntry("calibration")) };
   const lanes = [];
   for (const tier of tiers) {
     const lane = await api.createBytelane({ tier }).catch((fault) => {
