@@ -50,7 +50,9 @@ export function planTable(plan: Plan): string {
       .join("  ")
       .trimEnd(),
   );
-  const [goal] = Object.entries(plan.goal).map(([name, value]) => `${name} ${short(value)}`);
+  const [goal] = Object.entries(plan.goal).map(([name, value]) =>
+    name === "budgetBytes" ? `at most ${value} bytes` : `${name} ${short(value)}`,
+  );
   const quality = plan.sqnr === undefined ? "" : `, ${decibels(plan.sqnr, 2)} dB`;
   const exact = plan.bound === 0 ? "exact" : `within ${short(100 * plan.bound)} % of the best`;
   const head = `${goal}: ${plan.bytes} bytes, ${plan.bitsPerWeight.toFixed(3)} bits a weight, loss ${short(plan.loss)}${quality}; ${exact}, one of ${plan.front.length} on the front`;

@@ -298,7 +298,7 @@ describe("a plan's table and picture", () => {
 
   it("name every layer and what it got", () => {
     const lines = planTable(chosen).split("\n");
-    expect(lines[0]).toContain("budgetBytes 5000");
+    expect(lines[0]).toContain("at most 5000 bytes");
     expect(lines[0]).toContain("exact");
     expect(lines.length).toBe(2 + 7 + 1 + 3);
     chosen.choices.forEach(({ layer, candidate, bytes }, i) => {
