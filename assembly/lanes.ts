@@ -16,12 +16,13 @@ export const RELAXED: bool = ASC_FEATURE_RELAXED_SIMD;
  *  32  1 in i16: sums pairs through dot_i16x8_s
  *  48  0x80 in i8: turns u8 into i8 with the zero point moved by 128
  *  64  the bit of a NaN that no rounded number has
+ *  80  the largest f32
  */
 const CONSTANTS = memory.data<u32>(
   [
     0x4b400000, 0x4b400000, 0x4b400000, 0x4b400000, 0x4a000000, 0x4a000000, 0x4a000000, 0x4a000000,
     0x00010001, 0x00010001, 0x00010001, 0x00010001, 0x80808080, 0x80808080, 0x80808080, 0x80808080,
-    0x10000000, 0x10000000, 0x10000000, 0x10000000,
+    0x10000000, 0x10000000, 0x10000000, 0x10000000, 0x7f7fffff, 0x7f7fffff, 0x7f7fffff, 0x7f7fffff,
   ],
   16,
 );
@@ -43,6 +44,9 @@ export function flip_i8x16(): v128 {
 }
 export function nan_i32x4(): v128 {
   return v128.load(CONSTANTS, 64);
+}
+export function largest_f32x4(): v128 {
+  return v128.load(CONSTANTS, 80);
 }
 /** The least and the greatest value of an 8-bit type. */
 export function lowest<T>(): i32 {
@@ -104,17 +108,21 @@ export function requantizeOne(
   return <u8>saturate(round(<f32>(acc + bias) * multiplier) + zero, low, high);
 }
 
-/** The vector twin of `requantizeOne`, before saturation: four lanes of i32. `offset` is zeroPoint − MAGIC_BITS. */
+/**
+ * The vector twin of `requantizeOne`, saturated: four lanes of i32. `lows` and `highs` are bounds less the zero point,
+ * `offset` is zeroPoint − MAGIC_BITS. The multiplier is finite, so that nothing becomes NaN.
+ */
 export function requantizeFour(
   acc: v128,
   bias: v128,
   multiplier: v128,
-  limit: v128,
+  lows: v128,
+  highs: v128,
   magic: v128,
   offset: v128,
 ): v128 {
   const x = f32x4.mul(f32x4.convert_i32x4_s(i32x4.add(acc, bias)), multiplier);
-  return i32x4.add(round_f32x4(x, limit, magic), offset);
+  return i32x4.add(bound_f32x4(x, lows, highs, magic), offset);
 }
 
 /** Saturates four vectors of i32 to one of 16 lanes of T. */

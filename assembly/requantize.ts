@@ -4,15 +4,7 @@
  * acc is i32 [outer, channels, inner]; bias (i32) and multipliers (f32) hold one entry a channel.
  * acc + bias must fit i32, as it does for an accumulator whose depth was checked with its bias.
  */
-import {
-  clamp8,
-  limit_f32x4,
-  MAGIC_BITS,
-  magic_f32x4,
-  narrow,
-  requantizeFour,
-  requantizeOne,
-} from "./lanes";
+import { MAGIC_BITS, magic_f32x4, narrow, requantizeFour, requantizeOne } from "./lanes";
 
 /**
  * One run: either all share one bias and multiplier, or (`across`) each element has its own. In the vector block u8 is
@@ -31,11 +23,10 @@ function requantizeRun(
   unsigned: bool,
 ): void {
   const moved = unsigned ? 128 : 0;
-  const limit = limit_f32x4();
+  const lows = f32x4.splat(<f32>(low - zero));
+  const highs = f32x4.splat(<f32>(high - zero));
   const magic = magic_f32x4();
   const offset = i32x4.splat(zero - moved - MAGIC_BITS);
-  const low_i8x16 = i8x16.splat(<i8>(low - moved));
-  const high_i8x16 = i8x16.splat(<i8>(high - moved));
   const flip = i8x16.splat(<i8>moved);
   const one_bias = i32x4.splat(load<i32>(bias));
   const one_multiplier = f32x4.splat(load<f32>(multipliers));
@@ -45,25 +36,25 @@ function requantizeRun(
     if (across) {
       q = narrow<i8>(
         // biome-ignore format: four alike
-        requantizeFour(v128.load(src), v128.load(bias), v128.load(multipliers), limit, magic, offset),
+        requantizeFour(v128.load(src), v128.load(bias), v128.load(multipliers), lows, highs, magic, offset),
         // biome-ignore format: four alike
-        requantizeFour(v128.load(src, 16), v128.load(bias, 16), v128.load(multipliers, 16), limit, magic, offset),
+        requantizeFour(v128.load(src, 16), v128.load(bias, 16), v128.load(multipliers, 16), lows, highs, magic, offset),
         // biome-ignore format: four alike
-        requantizeFour(v128.load(src, 32), v128.load(bias, 32), v128.load(multipliers, 32), limit, magic, offset),
+        requantizeFour(v128.load(src, 32), v128.load(bias, 32), v128.load(multipliers, 32), lows, highs, magic, offset),
         // biome-ignore format: four alike
-        requantizeFour(v128.load(src, 48), v128.load(bias, 48), v128.load(multipliers, 48), limit, magic, offset),
+        requantizeFour(v128.load(src, 48), v128.load(bias, 48), v128.load(multipliers, 48), lows, highs, magic, offset),
       );
       bias += 64;
       multipliers += 64;
     } else {
       q = narrow<i8>(
-        requantizeFour(v128.load(src), one_bias, one_multiplier, limit, magic, offset),
-        requantizeFour(v128.load(src, 16), one_bias, one_multiplier, limit, magic, offset),
-        requantizeFour(v128.load(src, 32), one_bias, one_multiplier, limit, magic, offset),
-        requantizeFour(v128.load(src, 48), one_bias, one_multiplier, limit, magic, offset),
+        requantizeFour(v128.load(src), one_bias, one_multiplier, lows, highs, magic, offset),
+        requantizeFour(v128.load(src, 16), one_bias, one_multiplier, lows, highs, magic, offset),
+        requantizeFour(v128.load(src, 32), one_bias, one_multiplier, lows, highs, magic, offset),
+        requantizeFour(v128.load(src, 48), one_bias, one_multiplier, lows, highs, magic, offset),
       );
     }
-    v128.store(dst, v128.xor(clamp8<i8>(q, low_i8x16, high_i8x16), flip));
+    v128.store(dst, v128.xor(q, flip));
   }
   const step: usize = across ? 4 : 0;
   for (; dst < end; dst++, src += 4, bias += step, multipliers += step) {

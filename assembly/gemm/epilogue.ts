@@ -8,11 +8,17 @@
  *
  * A column array is read eight entries at a time; the arena keeps the bytes behind its end readable.
  */
-import { clamp8, limit_f32x4, MAGIC_BITS, magic_f32x4, narrow, requantizeFour } from "../lanes";
+import { largest_f32x4, MAGIC_BITS, magic_f32x4, narrow, requantizeFour } from "../lanes";
 
 /** The entry of a column array at an address, or zeros where there is no array. */
 function columnsOf(address: usize): v128 {
   return address ? v128.load(address) : i32x4.splat(0);
+}
+
+/** rowScale · columnScale of four columns. For integers it stays finite, so that 0 times it is 0. */
+function scalesOf<Out>(row: usize, columns: usize): v128 {
+  const scale = f32x4.mul(v128.load32_splat(row), v128.load(columns));
+  return isFloat<Out>() ? scale : f32x4.pmin(largest_f32x4(), scale);
 }
 
 /**
@@ -44,6 +50,19 @@ export function finishTile<Out>(
   const biasLeft = columnsOf(bias);
   const biasRight = columnsOf(bias ? bias + 16 : 0);
   const whole = columns == 8;
+  let scaleLeft = biasLeft;
+  let scaleRight = biasLeft;
+  if (isFloat<Out>() || sizeof<Out>() == 1) {
+    scaleLeft = scalesOf<Out>(rowScales, columnScales);
+    scaleRight = scalesOf<Out>(rowScales, columnScales + 16);
+  }
+  // u8 is i8 with the zero point and the bounds moved by 128, and bit 7 flipped at the end
+  const moved = unsigned ? 128 : 0;
+  const magic = magic_f32x4();
+  const offset = i32x4.splat(zero - moved - MAGIC_BITS);
+  const flip = i8x16.splat(<i8>moved);
+  const lows = f32x4.splat(isFloat<Out>() ? low : low - <f32>zero);
+  const highs = f32x4.splat(isFloat<Out>() ? high : high - <f32>zero);
   for (const end = acc + ((<usize>rows) << 5); acc < end; acc += 32) {
     let left = v128.load(acc);
     let right = v128.load(acc, 16);
@@ -62,12 +81,12 @@ export function finishTile<Out>(
       v128.store(out, i32x4.add(left, biasLeft));
       v128.store(out, i32x4.add(right, biasRight), 16);
     } else {
-      const scale = v128.load32_splat(rowScales);
-      const scaleLeft = f32x4.mul(scale, v128.load(columnScales));
-      const scaleRight = f32x4.mul(scale, v128.load(columnScales, 16));
+      if (rowScaleStep) {
+        scaleLeft = scalesOf<Out>(rowScales, columnScales);
+        scaleRight = scalesOf<Out>(rowScales, columnScales + 16);
+        rowScales += rowScaleStep;
+      }
       if (isFloat<Out>()) {
-        const lows = f32x4.splat(low);
-        const highs = f32x4.splat(high);
         left = f32x4.mul(f32x4.convert_i32x4_s(left), scaleLeft);
         right = f32x4.mul(f32x4.convert_i32x4_s(right), scaleRight);
         // without a bias −0 stays −0: nothing is added
@@ -78,24 +97,15 @@ export function finishTile<Out>(
         v128.store(out, f32x4.pmin(f32x4.pmax(left, lows), highs));
         v128.store(out, f32x4.pmin(f32x4.pmax(right, lows), highs), 16);
       } else {
-        const limit = limit_f32x4();
-        const magic = magic_f32x4();
-        // u8 is i8 with the zero point and the bounds moved by 128, and bit 7 flipped at the end
-        const moved = unsigned ? 128 : 0;
-        const offset = i32x4.splat(zero - moved - MAGIC_BITS);
-        left = requantizeFour(left, biasLeft, scaleLeft, limit, magic, offset);
-        right = requantizeFour(right, biasRight, scaleRight, limit, magic, offset);
-        const q = narrow<Out>(left, right, left, right);
-        const lows = i8x16.splat(<i8>(<i32>low - moved));
-        const highs = i8x16.splat(<i8>(<i32>high - moved));
-        const flip = i8x16.splat(<i8>moved);
-        v128.store64_lane(out, v128.xor(clamp8<Out>(q, lows, highs), flip), 0);
+        left = requantizeFour(left, biasLeft, scaleLeft, lows, highs, magic, offset);
+        right = requantizeFour(right, biasRight, scaleRight, lows, highs, magic, offset);
+        const q = v128.xor(narrow<Out>(left, right, left, right), flip);
+        v128.store64_lane(out, q, 0);
       }
     }
     if (!whole) memory.copy(dst, spill, <usize>columns * sizeof<Out>());
     dst += dstStride;
     rowSums += 4;
     rowZeros += rowZeroStep;
-    rowScales += rowScaleStep;
   }
 }

@@ -1,14 +1,18 @@
 /** Each rule of the vocabulary: its scalar definition against its vector twin. */
 import {
+  anyNaN,
+  bound_f32x4,
   clamp8,
   dot_i32x4,
   flip_i8x16,
   highest,
+  largest_f32x4,
   limit_f32x4,
   load8_i16x8,
   lowest,
   MAGIC_BITS,
   magic_f32x4,
+  nan_i32x4,
   narrow,
   ones_i16x8,
   requantizeFour,
@@ -54,6 +58,35 @@ describe("round", () => {
       for (let l = 0; l < 4; l++) values[l] = sample(i + l);
       const rounded = round_f32x4(v128.load(at(values)), limit_f32x4(), magic_f32x4());
       for (let l = 0; l < 4; l++) compare(lane(rounded, l) - MAGIC_BITS, round(values[l]));
+    }
+    expect<i32>(misses()).toBe(0);
+  });
+});
+
+describe("bounds", () => {
+  it("round as the definition does, and leave NaN to it", () => {
+    const values = new StaticArray<f32>(4);
+    const none = f32x4.splat(0);
+    for (let i = 0; i < COUNT; i += 4) {
+      let numbers = 0;
+      for (let l = 0; l < 4; l++) {
+        values[l] = sample(i + l);
+        numbers += i32(values[l] == values[l]);
+      }
+      const four = v128.load(at(values));
+      const low = <i32>(bits() & 255) - 255;
+      const high = low + <i32>(bits() & 511);
+      const bounded = bound_f32x4(
+        four,
+        f32x4.splat(<f32>low),
+        f32x4.splat(<f32>high),
+        magic_f32x4(),
+      );
+      compare(i32(anyNaN(none, bounded, none, none, nan_i32x4())), i32(numbers < 4));
+      for (let l = 0; l < 4; l++) {
+        if (!(values[l] == values[l])) continue;
+        compare(lane(bounded, l) - MAGIC_BITS, saturate(round(values[l]), low, high));
+      }
     }
     expect<i32>(misses()).toBe(0);
   });
@@ -118,13 +151,14 @@ describe("requantization", () => {
         v128.load(at(acc)),
         v128.load(at(bias)),
         f32x4.splat(multiplier),
-        limit_f32x4(),
+        f32x4.splat(-100 - <f32>zero),
+        f32x4.splat(127 - <f32>zero),
         magic_f32x4(),
         i32x4.splat(zero - MAGIC_BITS),
       );
       for (let l = 0; l < 4; l++) {
-        const one = requantizeOne(acc[l], bias[l], multiplier, zero, -128, 127);
-        compare(saturate(lane(four, l), -128, 127), <i8>one);
+        const one = requantizeOne(acc[l], bias[l], multiplier, zero, -100, 127);
+        compare(lane(four, l), <i8>one);
       }
     }
     expect<i32>(misses()).toBe(0);
@@ -182,6 +216,8 @@ describe("loads and constants", () => {
     expect<bool>(v128.any_true(v128.xor(magic_f32x4(), f32x4.splat(12582912)))).toBe(false);
     expect<bool>(v128.any_true(v128.xor(magic_f32x4(), i32x4.splat(MAGIC_BITS)))).toBe(false);
     expect<bool>(v128.any_true(v128.xor(limit_f32x4(), f32x4.splat(2097152)))).toBe(false);
+    expect<bool>(v128.any_true(v128.xor(largest_f32x4(), f32x4.splat(f32.MAX_VALUE)))).toBe(false);
+    expect<bool>(v128.any_true(v128.xor(nan_i32x4(), i32x4.splat(1 << 28)))).toBe(false);
     expect<bool>(v128.any_true(v128.xor(ones_i16x8(), i16x8.splat(1)))).toBe(false);
     expect<bool>(v128.any_true(v128.xor(flip_i8x16(), i8x16.splat(-128)))).toBe(false);
   });

@@ -330,6 +330,24 @@ describeTiers("matmul's epilogues", (lane) => {
   ];
   const ARRAYS = { f32: Float32Array, i8: Int8Array, u8: Uint8Array } as const;
 
+  it("i8: scales whose product is beyond f32 saturate, and leave 0 what it is", () => {
+    const [m, n] = [3, 9];
+    const left = { data: Int8Array.of(0, 1, -1), scale: 3e38 };
+    const right = { data: new Int8Array(n).fill(1), scale: 3e38 };
+    const out = new Int8Array(m * n);
+    for (const scale of [left.scale, new Float32Array(m).fill(3e38)]) {
+      const sizes = { m, n, depth: 1, out } as const;
+      matmul(lane, { ...left, scale }, right, {
+        ...sizes,
+        ...{ result: "i8", scale: 0.5, zeroPoint: 3 },
+      });
+      expectSame(
+        out,
+        [3, 127, -128].flatMap((q) => new Array(n).fill(q)),
+      );
+    }
+  });
+
   it.each(epilogues)("%s: one scale, a row each, a column each, at every width", (_, make) => {
     const { real } = noise(12);
     const rows = Float32Array.from({ length: 7 }, () => real(0.001, 0.01));
