@@ -1,6 +1,6 @@
 /** Builds everything that is published: the wasm modules, the entries, the declarations. */
 import { execFile } from "node:child_process";
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -137,6 +137,26 @@ async function bundle() {
   }
 }
 
+/** Removes the declarations that no entry reaches: the insides of the library. */
+function pruneDeclarations() {
+  const { exports } = JSON.parse(readFileSync(at("package.json"), "utf8"));
+  const reached = new Set();
+  const visit = (file) => {
+    if (reached.has(file)) return;
+    reached.add(file);
+    for (const [, given] of readFileSync(file, "utf8").matchAll(
+      /(?:from|import\() ?"(\.[^"]+)"/g,
+    )) {
+      visit(path.resolve(path.dirname(file), given.replace(/\.[jt]s$/, ".d.ts")));
+    }
+  };
+  for (const { types } of Object.values(exports)) if (types) visit(at(types));
+  for (const name of readdirSync(at("dist", "types"), { recursive: true })) {
+    const file = at("dist", "types", name);
+    if (name.endsWith(".d.ts") && !reached.has(file)) rmSync(file);
+  }
+}
+
 mkdirSync(at("build"), { recursive: true });
 await Promise.all(BUILDS.map(compile));
 rmSync(at("dist"), { recursive: true, force: true });
@@ -147,3 +167,4 @@ await inlineWorker();
 await bundle();
 await build({ ...settings, sourcemap: true, ...conformanceEntry() });
 await run("typescript", "tsc", "--project", "tsconfig.build.json");
+pruneDeclarations();

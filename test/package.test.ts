@@ -101,17 +101,19 @@ describe("the tarball", () => {
     expect(wasm.sort()).toEqual(builds.sort());
   });
 
-  it("holds no JavaScript that no entry needs", () => {
+  it("holds no JavaScript and no declaration that no entry needs", () => {
     const needed = new Set<string>();
     const visit = (name: string) => {
       if (needed.has(name)) return;
       needed.add(name);
       for (const given of importsOf(readFileSync(path.join(installed, name), "utf8"))) {
-        if (given.endsWith(".js")) visit(path.posix.join(path.posix.dirname(name), given));
+        if (!/\.[jt]s$/.test(given)) continue;
+        const near = path.posix.join(path.posix.dirname(name), given);
+        visit(name.endsWith(".d.ts") ? near.replace(/(\.d)?\.[jt]s$/, ".d.ts") : near);
       }
     };
-    for (const target of targetsOf(manifest().exports)) if (/\.js$/.test(target)) visit(target);
-    const scripts = names().filter((name) => name.endsWith(".js"));
+    for (const target of targetsOf(manifest().exports)) if (/\.[jt]s$/.test(target)) visit(target);
+    const scripts = names().filter((name) => /\.[jt]s$/.test(name));
     expect(scripts.filter((name) => !needed.has(name))).toEqual([]);
     expect([...needed].filter((name) => !scripts.includes(name))).toEqual([]);
   });
