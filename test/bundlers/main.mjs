@@ -258,7 +258,8 @@ async function main() {
   };
 
   const missing = ensurePrograms(["chromium"], ["chromium"]);
-  const browser = missing === undefined ? await openChromium(runtimesFolder) : undefined;
+  const puppeteer = join(runtimesFolder, "node_modules/puppeteer-core");
+  const browser = missing === undefined ? await openChromium(puppeteer) : undefined;
   const rows = [];
   try {
     const bundlers = await loadBundlers(folder);

@@ -14,9 +14,10 @@ const starting = 60_000;
 const answering = 300_000;
 const showing = 10_000;
 
-export async function openChromium(folder) {
-  const require = createRequire(`${folder}/package.json`);
-  const { default: puppeteer } = await import(pathToFileURL(require.resolve("puppeteer-core")));
+/** `home` is the folder of puppeteer-core. */
+export async function openChromium(home) {
+  const path = createRequire(`${home}/package.json`).resolve("puppeteer-core");
+  const { default: puppeteer } = await import(pathToFileURL(path));
   const browser = await puppeteer.launch({
     headless: true,
     timeout: starting,

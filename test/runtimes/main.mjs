@@ -51,8 +51,14 @@ async function runOne(runtime, app, folder) {
     const why = ensurePrograms(runtime.programs, runtime.packages);
     if (why !== undefined) return { missing: why };
   }
+  const path = runtime.npm && join(folder, "node_modules", ...runtime.npm);
+  if (path !== undefined && !existsSync(path)) {
+    return {
+      missing: `npm has no ${runtime.npm.join("/")} for ${process.platform} ${process.arch}`,
+    };
+  }
   try {
-    return await runtime.run(app, folder);
+    return await runtime.run(app, path);
   } catch (error) {
     return { version: "?", results: [{ where: "start", failure: error.message }] };
   }

@@ -32,7 +32,8 @@ async function compare(bytelane, lane) {
     const rhs = { data: random.integers("i8", depth * n), zeroPoint: -3 };
     const sizes = { m, n, depth };
     const integers = matmul(lane, lhs, rhs, { ...sizes, out: new Int32Array(m * n) });
-    for (const options of [{}, { bits: 7 }, { format: "int4" }]) {
+    const input = { dtype: "u8", scale: 0.025, zeroPoint: 120 };
+    for (const options of [{}, { bits: 7 }, { input }, { format: "int4" }]) {
       const layer = createLinear(lane, { weights, shape: [depth, n], ...options });
       const wanted = linear(lane, layer, x);
       const label = `${m} × ${n} × ${depth} ${JSON.stringify(options)}`;

@@ -1,14 +1,13 @@
-// The ten runtimes (and Node 20 once more, with its flag): how each is had, the tiers that it must
-// run, and how the suite runs on it. `tiers` is a promise: a runtime that stops offering one fails.
+// The ten runtimes (and Node 20 once more, with its flag): how each is had, the tiers that it must run, and how the
+// suite runs on it. `npm` is a path in node_modules, which `run` is given; `programs` come with the Debian `packages`.
+// `tiers` is a promise: a runtime that stops offering one fails.
 
-import { join } from "node:path";
 import { openChromium, openWebKit, runBrowser } from "./browsers.mjs";
 import { denoEnv, runConsole, versionOf } from "./consoles.mjs";
 import { openFirefox } from "./firefox.mjs";
 import { runWorkerd } from "./workerd.mjs";
 
 const both = ["simd", "relaxed"];
-const npm = (folder, ...path) => join(folder, "node_modules", ...path);
 
 function node(major, tiers, name = `node${major}`, settings = {}) {
   const { host = "console.mjs", source = false, examples = ["node.mjs"] } = settings;
@@ -17,9 +16,8 @@ function node(major, tiers, name = `node${major}`, settings = {}) {
   return {
     name,
     tiers,
-    npm: true,
-    async run(app, folder) {
-      const command = npm(folder, `node${major}`, "bin", "node");
+    npm: [`node${major}`, "bin", "node"],
+    async run(app, command) {
       const version = await versionOf(command);
       return { version, results: await runConsole(app, command, [], options) };
     },
@@ -29,9 +27,8 @@ function node(major, tiers, name = `node${major}`, settings = {}) {
 const deno = {
   name: "deno",
   tiers: both,
-  npm: true,
-  async run(app, folder) {
-    const command = npm(folder, "@deno", "linux-x64-glibc", "deno");
+  npm: ["@deno", "linux-x64-glibc", "deno"],
+  async run(app, command) {
     const args = ["run", "--no-remote", "--node-modules-dir=manual", "--allow-read"];
     const options = {
       host: "console.mjs",
@@ -50,9 +47,8 @@ const deno = {
 const bun = {
   name: "bun",
   tiers: both,
-  npm: true,
-  async run(app, folder) {
-    const command = npm(folder, "@oven", "bun-linux-x64", "bin", "bun");
+  npm: ["@oven", "bun-linux-x64", "bin", "bun"],
+  async run(app, command) {
     const options = { host: "console.mjs", examples: ["examples/bun.ts"], tiers: both };
     return {
       version: await versionOf(command),
@@ -64,9 +60,8 @@ const bun = {
 const workerd = {
   name: "workerd",
   tiers: both,
-  npm: true,
-  async run(app, folder) {
-    const command = npm(folder, "@cloudflare", "workerd-linux-64", "bin", "workerd");
+  npm: ["@cloudflare", "workerd-linux-64", "bin", "workerd"],
+  async run(app, command) {
     return {
       version: await versionOf(command),
       results: await runWorkerd(app, command, { tiers: both }),
@@ -77,10 +72,10 @@ const workerd = {
 const chromium = {
   name: "chromium",
   tiers: both,
-  npm: true,
+  npm: ["puppeteer-core"],
   programs: ["chromium"],
   packages: ["chromium"],
-  run: (app, folder) => runBrowser(app, () => openChromium(folder), { tiers: both }),
+  run: (app, puppeteer) => runBrowser(app, () => openChromium(puppeteer), { tiers: both }),
 };
 
 const firefox = {
