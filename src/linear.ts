@@ -37,10 +37,16 @@ import { Tensor } from "./tensor.ts";
 export interface StaticParams {
   /** Default "i8". */
   readonly dtype?: QuantizedDType;
+  /** Real step: positive and finite as f32. */
   readonly scale: number;
+  /** In the limits of dtype. Default 0. */
   readonly zeroPoint?: number;
 }
 
+/**
+ * A layer on 8-bit weights, dynamic or with `input` static. A dynamic one on i8 weights has at most 65 793 input features,
+ * so that sums fit i32 (docs/math.md, 7).
+ */
 export interface LinearOptions {
   /** 8 bits a weight, one scale an output channel; "int4" has options of its own. Default "int8". */
   readonly format?: "int8";
@@ -81,7 +87,9 @@ interface Columns {
 
 /** A linear layer in an instance's memory. Made by `createLinear`, run by `linear`. */
 export class Linear extends Owner {
+  /** Elements of a row of x. */
   readonly inFeatures: number;
+  /** Elements of a row of the result. */
   readonly outFeatures: number;
   /** Bytes of packed weights, scales, zero points and bias. */
   readonly byteLength: number;
@@ -435,7 +443,7 @@ function placeStatic(
     if (source.dtype === "f32") {
       const src = address;
       address = frame.room(source.length);
-      words.setFloat32(scalars + 8, input.scale, true);
+      arena.words.setFloat32(scalars + 8, input.scale, true);
       const quantize = input.dtype === "i8" ? kernels.quantize_f32_i8 : kernels.quantize_f32_u8;
       const [low, high] = limitsOf(input.dtype);
       quantize(src, address, 1, 1, source.length, scalars + 8, scalars + 4, low, high);

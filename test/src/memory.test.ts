@@ -67,6 +67,28 @@ describe.each(TIERS)("growth of the memory, tier %s", (tier) => {
     expect(() => quantize(lane, kept, { scale: 1 }, { shape: [4] })).toThrow("options.shape");
   });
 
+  it("runs a static layer whose quantized input makes it grow", () => {
+    const rows = 2000;
+    const weights = finite(64, 1);
+    const input = { scale: 0.1, zeroPoint: 3, dtype: "u8" } as const;
+    const values = finite(8 * rows, 2);
+    const wanted = (() => {
+      const roomy = createBytelaneSync({ tier });
+      const layer = createLinear(roomy, { weights, shape: [8, 8], input });
+      return linear(roomy, layer, values) as Float32Array;
+    })();
+    const lane = open();
+    const layer = createLinear(lane, { weights, shape: [8, 8], input });
+    const x = tensor(lane, "f32", [rows, 8], values);
+    const out = tensor(lane, "f32", [rows, 8]);
+    // less is free than the quantized rows take, which are the first that the call asks for
+    while (lane.bytesReserved - lane.bytesUsed > 15_000) tensor(lane, "u8", [4000]);
+    const before = lane.bytesReserved;
+    linear(lane, layer, x, { out });
+    expect(lane.bytesReserved).toBeGreaterThan(before);
+    expectSame(out.data, wanted);
+  });
+
   it("takes an own view as an operand of the very call that grows", () => {
     const lane = open();
     const n = 3 * PAGE;
