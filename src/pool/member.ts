@@ -32,7 +32,15 @@ function makeWorker(): unknown {
   const { Worker, process } = globalThis;
   if (typeof Worker === "function") {
     blobAddress ??= URL.createObjectURL(new Blob([WORKER], { type: "text/javascript" }));
-    return new Worker(blobAddress, { type: "module" });
+    try {
+      return new Worker(blobAddress, { type: "module" });
+    } catch (cause) {
+      // WebKit throws where a policy takes no worker from text; other engines tell in an event
+      throw new Error(
+        `"options.pool" expected a page that takes workers from text, got one that does not: ${(cause as Error).message}`,
+        { cause },
+      );
+    }
   }
   const threads = process?.getBuiltinModule?.("worker_threads");
   if (!threads) {
@@ -40,6 +48,12 @@ function makeWorker(): unknown {
   }
   return new threads.Worker(new URL(`data:text/javascript,${encodeURIComponent(WORKER)}`));
 }
+
+/**
+ * Workers that have work. Firefox collects a worker that nothing but its own listeners reaches, work or not, and the
+ * call that waits for it never ends: an instance that is a local variable of the function which awaits was enough.
+ */
+const working = new Set<AnyWorker>();
 
 /** Starts a worker. `lose` hears of its end, unless it was ended here. */
 export function openMember(
@@ -68,7 +82,15 @@ export function openMember(
   worker.unref?.();
   return {
     post: (message, transfer) => worker.postMessage(message, transfer),
-    hold: (hasWork) => (hasWork ? worker.ref?.() : worker.unref?.()),
-    end: () => void worker.terminate(),
+    hold(hasWork) {
+      if (hasWork) working.add(worker);
+      else working.delete(worker);
+      if (hasWork) worker.ref?.();
+      else worker.unref?.();
+    },
+    end() {
+      working.delete(worker);
+      worker.terminate();
+    },
   };
 }

@@ -114,6 +114,27 @@ describe("the options", () => {
     );
   });
 
+  it("expect a page that takes workers from text", async () => {
+    // a policy without blob: WebKit throws, other engines tell in an event
+    vi.spyOn(URL, "createObjectURL").mockReturnValue("blob:1");
+    vi.stubGlobal(
+      "Worker",
+      class {
+        constructor() {
+          throw new Error("The operation is insecure.");
+        }
+      },
+    );
+    const lane = open();
+    await expect(run(lane)).rejects.toThrow(
+      '"options.pool" expected a page that takes workers from text, got one that does not: The operation is insecure.',
+    );
+    expect(lane.bytesUsed).toBe(0);
+    vi.unstubAllGlobals();
+    expectSame((await run(lane)) as Int32Array, wanted as Int32Array);
+    lane.dispose();
+  });
+
   it("expect a platform that has workers", async () => {
     vi.spyOn(process, "getBuiltinModule").mockReturnValue(undefined as never);
     const lane = open();
