@@ -1,6 +1,10 @@
 /** What is fused behind a product: bounds of its real result. */
 import { checkNumber, checkOneOf, rangeFault } from "./check.ts";
 
+/**
+ * Bounds of a layer's real result: "relu" is [0, ∞), "relu6" [0, 6]; of an object's two numbers, low ≤ high, one that is
+ * missing is infinite. A quantized result has them rounded to its integers.
+ */
 export type Activation =
   | "none"
   | "relu"

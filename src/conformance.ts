@@ -16,27 +16,36 @@ import {
 
 /** An array of a golden file: little-endian bytes in base64. */
 export interface GoldenTensor {
+  /** Element type; f64 and i32 are parameters and accumulators. */
   readonly dtype: "f32" | "f64" | "i32" | "i8" | "u8";
+  /** Dimensions, where the call needs them. */
   readonly shape?: readonly number[];
   readonly base64: string;
 }
 
-type Golden = GoldenTensor | number | string | readonly number[];
+/** A value of a golden file. */
+export type Golden = GoldenTensor | number | string | readonly number[];
 
 /** One call of a reference. */
 export interface Vector {
+  /** The kind of call, by which `judge` finds the operations to run. */
   readonly operation: string;
+  /** Whose rule is judged. */
   readonly profile: Profile;
   readonly name: string;
   /** The programs that gave exactly this result. */
   readonly ran: readonly string[];
   /** Why Bytelane gives another result, on purpose. */
   readonly refusal?: string;
+  /** The arguments of the call, by name. */
   readonly input: Readonly<Record<string, Golden>>;
+  /** What the reference gave, by name. */
   readonly expected: Readonly<Record<string, Golden>>;
 }
 
+/** A golden file: the calls of one system, from test/golden. */
 export interface Suite {
+  /** The system, such as "ONNX"; the versions that ran stand with each vector. */
   readonly reference: string;
   readonly vectors: readonly Vector[];
 }
@@ -46,11 +55,14 @@ declare const GOLDEN: readonly Suite[];
 
 /** Vectors of one operation under one profile, from the same programs. */
 export interface ConformanceRow {
+  /** Whose rule is judged. */
   readonly profile: Profile;
   readonly operation: string;
   /** The programs that were run to make the vectors. */
   readonly reference: string;
+  /** Calls that were run. */
   readonly vectors: number;
+  /** Values that were compared, parameters counted where the call chooses them. */
   readonly values: number;
   /** Values that differ from the reference. */
   readonly differing: number;
@@ -58,6 +70,7 @@ export interface ConformanceRow {
   readonly refusal: string | undefined;
 }
 
+/** What a run of all vectors came to. */
 export interface Conformance {
   /** Whether every value is equal where equality is promised. */
   readonly passed: boolean;
@@ -65,7 +78,8 @@ export interface Conformance {
   readonly rows: readonly ConformanceRow[];
 }
 
-type Numbers = Float32Array | Float64Array | Int32Array | Int8Array | Uint8Array;
+/** The typed arrays that golden files decode to. */
+export type Numbers = Float32Array | Float64Array | Int32Array | Int8Array | Uint8Array;
 
 const ARRAYS = {
   f32: Float32Array,

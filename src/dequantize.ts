@@ -48,6 +48,7 @@ export interface QuantizedTable {
   readonly scales: Data<"f32">;
   /** One zero point a row. Default 0. */
   readonly zeroPoints?: Data<"i32"> | undefined;
+  /** Elements of a row. Default: the last dimension of a tensor. */
   readonly columns?: number;
 }
 

@@ -5,6 +5,7 @@ export interface Elements {
   i8: Int8Array;
   u8: Uint8Array;
 }
+/** Element types: f32 reals, i32 accumulators, and the two quantized types. A Uint8ClampedArray counts as u8. */
 export type DType = keyof Elements;
 /** The 8-bit types that real values are quantized to. */
 export type QuantizedDType = "i8" | "u8";

@@ -8,8 +8,11 @@ import { Tensor } from "./tensor.ts";
 
 /** All values with one scale and zero point. */
 export interface DynamicResult<V> {
+  /** u8, in the shape of the data. */
   readonly values: V;
+  /** x ≈ (q − zeroPoint) · scale. */
   readonly scale: number;
+  /** In [0, 255]. */
   readonly zeroPoint: number;
 }
 
@@ -59,6 +62,7 @@ export interface QuantizedRows<V, S, Z> {
   readonly zeroPoints: Z;
 }
 
+/** Rows of [..., columns] and what becomes of them. With `stride` the shape must be given, and x may be longer. */
 export interface RowsOptions<D extends QuantizedDType> extends ShapeOption<Data<D>> {
   /** "i8" is symmetric with scale max|x| / 127; "u8" is asymmetric like quantizeDynamic. Default "i8". */
   readonly dtype?: D;

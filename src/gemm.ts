@@ -32,7 +32,9 @@ export function reachOf(dtype: QuantizedDType, zeros: number | Int32Array, bits:
 
 /** A right-hand side in the order in which the tile reads it. Made once by `packMatrix`, used often. */
 export class PackedMatrix extends Owner {
+  /** Elements of a column, over which a product sums. */
   readonly depth: number;
+  /** Columns n, without those that fill up the last panel. */
   readonly columns: number;
   /** Bytes of the panels, with the column arrays. */
   readonly byteLength: number;
@@ -106,6 +108,7 @@ export interface PackSource {
   readonly bits: number;
 }
 
+/** A right-hand side before it is packed: where depth and columns lie, and what its integers stand for. */
 export interface PackOptions {
   /** [depth, columns] for "in-out", [columns, depth] for "out-in". A tensor of two dimensions brings its own. */
   readonly shape?: readonly [number, number];
@@ -184,17 +187,22 @@ export interface Epilogue {
   readonly result?: "i32" | "f32" | "i8" | "u8";
   /** One a column: i32 in units of the accumulator, for an f32 result f32 in real units. */
   readonly bias?: Int32Array | Float32Array | Data<"i32" | "f32">;
-  /** Scale of an i8 or u8 result. */
+  /** Real step of an i8 or u8 result, which cannot do without; an error with the others. */
   readonly scale?: number;
   /** Zero point of an i8 or u8 result. Default 0. */
   readonly zeroPoint?: number;
-  /** Bounds: reals for an f32 result (ReLU is low 0, ReLU6 adds high 6), integers for an i8 or u8 result. */
+  /**
+   * Lower bound: a real for an f32 result (ReLU is 0), an integer for an i8 or u8 result. Default: none, or the least of the
+   * type. An error for i32.
+   */
   readonly low?: number;
+  /** Upper bound, of the same kind (ReLU6 is 6). */
   readonly high?: number;
 }
 
 /** One side of a product. Strides are in elements. */
 export interface MatrixSide {
+  /** [m, depth] for lhs, [depth, n] for rhs; the matrices of a batch follow one another. */
   readonly data: Data<QuantizedDType>;
   /** One; for lhs also one a row, for rhs one a column; times the batch where they differ. Default 0. */
   readonly zeroPoint?: number | Int32Array;
@@ -208,12 +216,20 @@ export interface MatrixSide {
   readonly transposed?: boolean;
 }
 
+/** Sizes of a product, [m, depth] · [depth, n] → [m, n], its destination, and what its sums become. */
 export interface MatmulOptions extends Epilogue {
+  /** Rows of lhs and of the result; may be 0. */
   readonly m: number;
+  /** Columns of rhs and of the result. */
   readonly n: number;
+  /** Products in a sum. How many fit i32 depends on types and zero points: 65 793 for u8 · i8 (docs/math.md, 7). */
   readonly depth: number;
   /** Number of independent products. Default 1. */
   readonly batch?: number;
+  /**
+   * Where to write: of the result's type, with (batch − 1) · outBatchStride + (m − 1) · outStride + n elements at least.
+   * Default: a new tensor [m, n], with a batch other than 1 [batch, m, n].
+   */
   readonly out?: Data;
   /** Elements between two rows of the result. Default n. Needs `out`. */
   readonly outStride?: number;

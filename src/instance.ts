@@ -4,6 +4,7 @@ import { checkInteger, checkObject, checkOneOf } from "./check.ts";
 import { type Build, Bytelane, type PoolOptions, type Report, type Tier } from "./lane.ts";
 import { chooseDots, classOf, selfTest } from "./probe.ts";
 
+/** Which build an instance runs, the memory it may have, and its threads. */
 export interface BytelaneOptions {
   /**
    * A tier to insist on, or "auto": "relaxed" where the engine has relaxed SIMD and computes rightly, else "simd".
@@ -11,11 +12,11 @@ export interface BytelaneOptions {
    * chosen by itself. Default "auto".
    */
   readonly tier?: Tier | "auto";
-  /** Bytes to start with, beside the kernels' own. Default 1 MiB. */
+  /** Bytes to start with, beside the kernels' own: at most 64 KiB less than the maximum. Default 1 MiB. */
   readonly initialMemory?: number;
-  /** Bytes that the linear memory may reach. Default 4 GiB, all that wasm32 has. */
+  /** Bytes that the linear memory may reach, 128 KiB or more. Default 4 GiB, all that wasm32 has. */
   readonly maximumMemory?: number;
-  /** Workers for the pooled operations; they start with the first of these. Default 0: everything on one thread. */
+  /** Workers for the pooled operations; they start with the first of these. 64 at most. Default 0: one thread. */
   readonly pool?: number | PoolOptions;
 }
 

@@ -13,6 +13,7 @@ export type Build = "simd" | "relaxed";
 /** Which build runs, why, and what was tried before it. */
 export interface Report {
   readonly tier: Tier;
+  /** Why it does, in words for people. */
   readonly reason: string;
   /** One entry a tier that was considered, in order. */
   readonly probed: readonly { readonly tier: Tier; readonly result: string }[];
@@ -20,7 +21,7 @@ export interface Report {
 
 /** Threads for the pooled operations. */
 export interface PoolOptions {
-  /** How many workers. */
+  /** How many workers, at most 64. */
   readonly size: number;
   /**
    * Makes one worker, whose module calls `serve()` of "bytelane/worker". Default: a worker made from text that the
@@ -87,10 +88,12 @@ export class Bytelane {
     return this.arena.size;
   }
 
+  /** True after `dispose`: every operation refuses the instance then. */
   get disposed(): boolean {
     return this.#disposed;
   }
 
+  /** Which build was chosen, and why. */
   report(): Report {
     return this.#report;
   }
@@ -127,7 +130,7 @@ export class Bytelane {
   }
 }
 
-/** Whatever holds blocks of an instance's memory until it is disposed. */
+/** What tensors, packed matrices, layers, tables and indexes are: holders of an instance's memory until they are disposed. */
 export abstract class Owner {
   /** @internal */ readonly lane: Bytelane;
   readonly #blocks: readonly (readonly [address: number, bytes: number])[];
@@ -140,6 +143,7 @@ export abstract class Owner {
     if (scoped) lane.adopt(this);
   }
 
+  /** True when its memory was given back, or the instance has ended: operations refuse it then. */
   get disposed(): boolean {
     return this.#disposed || this.lane.disposed;
   }

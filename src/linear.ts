@@ -44,8 +44,8 @@ export interface StaticParams {
 }
 
 /**
- * A layer on 8-bit weights, dynamic or with `input` static. A dynamic one on i8 weights has at most 65 793 input features,
- * so that sums fit i32 (docs/math.md, 7).
+ * A layer on 8-bit weights, dynamic or with `input` static. Sums fit i32 (docs/math.md, 7): a dynamic layer on i8 weights
+ * without zero points has at most 65 793 input features.
  */
 export interface LinearOptions {
   /** 8 bits a weight, one scale an output channel; "int4" has options of its own. Default "int8". */

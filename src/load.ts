@@ -14,7 +14,7 @@ import {
 /**
  * Makes an instance from builds that are elsewhere. Of two addresses only the one of the build that runs is fetched; it
  * is compiled while it streams in, where the server says application/wasm.
- * Errors: no build that this engine runs, a file that is not there, a module that is not of Bytelane.
+ * Errors: those of "bytelane"; a file that is not there, a module that is not of Bytelane.
  */
 export async function createBytelane(options: LoadOptions): Promise<Bytelane> {
   const sources = checkSources(options);
@@ -23,7 +23,12 @@ export async function createBytelane(options: LoadOptions): Promise<Bytelane> {
   );
 }
 
-/** The same at once, from modules or bytes. */
+/**
+ * The same at once, from modules, or from bytes where the platform compiles at once: Node, Deno, Bun, the workers of
+ * browsers, and their main threads as "bytelane" has it. workerd compiles no bytes, but imports modules.
+ *
+ * Errors: the same, thrown; a source that has to be waited for.
+ */
 export function createBytelaneSync(options: ReadyOptions): Bytelane {
   const sources = checkSources(options);
   return openBytelaneSync<ReadySource>(sources, options, (source, build) =>

@@ -37,6 +37,7 @@ export { createInt4Table, dequantizeInt4, gatherInt4, type Int4Table } from "./i
 export {
   type Build,
   type Bytelane,
+  type Owner,
   type PoolOptions,
   type Report,
   scope,
@@ -48,6 +49,7 @@ export {
   type LinearInput,
   type LinearOptions,
   linear,
+  type RowsInput,
   type StaticParams,
 } from "./linear.ts";
 export {

@@ -29,12 +29,15 @@ export interface QuantizationParams {
 
 /** A clipping range [min, max] of reals; arrays hold one range a channel. */
 export interface Range {
+  /** At most max, and not NaN. `chooseParams` counts −Infinity as the least finite f32. */
   readonly min: number | ArrayLike<number>;
+  /** As many as min has. `chooseParams` counts Infinity as the greatest finite f32. */
   readonly max: number | ArrayLike<number>;
 }
 
+/** Which integers stand for a range, and where 0 lies among them (docs/math.md, 3 and 4). */
 export interface SchemeOptions {
-  /** Default "i8". */
+  /** Element type of the quantized values. Default "i8". */
   readonly dtype?: QuantizedDType;
   /** "symmetric" puts real 0 in the middle of the integers, "asymmetric" uses them all. Default "symmetric". */
   readonly scheme?: "symmetric" | "asymmetric";
@@ -50,17 +53,23 @@ export interface SchemeOptions {
   readonly axis?: number;
 }
 
-/** Complete parameters. */
+/** Complete parameters, as `quantize`, `dequantize` and a profile take them. */
 export type Params<S extends number | Float32Array = number | Float32Array> = {
+  /** Element type of the quantized values. */
   readonly dtype: QuantizedDType;
+  /** Real step between two adjacent integers; a Float32Array has one a channel. */
   readonly scale: S;
+  /** The integer that stands for real 0; an Int32Array where scales are an array. */
   readonly zeroPoint: S extends number
     ? number
     : S extends Float32Array
       ? Int32Array
       : number | Int32Array;
+  /** The least integer in use: −127 for restricted i8. */
   readonly low: number;
+  /** The greatest integer in use. */
   readonly high: number;
+  /** The axis of the channels, as the options gave it. */
   readonly axis?: number;
 };
 

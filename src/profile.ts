@@ -34,9 +34,12 @@ export const RULES: Readonly<Record<Profile, number>> = {
   "sentence-transformers": WRAPS,
 };
 
-/** How an accumulator becomes 8 bits (docs/math.md, 8). */
 export const ROUNDINGS = ["float", "fixed-double", "fixed-single"] as const;
-export type Rounding = (typeof ROUNDINGS)[number];
+/**
+ * How an accumulator is scaled to 8 bits (docs/math.md, 8): by an f32, ties to even, or by a multiplier of 31 bits in
+ * integers, rounded twice or once.
+ */
+export type Rounding = "float" | "fixed-double" | "fixed-single";
 
 /** multiplier ≈ significand · 2^(exponent − 31), significand in [2^30, 2^31). */
 export interface FixedPoint {

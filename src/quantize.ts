@@ -24,6 +24,7 @@ import { chooseParams, type QuantizationParams } from "./params.ts";
 import { MULTIPLIES, type Profile, RULES, WRAPS, ZEROED } from "./profile.ts";
 import { Tensor } from "./tensor.ts";
 
+/** The dimensions of data that bring none, and the destination of the result. */
 export interface ShapeOption<Out> {
   /** Shape of plain data, where the axis of channels or rows needs one. A tensor brings its own. */
   readonly shape?: readonly number[];
@@ -40,12 +41,18 @@ export function shapeOf(source: Operand, shape: readonly number[] | undefined): 
   return shape;
 }
 
+/** Parameters for `quantize`, such as those of `chooseParams`, of an observer or of `chooseProfileParams`. */
 export interface QuantizeParams<D extends QuantizedDType> extends QuantizationParams {
+  /** Element type of the result. Default "i8". */
   readonly dtype?: D;
-  /** Of the profile sentence-transformers: the real value at the least integer; one, or one a channel. */
+  /**
+   * Of the profile sentence-transformers, which cannot do without: the real value at the least integer; one, or one a
+   * channel. An error with the other profiles.
+   */
   readonly start?: number | Float32Array;
 }
 
+/** By whose rule values are rounded, the dimensions of plain data, and the destination. */
 export interface QuantizeOptions<Out> extends ShapeOption<Out> {
   /** By whose rule. The table of `Profile` says what each does. Default "onnx". */
   readonly profile?: Profile;

@@ -4,10 +4,12 @@ import { type Bytelane, checkLane } from "./lane.ts";
 import { extentOf } from "./layout.ts";
 import { shapeOf } from "./quantize.ts";
 
+/** Of all values together. Where there is no number, min is Infinity and max −Infinity. */
 export interface Extremes {
   readonly min: number;
   readonly max: number;
 }
+/** The same with one entry a channel; copies, no views on the instance's memory. */
 export interface ChannelExtremes {
   readonly min: Float32Array;
   readonly max: Float32Array;

@@ -15,6 +15,7 @@ import { fixedPoint, fixedShifts, ROUNDINGS, type Rounding } from "./profile.ts"
 import { type ShapeOption, shapeOf } from "./quantize.ts";
 import { Tensor } from "./tensor.ts";
 
+/** From accumulators to 8 bits: q = clamp(round((acc + bias) · multiplier) + zeroPoint, low, high). */
 export interface RequantizeParams<D extends QuantizedDType> {
   /** Element type of the result. Default "i8". */
   readonly dtype?: D;
@@ -25,11 +26,13 @@ export interface RequantizeParams<D extends QuantizedDType> {
   readonly multiplier: number | Float32Array | Float64Array;
   /** Added to the accumulator; one, or one a channel. acc + bias must fit i32. Default 0. */
   readonly bias?: number | Int32Array;
+  /** The axis of the channels; negative counts from the last. Needed for more than one multiplier or bias. */
   readonly axis?: number;
   /** Zero point of the result. Default 0. */
   readonly zeroPoint?: number;
-  /** Integer clamp of the result. Default: the type's limits. */
+  /** The least integer of the result. Default: the least of the type. */
   readonly low?: number;
+  /** The greatest integer of the result. Default: the greatest of the type. */
   readonly high?: number;
   /**
    * "float" multiplies in f32, ties to even, as ONNX Runtime, PyTorch and XNNPACK do. The other two are integer

@@ -13,11 +13,13 @@ import { type Bytelane, checkLane, checkOwner, Owner } from "./lane.ts";
 import { perChannel } from "./layout.ts";
 import { quantizeChannels } from "./quantize.ts";
 
+/** What a score is: the real dot product, or the cosine of the angle, in which a vector of zeros has 0. */
 export type Metric = "dot" | "cosine";
 
 /** 8-bit vectors, packed for search. Made by `createIndex`, searched by `topK`. */
 export class VectorIndex extends Owner {
   readonly count: number;
+  /** Elements of a vector. */
   readonly dimensions: number;
   readonly metric: Metric;
   /** Bytes of packed vectors and scales. */
@@ -46,6 +48,10 @@ export class VectorIndex extends Owner {
   }
 }
 
+/**
+ * The vectors of an index. It keeps a byte an element and an f32 a vector; 132 104 dimensions are the most whose sums fit
+ * i32.
+ */
 export interface IndexOptions {
   /** f32 vectors, quantized here row by row; or i8 vectors with `scales`. */
   readonly vectors: Data<"f32" | "i8">;

@@ -16,13 +16,17 @@ export type BuildSource =
 
 /** Where the builds come from, one of them at least. "relaxed" runs where the engine has relaxed SIMD. */
 export interface LoadOptions extends BytelaneOptions {
+  /** bytelane.simd.wasm; for "bytelane/threads" bytelane.simd.threads.wasm. */
   readonly simd?: BuildSource;
+  /** bytelane.relaxed.wasm; for "bytelane/threads" bytelane.relaxed.threads.wasm. */
   readonly relaxed?: BuildSource;
 }
 
 /** The same, with nothing to wait for. */
 export interface ReadyOptions extends BytelaneOptions {
+  /** As in `LoadOptions`. */
   readonly simd?: ReadySource;
+  /** As in `LoadOptions`. */
   readonly relaxed?: ReadySource;
 }
 

@@ -6,6 +6,7 @@ import { type Bytelane, checkLane, checkOwner, Owner } from "./lane.ts";
 /** A handle: element type, shape, and where the bytes lie. Made by `tensor` and by the operations. */
 export class Tensor<T extends DType = DType> extends Owner {
   readonly dtype: T;
+  /** Dimensions, the last one dense; frozen. [] is one element. */
   readonly shape: readonly number[];
   /** Number of elements. */
   readonly length: number;

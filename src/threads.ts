@@ -41,7 +41,12 @@ export async function createBytelane(options: LoadOptions): Promise<Bytelane> {
   return openBytelane<BuildSource>(sources, options, compile, shareMemory);
 }
 
-/** The same at once, from modules or bytes. */
+/**
+ * The same at once, from modules, or from bytes where `createBytelaneSync` of "bytelane/load" takes them. In a browser the
+ * page, and a worker with it, must be cross-origin isolated here as well.
+ *
+ * Errors: the same, thrown; a source that has to be waited for.
+ */
 export function createBytelaneSync(options: ReadyOptions): Bytelane {
   const sources = checkSources(options);
   return openBytelaneSync<ReadySource>(

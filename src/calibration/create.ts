@@ -7,7 +7,8 @@ import { FORMAT, type Observer, type ObserverState, VERSION } from "./observer.t
 import { OrderObserver } from "./order.ts";
 import { checkSearch, type SearchOptions } from "./search.ts";
 
-interface AxisOption {
+/** One range for all data, or one a channel. */
+export interface AxisOption {
   /** Observe each channel along this axis apart; negative counts from the last. Default: all data together. */
   readonly axis?: number;
 }
@@ -22,6 +23,7 @@ export type HistogramOptions = Exclude<SearchOptions, { method: "minmax" }> &
     readonly bins?: number;
   };
 
+/** A method and what it needs (docs/calibration.md has the rules). For weights take "minmax", for activations "mse". */
 export type ObserverOptions =
   | (AxisOption & {
       /** The range of everything that was seen. */
@@ -42,7 +44,9 @@ export type ObserverOptions =
   | (AxisOption & {
       /** A range that is known beforehand. */
       readonly method: "fixed";
+      /** At most max; with an axis one number a channel. */
       readonly min: number | ArrayLike<number>;
+      /** As many as min has. */
       readonly max: number | ArrayLike<number>;
     })
   | HistogramOptions;

@@ -31,6 +31,7 @@ export interface EntropyCurve {
   readonly divergences: Float64Array;
   /** The i that was kept. */
   readonly chosen: number;
+  /** T = (chosen + ½) · width in f32; where there are fewer bins than levels, the greatest magnitude. */
   readonly threshold: number;
 }
 

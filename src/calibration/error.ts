@@ -9,9 +9,11 @@ import type { QuantizationParams } from "../params.ts";
 import { shapeOf } from "../quantize.ts";
 import { Tensor } from "../tensor.ts";
 
+/** How far y, what came, is from x, what was wanted; sums are taken in doubles. */
 export interface ErrorReport {
-  /** Pairs that were compared, and pairs that were skipped since one of the two is not finite. */
+  /** Pairs that were compared. */
   readonly count: number;
+  /** Pairs that were not, since one of the two is not finite. */
   readonly skipped: number;
   /** Mean of (x − y)²; NaN where nothing was compared. */
   readonly mse: number;
@@ -23,6 +25,7 @@ export interface ErrorReport {
   readonly cosine: number;
 }
 
+/** The same for reals x against y = (q − zeroPoint) · scale, and how much of it is clipping. */
 export interface QuantizationErrorReport extends ErrorReport {
   /** Share of the values that were clipped: they lie further than half a step outside the representable ones. */
   readonly saturated: number;

@@ -11,28 +11,36 @@ import { short } from "./svg.ts";
 
 /** One method's range and what it does to the data. Errors are those of values spread evenly over their bins. */
 export interface MethodReport extends ChannelRange {
+  /** Such as "percentile 99.9"; of a given range its key. */
   readonly name: string;
+  /** Scale and zero point that the scheme makes of the range. */
   readonly scale: number;
   readonly zeroPoint: number;
   /** Share of the values that are clipped: further than half a step outside the representable ones. */
   readonly clipped: number;
+  /** Mean of (x − x̃)². */
   readonly mse: number;
   /** Signal to quantization noise in dB. */
   readonly sqnr: number;
+  /** Σx·x̃ / √(Σx² · Σx̃²). */
   readonly cosine: number;
 }
 
+/** What methods make of one channel, for `explanationTable` and `explanationPicture`. */
 export interface Explanation {
   readonly histogram: Histogram;
   /** How many values were skipped since they were not finite; of all channels together. */
   readonly skipped: number;
+  /** Bits in use: of a "reduced" range one fewer than the options said. */
   readonly bits: number;
   readonly scheme: "symmetric" | "asymmetric";
+  /** The methods in the order of the options, then the given ranges. */
   readonly methods: readonly MethodReport[];
   /** The search of the first entropy method. */
   readonly entropy: EntropyCurve | undefined;
 }
 
+/** The scheme that all ranges are judged by, what to compare, and for which channel. */
 export interface ExplainOptions extends SchemeOptions {
   /** Which channel of an observer per channel. Default 0. */
   readonly channel?: number;

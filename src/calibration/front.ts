@@ -9,14 +9,18 @@
 import { checkInteger, checkNumber, checkObject, rangeFault, typeFault } from "../check.ts";
 import type { LayerSensitivity } from "./sensitivity.ts";
 
+/** What a plan, or one layer of it, takes and loses. */
 export interface PlanPoint {
+  /** As the candidates said: those of this library count scales. */
   readonly bytes: number;
+  /** In the unit of `sensitivity`, by default Σ(w − ŵ)². */
   readonly loss: number;
 }
 
 /** What is chosen for one layer. */
 export interface LayerChoice extends PlanPoint {
   readonly layer: string;
+  /** How many numbers the layer has. */
   readonly parameters: number;
   readonly candidate: string;
 }
@@ -27,10 +31,14 @@ export type PlanGoal =
   | { readonly maxLoss: number }
   | { readonly minSqnr: number };
 
+/** One candidate a layer: the plan on the front that holds the goal with the least loss, or with the fewest bytes. */
 export interface Plan extends PlanPoint {
   readonly goal: PlanGoal;
+  /** One a layer, in the order of the layers. */
   readonly choices: readonly LayerChoice[];
+  /** How many numbers all layers have. */
   readonly parameters: number;
+  /** 8 · bytes / parameters. */
   readonly bitsPerWeight: number;
   /** Signal over noise in dB, where the loss is the squared error of the weights. */
   readonly sqnr: number | undefined;
@@ -45,8 +53,9 @@ export interface Plan extends PlanPoint {
   readonly bound: number;
 }
 
+/** How far the front may grow while layers are added; what is dropped beyond shows in `bound`. */
 export interface FrontOptions {
-  /** Points that are kept at most. Default 65536. */
+  /** Points that are kept at most, 2 to 2^22. Default 65536. */
   readonly points?: number;
 }
 
@@ -142,6 +151,7 @@ function thin(stage: Stage, floor: number, most: number): { stage: Stage; step: 
 
 /** All plans that are not beaten. Made by `paretoFront`. */
 export class ParetoFront {
+  /** By rising bytes and falling loss. */
   readonly points: readonly PlanPoint[];
   /** See `Plan`. */
   readonly bound: number;

@@ -30,6 +30,10 @@ const MOST_COUNTED = 2 ** 31 - 1;
  */
 const WORTH_FOUR = 8;
 
+/**
+ * The observer of "percentile", "entropy" and "mse": counts of values on a grid that is anchored at 0 (docs/calibration.md),
+ * about 8 · bins bytes a channel, whatever was seen.
+ */
 export class HistogramObserver extends Observer {
   readonly #half: number;
   readonly #search: Search;

@@ -2,6 +2,7 @@
 
 export { createMoments } from "../int4/moments.ts";
 export {
+  type AxisOption,
   createObserver,
   type HistogramOptions,
   loadObserver,
@@ -33,7 +34,13 @@ export {
 } from "./front.ts";
 export type { Histogram } from "./grid.ts";
 export type { HistogramObserver } from "./histogram.ts";
-export type { ObservedRange, Observer, ObserverState } from "./observer.ts";
+export type {
+  ChannelRange,
+  ObservedRange,
+  Observer,
+  ObserverSettings,
+  ObserverState,
+} from "./observer.ts";
 export { explanationPicture, type PictureOptions } from "./picture.ts";
 export { planPicture, planTable } from "./plan-picture.ts";
 export { chooseProfileParams, type ProfileOptions, type ProfileParams } from "./profile-params.ts";

@@ -14,13 +14,17 @@ import { shapeOf } from "../quantize.ts";
 
 /** A clipping range: numbers per tensor, arrays per channel. */
 export interface ObservedRange {
+  /** Lower ends; not widened to contain 0, which `params` does. */
   readonly min: number | Float32Array;
+  /** Upper ends. */
   readonly max: number | Float32Array;
 }
 
 /** The range of one channel. */
 export interface ChannelRange {
+  /** The lower end; of a histogram the least number that it holds. */
   readonly min: number;
+  /** The upper end; of a histogram the greatest number. */
   readonly max: number;
 }
 
@@ -34,17 +38,21 @@ export interface Piece extends Extent {
 }
 
 /** What an observer was made with: plain data, and what must agree when two are merged. */
-export type Settings = { readonly method: string; readonly axis?: number } & Readonly<
+export type ObserverSettings = { readonly method: string; readonly axis?: number } & Readonly<
   Record<string, unknown>
 >;
 
 /** A saved observer: plain data for JSON. */
 export interface ObserverState {
+  /** What tells it from other JSON. */
   readonly format: typeof FORMAT;
+  /** `loadObserver` refuses another one. */
   readonly version: typeof VERSION;
-  readonly settings: Settings;
-  /** How many numbers were observed, and how many values were skipped since they were not finite. */
+  /** What it was made with, defaults filled in. */
+  readonly settings: ObserverSettings;
+  /** How many numbers were observed. */
   readonly observed: number;
+  /** How many values were skipped since they were not finite. */
   readonly skipped: number;
   /** One entry a channel; null where no number was seen. */
   readonly channels: readonly (Readonly<Record<string, unknown>> | null)[];
@@ -59,7 +67,7 @@ const PIECE = 65536;
 /** Watches data and proposes a clipping range. Made by `createObserver`, restored by `loadObserver`. */
 export abstract class Observer {
   /** @internal */ readonly lane: Bytelane;
-  /** @internal */ readonly settings: Settings;
+  /** @internal */ readonly settings: ObserverSettings;
   /** Whether `take` passes over NaN itself and says how often, which saves a pass over the data. */
   protected readonly skipsItself: boolean = false;
   #channels: number | undefined;
@@ -67,11 +75,12 @@ export abstract class Observer {
   #skipped = 0;
 
   /** @internal */
-  constructor(lane: Bytelane, settings: Settings) {
+  constructor(lane: Bytelane, settings: ObserverSettings) {
     this.lane = lane;
     this.settings = settings;
   }
 
+  /** As the options named it. */
   get method(): string {
     return this.settings.method;
   }

@@ -29,8 +29,9 @@ import {
   verticalAxis,
 } from "./svg.ts";
 
+/** How an SVG picture is drawn. Its height follows from what it shows. */
 export interface PictureOptions {
-  /** A line above the picture. */
+  /** A line above the picture. Default "Calibration", of a plan "Mixed precision". */
   readonly title?: string;
   /** Width in pixels, at least 480. Default 900. */
   readonly width?: number;

@@ -13,11 +13,13 @@ import type { Profile } from "../profile.ts";
 
 /** Parameters as a profile chooses them. `start` is there for sentence-transformers alone. */
 export type ProfileParams<S extends number | Float32Array = number | Float32Array> = Params<S> & {
+  /** The real value at the least integer. */
   readonly start?: S;
 };
 
+/** Whose formula for scale and zero point (docs/conformance.md has whose code), and the options that it knows. */
 export interface ProfileOptions {
-  /** Default "onnx", which is what `chooseParams` does. */
+  /** The system; what "onnx" does is `chooseParams`. */
   readonly profile: Exclude<Profile, "onnx">;
   /** Default "i8". */
   readonly dtype?: QuantizedDType;
@@ -25,6 +27,7 @@ export interface ProfileOptions {
   readonly scheme?: "symmetric" | "asymmetric";
   /** 8, or for pytorch 7, its reduce_range. Default 8. */
   readonly bits?: 7 | 8;
+  /** The axis of the channels, handed on to the result. */
   readonly axis?: number;
 }
 

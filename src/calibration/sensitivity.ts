@@ -11,7 +11,9 @@ import { errorBetween } from "./error.ts";
 
 /** A tensor that is to be quantized: a layer's weights, a table. */
 export interface PlannedLayer {
+  /** What plans call it. */
   readonly name: string;
+  /** Its numbers, in any shape. */
   readonly weights: Data<"f32">;
   /** Of plain weights, where a candidate has one scale a channel. */
   readonly shape?: readonly number[];
@@ -19,6 +21,7 @@ export interface PlannedLayer {
 
 /** A way to quantize. */
 export interface Candidate<L extends PlannedLayer = PlannedLayer> {
+  /** What plans call it. */
   readonly name: string;
   /** Quantizes a layer: what it takes, scales counted, and the values that come back. */
   quantize(layer: L): { readonly bytes: number; readonly restored: ArrayLike<number> };
@@ -27,26 +30,31 @@ export interface Candidate<L extends PlannedLayer = PlannedLayer> {
 /** What one candidate costs for one layer. */
 export interface CandidateCost {
   readonly candidate: string;
+  /** As its `quantize` said. */
   readonly bytes: number;
+  /** What the network loses when this layer alone is quantized so; may be added up over layers. */
   readonly loss: number;
 }
 
+/** What each candidate costs for one layer. Plain data: measured once, planned from as often as one likes. */
 export interface LayerSensitivity {
   readonly name: string;
   /** How many numbers the layer has. */
   readonly parameters: number;
   /** Σw², where the loss is the squared error of the weights; else undefined. */
   readonly signal: number | undefined;
+  /** In the order of the candidates. */
   readonly costs: readonly CandidateCost[];
 }
 
+/** What counts as loss, and who hears how far the measuring is. */
 export interface SensitivityOptions<L extends PlannedLayer> {
   /**
    * What a layer loses when it alone is quantized: anything that may be added up over layers, such as one minus the
    * mean cosine of a network's outputs. Default: the squared error of the weights, Σ(w − ŵ)².
    */
   readonly loss?: (layer: L, restored: ArrayLike<number>, candidate: Candidate<L>) => number;
-  /** Called after each measurement. */
+  /** Called after each of the layers · candidates measurements. */
   readonly progress?: (done: number, total: number) => void;
 }
 

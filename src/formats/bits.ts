@@ -7,11 +7,13 @@ import { Tensor } from "../tensor.ts";
 /** Bits of a packed code. */
 export type PackedBits = 2 | 4;
 
+/** How wide codes are: 8 / bits of them share a byte. */
 export interface PackedOptions {
-  /** Default 4. */
+  /** 4 or 2. Default 4. */
   readonly bits?: PackedBits;
 }
 
+/** How wide codes are, and whether they have a sign: 4 bits hold [−8, 7] or [0, 15], 2 bits [−2, 1] or [0, 3]. */
 export interface UnpackOptions<S extends boolean> extends PackedOptions {
   /** Two's complement codes, to an Int8Array; else codes from 0 on, to a Uint8Array. Default false. */
   readonly signed?: S;

@@ -22,15 +22,16 @@ const RANGES = {
 } as const;
 const DTYPES = ["i8", "u8", "i4", "u4", "i2", "u2"] as const;
 
-/** The typed array that holds codes of a type. */
+/** The element type that codes of a type are kept in. */
 export type Held<D extends BlockedDType> = D extends "i8" | "i4" | "i2" ? "i8" : "u8";
 
+/** Scales and zero points of blocks along one axis: for data [2, 100] in blocks of 32 along the last, [2, 4] of each. */
 export interface BlockedParams<D extends BlockedDType = BlockedDType> {
-  /** Default "i8". */
+  /** Type of the codes, whose limits clamp them. Default "i8", to dequantize the type of the data. */
   readonly dtype?: D;
   /** One a block: the shape of the data with the axis divided by the block size, rounded up. */
   readonly scale: Float32Array;
-  /** As many. Default 0. */
+  /** As many, in the limits of dtype. Default 0. */
   readonly zeroPoint?: Int32Array;
   /** The axis that is cut into blocks; negative counts from the last. Default -1. */
   readonly axis?: number;

@@ -18,7 +18,9 @@ export const NF4: readonly number[] = Object.freeze([
 /** Rows of codes, an index into the codebook each; value = codebook[code] · scale. */
 export interface CodebookMatrix {
   readonly rows: number;
+  /** Elements of a row, without those that fill up the last block. */
   readonly columns: number;
+  /** Elements of a row that share a scale. */
   readonly blockSize: number;
   /** 16 reals in ascending order. */
   readonly codebook: Float32Array;
@@ -28,10 +30,11 @@ export interface CodebookMatrix {
   readonly scales: Float32Array;
 }
 
+/** Rows, blocks and the codebook: a value takes 4 + 32 / blockSize bits, 4.5 with the defaults. */
 export interface CodebookOptions {
   /** [rows, columns]. A tensor of two dimensions brings its own. */
   readonly shape?: readonly [number, number];
-  /** Default 64. */
+  /** Elements of a row that share a scale, max|x| / max|codebook|. Default 64. */
   readonly blockSize?: BlockSize;
   /** 16 reals in ascending order. Default NF4. */
   readonly codebook?: ArrayLike<number>;
@@ -162,8 +165,9 @@ export function dequantizeCodebook(lane: Bytelane, matrix: CodebookMatrix): Floa
   });
 }
 
+/** The rows and blocks that the codebook is for, as `quantizeCodebook` will have them, and how long to improve it. */
 export interface FitOptions extends Omit<CodebookOptions, "codebook"> {
-  /** Passes over the data. Default 20. */
+  /** Passes over the sample, 1 to 1000, unless it is still before. Default 20. */
   readonly passes?: number;
 }
 

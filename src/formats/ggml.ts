@@ -9,6 +9,10 @@ import type { Int4Matrix } from "../int4/matrix.ts";
 import { checkMatrix } from "../int4/matrix.ts";
 import { type Bytelane, checkLane } from "../lane.ts";
 
+/**
+ * Blocks of 32 numbers: Q8_0 is an f16 step and 32 i8, 34 bytes; Q4_0 an f16 step and codes around 8, 18 bytes; Q4_1 an f16
+ * step, an f16 minimum and codes from 0, 20 bytes.
+ */
 export type GgmlType = "Q8_0" | "Q4_0" | "Q4_1";
 const TYPES = ["Q8_0", "Q4_0", "Q4_1"] as const;
 

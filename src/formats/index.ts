@@ -10,6 +10,7 @@ export {
   type BlockedDType,
   type BlockedParams,
   dequantizeBlocked,
+  type Held,
   quantizeBlocked,
 } from "./blocked.ts";
 export {

@@ -15,17 +15,23 @@ const BYTES = {
   ...{ BOOL: 1, U8: 1, I8: 1, U16: 2, I16: 2, F16: 2, BF16: 2 },
   ...{ U32: 4, I32: 4, F32: 4, U64: 8, I64: 8, F64: 8 },
 } as const;
+/** Types as the header writes them; a BOOL takes a byte. Others, such as 8-bit floats, are refused. */
 export type SafetensorsDType = keyof typeof BYTES;
 
+/** One array of a file. Read, it is a view on the file's bytes; to be written, its data fit type and shape. */
 export interface SafeTensor {
   readonly dtype: SafetensorsDType;
+  /** Dimensions, the last one dense; [] is one element. */
   readonly shape: readonly number[];
   /** The bytes, little endian, row by row. */
   readonly data: Uint8Array;
 }
 
+/** A file that was read: its data stay where they are, and the rest takes a few times the header's size. */
 export interface Safetensors {
+  /** By name, in the order of their data. */
   readonly tensors: ReadonlyMap<string, SafeTensor>;
+  /** The texts under "__metadata__"; empty where the file has none. */
   readonly metadata: ReadonlyMap<string, string>;
 }
 

@@ -392,6 +392,7 @@ function placeIn<Name extends string>(
 
 /** What loading gives: by name. Each layer is disposed on its own. */
 export interface LoadedLayers {
+  /** Under the names that `saveLayers` was given. */
   readonly layers: ReadonlyMap<string, Stored>;
   /** What `saveLayers` was given beside them. */
   readonly metadata: ReadonlyMap<string, string>;

@@ -11,7 +11,9 @@ import { roomFor } from "./room.ts";
 export type Int4Inputs = "i8" | "f32";
 export const INT4_INPUTS = ["i8", "f32"] as const;
 
+/** A layer on 4-bit weights: 4.5 bits a weight with the defaults, blocks of 32 and scales in f16. */
 export interface Int4LinearOptions extends Int4Options {
+  /** What tells these options from those of an 8-bit layer. */
   readonly format: "int4";
   /** f32 weights, quantized here; or a matrix that `quantizeInt4` or somebody else has made. */
   readonly weights: Data<"f32"> | Int4Matrix;
@@ -19,7 +21,7 @@ export interface Int4LinearOptions extends Int4Options {
   readonly bias?: Float32Array | Tensor<"f32">;
   /** Default "none". */
   readonly activation?: Activation;
-  /** Default "i8". */
+  /** "i8" quantizes each row of x symmetrically, with scale max|x| / 127. Default "i8". */
   readonly inputs?: Int4Inputs;
 }
 
@@ -70,11 +72,15 @@ export interface Int4Settings {
 
 /** A linear layer on int4 weights. Made by `createLinear` with the format "int4", run by `linear`. */
 export class Int4Linear extends Owner {
+  /** Elements of a row of x. */
   readonly inFeatures: number;
+  /** Elements of a row of the result. */
   readonly outFeatures: number;
+  /** Input features that share a scale; the last block of a row may have fewer. */
   readonly blockSize: number;
   /** Bytes of packed weights, scales, zero points and bias. */
   readonly byteLength: number;
+  /** As the options said. */
   readonly inputs: Int4Inputs;
   /** @internal */ readonly sizes: Int4Sizes;
   /** @internal */ readonly parts: Int4Parts;

@@ -15,7 +15,9 @@ export const BLOCK_SIZES = [16, 32, 64, 128, 256, "channel"] as const;
  * operands of ONNX Runtime's MatMulNBits (docs/formats.md), a row being an output channel.
  */
 export interface Int4Matrix {
+  /** Output channels, or rows of a table. */
   readonly rows: number;
+  /** Input features, or elements of a table's row: at most 2^20. */
   readonly columns: number;
   /** Codes that share a scale: 16 to 256, or a whole row, in a multiple of 4. */
   readonly blockSize: number;
@@ -87,19 +89,20 @@ export function bitsPerWeight(matrix: Int4Matrix): number {
   return (8 * bytes) / (rows * columns);
 }
 
+/** How weights become 4 bits: 4 + 16 / blockSize bits each, with f32 scales 16 and with zero points 4 a block more. */
 export interface Int4Options {
   /** Of f32 weights: [in, out] for "in-out", [out, in] for "out-in". A tensor of two dimensions brings its own. */
   readonly shape?: readonly [number, number];
   /** How they lie. Default "in-out". */
   readonly orientation?: Orientation;
-  /** Default 32. */
+  /** Elements along the depth that share a scale. Default 32. */
   readonly blockSize?: BlockSize;
   /**
    * "symmetric" has the zero point 8 everywhere, and gives the value of the largest magnitude the code 0;
    * "asymmetric" has a zero point a block. Default "symmetric".
    */
   readonly scheme?: "symmetric" | "asymmetric";
-  /** Default "f16". */
+  /** How scales are kept. In f16 their magnitudes are held in [2^-24, 65504]. Default "f16". */
   readonly scaleType?: "f16" | "f32";
   /**
    * "nearest" takes the scale from the extremes of a block, "search" the one with the least squared error among

@@ -12,6 +12,7 @@ const BATCH = 512;
 
 /** Σ x xᵀ over the rows seen. Made by `createMoments`, used by `quantizeInt4` and `createLinear`. */
 export class InputMoments {
+  /** Elements of a row of inputs. */
   readonly features: number;
   readonly #lane: Bytelane;
   readonly #sums: Float64Array;

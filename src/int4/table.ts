@@ -34,8 +34,11 @@ export function tableBytes(sizes: TableSizes): TableParts {
 
 /** An int4 matrix in an instance's memory, row by row. Made by `createInt4Table`, read by `gatherInt4`. */
 export class Int4Table extends Owner {
+  /** Ids are in [0, rows). */
   readonly rows: number;
+  /** Elements of a row. */
   readonly columns: number;
+  /** Elements of a row that share a scale. */
   readonly blockSize: number;
   /** Bytes of codes, scales and zero points. */
   readonly byteLength: number;

@@ -16,13 +16,20 @@ import {
 
 /** The first message. */
 export interface Start {
+  /** The module of the pool's instance. */
   readonly module: WebAssembly.Module;
   /** Of a threaded build. */
   readonly shared: Shared | undefined;
 }
 
+/**
+ * What a worker on the instance's own memory needs: it takes parts of jobs from the mailbox, and
+ * posts no more than the number of each job that it has done.
+ */
 export interface Shared {
+  /** The instance's memory, a shared one. */
   readonly memory: WebAssembly.Memory;
+  /** Where jobs are published and their parts are counted off. */
   readonly mailbox: SharedArrayBuffer;
   /** Which of the workspaces is this worker's. */
   readonly index: number;
@@ -32,17 +39,23 @@ export interface Shared {
 
 /** Work in a worker's own memory, whose blocks the pool gives out. */
 export interface Order {
+  /** Its number, which comes back in the answer. */
   readonly job: number;
   /** Bytes that the memory must have. */
   readonly size: number;
+  /** What to copy in before the calls. */
   readonly writes: readonly (readonly [address: number, bytes: Uint8Array])[];
-  /** A function and its arguments. */
+  /** The number of an export, in the order of the module's, and its arguments. */
   readonly calls: readonly (readonly number[])[];
+  /** What to copy out after them. */
   readonly reads: readonly (readonly [address: number, bytes: number])[];
 }
 
+/** What came of an order. Its buffers are transferred. */
 export interface Answer {
+  /** Number of the order. */
   readonly job: number;
+  /** One a read, in their order. */
   readonly results: readonly Uint8Array<ArrayBuffer>[];
 }
 
