@@ -48,13 +48,6 @@ export function nan_i32x4(): v128 {
 export function largest_f32x4(): v128 {
   return v128.load(CONSTANTS, 80);
 }
-/** The least and the greatest value of an 8-bit type. */
-export function lowest<T>(): i32 {
-  return isSigned<T>() ? -128 : 0;
-}
-export function highest<T>(): i32 {
-  return isSigned<T>() ? 127 : 255;
-}
 
 /**
  * Rounds to the nearest integer, ties to even; NaN becomes 0, and what no 8-bit type can hold is cut
@@ -67,17 +60,9 @@ export function round(x: f32): i32 {
   return i32(nearest(x));
 }
 
-/** The vector twin of `round`. The result still carries MAGIC_BITS, which the caller subtracts. */
-export function round_f32x4(x: v128, limit: v128, magic: v128): v128 {
-  x = v128.and(x, f32x4.eq(x, x));
-  x = f32x4.pmax(f32x4.neg(limit), x);
-  x = f32x4.pmin(limit, x);
-  return f32x4.add(x, magic);
-}
-
 /**
- * `round_f32x4` within given bounds, where a NaN stays one: two instructions less. With bounds that are integers,
- * rounding after the clamp is rounding before it.
+ * The vector twin of `round` between bounds that are integers of at most 2^21, where rounding after the clamp is rounding
+ * before it. The result still carries MAGIC_BITS, which the caller subtracts, and a NaN stays one.
  */
 export function bound_f32x4(x: v128, low: v128, high: v128, magic: v128): v128 {
   return f32x4.add(f32x4.pmin(f32x4.pmax(x, low), high), magic);

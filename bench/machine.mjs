@@ -25,7 +25,7 @@ export function machine() {
     cpu: cpus[0]?.model.trim() || "unknown",
     cores: cpus.length,
     arch: os.arch(),
-    os: `${os.type()} ${os.release()}`,
+    os: `${os.type()} ${os.release().split(".", 2).join(".")}`,
     memoryGiB: Math.round(os.totalmem() / 2 ** 30),
   };
 }

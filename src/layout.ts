@@ -116,8 +116,9 @@ export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
   let c = 0;
   try {
     for (; c < channels; c++) result[c] = check(argument, list[c]);
-  } catch {
+  } catch (fault) {
     check(`${argument}[${c}]`, list[c]);
+    throw fault;
   }
   return result;
 }

@@ -29,7 +29,7 @@ import {
 } from "./int4/layer.ts";
 import { type Bytelane, checkLane, checkOwner, Owner } from "./lane.ts";
 import { checkZero, perChannel } from "./layout.ts";
-import { roundHalfEven } from "./params.ts";
+import { LARGEST, roundHalfEven } from "./params.ts";
 import { quantizeChannels } from "./quantize.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -143,8 +143,8 @@ function quantizedBounds(
   const place = (real: number): number =>
     Math.min(Math.max(roundHalfEven(real / output.scale) + output.zeroPoint, least), greatest);
   return {
-    low: bounds.low === undefined ? least : place(bounds.low),
-    high: bounds.high === undefined ? greatest : place(bounds.high),
+    low: place(bounds.low ?? Number.NEGATIVE_INFINITY),
+    high: place(bounds.high ?? Number.POSITIVE_INFINITY),
   };
 }
 
@@ -347,7 +347,8 @@ function layColumns(
       most = Math.max(most, Math.abs(steps));
       integers[j] = steps;
     }
-    if (output) scales[j] = f(scales[j] / output.scale);
+    // infinite steps would not survive a file; the epilogue takes them for the largest
+    if (output) scales[j] = Math.min(f(scales[j] / output.scale), LARGEST);
   }
   check(most);
   const padded = Math.ceil(n / 8) * 8;

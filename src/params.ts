@@ -75,7 +75,8 @@ export type Params<S extends number | Float32Array = number | Float32Array> = {
 
 /** The least scale that is ever chosen: the smallest normal f32. Below it x / scale could overflow. */
 const LEAST_SCALE = 2 ** -126;
-const LARGEST = 3.4028234663852886e38;
+/** The largest f32. */
+export const LARGEST = 3.4028234663852886e38;
 const f = Math.fround;
 
 /** Ties to even, for values well inside the safe integers. */

@@ -18,7 +18,9 @@ function columnsOf(address: usize): v128 {
 /** rowScale · columnScale of four columns. For integers it stays finite, so that 0 times it is 0. */
 function scalesOf<Out>(row: usize, columns: usize): v128 {
   const scale = f32x4.mul(v128.load32_splat(row), v128.load(columns));
-  return isFloat<Out>() ? scale : f32x4.pmin(largest_f32x4(), scale);
+  if (isFloat<Out>()) return scale;
+  const largest = largest_f32x4();
+  return f32x4.pmax(f32x4.neg(largest), f32x4.pmin(largest, scale));
 }
 
 /**

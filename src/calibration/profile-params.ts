@@ -8,7 +8,7 @@ import {
   typeFault,
 } from "../check.ts";
 import { limitsOf, type QuantizedDType } from "../dtype.ts";
-import { type Params, type Range, roundHalfEven } from "../params.ts";
+import { LARGEST, type Params, type Range, roundHalfEven } from "../params.ts";
 import type { Profile } from "../profile.ts";
 
 /** Parameters as a profile chooses them. `start` is there for sentence-transformers alone. */
@@ -37,7 +37,6 @@ interface Choice {
 }
 
 const f = Math.fround;
-const LARGEST = 3.4028234663852886e38;
 /** The least step of PyTorch's observers: the distance from 1 to the next f32. */
 const EPSILON = 2 ** -23;
 

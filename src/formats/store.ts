@@ -549,8 +549,12 @@ function planInt8(lane: Bytelane, reader: Reader, name: string, fields: Fields):
   const epilogue = { result, bias: undefined, ...bounds, zero, scale };
   const weights = reader.take(`${name}.weights`, ["I8"], depth * n);
   const scales = reader.scales(`${name}.scales`, ["F32"], n);
+  if (words(scales, Float32Array).some((step) => step < 0)) {
+    throw damaged(`scales of at least 0 in ${describe(`${name}.scales`)}`, "others");
+  }
   const bias = reader.find(`${name}.bias`, result === "f32" ? "F32" : "I32", n);
   const input = fields.has("input") ? inputIn(fields.object("input")) : undefined;
+  if (result !== "f32" && !input) throw damaged(`an input for a result of ${result}`, "none");
   const moved = reader.find(`${name}.zeros`, "I32", n);
   const zeros = moved ? words(moved, Int32Array) : 0;
   if (zeros !== 0 && zeros.some((z) => z < -128 || z > 127)) {

@@ -222,6 +222,9 @@ describeTiers("saved layers", (lane, tier) => {
     );
     const zerosOfInt8: SafeTensor = { dtype: "I32", shape: [N], data: words(N, 128) };
     fail(changed(keep, ["int8.zeros", zerosOfInt8]), "zero points of i8");
+    const negative: SafeTensor = { dtype: "F32", shape: [N], data: words(N, 0xbf800000) };
+    fail(changed(keep, ["int8.scales", negative]), 'scales of at least 0 in "int8.scales"');
+    fail(changed(set("fixed", { input: undefined })), 'an input for a result of i8, got "none"');
     const most: SafeTensor = { dtype: "I32", shape: [N], data: words(N, 0x7fffffff) };
     fail(
       changed(keep, ["fixed.bias", most]),
@@ -235,6 +238,18 @@ describeTiers("saved layers", (lane, tier) => {
     const { layers } = loadLayers(lane, changed(keep));
     expect(layers.size).toBe(6);
     for (const layer of layers.values()) layer.dispose();
+  });
+
+  it("come back with steps that are beyond f32", () => {
+    using layer = createLinear(lane, {
+      ...{ weights: Float32Array.of(0, 3e38, -3e38), shape: [1, 3] },
+      ...{ input: { scale: 1000 }, output: { scale: 1e-3 } },
+    });
+    using back = loadLayers(lane, saveLayers(lane, { layer })).layers.get("layer") as Linear;
+    for (const each of [layer, back]) {
+      expectSame(linear(lane, each, Float32Array.of(1000)) as unknown as Int8Array, [0, 127, -128]);
+      expectSame(linear(lane, each, Float32Array.of(0)) as unknown as Int8Array, [0, 0, 0]);
+    }
   });
 
   it("from a damaged file are loaded or refused, and nothing is lost", () => {
