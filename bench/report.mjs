@@ -29,6 +29,7 @@ otherwise all that lie in build/bench/.
 
   --bench FILE    what \`npm run bench -- --json FILE\` wrote; again for each runtime
   --peers FILE    what \`npm run bench:peers -- --json FILE\` wrote; again for each runtime
+  --threads FILE  what \`npm run bench:threads -- --json FILE\` wrote
   --runtime NAME  whose tables are open, and the plot's, such as "Node 24" [the last one]
   --docs FILE     the page whose figures are replaced [docs/performance.md]
   --plot FILE     also draws GOPS over size [docs/performance.svg], "" for none`;
@@ -58,22 +59,26 @@ const FIGURES = fileURLToPath(new URL("../build/bench/", import.meta.url));
 async function readRuns(files = []) {
   const runs = [];
   for (const file of files) {
-    const { format, runs: more } = JSON.parse(await readFile(file, "utf8"));
-    if (format !== FORMAT) {
-      throw new TypeError(`"${file}" expected format ${FORMAT}, got ${format}`);
-    }
+    const more = runsIn(JSON.parse(await readFile(file, "utf8")));
+    if (!more) throw new TypeError(`"${file}" expected figures of a bench, format ${FORMAT}`);
     runs.push(...more);
   }
   return runs;
 }
 
-/** The runs in the usual folder, by the names of their files; those of other commands lie there too. */
+/** The runs of a file, or undefined for the files of other commands. */
+function runsIn(file) {
+  if (file.command === "bench:threads") return [file];
+  return file.format === FORMAT ? file.runs : undefined;
+}
+
+/** The runs in the usual folder, by the names of their files. */
 async function readAllRuns() {
   const names = await readdir(FIGURES).catch(() => []);
   const files = names.filter((name) => name.endsWith(".json")).sort();
   const read = files.map(async (name) => JSON.parse(await readFile(`${FIGURES}${name}`, "utf8")));
   const all = await Promise.all(read);
-  return all.flatMap(({ format, runs }) => (format === FORMAT ? runs : []));
+  return all.flatMap((file) => runsIn(file) ?? []);
 }
 
 function chooseSet(sets, wanted) {
@@ -247,7 +252,31 @@ function streamParts(run) {
   return ops.length > 0 ? [streamsTable(run, ops)] : [];
 }
 
-function figures(sets, flagged, chosen, plot) {
+/** Times as fast as one thread: the median of rounds in which the machine had the cores, and the quartiles. */
+function threadsParts(runs) {
+  return runs.flatMap(({ runtime, pool, tier, rows, trips }) => {
+    const cell = (shape, kind) => {
+      const row = rows.find((each) => each.shape === shape && each.kind === kind);
+      if (!row) return "–";
+      const spread = `${row.low.toFixed(2)} – ${row.high.toFixed(2)}`;
+      return `${row.ratio.toFixed(2)} × (${spread})${row.isSteady ? "" : ", machine busy"}`;
+    };
+    const lines = unique(rows.map(({ shape }) => shape)).map((shape) => [
+      shape,
+      cell(shape, "shared"),
+      cell(shape, "plain"),
+    ]);
+    const trip = ({ first, warm }) =>
+      `${first.toFixed(0)} µs at first and ${warm.toFixed(0)} µs later`;
+    return [
+      `${pool} workers over one thread, ${runtime.name} ${runtime.version}, build ${tier}: medians and quartiles.`,
+      table(["m × n × depth", "on one memory", "each its own memory"], lines),
+      `A call with nothing to multiply takes ${trip(trips.shared)} on one memory, ${trip(trips.plain)} where each worker has its own.`,
+    ];
+  });
+}
+
+function figures(sets, flagged, chosen, plot, threads) {
   const runs = sets.flatMap(({ bench, peers }) => [bench, peers]).filter(Boolean);
   const { cpu, arch, os } = runs[0].machine;
   const withPeers = sets.filter(({ peers }) => peers);
@@ -271,6 +300,7 @@ function figures(sets, flagged, chosen, plot) {
   if (runs.some(({ starts }) => starts)) {
     parts.push("### A fresh process", startsTable(sets));
   }
+  if (threads.length > 0) parts.push("### Workers of a pool", ...threadsParts(threads));
   const rivals = unique(
     withPeers.flatMap(({ peers }) => peers.rows.map(({ contender }) => contender)),
   ).filter((contender) => contender !== "Bytelane");
@@ -333,6 +363,7 @@ async function main() {
     options: {
       bench: { type: "string", multiple: true },
       peers: { type: "string", multiple: true },
+      threads: { type: "string", multiple: true },
       docs: {
         type: "string",
         default: fileURLToPath(new URL("../docs/performance.md", import.meta.url)),
@@ -349,7 +380,7 @@ async function main() {
     console.log(HELP);
     return;
   }
-  const isGiven = values.bench || values.peers;
+  const isGiven = values.bench || values.peers || values.threads;
   const all = isGiven ? [] : await readAllRuns();
   const runsOf = (command, files) =>
     isGiven ? readRuns(files) : all.filter((run) => run.command === command);
@@ -377,7 +408,8 @@ async function main() {
     await writeFile(values.plot, await drawSizes(squares(chosen)));
   }
   const plot = values.plot ? path.relative(path.dirname(values.docs), values.plot) : "";
-  const body = figures(sets, bench.filter(isFlagged), chosen, plot);
+  const threads = await runsOf("bench:threads", values.threads);
+  const body = figures(sets, bench.filter(isFlagged), chosen, plot, threads);
   const head = page.slice(0, start + MARKS[0].length);
   await writeFile(values.docs, `${head}\n\n${body}\n\n${page.slice(end)}`);
 }

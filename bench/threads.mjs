@@ -328,7 +328,10 @@ async function main() {
   const trips = await measureTrips(api, one, size);
   print(rows, trips);
   for (const lane of Object.values(lanes)) lane.dispose();
-  const run = { machine: machine(), runtime: runtime(), pool: size, tier: one.tier };
+  const run = {
+    ...{ command: "bench:threads", machine: machine(), runtime: runtime() },
+    ...{ pool: size, tier: one.tier },
+  };
   if (json) await writeFile(json, `${JSON.stringify({ ...run, rows, trips }, null, 1)}\n`);
   if (rows.some(({ differs, isMet }) => differs > 0 || !isMet)) process.exitCode = 1;
 }
