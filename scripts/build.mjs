@@ -62,7 +62,7 @@ function writeModule(name, what, constants) {
 async function inlineBuilds() {
   const [relaxed, simd] = BUILDS.map((name) => readFileSync(at("build", `bytelane.${name}.wasm`)));
   const deflated = await promisify(zopfli.deflate)(Buffer.concat([relaxed, simd]), {
-    numiterations: 30,
+    numiterations: 200,
   });
   writeModule("binaries.ts", "Both builds, relaxed first, deflated and in base64.", {
     DEFLATED: ["string", Buffer.from(deflated).toString("base64")],

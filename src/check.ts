@@ -65,7 +65,7 @@ export function checkShape(argument: string, value: unknown): readonly number[] 
     throw typeFault(argument, "an array of dimensions", value);
   }
   if (value.some((size) => !Number.isInteger(size) || size < 0)) {
-    throw rangeFault(argument, "dimensions that are integers of at least 0", value);
+    throw rangeFault(argument, "integers of at least 0", value);
   }
   return value as readonly number[];
 }

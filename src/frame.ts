@@ -135,16 +135,14 @@ export class Frame {
   /** Ends the call: results are copied out if it went well, made tensors are dropped if it did not. */
   close(done: boolean): void {
     const { arena } = this.#lane;
-    if (!done) {
-      for (const made of this.#made ?? []) made.dispose();
-    } else if (this.#copies !== undefined) {
-      for (const { address, value } of this.#copies) {
+    if (!done) for (const made of this.#made ?? []) made.dispose();
+    else {
+      for (const { address, value } of this.#copies ?? []) {
         const array = value as Elements[DType];
         array.set(arena.view(dtypeOf(array) as DType, address, array.length));
       }
     }
-    const blocks = this.#blocks;
-    if (blocks === undefined) return;
+    const blocks = this.#blocks ?? [];
     for (let i = 0; i < blocks.length; i += 2) arena.free(blocks[i], blocks[i + 1]);
   }
 }

@@ -57,27 +57,27 @@ export function checkParams(
   const { scale, zeroPoint = 0, axis } = params;
   const low = checkInteger("params.low", params.low ?? least, least, greatest);
   const high = checkInteger("params.high", params.high ?? greatest, low, greatest);
-  if (typeof scale === "number" && typeof zeroPoint === "number") {
-    const scales = checkScale("params.scale", scale);
-    const zeros = checkZero("params.zeroPoint", zeroPoint, dtype);
-    return { extent: extentOf("params.axis", shape, undefined), scales, zeros, low, high };
+  const isAlone = typeof scale === "number" && typeof zeroPoint === "number";
+  if (!isAlone && axis === undefined) {
+    throw typeFault("params.axis", "an axis, since scale or zeroPoint is an array", axis);
   }
-  if (axis === undefined) {
-    throw typeFault(
-      "params.axis",
-      "the axis of the channels, since scale or zeroPoint is an array",
-      axis,
-    );
-  }
-  const extent = extentOf("params.axis", shape, axis);
+  const extent = extentOf("params.axis", shape, isAlone ? undefined : axis);
   const zeroOf = (name: string, entry: unknown) => checkZero(name, entry, dtype);
   return {
     extent,
-    scales: perChannel("params.scale", scale, extent.channels, checkScale, Float32Array),
+    scales: isAlone
+      ? checkScale("params.scale", scale)
+      : perChannel(
+          ...(["params.scale", scale, extent.channels, checkScale, Float32Array] as const),
+          ...POSITIVE,
+        ),
     zeros:
       typeof zeroPoint === "number"
-        ? checkZero("params.zeroPoint", zeroPoint, dtype)
-        : perChannel("params.zeroPoint", zeroPoint, extent.channels, zeroOf, Int32Array),
+        ? zeroOf("params.zeroPoint", zeroPoint)
+        : perChannel(
+            ...(["params.zeroPoint", zeroPoint, extent.channels, zeroOf, Int32Array] as const),
+            ...ZERO_LIMITS[dtype],
+          ),
     low,
     high,
   };
@@ -85,42 +85,48 @@ export function checkParams(
 
 /** A zero point of a type; that of an accumulator is 0. */
 export function checkZero(argument: string, value: unknown, dtype: QuantizedDType | "i32"): number {
-  const limits = dtype === "i32" ? NO_ZERO : limitsOf(dtype);
-  return checkInteger(argument, value, limits[0], limits[1]);
+  const [least, greatest] = ZERO_LIMITS[dtype];
+  return checkInteger(argument, value, least, greatest);
 }
-const NO_ZERO = [0, 0] as const;
+const ZERO_LIMITS = { i8: [-128, 127], u8: [0, 255], i32: [0, 0] } as const;
+
+/** Scales of f32 that need no check: all that is positive and finite. */
+export const POSITIVE = [2 ** -149, 2 ** 128] as const;
 
 /**
  * One checked value a channel, copied: a view on the memory could be detached while room is made for it. A single number
- * is spread.
+ * is spread. In an array of the very type, what lies in [least, greatest] needs no check of its own.
  */
 export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
   argument: string,
   value: unknown,
   channels: number,
   check: (argument: string, value: unknown) => number,
-  array: new (length: number) => A,
+  array: new (source: number | ArrayLike<number>) => A,
+  least = 1,
+  greatest = 0,
 ): A {
-  const result = new array(channels);
-  if (typeof value === "number") {
-    result.fill(check(argument, value));
-    return result;
-  }
+  if (typeof value === "number") return new array(channels).fill(check(argument, value)) as A;
   const list = value as ArrayLike<number>;
   if (typeof list?.length !== "number") {
-    throw typeFault(argument, "a number or an array of numbers", value);
+    throw typeFault(argument, "a number or an array", value);
   }
   if (list.length !== channels)
     throw rangeFault(argument, `${channels} values, one a channel`, value);
+  const isKnown = list instanceof array;
   // a name for every entry would cost more than the kernel: it is made for the one that fails
   let c = 0;
   try {
-    for (; c < channels; c++) result[c] = check(argument, list[c]);
+    const result = new array(list);
+    for (; c < channels; c++) {
+      if (isKnown && result[c] >= least && result[c] <= greatest) continue;
+      result[c] = check(argument, list[c]);
+    }
+    return result;
   } catch (fault) {
     check(`${argument}[${c}]`, list[c]);
     throw fault;
   }
-  return result;
 }
 
 /** Where the scales and zero points of one call stand. */

@@ -14,7 +14,7 @@ const GRAIN = 32;
 const MARGIN = 32;
 
 function padded(bytes: number): number {
-  return Math.max(GRAIN, Math.ceil(bytes / GRAIN) * GRAIN);
+  return Math.ceil((bytes || 1) / GRAIN) * GRAIN;
 }
 
 /** A first-fit allocator. Free blocks are kept sorted by address and merged with their neighbours. */

@@ -176,8 +176,7 @@ export function chooseParams(range: Range, options: SchemeOptions = {}): Params 
     const one = paramsOf(min as number, max as number, scheme);
     return { dtype, ...one, low, high, ...axis };
   }
-  if (typeof min?.length !== "number")
-    throw typeFault("range.min", "a number or an array of numbers", min);
+  if (typeof min?.length !== "number") throw typeFault("range.min", "a number or an array", min);
   if (max?.length !== min.length) throw rangeFault("range.max", `${min.length} numbers`, max);
   const scale = new Float32Array(min.length);
   const zeroPoint = new Int32Array(min.length);

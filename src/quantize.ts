@@ -127,7 +127,7 @@ function checkRule<D extends QuantizedDType>(
   }
   const [least, greatest] = limitsOf(dtype);
   if (wraps && (layout.low !== least || layout.high !== greatest)) {
-    throw rangeFault("params.low and high", "the limits of the type for a profile that wraps", [
+    throw rangeFault("params.low and high", "those of the type, since it wraps", [
       layout.low,
       layout.high,
     ]);

@@ -10,7 +10,7 @@ import {
 import { limitsOf, QUANTIZED_DTYPES, type QuantizedDType } from "./dtype.ts";
 import { type Data, framed, type InKind, operand, target } from "./frame.ts";
 import { type Bytelane, checkLane } from "./lane.ts";
-import { extentOf, perChannel } from "./layout.ts";
+import { extentOf, POSITIVE, perChannel } from "./layout.ts";
 import { fixedPoint, fixedShifts, ROUNDINGS, type Rounding } from "./profile.ts";
 import { type ShapeOption, shapeOf } from "./quantize.ts";
 import { Tensor } from "./tensor.ts";
@@ -72,14 +72,21 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
   const bias =
     alone && typeof given === "number"
       ? checkI32("params.bias", given)
-      : perChannel("params.bias", given, channels, checkI32, Int32Array);
+      : perChannel("params.bias", given, channels, checkI32, Int32Array, ...limitsOf("i32"));
   const fixed = rounding === "float" ? undefined : fixedOf(multiplier, channels, rounding);
   const floats =
     fixed !== undefined
       ? 0
       : alone && typeof multiplier === "number"
         ? checkScale("params.multiplier", multiplier)
-        : perChannel("params.multiplier", multiplier, channels, checkScale, Float32Array);
+        : perChannel(
+            "params.multiplier",
+            multiplier,
+            channels,
+            checkScale,
+            Float32Array,
+            ...POSITIVE,
+          );
   const result = target(lane, options.out, dtype, shape, acc instanceof Tensor);
   return framed(lane, (frame) => {
     const { kernels, arena, scalars } = lane;

@@ -163,7 +163,7 @@ export function chooseProfileParams(range: Range, options: ProfileOptions): Prof
     return { ...fixed, ...one, ...(wraps && { start: f(min as number) }) };
   }
   if (typeof min?.length !== "number") {
-    throw typeFault("range.min", "a number or an array of numbers", min);
+    throw typeFault("range.min", "a number or an array", min);
   }
   if (max?.length !== min.length) throw rangeFault("range.max", `${min.length} numbers`, max);
   const scale = new Float32Array(min.length);

@@ -90,7 +90,7 @@ export const elementwise: Case[] = [
   ],
   [
     "TypeError",
-    '"params.axis" expected the axis of the channels, since scale or zeroPoint is an array, got undefined',
+    '"params.axis" expected an axis, since scale or zeroPoint is an array, got undefined',
     (lane) => quantize(lane, x, { scale: Float32Array.of(1) }),
   ],
   [
@@ -110,7 +110,7 @@ export const elementwise: Case[] = [
   ],
   [
     "TypeError",
-    '"params.scale" expected a number or an array of numbers, got undefined',
+    '"params.scale" expected a number or an array, got undefined',
     (lane) => quantize(lane, x, { scale: wrong(undefined), axis: 0 }, { shape }),
   ],
   [
@@ -490,7 +490,7 @@ export const elementwise: Case[] = [
   ],
   [
     "TypeError",
-    '"range.min" expected a number or an array of numbers, got undefined',
+    '"range.min" expected a number or an array, got undefined',
     () => chooseParams(wrong({})),
   ],
   [

@@ -100,12 +100,12 @@ export const handles: Case[] = [
   ],
   [
     "RangeError",
-    '"shape" expected dimensions that are integers of at least 0, got [2, -1]',
+    '"shape" expected integers of at least 0, got [2, -1]',
     (lane) => tensor(lane, "f32", [2, -1]),
   ],
   [
     "RangeError",
-    '"shape" expected dimensions that are integers of at least 0, got [1.5]',
+    '"shape" expected integers of at least 0, got [1.5]',
     (lane) => tensor(lane, "f32", [1.5]),
   ],
   [
