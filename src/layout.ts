@@ -51,9 +51,7 @@ export function checkParams(
   dtype: QuantizedDType | "i32",
 ): Layout {
   checkObject("params", params);
-  const limits = limitsOf(dtype);
-  const least = limits[0];
-  const greatest = limits[1];
+  const [least, greatest] = limitsOf(dtype);
   const { scale, zeroPoint = 0, axis } = params;
   const low = checkInteger("params.low", params.low ?? least, least, greatest);
   const high = checkInteger("params.high", params.high ?? greatest, low, greatest);
@@ -76,7 +74,7 @@ export function checkParams(
         ? zeroOf("params.zeroPoint", zeroPoint)
         : perChannel(
             ...(["params.zeroPoint", zeroPoint, extent.channels, zeroOf, Int32Array] as const),
-            ...ZERO_LIMITS[dtype],
+            ...zeroLimits(dtype),
           ),
     low,
     high,
@@ -85,10 +83,13 @@ export function checkParams(
 
 /** A zero point of a type; that of an accumulator is 0. */
 export function checkZero(argument: string, value: unknown, dtype: QuantizedDType | "i32"): number {
-  const [least, greatest] = ZERO_LIMITS[dtype];
+  const [least, greatest] = zeroLimits(dtype);
   return checkInteger(argument, value, least, greatest);
 }
-const ZERO_LIMITS = { i8: [-128, 127], u8: [0, 255], i32: [0, 0] } as const;
+function zeroLimits(dtype: QuantizedDType | "i32"): readonly [least: number, greatest: number] {
+  return dtype === "i32" ? NO_ZERO : limitsOf(dtype);
+}
+const NO_ZERO = [0, 0] as const;
 
 /** Scales of f32 that need no check: all that is positive and finite. */
 export const POSITIVE = [2 ** -149, 2 ** 128] as const;
@@ -102,7 +103,7 @@ export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
   value: unknown,
   channels: number,
   check: (argument: string, value: unknown) => number,
-  array: new (source: number | ArrayLike<number>) => A,
+  array: new (length: number) => A,
   least = 1,
   greatest = 0,
 ): A {
@@ -113,15 +114,15 @@ export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
   }
   if (list.length !== channels)
     throw rangeFault(argument, `${channels} values, one a channel`, value);
-  const isKnown = list instanceof array;
   // a name for every entry would cost more than the kernel: it is made for the one that fails
   let c = 0;
   try {
-    const result = new array(list);
-    for (; c < channels; c++) {
-      if (isKnown && result[c] >= least && result[c] <= greatest) continue;
-      result[c] = check(argument, list[c]);
+    const result = new array(channels);
+    if (list instanceof array) {
+      result.set(list);
+      while (c < channels && result[c] >= least && result[c] <= greatest) c++;
     }
+    for (; c < channels; c++) result[c] = check(argument, list[c]);
     return result;
   } catch (fault) {
     check(`${argument}[${c}]`, list[c]);

@@ -1,13 +1,5 @@
 /** Real values to 8-bit integers: with given parameters, or with a range taken from the data. */
-import {
-  checkNumber,
-  checkObject,
-  checkOneOf,
-  checkShape,
-  countOf,
-  rangeFault,
-  typeFault,
-} from "./check.ts";
+import { checkNumber, checkOneOf, checkShape, countOf, rangeFault, typeFault } from "./check.ts";
 import { limitsOf, QUANTIZED_DTYPES, type QuantizedDType } from "./dtype.ts";
 import {
   type Data,
@@ -75,8 +67,7 @@ export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">
   checkLane(lane);
   const source = operand(lane, "x", x, ["f32"]);
   const shape = shapeOf(source, options.shape);
-  checkObject("params", params);
-  const dtype = checkOneOf("params.dtype", params.dtype ?? "i8", QUANTIZED_DTYPES) as D;
+  const dtype = checkOneOf("params.dtype", params?.dtype ?? "i8", QUANTIZED_DTYPES) as D;
   const layout = checkParams(params, shape, dtype);
   const rule = checkRule(params, layout, options.profile ?? "onnx", dtype);
   const result = target(lane, options.out, dtype, shape, x instanceof Tensor);
@@ -121,7 +112,7 @@ function checkRule<D extends QuantizedDType>(
   const { start } = params;
   if (profile === "onnx" && start === undefined) return undefined;
   const bits = RULES[checkOneOf("options.profile", profile, Object.keys(RULES) as Profile[])];
-  const wraps = (bits & WRAPS) !== 0;
+  const wraps = bits & WRAPS;
   if (!wraps && start !== undefined) {
     throw typeFault("params.start", `nothing for the profile ${profile}`, start);
   }
@@ -134,7 +125,7 @@ function checkRule<D extends QuantizedDType>(
   }
   const { channels } = layout.extent;
   const zeros = perChannel("params.zeroPoint", layout.zeros, channels, asItIs, Int32Array);
-  if ((bits & ZEROED) !== 0 && zeros.some((zero) => zero !== 0)) {
+  if (bits & ZEROED && zeros.some(Boolean)) {
     throw rangeFault("params.zeroPoint", `0 for the profile ${profile}`, params.zeroPoint);
   }
   return {

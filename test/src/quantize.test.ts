@@ -149,6 +149,16 @@ describeTiers("quantize", (lane) => {
     );
   });
 
+  it("takes a list of scales by its entries, whatever it iterates and however long it says to be", () => {
+    const x = Float32Array.of(1, 1, 2, 2);
+    const run = (scale: unknown) =>
+      quantize(lane, x, { scale: scale as Float32Array, axis: 1 }, { shape: [2, 2] });
+    const list = { length: 2, 0: 0.1, 1: 0.2, [Symbol.iterator]: function* () {} };
+    expectSame(run(list), [10, 5, 20, 10]);
+    const short = Object.defineProperty(Float32Array.of(0.1), "length", { value: 2 });
+    expect(() => run(short)).toThrow('"params.scale[1]" expected a number, got undefined');
+  });
+
   it("gives nothing for nothing, whatever the shape", () => {
     const x = new Float32Array(0);
     expectSame(quantize(lane, x, { scale: 1 }), []);
