@@ -52,7 +52,7 @@ export class Arena {
 
   /**
    * All of the memory, for the scalars of a call, little-endian: the one view that is kept, and made anew when growth has
-   * detached it.
+   * detached it. Ask for it again after anything that allocates.
    */
   get words(): DataView {
     const { buffer } = this.#memory;
