@@ -315,3 +315,16 @@ export const FORMAT = "bytelane-bench/1";
 export async function writeRuns(file, runs) {
   await writeFile(file, `${JSON.stringify({ format: FORMAT, runs }, null, 1)}\n`);
 }
+
+/** The next message of a worker, or its error. */
+export function answerOf(worker) {
+  return new Promise((resolve, reject) => {
+    const settle = (done) => (value) => {
+      worker.off("message", onMessage).off("error", onError);
+      done(value);
+    };
+    const onMessage = settle(resolve);
+    const onError = settle(reject);
+    worker.on("message", onMessage).on("error", onError);
+  });
+}

@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
-import { alignTable, progressOf } from "./harness.mjs";
+import { alignTable, answerOf, progressOf } from "./harness.mjs";
 import { machine, runtime } from "./machine.mjs";
 
 /*
@@ -61,17 +61,11 @@ async function plainThread() {
 }
 
 function askOf(worker) {
-  return (name) =>
-    new Promise((resolve, reject) => {
-      const settle = (done) => (value) => {
-        worker.off("message", onMessage).off("error", onError);
-        done(value);
-      };
-      const onMessage = settle(resolve);
-      const onError = settle(reject);
-      worker.on("message", onMessage).on("error", onError);
-      if (name) worker.postMessage(name);
-    });
+  return (name) => {
+    const answered = answerOf(worker);
+    if (name) worker.postMessage(name);
+    return answered;
+  };
 }
 
 async function main() {

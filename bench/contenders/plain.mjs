@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import { answerOf } from "../harness.mjs";
 
 /**
  * Plain JavaScript in a thread of its own, with no WebAssembly memory that grows: V8 drops its
@@ -13,21 +14,11 @@ export function openPlain() {
   const worker = new Worker(new URL("plain-worker.mjs", import.meta.url));
   let opened = null;
 
-  const answer = () =>
-    new Promise((resolve, reject) => {
-      const settle = (done) => (value) => {
-        worker.off("message", onMessage).off("error", onError);
-        done(value);
-      };
-      const onMessage = settle(resolve);
-      const onError = settle(reject);
-      worker.on("message", onMessage).on("error", onError);
-    });
   // The thread's first message says that it listens: Deno drops what is sent before.
-  const ready = answer();
+  const ready = answerOf(worker);
   const ask = async (request) => {
     await ready;
-    const answered = answer();
+    const answered = answerOf(worker);
     worker.postMessage(request);
     return answered;
   };
