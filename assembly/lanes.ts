@@ -17,12 +17,14 @@ export const RELAXED: bool = ASC_FEATURE_RELAXED_SIMD;
  *  48  0x80 in i8: turns u8 into i8 with the zero point moved by 128
  *  64  the bit of a NaN that no rounded number has
  *  80  the largest f32
+ *  96  127 in u8: what the relaxed dot product takes
  */
 const CONSTANTS = memory.data<u32>(
   [
     0x4b400000, 0x4b400000, 0x4b400000, 0x4b400000, 0x4a000000, 0x4a000000, 0x4a000000, 0x4a000000,
     0x00010001, 0x00010001, 0x00010001, 0x00010001, 0x80808080, 0x80808080, 0x80808080, 0x80808080,
     0x10000000, 0x10000000, 0x10000000, 0x10000000, 0x7f7fffff, 0x7f7fffff, 0x7f7fffff, 0x7f7fffff,
+    0x7f7f7f7f, 0x7f7f7f7f, 0x7f7f7f7f, 0x7f7f7f7f,
   ],
   16,
 );
@@ -47,6 +49,9 @@ export function nan_i32x4(): v128 {
 }
 export function largest_f32x4(): v128 {
   return v128.load(CONSTANTS, 80);
+}
+export function sevens_u8x16(): v128 {
+  return v128.load(CONSTANTS, 96);
 }
 
 /**
@@ -133,14 +138,14 @@ export function load8_i16x8<T>(address: usize): v128 {
 
 /**
  * acc + the sums of the products that lie side by side in a 32-bit lane: the dot product of the GEMM.
- * L is the lane of lhs:
+ * L is how the lanes are multiplied:
  *
- *   i16  two products. lhs in [-255, 255], rhs i8 widened to i16: a pair is at most 65 280. Exact.
- *   i8   four products, relaxed SIMD in two steps. rhs in [0, 127]: inside this range all engines agree,
- *        and no pair leaves 16 bits (2 · 127 · −128 = −32 512).
- *   u8   four products, relaxed SIMD in one instruction: one sdot on Arm, one vpdpbusd where x64 has VNNI,
- *        three instructions elsewhere. The baseline compiler of Node 20 gets it wrong, so it runs only
- *        after a self-test.
+ *   i16, u16  two products. lhs in [-255, 255], rhs in i16: a pair is at most 65 280. Exact.
+ *   i8        four products, relaxed SIMD in two steps. rhs in [0, 127]: inside this range all engines agree,
+ *             and no pair leaves 16 bits (2 · 127 · −128 = −32 512).
+ *   u8, bool  four products, relaxed SIMD in one instruction: one sdot on Arm, one vpdpbusd where x64 has VNNI,
+ *             three instructions elsewhere. rhs in [0, 127] too. The baseline compiler of Node 20 gets it wrong,
+ *             so it runs only after a self-test.
  */
 export function dot_i32x4<L>(lhs: v128, rhs: v128, ones_i16: v128, acc: v128): v128 {
   if (sizeof<L>() == 2) return i32x4.add(acc, i32x4.dot_i16x8_s(lhs, rhs));

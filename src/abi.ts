@@ -91,6 +91,7 @@ export interface Kernels {
   ): void;
 
   packed_bytes(depth: number, n: number, quads: number): number;
+  /** Says, as 0 or 1, whether a byte became 255 when it was moved. */
   pack_rhs(
     src: number,
     strideK: number,
@@ -102,7 +103,7 @@ export interface Kernels {
     moved: number,
     dst: number,
     sums: number,
-  ): void;
+  ): number;
   gemm_workspace(m: number, depth: number, quads: number): number;
   gemm(
     result: ResultCode,

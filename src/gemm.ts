@@ -11,7 +11,7 @@ import {
 import { type Elements, limitsOf, type QuantizedDType } from "./dtype.ts";
 import { type Data, type Frame, framed, type Operand, operand, target } from "./frame.ts";
 import { type Bytelane, checkLane, checkOwner, Owner } from "./lane.ts";
-import type { Dot } from "./probe.ts";
+import { type Dot, PARTS } from "./probe.ts";
 import { Tensor } from "./tensor.ts";
 
 /** How a matrix of weights lies in memory: [in, out] as TensorFlow has them, or [out, in] as PyTorch. */
@@ -47,44 +47,23 @@ export class PackedMatrix extends Owner {
 
   /** @internal Packs `n` columns of `depth` from an address, as room for them is made. */
   constructor(lane: Bytelane, source: PackSource) {
-    const { address, dtype, depth, n, strideK, strideN, zeros, bits } = source;
-    const { kernels, arena } = lane;
-    const dot = bits < 8 ? lane.dots.reduced : lane.dots.full;
-    const quads = dot.code > 0;
-    const moved = (dtype === "u8" ? -128 : 0) + dot.moved;
-    const padded = Math.ceil(n / 8) * 8;
-    const hasZeros =
-      moved !== 0 || (typeof zeros === "number" ? zeros !== 0 : zeros.some((z) => z !== 0));
-    const panelBytes = kernels.packed_bytes(depth, n, quads ? 1 : 0);
-    const sumsAt = panelBytes;
-    const zerosAt = sumsAt + (quads ? padded * 4 : 0);
-    const bytes = zerosAt + (hasZeros ? padded * 4 : 0);
-    const panels = arena.allocate(bytes);
+    const { dtype, depth, n, zeros, bits } = source;
+    const { dots, arena } = lane;
+    const packed = pack(lane, source, bits < 8 ? dots.reduced : dots.full);
+    const { dot, panels, bytes } = packed;
     // the matrix of a layer or an index goes with it, that of one product at its end
     super(lane, [[panels, bytes]], false);
     this.depth = depth;
     this.columns = n;
     this.byteLength = bytes;
     this.panels = panels;
-    this.sums = quads ? panels + sumsAt : 0;
-    this.zeros = hasZeros ? panels + zerosAt : 0;
+    this.sums = packed.sums;
+    this.zeros = packed.zeros;
     this.dot = dot;
     this.reach = reachOf(dtype, zeros, bits);
-    const unsigned = dtype === "u8" ? 1 : 0;
-    kernels.pack_rhs(
-      address,
-      strideK,
-      strideN,
-      depth,
-      n,
-      unsigned,
-      dot.code,
-      dot.moved,
-      panels,
-      this.sums,
-    );
-    if (hasZeros) {
-      const view = arena.view("i32", this.zeros, padded);
+    if (packed.zeros) {
+      const moved = movedOf(dtype, dot);
+      const view = arena.view("i32", packed.zeros, columnsOf(n));
       view.fill(0);
       for (let j = 0; j < n; j++) view[j] = (typeof zeros === "number" ? zeros : zeros[j]) + moved;
     }
@@ -106,6 +85,52 @@ export interface PackSource {
   readonly strideN: number;
   readonly zeros: number | Int32Array;
   readonly bits: number;
+}
+
+/** Columns with those that fill up the last panel. */
+const columnsOf = (n: number): number => Math.ceil(n / 8) * 8;
+
+/** How far packing moves the integers of a type. */
+const movedOf = (dtype: QuantizedDType, dot: Dot): number =>
+  (dtype === "u8" ? -128 : 0) + dot.moved;
+
+interface Packed {
+  readonly dot: Dot;
+  readonly panels: number;
+  readonly bytes: number;
+  readonly sums: number;
+  readonly zeros: number;
+}
+
+/** Packs for the first of some dot products that takes the integers: two parts do not reach 255. */
+function pack(lane: Bytelane, source: PackSource, [dot, ...others]: readonly Dot[]): Packed {
+  const { dtype, depth, n, zeros } = source;
+  const { kernels, arena } = lane;
+  const hasZeros =
+    movedOf(dtype, dot) !== 0 ||
+    (typeof zeros === "number" ? zeros !== 0 : zeros.some((z) => z !== 0));
+  const sumsAt = kernels.packed_bytes(depth, n, dot.code);
+  const zerosAt = sumsAt + (dot.code ? columnsOf(n) * 4 : 0);
+  const bytes = zerosAt + (hasZeros ? columnsOf(n) * 4 : 0);
+  const panels = arena.allocate(bytes);
+  const sums = dot.code ? panels + sumsAt : 0;
+  const beyond = kernels.pack_rhs(
+    source.address,
+    source.strideK,
+    source.strideN,
+    depth,
+    n,
+    dtype === "u8" ? 1 : 0,
+    dot.code,
+    dot.moved,
+    panels,
+    sums,
+  );
+  if (dot.code === PARTS && beyond) {
+    arena.free(panels, bytes);
+    return pack(lane, source, others);
+  }
+  return { dot, panels, bytes, sums, zeros: hasZeros ? panels + zerosAt : 0 };
 }
 
 /** A right-hand side before it is packed: where depth and columns lie, and what its integers stand for. */
@@ -598,8 +623,11 @@ export function matmul(
       arena.view(epilogue.result, address, given.length).set(given.value as Elements["i8"]);
     }
     const size = epilogue.result === "i32" || epilogue.result === "f32" ? 4 : 1;
+    // what is packed on the way may be packed either way
     const workspace = frame.room(
-      kernels.gemm_workspace(m, depth, packed?.dot.code ?? lane.dots.full.code),
+      packed
+        ? kernels.gemm_workspace(m, depth, packed.dot.code)
+        : Math.max(kernels.gemm_workspace(m, depth, 0), kernels.gemm_workspace(m, depth, 1)),
     );
     for (let b = 0; b < batch; b++) {
       const matrix = packed ?? packSide(lane, right!, flipped, depth, n, rhsAt, b);

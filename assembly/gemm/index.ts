@@ -15,13 +15,13 @@
  *  └───────┘ └──────┴──────┴─────┘
  *
  * The i32 accumulators of a block's rows by one panel are all that is ever held, 8 kB at most; the i32 matrix
- * does not exist unless it is the result. Rows that are left over go through tiles of 2 and 1; m = 1 is nothing
- * but these.
+ * does not exist unless it is the result. One or two rows that are left over go one by one through the tile of a
+ * row, which takes four panels at once; m = 1 is nothing but these.
  */
 import { RELAXED } from "../lanes";
 import { finishTile } from "./epilogue";
 import { groups, PANEL, packLhs, packRhs } from "./pack";
-import { ROW, tile } from "./tile";
+import { tile, WIDE, widen } from "./tile";
 
 /** Bytes of lhs panels that a block aims at: half of a small second-level cache. */
 const BLOCK_BYTES: i32 = 131072;
@@ -29,9 +29,22 @@ const BLOCK_BYTES: i32 = 131072;
 /** Rows of a block at most: their accumulators of one panel, 32 bytes each, stay in the first-level cache. */
 const BLOCK_ROWS: i32 = 256;
 
-/** Head of the workspace: accumulators of a row of four panels [4][8], one spilled row. */
+/**
+ * A panel is widened once for all rows of a block where that pays: for so many rows at least, and while the widened
+ * panel leaves room in the first-level cache.
+ */
+const WIDE_ROWS: i32 = 32;
+const WIDE_GROUPS: i32 = 1024;
+
+/** Bytes of a widened panel of a block of rows, or 0 where it stays as it is. */
+function wideBytes(rows: i32, depth: i32, quads: bool): usize {
+  const count = groups<i16>(depth);
+  return quads || rows < WIDE_ROWS || count > WIDE_GROUPS ? 0 : (<usize>count) << 5;
+}
+
+/** Head of the workspace: accumulators of two rows by four panels [2][4][8], one spilled row. */
 const ROW_BYTES: usize = 128;
-const HEAD_BYTES: usize = ROW_BYTES + 32;
+const HEAD_BYTES: usize = 2 * ROW_BYTES + 32;
 
 /** Rows of a block: as many as fit BLOCK_BYTES and BLOCK_ROWS, in whole panels of 4. */
 function blockRows(m: i32, depth: i32, quads: bool): i32 {
@@ -42,17 +55,19 @@ function blockRows(m: i32, depth: i32, quads: bool): i32 {
 
 /**
  * Bytes of workspace that gemm needs for these sizes, a multiple of 16: the head, then for the rows of a block their
- * panels, their accumulators of one rhs panel [rows][8] and their sums.
+ * panels, their accumulators of one rhs panel [rows][8] and their sums, and a widened rhs panel.
  */
 export function gemm_workspace(m: i32, depth: i32, quads: bool): usize {
-  const rows = <usize>blockRows(m, depth, quads);
+  const block = blockRows(m, depth, quads);
+  const rows = <usize>block;
   const bytes = <usize>(quads ? groups<i8>(depth) : groups<i16>(depth)) * 4;
-  return HEAD_BYTES + rows * (bytes + 32) + ((rows * 4 + 15) & ~15);
+  const sums = (rows * 4 + 15) & ~15;
+  return HEAD_BYTES + rows * (bytes + 32) + sums + wideBytes(block, depth, quads);
 }
 
-/** Rows of the next panel of a block with `left` rows to go: 4, and what remains as 2 or 1. */
-function panelRows(left: i32): i32 {
-  return left > 2 ? 4 : left;
+/** Rows of the next panel of a block with `left` rows to go: 1 for the last one or two, where n has four panels. */
+function panelRows(left: i32, n: i32): i32 {
+  return left > 2 || n <= 3 * PANEL ? 4 : 1;
 }
 
 /** Result types. */
@@ -95,8 +110,8 @@ function finish(
  * The product and its epilogue. Addresses in bytes, strides in bytes between rows.
  *
  *   result                0 i32, 1 f32, 2 i8, 3 u8
- *   dot                   0: rhs was packed for lanes i16; 1, 2: for lanes i8, in the relaxed build only, to be
- *                         multiplied in two steps or in one instruction
+ *   dot                   0: rhs was packed for lanes i16; 1, 2, 3: for lanes i8, in the relaxed build only, to be
+ *                         multiplied in two steps, in one instruction, or in one for each part (gemm/tile.ts)
  *   lhsZeros, rowScales   entry of row i at + i · step; a step of 0 shares one entry
  *   rhsZeros              0 for none, or one a column; already moved as the packed bytes were
  *   rhsSums               column sums of pack_rhs, read for lanes i8 only
@@ -133,43 +148,54 @@ export function gemm(
   const panelBytes = (<usize>count) << (quads ? 5 : 4);
   const block = blockRows(m, depth, quads);
   const size: usize = result < I8 ? 4 : 1;
-  const rowAcc = workspace;
-  const spill = rowAcc + ROW_BYTES;
+  const spill = workspace + 2 * ROW_BYTES;
   const panels = workspace + HEAD_BYTES;
   const acc = panels + <usize>block * rowBytes;
   const sums = acc + ((<usize>block) << 5);
+  const lastFour = ((n + PANEL - 1) & -PANEL) - 4 * PANEL;
+  const widened = sums + ((<usize>block * 4 + 15) & ~15);
   // in lanes i8 the zero point of u8 moved with its bytes; lanes i16 have none left
   const moved = lhsUnsigned ? 128 : 0;
 
   for (let i0 = 0; i0 < m; i0 += block) {
     const rows = min(block, m - i0);
     const blockZeros = lhsZeros + <usize>i0 * lhsZeroStep;
-    for (let i = 0; i < rows; i += 4) {
+    for (let i = 0, height = 0; i < rows; i += height) {
       const src = lhs + <usize>(i0 + i) * lhsStride;
       const zeros = blockZeros + <usize>i * lhsZeroStep;
       const panel = panels + <usize>i * rowBytes;
       const sum = sums + ((<usize>i) << 2);
       const left = rows - i;
-      const height = panelRows(left);
+      height = panelRows(left, n);
       // biome-ignore format: one call
       if (RELAXED && quads) packLhs<i8>(src, lhsStride, lhsUnsigned, left, height, depth, zeros, lhsZeroStep, panel, sum);
       // biome-ignore format: one call
       else packLhs<i16>(src, lhsStride, lhsUnsigned, left, height, depth, zeros, lhsZeroStep, panel, sum);
     }
+    const wide = wideBytes(rows, depth, quads) != 0;
     let rhsPanel = rhs;
     for (let j = 0; j < n; j += PANEL, rhsPanel += panelBytes) {
       const at = (<usize>j) << 2;
-      for (let i = 0; i < rows; i += 4) {
+      if (wide) widen(rhsPanel, count, widened);
+      // a single row takes four panels at a time, at the first of them; the last four may be among them again
+      const four = <usize>min(j & ~31, lastFour);
+      let i = 0;
+      let rowAcc = workspace;
+      for (; panelRows(rows - i, n) == 4 && i < rows; i += 4) {
         const lhsPanel = panels + <usize>i * rowBytes;
         const tileAcc = acc + ((<usize>i) << 5);
-        const height = panelRows(rows - i);
-        if (height == 1 && (j | 31) < n) {
-          // a single row takes four panels at a time: at the first of them for all four
-          if ((j & 24) == 0) tile(dot, ROW, lhsPanel, rhsPanel, panelBytes, count, rowAcc);
-          memory.copy(tileAcc, rowAcc + ((<usize>(j & 24)) << 2), 32);
-        } else {
-          tile(dot, height, lhsPanel, rhsPanel, panelBytes, count, tileAcc);
+        if (wide) tile(WIDE, 4, lhsPanel, widened, 0, count, tileAcc);
+        else tile(dot, 4, lhsPanel, rhsPanel, 0, count, tileAcc);
+      }
+      for (; i < rows; i++, rowAcc += ROW_BYTES) {
+        if ((j & 24) == 0) {
+          const first = rhs + (four >> 3) * panelBytes;
+          tile(dot, 1, panels + <usize>i * rowBytes, first, panelBytes, count, rowAcc);
         }
+        const from = rowAcc + ((<usize>j - four) << 2);
+        const tileAcc = acc + ((<usize>i) << 5);
+        v128.store(tileAcc, v128.load(from));
+        v128.store(tileAcc, v128.load(from, 16), 16);
       }
       finish(
         result,
@@ -197,10 +223,12 @@ export function gemm(
   }
 }
 
+/** Packs rhs, and says whether a byte became 255 when it was moved, which two parts of 127 do not reach. */
 // biome-ignore format: one line an export
-export function pack_rhs(src: usize, strideK: usize, strideN: usize, depth: i32, n: i32, unsigned: bool, quads: bool, moved: i32, dst: usize, sums: usize): void {
-  if (RELAXED && quads) packRhs<i8>(src, strideK, strideN, depth, n, unsigned, moved, dst, sums);
-  else packRhs<i16>(src, strideK, strideN, depth, n, unsigned, 0, dst, sums);
+export function pack_rhs(src: usize, strideK: usize, strideN: usize, depth: i32, n: i32, unsigned: bool, quads: bool, moved: i32, dst: usize, sums: usize): bool {
+  return RELAXED && quads
+    ? packRhs<i8>(src, strideK, strideN, depth, n, unsigned, moved, dst, sums)
+    : packRhs<i16>(src, strideK, strideN, depth, n, unsigned, 0, dst, sums);
 }
 
 /** Bytes of the panels that pack_rhs writes. */

@@ -74,8 +74,11 @@ function scatter<L>(src: usize, turns: i32, dst: usize, flip: v128, offset: v128
   }
 }
 
-/** Sums of the eight columns of a panel of quads as stored; a panel that was moved is unsigned. */
-function sumColumns(panel: usize, count: i32, moved: bool, sums: usize): void {
+/**
+ * Sums of the eight columns of a panel of quads as stored; a panel that was moved is unsigned. Gives the greatest
+ * bytes of it and of `greatest`.
+ */
+function sumColumns(panel: usize, count: i32, moved: bool, sums: usize, greatest: v128): v128 {
   let left = i32x4.splat(0);
   let right = left;
   const ones = ones_i16x8();
@@ -83,6 +86,7 @@ function sumColumns(panel: usize, count: i32, moved: bool, sums: usize): void {
     let a = v128.load(panel);
     let b = v128.load(panel, 16);
     if (moved) {
+      greatest = i8x16.max_u(greatest, i8x16.max_u(a, b));
       a = i16x8.extadd_pairwise_i8x16_u(a);
       b = i16x8.extadd_pairwise_i8x16_u(b);
     } else {
@@ -94,12 +98,14 @@ function sumColumns(panel: usize, count: i32, moved: bool, sums: usize): void {
   }
   v128.store(sums, left);
   v128.store(sums, right, 16);
+  return greatest;
 }
 
 /**
  * rhs [depth, n], its element (k, j) at src + k · strideK + j · strideN, to panels
  * [n/8][groups][8][group] of i8. `unsigned` says that the bytes are u8. For lanes i8 they are moved by `moved`
- * (64 brings 7 bits to [0, 127]), and the column sums of what was stored go to `sums`: i32, n rounded up to 8.
+ * (64 brings 7 bits to [0, 127]), and the column sums of what was stored go to `sums`: i32, n rounded up to 8. Says
+ * whether a byte became 255 when it was moved.
  */
 export function packRhs<L>(
   src: usize,
@@ -111,8 +117,9 @@ export function packRhs<L>(
   moved: i32,
   dst: usize,
   sums: usize,
-): void {
+): bool {
   const flip = unsigned ? flip_i8x16() : i8x16.splat(0);
+  let greatest = i8x16.splat(0);
   const offset = i8x16.splat(<i8>moved);
   const flipOne = unsigned ? 0x80 : 0;
   const count = groups<L>(depth);
@@ -145,8 +152,9 @@ export function packRhs<L>(
         }
       }
     }
-    if (sizeof<L>() == 1) sumColumns(dst, count, moved != 0, sums);
+    if (sizeof<L>() == 1) greatest = sumColumns(dst, count, moved != 0, sums, greatest);
   }
+  return v128.any_true(i8x16.eq(greatest, i8x16.splat(-1)));
 }
 
 /**

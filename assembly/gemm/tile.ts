@@ -1,33 +1,68 @@
 /**
- * The tile: R rows by 8 columns of accumulators, kept in registers over the whole depth.
- * It is written for the lanes L of lhs, which differ in how many k fill 32 bits, a group:
+ * The tile: 4 rows by 8 columns of accumulators, kept in registers over the whole depth.
+ * It is written for the lanes L, which differ in how many k fill 32 bits of lhs, a group:
  *
  *              rhs panel: 8 columns, a group of k each   one turn of the loop (a group of k):
  *              ┌─────────────────────────────┐
  *              │ c0 k0 k1 │ c1 k0 k1 │ … │ c7 │          2 loads of rhs; for i16 they widen 16 bytes
- *              └─────────────────────────────┘           R loads broadcast a group of lhs each
- *   lhs panel  ┌─────────────────────────────┐           2·R dot products, 2·R additions
+ *              └─────────────────────────────┘           4 loads broadcast a group of lhs each
+ *   lhs panel  ┌─────────────────────────────┐           8 dot products, 8 additions
  *   r0 k0 k1   │ acc r0: c0 … c3 │ c4 … c7   │
- *   r1 k0 k1   │ acc r1                      │           R = 4 holds 8 accumulators, 2 of rhs and
- *   …          └─────────────────────────────┘           1 of lhs: 11 of the 16 registers of x64
+ *   r1 k0 k1   │ acc r1                      │           8 accumulators, 2 registers of rhs and
+ *   …          └─────────────────────────────┘           1 of lhs: 11 of the 16 of x64
  *
  *   L     group   lhs panel            rhs panel
- *   i16   2 k     [k/2][R][2] i16      [k/2][8][2] i8         every 8-bit weight, every build
- *   i8    4 k     [k/4][R][4] i8       [k/4][8][4] in [0,127] 7-bit weights, relaxed build, two steps
+ *   i16   2 k     [k/2][4][2] i16      [k/2][8][2] i8         every 8-bit weight, every build
+ *   u16   2 k     the same             [k/2][8][2] i16        the same, widened once for many rows
+ *   i8    4 k     [k/4][4][4] i8       [k/4][8][4] in [0,127] 7-bit weights, relaxed build, two steps
  *   u8    4 k     the same             the same               the same in one instruction
+ *   bool  4 k     the same             [k/4][8][4] in [0,254] 8-bit weights in one instruction each for two parts
  *
- * The ranges that make it exact stand at `dot_i32x4`; the packer guarantees them.
+ * The ranges that make it exact stand at `dot_i32x4`; the packer guarantees them. A weight in [0, 254] is the sum of
+ * two in [0, 127]: min(x, 127) and the rest.
  *
  * One group a turn: unrolling by hand spilled registers, and V8 unrolls small loops itself.
  * All tiles are one function, out of line since it is exported: V8 has no on-stack replacement, so what is
  * inlined into the blocking loops stays in baseline code throughout a first large product, while a function of
  * its own is replaced between two calls (first 512³ on Node 20: 27 ms inlined, 9.5 ms so, 7.2 ms warm).
  */
-import { dot_i32x4, load8_i16x8, ones_i16x8, RELAXED } from "../lanes";
+import { dot_i32x4, load8_i16x8, ones_i16x8, RELAXED, sevens_u8x16 } from "../lanes";
 
-/** Half a group-row of the rhs panel: four columns. */
+/** Bytes of half a group-row of the rhs panel: four columns. */
+function halfOf<L>(): usize {
+  return sizeof<L>() == 2 && isSigned<L>() ? 8 : 16;
+}
+
 function loadRhs<L>(address: usize): v128 {
-  return sizeof<L>() == 2 ? load8_i16x8<i8>(address) : v128.load(address);
+  return sizeof<L>() == 2 && isSigned<L>() ? load8_i16x8<i8>(address) : v128.load(address);
+}
+
+/** What the lanes L need beside their operands: ones, or for weights in two parts the largest first part. */
+function constantOf<L>(): v128 {
+  return isBoolean<L>() ? sevens_u8x16() : ones_i16x8();
+}
+
+/** The first part of weights, or all of them. */
+function firstOf<L>(rhs: v128, sevens: v128): v128 {
+  return isBoolean<L>() ? i8x16.min_u(rhs, sevens) : rhs;
+}
+
+/** The second part of weights, where they have one. */
+function restOf<L>(rhs: v128, first: v128): v128 {
+  return isBoolean<L>() ? i8x16.sub(rhs, first) : rhs;
+}
+
+/** acc + row · both parts of four columns. */
+function dot<L>(row: v128, first: v128, rest: v128, ones: v128, acc: v128): v128 {
+  acc = dot_i32x4<L>(row, first, ones, acc);
+  return isBoolean<L>() ? dot_i32x4<L>(row, rest, ones, acc) : acc;
+}
+
+/** acc + row · four columns at an address. */
+function dotAt<L>(row: v128, rhs: usize, constant: v128, acc: v128): v128 {
+  const x = loadRhs<L>(rhs);
+  const first = firstOf<L>(x, constant);
+  return dot<L>(row, first, restOf<L>(x, first), constant, acc);
 }
 
 /** Eight accumulators to their row of acc. */
@@ -36,14 +71,10 @@ function storePair(acc: usize, row: usize, left: v128, right: v128): void {
   v128.store(acc + (row << 5), right, 16);
 }
 
-/**
- * acc [R][8] i32 = lhs panel · rhs panel over `groups` groups of k.
- * A generic takes types, not numbers: the size of R in bytes is the number of rows (u8, u16, u32).
- */
-function tileOf<R, L>(lhs: usize, rhs: usize, groups: i32, acc: usize): void {
-  const rows = sizeof<R>();
-  const half: usize = sizeof<L>() == 2 ? 8 : 16;
-  const ones = ones_i16x8();
+/** acc [4][8] i32 = lhs panel · rhs panel over `groups` groups of k. */
+function tileOf<L>(lhs: usize, rhs: usize, groups: i32, acc: usize): void {
+  const half = halfOf<L>();
+  const constant = constantOf<L>();
   let a0 = i32x4.splat(0);
   let a1 = a0;
   let b0 = a0;
@@ -52,32 +83,30 @@ function tileOf<R, L>(lhs: usize, rhs: usize, groups: i32, acc: usize): void {
   let c1 = a0;
   let d0 = a0;
   let d1 = a0;
-  for (const end = rhs + <usize>groups * half * 2; rhs < end; rhs += half * 2, lhs += rows * 4) {
-    const left = loadRhs<L>(rhs);
-    const right = loadRhs<L>(rhs + half);
+  for (const end = rhs + <usize>groups * half * 2; rhs < end; rhs += half * 2, lhs += 16) {
+    let left = loadRhs<L>(rhs);
+    let right = loadRhs<L>(rhs + half);
+    const first0 = firstOf<L>(left, constant);
+    const first1 = firstOf<L>(right, constant);
+    left = restOf<L>(left, first0);
+    right = restOf<L>(right, first1);
     let row = v128.load32_splat(lhs);
-    a0 = dot_i32x4<L>(row, left, ones, a0);
-    a1 = dot_i32x4<L>(row, right, ones, a1);
-    if (rows > 1) {
-      row = v128.load32_splat(lhs, 4);
-      b0 = dot_i32x4<L>(row, left, ones, b0);
-      b1 = dot_i32x4<L>(row, right, ones, b1);
-    }
-    if (rows > 2) {
-      row = v128.load32_splat(lhs, 8);
-      c0 = dot_i32x4<L>(row, left, ones, c0);
-      c1 = dot_i32x4<L>(row, right, ones, c1);
-      row = v128.load32_splat(lhs, 12);
-      d0 = dot_i32x4<L>(row, left, ones, d0);
-      d1 = dot_i32x4<L>(row, right, ones, d1);
-    }
+    a0 = dot<L>(row, first0, left, constant, a0);
+    a1 = dot<L>(row, first1, right, constant, a1);
+    row = v128.load32_splat(lhs, 4);
+    b0 = dot<L>(row, first0, left, constant, b0);
+    b1 = dot<L>(row, first1, right, constant, b1);
+    row = v128.load32_splat(lhs, 8);
+    c0 = dot<L>(row, first0, left, constant, c0);
+    c1 = dot<L>(row, first1, right, constant, c1);
+    row = v128.load32_splat(lhs, 12);
+    d0 = dot<L>(row, first0, left, constant, d0);
+    d1 = dot<L>(row, first1, right, constant, d1);
   }
   storePair(acc, 0, a0, a1);
-  if (rows > 1) storePair(acc, 1, b0, b1);
-  if (rows > 2) {
-    storePair(acc, 2, c0, c1);
-    storePair(acc, 3, d0, d1);
-  }
+  storePair(acc, 1, b0, b1);
+  storePair(acc, 2, c0, c1);
+  storePair(acc, 3, d0, d1);
 }
 
 /**
@@ -85,8 +114,8 @@ function tileOf<R, L>(lhs: usize, rhs: usize, groups: i32, acc: usize): void {
  * beyond the first-level cache than one. acc [4][8] i32; `panelBytes` lie between two panels.
  */
 function tileRow<L>(lhs: usize, rhs: usize, panelBytes: usize, groups: i32, acc: usize): void {
-  const half: usize = sizeof<L>() == 2 ? 8 : 16;
-  const ones = ones_i16x8();
+  const half = halfOf<L>();
+  const constant = constantOf<L>();
   let a0 = i32x4.splat(0);
   let a1 = a0;
   let b0 = a0;
@@ -100,14 +129,14 @@ function tileRow<L>(lhs: usize, rhs: usize, panelBytes: usize, groups: i32, acc:
   let fourth = third + panelBytes;
   for (const end = lhs + ((<usize>groups) << 2); lhs < end; lhs += 4) {
     const row = v128.load32_splat(lhs);
-    a0 = dot_i32x4<L>(row, loadRhs<L>(rhs), ones, a0);
-    a1 = dot_i32x4<L>(row, loadRhs<L>(rhs + half), ones, a1);
-    b0 = dot_i32x4<L>(row, loadRhs<L>(second), ones, b0);
-    b1 = dot_i32x4<L>(row, loadRhs<L>(second + half), ones, b1);
-    c0 = dot_i32x4<L>(row, loadRhs<L>(third), ones, c0);
-    c1 = dot_i32x4<L>(row, loadRhs<L>(third + half), ones, c1);
-    d0 = dot_i32x4<L>(row, loadRhs<L>(fourth), ones, d0);
-    d1 = dot_i32x4<L>(row, loadRhs<L>(fourth + half), ones, d1);
+    a0 = dotAt<L>(row, rhs, constant, a0);
+    a1 = dotAt<L>(row, rhs + half, constant, a1);
+    b0 = dotAt<L>(row, second, constant, b0);
+    b1 = dotAt<L>(row, second + half, constant, b1);
+    c0 = dotAt<L>(row, third, constant, c0);
+    c1 = dotAt<L>(row, third + half, constant, c1);
+    d0 = dotAt<L>(row, fourth, constant, d0);
+    d1 = dotAt<L>(row, fourth + half, constant, d1);
     rhs += half * 2;
     second += half * 2;
     third += half * 2;
@@ -127,18 +156,20 @@ function tileBy<L>(
   groups: i32,
   acc: usize,
 ): void {
-  if (rows == 4) tileOf<u32, L>(lhs, rhs, groups, acc);
-  else if (rows == 2) tileOf<u16, L>(lhs, rhs, groups, acc);
-  else if (rows == 1) tileOf<u8, L>(lhs, rhs, groups, acc);
+  if (rows == 4) tileOf<L>(lhs, rhs, groups, acc);
   else tileRow<L>(lhs, rhs, panelBytes, groups, acc);
 }
 
-/** What multiplies: lanes i16 (0), or in the relaxed build lanes i8 in two steps or in one instruction. */
+/**
+ * What multiplies: lanes i16 (0); in the relaxed build lanes i8 in two steps, in one instruction, or in one for each
+ * part of the weights; or lanes i16 with a widened panel, by 4 rows only.
+ */
 const TWO_STEP = 1;
 const FUSED = 2;
+const PARTS = 3;
+export const WIDE: i32 = 4;
 
-/** A tile of 4, 2 or 1 rows by one panel, or with rows = ROW of one row by four panels. */
-export const ROW: i32 = 0;
+/** A tile of 4 rows by one panel, or of 1 row by four panels. */
 export function tile(
   dot: i32,
   rows: i32,
@@ -148,7 +179,17 @@ export function tile(
   groups: i32,
   acc: usize,
 ): void {
-  if (RELAXED && dot == TWO_STEP) tileBy<i8>(rows, lhs, rhs, panelBytes, groups, acc);
+  if (dot == WIDE) tileOf<u16>(lhs, rhs, groups, acc);
+  else if (RELAXED && dot == TWO_STEP) tileBy<i8>(rows, lhs, rhs, panelBytes, groups, acc);
   else if (RELAXED && dot == FUSED) tileBy<u8>(rows, lhs, rhs, panelBytes, groups, acc);
+  else if (RELAXED && dot == PARTS) tileBy<bool>(rows, lhs, rhs, panelBytes, groups, acc);
   else tileBy<i16>(rows, lhs, rhs, panelBytes, groups, acc);
+}
+
+/** A panel of `groups` groups of 2 k, [8][2] i8 each, widened to i16. */
+export function widen(panel: usize, groups: i32, dst: usize): void {
+  for (const end = panel + ((<usize>groups) << 4); panel < end; panel += 16, dst += 32) {
+    v128.store(dst, load8_i16x8<i8>(panel));
+    v128.store(dst, load8_i16x8<i8>(panel + 8), 16);
+  }
 }

@@ -107,27 +107,50 @@ async function compile(engine: Engine): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(binary);
 }
 
-/** Products of all signedness mixes against the oracle, extremes among them, 7 bits and 8. */
-function expectExact(lane: Bytelane): void {
+/** Weights by the ends of i8 that they leave out: u8 weights are the same moved by 128. */
+const RANGES = {
+  all: (q: number) => q,
+  "not the least": (q: number) => Math.max(q, -127),
+  "not the greatest": (q: number) => Math.min(q, 126),
+} as const;
+
+/**
+ * Products of all signedness mixes against the oracle, extremes among them, 7 bits and 8, of weights that use all of
+ * their type and of such that leave one end out. Gives the dot products that were used.
+ */
+function expectExact(lane: Bytelane): ReadonlySet<number> {
+  const used = new Set<number>();
   for (const [m, n, depth] of [
     [1, 40, 37],
     [5, 9, 16],
-    [6, 8, 130],
+    [6, 41, 130],
+    [3, 24, 11],
   ]) {
     for (const left of ["i8", "u8"] as const) {
       for (const right of ["i8", "u8"] as const) {
-        for (const bits of right === "i8" ? ([7, 8] as const) : ([8] as const)) {
+        const moved = right === "u8" ? 128 : 0;
+        const kinds = Object.entries(RANGES).map(([range, of]) => ({
+          bits: 8 as const,
+          range,
+          of,
+        }));
+        const seven = { bits: 7 as const, range: "7 bits", of: (q: number) => q >> 1 };
+        for (const { bits, range, of } of moved ? kinds : [seven, ...kinds]) {
           scope(lane, () => {
             const lhs = bytes(left, m * depth, m);
-            const rhs = bytes(right, depth * n, n).map((q) => (bits === 7 ? q >> 1 : q));
+            const rhs = bytes(right, depth * n, n).map((q) => of(q - moved) + moved);
             const zeroPoint = left === "i8" ? -128 : 255;
             const data = packMatrix(lane, rhs as Int8Array, {
               shape: [depth, n],
               bits,
               zeroPoint: 7,
             });
+            used.add(data.dot.code);
             const out = new Int32Array(m * n);
             matmul(lane, { data: lhs, zeroPoint }, { data }, { m, n, depth, out });
+            const again = new Int32Array(m * n);
+            const side = { data: rhs, zeroPoint: 7 };
+            matmul(lane, { data: lhs, zeroPoint }, side, { m, n, depth, out: again });
             const c = product(
               m,
               n,
@@ -135,12 +158,14 @@ function expectExact(lane: Bytelane): void {
               (i, k) => lhs[i * depth + k] - zeroPoint,
               (k, j) => rhs[k * n + j] - 7,
             );
-            expectSame(out, c, `${left} · ${right}, ${bits} bits, ${m} × ${n} × ${depth}`);
+            expectSame(out, c, `${left} · ${right}, ${range}, ${m} × ${n} × ${depth}`);
+            expectSame(again, c, `${left} · ${right}, ${range}, packed on the way`);
           });
         }
       }
     }
   }
+  return used;
 }
 
 describe.each(Object.keys(ENGINES) as DotClass[])("an engine whose relaxed dot is %s", (kind) => {
@@ -160,12 +185,13 @@ describe.each(Object.keys(ENGINES) as DotClass[])("an engine whose relaxed dot i
     expect(lane.report().probed).toEqual([
       { tier: "relaxed", result: `chosen; its relaxed dot product is ${kind}` },
     ]);
-    expectExact(lane);
+    const used = expectExact(lane);
+    expect([...used].sort()).toEqual(exact ? [0, 2, 3] : [0, 1]);
   });
 
   it(`${exact ? "has" : "is refused"} the direct tier`, async () => {
     if (exact) {
-      expectExact(await open("direct"));
+      expect([...expectExact(await open("direct"))]).toEqual([2]);
     } else {
       await expect(open("direct")).rejects.toThrow(
         `"options.tier" expected a build that this engine runs, got direct: the relaxed dot product is ${kind}, not exact on 8 bits`,
@@ -178,7 +204,7 @@ describe("the dot products of a tier", () => {
   it("are the pairs of i16 in the simd tier, whatever the engine", () => {
     for (const kind of Object.keys(ENGINES) as DotClass[]) {
       const pairs = { code: 0, moved: 0 };
-      expect(chooseDots("simd", kind)).toEqual({ full: pairs, reduced: pairs });
+      expect(chooseDots("simd", kind)).toEqual({ full: [pairs], reduced: [pairs] });
     }
   });
 });

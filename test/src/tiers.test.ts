@@ -119,9 +119,7 @@ describe("both builds give the same bytes", () => {
 
   it("and do take different ways: only the relaxed build lays 7-bit weights out in quads", () => {
     const rhs = new Int8Array(64);
-    const stored = (lane: Bytelane, bits: 7 | 8) =>
-      packMatrix(lane, rhs, { shape: [8, 8], bits }).byteLength;
-    expect(stored(simd, 7)).toBe(stored(simd, 8));
-    expect(stored(relaxed, 7)).toBeGreaterThan(stored(relaxed, 8));
+    const stored = (lane: Bytelane) => packMatrix(lane, rhs, { shape: [8, 8], bits: 7 }).byteLength;
+    expect(stored(relaxed)).toBeGreaterThan(stored(simd));
   });
 });
