@@ -31,7 +31,7 @@ const COMPILE = `
   console.log("exports " + JSON.stringify(functions.map(([name, f]) => [f.name, name])));`;
 
 const KINDS = {
-  products: /^vpmadd/,
+  products: /^vp(madd|dp)/,
   sums: /^vp(add|sub)/,
   loads: /^v(mov|pmov|broadcast|pbroadcast|insert).*\[/,
   vector: /^v/,

@@ -18,7 +18,10 @@ export function setsOf(bench, peers) {
   }));
 }
 
-/** The best figure of a contender for one case, over its builds, or of one build. */
+/** What somebody gets who asks for no tier: "direct" is never chosen by itself. */
+const isDefault = ({ build }) => build !== "direct";
+
+/** The best figure of a contender for one case, over its default tiers, or of one tier. */
 export function bestOf(run, op, shape, contender, { mode = "kernel", build } = {}) {
   const rates = run.rows
     .filter(
@@ -27,7 +30,7 @@ export function bestOf(run, op, shape, contender, { mode = "kernel", build } = {
         row.shape === shape &&
         row.contender === contender &&
         row.mode === mode &&
-        (build === undefined || row.build === build) &&
+        (build === undefined ? isDefault(row) : row.build === build) &&
         row.best !== null,
     )
     .map(({ best }) => best);
@@ -53,8 +56,8 @@ export function shareOf(run, op, shape, options) {
 }
 
 /** Bytelane's best over that of a contender; where only kernels were timed, over its kernel. */
-export function ratioOf(run, op, shape, contender, mode = "kernel") {
-  const own = bestOf(run, op, shape, "Bytelane", { mode });
+export function ratioOf(run, op, shape, contender, mode = "kernel", build = undefined) {
+  const own = bestOf(run, op, shape, "Bytelane", { mode, build });
   const other = bestOf(run, op, shape, contender, { mode }) ?? bestOf(run, op, shape, contender);
   return own && other ? own / other : null;
 }
@@ -70,10 +73,10 @@ export function spreadOf(values) {
   return { mean: geometricMean(numbers), least: Math.min(...numbers) };
 }
 
-/** Microseconds of the fastest build for one case. */
+/** Microseconds of the fastest default tier for one case. */
 export function microsecondsOf(run, op, shape, contender, mode) {
   const times = run.rows
-    .filter((row) => row.contender === contender && row.op === op)
+    .filter((row) => row.contender === contender && row.op === op && isDefault(row))
     .filter((row) => row.shape === shape && row.mode === mode)
     .map(({ microseconds }) => microseconds);
   return times.length > 0 ? Math.min(...times) : null;

@@ -36,10 +36,12 @@ const ask = (question, kind, answer) =>
   ]);
 
 const range = (spread) => spread && `${times(spread.mean)} (${times(spread.least)})`;
-const against = (contender, op, shapes, mode) => (run) =>
+const against = (contender, op, shapes, build) => (run) =>
   range(
     spreadOf(
-      (shapes ?? shapesOf(run, op)).map((shape) => ratioOf(run, op, shape, contender, mode)),
+      (shapes ?? shapesOf(run, op)).map((shape) =>
+        ratioOf(run, op, shape, contender, "kernel", build),
+      ),
     ),
   );
 const ratio = (contender, op, shape, mode) => (run) =>
@@ -72,17 +74,23 @@ ask("7-bit weights over exact 8 bits, relaxed build, from 256³ on", "bench", (r
     ),
   ),
 );
-ask("7-bit weights, of the two-step roof, the least", "bench", (run) => {
-  const { two_step: twoStep, dot } = run.roofs.registers;
+ask("7-bit weights, of the quicker roof of the relaxed dot product, the least", "bench", (run) => {
+  const { two_step: twoStep, fused, dot } = run.roofs.registers;
+  const roof = Math.max(twoStep ?? 0, fused ?? 0);
   const options = { build: "relaxed" };
   const share = spreadOf(LARGE.map((shape) => shareOf(run, "gemm_i8_w7_i32", shape, options)));
-  return share && twoStep ? percent((share.least * dot) / twoStep) : null;
+  return share && roof ? percent((share.least * dot) / roof) : null;
 });
-ask(
-  "exact 8-bit products over plain JavaScript, from 128³ on",
-  "bench",
-  against("plain JS", ONE_BYTE, [...LARGE, ...AWKWARD]),
-);
+for (const [tier, build] of [
+  ["", undefined],
+  [", direct tier", "direct"],
+]) {
+  ask(
+    `exact 8-bit products over plain JavaScript, from 128³ on${tier}`,
+    "bench",
+    against("plain JS", ONE_BYTE, [...LARGE, ...AWKWARD], build),
+  );
+}
 ask(`u8 · i8 over ${WEB}, all shapes`, "peers", against(WEB, ONE_BYTE));
 ask(`i8 · i8 over ${WEB}, all shapes`, "peers", against(WEB, "gemm_i8_i8_i32"));
 ask(`one row over ${WEB}`, "peers", against(WEB, ONE_BYTE, ONE_ROW));
@@ -90,6 +98,11 @@ ask(`four rows over ${WEB}`, "peers", ratio(WEB, ONE_BYTE, "4 × 1024 × 1024"))
 ask(`32³ over ${WEB}, in the kernel`, "peers", ratio(WEB, ONE_BYTE, "32³"));
 ask(`32³ over ${WEB}, as called`, "peers", ratio(WEB, ONE_BYTE, "32³", "call"));
 ask("i8 · i8 → i8 over LiteRT.js, all shapes", "peers", against("LiteRT.js", "gemm_i8_i8_i8"));
+ask(
+  "i8 · i8 → i8 over LiteRT.js, all shapes, direct tier",
+  "peers",
+  against("LiteRT.js", "gemm_i8_i8_i8", undefined, "direct"),
+);
 ask(`int4, one row, over ${WEB}`, "peers", (run) =>
   range(spreadOf(INT4_OPS.flatMap((op) => ONE_ROW.map((shape) => ratioOf(run, op, shape, WEB))))),
 );

@@ -263,7 +263,7 @@ export const BYTELANE_START = {
  * Opens an instance of each build, and gives `contend(item)`: for each of them the call on its
  * own tensors, which counts as the kernel, and the call with typed arrays.
  */
-export async function openBytelane({ tiers = ["simd", "relaxed"] } = {}) {
+export async function openBytelane({ tiers = ["simd", "relaxed", "direct"] } = {}) {
   allowRelaxedSimd();
   const api = { ...(await importEntry("index")), ...(await importEntry("calibration")) };
   const lanes = [];
@@ -279,11 +279,12 @@ export async function openBytelane({ tiers = ["simd", "relaxed"] } = {}) {
     const call = CALLS[item.op];
     if (!call) return [];
     const contenders = [];
-    // Only products differ between the builds. As called, the last of them stands for all.
-    const used = item.unit === "GOPS" ? lanes : lanes.slice(-1);
+    // Only products differ between the tiers. As called, the one that is chosen by itself stands for all.
+    const chosen = lanes.findLast(({ tier }) => tier !== "direct");
+    const used = item.unit === "GOPS" ? lanes : [chosen];
     for (const lane of used) {
       const modes = [["kernel", tensors]];
-      if (lane === lanes.at(-1)) modes.push(["call", arrays]);
+      if (lane === chosen) modes.push(["call", arrays]);
       for (const [mode, open] of modes) {
         const io = open(api, lane);
         const work = call(api, lane, item.data, io);
