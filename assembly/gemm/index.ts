@@ -9,9 +9,9 @@
  *   depth      ▲
  *  ┌───────┐ ┌─┴────┬──────┬─────┐
  *  │ lhs   │►│ tile │  ►   │  ►  │  for each block of rows that fits the workspace:
- *  │ panel │ ├──────┼──────┼─────┤    pack its rows to panels of 4 (one read of lhs)
+ *  │ rows  │ ├──────┼──────┼─────┤    pack its rows (one read of lhs)
  *  ├───────┤ │  ▼   │      │     │    for each rhs panel (stays in the first-level cache):
- *  │ …     │ │      │      │     │      for each lhs panel: tile; then all rows through the epilogue
+ *  │ …     │ │      │      │     │      for each 4 rows: tile; then all rows through the epilogue
  *  └───────┘ └──────┴──────┴─────┘
  *
  * The i32 accumulators of a block's rows by one panel are all that is ever held, 8 kB at most; the i32 matrix
@@ -23,7 +23,7 @@ import { finishTile } from "./epilogue";
 import { groups, PANEL, packLhs, packRhs } from "./pack";
 import { tile, WIDE, widen } from "./tile";
 
-/** Bytes of lhs panels that a block aims at: half of a small second-level cache. */
+/** Bytes of packed rows of lhs that a block aims at: half of a small second-level cache. */
 const BLOCK_BYTES: i32 = 131072;
 
 /** Rows of a block at most: their accumulators of one panel, 32 bytes each, stay in the first-level cache. */
@@ -46,7 +46,7 @@ function wideBytes(rows: i32, depth: i32, quads: bool): usize {
 const ROW_BYTES: usize = 128;
 const HEAD_BYTES: usize = 2 * ROW_BYTES + 32;
 
-/** Rows of a block: as many as fit BLOCK_BYTES and BLOCK_ROWS, in whole panels of 4. */
+/** Rows of a block: as many as fit BLOCK_BYTES and BLOCK_ROWS, in fours. */
 function blockRows(m: i32, depth: i32, quads: bool): i32 {
   const bytes = (quads ? groups<i8>(depth) : groups<i16>(depth)) * 4;
   const rows = min(max(BLOCK_BYTES / max(bytes, 1), 4) & ~3, BLOCK_ROWS);
@@ -54,8 +54,8 @@ function blockRows(m: i32, depth: i32, quads: bool): i32 {
 }
 
 /**
- * Bytes of workspace that gemm needs for these sizes, a multiple of 16: the head, then for the rows of a block their
- * panels, their accumulators of one rhs panel [rows][8] and their sums, and a widened rhs panel.
+ * Bytes of workspace that gemm needs for these sizes, a multiple of 16: the head, then the packed rows of a block,
+ * their accumulators of one rhs panel [rows][8] and their sums, and a widened rhs panel.
  */
 export function gemm_workspace(m: i32, depth: i32, quads: bool): usize {
   const block = blockRows(m, depth, quads);
@@ -63,11 +63,6 @@ export function gemm_workspace(m: i32, depth: i32, quads: bool): usize {
   const bytes = <usize>(quads ? groups<i8>(depth) : groups<i16>(depth)) * 4;
   const sums = (rows * 4 + 15) & ~15;
   return HEAD_BYTES + rows * (bytes + 32) + sums + wideBytes(block, depth, quads);
-}
-
-/** Rows of the next panel of a block with `left` rows to go: 1 for the last one or two, where n has four panels. */
-function panelRows(left: i32, n: i32): i32 {
-  return left > 2 || n <= 3 * PANEL ? 4 : 1;
 }
 
 /** Result types. */
@@ -149,8 +144,8 @@ export function gemm(
   const block = blockRows(m, depth, quads);
   const size: usize = result < I8 ? 4 : 1;
   const spill = workspace + 2 * ROW_BYTES;
-  const panels = workspace + HEAD_BYTES;
-  const acc = panels + <usize>block * rowBytes;
+  const lhsRows = workspace + HEAD_BYTES;
+  const acc = lhsRows + <usize>block * rowBytes;
   const sums = acc + ((<usize>block) << 5);
   const lastFour = ((n + PANEL - 1) & -PANEL) - 4 * PANEL;
   const widened = sums + ((<usize>block * 4 + 15) & ~15);
@@ -160,18 +155,14 @@ export function gemm(
   for (let i0 = 0; i0 < m; i0 += block) {
     const rows = min(block, m - i0);
     const blockZeros = lhsZeros + <usize>i0 * lhsZeroStep;
-    for (let i = 0, height = 0; i < rows; i += height) {
-      const src = lhs + <usize>(i0 + i) * lhsStride;
-      const zeros = blockZeros + <usize>i * lhsZeroStep;
-      const panel = panels + <usize>i * rowBytes;
-      const sum = sums + ((<usize>i) << 2);
-      const left = rows - i;
-      height = panelRows(left, n);
-      // biome-ignore format: one call
-      if (RELAXED && quads) packLhs<i8>(src, lhsStride, lhsUnsigned, left, height, depth, zeros, lhsZeroStep, panel, sum);
-      // biome-ignore format: one call
-      else packLhs<i16>(src, lhsStride, lhsUnsigned, left, height, depth, zeros, lhsZeroStep, panel, sum);
-    }
+    const src = lhs + <usize>i0 * lhsStride;
+    // biome-ignore format: one call
+    if (RELAXED && quads) packLhs<i8>(src, lhsStride, lhsUnsigned, rows, depth, blockZeros, lhsZeroStep, lhsRows, sums);
+    // biome-ignore format: one call
+    else packLhs<i16>(src, lhsStride, lhsUnsigned, rows, depth, blockZeros, lhsZeroStep, lhsRows, sums);
+    // one or two rows that are left over go one by one where n has four panels
+    const left = rows & 3;
+    const fours = left > 2 || n <= 3 * PANEL ? rows : rows - left;
     const wide = wideBytes(rows, depth, quads) != 0;
     let rhsPanel = rhs;
     for (let j = 0; j < n; j += PANEL, rhsPanel += panelBytes) {
@@ -181,8 +172,8 @@ export function gemm(
       const four = <usize>min(j & ~31, lastFour);
       let i = 0;
       let rowAcc = workspace;
-      for (; panelRows(rows - i, n) == 4 && i < rows; i += 4) {
-        const lhsPanel = panels + <usize>i * rowBytes;
+      for (; i < fours; i += 4) {
+        const lhsPanel = lhsRows + <usize>i * rowBytes;
         const tileAcc = acc + ((<usize>i) << 5);
         if (wide) tile(WIDE, 4, lhsPanel, widened, 0, count, tileAcc);
         else tile(dot, 4, lhsPanel, rhsPanel, 0, count, tileAcc);
@@ -190,7 +181,7 @@ export function gemm(
       for (; i < rows; i++, rowAcc += ROW_BYTES) {
         if ((j & 24) == 0) {
           const first = rhs + (four >> 3) * panelBytes;
-          tile(dot, 1, panels + <usize>i * rowBytes, first, panelBytes, count, rowAcc);
+          tile(dot, 1, lhsRows + <usize>i * rowBytes, first, panelBytes, count, rowAcc);
         }
         const from = rowAcc + ((<usize>j - four) << 2);
         const tileAcc = acc + ((<usize>i) << 5);

@@ -158,18 +158,16 @@ export function packRhs<L>(
 }
 
 /**
- * Rows of lhs, `stride` bytes apart, to one panel [groups][panelRows][group] of L, where only the first `rows`
- * exist: the last one stands in for those that do not, and their results are never written.
+ * `rows` rows of lhs, `stride` bytes apart, to rows of whole groups of L, one after the other.
  *
  * Bytes are flipped to i8 where they are u8. Lanes i16 hold x − zero, lanes i8 hold the flipped x.
- * `sums` receives, for each row, Σ (x − zero) over the true depth: i32 [panelRows].
+ * `sums` receives, for each row, Σ (x − zero) over the true depth: i32 [rows].
  */
 export function packLhs<L>(
   src: usize,
   stride: usize,
   unsigned: bool,
   rows: i32,
-  panelRows: i32,
   depth: i32,
   zeros: usize,
   zeroStep: usize,
@@ -179,44 +177,39 @@ export function packLhs<L>(
   const ones = ones_i16x8();
   const flip = unsigned ? flip_i8x16() : i8x16.splat(0);
   const flipOne = unsigned ? 0x80 : 0;
-  const apart = <usize>panelRows * 4;
-  for (let r = 0; r < panelRows; r++, dst += 4, sums += 4) {
-    const row = src + <usize>min(r, rows - 1) * stride;
+  const step = sizeof<L>() == 2 ? 8 : 16;
+  for (const end = sums + ((<usize>rows) << 2); sums < end; sums += 4) {
     // the zero point moves with the bytes that were flipped
-    const zero = load<i32>(zeros + <usize>min(r, rows - 1) * zeroStep) - flipOne;
+    const zero = load<i32>(zeros) - flipOne;
     const zero_i16x8 = i16x8.splat(<i16>zero);
     let sum_i32x4 = i32x4.splat(0);
-    let at = dst;
-    let k = 0;
-    for (const step = 4 * group<L>(); k + step <= depth; k += step, at += 4 * apart) {
+    let at = src;
+    for (const stop = src + (depth & -step); at < stop; at += step, dst += 16) {
       let x: v128;
       let sum_i16x8: v128;
       if (sizeof<L>() == 2) {
-        x = i16x8.extend_low_i8x16_s(v128.xor(v128.load64_zero(row + k), flip));
+        x = i16x8.extend_low_i8x16_s(v128.xor(v128.load64_zero(at), flip));
         x = i16x8.sub(x, zero_i16x8);
         sum_i16x8 = x;
       } else {
-        x = v128.xor(v128.load(row + k), flip);
+        x = v128.xor(v128.load(at), flip);
         sum_i16x8 = i16x8.extadd_pairwise_i8x16_s(x);
       }
       sum_i32x4 = i32x4.add(sum_i32x4, i32x4.dot_i16x8_s(sum_i16x8, ones));
-      v128.store32_lane(at, x, 0);
-      v128.store32_lane(at + apart, x, 1);
-      v128.store32_lane(at + 2 * apart, x, 2);
-      v128.store32_lane(at + 3 * apart, x, 3);
+      v128.store(dst, x);
     }
     let sum = i32x4.extract_lane(sum_i32x4, 0) + i32x4.extract_lane(sum_i32x4, 1);
     sum += i32x4.extract_lane(sum_i32x4, 2) + i32x4.extract_lane(sum_i32x4, 3);
-    const left = sizeof<L>() == 2 ? zero : 0;
-    for (; k < depth; k += group<L>(), at += apart) {
-      for (let i = 0; i < group<L>(); i++) {
-        let x = 0;
-        if (k + i < depth) x = <i32>(<i8>(load<u8>(row + k + i) ^ flipOne)) - left;
-        store<L>(at + i * sizeof<L>(), <L>x);
-        sum += x;
-      }
+    const moved = sizeof<L>() == 2 ? zero : 0;
+    for (const stop = src + depth; at < stop; at++, dst += sizeof<L>()) {
+      const x = <i32>(<i8>(load<u8>(at) ^ flipOne)) - moved;
+      store<L>(dst, <L>x);
+      sum += x;
     }
+    for (let k = depth; k & (group<L>() - 1); k++, dst += sizeof<L>()) store<L>(dst, 0);
     // lanes i8 were summed with their zero point: take it out
     store<i32>(sums, sizeof<L>() == 1 ? sum - depth * zero : sum);
+    src += stride;
+    zeros += zeroStep;
   }
 }

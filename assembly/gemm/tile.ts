@@ -6,17 +6,17 @@
  *              ┌─────────────────────────────┐
  *              │ c0 k0 k1 │ c1 k0 k1 │ … │ c7 │          2 loads of rhs; for i16 they widen 16 bytes
  *              └─────────────────────────────┘           4 loads broadcast a group of lhs each
- *   lhs panel  ┌─────────────────────────────┐           8 dot products, 8 additions
- *   r0 k0 k1   │ acc r0: c0 … c3 │ c4 … c7   │
- *   r1 k0 k1   │ acc r1                      │           8 accumulators, 2 registers of rhs and
+ *   lhs rows   ┌─────────────────────────────┐           8 dot products, 8 additions
+ *   r0 k0 k1…  │ acc r0: c0 … c3 │ c4 … c7   │
+ *   r1 k0 k1…  │ acc r1                      │           8 accumulators, 2 registers of rhs and
  *   …          └─────────────────────────────┘           1 of lhs: 11 of the 16 of x64
  *
- *   L     group   lhs panel            rhs panel
- *   i16   2 k     [k/2][4][2] i16      [k/2][8][2] i8         every 8-bit weight, every build
- *   u16   2 k     the same             [k/2][8][2] i16        the same, widened once for many rows
- *   i8    4 k     [k/4][4][4] i8       [k/4][8][4] in [0,127] 7-bit weights, relaxed build, two steps
- *   u8    4 k     the same             the same               the same in one instruction
- *   bool  4 k     the same             [k/4][8][4] in [0,254] 8-bit weights in one instruction each for two parts
+ *   L     group   lhs           rhs panel
+ *   i16   2 k     [4][k] i16    [k/2][8][2] i8         every 8-bit weight, every build
+ *   u16   2 k     the same      [k/2][8][2] i16        the same, widened once for many rows
+ *   i8    4 k     [4][k] i8     [k/4][8][4] in [0,127] 7-bit weights, relaxed build, two steps
+ *   u8    4 k     the same      the same               the same in one instruction
+ *   bool  4 k     the same      [k/4][8][4] in [0,254] 8-bit weights, one instruction for each of two parts
  *
  * The ranges that make it exact stand at `dot_i32x4`; the packer guarantees them. A weight in [0, 254] is the sum of
  * two in [0, 127]: min(x, 127) and the rest.
@@ -71,7 +71,7 @@ function storePair(acc: usize, row: usize, left: v128, right: v128): void {
   v128.store(acc + (row << 5), right, 16);
 }
 
-/** acc [4][8] i32 = lhs panel · rhs panel over `groups` groups of k. */
+/** acc [4][8] i32 = 4 rows of lhs · rhs panel over `groups` groups of k. */
 function tileOf<L>(lhs: usize, rhs: usize, groups: i32, acc: usize): void {
   const half = halfOf<L>();
   const constant = constantOf<L>();
@@ -83,7 +83,10 @@ function tileOf<L>(lhs: usize, rhs: usize, groups: i32, acc: usize): void {
   let c1 = a0;
   let d0 = a0;
   let d1 = a0;
-  for (const end = rhs + <usize>groups * half * 2; rhs < end; rhs += half * 2, lhs += 16) {
+  const second = (<usize>groups) << 2;
+  const third = second << 1;
+  const fourth = second + third;
+  for (const end = lhs + second; lhs < end; lhs += 4, rhs += half * 2) {
     let left = loadRhs<L>(rhs);
     let right = loadRhs<L>(rhs + half);
     const first0 = firstOf<L>(left, constant);
@@ -93,13 +96,13 @@ function tileOf<L>(lhs: usize, rhs: usize, groups: i32, acc: usize): void {
     let row = v128.load32_splat(lhs);
     a0 = dot<L>(row, first0, left, constant, a0);
     a1 = dot<L>(row, first1, right, constant, a1);
-    row = v128.load32_splat(lhs, 4);
+    row = v128.load32_splat(lhs + second);
     b0 = dot<L>(row, first0, left, constant, b0);
     b1 = dot<L>(row, first1, right, constant, b1);
-    row = v128.load32_splat(lhs, 8);
+    row = v128.load32_splat(lhs + third);
     c0 = dot<L>(row, first0, left, constant, c0);
     c1 = dot<L>(row, first1, right, constant, c1);
-    row = v128.load32_splat(lhs, 12);
+    row = v128.load32_splat(lhs + fourth);
     d0 = dot<L>(row, first0, left, constant, d0);
     d1 = dot<L>(row, first1, right, constant, d1);
   }

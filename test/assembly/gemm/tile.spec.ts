@@ -1,6 +1,6 @@
 /**
  * The tile against the sum of products. Panels are laid down here by hand, as the picture in tile.ts has them:
- * lhs [k/2][4][2] i16, rhs [k/2][8][2] i8. Lanes i8 need relaxed SIMD, which this module does not have: the tests of
+ * lhs [4][k] i16, rhs [k/2][8][2] i8. Lanes i8 need relaxed SIMD, which this module does not have: the tests of
  * the API see them.
  */
 import { tile, WIDE, widen } from "../../../assembly/gemm/tile";
@@ -34,7 +34,7 @@ function checkTile(groups: i32, wide: bool): void {
       let sum = 0;
       for (let g = 0; g < groups; g++) {
         for (let k = 0; k < 2; k++) {
-          sum += <i32>lhs[(g * 4 + r) * 2 + k] * rhs[(g * 8 + c) * 2 + k];
+          sum += <i32>lhs[(r * groups + g) * 2 + k] * rhs[(g * 8 + c) * 2 + k];
         }
       }
       compare(acc[r * 8 + c], sum);
