@@ -136,6 +136,11 @@ export function load8_i16x8<T>(address: usize): v128 {
   return isSigned<T>() ? v128.load8x8_s(address) : v128.load8x8_u(address);
 }
 
+/** How a product is to be multiplied, where a build has more ways than one (gemm/tile.ts). */
+export const TWO_STEP: i32 = 1;
+export const FUSED: i32 = 2;
+export const PARTS: i32 = 3;
+
 /**
  * acc + the sums of the products that lie side by side in a 32-bit lane: the dot product of the GEMM.
  * L is how the lanes are multiplied:

@@ -203,6 +203,7 @@ export interface Kernels {
     high: number,
     dst: number,
     dstStride: number,
+    dot: number,
     workspace: number,
   ): void;
 }

@@ -26,7 +26,16 @@
  * inlined into the blocking loops stays in baseline code throughout a first large product, while a function of
  * its own is replaced between two calls (first 512³ on Node 20: 27 ms inlined, 9.5 ms so, 7.2 ms warm).
  */
-import { dot_i32x4, load8_i16x8, ones_i16x8, RELAXED, sevens_u8x16 } from "../lanes";
+import {
+  dot_i32x4,
+  FUSED,
+  load8_i16x8,
+  ones_i16x8,
+  PARTS,
+  RELAXED,
+  sevens_u8x16,
+  TWO_STEP,
+} from "../lanes";
 
 /** Bytes of half a group-row of the rhs panel: four columns. */
 function halfOf<L>(): usize {
@@ -163,16 +172,13 @@ function tileBy<L>(
   else tileRow<L>(lhs, rhs, panelBytes, groups, acc);
 }
 
-/**
- * What multiplies: lanes i16 (0); in the relaxed build lanes i8 in two steps, in one instruction, or in one for each
- * part of the weights; or lanes i16 with a widened panel, by 4 rows only.
- */
-const TWO_STEP = 1;
-const FUSED = 2;
-const PARTS = 3;
+/** Lanes i16 with a widened panel, by 4 rows only. */
 export const WIDE: i32 = 4;
 
-/** A tile of 4 rows by one panel, or of 1 row by four panels. */
+/**
+ * A tile of 4 rows by one panel, or of 1 row by four panels. `dot` says what multiplies: lanes i16 (0); in the relaxed
+ * build lanes i8 in two steps, in one instruction, or in one for each part of the weights; or WIDE.
+ */
 export function tile(
   dot: i32,
   rows: i32,

@@ -8,6 +8,7 @@
  * Rows go through the tile by fours, one panel after the other; what is left goes row by row, two panels at a
  * time, so that m = 1 is nothing but these. An odd last panel is its own neighbour.
  */
+import { FUSED } from "../lanes";
 import { groupsOf, packRows, rowBytes } from "./pack";
 import { tile, tileReal, tileRow } from "./tile";
 
@@ -69,7 +70,8 @@ function finish(
 
 /**
  * lhs [m, depth]: i8 with one scale a row, or with rowScales 0 f32, the reference path. Strides in bytes; `block` counts
- * the k of a block, a multiple of 4 or the depth. bias: one f32 a column, or 0.
+ * the k of a block, a multiple of 4 or the depth. bias: one f32 a column, or 0. `dot` is that of 7-bit weights
+ * (gemm/tile.ts): it chooses between ways to multiply in the relaxed build, not what comes out.
  */
 export function gemm_int4_f32(
   lhs: usize,
@@ -88,8 +90,10 @@ export function gemm_int4_f32(
   high: f32,
   dst: usize,
   dstStride: usize,
+  dot: i32,
   workspace: usize,
 ): void {
+  const fused = dot == FUSED;
   const groups = groupsOf(depth);
   const blockGroups = min(groupsOf(block), groups);
   const blocks = (groups + blockGroups - 1) / blockGroups;
@@ -143,6 +147,7 @@ export function gemm_int4_f32(
               z + p * zeroBytes,
               groups,
               blockGroups,
+              fused,
               acc,
             );
           } else if (!rowScales) {
@@ -169,6 +174,7 @@ export function gemm_int4_f32(
                 apart * zeroBytes,
                 groups,
                 blockGroups,
+                fused,
                 acc,
               );
             result += p << 5;

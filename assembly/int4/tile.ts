@@ -14,7 +14,8 @@
  *
  *   relaxed   lanes i8. One `and` gives columns 0–3, shift and `and` columns 4–7, and the nibbles are the
  *             7-bit side of the relaxed dot product. A pair of products is at most 2 · 15 · 128 = 3 840, so 8
- *             of them fit i16: they are added there, and widened once in CHUNK groups.
+ *             of them fit i16: they are added there, and widened once in CHUNK groups. Where the engine has one
+ *             instruction for four products and their sum in i32 (`fused`), that takes the place of it all.
  *   simd      lanes i16 hold four nibbles, of k0 | k2 in the low byte and k1 | k3 in the high one: an `and`
  *             and a shift each, no shuffle, since the lhs panel has its k in this order.
  *
@@ -26,7 +27,7 @@
  * The f32 accumulators of four rows live in memory: in registers they were no faster.
  */
 import { finite_f32x4 } from "../half";
-import { ones_i16x8, pairs_i16x8, RELAXED } from "../lanes";
+import { dot_i32x4, ones_i16x8, pairs_i16x8, RELAXED } from "../lanes";
 
 /** Groups whose pair sums fit i16. */
 const CHUNK: i32 = 8;
@@ -45,6 +46,11 @@ function dot(lhs: v128, rhs: v128, acc: v128): v128 {
   return RELAXED
     ? i16x8.add(acc, pairs_i16x8(lhs, rhs))
     : i32x4.add(acc, i32x4.dot_i16x8_s(lhs, rhs));
+}
+
+/** acc + the products of a group in one instruction. */
+function fusedDot(lhs: v128, rhs: v128, acc: v128): v128 {
+  return dot_i32x4<u8>(lhs, rhs, rhs, acc);
 }
 
 /** Four scales of a block. */
@@ -67,7 +73,7 @@ function zeros_i32x4(address: usize, shift: i32): v128 {
 
 /**
  * acc [4][8] f32 = 4 rows by one panel of 8 columns. `groups` counts the groups of the depth, `block` those of a block;
- * scales [blocks][8] f32 or f16; zeros [blocks][4] bytes, nibbles as in a group, or 0 where all are 8.
+ * `fused` is for the relaxed build; scales [blocks][8] f32 or f16; zeros [blocks][4] bytes, nibbles as in a group, or 0 where all are 8.
  */
 export function tile(
   lhs: usize,
@@ -77,6 +83,7 @@ export function tile(
   zeros: usize,
   groups: i32,
   block: i32,
+  fused: bool,
   acc: usize,
 ): void {
   const mask = v128.load(NIBBLES + (RELAXED ? 0 : 16));
@@ -94,7 +101,27 @@ export function tile(
     let sum_c1 = none;
     let sum_d0 = none;
     let sum_d1 = none;
-    do {
+    if (RELAXED && fused) {
+      for (const end = rhs + ((<usize>left) << 4); rhs < end; rhs += 16, lhs += 16) {
+        const x = v128.load(rhs);
+        const low = v128.and(x, mask);
+        const high = v128.and(i16x8.shr_u(x, 4), mask);
+        let row = v128.load32_splat(lhs);
+        sum_a0 = fusedDot(row, low, sum_a0);
+        sum_a1 = fusedDot(row, high, sum_a1);
+        row = v128.load32_splat(lhs, 4);
+        sum_b0 = fusedDot(row, low, sum_b0);
+        sum_b1 = fusedDot(row, high, sum_b1);
+        row = v128.load32_splat(lhs, 8);
+        sum_c0 = fusedDot(row, low, sum_c0);
+        sum_c1 = fusedDot(row, high, sum_c1);
+        row = v128.load32_splat(lhs, 12);
+        sum_d0 = fusedDot(row, low, sum_d0);
+        sum_d1 = fusedDot(row, high, sum_d1);
+      }
+      left = 0;
+    }
+    while (left > 0) {
       const chunk = RELAXED ? min(left, CHUNK) : left;
       left -= chunk;
       let a0 = none;
@@ -159,7 +186,7 @@ export function tile(
         sum_d0 = d0;
         sum_d1 = d1;
       }
-    } while (left > 0);
+    }
     const scale0 = scales_f32x4(scales, halves);
     const scale1 = scales_f32x4(scales + (halves ? 8 : 16), halves);
     scales += halves ? 16 : 32;
@@ -211,6 +238,7 @@ export function tileRow(
   zerosApart: usize,
   groups: i32,
   block: i32,
+  fused: bool,
   acc: usize,
 ): void {
   const mask = v128.load(NIBBLES + (RELAXED ? 0 : 16));
@@ -227,7 +255,19 @@ export function tileRow(
     let sum_a1 = none;
     let sum_b0 = none;
     let sum_b1 = none;
-    do {
+    if (RELAXED && fused) {
+      for (const end = rhs + ((<usize>left) << 4); rhs < end; rhs += 16, lhs += 4) {
+        const x = v128.load(rhs);
+        const y = v128.load(rhs + rhsApart);
+        const row = v128.load32_splat(lhs);
+        sum_a0 = fusedDot(row, v128.and(x, mask), sum_a0);
+        sum_a1 = fusedDot(row, v128.and(i16x8.shr_u(x, 4), mask), sum_a1);
+        sum_b0 = fusedDot(row, v128.and(y, mask), sum_b0);
+        sum_b1 = fusedDot(row, v128.and(i16x8.shr_u(y, 4), mask), sum_b1);
+      }
+      left = 0;
+    }
+    while (left > 0) {
       const chunk = RELAXED ? min(left, CHUNK) : left;
       left -= chunk;
       let a0 = none;
@@ -262,7 +302,7 @@ export function tileRow(
         sum_b0 = b0;
         sum_b1 = b1;
       }
-    } while (left > 0);
+    }
     let scale_a0: v128;
     let scale_a1: v128;
     let scale_b0: v128;

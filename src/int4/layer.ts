@@ -272,7 +272,8 @@ export function runInt4<O extends Data<"f32"> = Data<"f32">>(
     kernels.gemm_int4_f32(
       ...([lhs, inFeatures * size, m, outFeatures, inFeatures, layer.blockSize] as const),
       ...([parts.panels, parts.scales, sizes.halves ? 1 : 0, parts.zeros, scales] as const),
-      ...([parts.bias, layer.low, layer.high, address, outFeatures * 4, workspace] as const),
+      ...([parts.bias, layer.low, layer.high, address, outFeatures * 4] as const),
+      ...([lane.dots.reduced[0].code, workspace] as const),
     );
     return value as O;
   });

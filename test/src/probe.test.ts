@@ -7,11 +7,19 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
 import { describe, expect, it } from "vitest";
-import { type Bytelane, matmul, packMatrix, scope, type Tier } from "../../src/index.ts";
+import {
+  type Bytelane,
+  createLinear,
+  linear,
+  matmul,
+  packMatrix,
+  scope,
+  type Tier,
+} from "../../src/index.ts";
 import { openBytelaneSync } from "../../src/instance.ts";
 import { chooseDots, type DotClass } from "../../src/probe.ts";
 import { product } from "../reference/gemm.ts";
-import { bytes, expectSame } from "./samples.ts";
+import { bytes, expectSame, finite } from "./samples.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -187,6 +195,26 @@ describe.each(Object.keys(ENGINES) as DotClass[])("an engine whose relaxed dot i
     ]);
     const used = expectExact(lane);
     expect([...used].sort()).toEqual(exact ? [0, 2, 3] : [0, 1]);
+  });
+
+  it("gives int4 layers what the simd build gives", async () => {
+    const lanes = [await open("simd"), await open("relaxed")];
+    for (const [m, n, depth] of [
+      [1, 9, 70],
+      [6, 24, 300],
+    ]) {
+      const x = finite(m * depth, m);
+      const weights = finite(depth * n, n);
+      for (const scheme of ["symmetric", "asymmetric"] as const) {
+        const [simd, relaxed] = lanes.map((lane) =>
+          scope(lane, () => {
+            const options = { format: "int4", weights, shape: [depth, n], scheme } as const;
+            return linear(lane, createLinear(lane, options), x) as Float32Array;
+          }),
+        );
+        expectSame(relaxed, simd, `${m} × ${n} × ${depth}, ${scheme}`);
+      }
+    }
   });
 
   it(`${exact ? "has" : "is refused"} the direct tier`, async () => {

@@ -93,6 +93,7 @@ function check(groups: i32, block: i32, hasZeros: bool): void {
     z,
     groups,
     block,
+    false,
     at(acc),
   );
   for (let i = 0; i < 32; i++) compare(acc[i] == wanted[(i >> 3) * 16 + (i & 7)] ? 1 : 0, 1);
@@ -108,6 +109,7 @@ function check(groups: i32, block: i32, hasZeros: bool): void {
     blocks * 4,
     groups,
     block,
+    false,
     at(acc),
   );
   for (let i = 0; i < 16; i++) compare(acc[i] == wanted[i] ? 1 : 0, 1);
