@@ -14,6 +14,7 @@ export { finite_f32 } from "./finite";
 export {
   gemm,
   gemm_workspace,
+  pack_lhs,
   pack_rhs,
   packed_bytes,
   probe_dot,

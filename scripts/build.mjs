@@ -5,7 +5,8 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import zopfli from "@gfx/zopfli";
+import { compress } from "@blu3r4y/lzma";
+import asc from "assemblyscript/asc";
 import { build } from "esbuild";
 import { conformanceEntry } from "./golden/entry.mjs";
 
@@ -58,14 +59,34 @@ function writeModule(name, what, constants) {
   writeFileSync(at("src", name), `/** ${what} Written by scripts/build.mjs. */\n${lines.join("")}`);
 }
 
-/** The builds as text, deflated together, since they share most of their code, and as tightly as deflate can. */
+/** What stands before the data of an .lzma file: properties, size of the dictionary, size of the data. */
+const LZMA_HEADER = 13;
+
+/** The module that decodes the builds: it is small, and needs nothing but a memory that holds them. */
+async function compileDecoder() {
+  const size = ["--optimizeLevel", "3", "--shrinkLevel", "2", "--converge", "--initialMemory", "2"];
+  const bare = ["--runtime", "stub", "--noAssert", "--use", "abort="];
+  const files = new Map();
+  const { error, stderr } = await asc.main(
+    ["lzma.ts", "--outFile", "lzma.wasm", ...size, ...bare],
+    {
+      readFile: (name) => (name === "lzma.ts" ? readFileSync(at("assembly", name), "utf8") : null),
+      writeFile: (name, contents) => void files.set(name, contents),
+      listFiles: () => [],
+    },
+  );
+  if (error) throw new Error(`assembly/lzma.ts does not compile: ${stderr.toString()}`);
+  return Buffer.from(files.get("lzma.wasm"));
+}
+
+/** The builds as text, compressed together, since they share most of their code. */
 async function inlineBuilds() {
   const [relaxed, simd] = BUILDS.map((name) => readFileSync(at("build", `bytelane.${name}.wasm`)));
-  const deflated = await promisify(zopfli.deflate)(Buffer.concat([relaxed, simd]), {
-    numiterations: 200,
-  });
-  writeModule("binaries.ts", "Both builds, relaxed first, deflated and in base64.", {
-    DEFLATED: ["string", Buffer.from(deflated).toString("base64")],
+  const file = Buffer.from(compress(Buffer.concat([relaxed, simd]), 9));
+  const decoder = await compileDecoder();
+  writeModule("binaries.ts", "Both builds, relaxed first, in LZMA, and their decoder; in base64.", {
+    DECODER: ["string", decoder.toString("base64")],
+    COMPRESSED: ["string", file.subarray(LZMA_HEADER).toString("base64")],
     RELAXED_BYTES: ["number", relaxed.length],
     SIMD_BYTES: ["number", simd.length],
   });

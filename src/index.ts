@@ -1,24 +1,12 @@
 /** The default entry: both builds inlined, so that there is nothing to find. */
-import { DEFLATED, RELAXED_BYTES, SIMD_BYTES } from "./binaries.ts";
-import { inflate } from "./inflate.ts";
+import { inlinedRelaxed, inlinedSimd } from "./inlined.ts";
 import { type BytelaneOptions, openBytelane, openBytelaneSync, type Sources } from "./instance.ts";
 import type { Bytelane } from "./lane.ts";
 
-/** The relaxed build comes first, so that it is all that is inflated where it runs. */
 const SOURCES: Sources<() => Uint8Array<ArrayBuffer>> = {
-  relaxed: () => inflated(RELAXED_BYTES),
-  simd: () => inflated(RELAXED_BYTES + SIMD_BYTES).subarray(RELAXED_BYTES),
+  relaxed: inlinedRelaxed,
+  simd: inlinedSimd,
 };
-
-/** The first `size` bytes of both builds: by the platform where it can at once, which JavaScript that is cold takes longer for. */
-function inflated(size: number): Uint8Array<ArrayBuffer> {
-  const text = atob(DEFLATED);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
-  // Bun takes longer to load its zlib than to inflate in JavaScript
-  const zlib = "Bun" in globalThis ? undefined : globalThis.process?.getBuiltinModule?.("zlib");
-  return zlib ? new Uint8Array(zlib.inflateRawSync(bytes)).subarray(0, size) : inflate(bytes, size);
-}
 
 /**
  * Makes an instance: chooses the build, tests it, and gives it memory.
@@ -27,7 +15,7 @@ function inflated(size: number): Uint8Array<ArrayBuffer> {
  * 'wasm-unsafe-eval'; a RangeError where the engine cannot give `initialMemory`; options of another type or out of range.
  */
 export function createBytelane(options: BytelaneOptions = {}): Promise<Bytelane> {
-  return openBytelane(SOURCES, options, (bytes) => WebAssembly.compile(bytes()));
+  return openBytelane(SOURCES, options, async (bytes) => WebAssembly.compile(bytes()));
 }
 
 /**

@@ -1,4 +1,4 @@
-/** Chooses the build, tests it, instantiates it. Beside the entries and the worker, the only file that says WebAssembly. */
+/** Chooses the build, tests it, instantiates it. Beside the entries, what they carry and the worker, the only file that says WebAssembly. */
 import type { Kernels } from "./abi.ts";
 import { checkInteger, checkObject, checkOneOf } from "./check.ts";
 import { type Build, Bytelane, type PoolOptions, type Report, type Tier } from "./lane.ts";
@@ -76,7 +76,7 @@ function* search(
     const source = sources[build];
     let made: WebAssembly.Module | string = "not given";
     if (source !== undefined) {
-      // asked before anything is fetched or inflated; who brings a module has compiled it
+      // asked before anything is fetched or decoded; who brings a module has compiled it
       const runs =
         tier === "simd" || isModule(source) || WebAssembly.validate(Uint8Array.from(PROBE));
       made = runs ? yield build : "the engine has no relaxed SIMD";

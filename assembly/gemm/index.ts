@@ -157,9 +157,7 @@ export function gemm(
     const blockZeros = lhsZeros + <usize>i0 * lhsZeroStep;
     const src = lhs + <usize>i0 * lhsStride;
     // biome-ignore format: one call
-    if (RELAXED && quads) packLhs<i8>(src, lhsStride, lhsUnsigned, rows, depth, blockZeros, lhsZeroStep, lhsRows, sums);
-    // biome-ignore format: one call
-    else packLhs<i16>(src, lhsStride, lhsUnsigned, rows, depth, blockZeros, lhsZeroStep, lhsRows, sums);
+    pack_lhs(src, lhsStride, lhsUnsigned, rows, depth, blockZeros, lhsZeroStep, quads, lhsRows, sums);
     // one or two rows that are left over go one by one where n has four panels
     const left = rows & 3;
     const fours = left > 2 || n <= 3 * PANEL ? rows : rows - left;
@@ -212,6 +210,13 @@ export function gemm(
       );
     }
   }
+}
+
+/** Packs rows of lhs: out of line, so that a first large product does not stay in baseline code here (gemm/tile.ts). */
+// biome-ignore format: one line an export
+export function pack_lhs(src: usize, stride: usize, unsigned: bool, rows: i32, depth: i32, zeros: usize, zeroStep: usize, quads: bool, dst: usize, sums: usize): void {
+  if (RELAXED && quads) packLhs<i8>(src, stride, unsigned, rows, depth, zeros, zeroStep, dst, sums);
+  else packLhs<i16>(src, stride, unsigned, rows, depth, zeros, zeroStep, dst, sums);
 }
 
 /** Packs rhs, and says whether a byte became 255 when it was moved, which two parts of 127 do not reach. */
