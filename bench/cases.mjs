@@ -94,7 +94,11 @@ function plainGemm(plain, data) {
   return { sums, run: (lhs, zeroPoint = lhsZeroPoint) => gemm(lhs, zeroPoint, packed, sums) };
 }
 
-function gemmCase(op, Lhs, Rhs, shapes, range) {
+/** Weights as symmetric quantization makes them: the least integer is not among them. */
+const SYMMETRIC = [-127, 127];
+
+/** `isSameInPlain` where plain JavaScript was timed with other weights already. */
+function gemmCase(op, Lhs, Rhs, shapes, range, isSameInPlain = false) {
   return shapes.map((shape) => ({
     op,
     shape: shapeName(shape),
@@ -102,7 +106,7 @@ function gemmCase(op, Lhs, Rhs, shapes, range) {
     unit: "GOPS",
     work: 2 * shape.m * shape.n * shape.k,
     make: () => gemmData(shape, Lhs, Rhs, range),
-    isSameInPlain: range !== undefined,
+    isSameInPlain,
     plain: (data, plain) => {
       const { sums, run } = plainGemm(plain, data);
       return { run: () => run(data.lhs), output: () => sums };
@@ -123,7 +127,7 @@ function requantizedCase(shapes) {
       const outScale = 0.0625 * Math.sqrt(shape.k);
       const rhsScales = scalesOf(shape.n, 3);
       return {
-        ...gemmData(shape, Int8Array, Int8Array, [-127, 127]),
+        ...gemmData(shape, Int8Array, Int8Array, SYMMETRIC),
         bias: integers(Int32Array, shape.n, 4, -9999, 9999),
         lhsScale,
         rhsScales,
@@ -158,7 +162,7 @@ function dynamicLinearCase(shapes) {
     work: 2 * shape.m * shape.n * shape.k,
     tolerance: 1e-6,
     make: () => ({
-      ...gemmData(shape, Uint8Array, Int8Array, [-127, 127]),
+      ...gemmData(shape, Uint8Array, Int8Array, SYMMETRIC),
       x: reals(shape.m * shape.k, 5),
       bias: reals(shape.n, 6),
       rhsScales: scalesOf(shape.n, 3),
@@ -263,6 +267,7 @@ const dequantizeChannels = ({ q, scales, inner }, plain) =>
   fills(new Float32Array(q.length), (out) => plain.dequantizeChannels(q, scales, inner, out));
 
 const TRANSFORMER = GEMM_SHAPES.filter(({ from }) => from.startsWith("MiniLM"));
+const FULL_RANGE = [GEMM_SHAPES[0], ...GEMM_SHAPES.filter(({ m }) => m === 512)];
 const ONE_SQUARE = GEMM_SHAPES.filter(({ m, n, k }) => m === 512 && n === 512 && k === 512);
 
 /**
@@ -270,11 +275,12 @@ const ONE_SQUARE = GEMM_SHAPES.filter(({ m, n, k }) => m === 512 && n === 512 &&
  * plain contender, whose output every other one is held against.
  */
 export const CASES = [
-  ...gemmCase("gemm_u8_i8_i32", Uint8Array, Int8Array, [...GEMM_SHAPES, ONE_TILE]),
-  ...gemmCase("gemm_i8_i8_i32", Int8Array, Int8Array, GEMM_SHAPES),
+  ...gemmCase("gemm_u8_i8_i32", Uint8Array, Int8Array, [...GEMM_SHAPES, ONE_TILE], SYMMETRIC),
+  ...gemmCase("gemm_i8_i8_i32", Int8Array, Int8Array, GEMM_SHAPES, SYMMETRIC),
+  ...gemmCase("gemm_u8_i8_i32_full_range", Uint8Array, Int8Array, FULL_RANGE, undefined, true),
   ...gemmCase("gemm_i8_u8_i32", Int8Array, Uint8Array, ONE_SQUARE),
   ...gemmCase("gemm_u8_u8_i32", Uint8Array, Uint8Array, ONE_SQUARE),
-  ...gemmCase("gemm_i8_w7_i32", Int8Array, Int8Array, GEMM_SHAPES, [-64, 63]),
+  ...gemmCase("gemm_i8_w7_i32", Int8Array, Int8Array, GEMM_SHAPES, [-64, 63], true),
   ...requantizedCase([...GEMM_SHAPES, SMALL_LAYER]),
   ...dynamicLinearCase([...GEMM_SHAPES.slice(0, 3), ...TRANSFORMER, SMALL_LAYER]),
   ...int4Case(32),

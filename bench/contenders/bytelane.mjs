@@ -110,6 +110,7 @@ function clamp(api, lane, { x, low, high }, io) {
 const CALLS = {
   gemm_u8_i8_i32: gemm,
   gemm_i8_i8_i32: gemm,
+  gemm_u8_i8_i32_full_range: gemm,
   gemm_i8_u8_i32: gemm,
   gemm_u8_u8_i32: gemm,
   gemm_i8_w7_i32: (api, lane, data, io) => gemm(api, lane, data, io, 7),
