@@ -101,6 +101,32 @@ function sumColumns(panel: usize, count: i32, moved: bool, sums: usize, greatest
   return greatest;
 }
 
+/** `count` groups of a panel, byte by byte, of which `depth` k and the first columns exist. */
+function packRest(
+  src: usize,
+  strideK: usize,
+  strideN: usize,
+  depth: i32,
+  columns: i32,
+  count: i32,
+  group: i32,
+  flip: i32,
+  moved: i32,
+  dst: usize,
+): void {
+  for (let first = 0; count > 0; count--, first += group) {
+    for (let c = 0; c < PANEL; c++) {
+      for (let k = first; k < first + group; k++, dst++) {
+        let x = 0;
+        if (c < columns && k < depth) {
+          x = (<i32>load<u8>(src + k * strideK + c * strideN) ^ flip) + moved;
+        }
+        store<u8>(dst, <u8>x);
+      }
+    }
+  }
+}
+
 /**
  * rhs [depth, n], its element (k, j) at src + k · strideK + j · strideN, to panels
  * [n/8][groups][8][group] of i8. `unsigned` says that the bytes are u8. For lanes i8 they are moved by `moved`
@@ -139,19 +165,10 @@ export function packRhs<L>(
         scatter<L>(src + c * strideN, turns, dst + c * group<L>(), flip, offset);
       }
     }
-    let at = dst + <usize>done * 8 * group<L>();
-    for (let g = done; g < count; g++) {
-      for (let c = 0; c < PANEL; c++) {
-        for (let i = 0; i < group<L>(); i++, at++) {
-          const k = g * group<L>() + i;
-          let x = 0;
-          if (c < columns && k < depth) {
-            x = (<i32>load<u8>(src + k * strideK + c * strideN) ^ flipOne) + moved;
-          }
-          store<u8>(at, <u8>x);
-        }
-      }
-    }
+    const left = count - done;
+    const first = done * group<L>();
+    // biome-ignore format: one call
+    packRest(src + <usize>first * strideK, strideK, strideN, depth - first, columns, left, group<L>(), flipOne, moved, dst + <usize>first * 8);
     if (sizeof<L>() == 1) greatest = sumColumns(dst, count, moved != 0, sums, greatest);
   }
   return v128.any_true(i8x16.eq(greatest, i8x16.splat(-1)));
