@@ -212,6 +212,7 @@ export interface LinearMemory {
   grow(pages: number): number;
 }
 
+/** With `scratch`, room for 12 bytes a channel and 36 more, rows whose inner is 1 run as vectors. */
 type Quantize = (
   src: number,
   dst: number,
@@ -222,6 +223,7 @@ type Quantize = (
   zeros: number,
   low: number,
   high: number,
+  scratch?: number,
 ) => void;
 
 type Dequantize = (
