@@ -96,7 +96,7 @@ export const POSITIVE = [1, 0x7f7fffff] as const;
 /**
  * One checked value a channel, copied: a view on the memory could be detached while room is made for it. A single number
  * is spread. In an array of the very type, entries whose bits lie in [least, greatest] need no check of their own: read as
- * integers, since a loop over arrays of several types took ten times as long.
+ * integers, since a loop over arrays of several types is slower (1024 scales: 3–6 µs, 2–3 µs so).
  */
 export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
   argument: string,
