@@ -5,7 +5,7 @@
  */
 import { nibbles_i8x16 } from "./bits";
 import { finite_f32x4, load3_f32x4 } from "./half";
-import { narrow } from "./lanes";
+import { narrow, zero_v128 } from "./lanes";
 import { extremesRun } from "./reduce";
 
 /** A scale of a list: f32, or a finite f16. */
@@ -117,7 +117,7 @@ function fitScale(src: usize, n: i32, scale: f32, zero: i32, importance: usize, 
   const lows = f32x4.splat(-z);
   const highs = f32x4.splat(15 - z);
   const inverse = f32x4.splat(1 / scale);
-  let xq = f32x4.splat(0);
+  let xq = zero_v128();
   let qq = xq;
   for (let k = 0; k < n; k += 4, src += 16) {
     const x = n - k >= 4 ? v128.load(src) : load3_f32x4(src, n - k);
@@ -211,7 +211,7 @@ export function quantize_codebook_f32(
       const end = dst + min(block, columns - k);
       for (; dst + 4 <= end; dst += 4, src += 16) {
         const x = f32x4.div(v128.load(src), f32x4.splat(scale));
-        let code = i32x4.splat(0);
+        let code = zero_v128();
         for (let i: usize = 0; i < 60; i += 4) {
           // a comparison that holds is −1
           code = i32x4.sub(code, f32x4.gt(x, v128.load32_splat(middles + i)));

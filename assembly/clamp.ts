@@ -22,11 +22,14 @@ function clamp<T>(src: usize, dst: usize, n: i32, low: T, high: T): void {
   const high_lanes = v128.splat<T>(high);
   const size = <usize>n * sizeof<T>();
   const end = src + size;
-  for (const stop = src + (size & ~63); src < stop; src += 64, dst += 64) {
-    v128.store(dst, clampLanes<T>(v128.load(src), low_lanes, high_lanes));
-    v128.store(dst, clampLanes<T>(v128.load(src, 16), low_lanes, high_lanes), 16);
-    v128.store(dst, clampLanes<T>(v128.load(src, 32), low_lanes, high_lanes), 32);
-    v128.store(dst, clampLanes<T>(v128.load(src, 48), low_lanes, high_lanes), 48);
+  const stop = src + (size & ~31);
+  if (src < stop) {
+    do {
+      v128.store(dst, clampLanes<T>(v128.load(src), low_lanes, high_lanes));
+      v128.store(dst, clampLanes<T>(v128.load(src, 16), low_lanes, high_lanes), 16);
+      src += 32;
+      dst += 32;
+    } while (src < stop);
   }
   for (; src < end; src += sizeof<T>(), dst += sizeof<T>()) {
     store<T>(dst, clampOne<T>(load<T>(src), low, high));

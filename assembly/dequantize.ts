@@ -10,16 +10,15 @@ function byteOf(address: usize, unsigned: bool): i32 {
   return unsigned ? <i32>load<u8>(address) : <i32>load<i8>(address);
 }
 
-function dequantizeOne<T>(src: usize, dst: usize, scale: f32, zero: i32, unsigned: bool): void {
-  const q = sizeof<T>() == 1 ? byteOf(src, unsigned) : <i32>load<T>(src);
-  store<f32>(dst, <f32>(q - zero) * scale);
+function dequantizeOne(src: usize, dst: usize, scale: f32, zero: i32, unsigned: bool): void {
+  store<f32>(dst, <f32>(byteOf(src, unsigned) - zero) * scale);
 }
 
 /**
- * One contiguous run that shares its scale and zero point. T is i8 for u8 too: with bit 7 flipped and the zero point
- * moved by 128 they are the same.
+ * One contiguous run that shares its scale and zero point. With bit 7 flipped and the zero point moved by 128 u8 is
+ * i8.
  */
-function dequantizeRun<T>(
+function dequantizeRun(
   src: usize,
   dst: usize,
   n: i32,
@@ -28,13 +27,13 @@ function dequantizeRun<T>(
   unsigned: bool,
 ): void {
   const scales = f32x4.splat(scale);
-  const stride = sizeof<T>();
-  const end = src + <usize>n * stride;
-  if (sizeof<T>() == 1) {
-    const moved = unsigned ? 128 : 0;
-    const flip = i8x16.splat(<i8>moved);
-    const zero_i16x8 = i16x8.splat(<i16>(zero - moved));
-    for (const stop = src + (n & ~15); src < stop; src += 16, dst += 64) {
+  const end = src + n;
+  const moved = unsigned ? 128 : 0;
+  const flip = i8x16.splat(<i8>moved);
+  const zero_i16x8 = i16x8.splat(<i16>(zero - moved));
+  const stop = src + (n & ~15);
+  if (src < stop) {
+    do {
       const q_i8x16 = v128.xor(v128.load(src), flip);
       const low_i16x8 = i16x8.sub(i16x8.extend_low_i8x16_s(q_i8x16), zero_i16x8);
       const high_i16x8 = i16x8.sub(i16x8.extend_high_i8x16_s(q_i8x16), zero_i16x8);
@@ -46,19 +45,15 @@ function dequantizeRun<T>(
       v128.store(dst, f32x4.mul(b, scales), 16);
       v128.store(dst, f32x4.mul(c, scales), 32);
       v128.store(dst, f32x4.mul(d, scales), 48);
-    }
-  } else {
-    const zero_i32x4 = i32x4.splat(zero);
-    for (const stop = src + ((<usize>n & ~3) << 2); src < stop; src += 16, dst += 16) {
-      const q_i32x4 = i32x4.sub(v128.load(src), zero_i32x4);
-      v128.store(dst, f32x4.mul(f32x4.convert_i32x4_s(q_i32x4), scales));
-    }
+      src += 16;
+      dst += 64;
+    } while (src < stop);
   }
-  for (; src < end; src += stride, dst += 4) dequantizeOne<T>(src, dst, scale, zero, unsigned);
+  for (; src < end; src++, dst += 4) dequantizeOne(src, dst, scale, zero, unsigned);
 }
 
 /** One row whose neighbours belong to different channels: scales and zero points are read as vectors. */
-function dequantizeAcross<T>(
+function dequantizeAcross(
   src: usize,
   dst: usize,
   channels: i32,
@@ -69,30 +64,61 @@ function dequantizeAcross<T>(
   const moved = unsigned ? 128 : 0;
   const flip = i8x16.splat(<i8>moved);
   const moved_i16x8 = i16x8.splat(<i16>moved);
-  const stride = sizeof<T>();
   const end = dst + ((<usize>channels) << 2);
   for (const stop = dst + ((<usize>channels & ~7) << 2); dst < stop; dst += 32) {
-    let a: v128;
-    let b: v128;
-    if (sizeof<T>() == 1) {
-      const q_i16x8 = i16x8.extend_low_i8x16_s(v128.xor(v128.load64_zero(src), flip));
-      const moved_back = i16x8.add(q_i16x8, moved_i16x8);
-      a = i32x4.extend_low_i16x8_s(moved_back);
-      b = i32x4.extend_high_i16x8_s(moved_back);
-    } else {
-      a = v128.load(src);
-      b = v128.load(src, 16);
-    }
+    const q_i16x8 = i16x8.extend_low_i8x16_s(v128.xor(v128.load64_zero(src), flip));
+    const moved_back = i16x8.add(q_i16x8, moved_i16x8);
+    let a = i32x4.extend_low_i16x8_s(moved_back);
+    let b = i32x4.extend_high_i16x8_s(moved_back);
     a = f32x4.convert_i32x4_s(i32x4.sub(a, v128.load(zeros)));
     b = f32x4.convert_i32x4_s(i32x4.sub(b, v128.load(zeros, 16)));
     v128.store(dst, f32x4.mul(a, v128.load(scales)));
     v128.store(dst, f32x4.mul(b, v128.load(scales, 16)), 16);
-    src += 8 * stride;
+    src += 8;
     scales += 32;
     zeros += 32;
   }
-  for (; dst < end; dst += 4, src += stride, scales += 4, zeros += 4) {
-    dequantizeOne<T>(src, dst, load<f32>(scales), load<i32>(zeros), unsigned);
+  for (; dst < end; dst += 4, src++, scales += 4, zeros += 4) {
+    dequantizeOne(src, dst, load<f32>(scales), load<i32>(zeros), unsigned);
+  }
+}
+
+/**
+ * A run or (`across`) a row of i32, four at a time; of the last ones it reads up to three too many.
+ */
+function dequantizeSums(
+  src: usize,
+  dst: usize,
+  n: i32,
+  scales: usize,
+  zeros: usize,
+  across: bool,
+): void {
+  let scale = v128.load32_splat(scales);
+  let zero = v128.load32_splat(zeros);
+  if (!across) {
+    for (; n >= 8; n -= 8, src += 32, dst += 32) {
+      const a = f32x4.convert_i32x4_s(i32x4.sub(v128.load(src), zero));
+      const b = f32x4.convert_i32x4_s(i32x4.sub(v128.load(src, 16), zero));
+      v128.store(dst, f32x4.mul(a, scale));
+      v128.store(dst, f32x4.mul(b, scale), 16);
+    }
+  }
+  for (; n > 0; n -= 4, src += 16, dst += 16) {
+    if (across) {
+      scale = v128.load(scales);
+      zero = v128.load(zeros);
+      scales += 16;
+      zeros += 16;
+    }
+    const x = f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(v128.load(src), zero)), scale);
+    if (n >= 4) {
+      v128.store(dst, x);
+    } else {
+      v128.store32_lane(dst, x, 0);
+      if (n > 1) v128.store32_lane(dst, x, 1, 4);
+      if (n > 2) v128.store32_lane(dst, x, 2, 8);
+    }
   }
 }
 
@@ -106,20 +132,18 @@ function dequantize<T>(
   zeros: usize,
   unsigned: bool,
 ): void {
-  const stride = sizeof<T>();
+  const across = inner == 1;
+  const runs = across ? 1 : channels;
+  const length = across ? channels : inner;
   for (let o = 0; o < outer; o++) {
-    if (inner == 1) {
-      dequantizeAcross<T>(src, dst, channels, scales, zeros, unsigned);
-      src += <usize>channels * stride;
-      dst += (<usize>channels) << 2;
-      continue;
-    }
-    for (let c = 0; c < channels; c++) {
-      const at = (<usize>c) << 2;
-      const scale = load<f32>(scales + at);
-      dequantizeRun<T>(src, dst, inner, scale, load<i32>(zeros + at), unsigned);
-      src += <usize>inner * stride;
-      dst += (<usize>inner) << 2;
+    for (let c = 0; c < runs; c++) {
+      const s = scales + ((<usize>c) << 2);
+      const z = zeros + ((<usize>c) << 2);
+      if (sizeof<T>() == 4) dequantizeSums(src, dst, length, s, z, across);
+      else if (across) dequantizeAcross(src, dst, length, s, z, unsigned);
+      else dequantizeRun(src, dst, length, load<f32>(s), load<i32>(z), unsigned);
+      src += <usize>length * sizeof<T>();
+      dst += (<usize>length) << 2;
     }
   }
 }
@@ -142,7 +166,7 @@ function gather(
     const id = <usize>load<u32>(ids);
     const row = table + id * <usize>columns;
     const zero = zeros ? load<i32>(zeros + (id << 2)) : 0;
-    dequantizeRun<i8>(row, dst, columns, load<f32>(scales + (id << 2)), zero, unsigned);
+    dequantizeRun(row, dst, columns, load<f32>(scales + (id << 2)), zero, unsigned);
   }
 }
 

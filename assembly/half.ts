@@ -33,10 +33,10 @@ export function finite_f32x4(half_i32x4: v128): v128 {
   return f32x4.mul(bits, v128.load(CONSTANTS));
 }
 
-function widen(half_i32x4: v128): v128 {
-  const x = finite_f32x4(half_i32x4);
-  const special = f32x4.ge(f32x4.abs(x), v128.load(CONSTANTS, 16));
-  return v128.or(x, v128.and(special, v128.load(CONSTANTS, 32)));
+function widen(half_i32x4: v128, clear: v128, up: v128, first: v128, infinity: v128): v128 {
+  const x = f32x4.mul(v128.and(i32x4.shl(half_i32x4, 13), clear), up);
+  const special = f32x4.ge(f32x4.abs(x), first);
+  return v128.or(x, v128.and(special, infinity));
 }
 
 /** One to three reals at an address, with zeros behind them. */
@@ -85,39 +85,52 @@ export function convert_f32_f16(src: usize, dst: usize, n: i32): void {
   const mantissa = v128.load(CONSTANTS, 96);
   const excess = v128.load(CONSTANTS, 112);
   const quiet = v128.load(CONSTANTS, 128);
-  for (; n > 0; n -= 8, src += 32, dst += 16) {
-    const a = n >= 4 ? v128.load(src) : load3_f32x4(src, n);
-    let b = a;
-    if (n >= 8) b = v128.load(src, 16);
-    else if (n > 4) b = load3_f32x4(src + 16, n - 4);
-    const halves = i16x8.narrow_i32x4_s(
-      narrowed(a, infinity, exponents, least, up, mantissa, excess, quiet),
-      narrowed(b, infinity, exponents, least, up, mantissa, excess, quiet),
-    );
-    if (n >= 8) v128.store(dst, halves);
-    else storeHalves(dst, halves, n);
+  const end = dst + ((<usize>n) << 1);
+  const stop = dst + ((<usize>n & ~7) << 1);
+  if (dst < stop) {
+    do {
+      const a = narrowed(v128.load(src), infinity, exponents, least, up, mantissa, excess, quiet);
+      const b = narrowed(
+        v128.load(src, 16),
+        infinity,
+        exponents,
+        least,
+        up,
+        mantissa,
+        excess,
+        quiet,
+      );
+      v128.store(dst, i16x8.narrow_i32x4_s(a, b));
+      src += 32;
+      dst += 16;
+    } while (dst < stop);
   }
-}
-
-/** The first one to seven of eight halves. */
-function storeHalves(dst: usize, halves: v128, n: i32): void {
-  if (n >= 4) {
-    v128.store64_lane(dst, halves, 0);
-    dst += 8;
-    halves = i64x2.shuffle(halves, halves, 1, 1);
+  for (; dst < end; dst += 2, src += 4) {
+    const x = v128.load32_zero(src);
+    const half = narrowed(x, infinity, exponents, least, up, mantissa, excess, quiet);
+    v128.store16_lane(dst, half, 0);
   }
-  const left = n & 3;
-  if (left > 0) v128.store16_lane(dst, halves, 0);
-  if (left > 1) v128.store16_lane(dst, halves, 1, 2);
-  if (left > 2) v128.store16_lane(dst, halves, 2, 4);
 }
 
 export function convert_f16_f32(src: usize, dst: usize, n: i32): void {
+  const up = v128.load(CONSTANTS);
+  const first = v128.load(CONSTANTS, 16);
+  const infinity = v128.load(CONSTANTS, 32);
+  const clear = v128.load(CONSTANTS, 48);
   const end = dst + ((<usize>n) << 2);
-  for (const stop = dst + ((<usize>n & ~3) << 2); dst < stop; dst += 16, src += 8) {
-    v128.store(dst, widen(v128.load16x4_s(src)));
+  const stop = dst + ((<usize>n & ~7) << 2);
+  if (dst < stop) {
+    do {
+      const a = widen(v128.load16x4_s(src), clear, up, first, infinity);
+      const b = widen(v128.load16x4_s(src, 8), clear, up, first, infinity);
+      v128.store(dst, a);
+      v128.store(dst, b, 16);
+      src += 16;
+      dst += 32;
+    } while (dst < stop);
   }
   for (; dst < end; dst += 4, src += 2) {
-    v128.store32_lane(dst, widen(i32x4.splat(<i32>load<i16>(src))), 0);
+    const x = widen(i32x4.splat(<i32>load<i16>(src)), clear, up, first, infinity);
+    v128.store32_lane(dst, x, 0);
   }
 }

@@ -15,7 +15,7 @@ export const RELAXED: bool = ASC_FEATURE_RELAXED_SIMD;
  *  16  2^21 in f32: larger than any integer that can survive saturation to 8 bits
  *  32  1 in i16: sums pairs through dot_i16x8_s
  *  48  0x80 in i8: turns u8 into i8 with the zero point moved by 128
- *  64  the bit of a NaN that no rounded number has
+ *  64  zero
  *  80  the largest f32
  *  96  127 in u8: what the relaxed dot product takes
  */
@@ -23,8 +23,8 @@ const CONSTANTS = memory.data<u32>(
   [
     0x4b400000, 0x4b400000, 0x4b400000, 0x4b400000, 0x4a000000, 0x4a000000, 0x4a000000, 0x4a000000,
     0x00010001, 0x00010001, 0x00010001, 0x00010001, 0x80808080, 0x80808080, 0x80808080, 0x80808080,
-    0x10000000, 0x10000000, 0x10000000, 0x10000000, 0x7f7fffff, 0x7f7fffff, 0x7f7fffff, 0x7f7fffff,
-    0x7f7f7f7f, 0x7f7f7f7f, 0x7f7f7f7f, 0x7f7f7f7f,
+    0, 0, 0, 0, 0x7f7fffff, 0x7f7fffff, 0x7f7fffff, 0x7f7fffff, 0x7f7f7f7f, 0x7f7f7f7f, 0x7f7f7f7f,
+    0x7f7f7f7f,
   ],
   16,
 );
@@ -41,11 +41,13 @@ export function limit_f32x4(): v128 {
 export function ones_i16x8(): v128 {
   return v128.load(CONSTANTS, 32);
 }
-export function flip_i8x16(): v128 {
-  return v128.load(CONSTANTS, 48);
-}
-export function nan_i32x4(): v128 {
+/** A constant of the instruction set takes 18 bytes, this load 7. */
+export function zero_v128(): v128 {
   return v128.load(CONSTANTS, 64);
+}
+/** What turns bytes of either type into i8. */
+export function flipOf(unsigned: bool): v128 {
+  return v128.load(CONSTANTS + 64 - ((<usize>unsigned) << 4));
 }
 export function largest_f32x4(): v128 {
   return v128.load(CONSTANTS, 80);
@@ -71,14 +73,6 @@ export function round(x: f32): i32 {
  */
 export function bound_f32x4(x: v128, low: v128, high: v128, magic: v128): v128 {
   return f32x4.add(f32x4.pmin(f32x4.pmax(x, low), high), magic);
-}
-
-/**
- * Whether one of four results of `bound_f32x4` is NaN. Numbers are 0x4b400000 + an integer of at most 2^21, and the
- * exponent of a NaN is all ones.
- */
-export function anyNaN(a: v128, b: v128, c: v128, d: v128, nan: v128): bool {
-  return v128.any_true(v128.and(nan, v128.or(v128.or(a, b), v128.or(c, d))));
 }
 
 /** Clamps an integer. */

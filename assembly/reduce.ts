@@ -3,6 +3,7 @@
  * NaN is skipped; −0 is reported as +0, since which zero comes first would depend on the lane.
  * A channel without a number reports +Infinity and −Infinity.
  */
+import { zero_v128 } from "./lanes";
 
 /** The least and the greatest of four lanes. */
 function least(x: v128): f32 {
@@ -49,7 +50,7 @@ export function extremesRun(src: usize, n: i32, low: usize, high: usize): void {
  */
 function extremesAcross(src: usize, outer: i32, channels: i32, low: usize, high: usize): void {
   const stride = (<usize>channels) << 2;
-  const zero = f32x4.splat(0);
+  const zero = zero_v128();
   let c = 0;
   for (; c + 16 <= channels; c += 16, src += 64, low += 64, high += 64) {
     let low0 = v128.load(low);

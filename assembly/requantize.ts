@@ -4,7 +4,7 @@
  * acc is i32 [outer, channels, inner]; bias (i32) and multipliers (f32) hold one entry a channel.
  * acc + bias must fit i32, as it does for an accumulator whose depth was checked with its bias.
  */
-import { MAGIC_BITS, magic_f32x4, narrow, requantizeFour, requantizeOne } from "./lanes";
+import { flipOf, MAGIC_BITS, magic_f32x4, narrow, requantizeFour, requantizeOne } from "./lanes";
 
 /**
  * One run: either all share one bias and multiplier, or (`across`) each element has its own. In the vector block u8 is
@@ -27,34 +27,33 @@ function requantizeRun(
   const highs = f32x4.splat(<f32>(high - zero));
   const magic = magic_f32x4();
   const offset = i32x4.splat(zero - moved - MAGIC_BITS);
-  const flip = i8x16.splat(<i8>moved);
+  const flip = flipOf(unsigned);
   const one_bias = i32x4.splat(load<i32>(bias));
   const one_multiplier = f32x4.splat(load<f32>(multipliers));
   const end = dst + n;
-  for (const stop = dst + (n & ~15); dst < stop; dst += 16, src += 64) {
-    let q: v128;
-    if (across) {
-      q = narrow<i8>(
-        // biome-ignore format: four alike
+  const stop = dst + (n & ~15);
+  if (across) {
+    for (; dst < stop; dst += 8, src += 32, bias += 32, multipliers += 32) {
+      const q_i16x8 = i16x8.narrow_i32x4_s(
+        // biome-ignore format: two alike
         requantizeFour(v128.load(src), v128.load(bias), v128.load(multipliers), lows, highs, magic, offset),
-        // biome-ignore format: four alike
+        // biome-ignore format: two alike
         requantizeFour(v128.load(src, 16), v128.load(bias, 16), v128.load(multipliers, 16), lows, highs, magic, offset),
-        // biome-ignore format: four alike
-        requantizeFour(v128.load(src, 32), v128.load(bias, 32), v128.load(multipliers, 32), lows, highs, magic, offset),
-        // biome-ignore format: four alike
-        requantizeFour(v128.load(src, 48), v128.load(bias, 48), v128.load(multipliers, 48), lows, highs, magic, offset),
       );
-      bias += 64;
-      multipliers += 64;
-    } else {
-      q = narrow<i8>(
+      v128.store64_lane(dst, v128.xor(i8x16.narrow_i16x8_s(q_i16x8, q_i16x8), flip), 0);
+    }
+  } else if (dst < stop) {
+    do {
+      const q = narrow<i8>(
         requantizeFour(v128.load(src), one_bias, one_multiplier, lows, highs, magic, offset),
         requantizeFour(v128.load(src, 16), one_bias, one_multiplier, lows, highs, magic, offset),
         requantizeFour(v128.load(src, 32), one_bias, one_multiplier, lows, highs, magic, offset),
         requantizeFour(v128.load(src, 48), one_bias, one_multiplier, lows, highs, magic, offset),
       );
-    }
-    v128.store(dst, v128.xor(q, flip));
+      v128.store(dst, v128.xor(q, flip));
+      dst += 16;
+      src += 64;
+    } while (dst < stop);
   }
   const step: usize = across ? 4 : 0;
   for (; dst < end; dst++, src += 4, bias += step, multipliers += step) {

@@ -130,7 +130,7 @@ export interface Kernels {
     dstStride: number,
     workspace: number,
   ): void;
-  probe_dot(): number;
+  probe_dot(lhs: number, rhs: number): number;
 
   top_k_f32(scores: number, n: number, k: number, indices: number, best: number): number;
 
@@ -214,6 +214,7 @@ export interface LinearMemory {
   grow(pages: number): number;
 }
 
+/** With `scratch`, room for 12 bytes a channel and 36 more, rows whose inner is 1 run as vectors. */
 type Quantize = (
   src: number,
   dst: number,
@@ -224,6 +225,7 @@ type Quantize = (
   zeros: number,
   low: number,
   high: number,
+  scratch?: number,
 ) => void;
 
 type Dequantize = (

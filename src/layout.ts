@@ -69,13 +69,12 @@ export function checkParams(
           ...(["params.scale", scale, extent.channels, checkScale, Float32Array] as const),
           ...POSITIVE,
         ),
-    zeros:
-      typeof zeroPoint === "number"
-        ? zeroOf("params.zeroPoint", zeroPoint)
-        : perChannel(
-            ...(["params.zeroPoint", zeroPoint, extent.channels, zeroOf, Int32Array] as const),
-            ...zeroLimits(dtype),
-          ),
+    zeros: isAlone
+      ? zeroOf("params.zeroPoint", zeroPoint)
+      : perChannel(
+          ...(["params.zeroPoint", zeroPoint, extent.channels, zeroOf, Int32Array] as const),
+          ...zeroLimits(dtype),
+        ),
     low,
     high,
   };
@@ -91,12 +90,13 @@ function zeroLimits(dtype: QuantizedDType | "i32"): readonly [least: number, gre
 }
 const NO_ZERO = [0, 0] as const;
 
-/** Scales of f32 that need no check: all that is positive and finite. */
-export const POSITIVE = [2 ** -149, 2 ** 128] as const;
+/** Scales of f32 that need no check, by their bits: all that is positive and finite. */
+export const POSITIVE = [1, 0x7f7fffff] as const;
 
 /**
  * One checked value a channel, copied: a view on the memory could be detached while room is made for it. A single number
- * is spread. In an array of the very type, what lies in [least, greatest] needs no check of its own.
+ * is spread. In an array of the very type, entries whose bits lie in [least, greatest] need no check of their own: read as
+ * integers, since a loop over arrays of several types is slower (1024 scales: 3–6 µs, 2–3 µs so).
  */
 export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
   argument: string,
@@ -120,7 +120,8 @@ export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
     const result = new array(channels);
     if (list instanceof array) {
       result.set(list);
-      while (c < channels && result[c] >= least && result[c] <= greatest) c++;
+      const bits = new Int32Array(result.buffer);
+      while (c < channels && bits[c] >= least && bits[c] <= greatest) c++;
     }
     for (; c < channels; c++) result[c] = check(argument, list[c]);
     return result;
@@ -145,10 +146,5 @@ export function placeParams(lane: Bytelane, frame: Frame, layout: Layout): Place
     words.setInt32(lane.scalars + 4, zeros as number, true);
     return { scales: lane.scalars, zeros: lane.scalars + 4 };
   }
-  if (typeof zeros !== "number") {
-    return { scales: frame.place("f32", scales), zeros: frame.place("i32", zeros) };
-  }
-  const room = frame.room(scales.length * 4);
-  lane.arena.view("i32", room, scales.length).fill(zeros);
-  return { scales: frame.place("f32", scales), zeros: room };
+  return { scales: frame.place("f32", scales), zeros: frame.place("i32", zeros as Int32Array) };
 }

@@ -54,7 +54,7 @@ const CLASSES: Readonly<Record<number, DotClass>> = {
 };
 
 export function classOf(kernels: Kernels): DotClass {
-  return CLASSES[kernels.probe_dot()] ?? "unknown";
+  return CLASSES[kernels.probe_dot(100, -2)] ?? "unknown";
 }
 
 /**

@@ -87,7 +87,8 @@ export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">
     } else {
       const { scales, zeros } = placeParams(lane, frame, layout);
       const kernel = dtype === "i8" ? lane.kernels.quantize_f32_i8 : lane.kernels.quantize_f32_u8;
-      kernel(src, address, outer, channels, inner, scales, zeros, low, high);
+      const scratch = inner > 1 ? 0 : frame.room(channels * 12 + 36);
+      kernel(src, address, outer, channels, inner, scales, zeros, low, high, scratch);
     }
     return value as InKind<X, D>;
   });
@@ -179,6 +180,7 @@ export function quantizeChannels(
   const s = frame.place("f32", scales);
   const z = frame.place("i32", zeroPoint as Int32Array);
   const address = frame.room(outer * channels * inner);
-  kernels.quantize_f32_i8(src, address, outer, channels, inner, s, z, low, high);
+  const scratch = frame.room(channels * 12 + 36);
+  kernels.quantize_f32_i8(src, address, outer, channels, inner, s, z, low, high, scratch);
   return { address, scales };
 }

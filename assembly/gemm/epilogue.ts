@@ -8,11 +8,18 @@
  *
  * A column array is read eight entries at a time; the arena keeps the bytes behind its end readable.
  */
-import { largest_f32x4, MAGIC_BITS, magic_f32x4, narrow, requantizeFour } from "../lanes";
+import {
+  largest_f32x4,
+  MAGIC_BITS,
+  magic_f32x4,
+  narrow,
+  requantizeFour,
+  zero_v128,
+} from "../lanes";
 
 /** The entry of a column array at an address, or zeros where there is no array. */
 function columnsOf(address: usize): v128 {
-  return address ? v128.load(address) : i32x4.splat(0);
+  return address ? v128.load(address) : zero_v128();
 }
 
 /** rowScale · columnScale of four columns. For integers it stays finite, so that 0 times it is 0. */

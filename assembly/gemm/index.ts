@@ -18,7 +18,7 @@
  * does not exist unless it is the result. One or two rows that are left over go one by one through the tile of a
  * row, which takes four panels at once; m = 1 is nothing but these.
  */
-import { RELAXED } from "../lanes";
+import { RELAXED, zero_v128 } from "../lanes";
 import { finishTile } from "./epilogue";
 import { groups, PANEL, packLhs, packRhs } from "./pack";
 import { tile, WIDE, widen } from "./tile";
@@ -233,14 +233,13 @@ export function packed_bytes(depth: i32, n: i32, quads: bool): usize {
   return columns * 2 * <usize>(quads ? groups<i8>(depth) * 2 : groups<i16>(depth));
 }
 
-/**
- * What this engine's relaxed dot product makes of four products of 100 and −2, added to nothing: −800 where lanes
- * of rhs are signed, 101 600 where they are unsigned and sums exact, 65 534 where pairs saturate.
- */
-export function probe_dot(): i32 {
-  if (!RELAXED) return -800;
-  return i32x4.extract_lane(
-    i32x4.relaxed_dot_i8x16_i7x16_add_s(i8x16.splat(100), i8x16.splat(-2), i32x4.splat(0)),
-    0,
+/** What this engine's relaxed dot product makes of four products of `lhs` and `rhs`, added to nothing. */
+export function probe_dot(lhs: i32, rhs: i32): i32 {
+  if (!RELAXED) return 4 * lhs * rhs;
+  const sum = i32x4.relaxed_dot_i8x16_i7x16_add_s(
+    i8x16.splat(<i8>lhs),
+    i8x16.splat(<i8>rhs),
+    zero_v128(),
   );
+  return i32x4.extract_lane(sum, 0);
 }

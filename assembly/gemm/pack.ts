@@ -2,7 +2,7 @@
  * Packing: both operands are laid down in the order in which the tile reads them (gemm/tile.ts).
  * What lies beyond n or beyond the depth is filled with 0, which adds nothing to any sum.
  */
-import { flip_i8x16, ones_i16x8 } from "../lanes";
+import { flipOf, ones_i16x8, zero_v128 } from "../lanes";
 
 /** Columns of an rhs panel. */
 export const PANEL: i32 = 8;
@@ -79,7 +79,7 @@ function scatter<L>(src: usize, turns: i32, dst: usize, flip: v128, offset: v128
  * bytes of it and of `greatest`.
  */
 function sumColumns(panel: usize, count: i32, moved: bool, sums: usize, greatest: v128): v128 {
-  let left = i32x4.splat(0);
+  let left = zero_v128();
   let right = left;
   const ones = ones_i16x8();
   for (; count > 0; count--, panel += 32) {
@@ -144,8 +144,8 @@ export function packRhs<L>(
   dst: usize,
   sums: usize,
 ): bool {
-  const flip = unsigned ? flip_i8x16() : i8x16.splat(0);
-  let greatest = i8x16.splat(0);
+  const flip = flipOf(unsigned);
+  let greatest = zero_v128();
   const offset = i8x16.splat(<i8>moved);
   const flipOne = unsigned ? 0x80 : 0;
   const count = groups<L>(depth);
@@ -192,14 +192,14 @@ export function packLhs<L>(
   sums: usize,
 ): void {
   const ones = ones_i16x8();
-  const flip = unsigned ? flip_i8x16() : i8x16.splat(0);
+  const flip = flipOf(unsigned);
   const flipOne = unsigned ? 0x80 : 0;
   const step = sizeof<L>() == 2 ? 8 : 16;
   for (const end = sums + ((<usize>rows) << 2); sums < end; sums += 4) {
     // the zero point moves with the bytes that were flipped
     const zero = load<i32>(zeros) - flipOne;
     const zero_i16x8 = i16x8.splat(<i16>zero);
-    let sum_i32x4 = i32x4.splat(0);
+    let sum_i32x4 = zero_v128();
     let at = src;
     for (const stop = src + (depth & -step); at < stop; at += step, dst += 16) {
       let x: v128;

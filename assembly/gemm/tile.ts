@@ -35,6 +35,7 @@ import {
   RELAXED,
   sevens_u8x16,
   TWO_STEP,
+  zero_v128,
 } from "../lanes";
 
 /** Bytes of half a group-row of the rhs panel: four columns. */
@@ -81,10 +82,10 @@ function storePair(acc: usize, row: usize, left: v128, right: v128): void {
 }
 
 /** acc [4][8] i32 = 4 rows of lhs · rhs panel over `groups` groups of k. */
-function tileOf<L>(lhs: usize, rhs: usize, groups: i32, acc: usize): void {
+function tileOf<L>(lhs: usize, rhs: usize, groups: i32, acc: usize, zero: v128): void {
   const half = halfOf<L>();
   const constant = constantOf<L>();
-  let a0 = i32x4.splat(0);
+  let a0 = zero;
   let a1 = a0;
   let b0 = a0;
   let b1 = a0;
@@ -125,10 +126,17 @@ function tileOf<L>(lhs: usize, rhs: usize, groups: i32, acc: usize): void {
  * One row by four panels, 32 columns: the tile of a vector. Its four streams of rhs are read faster from
  * beyond the first-level cache than one. acc [4][8] i32; `panelBytes` lie between two panels.
  */
-function tileRow<L>(lhs: usize, rhs: usize, panelBytes: usize, groups: i32, acc: usize): void {
+function tileRow<L>(
+  lhs: usize,
+  rhs: usize,
+  panelBytes: usize,
+  groups: i32,
+  acc: usize,
+  zero: v128,
+): void {
   const half = halfOf<L>();
   const constant = constantOf<L>();
-  let a0 = i32x4.splat(0);
+  let a0 = zero;
   let a1 = a0;
   let b0 = a0;
   let b1 = a0;
@@ -167,9 +175,10 @@ function tileBy<L>(
   panelBytes: usize,
   groups: i32,
   acc: usize,
+  zero: v128,
 ): void {
-  if (rows == 4) tileOf<L>(lhs, rhs, groups, acc);
-  else tileRow<L>(lhs, rhs, panelBytes, groups, acc);
+  if (rows == 4) tileOf<L>(lhs, rhs, groups, acc, zero);
+  else tileRow<L>(lhs, rhs, panelBytes, groups, acc, zero);
 }
 
 /** Lanes i16 with a widened panel, by 4 rows only. */
@@ -188,11 +197,12 @@ export function tile(
   groups: i32,
   acc: usize,
 ): void {
-  if (dot == WIDE) tileOf<u16>(lhs, rhs, groups, acc);
-  else if (RELAXED && dot == TWO_STEP) tileBy<i8>(rows, lhs, rhs, panelBytes, groups, acc);
-  else if (RELAXED && dot == FUSED) tileBy<u8>(rows, lhs, rhs, panelBytes, groups, acc);
-  else if (RELAXED && dot == PARTS) tileBy<bool>(rows, lhs, rhs, panelBytes, groups, acc);
-  else tileBy<i16>(rows, lhs, rhs, panelBytes, groups, acc);
+  const zero = zero_v128();
+  if (dot == WIDE) tileOf<u16>(lhs, rhs, groups, acc, zero);
+  else if (RELAXED && dot == TWO_STEP) tileBy<i8>(rows, lhs, rhs, panelBytes, groups, acc, zero);
+  else if (RELAXED && dot == FUSED) tileBy<u8>(rows, lhs, rhs, panelBytes, groups, acc, zero);
+  else if (RELAXED && dot == PARTS) tileBy<bool>(rows, lhs, rhs, panelBytes, groups, acc, zero);
+  else tileBy<i16>(rows, lhs, rhs, panelBytes, groups, acc, zero);
 }
 
 /** A panel of `groups` groups of 2 k, [8][2] i8 each, widened to i16. */

@@ -1,5 +1,5 @@
 /** Packing for the int4 tiles: both operands in the order in which int4/tile.ts reads them. */
-import { ones_i16x8, RELAXED } from "../lanes";
+import { ones_i16x8, RELAXED, zero_v128 } from "../lanes";
 
 /** Groups of 4 k. */
 export function groupsOf(depth: i32): i32 {
@@ -37,7 +37,7 @@ export function packRows(
   for (let r = 0; r < rows; r++, src += stride, dst += 4) {
     let at = dst;
     for (let k = 0; k < depth; ) {
-      let pairs_i32x4 = i32x4.splat(0);
+      let pairs_i32x4 = zero_v128();
       for (const end = min(k + (block << 2), depth); k < end; k += 4, at += apart) {
         const group = word(src + k, depth - k);
         const k_i16x8 = i16x8.extend_low_i8x16_s(i32x4.splat(group));

@@ -123,9 +123,10 @@ export function quantizeBlocked<X extends Data<"f32">, D extends BlockedDType = 
     const { address, value } = frame.write(result);
     const { low, high } = cut;
     const kernel = lane.kernels[`quantize_f32_${cut.held}`];
+    const scratch = frame.room(cut.scales.length * 12 + 36);
     eachRun(cut, (start, entry, rows, channels, length) => {
       const [s, z] = [scales + entry * 4, zeros + entry * 4];
-      kernel(src + start * 4, address + start, rows, channels, length, s, z, low, high);
+      kernel(src + start * 4, address + start, rows, channels, length, s, z, low, high, scratch);
     });
     return value as InKind<X, Held<D>>;
   });

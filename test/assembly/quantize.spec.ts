@@ -52,17 +52,82 @@ describe("quantize", () => {
         scales[c] = abs(real()) + 0.125;
         zeros[c] = <i32>(bits() % 256);
       }
+      const scratch = new StaticArray<u8>(12 * n + 36);
       const q = new StaticArray<u8>(x.length);
-      quantize_f32_u8(at(x), at(q), outer, n, inner, at(scales), at(zeros), 0, 255);
+      quantize_f32_u8(at(x), at(q), outer, n, inner, at(scales), at(zeros), 0, 255, at(scratch));
       for (let i = 0; i < x.length; i++) {
         const c = (i / inner) % n;
         compare(q[i], saturate(round(x[i] / scales[c]) + zeros[c], 0, 255));
       }
       for (let c = 0; c < n; c++) zeros[c] -= 128;
-      quantize_f32_i8(at(x), at(q), outer, n, inner, at(scales), at(zeros), -127, 100);
+      quantize_f32_i8(at(x), at(q), outer, n, inner, at(scales), at(zeros), -127, 100, at(scratch));
       for (let i = 0; i < x.length; i++) {
         const c = (i / inner) % n;
         compare(<i8>q[i], saturate(round(x[i] / scales[c]) + zeros[c], -127, 100));
+      }
+    }
+    expect<i32>(misses()).toBe(0);
+  });
+
+  it("finds what the two products disagree on, wherever it stands", () => {
+    // a tie, NaN, and what would wrap, each at every position of two blocks, per tensor and across channels
+    const n = 48;
+    const scales = new StaticArray<f32>(n);
+    const zeros = new StaticArray<i32>(n);
+    const scratch = new StaticArray<u8>(12 * n + 36);
+    const q = new StaticArray<u8>(2 * n);
+    for (let k = 0; k < 7; k++) {
+      const scale: f32 = k == 0 ? 0.5 : k == 1 ? 0.00214854861 : abs(real()) + 0.125;
+      const zero: i32 = k % 2 ? -128 : 127 - k;
+      scales.fill(scale);
+      zeros.fill(zero);
+      for (let i = 0; i < n; i++) {
+        const x = reals(2 * n, awkward());
+        const odd: f32 = <f32>(<i32>(bits() % 255) - 127) + 0.5;
+        x[i] =
+          (k < 3 ? odd : k == 3 ? NaN : k == 4 ? -12582912 : k == 5 ? -16777216 : -25165824) *
+          scale;
+        x[n + i] = x[i];
+        quantizeRun(at(x), at(q), 2 * n, scale, zero, -128, 127, false);
+        for (let j = 0; j < 2 * n; j++) {
+          compare(<i8>q[j], saturate(round(x[j] / scale) + zero, -128, 127));
+        }
+        quantize_f32_i8(at(x), at(q), 2, n, 1, at(scales), at(zeros), -100, 100, at(scratch));
+        for (let j = 0; j < 2 * n; j++) {
+          compare(<i8>q[j], saturate(round(x[j] / scale) + zero, -100, 100));
+        }
+      }
+    }
+    expect<i32>(misses()).toBe(0);
+  });
+
+  it("agrees with division on both sides of every tie, for scales of any size", () => {
+    const x = new StaticArray<f32>(64);
+    const q = new StaticArray<u8>(64);
+    for (let k = 0; k < 3000; k++) {
+      // any positive f32: denormal ones and the largest among them
+      const b = bits() & 0x7fffffff;
+      const scale = reinterpret<f32>(
+        k < 8 ? k + 1 : k < 16 ? 0x7f7ffff7 + k - 8 : b < 0x7f800000 ? b : b >> 1,
+      );
+      for (let i = 0; i < 64; i++) {
+        const tie = (<f32>(<i32>(bits() % 400) - 200) + 0.5) * scale;
+        x[i] = reinterpret<f32>(reinterpret<i32>(tie) + <i32>(bits() % 9) - 4);
+      }
+      quantizeRun(at(x), at(q), 64, scale, 3, -128, 127, false);
+      for (let i = 0; i < 64; i++) compare(<i8>q[i], saturate(round(x[i] / scale) + 3, -128, 127));
+    }
+    expect<i32>(misses()).toBe(0);
+  });
+
+  it("may write where it reads", () => {
+    for (let n = 1; n <= 200; n += 7) {
+      const x = reals(n, n % awkward());
+      const copy = reals(n, 0);
+      for (let i = 0; i < n; i++) copy[i] = x[i];
+      quantizeRun(at(x), at(x), n, 0.5, 1, -128, 127, false);
+      for (let i = 0; i < n; i++) {
+        compare(load<i8>(at(x) + i), saturate(round(copy[i] / 0.5) + 1, -128, 127));
       }
     }
     expect<i32>(misses()).toBe(0);
