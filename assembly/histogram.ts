@@ -11,14 +11,14 @@
  * finite x must lie inside the grid and an infinite one must not come. NaN counts in bin half + 1: a table has
  * half + 1 entries on either side of bin 0.
  */
-import { MAGIC_BITS, magic_f32x4 } from "./lanes";
+import { MAGIC_BITS, magic_f32x4, zero_v128 } from "./lanes";
 
 /** Addresses of the entries of four values; `bases` has −(MAGIC_BITS << shift) in it. */
 function entries(x: v128, scales: v128, limits: v128, bases: v128, magic: v128, shift: i32): v128 {
   // pmin(limits, y) is y < limits ? y : limits, so that NaN becomes the limit
   const y = f32x4.pmin(limits, f32x4.mul(x, scales));
   const truncated = f32x4.add(f32x4.trunc(y), magic);
-  const zero = f32x4.splat(0);
+  const zero = zero_v128();
   // a comparison gives −1 where it holds
   const bins = i32x4.add(i32x4.sub(truncated, f32x4.gt(x, zero)), f32x4.lt(x, zero));
   return i32x4.add(i32x4.shl(bins, shift), bases);

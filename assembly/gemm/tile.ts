@@ -75,10 +75,26 @@ function dotAt<L>(row: v128, rhs: usize, constant: v128, acc: v128): v128 {
   return dot<L>(row, first, restOf<L>(x, first), constant, acc);
 }
 
-/** Eight accumulators to their row of acc. */
-function storePair(acc: usize, row: usize, left: v128, right: v128): void {
-  v128.store(acc + (row << 5), left);
-  v128.store(acc + (row << 5), right, 16);
+/** 32 accumulators to acc. Out of line, since every tile ends so. */
+function storeAll(
+  acc: usize,
+  a0: v128,
+  a1: v128,
+  b0: v128,
+  b1: v128,
+  c0: v128,
+  c1: v128,
+  d0: v128,
+  d1: v128,
+): void {
+  v128.store(acc, a0);
+  v128.store(acc, a1, 16);
+  v128.store(acc, b0, 32);
+  v128.store(acc, b1, 48);
+  v128.store(acc, c0, 64);
+  v128.store(acc, c1, 80);
+  v128.store(acc, d0, 96);
+  v128.store(acc, d1, 112);
 }
 
 /** acc [4][8] i32 = 4 rows of lhs · rhs panel over `groups` groups of k. */
@@ -116,34 +132,27 @@ function tileOf<L>(lhs: usize, rhs: usize, groups: i32, acc: usize, zero: v128):
     d0 = dot<L>(row, first0, left, constant, d0);
     d1 = dot<L>(row, first1, right, constant, d1);
   }
-  storePair(acc, 0, a0, a1);
-  storePair(acc, 1, b0, b1);
-  storePair(acc, 2, c0, c1);
-  storePair(acc, 3, d0, d1);
+  storeAll(acc, a0, a1, b0, b1, c0, c1, d0, d1);
 }
 
 /**
  * One row by four panels, 32 columns: the tile of a vector. Its four streams of rhs are read faster from
  * beyond the first-level cache than one. acc [4][8] i32; `panelBytes` lie between two panels.
+ *
+ * The accumulators are declared backwards for Node 20: V8 schedules them by the order of their locals, which Binaryen
+ * turns round, and the last one first means that all panels are loaded before one is used (61 against 39 GOPS).
  */
-function tileRow<L>(
-  lhs: usize,
-  rhs: usize,
-  panelBytes: usize,
-  groups: i32,
-  acc: usize,
-  zero: v128,
-): void {
+function tileRow<L>(lhs: usize, rhs: usize, panelBytes: usize, groups: i32, acc: usize): void {
   const half = halfOf<L>();
   const constant = constantOf<L>();
-  let a0 = zero;
-  let a1 = a0;
-  let b0 = a0;
-  let b1 = a0;
-  let c0 = a0;
-  let c1 = a0;
-  let d0 = a0;
-  let d1 = a0;
+  let d1 = i32x4.splat(0);
+  let d0 = d1;
+  let c1 = d1;
+  let c0 = d1;
+  let b1 = d1;
+  let b0 = d1;
+  let a1 = d1;
+  let a0 = d1;
   let second = rhs + panelBytes;
   let third = second + panelBytes;
   let fourth = third + panelBytes;
@@ -162,10 +171,7 @@ function tileRow<L>(
     third += half * 2;
     fourth += half * 2;
   }
-  storePair(acc, 0, a0, a1);
-  storePair(acc, 1, b0, b1);
-  storePair(acc, 2, c0, c1);
-  storePair(acc, 3, d0, d1);
+  storeAll(acc, a0, a1, b0, b1, c0, c1, d0, d1);
 }
 
 function tileBy<L>(
@@ -178,7 +184,7 @@ function tileBy<L>(
   zero: v128,
 ): void {
   if (rows == 4) tileOf<L>(lhs, rhs, groups, acc, zero);
-  else tileRow<L>(lhs, rhs, panelBytes, groups, acc, zero);
+  else tileRow<L>(lhs, rhs, panelBytes, groups, acc);
 }
 
 /** Lanes i16 with a widened panel, by 4 rows only. */
