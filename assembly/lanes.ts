@@ -143,8 +143,8 @@ export const PARTS: i32 = 3;
  *   i8        four products, relaxed SIMD in two steps. rhs in [0, 127]: inside this range all engines agree,
  *             and no pair leaves 16 bits (2 · 127 · −128 = −32 512).
  *   u8, bool  four products, relaxed SIMD in one instruction: one sdot on Arm, one vpdpbusd where x64 has VNNI,
- *             three instructions elsewhere. rhs in [0, 127] too. The baseline compiler of Node 20 gets it wrong,
- *             so it runs only after a self-test.
+ *             three instructions elsewhere. rhs in [0, 127] too, but for the direct tier, which gives u8 all of 8
+ *             bits. The baseline compiler of Node 20 gets it wrong, so it runs only after a self-test.
  */
 export function dot_i32x4<L>(lhs: v128, rhs: v128, ones_i16: v128, acc: v128): v128 {
   if (sizeof<L>() == 2) return i32x4.add(acc, i32x4.dot_i16x8_s(lhs, rhs));

@@ -105,6 +105,7 @@ interface Packed {
 /** Packs for the first of some dot products that takes the integers: two parts do not reach 255. */
 function pack(lane: Bytelane, source: PackSource, [dot, ...others]: readonly Dot[]): Packed {
   const { dtype, depth, n, zeros } = source;
+  if (dot.code === PARTS && dtype === "u8") return pack(lane, source, others);
   const { kernels, arena } = lane;
   const hasZeros =
     movedOf(dtype, dot) !== 0 ||

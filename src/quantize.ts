@@ -74,8 +74,11 @@ export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">
   return framed(lane, (frame) => {
     const src = frame.read(source);
     const { address, value } = frame.write(result);
-    const { extent, low, high } = layout;
-    const { outer, channels, inner } = extent;
+    const {
+      extent: { outer, channels, inner },
+      low,
+      high,
+    } = layout;
     if (rule !== undefined) {
       lane.kernels.quantize_rule_f32(
         ...([src, address, outer, channels, inner] as const),
@@ -180,7 +183,7 @@ export function quantizeChannels(
   const s = frame.place("f32", scales);
   const z = frame.place("i32", zeroPoint as Int32Array);
   const address = frame.room(outer * channels * inner);
-  const scratch = frame.room(channels * 12 + 36);
+  const scratch = inner > 1 ? 0 : frame.room(channels * 12 + 36);
   kernels.quantize_f32_i8(src, address, outer, channels, inner, s, z, low, high, scratch);
   return { address, scales };
 }

@@ -15,7 +15,7 @@
  *   i16   2 k     [4][k] i16    [k/2][8][2] i8         every 8-bit weight, every build
  *   u16   2 k     the same      [k/2][8][2] i16        the same, widened once for many rows
  *   i8    4 k     [4][k] i8     [k/4][8][4] in [0,127] 7-bit weights, relaxed build, two steps
- *   u8    4 k     the same      the same               the same in one instruction
+ *   u8    4 k     the same      the same               the same in one instruction; direct tier: all of 8 bits
  *   bool  4 k     the same      [k/4][8][4] in [0,254] 8-bit weights, one instruction for each of two parts
  *
  * The ranges that make it exact stand at `dot_i32x4`; the packer guarantees them. A weight in [0, 254] is the sum of

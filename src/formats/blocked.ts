@@ -123,9 +123,14 @@ export function quantizeBlocked<X extends Data<"f32">, D extends BlockedDType = 
     const { address, value } = frame.write(result);
     const { low, high } = cut;
     const kernel = lane.kernels[`quantize_f32_${cut.held}`];
-    const scratch = frame.room(cut.scales.length * 12 + 36);
+    let scratch = 0;
+    let most = 0;
     eachRun(cut, (start, entry, rows, channels, length) => {
       const [s, z] = [scales + entry * 4, zeros + entry * 4];
+      if (length === 1 && channels > most) {
+        most = channels;
+        scratch = frame.room(channels * 12 + 36);
+      }
       kernel(src + start * 4, address + start, rows, channels, length, s, z, low, high, scratch);
     });
     return value as InKind<X, Held<D>>;

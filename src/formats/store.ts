@@ -203,12 +203,10 @@ function saveInt8(lane: Bytelane, writer: Writer, name: string, layer: Linear): 
   const { matrix, columns, epilogue, input, inFeatures, outFeatures } = layer;
   const { arena } = lane;
   const { result, low, high, zero, scale } = epilogue;
-  // zero points of the codes as i8: what the build has moved weights by is taken back
+  // zero points of the codes as i8: what the build has moved weights by is taken back, even where that left u8 as it was
   const zeros = new Int32Array(outFeatures);
-  if (matrix.zeros) {
-    zeros.set(arena.view("i32", matrix.zeros, outFeatures));
-    for (let j = 0; j < outFeatures; j++) zeros[j] -= matrix.dot.moved;
-  }
+  if (matrix.zeros) zeros.set(arena.view("i32", matrix.zeros, outFeatures));
+  for (let j = 0; j < outFeatures; j++) zeros[j] -= matrix.dot.moved;
   const codes = unpack(lane, matrix, zeros);
   const data = new Uint8Array(codes.buffer);
   writer.add(`${name}.weights`, { dtype: "I8", shape: [outFeatures, inFeatures], data });

@@ -3,7 +3,7 @@ import {
   bound_f32x4,
   clamp8,
   dot_i32x4,
-  flip_i8x16,
+  flipOf,
   largest_f32x4,
   limit_f32x4,
   load8_i16x8,
@@ -15,6 +15,7 @@ import {
   requantizeOne,
   round,
   saturate,
+  sevens_u8x16,
   zero_v128,
 } from "../../assembly/lanes";
 import { at, bits, bytes, compare, integers, misses, sample } from "./samples";
@@ -192,6 +193,8 @@ describe("loads and constants", () => {
     expect<bool>(v128.any_true(v128.xor(largest_f32x4(), f32x4.splat(f32.MAX_VALUE)))).toBe(false);
     expect<bool>(v128.any_true(zero_v128())).toBe(false);
     expect<bool>(v128.any_true(v128.xor(ones_i16x8(), i16x8.splat(1)))).toBe(false);
-    expect<bool>(v128.any_true(v128.xor(flip_i8x16(), i8x16.splat(-128)))).toBe(false);
+    expect<bool>(v128.any_true(v128.xor(flipOf(true), i8x16.splat(-128)))).toBe(false);
+    expect<bool>(v128.any_true(flipOf(false))).toBe(false);
+    expect<bool>(v128.any_true(v128.xor(sevens_u8x16(), i8x16.splat(127)))).toBe(false);
   });
 });

@@ -52,7 +52,7 @@ describe("quantize", () => {
         scales[c] = abs(real()) + 0.125;
         zeros[c] = <i32>(bits() % 256);
       }
-      const scratch = new StaticArray<u8>(12 * n + 36);
+      const scratch = new StaticArray<u8>(12 * n + 37).fill(0x5a);
       const q = new StaticArray<u8>(x.length);
       quantize_f32_u8(at(x), at(q), outer, n, inner, at(scales), at(zeros), 0, 255, at(scratch));
       for (let i = 0; i < x.length; i++) {
@@ -61,6 +61,7 @@ describe("quantize", () => {
       }
       for (let c = 0; c < n; c++) zeros[c] -= 128;
       quantize_f32_i8(at(x), at(q), outer, n, inner, at(scales), at(zeros), -127, 100, at(scratch));
+      compare(scratch[12 * n + 36], 0x5a);
       for (let i = 0; i < x.length; i++) {
         const c = (i / inner) % n;
         compare(<i8>q[i], saturate(round(x[i] / scales[c]) + zeros[c], -127, 100));
@@ -74,7 +75,7 @@ describe("quantize", () => {
     const n = 48;
     const scales = new StaticArray<f32>(n);
     const zeros = new StaticArray<i32>(n);
-    const scratch = new StaticArray<u8>(12 * n + 36);
+    const scratch = new StaticArray<u8>(12 * n + 37).fill(0x5a);
     const q = new StaticArray<u8>(2 * n);
     for (let k = 0; k < 7; k++) {
       const scale: f32 = k == 0 ? 0.5 : k == 1 ? 0.00214854861 : abs(real()) + 0.125;
@@ -93,6 +94,7 @@ describe("quantize", () => {
           compare(<i8>q[j], saturate(round(x[j] / scale) + zero, -128, 127));
         }
         quantize_f32_i8(at(x), at(q), 2, n, 1, at(scales), at(zeros), -100, 100, at(scratch));
+        compare(scratch[12 * n + 36], 0x5a);
         for (let j = 0; j < 2 * n; j++) {
           compare(<i8>q[j], saturate(round(x[j] / scale) + zero, -100, 100));
         }
@@ -105,11 +107,10 @@ describe("quantize", () => {
     const x = new StaticArray<f32>(64);
     const q = new StaticArray<u8>(64);
     for (let k = 0; k < 3000; k++) {
-      // any positive f32: denormal ones and the largest among them
+      // any f32: denormal ones and the largest among them, and negative ones, which int4 has
       const b = bits() & 0x7fffffff;
-      const scale = reinterpret<f32>(
-        k < 8 ? k + 1 : k < 16 ? 0x7f7ffff7 + k - 8 : b < 0x7f800000 ? b : b >> 1,
-      );
+      const size = k < 8 ? k + 1 : k < 16 ? 0x7f7ffff7 + k - 8 : b < 0x7f800000 ? b : b >> 1;
+      const scale = reinterpret<f32>(size | ((k & 1) << 31));
       for (let i = 0; i < 64; i++) {
         const tie = (<f32>(<i32>(bits() % 400) - 200) + 0.5) * scale;
         x[i] = reinterpret<f32>(reinterpret<i32>(tie) + <i32>(bits() % 9) - 4);

@@ -111,6 +111,9 @@ describe("the choice of the build", () => {
       '"options.tier" expected a build that this engine runs, got relaxed: the engine does not accept the module: Refused by the policy; simd: the engine does not accept the module: Refused by the policy';
     expect(() => createBytelaneSync()).toThrow(new Error(words));
     await expect(createBytelane()).rejects.toThrow(new Error(words));
+    // the decoder is let through, and what it has decoded is not
+    vi.mocked(WebAssembly.Module).mockRestore();
+    await expect(createBytelane()).rejects.toThrow(new Error(words));
   });
 
   it("is simd where the relaxed dot product computes wrongly", () => {

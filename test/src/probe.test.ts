@@ -7,9 +7,11 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
 import { describe, expect, it } from "vitest";
+import { loadLayers, saveLayers } from "../../src/formats/index.ts";
 import {
   type Bytelane,
   createLinear,
+  type Linear,
   linear,
   matmul,
   packMatrix,
@@ -214,6 +216,19 @@ describe.each(Object.keys(ENGINES) as DotClass[])("an engine whose relaxed dot i
         );
         expectSame(relaxed, simd, `${m} × ${n} × ${depth}, ${scheme}`);
       }
+    }
+  });
+
+  it("saves u8 layers as they are, however far a tier has moved them", async () => {
+    const weights = Uint8Array.of(0, 200, 100, 254, 3, 128);
+    for (const tier of exact ? (["relaxed", "direct"] as const) : (["relaxed"] as const)) {
+      const lane = await open(tier);
+      scope(lane, () => {
+        const layer = createLinear(lane, { weights, shape: [2, 3], weightScale: 0.1 });
+        const loaded = loadLayers(lane, saveLayers(lane, { layer })).layers.get("layer") as Linear;
+        const x = Float32Array.of(1, -2, 3, 5);
+        expectSame(linear(lane, loaded, x) as Float32Array, linear(lane, layer, x) as Float32Array);
+      });
     }
   });
 
