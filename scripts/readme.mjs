@@ -1,18 +1,20 @@
 /**
  * Writes the tables of README.md from figures that the examples printed:
  *
- *   npm start -- --json build/search.json
+ *   npm start -- --bits 4 --plan build/search-plan.json --json build/search.json
+ *   node24 examples/search/main.mjs --json build/search-newer.json      under a newer Node, if there is one
  *   npm run example:digits -- --json build/digits.json
  *   npm run example:plan -- --json build/plan.json
  *   node scripts/readme.mjs
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import { parseArgs } from "node:util";
 
 const { values } = parseArgs({
   options: {
     search: { type: "string", default: "build/search.json" },
+    newer: { type: "string", default: "build/search-newer.json" },
     digits: { type: "string", default: "build/digits.json" },
     plan: { type: "string", default: "build/plan.json" },
     json: { type: "string" },
@@ -46,6 +48,17 @@ function searchTable({ runtime, columns, tokens, plainGemmGops }) {
     ...rows,
     "",
     `${runtime}, ${os.cpus()[0].model.trim()}, ${tokens} tokens a sentence, medians of runs in turns. Builds: ${builds}. The plain JavaScript's GEMM reaches ${plainGemmGops.toFixed(1)} GOPS.`,
+  ];
+}
+
+/** What another engine makes of the same, in a sentence. */
+function newerLines({ runtime, columns }) {
+  const [plain, reference, int8] = columns.map((c) => (1000 / c.milliseconds).toFixed(1));
+  const { timesPlain, timesReference, build } = columns[2];
+  const times = `${timesPlain.toFixed(1)} × and ${timesReference.toFixed(1)} ×`;
+  return [
+    "",
+    `Under ${runtime}, int8 in ${build}: ${int8} sentences a second, against ${plain} in plain JavaScript and ${reference} in the reference, ${times} as many.`,
   ];
 }
 
@@ -93,11 +106,13 @@ function fill(text, name, lines) {
 
 const figures = {
   search: read(values.search),
+  newer: existsSync(values.newer) ? read(values.newer) : null,
   digits: read(values.digits),
   plan: read(values.plan),
 };
 let text = readFileSync(README, "utf8");
-text = fill(text, "search", searchTable(figures.search));
+const newer = figures.newer ? newerLines(figures.newer) : [];
+text = fill(text, "search", [...searchTable(figures.search), ...newer]);
 text = fill(text, "digits", digitsTable(figures.digits));
 text = fill(text, "plan", planTable(figures.plan));
 writeFileSync(README, text);
