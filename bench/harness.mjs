@@ -52,7 +52,8 @@ class Timer {
     for (;;) {
       const { each } = await this.time(this.iterations);
       settled = each < shortest * 0.97 ? 0 : settled + 1;
-      shortest = Math.min(shortest, each);
+      // the clock of a virtual machine may stand still: nothing takes no time
+      if (each > 0) shortest = Math.min(shortest, each);
       this.iterations = Math.max(1, Math.ceil(sampleMs / shortest));
       // An optimised function is finished in the background and taken over between tasks.
       await new Promise(setImmediate);

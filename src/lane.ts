@@ -30,7 +30,7 @@ export interface PoolOptions {
   readonly worker?: () => unknown;
   /**
    * Multiplications below which a call stays on the calling thread, that is m · n · depth. Default: where two workers
-   * begin to gain, 2^22 with a shared memory and 2^25 without.
+   * begin to gain, 2^25 with a shared memory and 2^28 without.
    */
   readonly least?: number;
 }

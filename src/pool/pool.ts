@@ -41,8 +41,8 @@ import { type Member, openMember } from "./member.ts";
 import type { Answer, Order, Start } from "./worker.ts";
 
 /** Multiplications from which on the workers gain more than it costs to wake them, or to send them rows. */
-const LEAST_SHARED = 2 ** 22;
-const LEAST_MESSAGES = 2 ** 25;
+const LEAST_SHARED = 2 ** 25;
+const LEAST_MESSAGES = 2 ** 28;
 
 /** Least rows and panels of a part: below them packing rows, or reading weights, takes more than it saves. */
 const LEAST_ROWS = 32;
