@@ -109,8 +109,12 @@ const SPIN = `
   import { parentPort, workerData } from "node:worker_threads";
   const words = new Int32Array(workerData);
   const spin = ${spin};
-  for (let job = 0; ; job++) {
+  for (let job = 0; ; ) {
     Atomics.wait(words, 0, job);
+    const next = Atomics.load(words, 0);
+    // woken for nothing: to count that as a job would answer for ever
+    if (next === job) continue;
+    job = next;
     parentPort.postMessage(spin(words[1]));
   }`;
 
