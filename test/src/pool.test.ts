@@ -312,9 +312,10 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
       "below the default",
     );
     expect(watched.workers.length).toBe(0);
-    const data = new Int8Array(512 * 512);
-    const large = { m: 512, n: 512, depth: 512, out: new Int32Array(512 * 512) };
-    await matmulPooled(lane, { data }, { data }, large);
+    // 2^28 multiplications, from which on both flavours divide
+    const data = new Int8Array(1024 * 512);
+    const large = { m: 1024, n: 512, depth: 512, out: new Int32Array(1024 * 512) };
+    await matmulPooled(lane, { data }, { data: data.subarray(512 * 512) }, large);
     expect(watched.workers.length).toBe(2);
     lane.dispose();
   });
