@@ -87,8 +87,8 @@ export interface PackSource {
   readonly bits: number;
 }
 
-/** Columns with those that fill up the last panel. */
-const columnsOf = (n: number): number => Math.ceil(n / 8) * 8;
+/** @internal Columns with those that fill up the last panel. */
+export const columnsOf = (n: number): number => Math.ceil(n / 8) * 8;
 
 /** How far packing moves the integers of a type. */
 const movedOf = (dtype: QuantizedDType, dot: Dot): number =>

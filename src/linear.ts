@@ -15,6 +15,7 @@ import {
   type CheckedEpilogue,
   checkDepth,
   checkEpilogue,
+  columnsOf,
   type Orientation,
   PackedMatrix,
   reachOf,
@@ -351,7 +352,7 @@ function layColumns(
     if (output) scales[j] = Math.min(f(scales[j] / output.scale), LARGEST);
   }
   check(most);
-  const padded = Math.ceil(n / 8) * 8;
+  const padded = columnsOf(n);
   const bytes = padded * (bias ? 8 : 4);
   const address = lane.arena.allocate(bytes);
   lane.arena.view("f32", address, padded).fill(0).set(scales);

@@ -8,7 +8,7 @@ import {
   typeFault,
 } from "./check.ts";
 import { type Data, framed, operand } from "./frame.ts";
-import { checkDepth, checkEpilogue, PackedMatrix, runProduct } from "./gemm.ts";
+import { checkDepth, checkEpilogue, columnsOf, PackedMatrix, runProduct } from "./gemm.ts";
 import { type Bytelane, checkLane, checkOwner, Owner } from "./lane.ts";
 import { perChannel } from "./layout.ts";
 import { quantizeChannels } from "./quantize.ts";
@@ -85,7 +85,7 @@ export function createIndex(lane: Bytelane, options: IndexOptions): VectorIndex 
   // queries reach ±127, vectors that come in 8 bits −128
   checkDepth(dimensions, 127, 128, 0);
   const given = perChannel("options.scales", options.scales ?? 1, count, checkScale, Float32Array);
-  const padded = Math.ceil(count / 8) * 8;
+  const padded = columnsOf(count);
   return framed(lane, (frame) => {
     const { arena } = lane;
     let address = frame.read(source);

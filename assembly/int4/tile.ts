@@ -70,7 +70,8 @@ function zeros_i32x4(address: usize, shift: i32): v128 {
 
 /**
  * acc [4][8] f32 = 4 rows by one panel of 8 columns. `groups` counts the groups of the depth, `block` those of a block;
- * `fused` is for the relaxed build; scales [blocks][8] f32 or f16; zeros [blocks][4] bytes, nibbles as in a group, or 0 where all are 8.
+ * scales [blocks][8] f32 or f16; zeros [blocks][4] bytes, nibbles as in a group, or 0 where all are 8. `fused`, of the
+ * relaxed build, chooses how the same sums are made.
  */
 export function tile(
   lhs: usize,
