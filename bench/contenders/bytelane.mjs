@@ -11,7 +11,7 @@ const dtypeOf = (array) => Object.keys(ARRAY).find((dtype) => array.constructor 
 
 /**
  * Data as the instance's own tensors, made once: a call is the kernel and the checks before it. Halves have no
- * tensors: they stay arrays, which a call copies.
+ * tensors: they stay arrays, which a call copies. `output` gives what makes the result of one call.
  */
 function tensors({ tensor }, lane) {
   const made = [];
@@ -28,7 +28,8 @@ function tensors({ tensor }, lane) {
     output: (dtype, shape) => {
       const key = `${dtype} ${shape}`;
       if (!results.has(key)) results.set(key, make(dtype, shape));
-      return results.get(key);
+      const result = results.get(key);
+      return () => result;
     },
     keep,
     values: (result) => result.data ?? result,
@@ -43,7 +44,10 @@ function arrays() {
   const made = [];
   return {
     input: (array) => array,
-    output: (dtype, shape) => new ARRAY[dtype](shape.reduce((a, b) => a * b, 1)),
+    output: (dtype, shape) => {
+      const count = shape.reduce((a, b) => a * b, 1);
+      return () => new ARRAY[dtype](count);
+    },
     keep: (one) => {
       made.push(one);
       return one;
@@ -60,7 +64,8 @@ function gemm(api, lane, data, io, bits = 8) {
   const options = { shape: [k, n], zeroPoint: rhsZeroPoint, bits };
   const rhs = { data: io.keep(api.packMatrix(lane, weights, options)) };
   const left = { data: io.input(lhs, [m, k]), zeroPoint: lhsZeroPoint };
-  return () => api.matmul(lane, left, rhs, { m, n, depth: k, out: io.output("i32", [m, n]) });
+  const out = io.output("i32", [m, n]);
+  return () => api.matmul(lane, left, rhs, { m, n, depth: k, out: out() });
 }
 
 /** Int4 weights as the caller has them: the operands of ONNX Runtime's MatMulNBits. */
@@ -72,14 +77,16 @@ function gemmInt4(api, lane, { m, n, k, block, x, weights, scales }, io) {
     }),
   );
   const source = io.input(x, [m, k]);
-  return () => api.linear(lane, layer, source, { out: io.output("f32", [m, n]) });
+  const out = io.output("f32", [m, n]);
+  return () => api.linear(lane, layer, source, { out: out() });
 }
 
 function quantizeTo(dtype) {
   return (api, lane, { x, scale, zeroPoint }, io) => {
     const source = io.input(x);
     const params = { dtype, scale, zeroPoint };
-    return () => api.quantize(lane, source, params, { out: io.output(dtype, [x.length]) });
+    const out = io.output(dtype, [x.length]);
+    return () => api.quantize(lane, source, params, { out: out() });
   };
 }
 
@@ -90,19 +97,21 @@ function quantizeChannels(api, lane, { x, scales, inner }, io) {
   const shape = channelShape(x.length, { scales, inner });
   const source = io.input(x, shape);
   const params = { scale: scales, axis: inner === 1 ? 1 : 0 };
-  return () => api.quantize(lane, source, params, { shape, out: io.output("i8", shape) });
+  const out = io.output("i8", shape);
+  return () => api.quantize(lane, source, params, { shape, out: out() });
 }
 
 function dequantizeChannels(api, lane, { q, scales, inner }, io) {
   const shape = channelShape(q.length, { scales, inner });
   const source = io.input(q, shape);
   const params = { scale: scales, axis: inner === 1 ? 1 : 0 };
-  return () => api.dequantize(lane, source, params, { shape, out: io.output("f32", shape) });
+  const out = io.output("f32", shape);
+  return () => api.dequantize(lane, source, params, { shape, out: out() });
 }
 
 function clamp(api, lane, { x, low, high }, io) {
   const source = io.input(x);
-  const out = () => io.output(dtypeOf(x), [x.length]);
+  const out = io.output(dtypeOf(x), [x.length]);
   return () => api.clamp(lane, source, { low, high }, { out: out() });
 }
 
@@ -127,13 +136,15 @@ const CALLS = {
       }),
     );
     const source = io.input(lhs, [m, k]);
-    return () => api.linear(lane, layer, source, { out: io.output("i8", [m, n]) });
+    const out = io.output("i8", [m, n]);
+    return () => api.linear(lane, layer, source, { out: out() });
   },
   linear_dynamic_f32: (api, lane, { m, n, k, x, weights, rhsScales, bias }, io) => {
     const shape = [k, n];
     const layer = io.keep(api.createLinear(lane, { weights, shape, weightScale: rhsScales, bias }));
     const source = io.input(x, [m, k]);
-    return () => api.linear(lane, layer, source, { out: io.output("f32", [m, n]) });
+    const out = io.output("f32", [m, n]);
+    return () => api.linear(lane, layer, source, { out: out() });
   },
   gemm_f32_i4_block32: gemmInt4,
   gemm_f32_i4_block128: gemmInt4,
@@ -150,21 +161,21 @@ const CALLS = {
   quantize_rows_f32_i8: (api, lane, { x, width }, io) => {
     const shape = [x.length / width, width];
     const source = io.input(x, shape);
+    const out = io.output("i8", shape);
     return () => {
-      const out = io.output("i8", shape);
-      const { values, scales } = api.quantizeRows(lane, source, { shape, out });
+      const { values, scales } = api.quantizeRows(lane, source, { shape, out: out() });
       scales.dispose?.();
       return values;
     };
   },
   dynamic_quantize_f32_u8: (api, lane, { x }, io) => {
     const source = io.input(x);
-    const out = () => io.output("u8", [x.length]);
+    const out = io.output("u8", [x.length]);
     return () => api.quantizeDynamic(lane, source, { out: out() }).values;
   },
   dequantize_i8_f32: (api, lane, { q, scale, zeroPoint }, io) => {
     const source = io.input(q);
-    const out = () => io.output("f32", [q.length]);
+    const out = io.output("f32", [q.length]);
     return () => api.dequantize(lane, source, { scale, zeroPoint }, { out: out() });
   },
   dequantize_i8_f32_first_axis: dequantizeChannels,
@@ -175,19 +186,21 @@ const CALLS = {
       values: io.keep(api.tensor(lane, "i8", [scales.length, width], table)),
       scales: io.keep(api.tensor(lane, "f32", [scales.length], scales)),
     };
-    const out = () => io.output("f32", [ids.length, width]);
+    const out = io.output("f32", [ids.length, width]);
     return () => api.gatherRows(lane, source, ids, { out: out() });
   },
   requantize_i32_i8: (api, lane, { sums, scale, zeroPoint }, io) => {
     const source = io.input(sums);
     const params = { multiplier: scale, zeroPoint };
-    return () => api.requantize(lane, source, params, { out: io.output("i8", [sums.length]) });
+    const out = io.output("i8", [sums.length]);
+    return () => api.requantize(lane, source, params, { out: out() });
   },
   requantize_i32_i8_last_axis: (api, lane, { sums, bias, scales, zeroPoint }, io) => {
     const shape = [sums.length / scales.length, scales.length];
     const source = io.input(sums, shape);
     const params = { multiplier: scales, bias, zeroPoint, axis: 1 };
-    return () => api.requantize(lane, source, params, { shape, out: io.output("i8", shape) });
+    const out = io.output("i8", shape);
+    return () => api.requantize(lane, source, params, { shape, out: out() });
   },
   clamp_f32: clamp,
   clamp_i8: clamp,
@@ -203,11 +216,13 @@ const CALLS = {
   },
   f32_f16: (api, lane, { x }, io) => {
     const source = io.input(x);
-    return () => api.toHalf(lane, source, { out: io.output("f16", [x.length]) });
+    const out = io.output("f16", [x.length]);
+    return () => api.toHalf(lane, source, { out: out() });
   },
   f16_f32: (api, lane, { half }, io) => {
     const source = io.input(half);
-    return () => api.fromHalf(lane, source, { out: io.output("f32", [half.length]) });
+    const out = io.output("f32", [half.length]);
+    return () => api.fromHalf(lane, source, { out: out() });
   },
 };
 
