@@ -14,12 +14,12 @@ export { finite_f32 } from "./finite";
 export {
   gemm,
   gemm_workspace,
-  pack_lhs,
   pack_rhs,
   packed_bytes,
   probe_dot,
 } from "./gemm/index";
-export { tile } from "./gemm/tile";
+export { pack_lhs } from "./gemm/pack";
+export { tileOfRow, tiles } from "./gemm/tile";
 export { convert_f16_f32, convert_f32_f16 } from "./half";
 export { fold_u32, histogram_f32 } from "./histogram";
 export { gemm_int4_f32, int4_workspace, pack_int4, unpack_int4 } from "./int4/index";

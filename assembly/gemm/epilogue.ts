@@ -22,19 +22,24 @@ function columnsOf(address: usize): v128 {
   return address ? v128.load(address) : zero_v128();
 }
 
-/** rowScale · columnScale of four columns. For integers it stays finite, so that 0 times it is 0. */
-function scalesOf<Out>(row: usize, columns: usize): v128 {
+/** Types of results. */
+const F32: i32 = 1;
+export const I8: i32 = 2;
+const U8: i32 = 3;
+
+/** rowScale · columnScale of four columns, at most `limit`. */
+function scalesOf(row: usize, columns: usize, limit: v128): v128 {
   const scale = f32x4.mul(v128.load32_splat(row), v128.load(columns));
-  if (isFloat<Out>()) return scale;
-  const largest = largest_f32x4();
-  return f32x4.pmax(f32x4.neg(largest), f32x4.pmin(largest, scale));
+  return f32x4.pmax(f32x4.neg(limit), f32x4.pmin(limit, scale));
 }
 
 /**
- * The rows of one tile: acc [rows][8] i32, of whose columns `columns` exist. The column arrays stand at the
- * entry of the tile's first column, the row arrays at its first row. Out is i8 for u8 too. `spill` is room for a row of results.
+ * The rows of one panel: acc [rows][8] i32 to rows of eight results at dst, which may be acc. The column arrays stand at
+ * the entry of the panel's first column, the row arrays at its first row. The type of the result is a branch a row that
+ * always goes one way: a loop for each type would be as fast, and longer.
  */
-export function finishTile<Out>(
+export function finish(
+  result: i32,
   acc: usize,
   rows: i32,
   rowSums: usize,
@@ -50,28 +55,24 @@ export function finishTile<Out>(
   low: f32,
   high: f32,
   zero: i32,
-  unsigned: bool,
-  columns: i32,
   dst: usize,
   dstStride: usize,
-  spill: usize,
 ): void {
   const biasLeft = columnsOf(bias);
   const biasRight = columnsOf(bias ? bias + 16 : 0);
-  const whole = columns == 8;
-  let scaleLeft = biasLeft;
-  let scaleRight = biasLeft;
-  if (isFloat<Out>() || sizeof<Out>() == 1) {
-    scaleLeft = scalesOf<Out>(rowScales, columnScales);
-    scaleRight = scalesOf<Out>(rowScales, columnScales + 16);
-  }
   // u8 is i8 with the zero point and the bounds moved by 128, and bit 7 flipped at the end
-  const moved = unsigned ? 128 : 0;
+  const moved = result == U8 ? 128 : 0;
   const magic = magic_f32x4();
   const offset = i32x4.splat(zero - moved - MAGIC_BITS);
   const flip = i8x16.splat(<i8>moved);
-  const lows = f32x4.splat(isFloat<Out>() ? low : low - <f32>zero);
-  const highs = f32x4.splat(isFloat<Out>() ? high : high - <f32>zero);
+  // for integers a scale stays finite, so that 0 times it is 0
+  const limit = result == F32 ? f32x4.splat(Infinity) : largest_f32x4();
+  // an f32 result has no zero point
+  const lows = f32x4.splat(low - <f32>zero);
+  const highs = f32x4.splat(high - <f32>zero);
+  let scaleLeft = biasLeft;
+  let scaleRight = biasLeft;
+  let scaled = !result;
   for (const end = acc + ((<usize>rows) << 5); acc < end; acc += 32) {
     let left = v128.load(acc);
     let right = v128.load(acc, 16);
@@ -85,17 +86,19 @@ export function finishTile<Out>(
       left = i32x4.sub(left, i32x4.mul(z, v128.load(rhsSums)));
       right = i32x4.sub(right, i32x4.mul(z, v128.load(rhsSums, 16)));
     }
-    const out = whole ? dst : spill;
-    if (isInteger<Out>() && sizeof<Out>() == 4) {
-      v128.store(out, i32x4.add(left, biasLeft));
-      v128.store(out, i32x4.add(right, biasRight), 16);
+    if (!scaled) {
+      scaleLeft = scalesOf(rowScales, columnScales, limit);
+      scaleRight = scalesOf(rowScales, columnScales + 16, limit);
+      rowScales += rowScaleStep;
+      scaled = rowScaleStep == 0;
+    }
+    if (result >= I8) {
+      left = requantizeFour(left, biasLeft, scaleLeft, lows, highs, magic, offset);
+      right = requantizeFour(right, biasRight, scaleRight, lows, highs, magic, offset);
+      const q = v128.xor(narrow<i8>(left, right, left, right), flip);
+      v128.store64_lane(dst, q, 0);
     } else {
-      if (rowScaleStep) {
-        scaleLeft = scalesOf<Out>(rowScales, columnScales);
-        scaleRight = scalesOf<Out>(rowScales, columnScales + 16);
-        rowScales += rowScaleStep;
-      }
-      if (isFloat<Out>()) {
+      if (result == F32) {
         left = f32x4.mul(f32x4.convert_i32x4_s(left), scaleLeft);
         right = f32x4.mul(f32x4.convert_i32x4_s(right), scaleRight);
         // without a bias −0 stays −0: nothing is added
@@ -103,16 +106,15 @@ export function finishTile<Out>(
           left = f32x4.add(left, biasLeft);
           right = f32x4.add(right, biasRight);
         }
-        v128.store(out, f32x4.pmin(f32x4.pmax(left, lows), highs));
-        v128.store(out, f32x4.pmin(f32x4.pmax(right, lows), highs), 16);
+        left = f32x4.pmin(f32x4.pmax(left, lows), highs);
+        right = f32x4.pmin(f32x4.pmax(right, lows), highs);
       } else {
-        left = requantizeFour(left, biasLeft, scaleLeft, lows, highs, magic, offset);
-        right = requantizeFour(right, biasRight, scaleRight, lows, highs, magic, offset);
-        const q = v128.xor(narrow<Out>(left, right, left, right), flip);
-        v128.store64_lane(out, q, 0);
+        left = i32x4.add(left, biasLeft);
+        right = i32x4.add(right, biasRight);
       }
+      v128.store(dst, left);
+      v128.store(dst, right, 16);
     }
-    if (!whole) memory.copy(dst, spill, <usize>columns * sizeof<Out>());
     dst += dstStride;
     rowSums += 4;
     rowZeros += rowZeroStep;

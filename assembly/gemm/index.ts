@@ -18,10 +18,10 @@
  * does not exist unless it is the result. One or two rows that are left over go one by one through the tile of a
  * row, which takes four panels at once; m = 1 is nothing but these.
  */
-import { RELAXED, zero_v128 } from "../lanes";
-import { finishTile } from "./epilogue";
-import { groups, PANEL, packLhs, packRhs } from "./pack";
-import { tile, WIDE, widen } from "./tile";
+import { PARTS, RELAXED, zero_v128 } from "../lanes";
+import { finish, I8 } from "./epilogue";
+import { groups, PANEL, pack_lhs, packRhs } from "./pack";
+import { rowsByFours, tileOfRow, tiles, WIDE, widen } from "./tile";
 
 /** Bytes of packed rows of lhs that a block aims at: half of a small second-level cache. */
 const BLOCK_BYTES: i32 = 131072;
@@ -42,9 +42,9 @@ function wideBytes(rows: i32, depth: i32, quads: bool): usize {
   return quads || rows < WIDE_ROWS || count > WIDE_GROUPS ? 0 : (<usize>count) << 5;
 }
 
-/** Head of the workspace: accumulators of two rows by four panels [2][4][8], one spilled row. */
+/** Head of the workspace: accumulators of two rows by four panels [2][4][8]. */
 const ROW_BYTES: usize = 128;
-const HEAD_BYTES: usize = 2 * ROW_BYTES + 32;
+const HEAD_BYTES: usize = 2 * ROW_BYTES;
 
 /** Rows of a block: as many as fit BLOCK_BYTES and BLOCK_ROWS, in fours. */
 function blockRows(m: i32, depth: i32, quads: bool): i32 {
@@ -65,40 +65,13 @@ export function gemm_workspace(m: i32, depth: i32, quads: bool): usize {
   return HEAD_BYTES + rows * (bytes + 32) + sums + wideBytes(block, depth, quads);
 }
 
-/** Result types. */
-const F32 = 1;
-const I8 = 2;
-const U8 = 3;
-
-/** The epilogue of the result type: a branch a panel, instead of a copy of the blocking loops a type. */
-function finish(
-  result: i32,
-  acc: usize,
-  rows: i32,
-  rowSums: usize,
-  rowZeros: usize,
-  rowZeroStep: usize,
-  moved: i32,
-  rowScales: usize,
-  rowScaleStep: usize,
-  rhsZeros: usize,
-  rhsSums: usize,
-  columnScales: usize,
-  bias: usize,
-  low: f32,
-  high: f32,
-  zero: i32,
-  columns: i32,
-  dst: usize,
-  dstStride: usize,
-  spill: usize,
-): void {
-  // biome-ignore format: one call
-  if (result >= I8) finishTile<i8>(acc, rows, rowSums, rowZeros, rowZeroStep, moved, rowScales, rowScaleStep, rhsZeros, rhsSums, columnScales, bias, low, high, zero, result == U8, columns, dst, dstStride, spill);
-  // biome-ignore format: one call
-  else if (result == F32) finishTile<f32>(acc, rows, rowSums, rowZeros, rowZeroStep, moved, rowScales, rowScaleStep, rhsZeros, rhsSums, columnScales, bias, low, high, zero, false, columns, dst, dstStride, spill);
-  // biome-ignore format: one call
-  else finishTile<i32>(acc, rows, rowSums, rowZeros, rowZeroStep, moved, rowScales, rowScaleStep, rhsZeros, rhsSums, columnScales, bias, low, high, zero, false, columns, dst, dstStride, spill);
+/** The first bytes of rows that lie 32 bytes apart: too few for the engine's copying, which is a call a row. */
+function copyRows(src: usize, rows: i32, bytes: usize, dst: usize, dstStride: usize): void {
+  for (; rows > 0; rows--, src += 32, dst += dstStride) {
+    let k: usize = 0;
+    for (; k + 4 <= bytes; k += 4) store<u32>(dst + k, load<u32>(src + k));
+    for (; k < bytes; k++) store<u8>(dst + k, load<u8>(src + k));
+  }
 }
 
 /**
@@ -143,7 +116,6 @@ export function gemm(
   const panelBytes = (<usize>count) << (quads ? 5 : 4);
   const block = blockRows(m, depth, quads);
   const size: usize = result < I8 ? 4 : 1;
-  const spill = workspace + 2 * ROW_BYTES;
   const lhsRows = workspace + HEAD_BYTES;
   const acc = lhsRows + <usize>block * rowBytes;
   const sums = acc + ((<usize>block) << 5);
@@ -160,7 +132,8 @@ export function gemm(
     pack_lhs(src, lhsStride, lhsUnsigned, rows, depth, blockZeros, lhsZeroStep, quads, lhsRows, sums);
     // one or two rows that are left over go one by one where n has four panels
     const left = rows & 3;
-    const fours = left > 2 || n <= 3 * PANEL ? rows : rows - left;
+    const fives = RELAXED && dot == PARTS && rowsByFours(rows) <= rows;
+    const tiled = fives || left > 2 || n <= 3 * PANEL ? rows : rows - left;
     const wide = wideBytes(rows, depth, quads) != 0;
     let rhsPanel = rhs;
     for (let j = 0; j < n; j += PANEL, rhsPanel += panelBytes) {
@@ -168,24 +141,23 @@ export function gemm(
       if (wide) widen(rhsPanel, count, widened);
       // a single row takes four panels at a time, at the first of them; the last four may be among them again
       const four = <usize>min(j & ~31, lastFour);
-      let i = 0;
+      const panel = wide ? widened : rhsPanel;
+      tiles(wide ? WIDE : dot, tiled, lhsRows, panel, count, acc);
       let rowAcc = workspace;
-      for (; i < fours; i += 4) {
-        const lhsPanel = lhsRows + <usize>i * rowBytes;
-        const tileAcc = acc + ((<usize>i) << 5);
-        if (wide) tile(WIDE, 4, lhsPanel, widened, 0, count, tileAcc);
-        else tile(dot, 4, lhsPanel, rhsPanel, 0, count, tileAcc);
-      }
-      for (; i < rows; i++, rowAcc += ROW_BYTES) {
+      for (let i = tiled; i < rows; i++, rowAcc += ROW_BYTES) {
         if ((j & 24) == 0) {
           const first = rhs + (four >> 3) * panelBytes;
-          tile(dot, 1, lhsRows + <usize>i * rowBytes, first, panelBytes, count, rowAcc);
+          tileOfRow(dot, lhsRows + <usize>i * rowBytes, first, panelBytes, count, rowAcc);
         }
         const from = rowAcc + ((<usize>j - four) << 2);
         const tileAcc = acc + ((<usize>i) << 5);
         v128.store(tileAcc, v128.load(from));
         v128.store(tileAcc, v128.load(from, 16), 16);
       }
+      // what is left of a last panel is finished where it stands, and copied
+      const columns = min(n - j, PANEL);
+      const whole = columns == PANEL;
+      const out = dst + <usize>i0 * dstStride + <usize>j * size;
       finish(
         result,
         acc,
@@ -203,20 +175,12 @@ export function gemm(
         low,
         high,
         zero,
-        min(n - j, PANEL),
-        dst + <usize>i0 * dstStride + <usize>j * size,
-        dstStride,
-        spill,
+        whole ? out : acc,
+        whole ? dstStride : 32,
       );
+      if (!whole) copyRows(acc, rows, <usize>columns * size, out, dstStride);
     }
   }
-}
-
-/** Packs rows of lhs: out of line, so that a first large product does not stay in baseline code here (gemm/tile.ts). */
-// biome-ignore format: one line an export
-export function pack_lhs(src: usize, stride: usize, unsigned: bool, rows: i32, depth: i32, zeros: usize, zeroStep: usize, quads: bool, dst: usize, sums: usize): void {
-  if (RELAXED && quads) packLhs<i8>(src, stride, unsigned, rows, depth, zeros, zeroStep, dst, sums);
-  else packLhs<i16>(src, stride, unsigned, rows, depth, zeros, zeroStep, dst, sums);
 }
 
 /** Packs rhs, and says whether a byte became 255 when it was moved, which two parts of 127 do not reach. */

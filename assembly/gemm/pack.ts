@@ -2,7 +2,7 @@
  * Packing: both operands are laid down in the order in which the tile reads them (gemm/tile.ts).
  * What lies beyond n or beyond the depth is filled with 0, which adds nothing to any sum.
  */
-import { flipOf, ones_i16x8, zero_v128 } from "../lanes";
+import { flipOf, ones_i16x8, RELAXED, zero_v128 } from "../lanes";
 
 /** Columns of an rhs panel. */
 export const PANEL: i32 = 8;
@@ -175,12 +175,13 @@ export function packRhs<L>(
 }
 
 /**
- * `rows` rows of lhs, `stride` bytes apart, to rows of whole groups of L, one after the other.
+ * `rows` rows of lhs, `stride` bytes apart, to rows of whole groups, one after the other: i16, or i8 for quads.
  *
  * Bytes are flipped to i8 where they are u8. Lanes i16 hold x − zero, lanes i8 hold the flipped x.
  * `sums` receives, for each row, Σ (x − zero) over the true depth: i32 [rows].
+ * Out of line, so that a first large product does not stay in baseline code here (gemm/tile.ts).
  */
-export function packLhs<L>(
+export function pack_lhs(
   src: usize,
   stride: usize,
   unsigned: bool,
@@ -188,45 +189,57 @@ export function packLhs<L>(
   depth: i32,
   zeros: usize,
   zeroStep: usize,
+  quads: bool,
   dst: usize,
   sums: usize,
 ): void {
   const ones = ones_i16x8();
   const flip = flipOf(unsigned);
   const flipOne = unsigned ? 0x80 : 0;
-  const step = sizeof<L>() == 2 ? 8 : 16;
+  quads = RELAXED && quads;
+  const size: usize = quads ? 1 : 2;
+  const bytes = (quads ? groups<i8>(depth) : groups<i16>(depth)) << 2;
   for (const end = sums + ((<usize>rows) << 2); sums < end; sums += 4) {
     // the zero point moves with the bytes that were flipped
     const zero = load<i32>(zeros) - flipOne;
-    const zero_i16x8 = i16x8.splat(<i16>zero);
     let sum_i32x4 = zero_v128();
     let at = src;
-    for (const stop = src + (depth & -step); at < stop; at += step, dst += 16) {
-      let x: v128;
-      let sum_i16x8: v128;
-      if (sizeof<L>() == 2) {
-        x = i16x8.extend_low_i8x16_s(v128.xor(v128.load64_zero(at), flip));
-        x = i16x8.sub(x, zero_i16x8);
-        sum_i16x8 = x;
-      } else {
-        x = v128.xor(v128.load(at), flip);
-        sum_i16x8 = i16x8.extadd_pairwise_i8x16_s(x);
+    // what fills up the last group, until it is written over
+    const next = dst + bytes;
+    store<i32>(next - 4, 0);
+    if (quads) {
+      for (const stop = src + (depth & -16); at < stop; at += 16, dst += 16) {
+        const x = v128.xor(v128.load(at), flip);
+        sum_i32x4 = i32x4.add(sum_i32x4, i32x4.dot_i16x8_s(i16x8.extadd_pairwise_i8x16_s(x), ones));
+        v128.store(dst, x);
       }
-      sum_i32x4 = i32x4.add(sum_i32x4, i32x4.dot_i16x8_s(sum_i16x8, ones));
-      v128.store(dst, x);
+    } else {
+      const zero_i16x8 = i16x8.splat(<i16>zero);
+      for (const stop = src + (depth & -8); at < stop; at += 8, dst += 16) {
+        const x = i16x8.sub(
+          i16x8.extend_low_i8x16_s(v128.xor(v128.load64_zero(at), flip)),
+          zero_i16x8,
+        );
+        sum_i32x4 = i32x4.add(sum_i32x4, i32x4.dot_i16x8_s(x, ones));
+        v128.store(dst, x);
+      }
     }
     let sum = i32x4.extract_lane(sum_i32x4, 0) + i32x4.extract_lane(sum_i32x4, 1);
     sum += i32x4.extract_lane(sum_i32x4, 2) + i32x4.extract_lane(sum_i32x4, 3);
-    const moved = sizeof<L>() == 2 ? zero : 0;
-    for (const stop = src + depth; at < stop; at++, dst += sizeof<L>()) {
-      const x = <i32>(<i8>(load<u8>(at) ^ flipOne)) - moved;
-      store<L>(dst, <L>x);
+    for (const stop = src + depth; at < stop; at++, dst += size) {
+      let x = <i32>(<i8>(load<u8>(at) ^ flipOne));
+      if (quads) {
+        store<i8>(dst, <i8>x);
+      } else {
+        x -= zero;
+        store<i16>(dst, <i16>x);
+      }
       sum += x;
     }
-    for (let k = depth; k & (group<L>() - 1); k++, dst += sizeof<L>()) store<L>(dst, 0);
     // lanes i8 were summed with their zero point: take it out
-    store<i32>(sums, sizeof<L>() == 1 ? sum - depth * zero : sum);
+    store<i32>(sums, quads ? sum - depth * zero : sum);
     src += stride;
+    dst = next;
     zeros += zeroStep;
   }
 }
