@@ -11,7 +11,7 @@ const dtypeOf = (array) => Object.keys(ARRAY).find((dtype) => array.constructor 
 
 /**
  * Data as the instance's own tensors, made once: a call is the kernel and the checks before it. Halves have no
- * tensors: they stay arrays, which a call copies. `output` gives what makes the result of one call.
+ * tensors: they stay arrays, which a call copies.
  */
 function tensors({ tensor }, lane) {
   const made = [];
@@ -28,8 +28,7 @@ function tensors({ tensor }, lane) {
     output: (dtype, shape) => {
       const key = `${dtype} ${shape}`;
       if (!results.has(key)) results.set(key, make(dtype, shape));
-      const result = results.get(key);
-      return () => result;
+      return results.get(key);
     },
     keep,
     values: (result) => result.data ?? result,
@@ -39,15 +38,12 @@ function tensors({ tensor }, lane) {
   };
 }
 
-/** Data as typed arrays, copied in and out by every call, with a new array for the result. */
+/** Data as typed arrays, copied in and out by every call; the caller keeps the array of the result, and passes it again. */
 function arrays() {
   const made = [];
   return {
     input: (array) => array,
-    output: (dtype, shape) => {
-      const count = shape.reduce((a, b) => a * b, 1);
-      return () => new ARRAY[dtype](count);
-    },
+    output: (dtype, shape) => new ARRAY[dtype](shape.reduce((a, b) => a * b, 1)),
     keep: (one) => {
       made.push(one);
       return one;
@@ -65,7 +61,7 @@ function gemm(api, lane, data, io, bits = 8) {
   const rhs = { data: io.keep(api.packMatrix(lane, weights, options)) };
   const left = { data: io.input(lhs, [m, k]), zeroPoint: lhsZeroPoint };
   const out = io.output("i32", [m, n]);
-  return () => api.matmul(lane, left, rhs, { m, n, depth: k, out: out() });
+  return () => api.matmul(lane, left, rhs, { m, n, depth: k, out });
 }
 
 /** Int4 weights as the caller has them: the operands of ONNX Runtime's MatMulNBits. */
@@ -78,7 +74,7 @@ function gemmInt4(api, lane, { m, n, k, block, x, weights, scales }, io) {
   );
   const source = io.input(x, [m, k]);
   const out = io.output("f32", [m, n]);
-  return () => api.linear(lane, layer, source, { out: out() });
+  return () => api.linear(lane, layer, source, { out });
 }
 
 function quantizeTo(dtype) {
@@ -86,7 +82,7 @@ function quantizeTo(dtype) {
     const source = io.input(x);
     const params = { dtype, scale, zeroPoint };
     const out = io.output(dtype, [x.length]);
-    return () => api.quantize(lane, source, params, { out: out() });
+    return () => api.quantize(lane, source, params, { out });
   };
 }
 
@@ -98,7 +94,7 @@ function quantizeChannels(api, lane, { x, scales, inner }, io) {
   const source = io.input(x, shape);
   const params = { scale: scales, axis: inner === 1 ? 1 : 0 };
   const out = io.output("i8", shape);
-  return () => api.quantize(lane, source, params, { shape, out: out() });
+  return () => api.quantize(lane, source, params, { shape, out });
 }
 
 function dequantizeChannels(api, lane, { q, scales, inner }, io) {
@@ -106,13 +102,13 @@ function dequantizeChannels(api, lane, { q, scales, inner }, io) {
   const source = io.input(q, shape);
   const params = { scale: scales, axis: inner === 1 ? 1 : 0 };
   const out = io.output("f32", shape);
-  return () => api.dequantize(lane, source, params, { shape, out: out() });
+  return () => api.dequantize(lane, source, params, { shape, out });
 }
 
 function clamp(api, lane, { x, low, high }, io) {
   const source = io.input(x);
   const out = io.output(dtypeOf(x), [x.length]);
-  return () => api.clamp(lane, source, { low, high }, { out: out() });
+  return () => api.clamp(lane, source, { low, high }, { out });
 }
 
 /** The call of the public API that does a case's work. */
@@ -137,14 +133,14 @@ const CALLS = {
     );
     const source = io.input(lhs, [m, k]);
     const out = io.output("i8", [m, n]);
-    return () => api.linear(lane, layer, source, { out: out() });
+    return () => api.linear(lane, layer, source, { out });
   },
   linear_dynamic_f32: (api, lane, { m, n, k, x, weights, rhsScales, bias }, io) => {
     const shape = [k, n];
     const layer = io.keep(api.createLinear(lane, { weights, shape, weightScale: rhsScales, bias }));
     const source = io.input(x, [m, k]);
     const out = io.output("f32", [m, n]);
-    return () => api.linear(lane, layer, source, { out: out() });
+    return () => api.linear(lane, layer, source, { out });
   },
   gemm_f32_i4_block32: gemmInt4,
   gemm_f32_i4_block128: gemmInt4,
@@ -163,7 +159,7 @@ const CALLS = {
     const source = io.input(x, shape);
     const out = io.output("i8", shape);
     return () => {
-      const { values, scales } = api.quantizeRows(lane, source, { shape, out: out() });
+      const { values, scales } = api.quantizeRows(lane, source, { shape, out });
       scales.dispose?.();
       return values;
     };
@@ -171,12 +167,12 @@ const CALLS = {
   dynamic_quantize_f32_u8: (api, lane, { x }, io) => {
     const source = io.input(x);
     const out = io.output("u8", [x.length]);
-    return () => api.quantizeDynamic(lane, source, { out: out() }).values;
+    return () => api.quantizeDynamic(lane, source, { out }).values;
   },
   dequantize_i8_f32: (api, lane, { q, scale, zeroPoint }, io) => {
     const source = io.input(q);
     const out = io.output("f32", [q.length]);
-    return () => api.dequantize(lane, source, { scale, zeroPoint }, { out: out() });
+    return () => api.dequantize(lane, source, { scale, zeroPoint }, { out });
   },
   dequantize_i8_f32_first_axis: dequantizeChannels,
   dequantize_i8_f32_last_axis: dequantizeChannels,
@@ -187,20 +183,20 @@ const CALLS = {
       scales: io.keep(api.tensor(lane, "f32", [scales.length], scales)),
     };
     const out = io.output("f32", [ids.length, width]);
-    return () => api.gatherRows(lane, source, ids, { out: out() });
+    return () => api.gatherRows(lane, source, ids, { out });
   },
   requantize_i32_i8: (api, lane, { sums, scale, zeroPoint }, io) => {
     const source = io.input(sums);
     const params = { multiplier: scale, zeroPoint };
     const out = io.output("i8", [sums.length]);
-    return () => api.requantize(lane, source, params, { out: out() });
+    return () => api.requantize(lane, source, params, { out });
   },
   requantize_i32_i8_last_axis: (api, lane, { sums, bias, scales, zeroPoint }, io) => {
     const shape = [sums.length / scales.length, scales.length];
     const source = io.input(sums, shape);
     const params = { multiplier: scales, bias, zeroPoint, axis: 1 };
     const out = io.output("i8", shape);
-    return () => api.requantize(lane, source, params, { shape, out: out() });
+    return () => api.requantize(lane, source, params, { shape, out });
   },
   clamp_f32: clamp,
   clamp_i8: clamp,
@@ -217,12 +213,12 @@ const CALLS = {
   f32_f16: (api, lane, { x }, io) => {
     const source = io.input(x);
     const out = io.output("f16", [x.length]);
-    return () => api.toHalf(lane, source, { out: out() });
+    return () => api.toHalf(lane, source, { out });
   },
   f16_f32: (api, lane, { half }, io) => {
     const source = io.input(half);
     const out = io.output("f32", [half.length]);
-    return () => api.fromHalf(lane, source, { out: out() });
+    return () => api.fromHalf(lane, source, { out });
   },
 };
 
