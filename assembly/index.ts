@@ -14,11 +14,10 @@ export { finite_f32 } from "./finite";
 export {
   gemm,
   gemm_workspace,
-  pack_rhs,
   packed_bytes,
   probe_dot,
 } from "./gemm/index";
-export { pack_lhs } from "./gemm/pack";
+export { pack_lhs, pack_rhs } from "./gemm/pack";
 export { tileOfRow, tiles } from "./gemm/tile";
 export { convert_f16_f32, convert_f32_f16 } from "./half";
 export { fold_u32, histogram_f32 } from "./histogram";

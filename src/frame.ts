@@ -142,8 +142,9 @@ export class Frame {
         array.set(arena.view(dtypeOf(array) as DType, address, array.length));
       }
     }
+    // the last one first: each joins the free block behind it
     const blocks = this.#blocks ?? [];
-    for (let i = 0; i < blocks.length; i += 2) arena.free(blocks[i], blocks[i + 1]);
+    for (let i = blocks.length - 2; i >= 0; i -= 2) arena.free(blocks[i], blocks[i + 1]);
   }
 }
 

@@ -23,15 +23,16 @@ export class Arena {
   readonly #starts: number[] = [];
   readonly #sizes: number[] = [];
   readonly #limit: number;
-  #view: DataView | undefined;
-  #end: number;
+  #buffer: LinearMemory["buffer"];
+  #words: DataView | undefined;
   #used = 0;
 
   constructor(memory: LinearMemory, base: number, limit: number) {
     this.#memory = memory;
-    this.#end = padded(base);
+    this.#buffer = memory.buffer;
+    const start = padded(base);
     this.#limit = limit;
-    this.#release(this.#end, this.size - MARGIN - this.#end);
+    this.#release(start, this.size - MARGIN - start);
   }
 
   /** Bytes that tensors, layers and indexes hold. */
@@ -41,28 +42,27 @@ export class Arena {
 
   /** Bytes of the linear memory. */
   get size(): number {
-    return this.#memory.buffer.byteLength;
+    return this.#buffer.byteLength;
   }
 
   /** A view of `length` elements at an address. Growth detaches it. */
   view<T extends DType>(dtype: T, address: number, length: number): Elements[T] {
     const Elements = ARRAYS[dtype];
-    return new Elements(this.#memory.buffer, address, length) as unknown as Elements[T];
+    return new Elements(this.#buffer, address, length) as unknown as Elements[T];
   }
 
   /**
-   * All of the memory, for the scalars of a call, little-endian: the one view that is kept, and made anew when growth has
-   * detached it. Ask for it again after anything that allocates.
+   * All of the memory, for the scalars of a call, little-endian. Growth replaces it: ask for it again after anything that
+   * allocates.
    */
   get words(): DataView {
-    const { buffer } = this.#memory;
-    if (this.#view?.buffer !== buffer) this.#view = new DataView(buffer);
-    return this.#view as DataView;
+    this.#words ??= new DataView(this.#buffer);
+    return this.#words;
   }
 
   /** True for a view that lies in this memory. */
   holds(view: ArrayBufferView): boolean {
-    return view.buffer === this.#memory.buffer;
+    return view.buffer === this.#buffer;
   }
 
   allocate(bytes: number): number {
@@ -100,6 +100,9 @@ export class Arena {
     for (const pages of least > room ? [] : [generous, least]) {
       try {
         this.#memory.grow(pages);
+        // kept, since asking for it costs as much as a small view
+        this.#buffer = this.#memory.buffer;
+        this.#words = undefined;
         this.#release(end, this.size - MARGIN - end);
         return;
       } catch {

@@ -18,10 +18,10 @@
  * does not exist unless it is the result. One or two rows that are left over go one by one through the tile of a
  * row, which takes four panels at once; m = 1 is nothing but these.
  */
-import { PARTS, RELAXED, zero_v128 } from "../lanes";
+import { RELAXED, zero_v128 } from "../lanes";
 import { finish, I8 } from "./epilogue";
-import { groups, PANEL, pack_lhs, packRhs } from "./pack";
-import { rowsByFours, tileOfRow, tiles, WIDE, widen } from "./tile";
+import { groups, PANEL, pack_lhs } from "./pack";
+import { byFives, tileOfRow, tiles, WIDE, widen } from "./tile";
 
 /** Bytes of packed rows of lhs that a block aims at: half of a small second-level cache. */
 const BLOCK_BYTES: i32 = 131072;
@@ -38,7 +38,7 @@ const WIDE_GROUPS: i32 = 1024;
 
 /** Bytes of a widened panel of a block of rows, or 0 where it stays as it is. */
 function wideBytes(rows: i32, depth: i32, quads: bool): usize {
-  const count = groups<i16>(depth);
+  const count = groups(depth, false);
   return quads || rows < WIDE_ROWS || count > WIDE_GROUPS ? 0 : (<usize>count) << 5;
 }
 
@@ -48,7 +48,7 @@ const HEAD_BYTES: usize = 2 * ROW_BYTES;
 
 /** Rows of a block: as many as fit BLOCK_BYTES and BLOCK_ROWS, in fours. */
 function blockRows(m: i32, depth: i32, quads: bool): i32 {
-  const bytes = (quads ? groups<i8>(depth) : groups<i16>(depth)) * 4;
+  const bytes = groups(depth, quads) * 4;
   const rows = min(max(BLOCK_BYTES / max(bytes, 1), 4) & ~3, BLOCK_ROWS);
   return min(rows, (m + 3) & ~3);
 }
@@ -60,7 +60,7 @@ function blockRows(m: i32, depth: i32, quads: bool): i32 {
 export function gemm_workspace(m: i32, depth: i32, quads: bool): usize {
   const block = blockRows(m, depth, quads);
   const rows = <usize>block;
-  const bytes = <usize>(quads ? groups<i8>(depth) : groups<i16>(depth)) * 4;
+  const bytes = <usize>groups(depth, quads) * 4;
   const sums = (rows * 4 + 15) & ~15;
   return HEAD_BYTES + rows * (bytes + 32) + sums + wideBytes(block, depth, quads);
 }
@@ -111,7 +111,7 @@ export function gemm(
   workspace: usize,
 ): void {
   const quads = RELAXED && dot != 0;
-  const count = quads ? groups<i8>(depth) : groups<i16>(depth);
+  const count = groups(depth, quads);
   const rowBytes = (<usize>count) << 2;
   const panelBytes = (<usize>count) << (quads ? 5 : 4);
   const block = blockRows(m, depth, quads);
@@ -132,7 +132,7 @@ export function gemm(
     pack_lhs(src, lhsStride, lhsUnsigned, rows, depth, blockZeros, lhsZeroStep, quads, lhsRows, sums);
     // one or two rows that are left over go one by one where n has four panels
     const left = rows & 3;
-    const fives = RELAXED && dot == PARTS && rowsByFours(rows) <= rows;
+    const fives = RELAXED && byFives(dot, rows);
     const tiled = fives || left > 2 || n <= 3 * PANEL ? rows : rows - left;
     const wide = wideBytes(rows, depth, quads) != 0;
     let rhsPanel = rhs;
@@ -183,18 +183,10 @@ export function gemm(
   }
 }
 
-/** Packs rhs, and says whether a byte became 255 when it was moved, which two parts of 127 do not reach. */
-// biome-ignore format: one line an export
-export function pack_rhs(src: usize, strideK: usize, strideN: usize, depth: i32, n: i32, unsigned: bool, quads: bool, moved: i32, dst: usize, sums: usize): bool {
-  return RELAXED && quads
-    ? packRhs<i8>(src, strideK, strideN, depth, n, unsigned, moved, dst, sums)
-    : packRhs<i16>(src, strideK, strideN, depth, n, unsigned, 0, dst, sums);
-}
-
 /** Bytes of the panels that pack_rhs writes. */
 export function packed_bytes(depth: i32, n: i32, quads: bool): usize {
   const columns = <usize>(n + PANEL - 1) & ~(PANEL - 1);
-  return columns * 2 * <usize>(quads ? groups<i8>(depth) * 2 : groups<i16>(depth));
+  return (columns * <usize>groups(depth, quads)) << (RELAXED && quads ? 2 : 1);
 }
 
 /** What this engine's relaxed dot product makes of four products of `lhs` and `rhs`, added to nothing. */

@@ -7,56 +7,56 @@ import { flipOf, ones_i16x8, RELAXED, zero_v128 } from "../lanes";
 /** Columns of an rhs panel. */
 export const PANEL: i32 = 8;
 
-/** The k of one group: what fills 32 bits of lhs lanes L. */
-export function group<L>(): i32 {
-  return sizeof<L>() == 2 ? 2 : 4;
-}
-export function groups<L>(depth: i32): i32 {
-  return sizeof<L>() == 2 ? (depth + 1) >> 1 : (depth + 3) >> 2;
-}
-
-/** How raw rhs bytes become what the tile wants: u8 → i8 by flipping bit 7, then moved by an offset. */
-function recode<L>(x: v128, flip: v128, offset: v128): v128 {
-  x = v128.xor(x, flip);
-  return sizeof<L>() == 2 ? x : i8x16.add(x, offset);
+/** Groups of k, each of which fills 32 bits of lhs lanes: pairs of i16, or quads of i8. */
+export function groups(depth: i32, quads: bool): i32 {
+  return RELAXED && quads ? (depth + 3) >> 2 : (depth + 1) >> 1;
 }
 
 /** A panel whose eight columns lie side by side in memory: rows of k are interleaved. */
-function interleave<L>(
+function interleave(
   src: usize,
   strideK: usize,
   whole: i32,
+  quads: bool,
   dst: usize,
   flip: v128,
   offset: v128,
 ): void {
-  for (; whole > 0; whole--, src += strideK * group<L>(), dst += 8 * group<L>()) {
+  for (; whole > 0; whole--, src += strideK * 2, dst += 16) {
     // biome-ignore format: one picture
     const ab = i8x16.shuffle(
       v128.load64_zero(src), v128.load64_zero(src + strideK),
       0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    if (sizeof<L>() == 2) {
-      v128.store(dst, recode<L>(ab, flip, offset));
+    if (!quads) {
+      v128.store(dst, v128.xor(ab, flip));
     } else {
+      src += strideK * 2;
       // biome-ignore format: one picture
       const cd = i8x16.shuffle(
-        v128.load64_zero(src + 2 * strideK), v128.load64_zero(src + 3 * strideK),
+        v128.load64_zero(src), v128.load64_zero(src + strideK),
         0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-      v128.store(dst, recode<L>(i16x8.shuffle(ab, cd, 0, 8, 1, 9, 2, 10, 3, 11), flip, offset));
-      v128.store(
-        dst,
-        recode<L>(i16x8.shuffle(ab, cd, 4, 12, 5, 13, 6, 14, 7, 15), flip, offset),
-        16,
-      );
+      v128.store(dst, recode(i16x8.shuffle(ab, cd, 0, 8, 1, 9, 2, 10, 3, 11), flip, offset));
+      dst += 16;
+      v128.store(dst, recode(i16x8.shuffle(ab, cd, 4, 12, 5, 13, 6, 14, 7, 15), flip, offset));
     }
   }
 }
 
+/** How raw rhs bytes become what the tile wants: u8 → i8 by flipping bit 7, then moved by an offset, 0 for pairs. */
+function recode(x: v128, flip: v128, offset: v128): v128 {
+  return i8x16.add(v128.xor(x, flip), offset);
+}
+
 /** One column whose k lie side by side: 16 k a turn, each group stored to its place in the panel. */
-function scatter<L>(src: usize, turns: i32, dst: usize, flip: v128, offset: v128): void {
+function scatter(src: usize, turns: i32, quads: bool, dst: usize, flip: v128, offset: v128): void {
   for (; turns > 0; turns--, src += 16, dst += 128) {
-    const x = recode<L>(v128.load(src), flip, offset);
-    if (sizeof<L>() == 2) {
+    const x = recode(v128.load(src), flip, offset);
+    if (quads) {
+      v128.store32_lane(dst, x, 0);
+      v128.store32_lane(dst, x, 1, 32);
+      v128.store32_lane(dst, x, 2, 64);
+      v128.store32_lane(dst, x, 3, 96);
+    } else {
       v128.store16_lane(dst, x, 0);
       v128.store16_lane(dst, x, 1, 16);
       v128.store16_lane(dst, x, 2, 32);
@@ -65,11 +65,6 @@ function scatter<L>(src: usize, turns: i32, dst: usize, flip: v128, offset: v128
       v128.store16_lane(dst, x, 5, 80);
       v128.store16_lane(dst, x, 6, 96);
       v128.store16_lane(dst, x, 7, 112);
-    } else {
-      v128.store32_lane(dst, x, 0);
-      v128.store32_lane(dst, x, 1, 32);
-      v128.store32_lane(dst, x, 2, 64);
-      v128.store32_lane(dst, x, 3, 96);
     }
   }
 }
@@ -129,47 +124,52 @@ function packRest(
 
 /**
  * rhs [depth, n], its element (k, j) at src + k · strideK + j · strideN, to panels
- * [n/8][groups][8][group] of i8. `unsigned` says that the bytes are u8. For lanes i8 they are moved by `moved`
+ * [n/8][groups][8][group] of i8. `unsigned` says that the bytes are u8. For quads they are moved by `moved`
  * (64 brings 7 bits to [0, 127]), and the column sums of what was stored go to `sums`: i32, n rounded up to 8. Says
- * whether a byte became 255 when it was moved.
+ * whether a byte became 255 when it was moved, which two parts of 127 do not reach.
  */
-export function packRhs<L>(
+export function pack_rhs(
   src: usize,
   strideK: usize,
   strideN: usize,
   depth: i32,
   n: i32,
   unsigned: bool,
+  quads: bool,
   moved: i32,
   dst: usize,
   sums: usize,
 ): bool {
+  quads = RELAXED && quads;
   const flip = flipOf(unsigned);
   let greatest = zero_v128();
+  if (!quads) moved = 0;
   const offset = i8x16.splat(<i8>moved);
   const flipOne = unsigned ? 0x80 : 0;
-  const count = groups<L>(depth);
-  const bytes = <usize>count * 8 * group<L>();
-  for (let j = 0; j < n; j += PANEL, src += PANEL * strideN, dst += bytes, sums += 32) {
+  // log2 of the k of a group
+  const bits = quads ? 2 : 1;
+  const count = groups(depth, quads);
+  for (let j = 0; j < n; j += PANEL, src += PANEL * strideN, sums += 32) {
     const columns = min(n - j, PANEL);
     // groups that one of the two quick ways has laid down for all columns
     let done = 0;
     if (strideN == 1 && columns == PANEL) {
-      done = depth / group<L>();
-      interleave<L>(src, strideK, done, dst, flip, offset);
+      done = depth >> bits;
+      interleave(src, strideK, done, quads, dst, flip, offset);
     } else if (strideK == 1) {
       const turns = depth >> 4;
-      done = turns * (16 / group<L>());
-      if (columns < PANEL) memory.fill(dst, 0, <usize>done * 8 * group<L>());
+      done = turns << (4 - bits);
+      if (columns < PANEL) memory.fill(dst, 0, (<usize>turns) << 7);
       for (let c = 0; c < columns; c++) {
-        scatter<L>(src + c * strideN, turns, dst + c * group<L>(), flip, offset);
+        scatter(src + c * strideN, turns, quads, dst + (c << bits), flip, offset);
       }
     }
-    const left = count - done;
-    const first = done * group<L>();
+    const first = done << bits;
+    const rest = dst + ((<usize>first) << 3);
     // biome-ignore format: one call
-    packRest(src + <usize>first * strideK, strideK, strideN, depth - first, columns, left, group<L>(), flipOne, moved, dst + <usize>first * 8);
-    if (sizeof<L>() == 1) greatest = sumColumns(dst, count, moved != 0, sums, greatest);
+    packRest(src + <usize>first * strideK, strideK, strideN, depth - first, columns, count - done, 1 << bits, flipOne, moved, rest);
+    if (quads) greatest = sumColumns(dst, count, moved != 0, sums, greatest);
+    dst += (<usize>count) << (3 + bits);
   }
   return v128.any_true(i8x16.eq(greatest, i8x16.splat(-1)));
 }
@@ -198,7 +198,7 @@ export function pack_lhs(
   const flipOne = unsigned ? 0x80 : 0;
   quads = RELAXED && quads;
   const size: usize = quads ? 1 : 2;
-  const bytes = (quads ? groups<i8>(depth) : groups<i16>(depth)) << 2;
+  const bytes = groups(depth, quads) << 2;
   for (const end = sums + ((<usize>rows) << 2); sums < end; sums += 4) {
     // the zero point moves with the bytes that were flipped
     const zero = load<i32>(zeros) - flipOne;

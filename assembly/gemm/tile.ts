@@ -1,5 +1,5 @@
 /**
- * The tile: 4 rows by 8 columns of accumulators, kept in registers over the whole depth.
+ * The tile: 4 or 5 rows by 8 columns of accumulators, kept in registers over the whole depth.
  * It is written for the lanes L, which differ in how many k fill 32 bits of lhs, a group:
  *
  *              rhs panel: 8 columns, a group of k each   one turn of the loop (a group of k):
@@ -12,19 +12,20 @@
  *   …          └─────────────────────────────┘           1 of lhs: 11 of the 16 of x64
  *
  *   L     group   lhs           rhs panel
- *   i16   2 k     [4][k] i16    [k/2][8][2] i8         every 8-bit weight, every build
+ *   i16   2 k     [m][k] i16    [k/2][8][2] i8         every 8-bit weight, every build
  *   u16   2 k     the same      [k/2][8][2] i16        the same, widened once for many rows
- *   i8    4 k     [4][k] i8     [k/4][8][4] in [0,127] 7-bit weights, relaxed build, two steps
+ *   i8    4 k     [m][k] i8     [k/4][8][4] in [0,127] 7-bit weights, relaxed build, two steps
  *   u8    4 k     the same      the same               the same in one instruction; direct tier: all of 8 bits
  *   bool  4 k     the same      [k/4][8][4] in [0,254] 8-bit weights, one instruction for each of two parts
  *
  * The ranges that make it exact stand at `dot_i32x4`; the packer guarantees them. A weight in [0, 254] is the sum of
  * two in [0, 127]: min(x, 127) and the rest.
  *
- * One group a turn: unrolling by hand spilled registers, and V8 unrolls small loops itself.
- * All tiles are one function, out of line since it is exported: V8 has no on-stack replacement, so what is
- * inlined into the blocking loops stays in baseline code throughout a first large product, while a function of
- * its own is replaced between two calls (first 512³ on Node 20: 27 ms inlined, 9.5 ms so, 7.2 ms warm).
+ * One group a turn: unrolling by hand spilled registers, and V8 unrolls small loops itself. The loop over the rows of a
+ * panel is in here too, which Node 20 turns into 9 % more speed than a call for each tile.
+ * The tiles are out of line, being exported: V8 has no on-stack replacement, so what is inlined into the blocking
+ * loops stays in baseline code throughout a first large product, while a function of its own is replaced between two
+ * calls (first 512³ on Node 20: 27 ms inlined, 9.5 ms so, 7.2 ms warm).
  */
 import {
   dot_i32x4,
@@ -74,76 +75,25 @@ function dotAt<L>(row: v128, rhs: usize, constant: v128, acc: v128): v128 {
   return dotRest<L>(row, restOf<L>(x, first), dot_i32x4<L>(row, first, constant, acc));
 }
 
-/** acc [rows][8] i32, as far as `stop`, = rows of lhs, by fours, · rhs panel over `groups` groups of k. */
-function fours<L>(lhs: usize, rhs: usize, groups: i32, acc: usize, stop: usize): void {
-  const half = halfOf<L>();
-  const constant = constantOf<L>();
-  const zero = zero_v128();
-  const second = (<usize>groups) << 2;
-  const third = second << 1;
-  const fourth = second + third;
-  for (; acc < stop; acc += 128) {
-    let a0 = zero;
-    let a1 = zero;
-    let b0 = zero;
-    let b1 = zero;
-    let c0 = zero;
-    let c1 = zero;
-    let d0 = zero;
-    let d1 = zero;
-    let at = rhs;
-    for (const end = lhs + second; lhs < end; lhs += 4, at += half * 2) {
-      let left = loadRhs<L>(at);
-      let right = loadRhs<L>(at + half);
-      const first0 = firstOf<L>(left, constant);
-      const first1 = firstOf<L>(right, constant);
-      left = restOf<L>(left, first0);
-      right = restOf<L>(right, first1);
-      let row = v128.load32_splat(lhs);
-      a0 = dot_i32x4<L>(row, first0, constant, a0);
-      a1 = dot_i32x4<L>(row, first1, constant, a1);
-      a0 = dotRest<L>(row, left, a0);
-      a1 = dotRest<L>(row, right, a1);
-      row = v128.load32_splat(lhs + second);
-      b0 = dot_i32x4<L>(row, first0, constant, b0);
-      b1 = dot_i32x4<L>(row, first1, constant, b1);
-      b0 = dotRest<L>(row, left, b0);
-      b1 = dotRest<L>(row, right, b1);
-      row = v128.load32_splat(lhs + third);
-      c0 = dot_i32x4<L>(row, first0, constant, c0);
-      c1 = dot_i32x4<L>(row, first1, constant, c1);
-      c0 = dotRest<L>(row, left, c0);
-      c1 = dotRest<L>(row, right, c1);
-      row = v128.load32_splat(lhs + fourth);
-      d0 = dot_i32x4<L>(row, first0, constant, d0);
-      d1 = dot_i32x4<L>(row, first1, constant, d1);
-      d0 = dotRest<L>(row, left, d0);
-      d1 = dotRest<L>(row, right, d1);
-    }
-    lhs += fourth;
-    v128.store(acc, a0);
-    v128.store(acc, a1, 16);
-    v128.store(acc, b0, 32);
-    v128.store(acc, b1, 48);
-    v128.store(acc, c0, 64);
-    v128.store(acc, c1, 80);
-    v128.store(acc, d0, 96);
-    v128.store(acc, d1, 112);
-  }
+/** Rows of a tile, as a type: i32 for four of them, i64 for five. */
+function isFive<R>(): bool {
+  return sizeof<R>() == 8;
 }
 
 /**
- * The same by fives, for two products a sum and turn: each waits for the other, 4 cycles on Zen 5, and ten sums fill
- * that time where eight do not (112 against 98 GOPS).
+ * acc [rows][8] i32, as far as `stop`, = rows of lhs, R by R, · rhs panel over `groups` groups of k.
+ *
+ * Five rows are for the fused dot product: it takes 4 cycles on Zen 5 where two can begin in each, and the two parts of a
+ * weight wait for one another besides. Ten sums fill that time where eight do not, and the registers are full.
  */
-function fives<L>(lhs: usize, rhs: usize, groups: i32, acc: usize, stop: usize): void {
+function tilesOf<L, R>(lhs: usize, rhs: usize, groups: i32, acc: usize, stop: usize): void {
   const half = halfOf<L>();
   const zero = zero_v128();
   const second = (<usize>groups) << 2;
   const third = second << 1;
   const fourth = second + third;
   const fifth = third << 1;
-  for (; acc < stop; acc += 160) {
+  for (; acc < stop; acc += isFive<R>() ? 160 : 128) {
     let a0 = zero;
     let a1 = zero;
     let b0 = zero;
@@ -183,13 +133,15 @@ function fives<L>(lhs: usize, rhs: usize, groups: i32, acc: usize, stop: usize):
       d1 = dot_i32x4<L>(row, first1, constant, d1);
       d0 = dotRest<L>(row, left, d0);
       d1 = dotRest<L>(row, right, d1);
-      row = v128.load32_splat(lhs + fifth);
-      e0 = dot_i32x4<L>(row, first0, constant, e0);
-      e1 = dot_i32x4<L>(row, first1, constant, e1);
-      e0 = dotRest<L>(row, left, e0);
-      e1 = dotRest<L>(row, right, e1);
+      if (isFive<R>()) {
+        row = v128.load32_splat(lhs + fifth);
+        e0 = dot_i32x4<L>(row, first0, constant, e0);
+        e1 = dot_i32x4<L>(row, first1, constant, e1);
+        e0 = dotRest<L>(row, left, e0);
+        e1 = dotRest<L>(row, right, e1);
+      }
     }
-    lhs += fifth;
+    lhs += isFive<R>() ? fifth : fourth;
     v128.store(acc, a0);
     v128.store(acc, a1, 16);
     v128.store(acc, b0, 32);
@@ -198,8 +150,10 @@ function fives<L>(lhs: usize, rhs: usize, groups: i32, acc: usize, stop: usize):
     v128.store(acc, c1, 80);
     v128.store(acc, d0, 96);
     v128.store(acc, d1, 112);
-    v128.store(acc, e0, 128);
-    v128.store(acc, e1, 144);
+    if (isFive<R>()) {
+      v128.store(acc, e0, 128);
+      v128.store(acc, e1, 144);
+    }
   }
 }
 
@@ -253,23 +207,32 @@ function tileRow<L>(lhs: usize, rhs: usize, panelBytes: usize, groups: i32, acc:
 export const WIDE: i32 = 4;
 
 /**
- * Rows of a block by one panel, in tiles of 4 rows, and of 5 rows where weights have two parts; rows of acc are written
- * up to whole tiles. `dot` says what multiplies (WIDE, or as in gemm/index.ts).
+ * Rows of a block by one panel, in tiles of 4 rows, and of 5 where that is quicker and no row is left over; rows of acc
+ * are written up to whole tiles. `dot` says what multiplies (WIDE, or as in gemm/index.ts).
  */
 export function tiles(dot: i32, rows: i32, lhs: usize, rhs: usize, groups: i32, acc: usize): void {
   const stop = acc + ((<usize>rows) << 5);
-  if (dot == WIDE) fours<u16>(lhs, rhs, groups, acc, stop);
-  else if (RELAXED && dot == TWO_STEP) fours<i8>(lhs, rhs, groups, acc, stop);
-  else if (RELAXED && dot == FUSED) fours<u8>(lhs, rhs, groups, acc, stop);
-  else if (RELAXED && dot == PARTS) {
-    const from = max(acc, stop - ((<usize>rowsByFours(rows)) << 5));
-    fives<bool>(lhs, rhs, groups, acc, from);
-    fours<bool>(lhs + ((from - acc) >> 3) * <usize>groups, rhs, groups, from, stop);
-  } else fours<i16>(lhs, rhs, groups, acc, stop);
+  let from = acc;
+  if (RELAXED && byFives(dot, rows)) {
+    from = stop - ((<usize>rowsByFours(rows)) << 5);
+    if (dot == FUSED) tilesOf<u8, i64>(lhs, rhs, groups, acc, from);
+    else tilesOf<bool, i64>(lhs, rhs, groups, acc, from);
+    lhs += ((from - acc) >> 3) * <usize>groups;
+  }
+  if (dot == WIDE) tilesOf<u16, i32>(lhs, rhs, groups, from, stop);
+  else if (RELAXED && dot == TWO_STEP) tilesOf<i8, i32>(lhs, rhs, groups, from, stop);
+  else if (RELAXED && dot == FUSED) tilesOf<u8, i32>(lhs, rhs, groups, from, stop);
+  else if (RELAXED && dot == PARTS) tilesOf<bool, i32>(lhs, rhs, groups, from, stop);
+  else tilesOf<i16, i32>(lhs, rhs, groups, from, stop);
+}
+
+/** Whether tiles of five and four make up so many rows exactly, where those of five are quicker. */
+export function byFives(dot: i32, rows: i32): bool {
+  return (dot == FUSED || dot == PARTS) && rowsByFours(rows) <= rows;
 }
 
 /** Of rows that tiles of five and four make up, those that go by fours: as few as can be. More than there are for others. */
-export function rowsByFours(rows: i32): i32 {
+function rowsByFours(rows: i32): i32 {
   return ((rows * 4) % 5) * 4;
 }
 

@@ -3,7 +3,8 @@
  * lhs [4][k] i16, rhs [k/2][8][2] i8. Lanes i8 need relaxed SIMD, which this module does not have: the tests of
  * the API see them.
  */
-import { rowsByFours, tileOfRow, tiles, WIDE, widen } from "../../../assembly/gemm/tile";
+import { byFives, tileOfRow, tiles, WIDE, widen } from "../../../assembly/gemm/tile";
+import { FUSED, PARTS } from "../../../assembly/lanes";
 import { at, bits, compare, misses } from "../samples";
 
 /** An i16 between −255 and 255, its ends often. */
@@ -61,14 +62,12 @@ describe("tile", () => {
     expect<i32>(misses()).toBe(0);
   });
 
-  it("rows are shared out between fives and fours", () => {
-    for (let rows = 0; rows <= 256; rows++) {
-      const fours = rowsByFours(rows);
-      const odd = rows < 4 ? rows > 0 : rows == 6 || rows == 7 || rows == 11;
-      compare(fours % 4, 0);
-      compare(fours > rows ? 1 : 0, odd ? 1 : 0);
-      if (!odd) compare((rows - fours) % 5, 0);
-      compare(fours > 16 ? 1 : 0, 0);
+  it("rows that fives and fours make up, for lanes i8 in one instruction or two parts", () => {
+    for (let dot = 0; dot <= WIDE; dot++) {
+      for (let rows = 0; rows <= 256; rows++) {
+        const odd = rows < 4 ? rows > 0 : rows == 6 || rows == 7 || rows == 11;
+        compare(byFives(dot, rows) ? 1 : 0, (dot == FUSED || dot == PARTS) && !odd ? 1 : 0);
+      }
     }
     expect<i32>(misses()).toBe(0);
   });
