@@ -107,10 +107,16 @@ export class Frame {
     return this.place(source.dtype, source.value as Elements[DType]);
   }
 
-  /** Copies values in. */
-  place(dtype: DType, values: ArrayLike<number>): number {
-    const address = this.room(values.length * BYTES[dtype]);
-    this.#lane.arena.view(dtype, address, values.length).set(values);
+  /** Copies values in, or one number `count` times. */
+  place(
+    dtype: DType,
+    values: number | ArrayLike<number>,
+    count = (values as ArrayLike<number>).length,
+  ): number {
+    const address = this.room(count * BYTES[dtype]);
+    const view = this.#lane.arena.view(dtype, address, count);
+    if (typeof values === "number") view.fill(values);
+    else view.set(values);
     return address;
   }
 

@@ -17,7 +17,7 @@ import { Tensor } from "./tensor.ts";
 /** How a matrix of weights lies in memory: [in, out] as TensorFlow has them, or [out, in] as PyTorch. */
 export type Orientation = "in-out" | "out-in";
 
-const MAX_I32 = 2 ** 31 - 1;
+const MAX_I32 = 0x7fffffff;
 
 /** The largest |q − zeroPoint| that a type and its zero points allow. */
 export function reachOf(dtype: QuantizedDType, zeros: number | Int32Array, bits: number): number {

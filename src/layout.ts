@@ -61,20 +61,18 @@ export function checkParams(
   }
   const extent = extentOf("params.axis", shape, isAlone ? undefined : axis);
   const zeroOf = (name: string, entry: unknown) => checkZero(name, entry, dtype);
+  const { channels } = extent;
   return {
     extent,
-    scales: isAlone
-      ? checkScale("params.scale", scale)
-      : perChannel(
-          ...(["params.scale", scale, extent.channels, checkScale, Float32Array] as const),
-          ...POSITIVE,
-        ),
-    zeros: isAlone
-      ? zeroOf("params.zeroPoint", zeroPoint)
-      : perChannel(
-          ...(["params.zeroPoint", zeroPoint, extent.channels, zeroOf, Int32Array] as const),
-          ...zeroLimits(dtype),
-        ),
+    scales:
+      typeof scale === "number"
+        ? checkScale("params.scale", scale)
+        : perChannel("params.scale", scale, channels, checkScale, Float32Array, ...POSITIVE),
+    zeros:
+      typeof zeroPoint === "number"
+        ? zeroOf("params.zeroPoint", zeroPoint)
+        : // biome-ignore format: as the scales
+          perChannel("params.zeroPoint", zeroPoint, channels, zeroOf, Int32Array, ...zeroLimits(dtype)),
     low,
     high,
   };
@@ -139,12 +137,15 @@ export interface PlacedParams {
 
 /** Lays scales and zero points down for one call. */
 export function placeParams(lane: Bytelane, frame: Frame, layout: Layout): PlacedParams {
-  const { scales, zeros } = layout;
-  if (typeof scales === "number") {
-    const { words } = lane.arena;
-    words.setFloat32(lane.scalars, scales, true);
-    words.setInt32(lane.scalars + 4, zeros as number, true);
-    return { scales: lane.scalars, zeros: lane.scalars + 4 };
+  const { scales, zeros, extent } = layout;
+  const { arena, scalars } = lane;
+  if (typeof scales === "number" && typeof zeros === "number") {
+    arena.words.setFloat32(scalars, scales, true);
+    arena.words.setInt32(scalars + 4, zeros, true);
+    return { scales: scalars, zeros: scalars + 4 };
   }
-  return { scales: frame.place("f32", scales), zeros: frame.place("i32", zeros as Int32Array) };
+  return {
+    scales: frame.place("f32", scales, extent.channels),
+    zeros: frame.place("i32", zeros, extent.channels),
+  };
 }

@@ -73,8 +73,11 @@ export type Params<S extends number | Float32Array = number | Float32Array> = {
   readonly axis?: number;
 };
 
-/** The least scale that is ever chosen: the smallest normal f32. Below it x / scale could overflow. */
-const LEAST_SCALE = 2 ** -126;
+/**
+ * The least scale that is ever chosen: 2^−126, the smallest normal f32. Below it x / scale could overflow. A literal, since
+ * bundlers keep a power that nobody uses.
+ */
+const LEAST_SCALE = 1.1754943508222875e-38;
 /** The largest f32. */
 export const LARGEST = 3.4028234663852886e38;
 const f = Math.fround;

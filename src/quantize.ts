@@ -79,16 +79,15 @@ export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">
       low,
       high,
     } = layout;
+    const { scales, zeros } = placeParams(lane, frame, layout);
     if (rule !== undefined) {
       lane.kernels.quantize_rule_f32(
         ...([src, address, outer, channels, inner] as const),
-        frame.place("f32", rule.starts),
-        frame.place("f32", rule.scales),
-        frame.place("i32", rule.zeros),
-        ...([low, high, rule.bits] as const),
+        frame.place("f32", rule.starts, channels),
+        frame.place("f32", rule.scales, channels),
+        ...([zeros, low, high, rule.bits] as const),
       );
     } else {
-      const { scales, zeros } = placeParams(lane, frame, layout);
       const kernel = dtype === "i8" ? lane.kernels.quantize_f32_i8 : lane.kernels.quantize_f32_u8;
       const scratch = inner > 1 ? 0 : frame.room(channels * 12 + 36);
       kernel(src, address, outer, channels, inner, scales, zeros, low, high, scratch);
@@ -97,12 +96,11 @@ export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">
   });
 }
 
-/** What the kernel of the other profiles takes, one entry a channel. */
+/** What the kernel of the other profiles takes, one entry for all channels or one each. */
 interface Rule {
-  readonly starts: Float32Array;
+  readonly starts: number | Float32Array;
   /** Or their reciprocals. */
-  readonly scales: Float32Array;
-  readonly zeros: Int32Array;
+  readonly scales: number | Float32Array;
   readonly bits: number;
 }
 
@@ -127,24 +125,19 @@ function checkRule<D extends QuantizedDType>(
       layout.high,
     ]);
   }
-  const { channels } = layout.extent;
-  const zeros = perChannel("params.zeroPoint", layout.zeros, channels, asItIs, Int32Array);
-  if (bits & ZEROED && zeros.some(Boolean)) {
+  const { scales, zeros, extent } = layout;
+  const { channels } = extent;
+  if (bits & ZEROED && (typeof zeros === "number" ? zeros : zeros.some(Boolean))) {
     throw rangeFault("params.zeroPoint", `0 for the profile ${profile}`, params.zeroPoint);
   }
   return {
-    starts: perChannel("params.start", wraps ? start : 0, channels, checkFinite, Float32Array),
-    scales: perChannel(
-      ...(["params.scale", layout.scales, channels] as const),
-      ...([bits & MULTIPLIES ? reciprocal : asItIs, Float32Array] as const),
-    ),
-    zeros,
+    starts: wraps ? perChannel("params.start", start, channels, checkFinite, Float32Array) : 0,
+    scales:
+      bits & MULTIPLIES
+        ? perChannel("params.scale", scales, channels, reciprocal, Float32Array)
+        : scales,
     bits,
   };
-}
-
-function asItIs(_: string, value: unknown): number {
-  return value as number;
 }
 
 function checkFinite(argument: string, value: unknown): number {

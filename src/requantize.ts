@@ -67,17 +67,15 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
       ? "float"
       : checkOneOf("params.rounding", params.rounding, ROUNDINGS);
   const { multiplier, bias: given = 0 } = params;
-  // one of each, the common case, goes into the scalars of the instance and needs no array
-  const alone = params.axis === undefined;
   const bias =
-    alone && typeof given === "number"
+    typeof given === "number"
       ? checkI32("params.bias", given)
       : perChannel("params.bias", given, channels, checkI32, Int32Array, ...limitsOf("i32"));
   const fixed = rounding === "float" ? undefined : fixedOf(multiplier, channels, rounding);
   const floats =
     fixed !== undefined
       ? 0
-      : alone && typeof multiplier === "number"
+      : typeof multiplier === "number"
         ? checkScale("params.multiplier", multiplier)
         : perChannel(
             "params.multiplier",
@@ -92,9 +90,11 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
     const { kernels, arena, scalars } = lane;
     const src = frame.read(source);
     const { address, value } = frame.write(result);
+    // one of each, the common case, goes into the scalars of the instance
+    const alone = params.axis === undefined;
     let b = scalars + 4;
-    if (typeof bias === "number") arena.words.setInt32(b, bias, true);
-    else b = frame.place("i32", bias);
+    if (alone && typeof bias === "number") arena.words.setInt32(b, bias, true);
+    else b = frame.place("i32", bias, channels);
     if (fixed !== undefined) {
       const m = frame.place("i32", fixed.significands);
       const shifts = frame.place("i32", fixed.shifts);
@@ -104,8 +104,8 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
       return value as InKind<X, D>;
     }
     let m = scalars;
-    if (typeof floats === "number") arena.words.setFloat32(m, floats, true);
-    else m = frame.place("f32", floats);
+    if (alone && typeof floats === "number") arena.words.setFloat32(m, floats, true);
+    else m = frame.place("f32", floats, channels);
     const kernel = dtype === "i8" ? kernels.requantize_i32_i8 : kernels.requantize_i32_u8;
     kernel(src, address, outer, channels, inner, b, m, zero, low, high);
     return value as InKind<X, D>;

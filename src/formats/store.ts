@@ -41,7 +41,7 @@ export type Stored = Linear | Int4Linear | Int4Table | Tensor;
 
 const KEY = "bytelane";
 const VERSION = 1;
-const MAX_I32 = 2 ** 31 - 1;
+const MAX_I32 = 0x7fffffff;
 
 /** How a layer is described in the metadata. Bounds that are infinite are left out. */
 type Scheme =
