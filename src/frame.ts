@@ -76,6 +76,12 @@ export function target<T extends DType>(
   return { dtype, length, shape, given, asTensor };
 }
 
+/** The dimensions of x with other columns. A copy of two would cost as much as a small product. */
+export function shapeOfRows(x: Operand, rows: number, columns: number): readonly number[] {
+  const { shape } = x;
+  return shape && shape.length !== 2 ? [...shape.slice(0, -1), columns] : [rows, columns];
+}
+
 /** The result of an operation: where the kernel writes it, and what the caller gets. */
 export interface Written<T extends DType> {
   readonly address: number;

@@ -10,7 +10,15 @@ import {
 } from "./check.ts";
 import { limitsOf, type QuantizedDType } from "./dtype.ts";
 import type { QuantizedRows } from "./dynamic.ts";
-import { type Data, type Frame, framed, type Operand, operand, target } from "./frame.ts";
+import {
+  type Data,
+  type Frame,
+  framed,
+  type Operand,
+  operand,
+  shapeOfRows,
+  target,
+} from "./frame.ts";
 import {
   type CheckedEpilogue,
   checkDepth,
@@ -504,7 +512,7 @@ export function linear<O extends Data = Data>(
     throw rangeFault("x", `rows of ${inFeatures} elements`, data);
   }
   const m = source.length / inFeatures;
-  const shape = [...(source.shape?.slice(0, -1) ?? [m]), outFeatures];
+  const shape = shapeOfRows(source, m, outFeatures);
   const result = target(lane, options.out, epilogue.result, shape, data instanceof Tensor);
   const place = placeLeft(lane, source, input, rows, m);
   return framed(lane, (frame) => {

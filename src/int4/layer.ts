@@ -1,7 +1,7 @@
 /** A linear layer on int4 weights: y = activation(x · W + b), the weights packed in memory. */
 import { type Activation, checkBounds } from "../activation.ts";
 import { checkObject, checkOneOf, rangeFault, typeFault } from "../check.ts";
-import { type Data, framed, type Operand, operand, target } from "../frame.ts";
+import { type Data, framed, type Operand, operand, shapeOfRows, target } from "../frame.ts";
 import { type Bytelane, checkLane, checkOwner, Owner } from "../lane.ts";
 import { Tensor } from "../tensor.ts";
 import { checkMatrix, type Int4Matrix, type Int4Options, quantizeInt4 } from "./matrix.ts";
@@ -250,7 +250,7 @@ export function runInt4<O extends Data<"f32"> = Data<"f32">>(
   }
   const m = source.length / inFeatures;
   const given = rows && operand(lane, "x.scales", rows.scales, ["f32"], m);
-  const shape = [...(source.shape?.slice(0, -1) ?? [m]), outFeatures];
+  const shape = shapeOfRows(source, m, outFeatures);
   const result = target(lane, options.out, "f32", shape, data instanceof Tensor);
   return framed(lane, (frame) => {
     const { kernels, scalars } = lane;
