@@ -142,7 +142,7 @@ export function gemm(
       // a single row takes four panels at a time, at the first of them; the last four may be among them again
       const four = <usize>min(j & ~31, lastFour);
       const panel = wide ? widened : rhsPanel;
-      tiles(wide ? WIDE : dot, tiled, lhsRows, panel, count, acc);
+      if (tiled) tiles(wide ? WIDE : dot, tiled, lhsRows, panel, count, acc);
       let rowAcc = workspace;
       for (let i = tiled; i < rows; i++, rowAcc += ROW_BYTES) {
         if ((j & 24) == 0) {
