@@ -76,6 +76,12 @@ export function target<T extends DType>(
   return { dtype, length, shape, given, asTensor };
 }
 
+/** Rows that were quantized before. What data are is asked first: looking for properties takes as long as a small product. */
+export function isRows<R>(x: unknown): x is R {
+  if (x instanceof Tensor || ArrayBuffer.isView(x)) return false;
+  return typeof x === "object" && x !== null && "values" in x && "scales" in x;
+}
+
 /** The dimensions of x with other columns. A copy of two would cost as much as a small product. */
 export function shapeOfRows(x: Operand, rows: number, columns: number): readonly number[] {
   const { shape } = x;

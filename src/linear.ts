@@ -14,6 +14,7 @@ import {
   type Data,
   type Frame,
   framed,
+  isRows,
   type Operand,
   operand,
   shapeOfRows,
@@ -505,7 +506,7 @@ export function linear<O extends Data = Data>(
   if (!(layer instanceof Linear)) throw typeFault("layer", "a layer made by createLinear", layer);
   checkOwner("layer", layer, lane);
   const { input, matrix, inFeatures, outFeatures, epilogue } = layer;
-  const rows = isRows(x) ? x : undefined;
+  const rows = isRows<RowsInput>(x) ? x : undefined;
   const data = rows ? rows.values : (x as Data<"f32" | "i8" | "u8">);
   const source = operand(lane, "x", data, takes(input, rows) as readonly ("f32" | "i8" | "u8")[]);
   if (source.length % inFeatures !== 0 || (source.shape && source.shape.at(-1) !== inFeatures)) {
@@ -537,8 +538,4 @@ export function linear<O extends Data = Data>(
     });
     return value as O;
   });
-}
-
-function isRows(x: LinearInput): x is RowsInput {
-  return typeof x === "object" && x !== null && "values" in x && "scales" in x;
 }

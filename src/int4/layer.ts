@@ -1,7 +1,7 @@
 /** A linear layer on int4 weights: y = activation(x · W + b), the weights packed in memory. */
 import { type Activation, checkBounds } from "../activation.ts";
 import { checkObject, checkOneOf, rangeFault, typeFault } from "../check.ts";
-import { type Data, framed, type Operand, operand, shapeOfRows, target } from "../frame.ts";
+import { type Data, framed, isRows, type Operand, operand, shapeOfRows, target } from "../frame.ts";
 import { type Bytelane, checkLane, checkOwner, Owner } from "../lane.ts";
 import { Tensor } from "../tensor.ts";
 import { checkMatrix, type Int4Matrix, type Int4Options, quantizeInt4 } from "./matrix.ts";
@@ -228,7 +228,11 @@ function layBias(lane: Bytelane, bias: Operand<"f32">, to: number): void {
 }
 
 /** What a layer takes: reals, or rows quantized once for several layers. */
-export type Int4Input = Data<"f32"> | { readonly values: Data<"i8">; readonly scales: Data<"f32"> };
+export type Int4Input = Data<"f32"> | Int4Rows;
+interface Int4Rows {
+  readonly values: Data<"i8">;
+  readonly scales: Data<"f32">;
+}
 
 /** Runs a layer: x [..., in] to f32 [..., out]. Tensors give a tensor, typed arrays a typed array. */
 export function runInt4<O extends Data<"f32"> = Data<"f32">>(
@@ -239,7 +243,7 @@ export function runInt4<O extends Data<"f32"> = Data<"f32">>(
 ): O {
   checkOwner("layer", layer, checkLane(lane));
   const { inFeatures, outFeatures, parts, sizes, inputs } = layer;
-  const rows = isRows(x) ? x : undefined;
+  const rows = isRows<Int4Rows>(x) ? x : undefined;
   if (rows && inputs === "f32") {
     throw typeFault("x", "reals, since the layer's inputs are f32", "quantized rows");
   }
@@ -277,8 +281,4 @@ export function runInt4<O extends Data<"f32"> = Data<"f32">>(
     );
     return value as O;
   });
-}
-
-function isRows(x: Int4Input): x is { values: Data<"i8">; scales: Data<"f32"> } {
-  return typeof x === "object" && x !== null && "values" in x && "scales" in x;
 }
