@@ -18,7 +18,7 @@ export {
   probe_dot,
 } from "./gemm/index";
 export { pack_lhs, pack_rhs } from "./gemm/pack";
-export { tileOfRow, tiles } from "./gemm/tile";
+export { tileInTwoSteps, tileOfRow, tiles } from "./gemm/tile";
 export { convert_f16_f32, convert_f32_f16 } from "./half";
 export { fold_u32, histogram_f32 } from "./histogram";
 export { gemm_int4_f32, int4_workspace, pack_int4, unpack_int4 } from "./int4/index";

@@ -81,80 +81,92 @@ function isFive<R>(): bool {
 }
 
 /**
- * acc [rows][8] i32, as far as `stop`, = rows of lhs, R by R, · rhs panel over `groups` groups of k.
+ * acc [R][8] i32 = R rows of lhs · rhs panel over `groups` groups of k.
  *
  * Five rows are for the fused dot product: it takes 4 cycles on Zen 5 where two can begin in each, and the two parts of a
  * weight wait for one another besides. Ten sums fill that time where eight do not, and the registers are full.
  */
-function tilesOf<L, R>(lhs: usize, rhs: usize, groups: i32, acc: usize, stop: usize): void {
+function tileOf<L, R>(lhs: usize, rhs: usize, groups: i32, acc: usize): void {
   const half = halfOf<L>();
   const zero = zero_v128();
   const second = (<usize>groups) << 2;
   const third = second << 1;
   const fourth = second + third;
   const fifth = third << 1;
-  for (; acc < stop; acc += isFive<R>() ? 160 : 128) {
-    let a0 = zero;
-    let a1 = zero;
-    let b0 = zero;
-    let b1 = zero;
-    let c0 = zero;
-    let c1 = zero;
-    let d0 = zero;
-    let d1 = zero;
-    let e0 = zero;
-    let e1 = zero;
-    let at = rhs;
-    for (const end = lhs + second; lhs < end; lhs += 4, at += half * 2) {
-      const constant = constantOf<L>();
-      let left = loadRhs<L>(at);
-      let right = loadRhs<L>(at + half);
-      const first0 = firstOf<L>(left, constant);
-      const first1 = firstOf<L>(right, constant);
-      left = restOf<L>(left, first0);
-      right = restOf<L>(right, first1);
-      let row = v128.load32_splat(lhs);
-      a0 = dot_i32x4<L>(row, first0, constant, a0);
-      a1 = dot_i32x4<L>(row, first1, constant, a1);
-      a0 = dotRest<L>(row, left, a0);
-      a1 = dotRest<L>(row, right, a1);
-      row = v128.load32_splat(lhs + second);
-      b0 = dot_i32x4<L>(row, first0, constant, b0);
-      b1 = dot_i32x4<L>(row, first1, constant, b1);
-      b0 = dotRest<L>(row, left, b0);
-      b1 = dotRest<L>(row, right, b1);
-      row = v128.load32_splat(lhs + third);
-      c0 = dot_i32x4<L>(row, first0, constant, c0);
-      c1 = dot_i32x4<L>(row, first1, constant, c1);
-      c0 = dotRest<L>(row, left, c0);
-      c1 = dotRest<L>(row, right, c1);
-      row = v128.load32_splat(lhs + fourth);
-      d0 = dot_i32x4<L>(row, first0, constant, d0);
-      d1 = dot_i32x4<L>(row, first1, constant, d1);
-      d0 = dotRest<L>(row, left, d0);
-      d1 = dotRest<L>(row, right, d1);
-      if (isFive<R>()) {
-        row = v128.load32_splat(lhs + fifth);
-        e0 = dot_i32x4<L>(row, first0, constant, e0);
-        e1 = dot_i32x4<L>(row, first1, constant, e1);
-        e0 = dotRest<L>(row, left, e0);
-        e1 = dotRest<L>(row, right, e1);
-      }
-    }
-    lhs += isFive<R>() ? fifth : fourth;
-    v128.store(acc, a0);
-    v128.store(acc, a1, 16);
-    v128.store(acc, b0, 32);
-    v128.store(acc, b1, 48);
-    v128.store(acc, c0, 64);
-    v128.store(acc, c1, 80);
-    v128.store(acc, d0, 96);
-    v128.store(acc, d1, 112);
+  let a0 = zero;
+  let a1 = zero;
+  let b0 = zero;
+  let b1 = zero;
+  let c0 = zero;
+  let c1 = zero;
+  let d0 = zero;
+  let d1 = zero;
+  let e0 = zero;
+  let e1 = zero;
+  for (const end = lhs + second; lhs < end; lhs += 4, rhs += half * 2) {
+    const constant = constantOf<L>();
+    let left = loadRhs<L>(rhs);
+    let right = loadRhs<L>(rhs + half);
+    const first0 = firstOf<L>(left, constant);
+    const first1 = firstOf<L>(right, constant);
+    left = restOf<L>(left, first0);
+    right = restOf<L>(right, first1);
+    let row = v128.load32_splat(lhs);
+    a0 = dot_i32x4<L>(row, first0, constant, a0);
+    a1 = dot_i32x4<L>(row, first1, constant, a1);
+    a0 = dotRest<L>(row, left, a0);
+    a1 = dotRest<L>(row, right, a1);
+    row = v128.load32_splat(lhs + second);
+    b0 = dot_i32x4<L>(row, first0, constant, b0);
+    b1 = dot_i32x4<L>(row, first1, constant, b1);
+    b0 = dotRest<L>(row, left, b0);
+    b1 = dotRest<L>(row, right, b1);
+    row = v128.load32_splat(lhs + third);
+    c0 = dot_i32x4<L>(row, first0, constant, c0);
+    c1 = dot_i32x4<L>(row, first1, constant, c1);
+    c0 = dotRest<L>(row, left, c0);
+    c1 = dotRest<L>(row, right, c1);
+    row = v128.load32_splat(lhs + fourth);
+    d0 = dot_i32x4<L>(row, first0, constant, d0);
+    d1 = dot_i32x4<L>(row, first1, constant, d1);
+    d0 = dotRest<L>(row, left, d0);
+    d1 = dotRest<L>(row, right, d1);
     if (isFive<R>()) {
-      v128.store(acc, e0, 128);
-      v128.store(acc, e1, 144);
+      row = v128.load32_splat(lhs + fifth);
+      e0 = dot_i32x4<L>(row, first0, constant, e0);
+      e1 = dot_i32x4<L>(row, first1, constant, e1);
+      e0 = dotRest<L>(row, left, e0);
+      e1 = dotRest<L>(row, right, e1);
     }
   }
+  v128.store(acc, a0);
+  v128.store(acc, a1, 16);
+  v128.store(acc, b0, 32);
+  v128.store(acc, b1, 48);
+  v128.store(acc, c0, 64);
+  v128.store(acc, c1, 80);
+  v128.store(acc, d0, 96);
+  v128.store(acc, d1, 112);
+  if (isFive<R>()) {
+    v128.store(acc, e0, 128);
+    v128.store(acc, e1, 144);
+  }
+}
+
+/** Rows of acc, as far as `stop`, tile by tile. Node 20 unrolls a loop within a loop, and is 9 % quicker for it. */
+function tilesOf<L, R>(lhs: usize, rhs: usize, groups: i32, acc: usize, stop: usize): void {
+  const rows: usize = isFive<R>() ? 5 : 4;
+  for (; acc < stop; acc += rows << 5, lhs += (rows * <usize>groups) << 2) {
+    tileOf<L, R>(lhs, rhs, groups, acc);
+  }
+}
+
+/**
+ * Two steps are slower for being unrolled: Node 20 then loads all rows before it multiplies one, and a sum spills (105 and
+ * 87 GOPS at 512³). Exported, so that this tile stays a function without an outer loop.
+ */
+export function tileInTwoSteps(lhs: usize, rhs: usize, groups: i32, acc: usize): void {
+  if (RELAXED) tileOf<i8, i32>(lhs, rhs, groups, acc);
 }
 
 /**
@@ -220,8 +232,11 @@ export function tiles(dot: i32, rows: i32, lhs: usize, rhs: usize, groups: i32, 
     lhs += ((from - acc) >> 3) * <usize>groups;
   }
   if (dot == WIDE) tilesOf<u16, i32>(lhs, rhs, groups, from, stop);
-  else if (RELAXED && dot == TWO_STEP) tilesOf<i8, i32>(lhs, rhs, groups, from, stop);
-  else if (RELAXED && dot == FUSED) tilesOf<u8, i32>(lhs, rhs, groups, from, stop);
+  else if (RELAXED && dot == TWO_STEP) {
+    for (; from < stop; from += 128, lhs += (<usize>groups) << 4) {
+      tileInTwoSteps(lhs, rhs, groups, from);
+    }
+  } else if (RELAXED && dot == FUSED) tilesOf<u8, i32>(lhs, rhs, groups, from, stop);
   else if (RELAXED && dot == PARTS) tilesOf<bool, i32>(lhs, rhs, groups, from, stop);
   else tilesOf<i16, i32>(lhs, rhs, groups, from, stop);
 }
