@@ -100,6 +100,10 @@ export function countDifferences(got, wanted, tolerance = 0) {
   return count;
 }
 
+/** A node that seems to take less than this share of a call of some milliseconds is lost in the noise of both. */
+const LOST = 0.02;
+const LONG = 2;
+
 function row(item, contender, mode, times, rest) {
   // Millions of operations or bytes a millisecond are GOPS or GB/s.
   const rate = (ms) => (ms > 0 ? item.work / ms / 1e6 : null);
@@ -191,7 +195,10 @@ export async function measureCase(item, contenders, { effort, guard }) {
     if (many) {
       const { count } = contender.many;
       const all = many.summary();
-      const kernel = (statistic) => (all[statistic] - one[statistic]) / (count - 1);
+      const kernel = (statistic) => {
+        const time = (all[statistic] - one[statistic]) / (count - 1);
+        return one[statistic] > LONG && time < one[statistic] * LOST ? 0 : time;
+      };
       const times = { best: kernel("best"), median: kernel("median") };
       const callMicroseconds = Math.max(0, one.best - times.best) * 1000;
       rows.push(row(item, contender, "kernel", times, { ...counts, callMicroseconds }));

@@ -6,6 +6,8 @@
  *   npm run example:digits -- --json build/digits.json
  *   npm run example:plan -- --json build/plan.json
  *   node scripts/readme.mjs
+ *
+ * What it says of speed comes from docs/performance.md, whose tables bench/report.mjs writes.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import os from "node:os";
@@ -21,6 +23,7 @@ const { values } = parseArgs({
   },
 });
 const README = new URL("../README.md", import.meta.url);
+const PERFORMANCE = new URL("../docs/performance.md", import.meta.url);
 const read = (file) => JSON.parse(readFileSync(file, "utf8"));
 const count = (value) => value.toLocaleString("en");
 const percent = (value, digits) => `${(100 * value).toFixed(digits)} %`;
@@ -97,6 +100,43 @@ function planTable({ runtime, budget, documents, parameters, counts, judged }) {
   ];
 }
 
+/** Questions of docs/performance.md, "In short", that stand in the README too. */
+const ASKED = [
+  "u8 · i8 over onnxruntime-web, all shapes",
+  "i8 · i8 over onnxruntime-web, all shapes",
+  "one row over onnxruntime-web",
+  "int4, one row, over onnxruntime-web",
+  "quantize 1 M over onnxruntime-web",
+  "dynamic quantization over onnxruntime-web",
+  "exact 8-bit products over plain JavaScript, from 128³ on",
+  "ms from import to a first result, fresh process",
+];
+
+/** Their answers, for the runtimes that all of them were asked of. */
+function speedTable(performance) {
+  const lines = performance.split("\n");
+  const start = lines.indexOf("### In short");
+  const table = lines.slice(lines.findIndex((line, i) => i > start && line.startsWith("|")));
+  const cellsOf = (line) => line.split("|").slice(1, -1);
+  const rows = ASKED.map((asked) => {
+    const found = table.find((line) => line.startsWith(`| ${asked} |`));
+    if (!found) throw new Error(`"docs/performance.md" expected "${asked}", got no such row`);
+    return cellsOf(found);
+  });
+  const kept = rows[0].map((_, i) => i).filter((i) => rows.every((row) => row[i].trim() !== "–"));
+  const lineOf = (row) => `|${kept.map((i) => row[i]).join("|")}|`;
+  return [
+    lineOf(cellsOf(table[0])),
+    `|---|${kept
+      .slice(1)
+      .map(() => "--:|")
+      .join("")}`,
+    ...rows.map(lineOf),
+    "",
+    lines.find((line) => line.startsWith("Measured on one core of")),
+  ];
+}
+
 function fill(text, name, lines) {
   const pattern = new RegExp(`<!-- ${name} -->[^]*?<!-- /${name} -->`);
   if (!pattern.test(text))
@@ -115,5 +155,6 @@ const newer = figures.newer ? newerLines(figures.newer) : [];
 text = fill(text, "search", [...searchTable(figures.search), ...newer]);
 text = fill(text, "digits", digitsTable(figures.digits));
 text = fill(text, "plan", planTable(figures.plan));
+text = fill(text, "speed", speedTable(readFileSync(PERFORMANCE, "utf8")));
 writeFileSync(README, text);
 if (values.json) writeFileSync(values.json, `${JSON.stringify(figures, null, 2)}\n`);
