@@ -84,7 +84,7 @@ export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">
       lane.kernels.quantize_rule_f32(
         ...([src, address, outer, channels, inner] as const),
         frame.place("f32", rule.starts, channels),
-        frame.place("f32", rule.scales, channels),
+        rule.scales ? frame.place("f32", rule.scales) : scales,
         ...([zeros, low, high, rule.bits] as const),
       );
     } else {
@@ -96,11 +96,12 @@ export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">
   });
 }
 
-/** What the kernel of the other profiles takes, one entry for all channels or one each. */
+/** What the kernel of the other profiles takes beside the parameters. */
 interface Rule {
+  /** One for all channels, or one each. */
   readonly starts: number | Float32Array;
-  /** Or their reciprocals. */
-  readonly scales: number | Float32Array;
+  /** Reciprocals of the scales, one a channel, where the rule multiplies; otherwise 0. */
+  readonly scales: Float32Array | 0;
   readonly bits: number;
 }
 
@@ -133,9 +134,7 @@ function checkRule<D extends QuantizedDType>(
   return {
     starts: wraps ? perChannel("params.start", start, channels, checkFinite, Float32Array) : 0,
     scales:
-      bits & MULTIPLIES
-        ? perChannel("params.scale", scales, channels, reciprocal, Float32Array)
-        : scales,
+      bits & MULTIPLIES && perChannel("params.scale", scales, channels, reciprocal, Float32Array),
     bits,
   };
 }

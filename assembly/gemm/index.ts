@@ -20,7 +20,7 @@
  */
 import { RELAXED, zero_v128 } from "../lanes";
 import { finish, I8 } from "./epilogue";
-import { groups, PANEL, pack_lhs } from "./pack";
+import { groupBits, groups, PANEL, pack_lhs } from "./pack";
 import { byFives, tileOfRow, tiles, WIDE, widen } from "./tile";
 
 /** Bytes of packed rows of lhs that a block aims at: half of a small second-level cache. */
@@ -113,7 +113,7 @@ export function gemm(
   const quads = RELAXED && dot != 0;
   const count = groups(depth, quads);
   const rowBytes = (<usize>count) << 2;
-  const panelBytes = (<usize>count) << (quads ? 5 : 4);
+  const panelBytes = (<usize>count) << (3 + groupBits(quads));
   const block = blockRows(m, depth, quads);
   const size: usize = result < I8 ? 4 : 1;
   const lhsRows = workspace + HEAD_BYTES;
@@ -186,7 +186,7 @@ export function gemm(
 /** Bytes of the panels that pack_rhs writes. */
 export function packed_bytes(depth: i32, n: i32, quads: bool): usize {
   const columns = <usize>(n + PANEL - 1) & ~(PANEL - 1);
-  return (columns * <usize>groups(depth, quads)) << (RELAXED && quads ? 2 : 1);
+  return (columns * <usize>groups(depth, quads)) << groupBits(quads);
 }
 
 /** What this engine's relaxed dot product makes of four products of `lhs` and `rhs`, added to nothing. */

@@ -7,9 +7,19 @@ import { flipOf, ones_i16x8, RELAXED, zero_v128 } from "../lanes";
 /** Columns of an rhs panel. */
 export const PANEL: i32 = 8;
 
-/** Groups of k, each of which fills 32 bits of lhs lanes: pairs of i16, or quads of i8. */
+/** log2 of the k of a group, which fills 32 bits of lhs lanes: pairs of i16, or quads of i8. */
+export function groupBits(quads: bool): i32 {
+  return RELAXED && quads ? 2 : 1;
+}
+/** Groups of a depth. */
 export function groups(depth: i32, quads: bool): i32 {
-  return RELAXED && quads ? (depth + 3) >> 2 : (depth + 1) >> 1;
+  const bits = groupBits(quads);
+  return (depth + (1 << bits) - 1) >> bits;
+}
+
+/** How raw rhs bytes become what the tile wants: u8 → i8 by flipping bit 7, then moved by an offset, 0 for pairs. */
+function recode(x: v128, flip: v128, offset: v128): v128 {
+  return i8x16.add(v128.xor(x, flip), offset);
 }
 
 /** A panel whose eight columns lie side by side in memory: rows of k are interleaved. */
@@ -28,7 +38,7 @@ function interleave(
       v128.load64_zero(src), v128.load64_zero(src + strideK),
       0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
     if (!quads) {
-      v128.store(dst, v128.xor(ab, flip));
+      v128.store(dst, recode(ab, flip, offset));
     } else {
       src += strideK * 2;
       // biome-ignore format: one picture
@@ -40,11 +50,6 @@ function interleave(
       v128.store(dst, recode(i16x8.shuffle(ab, cd, 4, 12, 5, 13, 6, 14, 7, 15), flip, offset));
     }
   }
-}
-
-/** How raw rhs bytes become what the tile wants: u8 → i8 by flipping bit 7, then moved by an offset, 0 for pairs. */
-function recode(x: v128, flip: v128, offset: v128): v128 {
-  return i8x16.add(v128.xor(x, flip), offset);
 }
 
 /** One column whose k lie side by side: 16 k a turn, each group stored to its place in the panel. */
@@ -146,8 +151,7 @@ export function pack_rhs(
   if (!quads) moved = 0;
   const offset = i8x16.splat(<i8>moved);
   const flipOne = unsigned ? 0x80 : 0;
-  // log2 of the k of a group
-  const bits = quads ? 2 : 1;
+  const bits = groupBits(quads);
   const count = groups(depth, quads);
   for (let j = 0; j < n; j += PANEL, src += PANEL * strideN, sums += 32) {
     const columns = min(n - j, PANEL);
