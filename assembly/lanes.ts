@@ -160,3 +160,11 @@ export function dot_i32x4<L>(lhs: v128, rhs: v128, ones_i16: v128, acc: v128): v
 export function pairs_i16x8(lhs: v128, rhs: v128): v128 {
   return i16x8.relaxed_dot_i8x16_i7x16_s(lhs, rhs);
 }
+
+/**
+ * x · y + z, rounded once or twice as the engine likes: one instruction of relaxed SIMD. For what comes out the same
+ * either way.
+ */
+export function multiplyAdd_f32x4(x: v128, y: v128, z: v128): v128 {
+  return RELAXED ? f32x4.relaxed_madd(x, y, z) : f32x4.add(f32x4.mul(x, y), z);
+}

@@ -21,6 +21,7 @@ import {
   limit_f32x4,
   MAGIC_BITS,
   magic_f32x4,
+  multiplyAdd_f32x4,
   narrow,
   zero_v128,
 } from "./lanes";
@@ -107,7 +108,7 @@ function divide(
  * step of theirs, and both sums are exact.
  */
 function product_f32x4(x: v128, factor: v128, shifted: v128): v128 {
-  return f32x4.add(f32x4.mul(x, factor), shifted);
+  return multiplyAdd_f32x4(x, factor, shifted);
 }
 
 /** Sixteen sums as bytes. */
