@@ -80,16 +80,9 @@ export function saturate(x: i32, low: i32, high: i32): i32 {
   return min(max(x, low), high);
 }
 
-/** round((acc + bias) · multiplier) + zeroPoint, saturated: requantization (docs/math.md, 8), as the byte of either type. */
-export function requantizeOne(
-  acc: i32,
-  bias: i32,
-  multiplier: f32,
-  zero: i32,
-  low: i32,
-  high: i32,
-): u8 {
-  return <u8>saturate(round(<f32>(acc + bias) * multiplier) + zero, low, high);
+/** round(acc · multiplier) + zeroPoint, saturated: requantization (docs/math.md, 8), as the byte of either type. acc has its bias. */
+export function requantizeOne(acc: i32, multiplier: f32, zero: i32, low: i32, high: i32): u8 {
+  return <u8>saturate(round(<f32>acc * multiplier) + zero, low, high);
 }
 
 /**
@@ -98,14 +91,13 @@ export function requantizeOne(
  */
 export function requantizeFour(
   acc: v128,
-  bias: v128,
   multiplier: v128,
   lows: v128,
   highs: v128,
   magic: v128,
   offset: v128,
 ): v128 {
-  const x = f32x4.mul(f32x4.convert_i32x4_s(i32x4.add(acc, bias)), multiplier);
+  const x = f32x4.mul(f32x4.convert_i32x4_s(acc), multiplier);
   return i32x4.add(bound_f32x4(x, lows, highs, magic), offset);
 }
 

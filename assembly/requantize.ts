@@ -34,21 +34,25 @@ function requantizeRun(
   const stop = dst + (n & ~15);
   if (across) {
     for (; dst < stop; dst += 8, src += 32, bias += 32, multipliers += 32) {
+      const left = i32x4.add(v128.load(src), v128.load(bias));
+      const right = i32x4.add(v128.load(src, 16), v128.load(bias, 16));
       const q_i16x8 = i16x8.narrow_i32x4_s(
-        // biome-ignore format: two alike
-        requantizeFour(v128.load(src), v128.load(bias), v128.load(multipliers), lows, highs, magic, offset),
-        // biome-ignore format: two alike
-        requantizeFour(v128.load(src, 16), v128.load(bias, 16), v128.load(multipliers, 16), lows, highs, magic, offset),
+        requantizeFour(left, v128.load(multipliers), lows, highs, magic, offset),
+        requantizeFour(right, v128.load(multipliers, 16), lows, highs, magic, offset),
       );
       v128.store64_lane(dst, v128.xor(i8x16.narrow_i16x8_s(q_i16x8, q_i16x8), flip), 0);
     }
   } else if (dst < stop) {
     do {
+      const a = i32x4.add(v128.load(src), one_bias);
+      const b = i32x4.add(v128.load(src, 16), one_bias);
+      const c = i32x4.add(v128.load(src, 32), one_bias);
+      const d = i32x4.add(v128.load(src, 48), one_bias);
       const q = narrow<i8>(
-        requantizeFour(v128.load(src), one_bias, one_multiplier, lows, highs, magic, offset),
-        requantizeFour(v128.load(src, 16), one_bias, one_multiplier, lows, highs, magic, offset),
-        requantizeFour(v128.load(src, 32), one_bias, one_multiplier, lows, highs, magic, offset),
-        requantizeFour(v128.load(src, 48), one_bias, one_multiplier, lows, highs, magic, offset),
+        requantizeFour(a, one_multiplier, lows, highs, magic, offset),
+        requantizeFour(b, one_multiplier, lows, highs, magic, offset),
+        requantizeFour(c, one_multiplier, lows, highs, magic, offset),
+        requantizeFour(d, one_multiplier, lows, highs, magic, offset),
       );
       v128.store(dst, v128.xor(q, flip));
       dst += 16;
@@ -57,8 +61,8 @@ function requantizeRun(
   }
   const step: usize = across ? 4 : 0;
   for (; dst < end; dst++, src += 4, bias += step, multipliers += step) {
-    const m = load<f32>(multipliers);
-    store<u8>(dst, requantizeOne(load<i32>(src), load<i32>(bias), m, zero, low, high));
+    const x = load<i32>(src) + load<i32>(bias);
+    store<u8>(dst, requantizeOne(x, load<f32>(multipliers), zero, low, high));
   }
 }
 

@@ -115,6 +115,7 @@ export interface Kernels {
     lhsZeroStep: number,
     rhs: number,
     rhsZeros: number,
+    rhsZeroStep: number,
     rhsSums: number,
     m: number,
     n: number,

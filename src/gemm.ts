@@ -40,8 +40,8 @@ export class PackedMatrix extends Owner {
   readonly byteLength: number;
   /** @internal */ readonly panels: number;
   /** @internal Column sums, for quads. */ readonly sums: number;
-  /** @internal Zero points as packed, one a column, or 0 where all of them are 0. */
-  readonly zeros: number;
+  /** @internal Zero points as packed: one a column, or one for all. */ readonly zeros: number;
+  /** @internal Bytes between two of them. */ readonly zeroStep: 0 | 4;
   /** @internal What multiplies it. */ readonly dot: Dot;
   /** @internal The largest |q − zeroPoint|. */ readonly reach: number;
 
@@ -49,7 +49,9 @@ export class PackedMatrix extends Owner {
   constructor(lane: Bytelane, source: PackSource) {
     const { dtype, depth, n, zeros, bits } = source;
     const { dots, arena } = lane;
-    const packed = pack(lane, source, bits < 8 ? dots.reduced : dots.full);
+    const list = typeof zeros === "number" ? [zeros] : zeros;
+    const count = list.every((zero) => zero === list[0]) ? 1 : n;
+    const packed = pack(lane, source, count, bits < 8 ? dots.reduced : dots.full);
     const { dot, panels, bytes } = packed;
     // the matrix of a layer or an index goes with it, that of one product at its end
     super(lane, [[panels, bytes]], false);
@@ -61,12 +63,10 @@ export class PackedMatrix extends Owner {
     this.zeros = packed.zeros;
     this.dot = dot;
     this.reach = reachOf(dtype, zeros, bits);
-    if (packed.zeros) {
-      const moved = movedOf(dtype, dot);
-      const view = arena.view("i32", packed.zeros, columnsOf(n));
-      view.fill(0);
-      for (let j = 0; j < n; j++) view[j] = (typeof zeros === "number" ? zeros : zeros[j]) + moved;
-    }
+    this.zeroStep = count === 1 ? 0 : 4;
+    const view = arena.view("i32", packed.zeros, count);
+    const moved = (dtype === "u8" ? -128 : 0) + dot.moved;
+    for (let j = 0; j < count; j++) view[j] = list[j] + moved;
   }
 
   describe(): string {
@@ -90,10 +90,6 @@ export interface PackSource {
 /** @internal Columns with those that fill up the last panel. */
 export const columnsOf = (n: number): number => Math.ceil(n / 8) * 8;
 
-/** How far packing moves the integers of a type. */
-const movedOf = (dtype: QuantizedDType, dot: Dot): number =>
-  (dtype === "u8" ? -128 : 0) + dot.moved;
-
 interface Packed {
   readonly dot: Dot;
   readonly panels: number;
@@ -102,17 +98,22 @@ interface Packed {
   readonly zeros: number;
 }
 
-/** Packs for the first of some dot products that takes the integers: two parts do not reach 255. */
-function pack(lane: Bytelane, source: PackSource, [dot, ...others]: readonly Dot[]): Packed {
-  const { dtype, depth, n, zeros } = source;
-  if (dot.code === PARTS && dtype === "u8") return pack(lane, source, others);
+/**
+ * Packs for the first of some dot products that takes the integers: two parts do not reach 255. Has room for `zeros` zero
+ * points.
+ */
+function pack(
+  lane: Bytelane,
+  source: PackSource,
+  zeros: number,
+  [dot, ...others]: readonly Dot[],
+): Packed {
+  const { dtype, depth, n } = source;
+  if (dot.code === PARTS && dtype === "u8") return pack(lane, source, zeros, others);
   const { kernels, arena } = lane;
-  const hasZeros =
-    movedOf(dtype, dot) !== 0 ||
-    (typeof zeros === "number" ? zeros !== 0 : zeros.some((z) => z !== 0));
   const sumsAt = kernels.packed_bytes(depth, n, dot.code);
   const zerosAt = sumsAt + (dot.code ? columnsOf(n) * 4 : 0);
-  const bytes = zerosAt + (hasZeros ? columnsOf(n) * 4 : 0);
+  const bytes = zerosAt + columnsOf(zeros) * 4;
   const panels = arena.allocate(bytes);
   const sums = dot.code ? panels + sumsAt : 0;
   const beyond = kernels.pack_rhs(
@@ -129,9 +130,9 @@ function pack(lane: Bytelane, source: PackSource, [dot, ...others]: readonly Dot
   );
   if (dot.code === PARTS && beyond) {
     arena.free(panels, bytes);
-    return pack(lane, source, others);
+    return pack(lane, source, zeros, others);
   }
-  return { dot, panels, bytes, sums, zeros: hasZeros ? panels + zerosAt : 0 };
+  return { dot, panels, bytes, sums, zeros: panels + zerosAt };
 }
 
 /** A right-hand side before it is packed: where depth and columns lie, and what its integers stand for. */
@@ -462,6 +463,7 @@ export function runProduct(lane: Bytelane, epilogue: CheckedEpilogue, p: Product
     p.lhsZeroStep,
     rhs.panels,
     rhs.zeros,
+    rhs.zeroStep,
     rhs.sums,
     p.m,
     rhs.columns,

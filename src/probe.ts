@@ -95,17 +95,16 @@ function testDot(lane: Bytelane, dot: Dot): string | undefined {
   const depth = 16;
   const panels = kernels.packed_bytes(depth, n, 1);
   const workspace = kernels.gemm_workspace(m, depth, 1);
-  const sizes = [m * depth, depth * n, panels, 2 * n * 4, workspace, m * n * 4];
+  const sizes = [m * depth, depth * n, panels, n * 4, workspace, m * n * 4];
   const blocks = sizes.map((size) => arena.allocate(size));
   const [lhs, rhs, packed, columns, room, out] = blocks;
-  const zeros = columns + n * 4;
   try {
     const a = arena.view("i8", lhs, m * depth);
     const b = arena.view("i8", rhs, depth * n);
     for (let i = 0; i < a.length; i++) a[i] = (i * 7) % 5 < 2 ? 127 : -128 + ((i * 3) % 4);
     for (let i = 0; i < b.length; i++) b[i] = (i * 5) % 7 < 3 ? high : low + ((i * 11) % 3);
-    arena.view("i32", zeros, n).fill(dot.moved);
     arena.words.setInt32(scalars, 0, true);
+    arena.words.setInt32(scalars + 4, dot.moved, true);
     kernels.pack_rhs(rhs, n, 1, depth, n, 0, 1, dot.moved, packed, columns);
     for (let round = 0; round < rounds; round++) {
       for (const [first, rows] of [
@@ -113,7 +112,7 @@ function testDot(lane: Bytelane, dot: Dot): string | undefined {
         [m - 1, 1],
       ]) {
         // biome-ignore format: as the kernel names them
-        kernels.gemm(0, dot.code, lhs + first * depth, depth, 0, scalars, 0, packed, zeros, columns, rows, n, depth,
+        kernels.gemm(0, dot.code, lhs + first * depth, depth, 0, scalars, 0, packed, scalars + 4, 0, columns, rows, n, depth,
           scalars, 0, columns, 0, 0, 0, 0, out + first * n * 4, n * 4, room);
       }
       if (round > 0 && round < rounds - 1) continue;

@@ -1,10 +1,13 @@
 /**
- * The epilogue: what becomes of a tile's accumulators on their way to memory.      docs/math.md (6)–(8)
+ * The epilogue: what becomes of a tile's sums on their way to memory.              docs/math.md (6)–(8)
  *
- *   C = acc − rhsZero · Σ(lhs − lhsZero) − lhsZero · Σrhs      the zero-point correction, modulo 2^32
+ *   C = sums − rhsZero · Σ(lhs − lhsZero) − lhsZero · Σrhs     the zero-point correction, modulo 2^32
  *   i32     C + bias
  *   f32     clamp(f32(C) · (rowScale · columnScale) + bias, low, high)
  *   i8, u8  clamp(round((C + bias) · (rowScale · columnScale)) + zeroPoint, low, high)
+ *
+ * Where all columns share a zero point, a row's sums begin with its correction (pack.ts); where all rows share one, what
+ * belongs to a column is made once a panel, with the bias of integers.
  *
  * A column array is read eight entries at a time; the arena keeps the bytes behind its end readable.
  */
@@ -16,6 +19,7 @@ import {
   requantizeFour,
   zero_v128,
 } from "../lanes";
+import { ROW_BYTES } from "./pack";
 
 /** The entry of a column array at an address, or zeros where there is no array. */
 function columnsOf(address: usize): v128 {
@@ -23,7 +27,7 @@ function columnsOf(address: usize): v128 {
 }
 
 /** Types of results. */
-const F32: i32 = 1;
+export const F32: i32 = 1;
 export const I8: i32 = 2;
 const U8: i32 = 3;
 
@@ -35,14 +39,14 @@ function scalesOf(row: usize, columns: usize, limit: v128): v128 {
 
 /**
  * The rows of one panel: acc [rows][8] i32 to rows of eight results at dst, which may be acc. The column arrays stand at
- * the entry of the panel's first column, the row arrays at its first row. The type of the result is a branch a row that
+ * the entry of the panel's first column, the row arrays, and `row`, at the first row. The type of the result is a branch a row that
  * always goes one way: a loop for each type would be as fast, and longer.
  */
 export function finish(
   result: i32,
   acc: usize,
   rows: i32,
-  rowSums: usize,
+  row: usize,
   rowZeros: usize,
   rowZeroStep: usize,
   rowZeroMoved: i32,
@@ -60,6 +64,23 @@ export function finish(
 ): void {
   const biasLeft = columnsOf(bias);
   const biasRight = columnsOf(bias ? bias + 16 : 0);
+  let columnLeft = result == F32 ? zero_v128() : biasLeft;
+  let columnRight = result == F32 ? columnLeft : biasRight;
+  if (rhsSums && !rowZeroStep) {
+    const z = i32x4.splat(load<i32>(rowZeros) - rowZeroMoved);
+    columnLeft = i32x4.sub(columnLeft, i32x4.mul(z, v128.load(rhsSums)));
+    columnRight = i32x4.sub(columnRight, i32x4.mul(z, v128.load(rhsSums, 16)));
+    rhsSums = 0;
+  }
+  const end = acc + ((<usize>rows) << 5);
+  // on its own, since in the loop below sums of i32 take two to three times as long
+  if (!result && !rhsZeros && !rhsSums) {
+    for (; acc < end; acc += 32, dst += dstStride) {
+      v128.store(dst, i32x4.add(v128.load(acc), columnLeft));
+      v128.store(dst, i32x4.add(v128.load(acc, 16), columnRight), 16);
+    }
+    return;
+  }
   // u8 is i8 with the zero point and the bounds moved by 128, and bit 7 flipped at the end
   const moved = result == U8 ? 128 : 0;
   const magic = magic_f32x4();
@@ -73,11 +94,11 @@ export function finish(
   let scaleLeft = biasLeft;
   let scaleRight = biasLeft;
   let scaled = !result;
-  for (const end = acc + ((<usize>rows) << 5); acc < end; acc += 32) {
-    let left = v128.load(acc);
-    let right = v128.load(acc, 16);
+  for (; acc < end; acc += 32) {
+    let left = i32x4.add(v128.load(acc), columnLeft);
+    let right = i32x4.add(v128.load(acc, 16), columnRight);
     if (rhsZeros) {
-      const sum = v128.load32_splat(rowSums);
+      const sum = v128.load32_splat(row, 8);
       left = i32x4.sub(left, i32x4.mul(sum, v128.load(rhsZeros)));
       right = i32x4.sub(right, i32x4.mul(sum, v128.load(rhsZeros, 16)));
     }
@@ -93,12 +114,12 @@ export function finish(
       scaled = rowScaleStep == 0;
     }
     if (result >= I8) {
-      left = requantizeFour(left, biasLeft, scaleLeft, lows, highs, magic, offset);
-      right = requantizeFour(right, biasRight, scaleRight, lows, highs, magic, offset);
+      left = requantizeFour(left, scaleLeft, lows, highs, magic, offset);
+      right = requantizeFour(right, scaleRight, lows, highs, magic, offset);
       const q = v128.xor(narrow<i8>(left, right, left, right), flip);
       v128.store64_lane(dst, q, 0);
     } else {
-      if (result == F32) {
+      if (result) {
         left = f32x4.mul(f32x4.convert_i32x4_s(left), scaleLeft);
         right = f32x4.mul(f32x4.convert_i32x4_s(right), scaleRight);
         // without a bias −0 stays −0: nothing is added
@@ -108,15 +129,12 @@ export function finish(
         }
         left = f32x4.pmin(f32x4.pmax(left, lows), highs);
         right = f32x4.pmin(f32x4.pmax(right, lows), highs);
-      } else {
-        left = i32x4.add(left, biasLeft);
-        right = i32x4.add(right, biasRight);
       }
       v128.store(dst, left);
       v128.store(dst, right, 16);
     }
     dst += dstStride;
-    rowSums += 4;
+    row += ROW_BYTES;
     rowZeros += rowZeroStep;
   }
 }

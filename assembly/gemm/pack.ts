@@ -4,6 +4,12 @@
  */
 import { flipOf, ones_i16x8, RELAXED, zero_v128 } from "../lanes";
 
+/**
+ * Bytes of what is kept of a row, in i32: what the sums of the first four columns of a panel begin with, what those of the
+ * others begin with, and Σ (x − zero).
+ */
+export const ROW_BYTES: usize = 12;
+
 /** Columns of an rhs panel. */
 export const PANEL: i32 = 8;
 
@@ -17,7 +23,10 @@ export function groups(depth: i32, quads: bool): i32 {
   return (depth + (1 << bits) - 1) >> bits;
 }
 
-/** How raw rhs bytes become what the tile wants: u8 → i8 by flipping bit 7, then moved by an offset, 0 for pairs. */
+/** Bit 7 of the columns 0 to 3, which pairs hold as u8 (tile.ts). */
+const LOWER: i32 = 0x00800080;
+
+/** How raw rhs bytes become what the tile wants: flipped to i8, or for pairs to either type, then moved by an offset. */
 function recode(x: v128, flip: v128, offset: v128): v128 {
   return i8x16.add(v128.xor(x, flip), offset);
 }
@@ -36,7 +45,7 @@ function interleave(
     // biome-ignore format: one picture
     const ab = i8x16.shuffle(
       v128.load64_zero(src), v128.load64_zero(src + strideK),
-      0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+      0, 4, 16, 20, 1, 5, 17, 21, 2, 6, 18, 22, 3, 7, 19, 23);
     if (!quads) {
       v128.store(dst, recode(ab, flip, offset));
     } else {
@@ -44,32 +53,49 @@ function interleave(
       // biome-ignore format: one picture
       const cd = i8x16.shuffle(
         v128.load64_zero(src), v128.load64_zero(src + strideK),
-        0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-      v128.store(dst, recode(i16x8.shuffle(ab, cd, 0, 8, 1, 9, 2, 10, 3, 11), flip, offset));
+        0, 4, 16, 20, 1, 5, 17, 21, 2, 6, 18, 22, 3, 7, 19, 23);
+      // biome-ignore format: one picture
+      v128.store(dst, recode(i8x16.shuffle(ab, cd, 0, 2, 16, 18, 4, 6, 20, 22, 8, 10, 24, 26, 12, 14, 28, 30), flip, offset));
       dst += 16;
-      v128.store(dst, recode(i16x8.shuffle(ab, cd, 4, 12, 5, 13, 6, 14, 7, 15), flip, offset));
+      // biome-ignore format: one picture
+      v128.store(dst, recode(i8x16.shuffle(ab, cd, 1, 3, 17, 19, 5, 7, 21, 23, 9, 11, 25, 27, 13, 15, 29, 31), flip, offset));
     }
   }
 }
 
-/** One column whose k lie side by side: 16 k a turn, each group stored to its place in the panel. */
-function scatter(src: usize, turns: i32, quads: bool, dst: usize, flip: v128, offset: v128): void {
-  for (; turns > 0; turns--, src += 16, dst += 128) {
-    const x = recode(v128.load(src), flip, offset);
-    if (quads) {
-      v128.store32_lane(dst, x, 0);
-      v128.store32_lane(dst, x, 1, 32);
-      v128.store32_lane(dst, x, 2, 64);
-      v128.store32_lane(dst, x, 3, 96);
-    } else {
-      v128.store16_lane(dst, x, 0);
-      v128.store16_lane(dst, x, 1, 16);
-      v128.store16_lane(dst, x, 2, 32);
-      v128.store16_lane(dst, x, 3, 48);
-      v128.store16_lane(dst, x, 4, 64);
-      v128.store16_lane(dst, x, 5, 80);
-      v128.store16_lane(dst, x, 6, 96);
-      v128.store16_lane(dst, x, 7, 112);
+/** Four groups of a column: four bytes each to their places in the panel, `apart` from group to group. */
+function scatterFour(x: v128, dst: usize, apart: usize): void {
+  v128.store32_lane(dst, x, 0);
+  v128.store32_lane(dst + apart, x, 1);
+  dst += apart << 1;
+  v128.store32_lane(dst, x, 2);
+  v128.store32_lane(dst + apart, x, 3);
+}
+
+/**
+ * One column whose k lie side by side, 16 k a turn. For pairs it goes with `other`, the column that shares its lanes; for
+ * quads alone.
+ */
+function scatter(
+  src: usize,
+  other: usize,
+  turns: i32,
+  quads: bool,
+  dst: usize,
+  flip: v128,
+  offset: v128,
+): void {
+  for (; turns > 0; turns--, src += 16, other += 16, dst += 128) {
+    let x = v128.load(src);
+    if (quads) scatterFour(recode(x, flip, offset), dst, 32);
+    else {
+      const y = v128.load(other);
+      // biome-ignore format: one picture
+      const lower = i8x16.shuffle(x, y, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+      scatterFour(recode(lower, flip, offset), dst, 16);
+      // biome-ignore format: one picture
+      x = i8x16.shuffle(x, y, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+      scatterFour(recode(x, flip, offset), dst + 64, 16);
     }
   }
 }
@@ -116,20 +142,26 @@ function packRest(
 ): void {
   for (let first = 0; count > 0; count--, first += group) {
     for (let c = 0; c < PANEL; c++) {
-      for (let k = first; k < first + group; k++, dst++) {
+      for (let k = 0; k < group; k++) {
         let x = 0;
-        if (c < columns && k < depth) {
-          x = (<i32>load<u8>(src + k * strideK + c * strideN) ^ flip) + moved;
+        if (c < columns && first + k < depth) {
+          x = (<i32>load<u8>(src + (first + k) * strideK + c * strideN) ^ flip) + moved;
         }
-        store<u8>(dst, <u8>x);
+        let at = (c << 2) + k;
+        if (group == 2) {
+          at = ((c & 3) << 2) + (k << 1) + (c >> 2);
+          if (c < 4) x ^= 0x80;
+        }
+        store<u8>(dst + at, <u8>x);
       }
     }
+    dst += group << 3;
   }
 }
 
 /**
  * rhs [depth, n], its element (k, j) at src + k · strideK + j · strideN, to panels
- * [n/8][groups][8][group] of i8. `unsigned` says that the bytes are u8. For quads they are moved by `moved`
+ * [n/8][groups] of tile.ts. `unsigned` says that the bytes are u8. For quads they are moved by `moved`
  * (64 brings 7 bits to [0, 127]), and the column sums of what was stored go to `sums`: i32, n rounded up to 8. Says
  * whether a byte became 255 when it was moved, which two parts of 127 do not reach.
  */
@@ -150,6 +182,7 @@ export function pack_rhs(
   let greatest = zero_v128();
   if (!quads) moved = 0;
   const offset = i8x16.splat(<i8>moved);
+  const flipPanel = quads ? flip : v128.xor(flip, i32x4.splat(LOWER));
   const flipOne = unsigned ? 0x80 : 0;
   const bits = groupBits(quads);
   const count = groups(depth, quads);
@@ -159,13 +192,17 @@ export function pack_rhs(
     let done = 0;
     if (strideN == 1 && columns == PANEL) {
       done = depth >> bits;
-      interleave(src, strideK, done, quads, dst, flip, offset);
+      interleave(src, strideK, done, quads, dst, flipPanel, offset);
     } else if (strideK == 1) {
       const turns = depth >> 4;
       done = turns << (4 - bits);
       if (columns < PANEL) memory.fill(dst, 0, (<usize>turns) << 7);
-      for (let c = 0; c < columns; c++) {
-        scatter(src + c * strideN, turns, quads, dst + (c << bits), flip, offset);
+      const alone = quads ? columns : min(columns, 4);
+      for (let c = 0; c < alone; c++) {
+        const column = src + c * strideN;
+        // what stands for a column that does not exist is never read
+        const other = c + 4 < columns ? column + 4 * strideN : column;
+        scatter(column, other, turns, quads, dst + (c << 2), flipPanel, offset);
       }
     }
     const first = done << bits;
@@ -182,7 +219,7 @@ export function pack_rhs(
  * `rows` rows of lhs, `stride` bytes apart, to rows of whole groups, one after the other: i16, or i8 for quads.
  *
  * Bytes are flipped to i8 where they are u8. Lanes i16 hold x − zero, lanes i8 hold the flipped x.
- * `sums` receives, for each row, Σ (x − zero) over the true depth: i32 [rows].
+ * `kept` receives what is kept of each row, its sum over the true depth.
  * Out of line, so that a first large product does not stay in baseline code here (gemm/tile.ts).
  */
 export function pack_lhs(
@@ -194,8 +231,9 @@ export function pack_lhs(
   zeros: usize,
   zeroStep: usize,
   quads: bool,
+  rhsZero: i32,
   dst: usize,
-  sums: usize,
+  kept: usize,
 ): void {
   const ones = ones_i16x8();
   const flip = flipOf(unsigned);
@@ -203,7 +241,7 @@ export function pack_lhs(
   quads = RELAXED && quads;
   const size: usize = quads ? 1 : 2;
   const bytes = groups(depth, quads) << 2;
-  for (const end = sums + ((<usize>rows) << 2); sums < end; sums += 4) {
+  for (const end = kept + <usize>rows * ROW_BYTES; kept < end; kept += ROW_BYTES) {
     // the zero point moves with the bytes that were flipped
     const zero = load<i32>(zeros) - flipOne;
     let sum_i32x4 = zero_v128();
@@ -228,8 +266,9 @@ export function pack_lhs(
         v128.store(dst, x);
       }
     }
-    let sum = i32x4.extract_lane(sum_i32x4, 0) + i32x4.extract_lane(sum_i32x4, 1);
-    sum += i32x4.extract_lane(sum_i32x4, 2) + i32x4.extract_lane(sum_i32x4, 3);
+    sum_i32x4 = i32x4.add(sum_i32x4, i32x4.shuffle(sum_i32x4, sum_i32x4, 2, 3, 0, 1));
+    sum_i32x4 = i32x4.add(sum_i32x4, i32x4.shuffle(sum_i32x4, sum_i32x4, 1, 0, 3, 2));
+    let sum = i32x4.extract_lane(sum_i32x4, 0);
     for (const stop = src + depth; at < stop; at++, dst += size) {
       let x = <i32>(<i8>(load<u8>(at) ^ flipOne));
       if (quads) {
@@ -241,7 +280,11 @@ export function pack_lhs(
       sum += x;
     }
     // lanes i8 were summed with their zero point: take it out
-    store<i32>(sums, quads ? sum - depth * zero : sum);
+    if (quads) sum -= depth * zero;
+    const start = -rhsZero * sum;
+    store<i32>(kept, quads ? start : 257 * start - 128 * sum);
+    store<i32>(kept, start, 4);
+    store<i32>(kept, sum, 8);
     src += stride;
     dst = next;
     zeros += zeroStep;

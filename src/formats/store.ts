@@ -205,8 +205,9 @@ function saveInt8(lane: Bytelane, writer: Writer, name: string, layer: Linear): 
   const { result, low, high, zero, scale } = epilogue;
   // zero points of the codes as i8: what the build has moved weights by is taken back, even where that left u8 as it was
   const zeros = new Int32Array(outFeatures);
-  if (matrix.zeros) zeros.set(arena.view("i32", matrix.zeros, outFeatures));
-  for (let j = 0; j < outFeatures; j++) zeros[j] -= matrix.dot.moved;
+  for (let j = 0; j < outFeatures; j++) {
+    zeros[j] = arena.words.getInt32(matrix.zeros + j * matrix.zeroStep, true) - matrix.dot.moved;
+  }
   const codes = unpack(lane, matrix, zeros);
   const data = new Uint8Array(codes.buffer);
   writer.add(`${name}.weights`, { dtype: "I8", shape: [outFeatures, inFeatures], data });

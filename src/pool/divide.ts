@@ -31,30 +31,30 @@ export interface Product {
 
 /** Arguments of lhs: its address, the bytes between its rows, and those of one row. */
 export function leftOf({ kernel, values }: Recorded): readonly [number, number, number] {
-  if (kernel === "gemm") return [values[2], values[3], values[12]];
+  if (kernel === "gemm") return [values[2], values[3], values[13]];
   return [values[0], values[1], values[10] === 0 ? values[4] * 4 : values[4]];
 }
 
 /** What can be said of a recorded product. */
 export function productOf(kernels: Kernels, { kernel, values }: Recorded): Product {
   if (kernel === "gemm") {
-    const [m, n, depth] = values.slice(10);
+    const [m, n, depth] = values.slice(11);
     const size = values[0] < 2 ? 4 : 1;
     const panel = kernels.packed_bytes(depth, 8, values[1]);
     return {
-      ...{ m, n, depth, size, index: { m: 10, n: 11, dst: 20 } },
+      ...{ m, n, depth, size, index: { m: 11, n: 12, dst: 21 } },
       rows: [
-        ...[[2, values[3]] as const, [5, values[6]] as const, [13, values[14]] as const],
-        [20, values[21]],
+        ...[[2, values[3]] as const, [5, values[6]] as const, [14, values[15]] as const],
+        [21, values[22]],
       ],
       weights: [
         [7, panel],
-        [8, 32],
-        [9, 32],
+        [8, values[9] * 8],
+        [10, 32],
       ],
       columns: [
-        [15, 32],
         [16, 32],
+        [17, 32],
       ],
       workspace: (rows) => kernels.gemm_workspace(rows, depth, values[1]),
     };

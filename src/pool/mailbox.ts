@@ -17,8 +17,8 @@ export const STOP = 1;
 export const SLOTS = 8;
 export const PARTS = 32;
 const CALLS = 2;
-/** A kernel and its arguments, of which gemm has 23. */
-export const ROW = 24;
+/** A kernel and its arguments, of which gemm has 24. */
+export const ROW = 25;
 
 /** In the place of a kernel, where a part has fewer calls than others. */
 export const NOTHING = -1;

@@ -463,7 +463,8 @@ class Load {
       const from = values[index];
       if (from === 0) continue;
       const key = call.values[index];
-      const size = bytes * count;
+      // what all columns share has one entry, and no step
+      const size = Math.max(bytes * count, 4);
       let [to] = seat.held.get(key) ?? [];
       if (to === undefined) {
         to = this.#write(seat.arena.allocate(size), from, size);

@@ -25,13 +25,13 @@ describe("requantize", () => {
         requantize_i32_i8(at(acc), at(q), outer, channels, inner, b, m, -3, -100, 127);
         for (let i = 0; i < count; i++) {
           const c = (i / inner) % channels;
-          const one = <i8>requantizeOne(acc[i], bias[c], multipliers[c], -3, -100, 127);
+          const one = <i8>requantizeOne(acc[i] + bias[c], multipliers[c], -3, -100, 127);
           compare(<i8>q[i], one);
         }
         requantize_i32_u8(at(acc), at(q), outer, channels, inner, b, m, 128, 0, 255);
         for (let i = 0; i < count; i++) {
           const c = (i / inner) % channels;
-          const one = requantizeOne(acc[i], bias[c], multipliers[c], 128, 0, 255);
+          const one = requantizeOne(acc[i] + bias[c], multipliers[c], 128, 0, 255);
           compare(q[i], one);
         }
         compare(q[count], 0xa5);

@@ -480,11 +480,11 @@ describe("workers with memories of their own", () => {
       await linearPooled(lane, layer, x);
       return watched.orders.map(({ lengths }) => lengths);
     };
-    // each its half of the panels, then scales, and the row with its scale and zero point
+    // each its half of the panels with the zero point of all columns, then scales, and the row with its scale and zero point
     const half = 160 * 64;
     expect(await sent()).toEqual([
-      [half, 640, 64, 4, 4],
-      [half, 640, 64, 4, 4],
+      [half, 4, 640, 64, 4, 4],
+      [half, 4, 640, 64, 4, 4],
     ]);
     expect(await sent()).toEqual([
       [640, 64, 4, 4],
