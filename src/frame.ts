@@ -135,8 +135,9 @@ export class Frame {
   /** The address where a result is to be written, and the value that the operation returns. */
   write<T extends DType>(result: Target<T>): Written<T> {
     const { given, dtype, length } = result;
-    if (given !== undefined && given.address >= 0) return given;
-    if (given === undefined && result.asTensor) {
+    if (given) {
+      if (given.address >= 0) return given;
+    } else if (result.asTensor) {
       const made = new Tensor(this.#lane, dtype, result.shape);
       this.#made ??= [];
       this.#made.push(made);
