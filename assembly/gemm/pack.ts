@@ -215,11 +215,16 @@ export function pack_rhs(
   return v128.any_true(i8x16.eq(greatest, i8x16.splat(-1)));
 }
 
+/** Sixteen bytes of ones, and as many of zeros. */
+const MASKS = memory.data<u64>([~0, ~0, 0, 0], 16);
+
 /**
  * `rows` rows of lhs, `stride` bytes apart, to rows of whole groups, one after the other: i16, or i8 for quads.
  *
  * Bytes are flipped to i8 where they are u8. Lanes i16 hold x − zero, lanes i8 hold the flipped x.
  * `kept` receives what is kept of each row, its sum over the true depth.
+ * Sixteen at a time are read and written, up to fifteen behind a row's end: the arena has bytes there, and so has the
+ * workspace. What lies beyond the depth counts as the zero point.
  * Out of line, so that a first large product does not stay in baseline code here (gemm/tile.ts).
  */
 export function pack_lhs(
@@ -237,56 +242,44 @@ export function pack_lhs(
 ): void {
   const ones = ones_i16x8();
   const flip = flipOf(unsigned);
-  const flipOne = unsigned ? 0x80 : 0;
   quads = RELAXED && quads;
-  const size: usize = quads ? 1 : 2;
   const bytes = groups(depth, quads) << 2;
   for (const end = kept + <usize>rows * ROW_BYTES; kept < end; kept += ROW_BYTES) {
     // the zero point moves with the bytes that were flipped
-    const zero = load<i32>(zeros) - flipOne;
+    const zero = load<i32>(zeros) - (unsigned ? 0x80 : 0);
+    const zero_i16x8 = i16x8.splat(<i16>zero);
     let sum_i32x4 = zero_v128();
     let at = src;
-    // what fills up the last group, until it is written over
-    const next = dst + bytes;
-    store<i32>(next - 4, 0);
-    if (quads) {
-      for (const stop = src + (depth & -16); at < stop; at += 16, dst += 16) {
-        const x = v128.xor(v128.load(at), flip);
-        sum_i32x4 = i32x4.add(sum_i32x4, i32x4.dot_i16x8_s(i16x8.extadd_pairwise_i8x16_s(x), ones));
-        v128.store(dst, x);
+    let to = dst;
+    let left = depth;
+    do {
+      let x = v128.xor(v128.load(at), flip);
+      if (left < 16) {
+        x = v128.bitselect(x, i8x16.splat(<i8>zero), v128.load(MASKS + 16 - left));
       }
-    } else {
-      const zero_i16x8 = i16x8.splat(<i16>zero);
-      for (const stop = src + (depth & -8); at < stop; at += 8, dst += 16) {
-        const x = i16x8.sub(
-          i16x8.extend_low_i8x16_s(v128.xor(v128.load64_zero(at), flip)),
-          zero_i16x8,
-        );
-        sum_i32x4 = i32x4.add(sum_i32x4, i32x4.dot_i16x8_s(x, ones));
-        v128.store(dst, x);
+      const a = i16x8.sub(i16x8.extend_low_i8x16_s(x), zero_i16x8);
+      const b = i16x8.sub(i16x8.extend_high_i8x16_s(x), zero_i16x8);
+      sum_i32x4 = i32x4.add(sum_i32x4, i32x4.dot_i16x8_s(i16x8.add(a, b), ones));
+      if (quads) {
+        v128.store(to, x);
+        to += 16;
+      } else {
+        v128.store(to, a);
+        v128.store(to, b, 16);
+        to += 32;
       }
-    }
+      left -= 16;
+      at += 16;
+    } while (left > 0);
     sum_i32x4 = i32x4.add(sum_i32x4, i32x4.shuffle(sum_i32x4, sum_i32x4, 2, 3, 0, 1));
     sum_i32x4 = i32x4.add(sum_i32x4, i32x4.shuffle(sum_i32x4, sum_i32x4, 1, 0, 3, 2));
-    let sum = i32x4.extract_lane(sum_i32x4, 0);
-    for (const stop = src + depth; at < stop; at++, dst += size) {
-      let x = <i32>(<i8>(load<u8>(at) ^ flipOne));
-      if (quads) {
-        store<i8>(dst, <i8>x);
-      } else {
-        x -= zero;
-        store<i16>(dst, <i16>x);
-      }
-      sum += x;
-    }
-    // lanes i8 were summed with their zero point: take it out
-    if (quads) sum -= depth * zero;
+    const sum = i32x4.extract_lane(sum_i32x4, 0);
     const start = -rhsZero * sum;
     store<i32>(kept, quads ? start : 257 * start - 128 * sum);
     store<i32>(kept, start, 4);
     store<i32>(kept, sum, 8);
     src += stride;
-    dst = next;
+    dst += bytes;
     zeros += zeroStep;
   }
 }
