@@ -132,9 +132,16 @@ function bytes_i8x16(
 }
 
 /**
+ * How many values are divided at first. Bytes are stored before it is asked whether they are right, which must not be where
+ * their values lie. Behind the first sixteen of a run that is so even if dst is src.
+ */
+function dividedFirst(src: usize, dst: usize): i32 {
+  return dst < src + 64 && dst + 16 > src ? DIVIDED : 0;
+}
+
+/**
  * One contiguous run that shares its scale and zero point, u8 as i8 as above. Bytes are stored before it is asked whether
  * they are right: what stands behind a branch V8 computes there, splats of the run too (24 GB/s instead of 29, Node 20).
- * So that dst may be src, the first sixteen are divided.
  */
 export function quantizeRun(
   src: usize,
@@ -156,14 +163,16 @@ export function quantizeRun(
   const flip = flipOf(unsigned);
   const magic = magic_f32x4();
   const twice = i32x4.splat(-2 * MAGIC_BITS);
-  for (let count = DIVIDED; n > 0; ) {
-    count = min(count, n);
-    // biome-ignore format: one call
-    divide(src, dst, count, zero_v128(), f32x4.splat(scale), shifted, twice, 0, 0, 0, low_i8x16, high_i8x16, flip, 0);
-    n -= count;
-    src += count << 2;
-    dst += count;
-    if (n < 16) continue;
+  for (let count = dividedFirst(src, dst); n > 0; ) {
+    count = n < 16 ? n : min(count, n);
+    if (count) {
+      // biome-ignore format: one call
+      divide(src, dst, count, zero_v128(), f32x4.splat(scale), shifted, twice, 0, 0, 0, low_i8x16, high_i8x16, flip, 0);
+      n -= count;
+      src += count << 2;
+      dst += count;
+      if (n < 16) continue;
+    }
     const left = n;
     do {
       const x0 = v128.load(src);
@@ -188,7 +197,7 @@ export function quantizeRun(
       dst += 16;
       n -= 16;
     } while (n >= 16);
-    count = n == left ? count << 1 : DIVIDED;
+    count = count && n == left ? count << 1 : DIVIDED;
   }
 }
 
@@ -228,15 +237,17 @@ function quantizeAcross(
   const magic = magic_f32x4();
   const twice = i32x4.splat(-2 * MAGIC_BITS);
   const toShifted = scratch - scales;
-  for (let count = DIVIDED; n > 0; ) {
-    count = min(count, n);
-    // biome-ignore format: one call
-    divide(src, dst, count, zero_v128(), magic, magic, twice, scales, toShifted, 0, low_i8x16, high_i8x16, flip, 0);
-    n -= count;
-    src += count << 2;
-    dst += count;
-    scales += count << 2;
-    if (n < 8) continue;
+  for (let count = dividedFirst(src, dst); n > 0; ) {
+    count = n < 8 ? n : min(count, n);
+    if (count) {
+      // biome-ignore format: one call
+      divide(src, dst, count, zero_v128(), magic, magic, twice, scales, toShifted, 0, low_i8x16, high_i8x16, flip, 0);
+      n -= count;
+      src += count << 2;
+      dst += count;
+      scales += count << 2;
+      if (n < 8) continue;
+    }
     const left = n;
     do {
       const at = scales + toShifted;
@@ -259,7 +270,7 @@ function quantizeAcross(
       dst += 8;
       scales += 32;
     } while (n >= 8);
-    count = n == left ? count << 1 : DIVIDED;
+    count = count && n == left ? count << 1 : DIVIDED;
   }
 }
 

@@ -5,16 +5,15 @@
 
 /** How a value appears in an error. */
 export function describe(value: unknown): string {
-  if (value === null) return "null";
   if (Array.isArray(value)) return value.length <= 8 ? `[${value.join(", ")}]` : "a long array";
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "function") return "a function";
-  if (typeof value !== "object") return String(value);
+  if (typeof value !== "object" || !value) return String(value);
   const label = (value as { describe?: () => string }).describe?.();
   if (label) return label;
   if (ArrayBuffer.isView(value)) {
-    const { length } = value as unknown as { length?: number };
-    return `${value.constructor.name}${length === undefined ? "" : `(${length})`}`;
+    const { length = value.byteLength } = value as unknown as { length?: number };
+    return `${value.constructor.name}(${length})`;
   }
   return value.constructor?.name ?? "an object";
 }
@@ -49,7 +48,7 @@ export function checkOneOf<T extends string | number>(
   allowed: readonly T[],
 ): T {
   if (allowed.includes(value as T)) return value as T;
-  const list = allowed.map((word) => JSON.stringify(word)).join(", ");
+  const list = allowed.map(describe).join(", ");
   const fault = typeof value === typeof allowed[0] ? rangeFault : typeFault;
   throw fault(argument, `one of ${list}`, value);
 }

@@ -163,7 +163,10 @@ export class Frame {
     }
     // the last one first: each joins the free block behind it
     const blocks = this.#blocks ?? [];
-    for (let i = blocks.length - 2; i >= 0; i -= 2) arena.free(blocks[i], blocks[i + 1]);
+    while (blocks.length) {
+      const bytes = blocks.pop() as number;
+      arena.free(blocks.pop() as number, bytes);
+    }
   }
 }
 

@@ -198,7 +198,7 @@ export const handles: Case[] = [
   ],
   [
     "TypeError",
-    '"x" expected a tensor or typed array of f32, got DataView',
+    '"x" expected a tensor or typed array of f32, got DataView(4)',
     (lane) => quantize(lane, wrong(new DataView(new ArrayBuffer(4))), { scale: 1 }),
   ],
   [
