@@ -25,9 +25,19 @@ export function bytesOfHalves(argument: string, value: unknown): Uint8Array {
   throw typeFault(argument, "a Uint16Array or Float16Array", value);
 }
 
+/** Where halves lie in the memory of an instance, or -1. Growth detaches their array, so that this is asked first. */
+function placeOf(lane: Bytelane, bytes: Uint8Array): number {
+  return lane.arena.holds(bytes) ? bytes.byteOffset : -1;
+}
+
+/** Whether `n` halves at an address and `n` f32 at another share no byte. */
+function areApart(halves: number, n: number, reals: number): boolean {
+  return halves + 2 * n <= reals || reals + 4 * n <= halves;
+}
+
 /**
  * f32 to f16: to the nearest, ties to even. From 65 520 on the result is Infinity, denormals are kept, and NaN is
- * 0x7e00 with its sign.
+ * 0x7e00 with its sign. An `out` in the memory of the instance is written where it is.
  */
 export function toHalf<H extends Halves = Uint16Array>(
   lane: Bytelane,
@@ -40,16 +50,25 @@ export function toHalf<H extends Halves = Uint16Array>(
   const out = (options.out ?? new Uint16Array(length)) as H;
   const bytes = bytesOfHalves("options.out", out);
   if (out.length !== length) throw rangeFault("options.out", `${length} elements`, out);
+  const place = placeOf(lane, bytes);
   return framed(lane, (frame) => {
     const src = frame.read(source);
-    const dst = frame.room(length * 2);
+    const isDirect = place >= 0 && areApart(place, length, src);
+    const dst = isDirect ? place : frame.room(length * 2);
     lane.kernels.convert_f32_f16(src, dst, length);
-    bytes.set(lane.arena.view("u8", dst, length * 2));
+    if (!isDirect) {
+      const { arena } = lane;
+      const given = place < 0 ? bytes : arena.view("u8", place, length * 2);
+      given.set(arena.view("u8", dst, length * 2));
+    }
     return out;
   });
 }
 
-/** f16 to f32: exact. NaN keeps its sign and payload. */
+/**
+ * f16 to f32: exact. NaN keeps its sign and payload. Halves that lie in the memory of the instance, such as
+ * `new Uint16Array(data.buffer, data.byteOffset, n)` with the `data` of a tensor of bytes, are read where they are.
+ */
 export function fromHalf<O extends Data<"f32"> = Float32Array>(
   lane: Bytelane,
   x: Halves,
@@ -59,9 +78,16 @@ export function fromHalf<O extends Data<"f32"> = Float32Array>(
   const bytes = bytesOfHalves("x", x);
   const { length } = x;
   const result = target(lane, options.out, "f32", [length], options.out instanceof Tensor);
+  const place = placeOf(lane, bytes);
   return framed(lane, (frame) => {
-    const src = frame.place("u8", bytes);
     const { address, value } = frame.write(result);
+    let src = place;
+    if (place < 0 || !areApart(place, length, address)) {
+      const { arena } = lane;
+      src = frame.room(length * 2);
+      const given = place < 0 ? bytes : arena.view("u8", place, length * 2);
+      arena.view("u8", src, length * 2).set(given);
+    }
     lane.kernels.convert_f16_f32(src, address, length);
     return value as O;
   });

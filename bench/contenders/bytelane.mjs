@@ -9,10 +9,7 @@ const ARRAY = {
 };
 const dtypeOf = (array) => Object.keys(ARRAY).find((dtype) => array.constructor === ARRAY[dtype]);
 
-/**
- * Data as the instance's own tensors, made once: a call is the kernel and the checks before it. Halves have no
- * tensors: they stay arrays, which a call copies.
- */
+/** Data as the instance's own tensors, made once: a call is the kernel and the checks before it. Halves lie in tensors of bytes. */
 function tensors({ tensor }, lane) {
   const made = [];
   const keep = (one) => {
@@ -21,10 +18,14 @@ function tensors({ tensor }, lane) {
   };
   const results = new Map();
   const make = (dtype, shape) =>
-    dtype === "f16" ? new ARRAY.f16(shape[0]) : keep(tensor(lane, dtype, shape));
+    keep(dtype === "f16" ? tensor(lane, "u8", [shape[0] * 2]) : tensor(lane, dtype, shape));
   return {
     input: (array, shape = [array.length]) =>
-      dtypeOf(array) === "f16" ? array : keep(tensor(lane, dtypeOf(array), shape, array)),
+      dtypeOf(array) === "f16"
+        ? keep(tensor(lane, "u8", [array.byteLength], new Uint8Array(array.buffer)))
+        : keep(tensor(lane, dtypeOf(array), shape, array)),
+    // asked for in every call, since the memory may have grown
+    halves: ({ data }) => new ARRAY.f16(data.buffer, data.byteOffset, data.length / 2),
     output: (dtype, shape) => {
       const key = `${dtype} ${shape}`;
       if (!results.has(key)) results.set(key, make(dtype, shape));
@@ -43,6 +44,7 @@ function arrays() {
   const made = [];
   return {
     input: (array) => array,
+    halves: (array) => array,
     output: (dtype, shape) => new ARRAY[dtype](shape.reduce((a, b) => a * b, 1)),
     keep: (one) => {
       made.push(one);
@@ -213,12 +215,12 @@ const CALLS = {
   f32_f16: (api, lane, { x }, io) => {
     const source = io.input(x);
     const out = io.output("f16", [x.length]);
-    return () => api.toHalf(lane, source, { out });
+    return () => api.toHalf(lane, source, { out: io.halves(out) });
   },
   f16_f32: (api, lane, { half }, io) => {
     const source = io.input(half);
     const out = io.output("f32", [half.length]);
-    return () => api.fromHalf(lane, source, { out });
+    return () => api.fromHalf(lane, io.halves(source), { out });
   },
 };
 

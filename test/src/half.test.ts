@@ -107,4 +107,55 @@ describeTiers("half precision", (lane) => {
     if (Float16) expectSame(Array.from(out as never), Array.from(new Float16(x) as never));
     expectSame(fromHalf<Float32Array>(lane, out), Array.from(halves, decodeHalf));
   });
+
+  it("reads and writes halves that lie in the memory, even over the f32 themselves", () => {
+    const values = Float32Array.from({ length: 33 }, (_, i) => i * 0.37 - 9);
+    const wanted = Array.from(values, encodeHalf);
+    const rounded = wanted.map(decodeHalf);
+    using bytes = tensor(lane, "u8", [400]);
+    const reals = (at: number) =>
+      new Float32Array(bytes.data.buffer, bytes.data.byteOffset + at, 33);
+    const halves = (at: number) =>
+      new Uint16Array(bytes.data.buffer, bytes.data.byteOffset + at, 33);
+    for (const [from, to] of [
+      [0, 200],
+      [200, 2],
+      [100, 100],
+      [100, 60],
+      [100, 180],
+    ]) {
+      bytes.data.fill(0xab);
+      reals(from).set(values);
+      toHalf(lane, reals(from), { out: halves(to) });
+      expectSame(halves(to), wanted, `${from} ${to}`);
+      if (to === 200) expectSame(bytes.data.subarray(266), new Array(134).fill(0xab));
+      bytes.data.fill(0xab);
+      halves(from).set(wanted);
+      fromHalf(lane, halves(from), { out: reals(to & ~3) });
+      expectSame(reals(to & ~3), rounded, `back ${from} ${to}`);
+      if (to === 200) expectSame(bytes.data.subarray(332), new Array(68).fill(0xab));
+    }
+  });
+
+  it("finds halves in the memory again when it grows during the call", () => {
+    const n = 3 * 2 ** 20;
+    using bytes = tensor(lane, "u8", [2 * n]);
+    const view = () => new Uint16Array(bytes.data.buffer, bytes.data.byteOffset, n);
+    view().fill(0x3c00);
+    const { bytesReserved } = lane;
+    const ones = fromHalf(lane, view());
+    expect(lane.bytesReserved).toBeGreaterThan(bytesReserved);
+    expect(ones.every((x) => x === 1)).toBe(true);
+    const reserved = lane.bytesReserved;
+    const more = new Float32Array(reserved / 4).fill(2);
+    using large = tensor(lane, "u8", [more.length * 2]);
+    const out = new Uint16Array(large.data.buffer, large.data.byteOffset, more.length);
+    toHalf(lane, more, { out });
+    expect(lane.bytesReserved).toBeGreaterThan(reserved);
+    expect(
+      new Uint16Array(large.data.buffer, large.data.byteOffset, more.length).every(
+        (x) => x === 0x4000,
+      ),
+    ).toBe(true);
+  });
 });
