@@ -24,6 +24,7 @@ function tensors({ tensor }, lane) {
       dtypeOf(array) === "f16"
         ? keep(tensor(lane, "u8", [array.byteLength], new Uint8Array(array.buffer)))
         : keep(tensor(lane, dtypeOf(array), shape, array)),
+    over: (source) => source,
     // asked for in every call, since the memory may have grown
     halves: ({ data }) => new ARRAY.f16(data.buffer, data.byteOffset, data.length / 2),
     output: (dtype, shape) => {
@@ -44,6 +45,7 @@ function arrays() {
   const made = [];
   return {
     input: (array) => array,
+    over: (source) => new source.constructor(source.length),
     halves: (array) => array,
     output: (dtype, shape) => new ARRAY[dtype](shape.reduce((a, b) => a * b, 1)),
     keep: (one) => {
@@ -107,9 +109,10 @@ function dequantizeChannels(api, lane, { q, scales, inner }, io) {
   return () => api.dequantize(lane, source, params, { shape, out });
 }
 
+/** Over the data where they are the instance's, as the nodes of a runtime's graph do it. */
 function clamp(api, lane, { x, low, high }, io) {
   const source = io.input(x);
-  const out = io.output(dtypeOf(x), [x.length]);
+  const out = io.over(source);
   return () => api.clamp(lane, source, { low, high }, { out });
 }
 
