@@ -108,8 +108,9 @@ export class Frame {
   /** Room for `bytes`, until the call ends. */
   room(bytes: number): number {
     const address = this.#lane.arena.allocate(bytes);
-    this.#blocks ??= [];
-    this.#blocks.push(address, bytes);
+    // a list that begins empty makes room for 16 at its first entry
+    if (this.#blocks) this.#blocks.push(address, bytes);
+    else this.#blocks = [address, bytes];
     return address;
   }
 

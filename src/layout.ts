@@ -99,33 +99,32 @@ export const POSITIVE = [1, 0x7f7fffff] as const;
  */
 export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
   argument: string,
-  value: unknown,
+  values: number | ArrayLike<number> | undefined,
   channels: number,
   check: (argument: string, value: unknown) => number,
   array: new (length: number) => A,
   least = 1,
   greatest = 0,
 ): A {
-  if (typeof value === "number") return new array(channels).fill(check(argument, value)) as A;
-  const list = value as ArrayLike<number>;
-  if (typeof list?.length !== "number") {
-    throw typeFault(argument, "a number or an array", value);
+  if (typeof values === "number") return new array(channels).fill(check(argument, values)) as A;
+  if (typeof values?.length !== "number") {
+    throw typeFault(argument, "a number or an array", values);
   }
-  if (list.length !== channels)
-    throw rangeFault(argument, `${channels} values, one a channel`, value);
+  if (values.length !== channels)
+    throw rangeFault(argument, `${channels} values, one a channel`, values);
   // a name for every entry would cost more than the kernel: it is made for the one that fails
   let c = 0;
   try {
-    if (list instanceof array) {
-      const bits = new Int32Array(list.buffer, list.byteOffset, list.byteLength / 4);
+    if (values instanceof array) {
+      const bits = new Int32Array(values.buffer, values.byteOffset, values.byteLength / 4);
       while (c < channels && bits[c] >= least && bits[c] <= greatest) c++;
-      if (c === channels) return (list.byteOffset ? list.slice() : list) as A;
+      if (c === channels) return (values.byteOffset ? values.slice() : values) as A;
     }
     const result = new array(channels);
-    for (c = 0; c < channels; c++) result[c] = check(argument, list[c]);
+    for (c = 0; c < channels; c++) result[c] = check(argument, values[c]);
     return result;
   } catch (fault) {
-    check(`${argument}[${c}]`, list[c]);
+    check(`${argument}[${c}]`, values[c]);
     throw fault;
   }
 }
