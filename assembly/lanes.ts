@@ -117,11 +117,6 @@ export function clamp8<T>(x: v128, low: v128, high: v128): v128 {
     : i8x16.min_u(i8x16.max_u(x, low), high);
 }
 
-/** Eight 8-bit elements of T, widened to i16. */
-export function load8_i16x8<T>(address: usize): v128 {
-  return isSigned<T>() ? v128.load8x8_s(address) : v128.load8x8_u(address);
-}
-
 /** How a product is to be multiplied, where a build has more ways than one (gemm/tile.ts). */
 export const TWO_STEP: i32 = 1;
 export const FUSED: i32 = 2;

@@ -6,7 +6,6 @@ import {
   flipOf,
   largest_f32x4,
   limit_f32x4,
-  load8_i16x8,
   MAGIC_BITS,
   magic_f32x4,
   narrow,
@@ -174,17 +173,7 @@ describe("dot products", () => {
   });
 });
 
-describe("loads and constants", () => {
-  it("widens eight elements", () => {
-    const q = bytes(8);
-    const out = new StaticArray<i16>(8);
-    v128.store(at(out), load8_i16x8<i8>(at(q)));
-    for (let l = 0; l < 8; l++) compare(out[l], <i8>q[l]);
-    v128.store(at(out), load8_i16x8<u8>(at(q)));
-    for (let l = 0; l < 8; l++) compare(out[l], q[l]);
-    expect<i32>(misses()).toBe(0);
-  });
-
+describe("constants", () => {
   it("holds in every lane what its name says", () => {
     expect<bool>(v128.any_true(v128.xor(magic_f32x4(), f32x4.splat(12582912)))).toBe(false);
     expect<bool>(v128.any_true(v128.xor(magic_f32x4(), i32x4.splat(MAGIC_BITS)))).toBe(false);
