@@ -31,8 +31,8 @@ const COMPILE = `
   console.log("exports " + JSON.stringify(functions.map(([name, f]) => [f.name, name])));`;
 
 const KINDS = {
-  products: /^vp(madd|dp)/,
-  sums: /^vp(add|sub)/,
+  products: /^v(pmadd|pdp|fmadd|mulps)/,
+  sums: /^v(p?add|p?sub)/,
   loads: /^v(mov|pmov|broadcast|pbroadcast|insert).*\[/,
   vector: /^v/,
   wide: /^v.*ymm/,

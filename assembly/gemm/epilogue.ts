@@ -21,11 +21,6 @@ import {
 } from "../lanes";
 import { ROW_BYTES } from "./pack";
 
-/** The entry of a column array at an address, or zeros where there is no array. */
-function columnsOf(address: usize): v128 {
-  return address ? v128.load(address) : zero_v128();
-}
-
 /** Types of results. */
 export const F32: i32 = 1;
 export const I8: i32 = 2;
@@ -62,23 +57,57 @@ export function finish(
   dst: usize,
   dstStride: usize,
 ): void {
-  const biasLeft = columnsOf(bias);
-  const biasRight = columnsOf(bias ? bias + 16 : 0);
-  let columnLeft = result == F32 ? zero_v128() : biasLeft;
-  let columnRight = result == F32 ? columnLeft : biasRight;
-  if (rhsSums && !rowZeroStep) {
+  const end = acc + ((<usize>rows) << 5);
+  // zero points that differ from row to row meet the sums of columns, those that differ from column to column those of rows
+  const meeting = rowZeroStep ? rhsSums : 0;
+  if (rhsZeros || meeting) {
+    let at = acc;
+    do {
+      let left = v128.load(at);
+      let right = v128.load(at, 16);
+      if (rhsZeros) {
+        const sum = v128.load32_splat(row, 8);
+        left = i32x4.sub(left, i32x4.mul(sum, v128.load(rhsZeros)));
+        right = i32x4.sub(right, i32x4.mul(sum, v128.load(rhsZeros, 16)));
+      }
+      if (meeting) {
+        const z = i32x4.splat(load<i32>(rowZeros) - rowZeroMoved);
+        left = i32x4.sub(left, i32x4.mul(z, v128.load(meeting)));
+        right = i32x4.sub(right, i32x4.mul(z, v128.load(meeting, 16)));
+      }
+      v128.store(at, left);
+      v128.store(at, right, 16);
+      at += 32;
+      row += ROW_BYTES;
+      rowZeros += rowZeroStep;
+    } while (at < end);
+  }
+  let columnLeft = zero_v128();
+  let columnRight = columnLeft;
+  // without a bias −0 stays −0
+  let biasLeft = f32x4.neg(columnLeft);
+  let biasRight = biasLeft;
+  if (bias) {
+    biasLeft = v128.load(bias);
+    biasRight = v128.load(bias, 16);
+    if (result != F32) {
+      columnLeft = biasLeft;
+      columnRight = biasRight;
+    }
+  }
+  if (rhsSums && !meeting) {
     const z = i32x4.splat(load<i32>(rowZeros) - rowZeroMoved);
     columnLeft = i32x4.sub(columnLeft, i32x4.mul(z, v128.load(rhsSums)));
     columnRight = i32x4.sub(columnRight, i32x4.mul(z, v128.load(rhsSums, 16)));
-    rhsSums = 0;
   }
-  const end = acc + ((<usize>rows) << 5);
   // sums of i32 on their own: in the loop below they are slower (32³ by parts 67 GOPS so, 55 there, Node 24)
-  if (!result && !rhsZeros && !rhsSums) {
-    for (; acc < end; acc += 32, dst += dstStride) {
+  if (!result) {
+    do {
       v128.store(dst, i32x4.add(v128.load(acc), columnLeft));
       v128.store(dst, i32x4.add(v128.load(acc, 16), columnRight), 16);
-    }
+      acc += 32;
+      dst += dstStride;
+    } while (acc < end);
     return;
   }
   // u8 is i8 with the zero point and the bounds moved by 128, and bit 7 flipped at the end
@@ -91,27 +120,15 @@ export function finish(
   // an f32 result has no zero point
   const lows = f32x4.splat(low - <f32>zero);
   const highs = f32x4.splat(high - <f32>zero);
-  let scaleLeft = biasLeft;
-  let scaleRight = biasLeft;
-  let scaled = !result;
-  for (; acc < end; acc += 32) {
+  let scaleLeft = scalesOf(rowScales, columnScales, limit);
+  let scaleRight = scalesOf(rowScales, columnScales + 16, limit);
+  do {
     let left = i32x4.add(v128.load(acc), columnLeft);
     let right = i32x4.add(v128.load(acc, 16), columnRight);
-    if (rhsZeros) {
-      const sum = v128.load32_splat(row, 8);
-      left = i32x4.sub(left, i32x4.mul(sum, v128.load(rhsZeros)));
-      right = i32x4.sub(right, i32x4.mul(sum, v128.load(rhsZeros, 16)));
-    }
-    if (rhsSums) {
-      const z = i32x4.splat(load<i32>(rowZeros) - rowZeroMoved);
-      left = i32x4.sub(left, i32x4.mul(z, v128.load(rhsSums)));
-      right = i32x4.sub(right, i32x4.mul(z, v128.load(rhsSums, 16)));
-    }
-    if (!scaled) {
+    if (rowScaleStep) {
       scaleLeft = scalesOf(rowScales, columnScales, limit);
       scaleRight = scalesOf(rowScales, columnScales + 16, limit);
       rowScales += rowScaleStep;
-      scaled = rowScaleStep == 0;
     }
     if (result >= I8) {
       left = requantizeFour(left, scaleLeft, lows, highs, magic, offset);
@@ -119,22 +136,14 @@ export function finish(
       const q = v128.xor(narrow<i8>(left, right, left, right), flip);
       v128.store64_lane(dst, q, 0);
     } else {
-      if (result) {
-        left = f32x4.mul(f32x4.convert_i32x4_s(left), scaleLeft);
-        right = f32x4.mul(f32x4.convert_i32x4_s(right), scaleRight);
-        // without a bias −0 stays −0: nothing is added
-        if (bias) {
-          left = f32x4.add(left, biasLeft);
-          right = f32x4.add(right, biasRight);
-        }
-        left = f32x4.pmin(f32x4.pmax(left, lows), highs);
-        right = f32x4.pmin(f32x4.pmax(right, lows), highs);
-      }
-      v128.store(dst, left);
-      v128.store(dst, right, 16);
+      left = f32x4.mul(f32x4.convert_i32x4_s(left), scaleLeft);
+      right = f32x4.mul(f32x4.convert_i32x4_s(right), scaleRight);
+      left = f32x4.add(left, biasLeft);
+      right = f32x4.add(right, biasRight);
+      v128.store(dst, f32x4.pmin(f32x4.pmax(left, lows), highs));
+      v128.store(dst, f32x4.pmin(f32x4.pmax(right, lows), highs), 16);
     }
+    acc += 32;
     dst += dstStride;
-    row += ROW_BYTES;
-    rowZeros += rowZeroStep;
-  }
+  } while (acc < end);
 }
