@@ -21,13 +21,26 @@
 import { RELAXED, zero_v128 } from "../lanes";
 import { finish, I8 } from "./epilogue";
 import { groupBits, groups, PANEL, pack_lhs, ROW_BYTES } from "./pack";
-import { tileOfRow, tileRows, tiles } from "./tile";
+import { tileOfRow, tileRows, tiles, WIDE, widen } from "./tile";
 
 /** Bytes of packed rows of lhs that a block aims at: half of a small second-level cache. */
 const BLOCK_BYTES: i32 = 131072;
 
 /** Rows of a block at most: their sums of one panel, 32 bytes each, stay in the first-level cache. */
 const BLOCK_ROWS: i32 = 240;
+
+/**
+ * The simd build widens a panel once for all rows of a block, for so many at least, and while the widened panel leaves room in
+ * the first-level cache.
+ */
+const WIDE_ROWS: i32 = 32;
+const WIDE_GROUPS: i32 = 512;
+
+/** Bytes of a widened panel of a block of rows, or 0 where it stays as it is. */
+function wideBytes(rows: i32, depth: i32): usize {
+  const count = groups(depth, false);
+  return RELAXED || rows < WIDE_ROWS || count > WIDE_GROUPS ? 0 : (<usize>count) << 5;
+}
 
 /** Head of the workspace: sums of three rows by four panels [3][4][8]. */
 const FOUR_BYTES: usize = 128;
@@ -43,12 +56,13 @@ function blockRows(m: i32, depth: i32, quads: bool): i32 {
 
 /**
  * Bytes of workspace that gemm needs for these sizes, a multiple of 16: the head, then the packed rows of a block,
- * their sums of one rhs panel [rows][8] and what is kept of them (pack.ts). A last tile may need four rows more.
+ * their sums of one rhs panel [rows][8], what is kept of them (pack.ts), and a widened panel. A last tile may need four rows more.
  */
 export function gemm_workspace(m: i32, depth: i32, quads: bool): usize {
-  const rows = <usize>blockRows(m, depth, quads) + 4;
+  const block = blockRows(m, depth, quads);
+  const rows = <usize>block + 4;
   const bytes = <usize>groups(depth, quads) * 4;
-  return (HEAD_BYTES + rows * (bytes + 32 + ROW_BYTES) + 15) & ~15;
+  return ((HEAD_BYTES + rows * (bytes + 32 + ROW_BYTES) + 15) & ~15) + wideBytes(block, depth);
 }
 
 /** The first bytes of rows that lie 32 bytes apart: too few for the engine's copying, which is a call a row. */
@@ -106,6 +120,7 @@ export function gemm(
   const lhsRows = workspace + HEAD_BYTES;
   const acc = lhsRows + <usize>(block + 4) * rowBytes;
   const kept = acc + ((<usize>(block + 4)) << 5);
+  const widened = kept + <usize>(block + 4) * ROW_BYTES;
   const lastFour = ((n + PANEL - 1) & -PANEL) - 4 * PANEL;
   // in lanes i8 the zero point of u8 moved with its bytes; lanes i16 have none left
   const moved = lhsUnsigned ? 128 : 0;
@@ -123,6 +138,7 @@ export function gemm(
     // up to three rows that are left over go one by one where n has four panels, which is as quick as a tile
     const left = rows % tileRows(dot);
     const tiled = n > 3 * PANEL && left < 4 ? rows - left : rows;
+    const wide = wideBytes(rows, depth) != 0;
     let rhsPanel = rhs;
     for (let j = 0; j < n; j += PANEL, rhsPanel += panelBytes) {
       const at = (<usize>j) << 2;
@@ -133,7 +149,9 @@ export function gemm(
       const direct = bare && whole && (tiled < rows || !left);
       const to = direct ? out : acc;
       const toStride: usize = direct ? dstStride : 32;
-      if (tiled) tiles(dot, tiled, lhsRows, rhsPanel, count, kept, to, toStride);
+      if (wide) widen(rhsPanel, count, widened);
+      const panel = wide ? widened : rhsPanel;
+      if (tiled) tiles(wide ? WIDE : dot, tiled, lhsRows, panel, count, kept, to, toStride);
       // a single row takes four panels at a time, at the first of them; the last four may be among them again
       const four = <usize>min(j & ~31, lastFour);
       let rowAcc = workspace;

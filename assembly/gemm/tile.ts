@@ -4,6 +4,7 @@
  *
  *   L     group   lhs           rhs panel
  *   i16   2 k     [m][k] i16    [k/2][4][2][2] i8      every 8-bit weight, every build
+ *   u16   2 k     the same      [k/2][8][2] i16        the same, widened once for many rows, simd build
  *   i8    4 k     [m][k] i8     [k/4][8][4] in [0,127] 7-bit weights, relaxed build, two steps
  *   u8    4 k     the same      the same               the same in one instruction; direct tier: all of 8 bits
  *   bool  4 k     the same      [k/4][8][4] in [0,254] 8-bit weights, one instruction for each of two parts
@@ -20,8 +21,9 @@
  *
  *   Σ x · lower = Σ x · w − 256 · Σ x · upper − 128 · Σ x        modulo 2^32, as all sums are
  *
- * so that 16 weights take one load and one shift instead of two loads that widen (one row: 57 → 75 GOPS), and no widened
- * copy for many rows. The last term is what the sums begin with (pack.ts).
+ * so that 16 weights take one load and one shift instead of two loads that widen (one row: 57 → 75 GOPS). The last term is
+ * what the sums begin with (pack.ts). For many rows a widened copy is a tie, but its two loads lie side by side, so that V8's
+ * revectorization makes one of them (512³: 92 → 137 GOPS). It is in the simd build, where there is room for it.
  *
  * The ranges that make it exact stand at `dot_i32x4`; the packer guarantees them. A weight in [0, 254] is the sum of
  * two in [0, 127]: min(x, 127) and the rest.
@@ -36,7 +38,7 @@ import { ROW_BYTES } from "./pack";
 
 /** Whether the columns c and c + 4 share a lane. */
 function isShared<L>(): bool {
-  return sizeof<L>() == 2;
+  return sizeof<L>() == 2 && isSigned<L>();
 }
 
 /** Bytes of a group of a panel. */
@@ -88,7 +90,12 @@ function storeRow<L>(dst: usize, left: v128, right: v128): void {
 
 /** Whether a tile has five rows. */
 function isFive<L>(): bool {
-  return !isSigned<L>();
+  return sizeof<L>() == 1 && !isSigned<L>();
+}
+
+/** Where the beginning of the first four columns stands in what is kept of a row: a widened panel shares no lanes. */
+function startOf<L>(): usize {
+  return sizeof<L>() == 2 && !isSigned<L>() ? 4 : 0;
 }
 
 /**
@@ -110,13 +117,13 @@ function tileOf<L>(
   const third = second << 1;
   const fourth = second + third;
   const fifth = third << 1;
-  let a0 = v128.load32_splat(row);
+  let a0 = v128.load32_splat(row + startOf<L>());
   let a1 = v128.load32_splat(row, 4);
-  let b0 = v128.load32_splat(row, ROW_BYTES);
+  let b0 = v128.load32_splat(row + startOf<L>(), ROW_BYTES);
   let b1 = v128.load32_splat(row, ROW_BYTES + 4);
-  let c0 = v128.load32_splat(row, 2 * ROW_BYTES);
+  let c0 = v128.load32_splat(row + startOf<L>(), 2 * ROW_BYTES);
   let c1 = v128.load32_splat(row, 2 * ROW_BYTES + 4);
-  let d0 = v128.load32_splat(row, 3 * ROW_BYTES);
+  let d0 = v128.load32_splat(row + startOf<L>(), 3 * ROW_BYTES);
   let d1 = v128.load32_splat(row, 3 * ROW_BYTES + 4);
   let e0 = isFive<L>() ? v128.load32_splat(row, 4 * ROW_BYTES) : a0;
   let e1 = isFive<L>() ? v128.load32_splat(row, 4 * ROW_BYTES + 4) : a0;
@@ -251,14 +258,17 @@ function tileRow<L>(
   storeRow<L>(acc + 96, d0, d1);
 }
 
+/** A panel of pairs, widened. */
+export const WIDE: i32 = 4;
+
 /** Rows of a tile. */
 export function tileRows(dot: i32): i32 {
   return RELAXED && (dot == FUSED || dot == PARTS) ? 5 : 4;
 }
 
 /**
- * Rows of a block by one panel, tile by tile: rows are written up to whole tiles. `dot` says what multiplies, as in
- * gemm/index.ts.
+ * Rows of a block by one panel, tile by tile: rows are written up to whole tiles. `dot` says what multiplies: WIDE, or as
+ * in gemm/index.ts.
  */
 export function tiles(
   dot: i32,
@@ -271,7 +281,8 @@ export function tiles(
   dstStride: usize,
 ): void {
   const stop = row + <usize>rows * ROW_BYTES;
-  if (RELAXED && dot == TWO_STEP) {
+  if (!RELAXED && dot == WIDE) tilesOf<u16>(lhs, rhs, groups, row, stop, dst, dstStride);
+  else if (RELAXED && dot == TWO_STEP) {
     for (; row < stop; row += 4 * ROW_BYTES, dst += 4 * dstStride) {
       tileInTwoSteps(lhs, rhs, groups, row, dst, dstStride);
       lhs += (<usize>groups) << 4;
@@ -295,4 +306,15 @@ export function tileOfRow(
   else if (RELAXED && dot == FUSED) tileRow<u8>(lhs, rhs, panelBytes, groups, row, acc);
   else if (RELAXED && dot == PARTS) tileRow<bool>(lhs, rhs, panelBytes, groups, row, acc);
   else tileRow<i16>(lhs, rhs, panelBytes, groups, row, acc);
+}
+
+/** A panel of pairs of `groups` groups, widened to i16: [8][2] a group. */
+export function widen(panel: usize, groups: i32, dst: usize): void {
+  const low = i16x8.splat(255);
+  const moved = i16x8.splat(128);
+  for (const end = panel + ((<usize>groups) << 4); panel < end; panel += 16, dst += 32) {
+    const x = v128.load(panel);
+    v128.store(dst, i16x8.sub(v128.and(x, low), moved));
+    v128.store(dst, i16x8.shr_s(x, 8), 16);
+  }
 }

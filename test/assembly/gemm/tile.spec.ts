@@ -4,7 +4,7 @@
  * the API see them.
  */
 import { ROW_BYTES } from "../../../assembly/gemm/pack";
-import { tileOfRow, tileRows, tiles } from "../../../assembly/gemm/tile";
+import { tileOfRow, tileRows, tiles, WIDE, widen } from "../../../assembly/gemm/tile";
 import { at, bits, compare, misses } from "../samples";
 
 /** An i16 between −255 and 255, its ends often. */
@@ -33,8 +33,8 @@ function keep(kept: StaticArray<i32>, row: i32, start: i32, sum: i32): void {
   kept[row * words + 1] = start;
 }
 
-/** Tiles of 4 rows, to rows that are `stride` columns apart. */
-function checkTiles(rows: i32, groups: i32, stride: i32): void {
+/** Tiles of 4 rows, to rows that are `stride` columns apart, on the panel as it is packed or widened. */
+function checkTiles(rows: i32, groups: i32, stride: i32, wide: bool): void {
   const whole = (rows + 3) & ~3;
   const lhs = new StaticArray<i16>(whole * groups * 2);
   const rhs = new StaticArray<i8>(groups * 16);
@@ -52,7 +52,11 @@ function checkTiles(rows: i32, groups: i32, stride: i32): void {
     keep(kept, r, r * 1000003, sum);
   }
   const acc = new StaticArray<i32>(whole * stride + 1).fill(0x5a5a5a5a);
-  tiles(0, rows, at(lhs), at(panel), groups, at(kept), at(acc), <usize>stride * 4);
+  const widened = new StaticArray<i16>(groups * 16 + 1).fill(0x5a5a);
+  if (wide) widen(at(panel), groups, at(widened));
+  compare(widened[groups * 16], 0x5a5a);
+  const from = wide ? at(widened) : at(panel);
+  tiles(wide ? WIDE : 0, rows, at(lhs), from, groups, at(kept), at(acc), <usize>stride * 4);
   for (let r = 0; r < rows; r++) {
     for (let c = 0; c < stride; c++) {
       let sum = c < 8 ? r * 1000003 : 0x5a5a5a5a;
@@ -68,16 +72,20 @@ function checkTiles(rows: i32, groups: i32, stride: i32): void {
 }
 
 describe("tile", () => {
-  it("four rows, any depth", () => {
-    for (let groups = 0; groups <= 70; groups++) checkTiles(4, groups, 8);
+  it("four rows, any depth, panels as packed and widened", () => {
+    for (let groups = 0; groups <= 70; groups++) {
+      checkTiles(4, groups, 8, false);
+      checkTiles(4, groups, 8, true);
+    }
     expect<i32>(misses()).toBe(0);
   });
 
   it("any rows by fours, side by side and apart", () => {
     compare(tileRows(0), 4);
     for (let rows = 0; rows <= 70; rows++) {
-      checkTiles(rows, 5, 8);
-      checkTiles(rows, 5, 13);
+      checkTiles(rows, 5, 8, false);
+      checkTiles(rows, 5, 13, false);
+      checkTiles(rows, 5, 13, true);
     }
     expect<i32>(misses()).toBe(0);
   });
