@@ -5,8 +5,8 @@
 import { flipOf, ones_i16x8, RELAXED, zero_v128 } from "../lanes";
 
 /**
- * Bytes of what is kept of a row, in i32: what the sums of the first four columns of a panel begin with, what those of the
- * others begin with, and Σ (x − zero).
+ * Bytes of what is kept of a row, in i32: what the sums of columns begin with that share their lanes with others (tile.ts),
+ * what those of all others begin with, and Σ (x − zero).
  */
 export const ROW_BYTES: usize = 12;
 
@@ -275,7 +275,7 @@ export function pack_lhs(
     sum_i32x4 = i32x4.add(sum_i32x4, i32x4.shuffle(sum_i32x4, sum_i32x4, 1, 0, 3, 2));
     const sum = i32x4.extract_lane(sum_i32x4, 0);
     const start = -rhsZero * sum;
-    store<i32>(kept, quads ? start : 257 * start - 128 * sum);
+    store<i32>(kept, 257 * start - 128 * sum);
     store<i32>(kept, start, 4);
     store<i32>(kept, sum, 8);
     src += stride;

@@ -93,9 +93,9 @@ function isFive<L>(): bool {
   return sizeof<L>() == 1 && !isSigned<L>();
 }
 
-/** Where the beginning of the first four columns stands in what is kept of a row: a widened panel shares no lanes. */
-function startOf<L>(): usize {
-  return sizeof<L>() == 2 && !isSigned<L>() ? 4 : 0;
+/** What the sums of the first four columns begin with, given that of the others: only shared lanes have one of their own. */
+function startOf<L>(row: usize, others: v128): v128 {
+  return isShared<L>() ? v128.load32_splat(row) : others;
 }
 
 /**
@@ -117,16 +117,16 @@ function tileOf<L>(
   const third = second << 1;
   const fourth = second + third;
   const fifth = third << 1;
-  let a0 = v128.load32_splat(row + startOf<L>());
   let a1 = v128.load32_splat(row, 4);
-  let b0 = v128.load32_splat(row + startOf<L>(), ROW_BYTES);
+  let a0 = startOf<L>(row, a1);
   let b1 = v128.load32_splat(row, ROW_BYTES + 4);
-  let c0 = v128.load32_splat(row + startOf<L>(), 2 * ROW_BYTES);
+  let b0 = startOf<L>(row + ROW_BYTES, b1);
   let c1 = v128.load32_splat(row, 2 * ROW_BYTES + 4);
-  let d0 = v128.load32_splat(row + startOf<L>(), 3 * ROW_BYTES);
+  let c0 = startOf<L>(row + 2 * ROW_BYTES, c1);
   let d1 = v128.load32_splat(row, 3 * ROW_BYTES + 4);
-  let e0 = isFive<L>() ? v128.load32_splat(row, 4 * ROW_BYTES) : a0;
-  let e1 = isFive<L>() ? v128.load32_splat(row, 4 * ROW_BYTES + 4) : a0;
+  let d0 = startOf<L>(row + 3 * ROW_BYTES, d1);
+  let e1 = isFive<L>() ? v128.load32_splat(row, 4 * ROW_BYTES + 4) : a1;
+  let e0 = e1;
   for (const end = lhs + second; lhs < end; lhs += 4, rhs += groupBytes<L>()) {
     // in every turn, since five rows leave no register that keeps it; for four it is a tie
     const constant = constantOf<L>();
@@ -223,7 +223,7 @@ function tileRow<L>(
 ): void {
   const constant = constantOf<L>();
   let d1 = v128.load32_splat(start, 4);
-  let d0 = v128.load32_splat(start);
+  let d0 = startOf<L>(start, d1);
   let c1 = d1;
   let c0 = d0;
   let b1 = d1;
