@@ -80,7 +80,10 @@ export function saturate(x: i32, low: i32, high: i32): i32 {
   return min(max(x, low), high);
 }
 
-/** round(acc · multiplier) + zeroPoint, saturated: requantization (docs/math.md, 8), as the byte of either type. acc has its bias. */
+/**
+ * round(acc · multiplier) + zeroPoint, saturated: requantization (docs/math.md, 8), as the byte of either type. acc has its
+ * bias already.
+ */
 export function requantizeOne(acc: i32, multiplier: f32, zero: i32, low: i32, high: i32): u8 {
   return <u8>saturate(round(<f32>acc * multiplier) + zero, low, high);
 }
@@ -126,7 +129,7 @@ export const PARTS: i32 = 3;
  * acc + the sums of the products that lie side by side in a 32-bit lane: the dot product of the GEMM.
  * L is how the lanes are multiplied:
  *
- *   i16, u16  two products. lhs in [-255, 255], rhs in i16: a pair is at most 65 280. Exact.
+ *   i16, u16  two products. lhs in [-255, 255], rhs in i16: a pair is at most 2 · 255 · 32 768 = 16 711 680. Exact.
  *   i8        four products, relaxed SIMD in two steps. rhs in [0, 127]: inside this range all engines agree,
  *             and no pair leaves 16 bits (2 · 127 · −128 = −32 512).
  *   u8, bool  four products, relaxed SIMD in one instruction: one sdot on Arm, one vpdpbusd where x64 has VNNI,

@@ -41,7 +41,7 @@ export function operand<T extends DType>(
     if (!dtype)
       throw typeFault(argument, `a tensor or typed array of ${dtypes.join(" or ")}`, value);
     const array = value as Elements[T];
-    const address = lane.arena.holds(array) ? array.byteOffset : -1;
+    const address = lane.arena.addressOf(array);
     checked = { dtype, length: array.length, shape: undefined, address, value: array };
   }
   if (!dtypes.includes(checked.dtype)) {

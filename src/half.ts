@@ -25,9 +25,9 @@ export function bytesOfHalves(argument: string, value: unknown): Uint8Array {
   throw typeFault(argument, "a Uint16Array or Float16Array", value);
 }
 
-/** Where halves lie in the memory of an instance, or -1. Growth detaches their array, so that this is asked first. */
-function placeOf(lane: Bytelane, bytes: Uint8Array): number {
-  return lane.arena.holds(bytes) ? bytes.byteOffset : -1;
+/** The bytes of `n` halves that were given, found again in the memory if they lie there: growth detaches their array. */
+function givenHalves(lane: Bytelane, bytes: Uint8Array, place: number, n: number): Uint8Array {
+  return place < 0 ? bytes : lane.arena.view("u8", place, n * 2);
 }
 
 /** Whether `n` halves at an address and `n` f32 at another share no byte. */
@@ -50,16 +50,14 @@ export function toHalf<H extends Halves = Uint16Array>(
   const out = (options.out ?? new Uint16Array(length)) as H;
   const bytes = bytesOfHalves("options.out", out);
   if (out.length !== length) throw rangeFault("options.out", `${length} elements`, out);
-  const place = placeOf(lane, bytes);
+  const place = lane.arena.addressOf(bytes);
   return framed(lane, (frame) => {
     const src = frame.read(source);
     const isDirect = place >= 0 && areApart(place, length, src);
     const dst = isDirect ? place : frame.room(length * 2);
     lane.kernels.convert_f32_f16(src, dst, length);
     if (!isDirect) {
-      const { arena } = lane;
-      const given = place < 0 ? bytes : arena.view("u8", place, length * 2);
-      given.set(arena.view("u8", dst, length * 2));
+      givenHalves(lane, bytes, place, length).set(lane.arena.view("u8", dst, length * 2));
     }
     return out;
   });
@@ -78,15 +76,13 @@ export function fromHalf<O extends Data<"f32"> = Float32Array>(
   const bytes = bytesOfHalves("x", x);
   const { length } = x;
   const result = target(lane, options.out, "f32", [length], options.out instanceof Tensor);
-  const place = placeOf(lane, bytes);
+  const place = lane.arena.addressOf(bytes);
   return framed(lane, (frame) => {
     const { address, value } = frame.write(result);
     let src = place;
     if (place < 0 || !areApart(place, length, address)) {
-      const { arena } = lane;
       src = frame.room(length * 2);
-      const given = place < 0 ? bytes : arena.view("u8", place, length * 2);
-      arena.view("u8", src, length * 2).set(given);
+      lane.arena.view("u8", src, length * 2).set(givenHalves(lane, bytes, place, length));
     }
     lane.kernels.convert_f16_f32(src, address, length);
     return value as O;

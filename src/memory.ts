@@ -60,9 +60,9 @@ export class Arena {
     return this.#words;
   }
 
-  /** True for a view that lies in this memory. */
-  holds(view: ArrayBufferView): boolean {
-    return view.buffer === this.#buffer;
+  /** Where a view lies in this memory, or -1. Growth detaches the view, so that this is asked before anything is allocated. */
+  addressOf(view: ArrayBufferView): number {
+    return view.buffer === this.#buffer ? view.byteOffset : -1;
   }
 
   allocate(bytes: number): number {

@@ -105,12 +105,9 @@ export function tensor<T extends DType>(
     }
   }
   // a view on this memory would be detached by growth: remember where it points
-  const own =
-    values && !Array.isArray(values) && lane.arena.holds(values as Elements[T])
-      ? (values as Elements[T]).byteOffset
-      : undefined;
+  const own = values ? lane.arena.addressOf(values as Elements[T]) : -1;
   const result = new Tensor(lane, dtype, shape);
-  if (own !== undefined) result.data.set(lane.arena.view(dtype, own, count));
+  if (own >= 0) result.data.set(lane.arena.view(dtype, own, count));
   else if (values) result.data.set(values);
   else result.data.fill(0);
   return result;

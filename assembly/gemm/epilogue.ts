@@ -22,7 +22,7 @@ import {
 import { ROW_BYTES } from "./pack";
 
 /** Types of results. */
-export const F32: i32 = 1;
+const F32: i32 = 1;
 export const I8: i32 = 2;
 const U8: i32 = 3;
 
@@ -34,8 +34,8 @@ function scalesOf(row: usize, columns: usize, limit: v128): v128 {
 
 /**
  * The rows of one panel: acc [rows][8] i32 to rows of eight results at dst, which may be acc. The column arrays stand at
- * the entry of the panel's first column, the row arrays, and `row`, at the first row. The type of the result is a branch a row that
- * always goes one way: a loop for each type would be as fast, and longer.
+ * the entry of the panel's first column, the row arrays, and `row`, at the first row. Reals and bytes share a loop, whose branch
+ * always goes one way: a loop for each would be as fast, and longer.
  */
 export function finish(
   result: i32,

@@ -1,6 +1,6 @@
 /**
  * Packing: both operands are laid down in the order in which the tile reads them (gemm/tile.ts).
- * What lies beyond n or beyond the depth is filled with 0, which adds nothing to any sum.
+ * Beyond the depth rhs is 0 and lhs its zero point, which adds nothing to any sum. What comes of columns beyond n is dropped.
  */
 import { flipOf, ones_i16x8, RELAXED, zero_v128 } from "../lanes";
 
@@ -160,8 +160,8 @@ function packRest(
 }
 
 /**
- * rhs [depth, n], its element (k, j) at src + k · strideK + j · strideN, to panels
- * [n/8][groups] of tile.ts. `unsigned` says that the bytes are u8. For quads they are moved by `moved`
+ * rhs [depth, n], its element (k, j) at src + k · strideK + j · strideN, to panels [n/8][groups], each group as tile.ts has it
+ * for pairs or quads. `unsigned` says that the bytes are u8. For quads they are moved by `moved`
  * (64 brings 7 bits to [0, 127]), and the column sums of what was stored go to `sums`: i32, n rounded up to 8. Says
  * whether a byte became 255 when it was moved, which two parts of 127 do not reach.
  */

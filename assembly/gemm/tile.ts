@@ -46,12 +46,12 @@ function groupBytes<L>(): usize {
   return isShared<L>() ? 16 : 32;
 }
 
-/** Four columns of a group at an address, and the four others. */
+/** The four other columns of a group at an address, given the first four. */
 function loadOthers<L>(address: usize, four: v128): v128 {
   return isShared<L>() ? i16x8.shr_s(four, 8) : v128.load(address, 16);
 }
 
-/** The sums of the first four columns, as they come and without those of the columns that share their lanes. */
+/** The sums of the first four columns, without those of the others where these share their lanes. */
 function firstFour<L>(sums: v128, others: v128): v128 {
   return isShared<L>() ? i32x4.sub(sums, i32x4.shl(others, 8)) : sums;
 }
@@ -99,8 +99,8 @@ function startOf<L>(row: usize, others: v128): v128 {
 }
 
 /**
- * The rows of a tile · rhs panel over `groups` groups of k: [rows][8] i32, rows `dstStride` bytes apart. `row` is what is kept of
- * the first row (pack.ts).
+ * The rows of a tile · rhs panel over `groups` groups of k: [rows][8] i32, rows `dstStride` bytes apart. `row` is what is
+ * kept of the first row (pack.ts).
  *
  * Five rows are for the fused dot product: it takes 4 cycles on Zen 5 where two can begin in each, and the two parts of a
  * weight wait for one another besides. Ten sums fill that time where eight do not, and the registers are full.
