@@ -16,8 +16,10 @@
  *             7-bit side of the relaxed dot product. A pair of products is at most 2 · 15 · 128 = 3 840, so 8
  *             of them fit i16: they are added there, and widened once in CHUNK groups. Where the engine has one
  *             instruction for four products and their sum in i32 (`fused`), that takes the place of it all.
- *   simd      lanes i16 hold four nibbles, of k0 | k2 in the low byte and k1 | k3 in the high one: an `and`
- *             and a shift each, no shuffle, since the lhs panel has its k in this order.
+ *   simd      lanes i16 hold four nibbles, of k0 | k2 in the low byte and k1 | k3 in the high one: no shuffle, since
+ *             the lhs panel has its k in this order. A byte is multiplied as it is, low + 16 · high, and its high
+ *             nibble once more: 16 times the sum of that is taken off the other at the end of a block. That is an
+ *             `and` and three shifts for 32 weights, and 10 to 16 % faster for one row than to mask each nibble.
  *
  * The lhs panel of R rows, block by block; the zero-point's factor is in its sums already where all are 8:
  *
@@ -32,9 +34,9 @@ import { dot_i32x4, ones_i16x8, pairs_i16x8, RELAXED, zero_v128 } from "../lanes
 /** Groups whose pair sums fit i16. */
 const CHUNK: i32 = 8;
 
-/** 0x0f in bytes, and in i16. */
-const NIBBLES = memory.data<u32>(
-  [0x0f0f0f0f, 0x0f0f0f0f, 0x0f0f0f0f, 0x0f0f0f0f, 0x000f000f, 0x000f000f, 0x000f000f, 0x000f000f],
+/** What `and` takes of a group: 0x0f of bytes, and for lanes i16 0xff. */
+const MASKS = memory.data<u32>(
+  [0x0f0f0f0f, 0x0f0f0f0f, 0x0f0f0f0f, 0x0f0f0f0f, 0x00ff00ff, 0x00ff00ff, 0x00ff00ff, 0x00ff00ff],
   16,
 );
 
@@ -43,6 +45,16 @@ function dot(lhs: v128, rhs: v128, acc: v128): v128 {
   return RELAXED
     ? i16x8.add(acc, pairs_i16x8(lhs, rhs))
     : i32x4.add(acc, i32x4.dot_i16x8_s(lhs, rhs));
+}
+
+/** The high nibbles of a group: of x, or in the simd build of the bytes that were masked. */
+function upper(x: v128, masked: v128, mask: v128): v128 {
+  return RELAXED ? v128.and(i16x8.shr_u(x, 4), mask) : i16x8.shr_u(masked, 4);
+}
+
+/** The sums of columns 0–3, given those of 4–7: in the simd build the latter are in them, 16 times. */
+function firstFour(sums: v128, others: v128): v128 {
+  return RELAXED ? sums : i32x4.sub(sums, i32x4.shl(others, 4));
 }
 
 /** acc + the products of a group in one instruction. */
@@ -64,7 +76,7 @@ function settle(acc: usize, sum: v128, correction: v128, scale: v128): void {
 /** Four zero points: the low or the high nibbles of 4 bytes. */
 function zeros_i32x4(address: usize, shift: i32): v128 {
   const x = i16x8.shr_u(v128.load32_zero(address), shift);
-  const low = v128.and(x, v128.load(NIBBLES));
+  const low = v128.and(x, v128.load(MASKS));
   return i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(low));
 }
 
@@ -84,7 +96,7 @@ export function tile(
   fused: bool,
   acc: usize,
 ): void {
-  const mask = v128.load(NIBBLES + (RELAXED ? 0 : 16));
+  const mask = v128.load(MASKS + (RELAXED ? 0 : 16));
   const ones = ones_i16x8();
   const none = zero_v128();
   for (let at: usize = 0; at < 128; at += 16) v128.store(acc + at, none);
@@ -131,9 +143,9 @@ export function tile(
       let d0 = none;
       let d1 = none;
       for (const end = rhs + ((<usize>chunk) << 4); rhs < end; rhs += 16) {
-        let x = v128.load(rhs);
+        const x = v128.load(rhs);
         let low = v128.and(x, mask);
-        let high = v128.and(i16x8.shr_u(x, 4), mask);
+        let high = upper(x, low, mask);
         let row = v128.load32_splat(lhs);
         a0 = dot(row, low, a0);
         a1 = dot(row, high, a1);
@@ -147,9 +159,8 @@ export function tile(
         d0 = dot(row, low, d0);
         d1 = dot(row, high, d1);
         if (!RELAXED) {
-          x = i16x8.shr_u(x, 8);
-          low = v128.and(x, mask);
-          high = i16x8.shr_u(x, 4);
+          low = i16x8.shr_u(x, 8);
+          high = i16x8.shr_u(x, 12);
           row = v128.load32_splat(lhs, 16);
           a0 = dot(row, low, a0);
           a1 = dot(row, high, a1);
@@ -175,13 +186,13 @@ export function tile(
         sum_d0 = i32x4.add(sum_d0, i32x4.dot_i16x8_s(d0, ones));
         sum_d1 = i32x4.add(sum_d1, i32x4.dot_i16x8_s(d1, ones));
       } else {
-        sum_a0 = a0;
+        sum_a0 = firstFour(a0, a1);
         sum_a1 = a1;
-        sum_b0 = b0;
+        sum_b0 = firstFour(b0, b1);
         sum_b1 = b1;
-        sum_c0 = c0;
+        sum_c0 = firstFour(c0, c1);
         sum_c1 = c1;
-        sum_d0 = d0;
+        sum_d0 = firstFour(d0, d1);
         sum_d1 = d1;
       }
     }
@@ -239,7 +250,7 @@ export function tileRow(
   fused: bool,
   acc: usize,
 ): void {
-  const mask = v128.load(NIBBLES + (RELAXED ? 0 : 16));
+  const mask = v128.load(MASKS + (RELAXED ? 0 : 16));
   const ones = ones_i16x8();
   const none = zero_v128();
   let acc_a0 = none;
@@ -276,15 +287,17 @@ export function tileRow(
         const x = v128.load(rhs);
         const y = v128.load(rhs + rhsApart);
         let row = v128.load32_splat(lhs);
-        a0 = dot(row, v128.and(x, mask), a0);
-        a1 = dot(row, v128.and(i16x8.shr_u(x, 4), mask), a1);
-        b0 = dot(row, v128.and(y, mask), b0);
-        b1 = dot(row, v128.and(i16x8.shr_u(y, 4), mask), b1);
+        const x0 = v128.and(x, mask);
+        const y0 = v128.and(y, mask);
+        a0 = dot(row, x0, a0);
+        a1 = dot(row, upper(x, x0, mask), a1);
+        b0 = dot(row, y0, b0);
+        b1 = dot(row, upper(y, y0, mask), b1);
         if (!RELAXED) {
           row = v128.load32_splat(lhs, 4);
-          a0 = dot(row, v128.and(i16x8.shr_u(x, 8), mask), a0);
+          a0 = dot(row, i16x8.shr_u(x, 8), a0);
           a1 = dot(row, i16x8.shr_u(x, 12), a1);
-          b0 = dot(row, v128.and(i16x8.shr_u(y, 8), mask), b0);
+          b0 = dot(row, i16x8.shr_u(y, 8), b0);
           b1 = dot(row, i16x8.shr_u(y, 12), b1);
         }
         lhs += RELAXED ? 4 : 8;
@@ -295,9 +308,9 @@ export function tileRow(
         sum_b0 = i32x4.add(sum_b0, i32x4.dot_i16x8_s(b0, ones));
         sum_b1 = i32x4.add(sum_b1, i32x4.dot_i16x8_s(b1, ones));
       } else {
-        sum_a0 = a0;
+        sum_a0 = firstFour(a0, a1);
         sum_a1 = a1;
-        sum_b0 = b0;
+        sum_b0 = firstFour(b0, b1);
         sum_b1 = b1;
       }
     }
