@@ -18,7 +18,8 @@
  *             instruction for four products and their sum in i32 (`fused`), that takes the place of it all.
  *   simd      lanes i16 hold four nibbles, of k0 | k2 in the low byte and k1 | k3 in the high one: no shuffle, since
  *             the lhs panel has its k in this order. A byte is multiplied as it is, low + 16 · high, and its high
- *             nibble once more: 16 times the sum of that is taken off the other at the end of a block. That is an
+ *             nibble once more: 16 times the sum of that is taken off the other at the end of a block, where what the
+ *             sums of a long block wrapped, modulo 2^32, wraps back. That is an
  *             `and` and three shifts for 32 weights, and 8 to 17 % faster for one row than to mask each nibble.
  *
  * The lhs panel of R rows, block by block; the zero-point's factor is in its sums already where all are 8:

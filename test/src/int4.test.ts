@@ -146,6 +146,26 @@ describeTiers("int4 layers", (lane) => {
     }
   });
 
+  it("are exact where the sums of whole bytes wrap", () => {
+    // one scale a column: 255 · 128 · 2^17 is beyond i32, and what it stands for is not
+    const columns = 2 ** 17;
+    const matrix: Int4Matrix = {
+      ...{ rows: 9, columns, blockSize: columns },
+      values: new Uint8Array((9 * columns) / 2).fill(0xff),
+      scales: new Float32Array(9).fill(1),
+      zeroPoints: new Uint8Array(9).fill(0),
+    };
+    using layer = createLinear(lane, { format: "int4", weights: matrix });
+    for (const value of [-128, 127]) {
+      for (const m of [1, 5]) {
+        const values = new Int8Array(m * columns).fill(value);
+        const scales = new Float32Array(m).fill(1);
+        const y = linear(lane, layer, { values, scales, zeroPoints: undefined }) as Float32Array;
+        expectSame(y, new Float32Array(9 * m).fill(15 * value * columns));
+      }
+    }
+  });
+
   it("hold many rows, in blocks of the workspace", () => {
     const matrix = matrixOf(9, 3000, 128, { halves: true, zeros: false, seed: 5 });
     check(matrix, 101, undefined);
