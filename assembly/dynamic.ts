@@ -32,7 +32,7 @@ export function quantize_rows_f32_i8(
     const extent = finite(max(-load<f32>(scratch), load<f32>(scratch, 4)));
     const scale: f32 = extent == 0 ? 1 : max(extent / 127, LEAST_SCALE);
     store<f32>(scales, scale);
-    quantizeRun(src, dst, columns, scale, 0, -127, 127, false);
+    quantizeRun(src, dst, columns, scale, 0, -127, 127);
   }
 }
 
@@ -64,6 +64,6 @@ export function quantize_rows_f32_u8(
     store<i32>(zeros, zero);
     scales += 4;
     zeros += 4;
-    quantizeRun(src, dst, columns, scale, zero, 0, 255, true);
+    quantizeRun(src, dst, columns, scale, zero, 0, 255);
   }
 }

@@ -113,6 +113,19 @@ export function narrow<T>(a_i32x4: v128, b_i32x4: v128, c_i32x4: v128, d_i32x4: 
     : i8x16.narrow_i16x8_u(ab_i16x8, cd_i16x8);
 }
 
+/**
+ * How far integers are moved so that `high` is 127, where narrowing to 8 bits cuts them off. What is left is one bound, and
+ * moving them back, modulo 256: so i8 and u8 are the same work.
+ */
+export function shiftOf(high: i32): i32 {
+  return 127 - high;
+}
+
+/** Moved integers, saturated to i8, as bytes of either type. `least` is the lower bound, moved too. */
+export function moveBack_i8x16(q: v128, least: v128, shift: v128): v128 {
+  return i8x16.sub(i8x16.max_s(q, least), shift);
+}
+
 /** Clamps 16 lanes of T to [low, high]. */
 export function clamp8<T>(x: v128, low: v128, high: v128): v128 {
   return isSigned<T>()

@@ -16,13 +16,13 @@
  */
 import {
   bound_f32x4,
-  clamp8,
-  flipOf,
   limit_f32x4,
   MAGIC_BITS,
   magic_f32x4,
+  moveBack_i8x16,
   multiplyAdd_f32x4,
   narrow,
+  shiftOf,
   zero_v128,
 } from "./lanes";
 
@@ -41,10 +41,10 @@ const WRAP = 4;
 const ALMOST_HALF: f32 = 0.49999997;
 
 /**
- * The definition, four values at a time; of the last ones it reads up to three too many. u8 is i8 with zero point and
- * bounds moved by 128, and bit 7 flipped at the end; `offset` is what the integers lack. By rule:
+ * The definition, four values at a time; of the last ones it reads up to three too many. `offset` is what the integers
+ * lack. By rule:
  *
- *   default    clamp(round((x − start) / scale) + zero + offset, low, high)
+ *   default    moveBack(round((x − start) / scale) + zero + offset)
  *   MULTIPLY   (x − start) · scale, which holds the reciprocal
  *   AWAY       ties away from zero: trunc(x + copysign(0.49999997, x))
  *   WRAP       trunc((x − start) / scale + zero) modulo 256, for what fits i32
@@ -62,9 +62,8 @@ function divide(
   scales: usize,
   toZeros: usize,
   toStarts: usize,
-  low_i8x16: v128,
-  high_i8x16: v128,
-  flip: v128,
+  least_i8x16: v128,
+  shift_i8x16: v128,
   rule: i32,
 ): void {
   const limit = limit_f32x4();
@@ -91,7 +90,7 @@ function divide(
       x = bound_f32x4(x, least, limit, magic);
       x = i32x4.add(i32x4.add(x, zero), offset);
     }
-    const q = v128.xor(clamp8<i8>(narrow<i8>(x, x, x, x), low_i8x16, high_i8x16), flip);
+    const q = moveBack_i8x16(narrow<i8>(x, x, x, x), least_i8x16, shift_i8x16);
     if (n >= 4) v128.store32_lane(dst, q, 0);
     else {
       v128.store8_lane(dst, q, 0);
@@ -118,9 +117,8 @@ function bytes_i8x16(
   c: v128,
   d: v128,
   magic: v128,
-  low: v128,
-  high: v128,
-  flip: v128,
+  least: v128,
+  shift: v128,
 ): v128 {
   const q = narrow<i8>(
     i32x4.sub(a, magic),
@@ -128,7 +126,7 @@ function bytes_i8x16(
     i32x4.sub(c, magic),
     i32x4.sub(d, magic),
   );
-  return v128.xor(clamp8<i8>(q, low, high), flip);
+  return moveBack_i8x16(q, least, shift);
 }
 
 /**
@@ -140,7 +138,7 @@ function dividedFirst(src: usize, dst: usize): i32 {
 }
 
 /**
- * One contiguous run that shares its scale and zero point, u8 as i8 as above. Bytes are stored before it is asked whether
+ * One contiguous run that shares its scale and zero point. Bytes are stored before it is asked whether
  * they are right: what stands behind a branch V8 computes there, splats of the run too (24 GB/s instead of 29, Node 20).
  */
 export function quantizeRun(
@@ -151,23 +149,21 @@ export function quantizeRun(
   zero: i32,
   low: i32,
   high: i32,
-  unsigned: bool,
 ): void {
-  const moved = unsigned ? 128 : 0;
+  const shift = shiftOf(high);
   const reciprocal = reinterpret<i32>(<f32>1 / scale);
   const below = f32x4.splat(reinterpret<f32>(reciprocal - STEPS));
   const above = f32x4.splat(reinterpret<f32>(reciprocal + STEPS));
-  const shifted = i32x4.splat(MAGIC_BITS + zero - moved);
-  const low_i8x16 = i8x16.splat(<i8>(low - moved));
-  const high_i8x16 = i8x16.splat(<i8>(high - moved));
-  const flip = flipOf(unsigned);
+  const shifted = i32x4.splat(MAGIC_BITS + zero + shift);
+  const least_i8x16 = i8x16.splat(<i8>(low + shift));
+  const shift_i8x16 = i8x16.splat(<i8>shift);
   const magic = magic_f32x4();
   const twice = i32x4.splat(-2 * MAGIC_BITS);
   for (let count = dividedFirst(src, dst); n > 0; ) {
     count = n < 16 ? n : min(count, n);
     if (count) {
       // biome-ignore format: one call
-      divide(src, dst, count, zero_v128(), f32x4.splat(scale), shifted, twice, 0, 0, 0, low_i8x16, high_i8x16, flip, 0);
+      divide(src, dst, count, zero_v128(), f32x4.splat(scale), shifted, twice, 0, 0, 0, least_i8x16, shift_i8x16, 0);
       n -= count;
       src += count << 2;
       dst += count;
@@ -183,7 +179,7 @@ export function quantizeRun(
       const b = product_f32x4(x1, below, shifted);
       const c = product_f32x4(x2, below, shifted);
       const d = product_f32x4(x3, below, shifted);
-      v128.store(dst, bytes_i8x16(a, b, c, d, magic, low_i8x16, high_i8x16, flip));
+      v128.store(dst, bytes_i8x16(a, b, c, d, magic, least_i8x16, shift_i8x16));
       const ab = v128.or(
         f32x4.ne(a, product_f32x4(x0, above, shifted)),
         f32x4.ne(b, product_f32x4(x1, above, shifted)),
@@ -228,12 +224,10 @@ function quantizeAcross(
   stride: usize,
   low: i32,
   high: i32,
-  unsigned: bool,
 ): void {
-  const moved = unsigned ? 128 : 0;
-  const low_i8x16 = i8x16.splat(<i8>(low - moved));
-  const high_i8x16 = i8x16.splat(<i8>(high - moved));
-  const flip = flipOf(unsigned);
+  const shift = shiftOf(high);
+  const least_i8x16 = i8x16.splat(<i8>(low + shift));
+  const shift_i8x16 = i8x16.splat(<i8>shift);
   const magic = magic_f32x4();
   const twice = i32x4.splat(-2 * MAGIC_BITS);
   const toShifted = scratch - scales;
@@ -241,7 +235,7 @@ function quantizeAcross(
     count = n < 8 ? n : min(count, n);
     if (count) {
       // biome-ignore format: one call
-      divide(src, dst, count, zero_v128(), magic, magic, twice, scales, toShifted, 0, low_i8x16, high_i8x16, flip, 0);
+      divide(src, dst, count, zero_v128(), magic, magic, twice, scales, toShifted, 0, least_i8x16, shift_i8x16, 0);
       n -= count;
       src += count << 2;
       dst += count;
@@ -263,7 +257,7 @@ function quantizeAcross(
       const b_differs = f32x4.ne(b, product_f32x4(x1, v128.load(above, 16), z1));
       const q_i16x8 = i16x8.narrow_i32x4_s(i32x4.sub(a, magic), i32x4.sub(b, magic));
       const q = i8x16.narrow_i16x8_s(q_i16x8, q_i16x8);
-      v128.store64_lane(dst, v128.xor(clamp8<i8>(q, low_i8x16, high_i8x16), flip), 0);
+      v128.store64_lane(dst, moveBack_i8x16(q, least_i8x16, shift_i8x16), 0);
       if (v128.any_true(v128.or(a_differs, b_differs))) break;
       n -= 8;
       src += 32;
@@ -274,8 +268,11 @@ function quantizeAcross(
   }
 }
 
-/** `scratch` has room for 12 bytes a channel and 36 more; without it each value of a row whose inner is 1 is divided. */
-function quantize(
+/**
+ * To i8 or u8, which the bounds tell apart. `scratch` has room for 12 bytes a channel and 36 more; without it each value of
+ * a row whose inner is 1 is divided.
+ */
+export function quantize_f32(
   src: usize,
   dst: usize,
   outer: i32,
@@ -286,35 +283,25 @@ function quantize(
   low: i32,
   high: i32,
   scratch: usize,
-  unsigned: bool,
 ): void {
   const across = inner == 1 && scratch != 0;
   const runs = across ? 1 : channels;
   const length = across ? channels : inner;
   const stride = (<usize>(channels + 3) & ~3) << 2;
-  if (across) prepare(scales, zeros, scratch, stride, MAGIC_BITS - (unsigned ? 128 : 0));
+  if (across) prepare(scales, zeros, scratch, stride, MAGIC_BITS + shiftOf(high));
   for (let o = 0; o < outer; o++) {
     for (let c = 0; c < runs; c++) {
       const at = (<usize>c) << 2;
       if (across) {
-        quantizeAcross(src, dst, channels, scales, scratch, stride, low, high, unsigned);
+        quantizeAcross(src, dst, channels, scales, scratch, stride, low, high);
       } else {
         const scale = load<f32>(scales + at);
-        quantizeRun(src, dst, inner, scale, load<i32>(zeros + at), low, high, unsigned);
+        quantizeRun(src, dst, inner, scale, load<i32>(zeros + at), low, high);
       }
       src += (<usize>length) << 2;
       dst += length;
     }
   }
-}
-
-// biome-ignore format: one line an export
-export function quantize_f32_i8(src: usize, dst: usize, outer: i32, channels: i32, inner: i32, scales: usize, zeros: usize, low: i32, high: i32, scratch: usize): void {
-  quantize(src, dst, outer, channels, inner, scales, zeros, low, high, scratch, false);
-}
-// biome-ignore format: one line an export
-export function quantize_f32_u8(src: usize, dst: usize, outer: i32, channels: i32, inner: i32, scales: usize, zeros: usize, low: i32, high: i32, scratch: usize): void {
-  quantize(src, dst, outer, channels, inner, scales, zeros, low, high, scratch, true);
 }
 
 /** The rules of the profiles beside the default. `starts` (f32) has one entry a channel, as scales and zeros. */
@@ -335,12 +322,10 @@ export function quantize_rule_f32(
   const runs = across ? 1 : channels;
   const length = across ? channels : inner;
   // what wraps has all of its type's range: as i8, u8 is the same bytes
-  const unsigned = high > 127 && !(rule & WRAP);
-  const moved = unsigned ? 128 : 0;
-  const flip = flipOf(unsigned);
-  const offset = i32x4.splat(-MAGIC_BITS - moved);
-  const lows = i8x16.splat(<i8>(rule & WRAP ? -128 : low - moved));
-  const highs = i8x16.splat(<i8>(rule & WRAP ? 127 : high - moved));
+  const shift = rule & WRAP ? 0 : shiftOf(high);
+  const offset = i32x4.splat(shift - MAGIC_BITS);
+  const leasts = i8x16.splat(<i8>(rule & WRAP ? -128 : low + shift));
+  const shifts = i8x16.splat(<i8>shift);
   for (let o = 0; o < outer; o++) {
     for (let c = 0; c < runs; c++) {
       const at = (<usize>c) << 2;
@@ -348,7 +333,7 @@ export function quantize_rule_f32(
       const scale = v128.load32_splat(scales + at);
       const zero = v128.load32_splat(zeros + at);
       // biome-ignore format: one call
-      divide(src, dst, length, start, scale, zero, offset, across ? scales : 0, zeros - scales, starts - scales, lows, highs, flip, rule);
+      divide(src, dst, length, start, scale, zero, offset, across ? scales : 0, zeros - scales, starts - scales, leasts, shifts, rule);
       src += (<usize>length) << 2;
       dst += length;
     }

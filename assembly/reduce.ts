@@ -112,3 +112,23 @@ export function extremes_f32(
     }
   }
 }
+
+/** Whether all of n i32 are in [least, greatest]: whether the least of them and `least` is that, and so above. */
+export function are_within(src: usize, n: i32, least: i32, greatest: i32): bool {
+  const low = i32x4.splat(least);
+  const high = i32x4.splat(greatest);
+  let min = low;
+  let max = high;
+  const end = src + ((<usize>n) << 2);
+  for (const stop = src + ((<usize>n & ~3) << 2); src < stop; src += 16) {
+    const x = v128.load(src);
+    min = i32x4.min_s(min, x);
+    max = i32x4.max_s(max, x);
+  }
+  for (; src < end; src += 4) {
+    const x = v128.load32_splat(src);
+    min = i32x4.min_s(min, x);
+    max = i32x4.max_s(max, x);
+  }
+  return !v128.any_true(v128.or(v128.xor(min, low), v128.xor(max, high)));
+}

@@ -4,12 +4,17 @@
  * acc is i32 [outer, channels, inner]; bias (i32) and multipliers (f32) hold one entry a channel.
  * acc + bias must fit i32, as it does for an accumulator whose depth was checked with its bias.
  */
-import { flipOf, MAGIC_BITS, magic_f32x4, narrow, requantizeFour, requantizeOne } from "./lanes";
+import {
+  MAGIC_BITS,
+  magic_f32x4,
+  moveBack_i8x16,
+  narrow,
+  requantizeFour,
+  requantizeOne,
+  shiftOf,
+} from "./lanes";
 
-/**
- * One run: either all share one bias and multiplier, or (`across`) each element has its own. In the vector block u8 is
- * i8 with zero point and bounds moved by 128 and bit 7 flipped at the end.
- */
+/** One run: either all share one bias and multiplier, or (`across`) each element has its own. */
 function requantizeRun(
   src: usize,
   dst: usize,
@@ -20,14 +25,14 @@ function requantizeRun(
   zero: i32,
   low: i32,
   high: i32,
-  unsigned: bool,
 ): void {
-  const moved = unsigned ? 128 : 0;
+  const shift = shiftOf(high);
   const lows = f32x4.splat(<f32>(low - zero));
   const highs = f32x4.splat(<f32>(high - zero));
   const magic = magic_f32x4();
-  const offset = i32x4.splat(zero - moved - MAGIC_BITS);
-  const flip = flipOf(unsigned);
+  const offset = i32x4.splat(zero + shift - MAGIC_BITS);
+  const least_i8x16 = i8x16.splat(<i8>(low + shift));
+  const shift_i8x16 = i8x16.splat(<i8>shift);
   const one_bias = i32x4.splat(load<i32>(bias));
   const one_multiplier = f32x4.splat(load<f32>(multipliers));
   const end = dst + n;
@@ -40,7 +45,8 @@ function requantizeRun(
         requantizeFour(left, v128.load(multipliers), lows, highs, magic, offset),
         requantizeFour(right, v128.load(multipliers, 16), lows, highs, magic, offset),
       );
-      v128.store64_lane(dst, v128.xor(i8x16.narrow_i16x8_s(q_i16x8, q_i16x8), flip), 0);
+      const q = i8x16.narrow_i16x8_s(q_i16x8, q_i16x8);
+      v128.store64_lane(dst, moveBack_i8x16(q, least_i8x16, shift_i8x16), 0);
     }
   } else if (dst < stop) {
     do {
@@ -54,7 +60,7 @@ function requantizeRun(
         requantizeFour(c, one_multiplier, lows, highs, magic, offset),
         requantizeFour(d, one_multiplier, lows, highs, magic, offset),
       );
-      v128.store(dst, v128.xor(q, flip));
+      v128.store(dst, moveBack_i8x16(q, least_i8x16, shift_i8x16));
       dst += 16;
       src += 64;
     } while (dst < stop);
@@ -66,7 +72,8 @@ function requantizeRun(
   }
 }
 
-function requantize(
+/** To i8 or u8, which the bounds tell apart. */
+export function requantize_i32(
   src: usize,
   dst: usize,
   outer: i32,
@@ -77,7 +84,6 @@ function requantize(
   zero: i32,
   low: i32,
   high: i32,
-  unsigned: bool,
 ): void {
   const across = inner == 1;
   const runs = across ? 1 : channels;
@@ -85,21 +91,11 @@ function requantize(
   for (let o = 0; o < outer; o++) {
     for (let c = 0; c < runs; c++) {
       const at = (<usize>c) << 2;
-      // biome-ignore format: one call
-      requantizeRun(src, dst, length, bias + at, multipliers + at, across, zero, low, high, unsigned);
+      requantizeRun(src, dst, length, bias + at, multipliers + at, across, zero, low, high);
       src += (<usize>length) << 2;
       dst += length;
     }
   }
-}
-
-// biome-ignore format: one line an export
-export function requantize_i32_i8(src: usize, dst: usize, outer: i32, channels: i32, inner: i32, bias: usize, multipliers: usize, zero: i32, low: i32, high: i32): void {
-  requantize(src, dst, outer, channels, inner, bias, multipliers, zero, low, high, false);
-}
-// biome-ignore format: one line an export
-export function requantize_i32_u8(src: usize, dst: usize, outer: i32, channels: i32, inner: i32, bias: usize, multipliers: usize, zero: i32, low: i32, high: i32): void {
-  requantize(src, dst, outer, channels, inner, bias, multipliers, zero, low, high, true);
 }
 
 /**

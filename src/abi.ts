@@ -6,8 +6,18 @@ export interface Kernels {
   readonly memory: LinearMemory;
   heap_base(): number;
 
-  quantize_f32_i8: Quantize;
-  quantize_f32_u8: Quantize;
+  quantize_f32(
+    src: number,
+    dst: number,
+    outer: number,
+    channels: number,
+    inner: number,
+    scales: number,
+    zeros: number,
+    low: number,
+    high: number,
+    scratch?: number,
+  ): void;
   quantize_rule_f32(
     src: number,
     dst: number,
@@ -60,6 +70,7 @@ export interface Kernels {
     lows: number,
     highs: number,
   ): void;
+  are_within(src: number, n: number, least: number, greatest: number): number;
 
   finite_f32(src: number, dst: number, n: number): number;
   histogram_f32(
@@ -74,8 +85,18 @@ export interface Kernels {
   ): void;
   fold_u32(src: number, dst: number, n: number): void;
 
-  requantize_i32_i8: Requantize;
-  requantize_i32_u8: Requantize;
+  requantize_i32(
+    src: number,
+    dst: number,
+    outer: number,
+    channels: number,
+    inner: number,
+    bias: number,
+    multipliers: number,
+    zero: number,
+    low: number,
+    high: number,
+  ): void;
   requantize_fixed(
     src: number,
     dst: number,
@@ -216,19 +237,6 @@ export interface LinearMemory {
 }
 
 /** With `scratch`, room for 12 bytes a channel and 36 more, rows whose inner is 1 run as vectors. */
-type Quantize = (
-  src: number,
-  dst: number,
-  outer: number,
-  channels: number,
-  inner: number,
-  scales: number,
-  zeros: number,
-  low: number,
-  high: number,
-  scratch?: number,
-) => void;
-
 type Dequantize = (
   src: number,
   dst: number,
@@ -250,19 +258,6 @@ type Gather = (
 ) => void;
 
 type Clamp = (src: number, dst: number, n: number, low: number, high: number) => void;
-
-type Requantize = (
-  src: number,
-  dst: number,
-  outer: number,
-  channels: number,
-  inner: number,
-  bias: number,
-  multipliers: number,
-  zero: number,
-  low: number,
-  high: number,
-) => void;
 
 /** Results of `gemm`: i32, f32, i8, u8. */
 export type ResultCode = 0 | 1 | 2 | 3;

@@ -38,7 +38,7 @@ import {
   runInt4,
 } from "./int4/layer.ts";
 import { type Bytelane, checkLane, checkOwner, Owner } from "./lane.ts";
-import { checkZero, perChannel } from "./layout.ts";
+import { perChannel } from "./layout.ts";
 import { LARGEST, roundHalfEven } from "./params.ts";
 import { quantizeChannels } from "./quantize.ts";
 import { Tensor } from "./tensor.ts";
@@ -413,6 +413,11 @@ function placeRows(
   };
 }
 
+/** A zero point of a type. */
+function checkZero(argument: string, value: unknown, dtype: QuantizedDType): number {
+  return checkInteger(argument, value, ...limitsOf(dtype));
+}
+
 /** Zero points of rows lie in the type of the rows: the bound on the depth counts on it. */
 function checkZeros(lane: Bytelane, zeros: Operand<"i32">, dtype: QuantizedDType): void {
   const values =
@@ -455,9 +460,10 @@ function placeStatic(
       const src = address;
       address = frame.room(source.length);
       arena.words.setFloat32(scalars + 8, input.scale, true);
-      const quantize = input.dtype === "i8" ? kernels.quantize_f32_i8 : kernels.quantize_f32_u8;
       const [low, high] = limitsOf(input.dtype);
-      quantize(src, address, 1, 1, source.length, scalars + 8, scalars + 4, low, high);
+      kernels.quantize_f32(
+        ...([src, address, 1, 1, source.length, scalars + 8, scalars + 4, low, high] as const),
+      );
     }
     const unsigned = input.dtype === "u8";
     return { address, unsigned, zeros: scalars + 4, zeroStep: 0, scales: scalars, scaleStep: 0 };

@@ -81,16 +81,14 @@ export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">
     } = layout;
     const { scales, zeros } = placeParams(lane, frame, layout);
     if (rule !== undefined) {
-      lane.kernels.quantize_rule_f32(
-        ...([src, address, outer, channels, inner] as const),
-        frame.place("f32", rule.starts, channels),
-        rule.scales ? frame.place("f32", rule.scales) : scales,
-        ...([zeros, low, high, rule.bits] as const),
-      );
+      const starts = frame.place("f32", rule.starts, channels);
+      const factors = rule.scales ? frame.place("f32", rule.scales) : scales;
+      // biome-ignore format: one call
+      lane.kernels.quantize_rule_f32(src, address, outer, channels, inner, starts, factors, zeros, low, high, rule.bits);
     } else {
-      const kernel = dtype === "i8" ? lane.kernels.quantize_f32_i8 : lane.kernels.quantize_f32_u8;
       const scratch = inner > 1 ? 0 : frame.room(channels * 12 + 36);
-      kernel(src, address, outer, channels, inner, scales, zeros, low, high, scratch);
+      // biome-ignore format: one call
+      lane.kernels.quantize_f32(src, address, outer, channels, inner, scales, zeros, low, high, scratch);
     }
     return value as InKind<X, D>;
   });
@@ -126,8 +124,11 @@ function checkRule<D extends QuantizedDType>(
       layout.high,
     ]);
   }
-  const { scales, zeros, extent } = layout;
-  const { channels } = extent;
+  const {
+    scales,
+    zeros,
+    extent: { channels },
+  } = layout;
   if (bits & ZEROED && (typeof zeros === "number" ? zeros : zeros.some(Boolean))) {
     throw rangeFault("params.zeroPoint", `0 for the profile ${profile}`, params.zeroPoint);
   }
@@ -176,6 +177,6 @@ export function quantizeChannels(
   const z = frame.place("i32", zeroPoint as Int32Array);
   const address = frame.room(outer * channels * inner);
   const scratch = inner > 1 ? 0 : frame.room(channels * 12 + 36);
-  kernels.quantize_f32_i8(src, address, outer, channels, inner, s, z, low, high, scratch);
+  kernels.quantize_f32(src, address, outer, channels, inner, s, z, low, high, scratch);
   return { address, scales };
 }

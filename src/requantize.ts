@@ -10,7 +10,7 @@ import {
 import { limitsOf, QUANTIZED_DTYPES, type QuantizedDType } from "./dtype.ts";
 import { type Data, framed, type InKind, operand, target } from "./frame.ts";
 import { type Bytelane, checkLane } from "./lane.ts";
-import { extentOf, POSITIVE, perChannel } from "./layout.ts";
+import { extentOf, POSITIVE, perChannel, placeChecked } from "./layout.ts";
 import { fixedPoint, fixedShifts, ROUNDINGS, type Rounding } from "./profile.ts";
 import { type ShapeOption, shapeOf } from "./quantize.ts";
 import { Tensor } from "./tensor.ts";
@@ -70,21 +70,14 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
   const bias =
     typeof given === "number"
       ? checkI32("params.bias", given)
-      : perChannel("params.bias", given, channels, checkI32, Int32Array, ...limitsOf("i32"));
+      : perChannel("params.bias", given, channels, checkI32, Int32Array, true);
   const fixed = rounding === "float" ? undefined : fixedOf(multiplier, channels, rounding);
   const floats =
     fixed !== undefined
       ? 0
       : typeof multiplier === "number"
-        ? checkScale("params.multiplier", multiplier)
-        : perChannel(
-            "params.multiplier",
-            multiplier,
-            channels,
-            checkScale,
-            Float32Array,
-            ...POSITIVE,
-          );
+        ? checkScale(MULTIPLIER, multiplier)
+        : perChannel(MULTIPLIER, multiplier, channels, checkScale, Float32Array, true);
   const result = target(lane, options.out, dtype, shape, acc instanceof Tensor);
   return framed(lane, (frame) => {
     const { kernels, arena, scalars } = lane;
@@ -105,12 +98,14 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
     }
     let m = scalars;
     if (alone && typeof floats === "number") arena.words.setFloat32(m, floats, true);
-    else m = frame.place("f32", floats, channels);
-    const kernel = dtype === "i8" ? kernels.requantize_i32_i8 : kernels.requantize_i32_u8;
-    kernel(src, address, outer, channels, inner, b, m, zero, low, high);
+    // biome-ignore format: one line
+    else m = placeChecked(lane, frame, MULTIPLIER, floats, channels, checkScale, "f32", POSITIVE);
+    kernels.requantize_i32(src, address, outer, channels, inner, b, m, zero, low, high);
     return value as InKind<X, D>;
   });
 }
+
+const MULTIPLIER = "params.multiplier";
 
 /** Multipliers in fixed point, one a channel. */
 function fixedOf(
@@ -118,12 +113,11 @@ function fixedOf(
   channels: number,
   rounding: Rounding,
 ): { readonly significands: Int32Array; readonly shifts: Int32Array } {
-  const name = "params.multiplier";
-  const reals = perChannel(name, multiplier, channels, checkPositive, Float64Array);
+  const reals = perChannel(MULTIPLIER, multiplier, channels, checkPositive, Float64Array);
   const significands = new Int32Array(channels);
   const shifts = new Int32Array(channels);
   for (let c = 0; c < channels; c++) {
-    const { significand, exponent } = fixedPoint(name, reals[c]);
+    const { significand, exponent } = fixedPoint(MULTIPLIER, reals[c]);
     significands[c] = significand;
     shifts[c] = fixedShifts(exponent, rounding);
   }

@@ -23,5 +23,5 @@ new Float32Array(buffer, scale, 1)[0] = 1 / 127;
 new Int32Array(buffer, zeroPoint, 1)[0] = 0;
 
 // one channel of all values, clamped to [-128, 127]
-exports.quantize_f32_i8(src, dst, 1, 1, values.length, scale, zeroPoint, -128, 127);
+exports.quantize_f32(src, dst, 1, 1, values.length, scale, zeroPoint, -128, 127);
 console.log(new Int8Array(buffer, dst, values.length).join(" "));

@@ -281,7 +281,7 @@ class Strip {
     } else {
       const channels = count * blocks;
       for (let r = 0; r < count; r++) this.#choose(r * blocks, blocks, 0);
-      kernels.quantize_f32_i8(
+      kernels.quantize_f32(
         ...([this.#reals, this.#codes, 1, channels, blockSize] as const),
         ...([this.#scales, this.#zeros, 0, 15] as const),
       );

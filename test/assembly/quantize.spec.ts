@@ -1,6 +1,6 @@
 /** A run of any length against its own tail: n runs of one element go through the scalar definition alone. */
 import { round, saturate } from "../../assembly/lanes";
-import { quantize_f32_i8, quantize_f32_u8, quantizeRun } from "../../assembly/quantize";
+import { quantize_f32, quantizeRun } from "../../assembly/quantize";
 import { at, awkward, bits, compare, misses, real, reals, sample } from "./samples";
 
 function againstDefinition<T>(zero: i32, low: i32, high: i32): void {
@@ -8,7 +8,7 @@ function againstDefinition<T>(zero: i32, low: i32, high: i32): void {
     const scale: f32 = n % 3 == 0 ? 0.5 : n % 3 == 1 ? 0.00214854861 : 3;
     const x = reals(n, n % (awkward() + 8));
     const q = new StaticArray<u8>(n + 2).fill(0xa5);
-    quantizeRun(at(x), at(q) + 1, n, scale, zero, low, high, !isSigned<T>());
+    quantizeRun(at(x), at(q) + 1, n, scale, zero, low, high);
     compare(q[0], 0xa5);
     compare(q[n + 1], 0xa5);
     for (let i = 0; i < n; i++) {
@@ -36,7 +36,7 @@ describe("quantize", () => {
   it("divides, and does not multiply by the reciprocal", () => {
     const x = new StaticArray<f32>(17).fill(0.273939937);
     const q = new StaticArray<u8>(17);
-    quantizeRun(at(x), at(q), 17, 0.00214854861, 0, 0, 255, true);
+    quantizeRun(at(x), at(q), 17, 0.00214854861, 0, 0, 255);
     for (let i = 0; i < 17; i++) compare(q[i], 127);
     expect<i32>(misses()).toBe(0);
   });
@@ -54,13 +54,13 @@ describe("quantize", () => {
       }
       const scratch = new StaticArray<u8>(12 * n + 37).fill(0x5a);
       const q = new StaticArray<u8>(x.length);
-      quantize_f32_u8(at(x), at(q), outer, n, inner, at(scales), at(zeros), 0, 255, at(scratch));
+      quantize_f32(at(x), at(q), outer, n, inner, at(scales), at(zeros), 0, 255, at(scratch));
       for (let i = 0; i < x.length; i++) {
         const c = (i / inner) % n;
         compare(q[i], saturate(round(x[i] / scales[c]) + zeros[c], 0, 255));
       }
       for (let c = 0; c < n; c++) zeros[c] -= 128;
-      quantize_f32_i8(at(x), at(q), outer, n, inner, at(scales), at(zeros), -127, 100, at(scratch));
+      quantize_f32(at(x), at(q), outer, n, inner, at(scales), at(zeros), -127, 100, at(scratch));
       compare(scratch[12 * n + 36], 0x5a);
       for (let i = 0; i < x.length; i++) {
         const c = (i / inner) % n;
@@ -89,11 +89,11 @@ describe("quantize", () => {
           (k < 3 ? odd : k == 3 ? NaN : k == 4 ? -12582912 : k == 5 ? -16777216 : -25165824) *
           scale;
         x[n + i] = x[i];
-        quantizeRun(at(x), at(q), 2 * n, scale, zero, -128, 127, false);
+        quantizeRun(at(x), at(q), 2 * n, scale, zero, -128, 127);
         for (let j = 0; j < 2 * n; j++) {
           compare(<i8>q[j], saturate(round(x[j] / scale) + zero, -128, 127));
         }
-        quantize_f32_i8(at(x), at(q), 2, n, 1, at(scales), at(zeros), -100, 100, at(scratch));
+        quantize_f32(at(x), at(q), 2, n, 1, at(scales), at(zeros), -100, 100, at(scratch));
         compare(scratch[12 * n + 36], 0x5a);
         for (let j = 0; j < 2 * n; j++) {
           compare(<i8>q[j], saturate(round(x[j] / scale) + zero, -100, 100));
@@ -115,7 +115,7 @@ describe("quantize", () => {
         const tie = (<f32>(<i32>(bits() % 400) - 200) + 0.5) * scale;
         x[i] = reinterpret<f32>(reinterpret<i32>(tie) + <i32>(bits() % 9) - 4);
       }
-      quantizeRun(at(x), at(q), 64, scale, 3, -128, 127, false);
+      quantizeRun(at(x), at(q), 64, scale, 3, -128, 127);
       for (let i = 0; i < 64; i++) compare(<i8>q[i], saturate(round(x[i] / scale) + 3, -128, 127));
     }
     expect<i32>(misses()).toBe(0);
@@ -126,7 +126,7 @@ describe("quantize", () => {
       const x = reals(n, n % awkward());
       const copy = reals(n, 0);
       for (let i = 0; i < n; i++) copy[i] = x[i];
-      quantizeRun(at(x), at(x), n, 0.5, 1, -128, 127, false);
+      quantizeRun(at(x), at(x), n, 0.5, 1, -128, 127);
       for (let i = 0; i < n; i++) {
         compare(load<i8>(at(x) + i), saturate(round(copy[i] / 0.5) + 1, -128, 127));
       }
@@ -139,7 +139,7 @@ describe("quantize", () => {
     const q = new StaticArray<i8>(16);
     for (let i = 0; i < awkward(); i++) {
       x.fill(sample(i));
-      quantizeRun(at(x), at(q), 16, 1, 0, -128, 127, false);
+      quantizeRun(at(x), at(q), 16, 1, 0, -128, 127);
       for (let l = 0; l < 16; l++) compare(q[l], saturate(round(sample(i)), -128, 127));
     }
     expect<i32>(misses()).toBe(0);

@@ -1,6 +1,6 @@
 /** The extremes of any length and layout against a loop of comparisons. */
-import { extremes_f32 } from "../../assembly/reduce";
-import { at, awkward, compare, misses, reals, sample } from "./samples";
+import { are_within, extremes_f32 } from "../../assembly/reduce";
+import { at, awkward, bits, compare, misses, reals, sample } from "./samples";
 
 function check(x: StaticArray<f32>, outer: i32, channels: i32, inner: i32): void {
   const lows = new StaticArray<f32>(channels + 1).fill(42);
@@ -48,6 +48,27 @@ describe("extremes", () => {
     for (let n = 1; n <= 40; n++) {
       check(reals(3 * n, n), 3, n, 1);
       check(reals(2 * n * 21, n), 2, n, 21);
+    }
+    expect<i32>(misses()).toBe(0);
+  });
+
+  it("finds the one value outside of its bounds, wherever it stands", () => {
+    for (let n = 0; n <= 70; n++) {
+      // the value behind the last one is outside, and does not count
+      const x = new StaticArray<i32>(n + 1);
+      for (let i = 0; i < n; i++) x[i] = -3 + <i32>(bits() % 8);
+      x[n] = 99;
+      compare(are_within(at(x), n, -3, 4), true);
+      for (let i = 0; i < n; i++) {
+        const kept = x[i];
+        x[i] = -4;
+        compare(are_within(at(x), n, -3, 4), false);
+        x[i] = 5;
+        compare(are_within(at(x), n, -3, 4), false);
+        x[i] = i32.MIN_VALUE;
+        compare(are_within(at(x), n, -3, 4), false);
+        x[i] = kept;
+      }
     }
     expect<i32>(misses()).toBe(0);
   });

@@ -1,6 +1,6 @@
 /** Runs of i32 against the scalar definition of lanes.ts. */
 import { requantizeOne } from "../../assembly/lanes";
-import { requantize_i32_i8, requantize_i32_u8 } from "../../assembly/requantize";
+import { requantize_i32 } from "../../assembly/requantize";
 import { at, bits, compare, integers, misses } from "./samples";
 
 describe("requantize", () => {
@@ -22,13 +22,13 @@ describe("requantize", () => {
         const q = new StaticArray<u8>(count + 1).fill(0xa5);
         const b = at(bias);
         const m = at(multipliers);
-        requantize_i32_i8(at(acc), at(q), outer, channels, inner, b, m, -3, -100, 127);
+        requantize_i32(at(acc), at(q), outer, channels, inner, b, m, -3, -100, 127);
         for (let i = 0; i < count; i++) {
           const c = (i / inner) % channels;
           const one = <i8>requantizeOne(acc[i] + bias[c], multipliers[c], -3, -100, 127);
           compare(<i8>q[i], one);
         }
-        requantize_i32_u8(at(acc), at(q), outer, channels, inner, b, m, 128, 0, 255);
+        requantize_i32(at(acc), at(q), outer, channels, inner, b, m, 128, 0, 255);
         for (let i = 0; i < count; i++) {
           const c = (i / inner) % channels;
           const one = requantizeOne(acc[i] + bias[c], multipliers[c], 128, 0, 255);

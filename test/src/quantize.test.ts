@@ -55,8 +55,7 @@ function callKernel(
   const { buffer, byteOffset } = params.data;
   new Int32Array(buffer, byteOffset + 4, 1)[0] = zero;
   const [low, high] = LIMITS[dtype];
-  const kernel = dtype === "i8" ? lane.kernels.quantize_f32_i8 : lane.kernels.quantize_f32_u8;
-  kernel(src, dst, 1, 1, n, byteOffset, byteOffset + 4, low, high);
+  lane.kernels.quantize_f32(src, dst, 1, 1, n, byteOffset, byteOffset + 4, low, high);
   params.dispose();
 }
 
