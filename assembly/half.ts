@@ -15,6 +15,7 @@
  *  96  the mantissa of f16, with its leading bit and room for a carry
  * 112  126 in the exponent of f16
  * 128  what makes Infinity NaN
+ * 144  all but the sign
  */
 const CONSTANTS = memory.data<u32>(
   [
@@ -22,7 +23,7 @@ const CONSTANTS = memory.data<u32>(
     0x7f800000, 0x7f800000, 0x7f800000, 0x7f800000, 0x8fffffff, 0x8fffffff, 0x8fffffff, 0x8fffffff,
     0x38800000, 0x38800000, 0x38800000, 0x38800000, 0x06800000, 0x06800000, 0x06800000, 0x06800000,
     0x00000fff, 0x00000fff, 0x00000fff, 0x00000fff, 0x0001f800, 0x0001f800, 0x0001f800, 0x0001f800,
-    0x00000200, 0x00000200, 0x00000200, 0x00000200,
+    0x00000200, 0x00000200, 0x00000200, 0x00000200, 0x7fffffff, 0x7fffffff, 0x7fffffff, 0x7fffffff,
   ],
   16,
 );
@@ -59,58 +60,65 @@ export function load3_f32x4(src: usize, n: i32): v128 {
  * A denormal has no leading bit, which is one exponent less, and 65 536 is Infinity's. The same idea as in M. Dukhan's
  * FP16 library, fp16_ieee_from_fp32_value (MIT).
  */
-function narrowed(
+function sizesOf(
   x: v128,
-  infinity: v128,
+  positive: v128,
+  first: v128,
   exponents: v128,
   least: v128,
   up: v128,
   mantissa: v128,
   excess: v128,
-  quiet: v128,
 ): v128 {
-  const y = f32x4.pmin(infinity, f32x4.abs(x));
+  const y = i32x4.min_s(v128.and(x, positive), first);
   const exponent = i32x4.max_s(v128.and(y, exponents), least);
   const sum = f32x4.add(y, i32x4.add(exponent, up));
   const bits = i32x4.sub(v128.and(sum, mantissa), excess);
-  const size = i32x4.add(i32x4.shr_u(sum, 13), bits);
-  const number = v128.or(size, v128.and(f32x4.ne(x, x), quiet));
-  // the sign fills the upper half, so that saturation to i16 leaves every half as it is
-  return v128.or(number, i32x4.shl(i32x4.shr_s(x, 31), 15));
+  return i32x4.add(i32x4.shr_u(sum, 13), bits);
 }
 
+/** What makes Infinity NaN where x is NaN. */
+function quietOf(x: v128): v128 {
+  return v128.and(f32x4.ne(x, x), v128.load(CONSTANTS, 128));
+}
+
+/**
+ * Eight at a time are asked for NaN, by their sum: Infinity less Infinity is asked too. As integers, reals saturate to i16
+ * with their sign. Up to seven values are read too many.
+ */
 export function convert_f32_f16(src: usize, dst: usize, n: i32): void {
-  const infinity = v128.load(CONSTANTS, 16);
+  const first = v128.load(CONSTANTS, 16);
   const exponents = v128.load(CONSTANTS, 32);
   const least = v128.load(CONSTANTS, 64);
   const up = v128.load(CONSTANTS, 80);
   const mantissa = v128.load(CONSTANTS, 96);
   const excess = v128.load(CONSTANTS, 112);
-  const quiet = v128.load(CONSTANTS, 128);
-  const end = dst + ((<usize>n) << 1);
-  const stop = dst + ((<usize>n & ~7) << 1);
-  if (dst < stop) {
+  const positive = v128.load(CONSTANTS, 144);
+  const negative = i16x8.splat(-0x8000);
+  if (n > 0) {
+    let halves: v128;
     do {
-      const a = narrowed(v128.load(src), infinity, exponents, least, up, mantissa, excess, quiet);
-      const b = narrowed(
-        v128.load(src, 16),
-        infinity,
-        exponents,
-        least,
-        up,
-        mantissa,
-        excess,
-        quiet,
-      );
-      v128.store(dst, i16x8.narrow_i32x4_s(a, b));
+      const x0 = v128.load(src);
+      const x1 = v128.load(src, 16);
+      let left = sizesOf(x0, positive, first, exponents, least, up, mantissa, excess);
+      let right = sizesOf(x1, positive, first, exponents, least, up, mantissa, excess);
+      const sum = f32x4.add(x0, x1);
+      if (i32x4.bitmask(f32x4.ne(sum, sum))) {
+        left = v128.or(left, quietOf(x0));
+        right = v128.or(right, quietOf(x1));
+      }
+      const signs = v128.and(i16x8.narrow_i32x4_s(x0, x1), negative);
+      halves = v128.or(i16x8.narrow_i32x4_s(left, right), signs);
+      if (n < 8) break;
+      v128.store(dst, halves);
       src += 32;
       dst += 16;
-    } while (dst < stop);
-  }
-  for (; dst < end; dst += 2, src += 4) {
-    const x = v128.load32_zero(src);
-    const half = narrowed(x, infinity, exponents, least, up, mantissa, excess, quiet);
-    v128.store16_lane(dst, half, 0);
+      n -= 8;
+    } while (n > 0);
+    for (; n > 0; n--, dst += 2) {
+      v128.store16_lane(dst, halves, 0);
+      halves = i8x16.shuffle(halves, halves, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1);
+    }
   }
 }
 
@@ -128,7 +136,7 @@ export function convert_f16_f32(src: usize, dst: usize, n: i32): void {
       const halves = v128.load(src);
       let a = finite(i32x4.extend_low_i16x8_s(halves), clear, up);
       let b = finite(i32x4.extend_high_i16x8_s(halves), clear, up);
-      if (v128.any_true(i16x8.eq(v128.and(halves, exponent), exponent))) {
+      if (i8x16.bitmask(i16x8.eq(v128.and(halves, exponent), exponent))) {
         a = special(a, first, infinity);
         b = special(b, first, infinity);
       }

@@ -188,7 +188,7 @@ export function quantizeRun(
         f32x4.ne(c, product_f32x4(x2, above, shifted)),
         f32x4.ne(d, product_f32x4(x3, above, shifted)),
       );
-      if (v128.any_true(v128.or(ab, cd))) break;
+      if (i32x4.bitmask(v128.or(ab, cd))) break;
       src += 64;
       dst += 16;
       n -= 16;
@@ -258,7 +258,7 @@ function quantizeAcross(
       const q_i16x8 = i16x8.narrow_i32x4_s(i32x4.sub(a, magic), i32x4.sub(b, magic));
       const q = i8x16.narrow_i16x8_s(q_i16x8, q_i16x8);
       v128.store64_lane(dst, moveBack_i8x16(q, least_i8x16, shift_i8x16), 0);
-      if (v128.any_true(v128.or(a_differs, b_differs))) break;
+      if (i32x4.bitmask(v128.or(a_differs, b_differs))) break;
       n -= 8;
       src += 32;
       dst += 8;

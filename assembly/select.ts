@@ -11,7 +11,7 @@ export function top_k_f32(scores: usize, n: i32, k: i32, indices: usize, best: u
     // four scores that all fall short are passed over at once
     const leasts = f32x4.splat(least);
     while (found == k && i + 4 <= n) {
-      if (v128.any_true(f32x4.gt(v128.load(scores + ((<usize>i) << 2)), leasts))) break;
+      if (i32x4.bitmask(f32x4.gt(v128.load(scores + ((<usize>i) << 2)), leasts))) break;
       i += 4;
     }
     if (i >= n) break;
