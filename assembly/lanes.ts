@@ -89,19 +89,19 @@ export function requantizeOne(acc: i32, multiplier: f32, zero: i32, low: i32, hi
 }
 
 /**
- * The vector twin of `requantizeOne`, saturated: four lanes of i32. `lows` and `highs` are bounds less the zero point,
- * `offset` is zeroPoint − MAGIC_BITS. The multiplier is finite, so that nothing becomes NaN.
+ * The vector twin of `requantizeOne`: four lanes of i32, moved by `shiftOf(high)`, for saturation to i8. `lows` are lower
+ * bounds less the zero point, `offset` is zeroPoint + shift − MAGIC_BITS. The multiplier is finite, so that nothing
+ * becomes NaN. What exceeds 2^22 still saturates, since the bits of an f32 are in its order.
  */
 export function requantizeFour(
   acc: v128,
   multiplier: v128,
   lows: v128,
-  highs: v128,
   magic: v128,
   offset: v128,
 ): v128 {
   const x = f32x4.mul(f32x4.convert_i32x4_s(acc), multiplier);
-  return i32x4.add(bound_f32x4(x, lows, highs, magic), offset);
+  return i32x4.add(f32x4.add(f32x4.pmax(x, lows), magic), offset);
 }
 
 /** Saturates four vectors of i32 to one of 16 lanes of T. */
@@ -119,11 +119,6 @@ export function narrow<T>(a_i32x4: v128, b_i32x4: v128, c_i32x4: v128, d_i32x4: 
  */
 export function shiftOf(high: i32): i32 {
   return 127 - high;
-}
-
-/** Moved integers, saturated to i8, as bytes of either type. `least` is the lower bound, moved too. */
-export function moveBack_i8x16(q: v128, least: v128, shift: v128): v128 {
-  return i8x16.sub(i8x16.max_s(q, least), shift);
 }
 
 /** Clamps 16 lanes of T to [low, high]. */

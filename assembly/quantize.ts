@@ -19,7 +19,6 @@ import {
   limit_f32x4,
   MAGIC_BITS,
   magic_f32x4,
-  moveBack_i8x16,
   multiplyAdd_f32x4,
   narrow,
   shiftOf,
@@ -39,6 +38,11 @@ const WRAP = 4;
 
 /** The f32 before 0.5. Half itself would carry 0.49999997 over to 1. */
 const ALMOST_HALF: f32 = 0.49999997;
+
+/** Integers that were moved by `shiftOf(high)` and saturated to i8, as bytes of either type. `least` is the moved lower bound. */
+function moveBack_i8x16(q: v128, least: v128, shift: v128): v128 {
+  return i8x16.sub(i8x16.max_s(q, least), shift);
+}
 
 /**
  * The definition, four values at a time; of the last ones it reads up to three too many. `offset` is what the integers

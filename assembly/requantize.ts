@@ -4,15 +4,7 @@
  * acc is i32 [outer, channels, inner]; bias (i32) and multipliers (f32) hold one entry a channel.
  * acc + bias must fit i32, as it does for an accumulator whose depth was checked with its bias.
  */
-import {
-  MAGIC_BITS,
-  magic_f32x4,
-  moveBack_i8x16,
-  narrow,
-  requantizeFour,
-  requantizeOne,
-  shiftOf,
-} from "./lanes";
+import { MAGIC_BITS, magic_f32x4, narrow, requantizeFour, requantizeOne, shiftOf } from "./lanes";
 
 /** One run: either all share one bias and multiplier, or (`across`) each element has its own. */
 function requantizeRun(
@@ -28,10 +20,8 @@ function requantizeRun(
 ): void {
   const shift = shiftOf(high);
   const lows = f32x4.splat(<f32>(low - zero));
-  const highs = f32x4.splat(<f32>(high - zero));
   const magic = magic_f32x4();
   const offset = i32x4.splat(zero + shift - MAGIC_BITS);
-  const least_i8x16 = i8x16.splat(<i8>(low + shift));
   const shift_i8x16 = i8x16.splat(<i8>shift);
   const one_bias = i32x4.splat(load<i32>(bias));
   const one_multiplier = f32x4.splat(load<f32>(multipliers));
@@ -42,11 +32,11 @@ function requantizeRun(
       const left = i32x4.add(v128.load(src), v128.load(bias));
       const right = i32x4.add(v128.load(src, 16), v128.load(bias, 16));
       const q_i16x8 = i16x8.narrow_i32x4_s(
-        requantizeFour(left, v128.load(multipliers), lows, highs, magic, offset),
-        requantizeFour(right, v128.load(multipliers, 16), lows, highs, magic, offset),
+        requantizeFour(left, v128.load(multipliers), lows, magic, offset),
+        requantizeFour(right, v128.load(multipliers, 16), lows, magic, offset),
       );
       const q = i8x16.narrow_i16x8_s(q_i16x8, q_i16x8);
-      v128.store64_lane(dst, moveBack_i8x16(q, least_i8x16, shift_i8x16), 0);
+      v128.store64_lane(dst, i8x16.sub(q, shift_i8x16), 0);
     }
   } else if (dst < stop) {
     do {
@@ -55,12 +45,12 @@ function requantizeRun(
       const c = i32x4.add(v128.load(src, 32), one_bias);
       const d = i32x4.add(v128.load(src, 48), one_bias);
       const q = narrow<i8>(
-        requantizeFour(a, one_multiplier, lows, highs, magic, offset),
-        requantizeFour(b, one_multiplier, lows, highs, magic, offset),
-        requantizeFour(c, one_multiplier, lows, highs, magic, offset),
-        requantizeFour(d, one_multiplier, lows, highs, magic, offset),
+        requantizeFour(a, one_multiplier, lows, magic, offset),
+        requantizeFour(b, one_multiplier, lows, magic, offset),
+        requantizeFour(c, one_multiplier, lows, magic, offset),
+        requantizeFour(d, one_multiplier, lows, magic, offset),
       );
-      v128.store(dst, moveBack_i8x16(q, least_i8x16, shift_i8x16));
+      v128.store(dst, i8x16.sub(q, shift_i8x16));
       dst += 16;
       src += 64;
     } while (dst < stop);

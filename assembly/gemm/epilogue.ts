@@ -23,8 +23,8 @@ import { ROW_BYTES } from "./pack";
 
 /** Types of results. */
 const F32: i32 = 1;
-export const I8: i32 = 2;
-const U8: i32 = 3;
+/** i8, and behind it u8, which its bounds tell apart. */
+export const BYTES: i32 = 2;
 
 /** rowScale · columnScale of four columns, at most `limit`. */
 function scalesOf(row: usize, columns: usize, limit: v128): v128 {
@@ -54,6 +54,7 @@ export function finish(
   low: f32,
   high: f32,
   zero: i32,
+  shift: i32,
   dst: usize,
   dstStride: usize,
 ): void {
@@ -110,16 +111,14 @@ export function finish(
     } while (acc < end);
     return;
   }
-  // u8 is i8 with the zero point and the bounds moved by 128, and bit 7 flipped at the end
-  const moved = result == U8 ? 128 : 0;
   const magic = magic_f32x4();
-  const offset = i32x4.splat(zero - moved - MAGIC_BITS);
-  const flip = i8x16.splat(<i8>moved);
+  const offset = i32x4.splat(zero + shift - MAGIC_BITS);
+  const shift_i8x16 = i8x16.splat(<i8>shift);
   // for integers a scale stays finite, so that 0 times it is 0
   const limit = result == F32 ? f32x4.splat(Infinity) : largest_f32x4();
   // an f32 result has no zero point
   const lows = f32x4.splat(low - <f32>zero);
-  const highs = f32x4.splat(high - <f32>zero);
+  const highs = f32x4.splat(high);
   let scaleLeft = scalesOf(rowScales, columnScales, limit);
   let scaleRight = scalesOf(rowScales, columnScales + 16, limit);
   do {
@@ -130,10 +129,10 @@ export function finish(
       scaleRight = scalesOf(rowScales, columnScales + 16, limit);
       rowScales += rowScaleStep;
     }
-    if (result >= I8) {
-      left = requantizeFour(left, scaleLeft, lows, highs, magic, offset);
-      right = requantizeFour(right, scaleRight, lows, highs, magic, offset);
-      const q = v128.xor(narrow<i8>(left, right, left, right), flip);
+    if (result >= BYTES) {
+      left = requantizeFour(left, scaleLeft, lows, magic, offset);
+      right = requantizeFour(right, scaleRight, lows, magic, offset);
+      const q = i8x16.sub(narrow<i8>(left, right, left, right), shift_i8x16);
       v128.store64_lane(dst, q, 0);
     } else {
       left = f32x4.mul(f32x4.convert_i32x4_s(left), scaleLeft);

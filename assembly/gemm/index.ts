@@ -18,8 +18,8 @@
  * unless it is the result, and then the tiles write it themselves where nothing is to be added. Up to three rows that are
  * left over go one by one through the tile of a row, which takes four panels at once; m = 1 is nothing but these.
  */
-import { RELAXED, zero_v128 } from "../lanes";
-import { finish, I8 } from "./epilogue";
+import { RELAXED, shiftOf, zero_v128 } from "../lanes";
+import { BYTES, finish } from "./epilogue";
 import { groupBits, groups, PANEL, pack_lhs, ROW_BYTES } from "./pack";
 import { tileOfRow, tileRows, tiles, WIDE, widen } from "./tile";
 
@@ -116,7 +116,7 @@ export function gemm(
   const rowBytes = (<usize>count) << 2;
   const panelBytes = (<usize>count) << (3 + groupBits(quads));
   const block = blockRows(m, depth, quads);
-  const size: usize = result < I8 ? 4 : 1;
+  const size: usize = result < BYTES ? 4 : 1;
   const lhsRows = workspace + HEAD_BYTES;
   const acc = lhsRows + <usize>(block + 4) * rowBytes;
   const kept = acc + ((<usize>(block + 4)) << 5);
@@ -128,6 +128,8 @@ export function gemm(
   // nothing is added to the sums, so that the tiles may write the result
   const bare =
     !result && !bias && !rhsZeroStep && (!quads || (!lhsZeroStep && load<i32>(lhsZeros) == moved));
+
+  const shift = shiftOf(<i32>high);
 
   for (let i0 = 0; i0 < m; i0 += block) {
     const rows = min(block, m - i0);
@@ -184,6 +186,7 @@ export function gemm(
         low,
         high,
         zero,
+        shift,
         whole ? out : acc,
         whole ? dstStride : 32,
       );

@@ -43,4 +43,26 @@ describe("half precision", () => {
     }
     expect<i32>(misses()).toBe(0);
   });
+
+  it("finds NaN at any place beside any neighbour, and no NaN in what sums up to it", () => {
+    const x = new StaticArray<f32>(17);
+    const halves = new StaticArray<u16>(17);
+    for (let n = 1; n <= 17; n++) {
+      for (let i = 0; i < n; i++) {
+        for (let kind = 0; kind < 4; kind++) {
+          // the neighbours are numbers, infinities of one sign, and of one sign after the other
+          for (let j = 0; j < 17; j++) {
+            x[j] = kind == 0 ? -1.5 : kind == 1 || j & 4 ? Infinity : -Infinity;
+          }
+          if (kind < 3) x[i] = reinterpret<f32>(kind ? 0xff800001 : 0x7fffffff);
+          convert_f32_f16(at(x), at(halves), n);
+          for (let j = 0; j < n; j++) {
+            const number = x[j] == -1.5 ? 0xbe00 : x[j] > 0 ? 0x7c00 : 0xfc00;
+            compare(halves[j], x[j] == x[j] ? number : kind ? 0xfe00 : 0x7e00);
+          }
+        }
+      }
+    }
+    expect<i32>(misses()).toBe(0);
+  });
 });
