@@ -6,6 +6,7 @@ export interface Kernels {
   readonly memory: LinearMemory;
   heap_base(): number;
 
+  /** With `scratch`, room for 12 bytes a channel and 36 more, rows whose inner is 1 run as vectors. */
   quantize_f32(
     src: number,
     dst: number,
@@ -70,6 +71,7 @@ export interface Kernels {
     lows: number,
     highs: number,
   ): void;
+  /** Says, as 0 or 1, whether n i32 are all in [least, greatest]. */
   are_within(src: number, n: number, least: number, greatest: number): number;
 
   finite_f32(src: number, dst: number, n: number): number;
@@ -236,7 +238,6 @@ export interface LinearMemory {
   grow(pages: number): number;
 }
 
-/** With `scratch`, room for 12 bytes a channel and 36 more, rows whose inner is 1 run as vectors. */
 type Dequantize = (
   src: number,
   dst: number,

@@ -32,9 +32,9 @@ export function dequantize<X extends Data<"i8" | "u8" | "i32">>(
   const result = target(lane, options.out, "f32", shape, q instanceof Tensor);
   return framed(lane, (frame) => {
     const src = frame.read(source);
-    const { scales, zeros } = placeParams(lane, frame, layout);
-    const { address, value } = frame.write(result);
     const { outer, channels, inner } = layout.extent;
+    const { scales, zeros } = placeParams(lane, frame, layout, channels);
+    const { address, value } = frame.write(result);
     lane.kernels[DEQUANTIZE[source.dtype]](src, address, outer, channels, inner, scales, zeros);
     return value as InKind<X, "f32">;
   });

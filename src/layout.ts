@@ -12,14 +12,17 @@ export interface Extent {
   readonly inner: number;
 }
 
-/** The parameters of one call, checked. */
-export interface Layout {
-  readonly extent: Extent;
-  /** One for all channels or one each; arrays that `placeParams` looks into. */
+/** Scales and zero points of one call: one for all channels or one each, in arrays that `placeParams` looks into. */
+export interface Entries {
   readonly scales: number | Float32Array;
   readonly zeros: number | Int32Array;
   readonly zeroLimits: readonly [least: number, greatest: number];
   readonly checkZero: Check;
+}
+
+/** The parameters of one call, checked but for what `placeParams` looks into. */
+export interface Layout extends Entries {
+  readonly extent: Extent;
   readonly low: number;
   readonly high: number;
 }
@@ -151,13 +154,13 @@ export interface PlacedParams {
   readonly zeros: number;
 }
 
-/** Lays scales and zero points down for one call. Errors: those of `checkParams`, about one channel. */
-export function placeParams(lane: Bytelane, frame: Frame, layout: Layout): PlacedParams {
-  const {
-    scales,
-    zeros,
-    extent: { channels },
-  } = layout;
+/** Lays scales and zero points down for one call. Errors: about the value of one channel. */
+export function placeParams(
+  lane: Bytelane,
+  frame: Frame,
+  { scales, zeros, zeroLimits, checkZero }: Entries,
+  channels: number,
+): PlacedParams {
   const { arena, scalars } = lane;
   if (typeof scales === "number" && typeof zeros === "number") {
     arena.words.setFloat32(scalars, scales, true);
@@ -168,6 +171,6 @@ export function placeParams(lane: Bytelane, frame: Frame, layout: Layout): Place
     // biome-ignore format: one line each
     scales: placeChecked(lane, frame, "params.scale", scales, channels, checkScale, "f32", POSITIVE),
     // biome-ignore format: one line each
-    zeros: placeChecked(lane, frame, "params.zeroPoint", zeros, channels, layout.checkZero, "i32", layout.zeroLimits),
+    zeros: placeChecked(lane, frame, "params.zeroPoint", zeros, channels, checkZero, "i32", zeroLimits),
   };
 }

@@ -79,7 +79,7 @@ export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">
       low,
       high,
     } = layout;
-    const { scales, zeros } = placeParams(lane, frame, layout);
+    const { scales, zeros } = placeParams(lane, frame, layout, channels);
     if (rule !== undefined) {
       const starts = frame.place("f32", rule.starts, channels);
       const factors = rule.scales ? frame.place("f32", rule.scales) : scales;

@@ -116,7 +116,7 @@ export function finish(
   const shift_i8x16 = i8x16.splat(<i8>shift);
   // for integers a scale stays finite, so that 0 times it is 0
   const limit = result == F32 ? f32x4.splat(Infinity) : largest_f32x4();
-  // an f32 result has no zero point
+  // an f32 result has no zero point, and bytes have their upper bound by narrowing
   const lows = f32x4.splat(low - <f32>zero);
   const highs = f32x4.splat(high);
   let scaleLeft = scalesOf(rowScales, columnScales, limit);

@@ -128,7 +128,7 @@ export function gemm(
   // nothing is added to the sums, so that the tiles may write the result
   const bare =
     !result && !bias && !rhsZeroStep && (!quads || (!lhsZeroStep && load<i32>(lhsZeros) == moved));
-
+  // Node 20 would convert in the loop of the epilogue, at each row (32³ to i8: 38 instead of 52 GOPS)
   const shift = shiftOf(<i32>high);
 
   for (let i0 = 0; i0 < m; i0 += block) {

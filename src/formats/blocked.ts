@@ -1,17 +1,9 @@
 /** Quantization in blocks along an axis, as ONNX QuantizeLinear and DequantizeLinear with block_size have it. */
 import { checkInteger, checkObject, checkOneOf, checkScale, rangeFault } from "../check.ts";
 import type { QuantizedDType } from "../dtype.ts";
-import {
-  type Data,
-  type Frame,
-  framed,
-  type InKind,
-  type Operand,
-  operand,
-  target,
-} from "../frame.ts";
+import { type Data, framed, type InKind, type Operand, operand, target } from "../frame.ts";
 import { type Bytelane, checkLane } from "../lane.ts";
-import { extentOf, perChannel } from "../layout.ts";
+import { type Entries, extentOf, perChannel, placeParams } from "../layout.ts";
 import { type ShapeOption, shapeOf } from "../quantize.ts";
 import { Tensor } from "../tensor.ts";
 
@@ -40,14 +32,14 @@ export interface BlockedParams<D extends BlockedDType = BlockedDType> {
 }
 
 /** Data as [outer, size, inner], the axis of `size` cut into blocks. */
-interface Cut {
+interface Cut extends Entries {
   readonly outer: number;
   readonly size: number;
   readonly inner: number;
   readonly block: number;
   readonly blocks: number;
-  readonly scales: Float32Array;
-  readonly zeros: Int32Array;
+  /** Blocks in all, each with its scale and zero point. */
+  readonly count: number;
   readonly low: number;
   readonly high: number;
   readonly held: QuantizedDType;
@@ -62,11 +54,12 @@ function cutOf(params: BlockedParams, shape: readonly number[]): Cut {
   const [low, high] = RANGES[dtype];
   const count = outer * blocks * inner;
   const { scale, zeroPoint = 0 } = params;
-  const check = (name: string, value: unknown): number => checkInteger(name, value, low, high);
+  const checkZero = (name: string, value: unknown): number => checkInteger(name, value, low, high);
   return {
-    ...{ outer, size, inner, block, blocks, low, high },
-    scales: perChannel("params.scale", scale, count, checkScale, Float32Array),
-    zeros: perChannel("params.zeroPoint", zeroPoint, count, check, Int32Array),
+    ...{ outer, size, inner, block, blocks, count, low, high },
+    scales: perChannel("params.scale", scale, count, checkScale, Float32Array, true),
+    zeros: perChannel("params.zeroPoint", zeroPoint, count, checkZero, Int32Array, true),
+    ...{ zeroLimits: [low, high], checkZero },
     held: low < 0 ? "i8" : "u8",
   };
 }
@@ -97,11 +90,6 @@ function eachRun(
   }
 }
 
-/** Scales and zero points of all blocks; room ends where the arena's reads of eight at a time may. */
-function placeEntries(frame: Frame, cut: Cut): { scales: number; zeros: number } {
-  return { scales: frame.place("f32", cut.scales), zeros: frame.place("i32", cut.zeros) };
-}
-
 /**
  * q = clamp(round(x / scale) + zeroPoint, low, high) with the scale and zero point of x's block: ONNX QuantizeLinear with
  * block_size. NaN becomes the zero point. Codes of 4 and 2 bits come one a byte.
@@ -119,7 +107,7 @@ export function quantizeBlocked<X extends Data<"f32">, D extends BlockedDType = 
   const result = target(lane, options.out, cut.held, shape, x instanceof Tensor);
   return framed(lane, (frame) => {
     const src = frame.read(source);
-    const { scales, zeros } = placeEntries(frame, cut);
+    const { scales, zeros } = placeParams(lane, frame, cut, cut.count);
     const { address, value } = frame.write(result);
     const { low, high } = cut;
     const kernel = lane.kernels.quantize_f32;
@@ -153,7 +141,7 @@ export function dequantizeBlocked<X extends Data<"i8" | "u8">>(
   const result = target(lane, options.out, "f32", shape, q instanceof Tensor);
   return framed(lane, (frame) => {
     const src = frame.read(source);
-    const { scales, zeros } = placeEntries(frame, cut);
+    const { scales, zeros } = placeParams(lane, frame, cut, cut.count);
     const { address, value } = frame.write(result);
     const kernel = lane.kernels[`dequantize_${cut.held}_f32`];
     eachRun(cut, (start, entry, rows, channels, length) => {
