@@ -108,6 +108,13 @@ describeTiers("blocked quantization", (lane) => {
       () => quantizeBlocked(lane, x, { ...params, dtype: "i4", zeroPoint }),
       '"params.zeroPoint[1]"',
     );
+    for (const wrong of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
+      const out = new Int8Array(8).fill(42);
+      const bad = { ...params, scale: Float32Array.of(1, wrong) };
+      fail(() => quantizeBlocked(lane, x, bad, { out }), '"params.scale[1]" expected a positive');
+      expect(out).toEqual(new Int8Array(8).fill(42));
+      fail(() => dequantizeBlocked(lane, out, bad), '"params.scale[1]" expected a positive');
+    }
     fail(() => quantizeBlocked(lane, x, params, { shape: [3, 3] }), '"options.shape" expected');
     fail(() => quantizeBlocked(lane, x, params, { out: new Int8Array(3) }), 'out" expected 8');
     const q = new Int8Array(8);
