@@ -6,7 +6,7 @@
 import { nibbles_i8x16 } from "./bits";
 import { finite_f32x4, load3_f32x4 } from "./half";
 import { narrow, zero_v128 } from "./lanes";
-import { extremesRun } from "./reduce";
+import { extremesRun } from "./min-max";
 
 /** A scale of a list: f32, or a finite f16. */
 function scaleAt(scales: usize, index: usize, halves: bool): f32 {

@@ -6,8 +6,8 @@
  * counts as the largest finite f32, so that a scale is never 0, NaN or infinite.
  */
 import { round, saturate } from "./lanes";
+import { extremesRun } from "./min-max";
 import { quantizeRun } from "./quantize";
-import { extremesRun } from "./reduce";
 
 const LEAST_SCALE: f32 = 1.1754943508222875e-38;
 

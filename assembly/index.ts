@@ -22,10 +22,10 @@ export { tileInTwoSteps, tileOfRow, tiles } from "./gemm/tile";
 export { convert_f16_f32, convert_f32_f16 } from "./half";
 export { fold_u32, histogram_f32 } from "./histogram";
 export { gemm_int4_f32, int4_workspace, pack_int4, unpack_int4 } from "./int4/index";
+export { are_within, extremes_f32 } from "./min-max";
 export { quantize_f32, quantize_rule_f32 } from "./quantize";
-export { are_within, extremes_f32 } from "./reduce";
 export { requantize_fixed, requantize_i32 } from "./requantize";
-export { top_k_f32 } from "./select";
+export { top_k_f32 } from "./top-k";
 
 /** The first byte that belongs to the caller: everything below is the kernels' constants. */
 export function heap_base(): usize {

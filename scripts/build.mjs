@@ -84,12 +84,16 @@ async function inlineBuilds() {
   const [relaxed, simd] = BUILDS.map((name) => readFileSync(at("build", `bytelane.${name}.wasm`)));
   const file = Buffer.from(compress(Buffer.concat([relaxed, simd]), 9));
   const decoder = await compileDecoder();
-  writeModule("binaries.ts", "Both builds, relaxed first, in LZMA, and their decoder; in base64.", {
-    DECODER: ["string", decoder.toString("base64")],
-    COMPRESSED: ["string", file.subarray(LZMA_HEADER).toString("base64")],
-    RELAXED_BYTES: ["number", relaxed.length],
-    SIMD_BYTES: ["number", simd.length],
-  });
+  writeModule(
+    "builds/binaries.ts",
+    "Both builds, relaxed first, in LZMA, and their decoder; in base64.",
+    {
+      DECODER: ["string", decoder.toString("base64")],
+      COMPRESSED: ["string", file.subarray(LZMA_HEADER).toString("base64")],
+      RELAXED_BYTES: ["number", relaxed.length],
+      SIMD_BYTES: ["number", simd.length],
+    },
+  );
 }
 
 const settings = {
@@ -105,12 +109,12 @@ const settings = {
 /** What a worker runs that is made from text: the module "bytelane/worker", and a call of it. */
 async function inlineWorker() {
   const stdin = {
-    contents: 'import { serve } from "./pool/worker.ts"; serve();',
+    contents: 'import { serve } from "./workers/worker.ts"; serve();',
     resolveDir: at("src"),
     loader: "ts",
   };
   const { outputFiles } = await build({ ...settings, format: "iife", stdin, write: false });
-  writeModule("pool/worker-text.ts", "A worker of a pool.", {
+  writeModule("workers/worker-text.ts", "A worker of a pool.", {
     WORKER: ["string", outputFiles[0].text.trim()],
   });
 }
@@ -130,14 +134,14 @@ async function bundle() {
   const { outputFiles } = await build({
     ...settings,
     entryPoints: [
-      { in: at("src", "index.ts"), out: "index" },
-      { in: at("src", "load.ts"), out: "load" },
-      { in: at("src", "threads.ts"), out: "threads" },
-      { in: at("src", "edge.ts"), out: "edge" },
+      { in: at("src", "entries", "index.ts"), out: "index" },
+      { in: at("src", "entries", "load.ts"), out: "load" },
+      { in: at("src", "entries", "threads.ts"), out: "threads" },
+      { in: at("src", "entries", "module.ts"), out: "edge" },
       { in: at("src", "calibration", "index.ts"), out: "calibration" },
       { in: at("src", "formats", "index.ts"), out: "formats" },
-      { in: at("src", "pool", "index.ts"), out: "pool" },
-      { in: at("src", "pool", "worker.ts"), out: "worker" },
+      { in: at("src", "workers", "index.ts"), out: "pool" },
+      { in: at("src", "workers", "worker.ts"), out: "worker" },
     ],
     outdir: at("dist"),
     splitting: true,

@@ -33,7 +33,7 @@ const INPUTS = [
   ...["assembly", "src", "scripts", "test/golden", "asconfig.json"],
   ...["package.json", "tsconfig.json", "tsconfig.build.json"],
 ];
-const WRITTEN = ["src/binaries.ts", "src/pool/worker-text.ts", "node_modules"];
+const WRITTEN = ["src/builds/binaries.ts", "src/workers/worker-text.ts", "node_modules"];
 
 function copyInputs(folder) {
   mkdirSync(folder, { recursive: true });

@@ -19,7 +19,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createBytelaneSync, createLinear, linear, quantize } from "../src/index.ts";
+import { createBytelaneSync, createLinear, linear, quantize } from "../src/entries/index.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const run = promisify(execFile);

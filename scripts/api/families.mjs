@@ -1,27 +1,49 @@
 /** The sections of the reference, in reading order: a heading and the files of src/ that declare it. */
 export const FAMILIES = [
-  ["Instances", ["index", "load", "threads", "edge", "sources", "instance", "lane"]],
-  ["Data", ["tensor", "dtype", "frame"]],
-  ["Parameters", ["params", "profile"]],
-  ["Quantize and dequantize", ["quantize", "dequantize", "dynamic", "half"]],
-  ["Elementwise, and reductions", ["requantize", "clamp", "reduce"]],
-  ["Products", ["gemm"]],
-  ["Layers", ["linear", "activation"]],
+  [
+    "Instances",
+    [
+      "entries/index",
+      "entries/load",
+      "entries/threads",
+      "entries/module",
+      "builds/sources",
+      "builds/choose",
+      "core/instance",
+    ],
+  ],
+  ["Data", ["core/tensor", "core/dtype", "core/call"]],
+  ["Parameters", ["params/params", "params/profile"]],
+  [
+    "Quantize and dequantize",
+    [
+      "elementwise/quantize",
+      "elementwise/dequantize",
+      "elementwise/dynamic-quantize",
+      "elementwise/f16",
+    ],
+  ],
+  [
+    "Elementwise, and reductions",
+    ["elementwise/requantize", "elementwise/clamp", "elementwise/min-max"],
+  ],
+  ["Products", ["gemm/matmul"]],
+  ["Layers", ["linear/linear", "linear/activation"]],
   ["Four bits", ["int4/matrix", "int4/layer", "int4/moments", "int4/table"]],
-  ["Search", ["select"]],
+  ["Search", ["search/vector-index"]],
   ["Parameters as others choose them", ["calibration/profile-params"]],
   [
     "Observers",
-    ["create", "observer", "histogram", "grid", "search", "entropy"].map(
+    ["create", "observer", "histogram", "grid", "methods", "entropy"].map(
       (name) => `calibration/${name}`,
     ),
   ],
   ["What a method would do", ["explain", "picture", "error"].map((name) => `calibration/${name}`)],
-  ["Bits a layer", ["sensitivity", "front", "plan-picture"].map((name) => `calibration/${name}`)],
+  ["Bits a layer", ["sensitivity", "plan", "plan-picture"].map((name) => `calibration/${name}`)],
   ["Narrow integers", ["formats/bits"]],
   ["Formats of others", ["formats/blocked", "formats/ggml", "formats/codebook"]],
-  ["Files", ["formats/store", "formats/safetensors"]],
-  ["Pooled operations", ["pool/index"]],
-  ["Workers", ["pool/worker"]],
-  ["Conformance", ["conformance"]],
+  ["Files", ["formats/layer-file", "formats/safetensors"]],
+  ["Pooled operations", ["workers/index"]],
+  ["Workers", ["workers/worker"]],
+  ["Conformance", ["entries/conformance"]],
 ];

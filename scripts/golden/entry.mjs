@@ -1,4 +1,4 @@
-/** The entry `bytelane/conformance`: src/conformance.ts with the golden vectors in it, as options for esbuild. */
+/** The entry `bytelane/conformance`: src/entries/conformance.ts with the golden vectors in it, as options for esbuild. */
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,7 +19,7 @@ const beside = {
   setup(build) {
     for (const [source, entry] of [
       [/^\.\/index\.ts$/, "./index.js"],
-      [/^\.\/calibration\/index\.ts$/, "./calibration.js"],
+      [/^\.\.\/calibration\/index\.ts$/, "./calibration.js"],
     ]) {
       build.onResolve({ filter: source }, () => ({ path: entry, external: true }));
     }
@@ -28,7 +28,7 @@ const beside = {
 
 export function conformanceEntry() {
   return {
-    entryPoints: [path.join(root, "src", "conformance.ts")],
+    entryPoints: [path.join(root, "src", "entries", "conformance.ts")],
     outfile: path.join(root, "dist", "conformance.js"),
     define: { GOLDEN: JSON.stringify(goldenSuites()) },
     plugins: [beside],

@@ -1,11 +1,11 @@
 /** Making and restoring observers of every method. */
-import { checkInteger, checkNumber, checkObject, checkOneOf, rangeFault } from "../check.ts";
-import { type Bytelane, checkLane } from "../lane.ts";
+import { checkInteger, checkNumber, checkObject, checkOneOf, rangeFault } from "../core/check.ts";
+import { type Bytelane, checkLane } from "../core/instance.ts";
 import { AverageObserver, checkFixed, FixedObserver, MinMaxObserver } from "./extremes.ts";
 import { HistogramObserver } from "./histogram.ts";
+import { checkSearch, type SearchOptions } from "./methods.ts";
 import { FORMAT, type Observer, type ObserverState, VERSION } from "./observer.ts";
-import { OrderObserver } from "./order.ts";
-import { checkSearch, type SearchOptions } from "./search.ts";
+import { OrderObserver } from "./order-statistic.ts";
 
 /** One range for all data, or one a channel. */
 export interface AxisOption {

@@ -1,13 +1,14 @@
 /** How far results are from what they stand for: of quantized tensors, and of whole layers. */
-import { rangeFault, typeFault } from "../check.ts";
-import { dequantize } from "../dequantize.ts";
-import type { QuantizedDType } from "../dtype.ts";
-import { type Data, operand } from "../frame.ts";
-import { type Bytelane, checkLane, scope } from "../lane.ts";
-import { checkParams } from "../layout.ts";
-import type { QuantizationParams } from "../params.ts";
-import { shapeOf } from "../quantize.ts";
-import { Tensor } from "../tensor.ts";
+
+import { type Data, operand } from "../core/call.ts";
+import { rangeFault, typeFault } from "../core/check.ts";
+import type { QuantizedDType } from "../core/dtype.ts";
+import { type Bytelane, checkLane, scope } from "../core/instance.ts";
+import { Tensor } from "../core/tensor.ts";
+import { dequantize } from "../elementwise/dequantize.ts";
+import { shapeOf } from "../elementwise/quantize.ts";
+import { checkParams } from "../params/channels.ts";
+import type { QuantizationParams } from "../params/params.ts";
 
 /** How far y, what came, is from x, what was wanted; sums are taken in doubles. */
 export interface ErrorReport {

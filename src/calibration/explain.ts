@@ -1,12 +1,12 @@
 /** What every method makes of the same data: as figures, and as a table. The picture is in picture.ts. */
-import { checkInteger, checkObject, typeFault } from "../check.ts";
-import { checkRange, checkScheme, paramsOf, type SchemeOptions } from "../params.ts";
+import { checkInteger, checkObject, typeFault } from "../core/check.ts";
+import { checkRange, checkScheme, paramsOf, type SchemeOptions } from "../params/params.ts";
 import { type EntropyCurve, entropyCurve } from "./entropy.ts";
 import type { Histogram } from "./grid.ts";
 import { HistogramObserver } from "./histogram.ts";
+import { checkSearch, type Search, type SearchOptions, searchRange } from "./methods.ts";
 import { ErrorOfRanges } from "./mse.ts";
 import type { ChannelRange } from "./observer.ts";
-import { checkSearch, type Search, type SearchOptions, searchRange } from "./search.ts";
 import { short } from "./svg.ts";
 
 /** One method's range and what it does to the data. Errors are those of values spread evenly over their bins. */

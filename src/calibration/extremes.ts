@@ -1,9 +1,10 @@
 /** Ranges from extremes: of all data, as a moving average over batches, or given. */
-import { checkInteger, checkNumber, rangeFault } from "../check.ts";
-import type { Frame } from "../frame.ts";
-import type { Bytelane } from "../lane.ts";
+
+import type { Frame } from "../core/call.ts";
+import { checkInteger, checkNumber, rangeFault } from "../core/check.ts";
+import type { Bytelane } from "../core/instance.ts";
 import { type ChannelRange, Observer, type Piece } from "./observer.ts";
-import { checkExtremes, checkReal, type Fields } from "./state.ts";
+import { checkExtremes, checkReal, type Fields } from "./saved-state.ts";
 
 interface Extremes {
   min: number;

@@ -8,9 +8,9 @@
  * joins two neighbours into one exactly, so the counts depend on the values and on nothing else: not on their
  * order, not on how they were cut into batches, not on who counted which.
  */
-import { checkInteger, rangeFault } from "../check.ts";
+import { checkInteger, rangeFault } from "../core/check.ts";
 import type { ChannelRange } from "./observer.ts";
-import { checkExtremes, checkList, type Fields } from "./state.ts";
+import { checkExtremes, checkList, type Fields } from "./saved-state.ts";
 
 /** A finished histogram of one channel. */
 export interface Histogram extends ChannelRange {

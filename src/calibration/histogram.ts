@@ -1,12 +1,13 @@
 /** The histogram observer: one pass over the data, and a search for the range over the counts. */
-import { checkInteger } from "../check.ts";
-import type { Frame } from "../frame.ts";
-import type { Bytelane } from "../lane.ts";
-import type { Scheme } from "../params.ts";
+
+import type { Frame } from "../core/call.ts";
+import { checkInteger } from "../core/check.ts";
+import type { Bytelane } from "../core/instance.ts";
+import type { Scheme } from "../params/params.ts";
 import { entriesOf, Grid, type Histogram } from "./grid.ts";
+import { type Search, searchRange } from "./methods.ts";
 import { type ChannelRange, Observer, type Piece } from "./observer.ts";
-import { type Search, searchRange } from "./search.ts";
-import type { Fields } from "./state.ts";
+import type { Fields } from "./saved-state.ts";
 
 /** Where the kernel counts during one batch. */
 interface Tables {

@@ -22,6 +22,17 @@ export {
   explanationTable,
   type MethodReport,
 } from "./explain.ts";
+export type { Histogram } from "./grid.ts";
+export type { HistogramObserver } from "./histogram.ts";
+export type { SearchOptions } from "./methods.ts";
+export type {
+  ChannelRange,
+  ObservedRange,
+  Observer,
+  ObserverSettings,
+  ObserverState,
+} from "./observer.ts";
+export { explanationPicture, type PictureOptions } from "./picture.ts";
 export {
   type FrontOptions,
   type LayerChoice,
@@ -31,20 +42,9 @@ export {
   type PlanPoint,
   paretoFront,
   plan,
-} from "./front.ts";
-export type { Histogram } from "./grid.ts";
-export type { HistogramObserver } from "./histogram.ts";
-export type {
-  ChannelRange,
-  ObservedRange,
-  Observer,
-  ObserverSettings,
-  ObserverState,
-} from "./observer.ts";
-export { explanationPicture, type PictureOptions } from "./picture.ts";
+} from "./plan.ts";
 export { planPicture, planTable } from "./plan-picture.ts";
 export { chooseProfileParams, type ProfileOptions, type ProfileParams } from "./profile-params.ts";
-export type { SearchOptions } from "./search.ts";
 export {
   bitsCandidate,
   type Candidate,

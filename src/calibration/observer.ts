@@ -1,16 +1,17 @@
 /** What every observer does: it watches data batch by batch, proposes a clipping range, merges and is saved. */
-import { checkInteger, checkObject, rangeFault, typeFault } from "../check.ts";
-import { type Data, type Frame, framed, operand } from "../frame.ts";
-import { type Bytelane, checkLane } from "../lane.ts";
-import { type Extent, extentOf } from "../layout.ts";
+
+import { type Data, type Frame, framed, operand } from "../core/call.ts";
+import { checkInteger, checkObject, rangeFault, typeFault } from "../core/check.ts";
+import { type Bytelane, checkLane } from "../core/instance.ts";
+import { shapeOf } from "../elementwise/quantize.ts";
+import { type Extent, extentOf } from "../params/channels.ts";
 import {
   checkScheme,
   chooseParams,
   type Params,
   type Scheme,
   type SchemeOptions,
-} from "../params.ts";
-import { shapeOf } from "../quantize.ts";
+} from "../params/params.ts";
 
 /** A clipping range: numbers per tensor, arrays per channel. */
 export interface ObservedRange {

@@ -11,7 +11,7 @@
  *   │      ╲___●__╱                                │                      │
  *   └──────────────────────────────────────────────┴──────────────────────┘
  */
-import { checkInteger } from "../check.ts";
+import { checkInteger } from "../core/check.ts";
 import type { EntropyCurve } from "./entropy.ts";
 import { decibels, type Explanation } from "./explain.ts";
 import {

@@ -1,8 +1,8 @@
 /** A plan as a table and as a picture: the Pareto front above, what each layer got below. */
-import { checkInteger } from "../check.ts";
+import { checkInteger } from "../core/check.ts";
 import { decibels } from "./explain.ts";
-import type { Plan } from "./front.ts";
 import type { PictureOptions } from "./picture.ts";
+import type { Plan } from "./plan.ts";
 import {
   attributes,
   COLOURS,

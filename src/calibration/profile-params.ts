@@ -6,10 +6,10 @@ import {
   checkOneOf,
   rangeFault,
   typeFault,
-} from "../check.ts";
-import { limitsOf, type QuantizedDType } from "../dtype.ts";
-import { LARGEST, type Params, type Range, roundHalfEven } from "../params.ts";
-import type { Profile } from "../profile.ts";
+} from "../core/check.ts";
+import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
+import { LARGEST, type Params, type Range, roundHalfEven } from "../params/params.ts";
+import type { Profile } from "../params/profile.ts";
 
 /** Parameters as a profile chooses them. `start` is there for sentence-transformers alone. */
 export type ProfileParams<S extends number | Float32Array = number | Float32Array> = Params<S> & {

@@ -1,12 +1,13 @@
 /** What each tensor loses by each way of quantizing it: what mixed precision is planned from. */
-import { checkInteger, checkNumber, rangeFault, typeFault } from "../check.ts";
-import { dequantize } from "../dequantize.ts";
-import { type Data, operand } from "../frame.ts";
-import { type Bytelane, checkLane, scope } from "../lane.ts";
-import { chooseParams } from "../params.ts";
-import { quantize } from "../quantize.ts";
-import { minMax } from "../reduce.ts";
-import { Tensor } from "../tensor.ts";
+
+import { type Data, operand } from "../core/call.ts";
+import { checkInteger, checkNumber, rangeFault, typeFault } from "../core/check.ts";
+import { type Bytelane, checkLane, scope } from "../core/instance.ts";
+import { Tensor } from "../core/tensor.ts";
+import { dequantize } from "../elementwise/dequantize.ts";
+import { minMax } from "../elementwise/min-max.ts";
+import { quantize } from "../elementwise/quantize.ts";
+import { chooseParams } from "../params/params.ts";
 import { errorBetween } from "./error.ts";
 
 /** A tensor that is to be quantized: a layer's weights, a table. */

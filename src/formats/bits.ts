@@ -1,8 +1,9 @@
 /** Codes of 4 or 2 bits, packed into bytes with the first code in the lowest bits, as ONNX has them. */
-import { checkInteger, checkOneOf, rangeFault } from "../check.ts";
-import { type Data, framed, operand } from "../frame.ts";
-import { type Bytelane, checkLane } from "../lane.ts";
-import { Tensor } from "../tensor.ts";
+
+import { type Data, framed, operand } from "../core/call.ts";
+import { checkInteger, checkOneOf, rangeFault } from "../core/check.ts";
+import { type Bytelane, checkLane } from "../core/instance.ts";
+import { Tensor } from "../core/tensor.ts";
 
 /** Bits of a packed code. */
 export type PackedBits = 2 | 4;

@@ -1,11 +1,12 @@
 /** Quantization in blocks along an axis, as ONNX QuantizeLinear and DequantizeLinear with block_size have it. */
-import { checkInteger, checkObject, checkOneOf, checkScale, rangeFault } from "../check.ts";
-import type { QuantizedDType } from "../dtype.ts";
-import { type Data, framed, type InKind, type Operand, operand, target } from "../frame.ts";
-import { type Bytelane, checkLane } from "../lane.ts";
-import { type Entries, extentOf, perChannel, placeParams } from "../layout.ts";
-import { type ShapeOption, shapeOf } from "../quantize.ts";
-import { Tensor } from "../tensor.ts";
+
+import { type Data, framed, type InKind, type Operand, operand, target } from "../core/call.ts";
+import { checkInteger, checkObject, checkOneOf, checkScale, rangeFault } from "../core/check.ts";
+import type { QuantizedDType } from "../core/dtype.ts";
+import { type Bytelane, checkLane } from "../core/instance.ts";
+import { Tensor } from "../core/tensor.ts";
+import { type ShapeOption, shapeOf } from "../elementwise/quantize.ts";
+import { type Entries, extentOf, perChannel, placeParams } from "../params/channels.ts";
 
 /** Types of ONNX and the integers they hold. Codes of fewer than 8 bits are kept one a byte; `packBits` packs them. */
 export type BlockedDType = "i8" | "u8" | "i4" | "u4" | "i2" | "u2";

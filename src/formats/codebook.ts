@@ -1,8 +1,9 @@
 /** Non-uniform quantization to 4 bits: a code is the index of one of 16 reals, times the scale of its block. */
-import { checkInteger, checkObject, checkOneOf, rangeFault, typeFault } from "../check.ts";
-import { type Data, framed, operand } from "../frame.ts";
+
+import { type Data, framed, operand } from "../core/call.ts";
+import { checkInteger, checkObject, checkOneOf, rangeFault, typeFault } from "../core/check.ts";
+import { type Bytelane, checkLane } from "../core/instance.ts";
 import { BLOCK_SIZES, type BlockSize, blockSizeOf } from "../int4/matrix.ts";
-import { type Bytelane, checkLane } from "../lane.ts";
 
 /**
  * NF4 (Dettmers et al., QLoRA, 2023): the quantiles of a normal distribution in [−1, 1], with 0 among them. The values are

@@ -2,12 +2,13 @@
  * Blocks of 32 as ggml has them: Q8_0, Q4_0 and Q4_1 (docs/formats.md). Each step is the one of ggml's reference code,
  * quantize_row_*_ref and dequantize_row_* in ggml-quants.c, in f32.
  */
-import { checkInteger, checkOneOf, rangeFault } from "../check.ts";
-import { operand } from "../frame.ts";
-import { fromHalf, toHalf } from "../half.ts";
+
+import { operand } from "../core/call.ts";
+import { checkInteger, checkOneOf, rangeFault } from "../core/check.ts";
+import { type Bytelane, checkLane } from "../core/instance.ts";
+import { fromHalf, toHalf } from "../elementwise/f16.ts";
 import type { Int4Matrix } from "../int4/matrix.ts";
 import { checkMatrix } from "../int4/matrix.ts";
-import { type Bytelane, checkLane } from "../lane.ts";
 
 /**
  * Blocks of 32 numbers: Q8_0 is an f16 step and 32 i8, 34 bytes; Q4_0 an f16 step and codes around 8, 18 bytes; Q4_1 an f16

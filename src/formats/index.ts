@@ -24,10 +24,16 @@ export {
 } from "./codebook.ts";
 export { decodeGgml, encodeGgml, type GgmlType, int4FromGgml, int4ToGgml } from "./ggml.ts";
 export {
+  type LoadedLayers,
+  loadLayers,
+  type Storable,
+  type Stored,
+  saveLayers,
+} from "./layer-file.ts";
+export {
   readSafetensors,
   type SafeTensor,
   type Safetensors,
   type SafetensorsDType,
   writeSafetensors,
 } from "./safetensors.ts";
-export { type LoadedLayers, loadLayers, type Storable, type Stored, saveLayers } from "./store.ts";

@@ -8,7 +8,7 @@
  * A file may come from anywhere: every length is checked before it is used, and what is read allocates no more than
  * the header's size a few times over. Tensors are views on the file.
  */
-import { describe, rangeFault, typeFault } from "../check.ts";
+import { describe, rangeFault, typeFault } from "../core/check.ts";
 
 /** Bytes of an element of each type. Sub-byte types of newer files are refused. */
 const BYTES = {

@@ -1,11 +1,20 @@
 /** A linear layer on int4 weights: y = activation(x · W + b), the weights packed in memory. */
-import { type Activation, checkBounds } from "../activation.ts";
-import { checkObject, checkOneOf, rangeFault, typeFault } from "../check.ts";
-import { type Data, framed, isRows, type Operand, operand, shapeOfRows, target } from "../frame.ts";
-import { type Bytelane, checkLane, checkOwner, Owner } from "../lane.ts";
-import { Tensor } from "../tensor.ts";
+
+import {
+  type Data,
+  framed,
+  isRows,
+  type Operand,
+  operand,
+  shapeOfRows,
+  target,
+} from "../core/call.ts";
+import { checkObject, checkOneOf, rangeFault, typeFault } from "../core/check.ts";
+import { type Bytelane, checkLane, checkOwner, Owner } from "../core/instance.ts";
+import { roomFor } from "../core/parts.ts";
+import { Tensor } from "../core/tensor.ts";
+import { type Activation, checkBounds } from "../linear/activation.ts";
 import { checkMatrix, type Int4Matrix, type Int4Options, quantizeInt4 } from "./matrix.ts";
-import { roomFor } from "./room.ts";
 
 /** How a layer takes its inputs: quantized row by row, or as they are, which is slow and the reference. */
 export type Int4Inputs = "i8" | "f32";

@@ -1,9 +1,10 @@
 /** Matrices of 4-bit codes in blocks, and how weights become one. */
-import { checkInteger, checkObject, checkOneOf, rangeFault, typeFault } from "../check.ts";
-import { type Data, type Frame, framed, type Operand, operand } from "../frame.ts";
-import type { Orientation } from "../gemm.ts";
-import { type Bytelane, checkLane } from "../lane.ts";
-import { type Feedback, feedBack } from "./feedback.ts";
+
+import { type Data, type Frame, framed, type Operand, operand } from "../core/call.ts";
+import { checkInteger, checkObject, checkOneOf, rangeFault, typeFault } from "../core/check.ts";
+import { type Bytelane, checkLane } from "../core/instance.ts";
+import type { Orientation } from "../gemm/matmul.ts";
+import { type Feedback, feedBack } from "./gptq.ts";
 import type { InputMoments } from "./moments.ts";
 
 /** The k that share a scale: one of the usual powers of two, or a whole row. */

@@ -1,11 +1,12 @@
 /** What the inputs of a layer looked like: their second moments, from calibration data. */
-import { checkInteger, rangeFault } from "../check.ts";
-import { quantizeRows } from "../dynamic.ts";
-import { type Data, operand } from "../frame.ts";
-import { matmul } from "../gemm.ts";
-import { type Bytelane, checkLane, scope } from "../lane.ts";
-import { type Tensor, tensor } from "../tensor.ts";
-import { type Feedback, feedbackOf } from "./feedback.ts";
+
+import { type Data, operand } from "../core/call.ts";
+import { checkInteger, rangeFault } from "../core/check.ts";
+import { type Bytelane, checkLane, scope } from "../core/instance.ts";
+import { type Tensor, tensor } from "../core/tensor.ts";
+import { quantizeRows } from "../elementwise/dynamic-quantize.ts";
+import { matmul } from "../gemm/matmul.ts";
+import { type Feedback, feedbackOf } from "./gptq.ts";
 
 /** Rows that one product takes: 127² · 512 is far inside i32. */
 const BATCH = 512;

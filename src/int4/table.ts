@@ -1,10 +1,11 @@
 /** Tables of int4 rows, looked up by index: embeddings. */
-import { checkInteger, typeFault } from "../check.ts";
-import { type Data, framed, operand, target } from "../frame.ts";
-import { type Bytelane, checkLane, checkOwner, Owner } from "../lane.ts";
-import type { Tensor } from "../tensor.ts";
+
+import { type Data, framed, operand, target } from "../core/call.ts";
+import { checkInteger, typeFault } from "../core/check.ts";
+import { type Bytelane, checkLane, checkOwner, Owner } from "../core/instance.ts";
+import { roomFor } from "../core/parts.ts";
+import type { Tensor } from "../core/tensor.ts";
 import { checkMatrix, type Int4Extent, type Int4Matrix } from "./matrix.ts";
-import { roomFor } from "./room.ts";
 
 /** Where the parts of a table stand: codes, scales, zero points, laid out as in the matrix. */
 export interface TableParts {

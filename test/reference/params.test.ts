@@ -1,9 +1,9 @@
 /** The judge of scale and zero point, by hand. */
 import { expect, it } from "vitest";
 import { product, toReal } from "./gemm.ts";
+import { minMax } from "./min-max.ts";
 import { chooseParams } from "./params.ts";
-import { minMax } from "./reduce.ts";
-import { topK } from "./select.ts";
+import { topK } from "./vector-index.ts";
 
 const U8 = { signed: false, bits: 8, symmetric: false, restricted: false };
 const I8 = { signed: true, bits: 8, symmetric: true, restricted: true };

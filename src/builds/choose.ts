@@ -1,0 +1,176 @@
+/** Chooses the build, tests it, instantiates it. Beside the entries, what they carry and the worker, the only file that says WebAssembly. */
+import type { Kernels } from "../core/abi.ts";
+import { checkInteger, checkObject, checkOneOf } from "../core/check.ts";
+import {
+  type Build,
+  Bytelane,
+  type PoolOptions,
+  type Report,
+  type Tier,
+} from "../core/instance.ts";
+import { chooseDots, classOf, selfTest } from "./relaxed-dot.ts";
+
+/** Which build an instance runs, the memory it may have, and its threads. */
+export interface BytelaneOptions {
+  /**
+   * A tier to insist on, or "auto": "relaxed" where the engine has relaxed SIMD and computes rightly, else "simd".
+   * "direct" is for engines whose relaxed dot product is exact on all of 8 bits (Arm, x64 with VNNI); it is never
+   * chosen by itself. Default "auto".
+   */
+  readonly tier?: Tier | "auto";
+  /** Bytes to start with, beside the kernels' own: at most 64 KiB less than the maximum. Default 1 MiB. */
+  readonly initialMemory?: number;
+  /** Bytes that the linear memory may reach, 128 KiB or more. Default 4 GiB, all that wasm32 has. */
+  readonly maximumMemory?: number;
+  /** Workers for the pooled operations; they start with the first of these. 64 at most. Default 0: one thread. */
+  readonly pool?: number | PoolOptions;
+}
+
+/** Where each build comes from. What a source may be is the entry's own matter: it turns them into modules. */
+export type Sources<S> = Readonly<Partial<Record<Build, S>>>;
+
+export interface Settings {
+  readonly tiers: readonly Tier[];
+  readonly initial: number;
+  readonly maximum: number;
+  readonly forced: boolean;
+  readonly pool: number | PoolOptions;
+}
+
+/** A memory for a module that imports one, and the bytes that it may reach. */
+export type MakeMemory = (settings: Settings) => { memory: WebAssembly.Memory; limit: number };
+
+export const PAGE = 65536;
+const LIMIT = 2 ** 32;
+
+function checkOptions(options: BytelaneOptions): Settings {
+  checkObject("options", options);
+  const { tier = "auto", maximumMemory = LIMIT, pool = 0 } = options;
+  checkOneOf("options.tier", tier, ["auto", "simd", "relaxed", "direct"]);
+  const maximum = checkInteger("options.maximumMemory", maximumMemory, 2 * PAGE, LIMIT);
+  const { initialMemory = Math.min(2 ** 20, maximum - PAGE) } = options;
+  const initial = checkInteger("options.initialMemory", initialMemory, 0, maximum - PAGE);
+  checkInteger("options.pool", typeof pool === "object" ? pool?.size : pool, 0, 64);
+  const forced = tier !== "auto";
+  return { tiers: forced ? [tier] : ["relaxed", "simd"], initial, maximum, forced, pool };
+}
+
+/** True for a module of any realm: `instanceof` knows only those of its own. */
+export function isModule(value: unknown): value is WebAssembly.Module {
+  return Object.prototype.toString.call(value) === "[object WebAssembly.Module]";
+}
+
+/** A module whose one function multiplies by i16x8.relaxed_dot_i8x16_i7x16_s: valid where relaxed SIMD is. */
+const PROBE = [
+  ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0],
+  ...[65, 0, 253, 15, 65, 0, 253, 15, 253, 146, 2, 11],
+];
+
+/**
+ * The search for a build: names one to compile, takes what came of it, a module or why there is none, and ends with an
+ * instance. Compiling is all that differs between the ways to run it.
+ */
+function* search(
+  sources: Sources<unknown>,
+  options: BytelaneOptions,
+  makeMemory: MakeMemory | undefined,
+): Generator<Build, Bytelane, WebAssembly.Module | string> {
+  const settings = checkOptions(options);
+  const probed: { tier: Tier; result: string }[] = [];
+  for (const tier of settings.tiers) {
+    const build = tier === "simd" ? tier : "relaxed";
+    const source = sources[build];
+    let made: WebAssembly.Module | string = "not given";
+    if (source !== undefined) {
+      // asked before anything is fetched or decoded; who brings a module has compiled it
+      const runs =
+        tier === "simd" || isModule(source) || WebAssembly.validate(Uint8Array.from(PROBE));
+      made = runs ? yield build : "the engine has no relaxed SIMD";
+    }
+    const lane =
+      typeof made === "string" ? made : instantiate(made, tier, settings, probed, makeMemory);
+    if (typeof lane !== "string") return lane;
+    probed.push({ tier, result: lane });
+  }
+  const list = probed.map(({ tier, result }) => `${tier}: ${result}`).join("; ");
+  throw new Error(`"options.tier" expected a build that this engine runs, got ${list}`);
+}
+
+/** An instance of a module, or why this tier does not run on it. */
+function instantiate(
+  module: WebAssembly.Module,
+  tier: Tier,
+  settings: Settings,
+  probed: Report["probed"],
+  makeMemory: MakeMemory | undefined,
+): Bytelane | string {
+  const { memory, limit } = makeMemory?.(settings) ?? { limit: settings.maximum };
+  const { exports } = new WebAssembly.Instance(module, memory ? { env: { memory } } : {});
+  // a plain object: the exports object itself is slow to read from
+  const kernels = { ...exports } as unknown as Kernels;
+  const dotClass = tier === "simd" ? undefined : classOf(kernels);
+  const dots = chooseDots(tier, dotClass ?? "unknown");
+  if (typeof dots === "string") return dots;
+  try {
+    kernels.memory.grow(Math.ceil(settings.initial / PAGE));
+  } catch (cause) {
+    throw new RangeError(
+      `"options.initialMemory" expected at most what the engine can give, got ${settings.initial}`,
+      { cause },
+    );
+  }
+  const reason = settings.forced
+    ? "asked for by options.tier"
+    : tier === "relaxed"
+      ? "the engine has relaxed SIMD, and the self-test passed"
+      : `relaxed: ${probed[0].result}`;
+  const result = dotClass ? `chosen; its relaxed dot product is ${dotClass}` : "chosen";
+  const report = { tier, reason, probed: [...probed, { tier, result }] };
+  const origin = { module, shared: memory !== undefined, pool: settings.pool };
+  const lane = new Bytelane(kernels, limit, report, dots, origin);
+  const fault = selfTest(lane);
+  return fault === undefined ? lane : `self-test failed: ${fault}`;
+}
+
+/** The engine's words against a module, or a policy's against all modules. Other errors go through. */
+function refusalOf(fault: unknown): string {
+  const { name, message } = fault as Error;
+  if (name !== "CompileError") throw fault;
+  return `the engine does not accept the module: ${message}`;
+}
+
+/** Makes an instance; `compile` may wait. */
+export async function openBytelane<S>(
+  sources: Sources<S>,
+  options: BytelaneOptions,
+  compile: (source: S, build: Build) => Promise<WebAssembly.Module>,
+  makeMemory?: MakeMemory,
+): Promise<Bytelane> {
+  const steps = search(sources, options, makeMemory);
+  let step = steps.next();
+  while (!step.done) {
+    step = steps.next(await compile(sources[step.value] as S, step.value).catch(refusalOf));
+  }
+  return step.value;
+}
+
+/** Makes an instance at once. */
+export function openBytelaneSync<S>(
+  sources: Sources<S>,
+  options: BytelaneOptions,
+  compile: (source: S, build: Build) => WebAssembly.Module,
+  makeMemory?: MakeMemory,
+): Bytelane {
+  const steps = search(sources, options, makeMemory);
+  let step = steps.next();
+  while (!step.done) {
+    let module: WebAssembly.Module | string;
+    try {
+      module = compile(sources[step.value] as S, step.value);
+    } catch (fault) {
+      module = refusalOf(fault);
+    }
+    step = steps.next(module);
+  }
+  return step.value;
+}

@@ -1,0 +1,303 @@
+/**
+ * Mixed precision: one candidate a layer, so that the sum of bytes and the sum of losses are both small. No plan that is
+ * better in one of the two is worse in neither: these are the Pareto front, and all of them are found.
+ *
+ * Layer by layer: the front of k layers is what remains of {front of k − 1 layers} + {candidates of layer k} when every
+ * plan is dropped that another one beats in both sums. Nothing that could become optimal is lost, since what dominates a
+ * part of a plan dominates it with the same rest.
+ */
+import { checkInteger, checkNumber, checkObject, rangeFault, typeFault } from "../core/check.ts";
+import type { LayerSensitivity } from "./sensitivity.ts";
+
+/** What a plan, or one layer of it, takes and loses. */
+export interface PlanPoint {
+  /** As the candidates said: those of this library count scales. */
+  readonly bytes: number;
+  /** In the unit of `sensitivity`, by default Σ(w − ŵ)². */
+  readonly loss: number;
+}
+
+/** What is chosen for one layer. */
+export interface LayerChoice extends PlanPoint {
+  readonly layer: string;
+  /** How many numbers the layer has. */
+  readonly parameters: number;
+  readonly candidate: string;
+}
+
+/** What a plan must hold: at most so many bytes, at most so much loss, or at least so much signal over noise. */
+export type PlanGoal =
+  | { readonly budgetBytes: number }
+  | { readonly maxLoss: number }
+  | { readonly minSqnr: number };
+
+/** One candidate a layer: the plan on the front that holds the goal with the least loss, or with the fewest bytes. */
+export interface Plan extends PlanPoint {
+  readonly goal: PlanGoal;
+  /** One a layer, in the order of the layers. */
+  readonly choices: readonly LayerChoice[];
+  /** How many numbers all layers have. */
+  readonly parameters: number;
+  /** 8 · bytes / parameters. */
+  readonly bitsPerWeight: number;
+  /** Signal over noise in dB, where the loss is the squared error of the weights. */
+  readonly sqnr: number | undefined;
+  /** All plans that no other plan beats in both sums, by rising bytes. */
+  readonly front: readonly PlanPoint[];
+  /** The same candidate for every layer, where all layers have it. */
+  readonly uniform: readonly (PlanPoint & { readonly candidate: string })[];
+  /**
+   * 0 where the front is complete. Else some of its points were dropped: what the loss is above the least one possible
+   * is at most 1 + bound times what it is for the best plan.
+   */
+  readonly bound: number;
+}
+
+/** How far the front may grow while layers are added; what is dropped beyond shows in `bound`. */
+export interface FrontOptions {
+  /** Points that are kept at most, 2 to 2^22. Default 65536. */
+  readonly points?: number;
+}
+
+/** Plans of the first layers, by rising bytes and falling loss. */
+interface Stage {
+  readonly bytes: Float64Array;
+  readonly loss: Float64Array;
+  /** Which plan of the stage before, and which candidate of this layer. */
+  readonly parents: Int32Array;
+  readonly picks: Uint8Array;
+}
+
+const START: Stage = {
+  bytes: new Float64Array(1),
+  loss: new Float64Array(1),
+  parents: new Int32Array(1),
+  picks: new Uint8Array(1),
+};
+
+/** The points of a stage at these places. */
+function pick(stage: Stage, places: ArrayLike<number>): Stage {
+  const at =
+    <A extends { readonly [i: number]: number }>(list: A) =>
+    (_: unknown, i: number) =>
+      list[places[i]];
+  const { length } = places;
+  return {
+    bytes: Float64Array.from({ length }, at(stage.bytes)),
+    loss: Float64Array.from({ length }, at(stage.loss)),
+    parents: Int32Array.from({ length }, at(stage.parents)),
+    picks: Uint8Array.from({ length }, at(stage.picks)),
+  };
+}
+
+/** Adds a layer: every plan with every candidate, less what is dominated. */
+function extend(stage: Stage, costs: LayerSensitivity["costs"]): Stage {
+  const before = stage.bytes.length;
+  const length = before * costs.length;
+  const all: Stage = {
+    bytes: new Float64Array(length),
+    loss: new Float64Array(length),
+    parents: new Int32Array(length),
+    picks: new Uint8Array(length),
+  };
+  costs.forEach(({ bytes, loss }, c) => {
+    for (let p = 0, i = c * before; p < before; p++, i++) {
+      all.bytes[i] = stage.bytes[p] + bytes;
+      all.loss[i] = stage.loss[p] + loss;
+      all.parents[i] = p;
+      all.picks[i] = c;
+    }
+  });
+  const order = Int32Array.from({ length }, (_, i) => i).sort(
+    (a, b) => all.bytes[a] - all.bytes[b] || all.loss[a] - all.loss[b],
+  );
+  const kept: number[] = [];
+  let least = Number.POSITIVE_INFINITY;
+  for (const i of order) {
+    if (all.loss[i] >= least) continue;
+    least = all.loss[i];
+    kept.push(i);
+  }
+  return pick(all, kept);
+}
+
+/**
+ * Drops points so that `most` remain. Of all whose loss, above the least one possible, lies within a factor of 1 + step,
+ * the one with the fewest bytes stays: it stands for the others with at most that factor more loss.
+ */
+function thin(stage: Stage, floor: number, most: number): { stage: Stage; step: number } {
+  if (stage.bytes.length <= most) return { stage, step: 0 };
+  const excess = stage.loss.map((loss) => loss - floor);
+  const chosen = (step: number): number[] => {
+    const kept: number[] = [];
+    // losses fall: the first of a bucket has the fewest bytes and the greatest loss
+    let limit = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < excess.length; i++) {
+      if (excess[i] > limit && excess[i] > 0) continue;
+      kept.push(i);
+      limit = excess[i] / (1 + step);
+    }
+    return kept;
+  };
+  let [low, high] = [0, 1e-6];
+  while (chosen(high).length > most) [low, high] = [high, high * 4];
+  for (let round = 0; round < 20; round++) {
+    const middle = (low + high) / 2;
+    if (chosen(middle).length > most) low = middle;
+    else high = middle;
+  }
+  return { stage: pick(stage, chosen(high)), step: high };
+}
+
+/** All plans that are not beaten. Made by `paretoFront`. */
+export class ParetoFront {
+  /** By rising bytes and falling loss. */
+  readonly points: readonly PlanPoint[];
+  /** See `Plan`. */
+  readonly bound: number;
+  readonly #layers: readonly LayerSensitivity[];
+  readonly #stages: readonly Stage[];
+
+  /** @internal */
+  constructor(layers: readonly LayerSensitivity[], most: number) {
+    const stages: Stage[] = [START];
+    let floor = 0;
+    let factor = 1;
+    for (const { costs } of layers) {
+      floor += Math.min(...costs.map(({ loss }) => loss));
+      const { stage, step } = thin(extend(stages[stages.length - 1], costs), floor, most);
+      stages.push(stage);
+      factor *= 1 + step;
+    }
+    const last = stages[stages.length - 1];
+    this.#layers = layers;
+    this.#stages = stages;
+    this.bound = factor - 1;
+    this.points = Array.from(last.bytes, (bytes, i) => ({ bytes, loss: last.loss[i] }));
+  }
+
+  /** The plan with the least loss, or the fewest bytes, that holds the goal. */
+  choose(goal: PlanGoal): Plan {
+    checkObject("goal", goal);
+    const { points } = this;
+    const last = points.length - 1;
+    let at: number;
+    if ("budgetBytes" in goal) {
+      const budget = checkNumber("goal.budgetBytes", goal.budgetBytes);
+      at = points.findLastIndex(({ bytes }) => bytes <= budget);
+      if (at < 0) throw rangeFault("goal.budgetBytes", `at least ${points[0].bytes}`, budget);
+    } else {
+      const [name, most] = this.#mostLoss(goal);
+      at = points.findIndex(({ loss }) => loss <= most);
+      if (at < 0) {
+        const { loss } = points[last];
+        throw rangeFault(
+          name,
+          `what a loss of ${loss}, the least one, allows`,
+          Object.values(goal)[0],
+        );
+      }
+    }
+    return this.#planAt(at, goal);
+  }
+
+  #mostLoss(goal: PlanGoal): [name: string, loss: number] {
+    if ("maxLoss" in goal) return ["goal.maxLoss", checkNumber("goal.maxLoss", goal.maxLoss)];
+    if (!("minSqnr" in goal)) throw typeFault("goal", "budgetBytes, maxLoss or minSqnr", goal);
+    const sqnr = checkNumber("goal.minSqnr", goal.minSqnr);
+    const signal = this.#signal();
+    if (signal === undefined) {
+      throw typeFault("goal.minSqnr", "losses that are squared errors of weights", "other losses");
+    }
+    return ["goal.minSqnr", signal / 10 ** (sqnr / 10)];
+  }
+
+  #signal(): number | undefined {
+    let sum = 0;
+    for (const { signal } of this.#layers) {
+      if (signal === undefined) return undefined;
+      sum += signal;
+    }
+    return sum;
+  }
+
+  #planAt(point: number, goal: PlanGoal): Plan {
+    const layers = this.#layers;
+    const choices: LayerChoice[] = [];
+    for (let i = layers.length, at = point; i > 0; i--) {
+      const { parents, picks } = this.#stages[i];
+      const { name, parameters, costs } = layers[i - 1];
+      choices.unshift({ layer: name, parameters, ...costs[picks[at]] });
+      at = parents[at];
+    }
+    const { bytes, loss } = this.points[point];
+    const parameters = layers.reduce((sum, layer) => sum + layer.parameters, 0);
+    const signal = this.#signal();
+    return {
+      goal,
+      choices,
+      bytes,
+      loss,
+      parameters,
+      bitsPerWeight: (8 * bytes) / parameters,
+      sqnr: signal === undefined ? undefined : 10 * Math.log10(signal / loss),
+      front: this.points,
+      uniform: this.#uniform(),
+      bound: this.bound,
+    };
+  }
+
+  #uniform(): Plan["uniform"] {
+    return this.#layers[0].costs.flatMap(({ candidate }) => {
+      let [bytes, loss] = [0, 0];
+      for (const { costs } of this.#layers) {
+        const cost = costs.find((each) => each.candidate === candidate);
+        if (!cost) return [];
+        bytes += cost.bytes;
+        loss += cost.loss;
+      }
+      return [{ candidate, bytes, loss }];
+    });
+  }
+}
+
+/**
+ * All plans that no other plan beats in both bytes and loss. Exact, unless there are more than `points` of them; then the
+ * result says how far it may be off.
+ *
+ * Errors: no layer, a layer without candidates, bytes or losses that are not finite.
+ */
+export function paretoFront(
+  layers: readonly LayerSensitivity[],
+  options: FrontOptions = {},
+): ParetoFront {
+  if (!Array.isArray(layers) || layers.length === 0) {
+    throw typeFault("layers", "an array of at least one layer", layers);
+  }
+  layers.forEach(({ costs }, i) => {
+    if (!Array.isArray(costs) || costs.length === 0 || costs.length > 255) {
+      throw rangeFault(`layers[${i}].costs`, "1 to 255 candidates", costs);
+    }
+    costs.forEach(({ bytes, loss }, c) => {
+      for (const [name, value] of Object.entries({ bytes, loss })) {
+        const argument = `layers[${i}].costs[${c}].${name}`;
+        if (!Number.isFinite(checkNumber(argument, value))) {
+          throw rangeFault(argument, "a finite number", value);
+        }
+      }
+    });
+  });
+  return new ParetoFront(
+    layers,
+    checkInteger("options.points", options.points ?? 65536, 2, 2 ** 22),
+  );
+}
+
+/** The best plan for a goal. For several goals, take `paretoFront` once and ask it for each. */
+export function plan(
+  layers: readonly LayerSensitivity[],
+  goal: PlanGoal,
+  options: FrontOptions = {},
+): Plan {
+  return paretoFront(layers, options).choose(goal);
+}

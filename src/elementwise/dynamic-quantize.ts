@@ -1,0 +1,122 @@
+/** Dynamic quantization: the range comes from the data themselves, for all of them or row by row. */
+
+import { type Data, framed, type InKind, operand, target } from "../core/call.ts";
+import { checkInteger, checkOneOf, checkShape, countOf, rangeFault } from "../core/check.ts";
+import { QUANTIZED_DTYPES, type QuantizedDType } from "../core/dtype.ts";
+import { type Bytelane, checkLane } from "../core/instance.ts";
+import { Tensor } from "../core/tensor.ts";
+import { type ShapeOption, shapeOf } from "./quantize.ts";
+
+/** All values with one scale and zero point. */
+export interface DynamicResult<V> {
+  /** u8, in the shape of the data. */
+  readonly values: V;
+  /** x ≈ (q − zeroPoint) · scale. */
+  readonly scale: number;
+  /** In [0, 255]. */
+  readonly zeroPoint: number;
+}
+
+/**
+ * Quantizes f32 to u8 with the range of the data, widened to contain 0: scale = (max − min) / 255 and
+ * zeroPoint = round(−min / scale), as ONNX DynamicQuantizeLinear. Data of nothing but 0 have scale 1, as in
+ * ONNX Runtime. NaN becomes the zero point; ±Infinity counts as the largest finite value.
+ */
+export function quantizeDynamic<X extends Data<"f32">>(
+  lane: Bytelane,
+  x: X,
+  options: ShapeOption<Data<"u8">> = {},
+): DynamicResult<InKind<X, "u8">> {
+  checkLane(lane);
+  const source = operand(lane, "x", x, ["f32"]);
+  const shape = shapeOf(source, options.shape);
+  const result = target(lane, options.out, "u8", shape, x instanceof Tensor);
+  return framed(lane, (frame) => {
+    const src = frame.read(source);
+    const { address, value } = frame.write(result);
+    const { scalars, arena, kernels } = lane;
+    const { length } = source;
+    kernels.quantize_rows_f32_u8(
+      src,
+      length,
+      address,
+      1,
+      length,
+      scalars,
+      scalars + 4,
+      scalars + 8,
+    );
+    const { words } = arena;
+    const scale = words.getFloat32(scalars, true);
+    const zeroPoint = words.getInt32(scalars + 4, true);
+    return { values: value as InKind<X, "u8">, scale, zeroPoint };
+  });
+}
+
+/** Rows with a scale each, as `linear` and `matmul` take them. */
+export interface QuantizedRows<V, S, Z> {
+  /** Shape [rows, columns]. */
+  readonly values: V;
+  /** One f32 a row. */
+  readonly scales: S;
+  /** One i32 a row; for i8, where all are 0, undefined. */
+  readonly zeroPoints: Z;
+}
+
+/** Rows of [..., columns] and what becomes of them. With `stride` the shape must be given, and x may be longer. */
+export interface RowsOptions<D extends QuantizedDType> extends ShapeOption<Data<D>> {
+  /** "i8" is symmetric with scale max|x| / 127; "u8" is asymmetric like quantizeDynamic. Default "i8". */
+  readonly dtype?: D;
+  /** Elements between two rows as they lie in memory. Default: the length of a row. */
+  readonly stride?: number;
+}
+
+/**
+ * Quantizes each row of [..., columns] with a scale of its own, as dynamic quantization does a token.
+ * Rows of nothing but 0 have scale 1. NaN becomes the zero point; ±Infinity counts as the largest finite value.
+ */
+export function quantizeRows<X extends Data<"f32">, D extends QuantizedDType = "i8">(
+  lane: Bytelane,
+  x: X,
+  options: RowsOptions<D> = {},
+): QuantizedRows<InKind<X, D>, InKind<X, "f32">, D extends "u8" ? InKind<X, "i32"> : undefined> {
+  checkLane(lane);
+  const dtype = checkOneOf("options.dtype", options.dtype ?? "i8", QUANTIZED_DTYPES) as D;
+  const source = operand(lane, "x", x, ["f32"]);
+  const shape =
+    options.stride === undefined
+      ? shapeOf(source, options.shape)
+      : checkShape("options.shape", options.shape);
+  const columns = shape.at(-1);
+  if (columns === undefined) throw rangeFault("options.shape", "rows and columns", shape);
+  const rows = countOf(shape.slice(0, -1));
+  const stride = checkInteger("options.stride", options.stride ?? columns, columns, 2 ** 31 - 1);
+  const least = rows === 0 ? 0 : (rows - 1) * stride + columns;
+  if (source.length < least) throw rangeFault("x", `at least ${least} elements`, x);
+  const asTensor = x instanceof Tensor;
+  const values = target(lane, options.out, dtype, shape, asTensor);
+  const scales = target(lane, undefined, "f32", [rows], asTensor);
+  const zeros = target(lane, undefined, "i32", [rows], asTensor);
+  return framed(lane, (frame) => {
+    const src = frame.read(source);
+    const v = frame.write(values);
+    const s = frame.write(scales);
+    const { scalars, kernels } = lane;
+    if (dtype === "i8") {
+      kernels.quantize_rows_f32_i8(src, stride, v.address, rows, columns, s.address, scalars);
+      return { values: v.value, scales: s.value, zeroPoints: undefined };
+    }
+    const z = frame.write(zeros);
+    kernels.quantize_rows_f32_u8(
+      src,
+      stride,
+      v.address,
+      rows,
+      columns,
+      s.address,
+      z.address,
+      scalars,
+    );
+    return { values: v.value, scales: s.value, zeroPoints: z.value };
+  }) as never;
+}

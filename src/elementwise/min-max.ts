@@ -1,0 +1,48 @@
+/** Reductions over f32 data: the extremes that calibration starts from. */
+import { type Data, framed, operand } from "../core/call.ts";
+import { type Bytelane, checkLane } from "../core/instance.ts";
+import { extentOf } from "../params/channels.ts";
+import { shapeOf } from "./quantize.ts";
+
+/** Of all values together. Where there is no number, min is Infinity and max −Infinity. */
+export interface Extremes {
+  readonly min: number;
+  readonly max: number;
+}
+/** The same with one entry a channel; copies, no views on the instance's memory. */
+export interface ChannelExtremes {
+  readonly min: Float32Array;
+  readonly max: Float32Array;
+}
+
+/**
+ * The least and the greatest value, of all or of each channel along `axis`. NaN is skipped, −0 is reported as
+ * 0; where there is no number at all, min is Infinity and max −Infinity.
+ */
+export function minMax(lane: Bytelane, x: Data<"f32">): Extremes;
+export function minMax(
+  lane: Bytelane,
+  x: Data<"f32">,
+  options: { readonly axis: number; readonly shape?: readonly number[] },
+): ChannelExtremes;
+export function minMax(
+  lane: Bytelane,
+  x: Data<"f32">,
+  options: { readonly axis?: number; readonly shape?: readonly number[] } = {},
+): Extremes | ChannelExtremes {
+  checkLane(lane);
+  const source = operand(lane, "x", x, ["f32"]);
+  const extent = extentOf("options.axis", shapeOf(source, options.shape), options.axis);
+  return framed(lane, (frame) => {
+    const { outer, channels, inner } = extent;
+    const src = frame.read(source);
+    const lows = channels === 1 ? lane.scalars : frame.room(channels * 8);
+    const highs = lows + channels * 4;
+    lane.kernels.extremes_f32(src, outer, channels, inner, lows, highs);
+    const { arena } = lane;
+    if (options.axis === undefined)
+      return { min: arena.words.getFloat32(lows, true), max: arena.words.getFloat32(highs, true) };
+    const min = arena.view("f32", lows, channels).slice();
+    return { min, max: arena.view("f32", highs, channels).slice() };
+  });
+}

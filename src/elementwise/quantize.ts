@@ -1,0 +1,196 @@
+/** Real values to 8-bit integers: with given parameters, or with a range taken from the data. */
+
+import {
+  type Data,
+  type Frame,
+  framed,
+  type InKind,
+  type Operand,
+  operand,
+  target,
+} from "../core/call.ts";
+import {
+  checkNumber,
+  checkOneOf,
+  checkShape,
+  countOf,
+  rangeFault,
+  typeFault,
+} from "../core/check.ts";
+import { limitsOf, QUANTIZED_DTYPES, type QuantizedDType } from "../core/dtype.ts";
+import { type Bytelane, checkLane } from "../core/instance.ts";
+import { Tensor } from "../core/tensor.ts";
+import {
+  checkParams,
+  type Extent,
+  type Layout,
+  perChannel,
+  placeParams,
+} from "../params/channels.ts";
+import { chooseParams, type QuantizationParams } from "../params/params.ts";
+import { MULTIPLIES, type Profile, RULES, WRAPS, ZEROED } from "../params/profile.ts";
+
+/** The dimensions of data that bring none, and the destination of the result. */
+export interface ShapeOption<Out> {
+  /** Shape of plain data, where the axis of channels or rows needs one. A tensor brings its own. */
+  readonly shape?: readonly number[];
+  /** Where to write: a tensor or a typed array of the result's type and length. Default: a new one in kind. */
+  readonly out?: Out;
+}
+
+/** The shape of an operand: the tensor's own, the given one, or one dimension. */
+export function shapeOf(source: Operand, shape: readonly number[] | undefined): readonly number[] {
+  if (shape === undefined) return source.shape ?? [source.length];
+  if (countOf(checkShape("options.shape", shape)) !== source.length) {
+    throw rangeFault("options.shape", `dimensions of ${source.length} elements`, shape);
+  }
+  return shape;
+}
+
+/** Parameters for `quantize`, such as those of `chooseParams`, of an observer or of `chooseProfileParams`. */
+export interface QuantizeParams<D extends QuantizedDType> extends QuantizationParams {
+  /** Element type of the result. Default "i8". */
+  readonly dtype?: D;
+  /**
+   * Of the profile sentence-transformers, which cannot do without: the real value at the least integer; one, or one a
+   * channel. An error with the other profiles.
+   */
+  readonly start?: number | Float32Array;
+}
+
+/** By whose rule values are rounded, the dimensions of plain data, and the destination. */
+export interface QuantizeOptions<Out> extends ShapeOption<Out> {
+  /** By whose rule. The table of `Profile` says what each does. Default "onnx". */
+  readonly profile?: Profile;
+}
+
+/**
+ * q = clamp(round(x / scale) + zeroPoint, low, high), ties to even: the rule of ONNX QuantizeLinear
+ * (docs/math.md, 1), or that of another profile. NaN becomes the zero point, ±Infinity saturates. Per tensor, or
+ * per channel along any axis.
+ *
+ * Errors: x that is not f32, a scale that is not positive and finite, a zero point outside the type, arrays of
+ * another length than the axis, an `out` of another type or length, parameters that the profile does not have.
+ */
+export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">(
+  lane: Bytelane,
+  x: X,
+  params: QuantizeParams<D>,
+  options: QuantizeOptions<Data<D>> = {},
+): InKind<X, D> {
+  checkLane(lane);
+  const source = operand(lane, "x", x, ["f32"]);
+  const shape = shapeOf(source, options.shape);
+  const dtype = checkOneOf("params.dtype", params?.dtype ?? "i8", QUANTIZED_DTYPES) as D;
+  const layout = checkParams(params, shape, dtype);
+  const rule = checkRule(params, layout, options.profile ?? "onnx", dtype);
+  const result = target(lane, options.out, dtype, shape, x instanceof Tensor);
+  return framed(lane, (frame) => {
+    const src = frame.read(source);
+    const { address, value } = frame.write(result);
+    const {
+      extent: { outer, channels, inner },
+      low,
+      high,
+    } = layout;
+    const { scales, zeros } = placeParams(lane, frame, layout, channels);
+    if (rule !== undefined) {
+      const starts = frame.place("f32", rule.starts, channels);
+      const factors = rule.scales ? frame.place("f32", rule.scales) : scales;
+      // biome-ignore format: one call
+      lane.kernels.quantize_rule_f32(src, address, outer, channels, inner, starts, factors, zeros, low, high, rule.bits);
+    } else {
+      const scratch = inner > 1 ? 0 : frame.room(channels * 12 + 36);
+      // biome-ignore format: one call
+      lane.kernels.quantize_f32(src, address, outer, channels, inner, scales, zeros, low, high, scratch);
+    }
+    return value as InKind<X, D>;
+  });
+}
+
+/** What the kernel of the other profiles takes beside the parameters. */
+interface Rule {
+  /** One for all channels, or one each. */
+  readonly starts: number | Float32Array;
+  /** Reciprocals of the scales, one a channel, where the rule multiplies; otherwise 0. */
+  readonly scales: Float32Array | 0;
+  readonly bits: number;
+}
+
+/** The rule of a profile beside the default; parameters that a profile lacks are errors. */
+function checkRule<D extends QuantizedDType>(
+  params: QuantizeParams<D>,
+  layout: Layout,
+  profile: Profile,
+  dtype: D,
+): Rule | undefined {
+  const { start } = params;
+  if (profile === "onnx" && start === undefined) return undefined;
+  const bits = RULES[checkOneOf("options.profile", profile, Object.keys(RULES) as Profile[])];
+  const wraps = bits & WRAPS;
+  if (!wraps && start !== undefined) {
+    throw typeFault("params.start", `nothing for the profile ${profile}`, start);
+  }
+  const [least, greatest] = limitsOf(dtype);
+  if (wraps && (layout.low !== least || layout.high !== greatest)) {
+    throw rangeFault("params.low and high", "those of the type, since it wraps", [
+      layout.low,
+      layout.high,
+    ]);
+  }
+  const {
+    scales,
+    zeros,
+    extent: { channels },
+  } = layout;
+  if (bits & ZEROED && (typeof zeros === "number" ? zeros : zeros.some(Boolean))) {
+    throw rangeFault("params.zeroPoint", `0 for the profile ${profile}`, params.zeroPoint);
+  }
+  return {
+    starts: wraps ? perChannel("params.start", start, channels, checkFinite, Float32Array) : 0,
+    scales:
+      bits & MULTIPLIES && perChannel("params.scale", scales, channels, reciprocal, Float32Array),
+    bits,
+  };
+}
+
+function checkFinite(argument: string, value: unknown): number {
+  const number = Math.fround(checkNumber(argument, value));
+  if (!Number.isFinite(number)) throw rangeFault(argument, "a finite 32-bit float", value);
+  return number;
+}
+
+function reciprocal(argument: string, scale: unknown): number {
+  const inverse = Math.fround(1 / (scale as number));
+  if (!Number.isFinite(inverse)) {
+    throw rangeFault(argument, "a scale with a finite reciprocal", scale);
+  }
+  return inverse;
+}
+
+/**
+ * @internal Quantizes f32 that lie in memory to i8, symmetrically and with one scale a channel. A channel of nothing
+ * but NaN counts as 0. The values stay for the frame.
+ */
+export function quantizeChannels(
+  lane: Bytelane,
+  frame: Frame,
+  src: number,
+  { outer, channels, inner }: Extent,
+  bits: number,
+): { address: number; scales: Float32Array } {
+  const { arena, kernels } = lane;
+  const lows = frame.room(channels * 8);
+  const highs = lows + channels * 4;
+  kernels.extremes_f32(src, outer, channels, inner, lows, highs);
+  const min = arena.view("f32", lows, channels).map((low) => Math.min(low, 0));
+  const max = arena.view("f32", highs, channels).map((high) => Math.max(high, 0));
+  const { scale, zeroPoint, low, high } = chooseParams({ min, max }, { bits });
+  const scales = scale as Float32Array;
+  const s = frame.place("f32", scales);
+  const z = frame.place("i32", zeroPoint as Int32Array);
+  const address = frame.room(outer * channels * inner);
+  const scratch = inner > 1 ? 0 : frame.room(channels * 12 + 36);
+  kernels.quantize_f32(src, address, outer, channels, inner, s, z, low, high, scratch);
+  return { address, scales };
+}

@@ -1,0 +1,39 @@
+/** The default entry: both builds inlined, so that there is nothing to find. */
+
+import {
+  type BytelaneOptions,
+  openBytelane,
+  openBytelaneSync,
+  type Sources,
+} from "../builds/choose.ts";
+import { inlinedRelaxed, inlinedSimd } from "../builds/inlined.ts";
+import type { Bytelane } from "../core/instance.ts";
+
+const SOURCES: Sources<() => Uint8Array<ArrayBuffer>> = {
+  relaxed: inlinedRelaxed,
+  simd: inlinedSimd,
+};
+
+/**
+ * Makes an instance: chooses the build, tests it, and gives it memory.
+ *
+ * Errors: an Error where no tier runs, with the reason of each, such as an engine without SIMD, or a page's policy without
+ * 'wasm-unsafe-eval'; a RangeError where the engine cannot give `initialMemory`; options of another type or out of range.
+ */
+export function createBytelane(options: BytelaneOptions = {}): Promise<Bytelane> {
+  return openBytelane(SOURCES, options, async (bytes) => WebAssembly.compile(bytes()));
+}
+
+/**
+ * The same at once: in Node, Deno and Bun, and in the workers of every browser. The main threads of browsers allow it for
+ * modules of this size, about 24 kB: Chromium takes up to 8 MB there, but before version 115 or so no more than 4 kB. Where
+ * a platform compiles nothing at run time, such as workerd, the import leads to an entry whose modules are ready, and it
+ * works as well.
+ *
+ * Errors: those of `createBytelane`, thrown.
+ */
+export function createBytelaneSync(options: BytelaneOptions = {}): Bytelane {
+  return openBytelaneSync(SOURCES, options, (bytes) => new WebAssembly.Module(bytes()));
+}
+
+export * from "./operations.ts";

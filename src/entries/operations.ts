@@ -1,0 +1,80 @@
+/** The public names but for the making of an instance, which is what the entries differ in. */
+
+export type { BytelaneOptions } from "../builds/choose.ts";
+export type { Data, InKind } from "../core/call.ts";
+export type { DType, Elements, QuantizedDType } from "../core/dtype.ts";
+export {
+  type Build,
+  type Bytelane,
+  type Owner,
+  type PoolOptions,
+  type Report,
+  scope,
+  type Tier,
+} from "../core/instance.ts";
+export { part, type Tensor, tensor } from "../core/tensor.ts";
+export { clamp } from "../elementwise/clamp.ts";
+export { dequantize, gatherRows, type QuantizedTable } from "../elementwise/dequantize.ts";
+export {
+  type DynamicResult,
+  type QuantizedRows,
+  quantizeDynamic,
+  quantizeRows,
+  type RowsOptions,
+} from "../elementwise/dynamic-quantize.ts";
+export { type Float16Values, fromHalf, type Halves, toHalf } from "../elementwise/f16.ts";
+export { type ChannelExtremes, type Extremes, minMax } from "../elementwise/min-max.ts";
+export {
+  type QuantizeOptions,
+  type QuantizeParams,
+  quantize,
+  type ShapeOption,
+} from "../elementwise/quantize.ts";
+export { type RequantizeParams, requantize } from "../elementwise/requantize.ts";
+export {
+  type Epilogue,
+  type MatmulOptions,
+  type MatrixSide,
+  matmul,
+  type Orientation,
+  type PackedMatrix,
+  type PackOptions,
+  packMatrix,
+  type RightSide,
+} from "../gemm/matmul.ts";
+export type { Int4Input, Int4Inputs, Int4Linear, Int4LinearOptions } from "../int4/layer.ts";
+export {
+  type BlockSize,
+  bitsPerWeight,
+  type Int4Matrix,
+  type Int4Options,
+  quantizeInt4,
+} from "../int4/matrix.ts";
+export type { InputMoments } from "../int4/moments.ts";
+export { createInt4Table, dequantizeInt4, gatherInt4, type Int4Table } from "../int4/table.ts";
+export type { Activation } from "../linear/activation.ts";
+export {
+  createLinear,
+  type Linear,
+  type LinearInput,
+  type LinearOptions,
+  linear,
+  type RowsInput,
+  type StaticParams,
+} from "../linear/linear.ts";
+export {
+  chooseParams,
+  type Params,
+  type QuantizationParams,
+  type Range,
+  type SchemeOptions,
+} from "../params/params.ts";
+export type { Profile, Rounding } from "../params/profile.ts";
+export {
+  createIndex,
+  type IndexOptions,
+  type Matches,
+  type Metric,
+  topK,
+  type VectorIndex,
+} from "../search/vector-index.ts";

@@ -1,0 +1,32 @@
+/** What is fused behind a product: bounds of its real result. */
+import { checkNumber, checkOneOf, rangeFault } from "../core/check.ts";
+
+/**
+ * Bounds of a layer's real result: "relu" is [0, ∞), "relu6" [0, 6]; of an object's two numbers, low ≤ high, one that is
+ * missing is infinite. A quantized result has them rounded to its integers.
+ */
+export type Activation =
+  | "none"
+  | "relu"
+  | "relu6"
+  | { readonly low?: number; readonly high?: number };
+
+/** The bounds of an activation; one that is missing is infinite. */
+export function checkActivation(activation: Activation = "none"): {
+  low?: number;
+  high?: number;
+} {
+  if (typeof activation === "object" && activation !== null) return activation;
+  const name = checkOneOf("options.activation", activation, ["none", "relu", "relu6"] as const);
+  if (name === "none") return {};
+  return name === "relu" ? { low: 0 } : { low: 0, high: 6 };
+}
+
+/** The same as two numbers. */
+export function checkBounds(activation: Activation | undefined): { low: number; high: number } {
+  const bounds = checkActivation(activation);
+  const low = checkNumber("options.low", bounds.low ?? Number.NEGATIVE_INFINITY);
+  const high = checkNumber("options.high", bounds.high ?? Number.POSITIVE_INFINITY);
+  if (!(low <= high)) throw rangeFault("options.low", `at most high (${high})`, low);
+  return { low, high };
+}

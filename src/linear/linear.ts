@@ -1,0 +1,548 @@
+/** A prepared linear layer: y = activation(x · W + b) with W in 8 bits, packed once. */
+
+import {
+  type Data,
+  type Frame,
+  framed,
+  isRows,
+  type Operand,
+  operand,
+  shapeOfRows,
+  target,
+} from "../core/call.ts";
+import {
+  checkInteger,
+  checkObject,
+  checkOneOf,
+  checkScale,
+  rangeFault,
+  typeFault,
+} from "../core/check.ts";
+import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
+import { type Bytelane, checkLane, checkOwner, Owner } from "../core/instance.ts";
+import { Tensor } from "../core/tensor.ts";
+import type { QuantizedRows } from "../elementwise/dynamic-quantize.ts";
+import { quantizeChannels } from "../elementwise/quantize.ts";
+import {
+  type CheckedEpilogue,
+  checkDepth,
+  checkEpilogue,
+  columnsOf,
+  type Orientation,
+  PackedMatrix,
+  reachOf,
+  runProduct,
+} from "../gemm/matmul.ts";
+import {
+  createInt4Linear,
+  type Int4Input,
+  Int4Linear,
+  type Int4LinearOptions,
+  runInt4,
+} from "../int4/layer.ts";
+import { perChannel } from "../params/channels.ts";
+import { LARGEST, roundHalfEven } from "../params/params.ts";
+import { type Activation, checkActivation } from "./activation.ts";
+
+/** Scale and zero point of a layer's input or output, from calibration. */
+export interface StaticParams {
+  /** Default "i8". */
+  readonly dtype?: QuantizedDType;
+  /** Real step: positive and finite as f32. */
+  readonly scale: number;
+  /** In the limits of dtype. Default 0. */
+  readonly zeroPoint?: number;
+}
+
+/**
+ * A layer on 8-bit weights, dynamic or with `input` static. Sums fit i32 (docs/math.md, 7): a dynamic layer on i8 weights
+ * without zero points has at most 65 793 input features.
+ */
+export interface LinearOptions {
+  /** 8 bits a weight, one scale an output channel; "int4" has options of its own. Default "int8". */
+  readonly format?: "int8";
+  /** f32 weights, quantized symmetrically per output channel; or i8 / u8 weights with `weightScale`. */
+  readonly weights: Data<"f32" | "i8" | "u8">;
+  /** [in, out] for "in-out", [out, in] for "out-in". A tensor of two dimensions brings its own. */
+  readonly shape?: readonly [number, number];
+  /** How the weights lie: [in, out] as TensorFlow has them, [out, in] as PyTorch. Default "in-out". */
+  readonly orientation?: Orientation;
+  /** Of weights that are integers already: one scale, or one an output channel. */
+  readonly weightScale?: number | Float32Array;
+  /** Of weights that are integers already. Default 0. */
+  readonly weightZeroPoint?: number | Int32Array;
+  /** Bits of weights quantized here; 7 runs faster on the relaxed build, at half the precision. Default 8. */
+  readonly bits?: 7 | 8;
+  /** One real number an output channel. */
+  readonly bias?: Float32Array | Tensor<"f32">;
+  /**
+   * Mean of each input feature over calibration data. With it the bias takes up what rounding the weights adds on
+   * average, Σ_k (w − ŵ) · mean_k for each output channel (bias correction; Nagel et al., 2019). Of f32 weights only.
+   */
+  readonly inputMean?: Float32Array;
+  /** Default "none". */
+  readonly activation?: Activation;
+  /** Calibrated parameters of the input. Without them each row of the input gets its own, at run time. */
+  readonly input?: StaticParams;
+  /** Parameters of a quantized result. Without them the result is f32. Needs `input`. */
+  readonly output?: StaticParams;
+}
+
+/** Bytes of a layer's memory, beside its panels. */
+interface Columns {
+  readonly address: number;
+  readonly bytes: number;
+  readonly scales: number;
+  readonly bias: number;
+}
+
+/** A linear layer in an instance's memory. Made by `createLinear`, run by `linear`. */
+export class Linear extends Owner {
+  /** Elements of a row of x. */
+  readonly inFeatures: number;
+  /** Elements of a row of the result. */
+  readonly outFeatures: number;
+  /** Bytes of packed weights, scales, zero points and bias. */
+  readonly byteLength: number;
+  /** @internal */ readonly matrix: PackedMatrix;
+  /** @internal */ readonly columns: Columns;
+  /** @internal */ readonly epilogue: CheckedEpilogue;
+  /** @internal */ readonly input: Required<StaticParams> | undefined;
+
+  /** @internal */
+  constructor(
+    lane: Bytelane,
+    matrix: PackedMatrix,
+    columns: Columns,
+    epilogue: CheckedEpilogue,
+    input: Required<StaticParams> | undefined,
+  ) {
+    super(lane, [[columns.address, columns.bytes]]);
+    this.inFeatures = matrix.depth;
+    this.outFeatures = matrix.columns;
+    this.byteLength = matrix.byteLength + columns.bytes;
+    this.matrix = matrix;
+    this.columns = columns;
+    this.epilogue = epilogue;
+    this.input = input;
+  }
+
+  override dispose(): void {
+    this.matrix.dispose();
+    super.dispose();
+  }
+
+  describe(): string {
+    return `linear layer ${this.inFeatures} → ${this.outFeatures}`;
+  }
+}
+
+function checkStatic(argument: string, params: StaticParams): Required<StaticParams> {
+  checkObject(argument, params);
+  const dtype = checkOneOf(`${argument}.dtype`, params.dtype ?? "i8", ["i8", "u8"] as const);
+  const scale = checkScale(`${argument}.scale`, params.scale);
+  const zeroPoint = checkZero(`${argument}.zeroPoint`, params.zeroPoint ?? 0, dtype);
+  return { dtype, scale, zeroPoint };
+}
+
+/** The bounds of an activation in the integers of a quantized result. */
+function quantizedBounds(
+  bounds: { low?: number; high?: number },
+  output: Required<StaticParams>,
+): { low: number; high: number } {
+  const [least, greatest] = limitsOf(output.dtype);
+  const place = (real: number): number =>
+    Math.min(Math.max(roundHalfEven(real / output.scale) + output.zeroPoint, least), greatest);
+  return {
+    low: place(bounds.low ?? Number.NEGATIVE_INFINITY),
+    high: place(bounds.high ?? Number.POSITIVE_INFINITY),
+  };
+}
+
+/**
+ * Prepares a linear layer. Weights given in f32 are quantized here, symmetrically and per output channel.
+ *
+ * * dynamic (no `input`): each row of x gets a scale and a zero point of its own, asymmetric u8; the result is f32.
+ * * static (`input`): x is quantized with the calibrated parameters, or comes quantized; the result is f32, or with
+ *   `output` 8-bit integers, for which the bias is rounded to the accumulator's step.
+ *
+ * With the format "int4" weights have 4 bits and a scale a block of the depth; x is quantized row by row to i8.
+ *
+ * NaN among the weights counts as 0.
+ *
+ * Errors: dimensions that do not fit, a bias that is not finite, a depth that could overflow i32.
+ */
+export function createLinear(lane: Bytelane, options: Int4LinearOptions): Int4Linear;
+export function createLinear(lane: Bytelane, options: LinearOptions): Linear;
+export function createLinear(
+  lane: Bytelane,
+  options: LinearOptions | Int4LinearOptions,
+): Linear | Int4Linear;
+export function createLinear(
+  lane: Bytelane,
+  options: LinearOptions | Int4LinearOptions,
+): Linear | Int4Linear {
+  checkLane(lane);
+  checkObject("options", options);
+  const format = checkOneOf("options.format", options.format ?? "int8", ["int8", "int4"] as const);
+  return format === "int4"
+    ? createInt4Linear(lane, options as Int4LinearOptions)
+    : createInt8(lane, options as LinearOptions);
+}
+
+function createInt8(lane: Bytelane, options: LinearOptions): Linear {
+  const weights = operand(lane, "options.weights", options.weights, ["f32", "i8", "u8"]);
+  const shape = options.shape ?? weights.shape;
+  if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
+  for (const size of shape) checkInteger("options.shape", size, 1, 2 ** 31 - 1);
+  if (shape[0] * shape[1] !== weights.length) {
+    throw rangeFault("options.weights", `${shape[0] * shape[1]} elements`, options.weights);
+  }
+  const orientation = checkOneOf("options.orientation", options.orientation ?? "in-out", [
+    "in-out",
+    "out-in",
+  ] as const);
+  const bits = checkOneOf("options.bits", options.bits ?? 8, [7, 8] as const);
+  const [depth, n] = orientation === "in-out" ? [shape[0], shape[1]] : [shape[1], shape[0]];
+  const input = options.input && checkStatic("options.input", options.input);
+  const output = options.output && checkStatic("options.output", options.output);
+  if (output && !input) {
+    throw typeFault(
+      "options.input",
+      "the input's parameters, since options.output is given",
+      input,
+    );
+  }
+  const bias = options.bias && operand(lane, "options.bias", options.bias, ["f32"], n);
+  const mean =
+    options.inputMean && operand(lane, "options.inputMean", options.inputMean, ["f32"], depth);
+  if (mean && weights.dtype !== "f32") {
+    throw typeFault(
+      "options.inputMean",
+      "nothing, since the weights are integers",
+      options.inputMean,
+    );
+  }
+  const bounds = checkActivation(options.activation);
+  const epilogue = checkEpilogue(
+    lane,
+    output
+      ? { result: output.dtype, ...output, ...quantizedBounds(bounds, output) }
+      : { result: "f32", ...bounds },
+    n,
+  );
+  const given = weights.dtype === "f32" ? undefined : givenScales(options, weights.dtype, n);
+
+  return framed(lane, (frame) => {
+    const src = frame.read(weights);
+    let address = src;
+    let scales: Float32Array;
+    let zeros: number | Int32Array = 0;
+    if (given) {
+      ({ scales, zeros } = given);
+    } else {
+      // the output channels are the middle of [outer, channels, inner]
+      const [outer, inner] = orientation === "in-out" ? [depth, 1] : [1, depth];
+      ({ address, scales } = quantizeChannels(
+        lane,
+        frame,
+        src,
+        { outer, channels: n, inner },
+        bits,
+      ));
+    }
+    const [strideK, strideN] = orientation === "in-out" ? [n, 1] : [1, depth];
+    const dtype = weights.dtype === "u8" ? "u8" : "i8";
+    const exact = weights.dtype === "f32" ? bits : 8;
+    const matrix = new PackedMatrix(lane, {
+      ...{ address, dtype, depth, n, strideK, strideN, zeros, bits: exact },
+    });
+    try {
+      let real = bias && readReals(lane, bias, "options.bias");
+      if (mean)
+        real = correctBias(lane, real, readReals(lane, mean, "options.inputMean"), {
+          ...{ weights: src, quantized: address, depth, n, strideK, strideN, scales },
+        });
+      const columns = layColumns(lane, n, scales, real, input, output, (most) => {
+        const reach = input ? reachOf(input.dtype, input.zeroPoint, 8) : 255;
+        checkDepth(depth, reach, matrix.reach, most);
+      });
+      return new Linear(lane, matrix, columns, epilogue, input);
+    } catch (fault) {
+      matrix.dispose();
+      throw fault;
+    }
+  });
+}
+
+function givenScales(
+  options: LinearOptions,
+  dtype: QuantizedDType,
+  n: number,
+): { scales: Float32Array; zeros: Int32Array } {
+  if (options.weightScale === undefined) {
+    throw typeFault("options.weightScale", `the scale of ${dtype} weights`, undefined);
+  }
+  return {
+    scales: perChannel("options.weightScale", options.weightScale, n, checkScale, Float32Array),
+    zeros: perChannel(
+      "options.weightZeroPoint",
+      options.weightZeroPoint ?? 0,
+      n,
+      (name, value) => checkZero(name, value, dtype),
+      Int32Array,
+    ),
+  };
+}
+
+/** The bias plus what rounding takes from the weights, times the mean of the input. */
+function correctBias(
+  lane: Bytelane,
+  bias: Float32Array | undefined,
+  mean: Float32Array,
+  matrix: {
+    readonly weights: number;
+    readonly quantized: number;
+    readonly depth: number;
+    readonly n: number;
+    readonly strideK: number;
+    readonly strideN: number;
+    readonly scales: Float32Array;
+  },
+): Float32Array {
+  const { depth, n, strideK, strideN, scales } = matrix;
+  const weights = lane.arena.view("f32", matrix.weights, depth * n);
+  const quantized = lane.arena.view("i8", matrix.quantized, depth * n);
+  const lost = new Float64Array(n);
+  for (let k = 0; k < depth; k++) {
+    for (let j = 0; j < n; j++) {
+      const at = k * strideK + j * strideN;
+      const weight = Number.isNaN(weights[at]) ? 0 : weights[at];
+      lost[j] += (weight - quantized[at] * scales[j]) * mean[k];
+    }
+  }
+  return Float32Array.from(lost, (sum, j) => sum + (bias?.[j] ?? 0));
+}
+
+function readReals(lane: Bytelane, source: Operand<"f32">, argument: string): Float32Array {
+  const values =
+    source.address >= 0
+      ? lane.arena.view("f32", source.address, source.length)
+      : (source.value as Float32Array);
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isFinite(values[i]))
+      throw rangeFault(`${argument}[${i}]`, "a finite number", values[i]);
+  }
+  return values.slice();
+}
+
+/** Lays the column scales and the bias down: combined scales first, then the bias, each padded to 8 columns. */
+function layColumns(
+  lane: Bytelane,
+  n: number,
+  weightScales: Float32Array,
+  bias: Float32Array | undefined,
+  input: Required<StaticParams> | undefined,
+  output: Required<StaticParams> | undefined,
+  check: (mostBias: number) => void,
+): Columns {
+  const f = Math.fround;
+  const scales = weightScales.slice();
+  const integers = bias && output ? new Int32Array(n) : undefined;
+  let most = 0;
+  for (let j = 0; j < n; j++) {
+    if (input) scales[j] = f(input.scale * weightScales[j]);
+    if (integers && bias) {
+      // beyond i32 the depth check below refuses it
+      const steps = roundHalfEven(bias[j] / scales[j]);
+      most = Math.max(most, Math.abs(steps));
+      integers[j] = steps;
+    }
+    // infinite steps would not survive a file; the epilogue takes them for the largest
+    if (output) scales[j] = Math.min(f(scales[j] / output.scale), LARGEST);
+  }
+  check(most);
+  const padded = columnsOf(n);
+  const bytes = padded * (bias ? 8 : 4);
+  const address = lane.arena.allocate(bytes);
+  lane.arena.view("f32", address, padded).fill(0).set(scales);
+  const biasAt = bias ? address + padded * 4 : 0;
+  if (integers) lane.arena.view("i32", biasAt, padded).fill(0).set(integers);
+  else if (bias) lane.arena.view("f32", biasAt, padded).fill(0).set(bias);
+  return { address, bytes, scales: address, bias: biasAt };
+}
+
+/** Rows quantized once for several layers, as `quantizeRows` makes them. */
+export type RowsInput = QuantizedRows<Data<QuantizedDType>, Data<"f32">, Data<"i32"> | undefined>;
+
+/** What a layer takes: reals, integers of its static input, or for a dynamic layer quantized rows. */
+export type LinearInput = Data<"f32" | "i8" | "u8"> | RowsInput;
+
+/** The left-hand side of the product, in 8 bits. A step of 0 shares one entry among all rows. */
+interface Left {
+  readonly address: number;
+  readonly unsigned: boolean;
+  readonly zeros: number;
+  readonly zeroStep: 0 | 4;
+  readonly scales: number;
+  readonly scaleStep: 0 | 4;
+}
+
+/** Places an input of m rows and quantizes it where it is real. */
+type PlaceLeft = (frame: Frame) => Left;
+
+/** Rows that come quantized bring a scale each, and u8 rows a zero point each. */
+function placeRows(
+  lane: Bytelane,
+  source: Operand<QuantizedDType>,
+  rows: RowsInput,
+  m: number,
+): PlaceLeft {
+  const scales = operand(lane, "x.scales", rows.scales, ["f32"], m);
+  const zeros = rows.zeroPoints && operand(lane, "x.zeroPoints", rows.zeroPoints, ["i32"], m);
+  if (zeros) checkZeros(lane, zeros, source.dtype);
+  return (frame) => {
+    lane.arena.words.setInt32(lane.scalars, 0, true);
+    return {
+      address: frame.read(source),
+      unsigned: source.dtype === "u8",
+      zeros: zeros ? frame.read(zeros) : lane.scalars,
+      zeroStep: zeros ? 4 : 0,
+      scales: frame.read(scales),
+      scaleStep: 4,
+    };
+  };
+}
+
+/** A zero point of a type. */
+function checkZero(argument: string, value: unknown, dtype: QuantizedDType): number {
+  return checkInteger(argument, value, ...limitsOf(dtype));
+}
+
+/** Zero points of rows lie in the type of the rows: the bound on the depth counts on it. */
+function checkZeros(lane: Bytelane, zeros: Operand<"i32">, dtype: QuantizedDType): void {
+  const values =
+    zeros.address >= 0
+      ? lane.arena.view("i32", zeros.address, zeros.length)
+      : (zeros.value as Int32Array);
+  for (let i = 0; i < values.length; i++) checkZero("x.zeroPoints", values[i], dtype);
+}
+
+/**
+ * Real rows get a scale and a zero point each. Asymmetric, since what follows a ReLU has no negative half: one bit
+ * more for it, at no cost to the product.
+ */
+function quantizeLeft(lane: Bytelane, source: Operand<"f32">, m: number): PlaceLeft {
+  return (frame) => {
+    const columns = source.length / Math.max(m, 1);
+    const src = frame.read(source);
+    const address = frame.room(source.length);
+    const scales = frame.room(m * 4);
+    const zeros = frame.room(m * 4);
+    const { kernels, scalars } = lane;
+    kernels.quantize_rows_f32_u8(src, columns, address, m, columns, scales, zeros, scalars);
+    return { address, unsigned: true, zeros, zeroStep: 4, scales, scaleStep: 4 };
+  };
+}
+
+/** One calibrated scale and zero point for all rows; the scale is part of the column scales already. */
+function placeStatic(
+  lane: Bytelane,
+  source: Operand<"f32" | QuantizedDType>,
+  input: Required<StaticParams>,
+): PlaceLeft {
+  const { kernels, arena, scalars } = lane;
+  return (frame) => {
+    const { words } = arena;
+    words.setFloat32(scalars, 1, true);
+    words.setInt32(scalars + 4, input.zeroPoint, true);
+    let address = frame.read(source);
+    if (source.dtype === "f32") {
+      const src = address;
+      address = frame.room(source.length);
+      arena.words.setFloat32(scalars + 8, input.scale, true);
+      const [low, high] = limitsOf(input.dtype);
+      kernels.quantize_f32(
+        ...([src, address, 1, 1, source.length, scalars + 8, scalars + 4, low, high] as const),
+      );
+    }
+    const unsigned = input.dtype === "u8";
+    return { address, unsigned, zeros: scalars + 4, zeroStep: 0, scales: scalars, scaleStep: 0 };
+  };
+}
+
+function placeLeft(
+  lane: Bytelane,
+  source: Operand<"f32" | QuantizedDType>,
+  input: Required<StaticParams> | undefined,
+  rows: RowsInput | undefined,
+  m: number,
+): PlaceLeft {
+  if (rows) return placeRows(lane, source as Operand<QuantizedDType>, rows, m);
+  if (input) return placeStatic(lane, source, input);
+  return quantizeLeft(lane, source as Operand<"f32">, m);
+}
+
+/** The element types that a layer takes: reals, those of its static input, those of quantized rows. */
+function takes(input: Required<StaticParams> | undefined, rows: RowsInput | undefined) {
+  if (rows && input) {
+    throw typeFault("x", "reals or integers, since the layer's input is static", "quantized rows");
+  }
+  if (rows) return ["i8", "u8"] as const;
+  return input ? (["f32", input.dtype] as const) : (["f32"] as const);
+}
+
+/**
+ * Runs a layer: x [..., in] to [..., out].
+ *
+ * x is f32; or for a static layer integers of its input's type; or for a dynamic layer the result of `quantizeRows`,
+ * so that several layers share one quantization. Tensors give a tensor, typed arrays a typed array.
+ *
+ * Errors: x of another type or another number of features, an `out` that does not fit.
+ */
+export function linear<O extends Data = Data>(
+  lane: Bytelane,
+  layer: Linear | Int4Linear,
+  x: LinearInput,
+  options: { readonly out?: O } = {},
+): O {
+  checkLane(lane);
+  if (layer instanceof Int4Linear) {
+    return runInt4(lane, layer, x as Int4Input, options as { out?: Data<"f32"> }) as O;
+  }
+  if (!(layer instanceof Linear)) throw typeFault("layer", "a layer made by createLinear", layer);
+  checkOwner("layer", layer, lane);
+  const { input, matrix, inFeatures, outFeatures, epilogue } = layer;
+  const rows = isRows<RowsInput>(x) ? x : undefined;
+  const data = rows ? rows.values : (x as Data<"f32" | "i8" | "u8">);
+  const source = operand(lane, "x", data, takes(input, rows) as readonly ("f32" | "i8" | "u8")[]);
+  if (source.length % inFeatures !== 0 || (source.shape && source.shape.at(-1) !== inFeatures)) {
+    throw rangeFault("x", `rows of ${inFeatures} elements`, data);
+  }
+  const m = source.length / inFeatures;
+  const shape = shapeOfRows(source, m, outFeatures);
+  const result = target(lane, options.out, epilogue.result, shape, data instanceof Tensor);
+  const place = placeLeft(lane, source, input, rows, m);
+  return framed(lane, (frame) => {
+    const lhs = place(frame);
+    const workspace = frame.room(lane.kernels.gemm_workspace(m, inFeatures, matrix.dot.code));
+    const { address, value } = frame.write(result);
+    runProduct(lane, epilogue, {
+      lhs: lhs.address,
+      lhsStride: inFeatures,
+      lhsUnsigned: lhs.unsigned,
+      lhsZeros: lhs.zeros,
+      lhsZeroStep: lhs.zeroStep,
+      rhs: matrix,
+      m,
+      rowScales: lhs.scales,
+      rowScaleStep: lhs.scaleStep,
+      columnScales: layer.columns.scales,
+      bias: layer.columns.bias,
+      dst: address,
+      dstStride: outFeatures * (epilogue.result === "f32" ? 4 : 1),
+      workspace,
+    });
+    return value as O;
+  });
+}

@@ -1,0 +1,177 @@
+/** Quantization parameters against the shape of the data they are for: one entry a channel. */
+
+import type { Frame } from "../core/call.ts";
+import { checkInteger, checkObject, checkScale, rangeFault, typeFault } from "../core/check.ts";
+import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
+import type { Bytelane } from "../core/instance.ts";
+import type { QuantizationParams } from "./params.ts";
+
+/** Data seen as [outer, channels, inner]. */
+export interface Extent {
+  readonly outer: number;
+  readonly channels: number;
+  readonly inner: number;
+}
+
+/** Scales and zero points of one call: one for all channels or one each, in arrays that `placeParams` looks into. */
+export interface Entries {
+  readonly scales: number | Float32Array;
+  readonly zeros: number | Int32Array;
+  readonly zeroLimits: readonly [least: number, greatest: number];
+  readonly checkZero: Check;
+}
+
+/** The parameters of one call, checked but for what `placeParams` looks into. */
+export interface Layout extends Entries {
+  readonly extent: Extent;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** A check of one value: throws under a name, or returns what the value is. */
+type Check = (argument: string, value: unknown) => number;
+
+/** [outer, channels, inner] of a shape seen along an axis; without one, all is one channel. */
+export function extentOf(
+  argument: string,
+  shape: readonly number[],
+  axis: number | undefined,
+): Extent {
+  let channel = -1;
+  if (axis !== undefined) {
+    channel = checkInteger(argument, axis, -shape.length, shape.length - 1);
+    if (channel < 0) channel += shape.length;
+  }
+  let outer = 1;
+  let inner = 1;
+  for (let i = 0; i < shape.length; i++) {
+    if (i < channel) outer *= shape[i];
+    else if (i > channel) inner *= shape[i];
+  }
+  return { outer, channels: channel < 0 ? 1 : shape[channel], inner };
+}
+
+/**
+ * Checks `params` for data of an element type; an accumulator, i32, has no zero point.
+ * The names of errors are literals: building them for each call cost more than a small kernel.
+ */
+export function checkParams(
+  params: QuantizationParams,
+  shape: readonly number[],
+  dtype: QuantizedDType | "i32",
+): Layout {
+  checkObject("params", params);
+  const limits = limitsOf(dtype);
+  const [least, greatest] = limits;
+  const zeroLimits = dtype === "i32" ? ([0, 0] as const) : limits;
+  const checkZero: Check = (argument, value) => checkInteger(argument, value, ...zeroLimits);
+  const { scale, zeroPoint = 0, axis } = params;
+  const low = checkInteger("params.low", params.low ?? least, least, greatest);
+  const high = checkInteger("params.high", params.high ?? greatest, low, greatest);
+  const isAlone = typeof scale === "number" && typeof zeroPoint === "number";
+  if (!isAlone && axis === undefined) {
+    throw typeFault("params.axis", "an axis, since scale or zeroPoint is an array", axis);
+  }
+  const extent = extentOf("params.axis", shape, isAlone ? undefined : axis);
+  const { channels } = extent;
+  return {
+    extent,
+    scales:
+      typeof scale === "number"
+        ? checkScale("params.scale", scale)
+        : perChannel("params.scale", scale, channels, checkScale, Float32Array, true),
+    zeros:
+      typeof zeroPoint === "number"
+        ? checkZero("params.zeroPoint", zeroPoint)
+        : perChannel("params.zeroPoint", zeroPoint, channels, checkZero, Int32Array, true),
+    zeroLimits,
+    checkZero,
+    low,
+    high,
+  };
+}
+
+/**
+ * One checked value a channel. A single number is spread. With `later` an array of the very type is taken as it is, for
+ * `placeChecked` to look into, and without a copy, if it is as long as it says; but what begins within a buffer is copied:
+ * if that is the memory, room for the call may detach it.
+ */
+export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
+  argument: string,
+  values: number | ArrayLike<number> | undefined,
+  channels: number,
+  check: Check,
+  array: new (length: number) => A,
+  later = false,
+): A {
+  if (typeof values === "number") return new array(channels).fill(check(argument, values)) as A;
+  if (typeof values?.length !== "number") {
+    throw typeFault(argument, "a number or an array", values);
+  }
+  if (values.length !== channels)
+    throw rangeFault(argument, `${channels} values, one a channel`, values);
+  if (later && values instanceof array && channels - 1 in values) {
+    return (values.byteOffset ? values.slice() : values) as A;
+  }
+  // a name for every entry would cost more than the kernel: it is made for the one that fails
+  let c = 0;
+  try {
+    const result = new array(channels);
+    for (c = 0; c < channels; c++) result[c] = check(argument, values[c]);
+    return result;
+  } catch (fault) {
+    check(`${argument}[${c}]`, values[c]);
+    throw fault;
+  }
+}
+
+/**
+ * Lays values of `perChannel` down, and has the kernel ask whether the bits of all are in [least, greatest]: for 1024 of
+ * them a loop in JavaScript takes 0.7 µs, and one that throws is needed only where one is not.
+ */
+export function placeChecked(
+  lane: Bytelane,
+  frame: Frame,
+  argument: string,
+  values: number | Float32Array | Int32Array,
+  channels: number,
+  check: Check,
+  dtype: "f32" | "i32",
+  [least, greatest]: readonly [least: number, greatest: number],
+): number {
+  const address = frame.place(dtype, values, channels);
+  if (!lane.kernels.are_within(address, channels, least, greatest)) {
+    perChannel(argument, values, channels, check, Float64Array);
+  }
+  return address;
+}
+
+/** The bits of scales: positive and finite. */
+export const POSITIVE = [1, 0x7f7fffff] as const;
+
+/** Where the scales and zero points of one call stand. */
+export interface PlacedParams {
+  readonly scales: number;
+  readonly zeros: number;
+}
+
+/** Lays scales and zero points down for one call. Errors: about the value of one channel. */
+export function placeParams(
+  lane: Bytelane,
+  frame: Frame,
+  { scales, zeros, zeroLimits, checkZero }: Entries,
+  channels: number,
+): PlacedParams {
+  const { arena, scalars } = lane;
+  if (typeof scales === "number" && typeof zeros === "number") {
+    arena.words.setFloat32(scalars, scales, true);
+    arena.words.setInt32(scalars + 4, zeros, true);
+    return { scales: scalars, zeros: scalars + 4 };
+  }
+  return {
+    // biome-ignore format: one line each
+    scales: placeChecked(lane, frame, "params.scale", scales, channels, checkScale, "f32", POSITIVE),
+    // biome-ignore format: one line each
+    zeros: placeChecked(lane, frame, "params.zeroPoint", zeros, channels, checkZero, "i32", zeroLimits),
+  };
+}

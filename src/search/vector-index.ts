@@ -1,0 +1,183 @@
+/** Search by similarity: a matrix of 8-bit vectors, and the best of them for a query. */
+
+import { type Data, framed, operand } from "../core/call.ts";
+import {
+  checkInteger,
+  checkObject,
+  checkOneOf,
+  checkScale,
+  rangeFault,
+  typeFault,
+} from "../core/check.ts";
+import { type Bytelane, checkLane, checkOwner, Owner } from "../core/instance.ts";
+import { quantizeChannels } from "../elementwise/quantize.ts";
+import { checkDepth, checkEpilogue, columnsOf, PackedMatrix, runProduct } from "../gemm/matmul.ts";
+import { perChannel } from "../params/channels.ts";
+
+/** What a score is: the real dot product, or the cosine of the angle, in which a vector of zeros has 0. */
+export type Metric = "dot" | "cosine";
+
+/** 8-bit vectors, packed for search. Made by `createIndex`, searched by `topK`. */
+export class VectorIndex extends Owner {
+  readonly count: number;
+  /** Elements of a vector. */
+  readonly dimensions: number;
+  readonly metric: Metric;
+  /** Bytes of packed vectors and scales. */
+  readonly byteLength: number;
+  /** @internal */ readonly matrix: PackedMatrix;
+  /** @internal */ readonly scales: number;
+
+  /** @internal */
+  constructor(lane: Bytelane, matrix: PackedMatrix, scales: number, bytes: number, metric: Metric) {
+    super(lane, [[scales, bytes]]);
+    this.count = matrix.columns;
+    this.dimensions = matrix.depth;
+    this.byteLength = matrix.byteLength + bytes;
+    this.matrix = matrix;
+    this.scales = scales;
+    this.metric = metric;
+  }
+
+  override dispose(): void {
+    this.matrix.dispose();
+    super.dispose();
+  }
+
+  describe(): string {
+    return `index of ${this.count} vectors [${this.dimensions}]`;
+  }
+}
+
+/**
+ * The vectors of an index. It keeps a byte an element and an f32 a vector; 132 104 dimensions are the most whose sums fit
+ * i32.
+ */
+export interface IndexOptions {
+  /** f32 vectors, quantized here row by row; or i8 vectors with `scales`. */
+  readonly vectors: Data<"f32" | "i8">;
+  /** [count, dimensions]. A tensor of two dimensions brings its own. */
+  readonly shape?: readonly [number, number];
+  /** Of i8 vectors: one scale, or one a vector. Default 1. */
+  readonly scales?: number | Float32Array;
+  /** What a score is: the dot product, or the cosine of the angle. Default "dot". */
+  readonly metric?: Metric;
+  /** Bits of vectors quantized here; 7 runs faster on the relaxed build. Default 8. */
+  readonly bits?: 7 | 8;
+}
+
+/**
+ * Packs vectors for search, one scale each. With the metric "cosine" their lengths are divided out.
+ * Errors: dimensions that do not fit.
+ */
+export function createIndex(lane: Bytelane, options: IndexOptions): VectorIndex {
+  checkLane(lane);
+  checkObject("options", options);
+  const source = operand(lane, "options.vectors", options.vectors, ["f32", "i8"]);
+  const shape = options.shape ?? source.shape;
+  if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
+  for (const size of shape) checkInteger("options.shape", size, 1, 2 ** 31 - 1);
+  const [count, dimensions] = shape;
+  if (source.length !== count * dimensions) {
+    throw rangeFault("options.vectors", `${count * dimensions} elements`, options.vectors);
+  }
+  const metric = checkOneOf("options.metric", options.metric ?? "dot", ["dot", "cosine"] as const);
+  const bits = checkOneOf("options.bits", options.bits ?? 8, [7, 8] as const);
+  // queries reach ±127, vectors that come in 8 bits −128
+  checkDepth(dimensions, 127, 128, 0);
+  const given = perChannel("options.scales", options.scales ?? 1, count, checkScale, Float32Array);
+  const padded = columnsOf(count);
+  return framed(lane, (frame) => {
+    const { arena } = lane;
+    let address = frame.read(source);
+    let scales: Float32Array = given;
+    if (source.dtype === "f32") {
+      const extent = { outer: 1, channels: count, inner: dimensions };
+      ({ address, scales } = quantizeChannels(lane, frame, address, extent, bits));
+    }
+    if (metric === "cosine") {
+      scales = new Float32Array(count);
+      const values = arena.view("i8", address, count * dimensions);
+      for (let i = 0; i < count; i++) {
+        let sum = 0;
+        for (let k = i * dimensions; k < (i + 1) * dimensions; k++) sum += values[k] * values[k];
+        scales[i] = sum === 0 ? 1 : 1 / Math.sqrt(sum);
+      }
+    }
+    const matrix = new PackedMatrix(lane, {
+      ...{ address, dtype: "i8", depth: dimensions, n: count, strideK: 1, strideN: dimensions },
+      ...{ zeros: 0, bits: source.dtype === "f32" ? bits : 8 },
+    });
+    try {
+      const at = arena.allocate(padded * 4);
+      arena.view("f32", at, padded).fill(0).set(scales);
+      return new VectorIndex(lane, matrix, at, padded * 4, metric);
+    } catch (fault) {
+      matrix.dispose();
+      throw fault;
+    }
+  });
+}
+
+/** The best vectors for each query, best first. */
+export interface Matches {
+  /** Row numbers, [queries · k]; −1 where fewer than k scores are numbers. */
+  readonly indices: Int32Array;
+  /** Scores, [queries · k]; NaN where fewer than k scores are numbers. */
+  readonly scores: Float32Array;
+}
+
+/**
+ * The k vectors with the greatest score for each query, best first; among equals the lower row comes first.
+ * One product of the quantized queries with all vectors, then one selection.
+ *
+ * query is f32, [dimensions] or [queries, dimensions]. Its row is quantized with a scale of its own; scores are real
+ * dot products, or cosines.
+ */
+export function topK(lane: Bytelane, index: VectorIndex, query: Data<"f32">, k: number): Matches {
+  checkLane(lane);
+  if (!(index instanceof VectorIndex)) {
+    throw typeFault("index", "an index made by createIndex", index);
+  }
+  checkOwner("index", index, lane);
+  const { dimensions, count } = index;
+  const source = operand(lane, "query", query, ["f32"]);
+  if (source.length % dimensions !== 0 || source.length === 0) {
+    throw rangeFault("query", `rows of ${dimensions} elements`, query);
+  }
+  checkInteger("k", k, 1, count);
+  const m = source.length / dimensions;
+  return framed(lane, (frame) => {
+    const { arena, kernels, scalars } = lane;
+    const src = frame.read(source);
+    const values = frame.room(m * dimensions);
+    const rowScales = frame.room(m * 4);
+    kernels.quantize_rows_f32_i8(src, dimensions, values, m, dimensions, rowScales, scalars + 8);
+    if (index.metric === "cosine") {
+      const q = arena.view("i8", values, m * dimensions);
+      const lengths = arena.view("f32", rowScales, m);
+      for (let i = 0; i < m; i++) {
+        let sum = 0;
+        for (let d = i * dimensions; d < (i + 1) * dimensions; d++) sum += q[d] * q[d];
+        lengths[i] = sum === 0 ? 1 : 1 / Math.sqrt(sum);
+      }
+    }
+    const scores = frame.room(m * count * 4);
+    const best = frame.room(k * 8);
+    arena.words.setInt32(scalars, 0, true);
+    runProduct(lane, checkEpilogue(lane, { result: "f32" }, count), {
+      ...{ lhs: values, lhsStride: dimensions, lhsUnsigned: false, lhsZeros: scalars },
+      ...{ lhsZeroStep: 0, rhs: index.matrix, m, rowScales, rowScaleStep: 4 },
+      ...{ columnScales: index.scales, bias: 0, dst: scores, dstStride: count * 4 },
+      workspace: frame.room(kernels.gemm_workspace(m, dimensions, index.matrix.dot.code)),
+    });
+    const indices = new Int32Array(m * k).fill(-1);
+    const found = new Float32Array(m * k).fill(Number.NaN);
+    for (let i = 0; i < m; i++) {
+      const row = kernels.top_k_f32(scores + i * count * 4, count, k, best, best + k * 4);
+      indices.set(arena.view("i32", best, row), i * k);
+      found.set(arena.view("f32", best + k * 4, row), i * k);
+    }
+    return { indices, scores: found };
+  });
+}

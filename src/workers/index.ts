@@ -1,0 +1,38 @@
+/** Operations on the workers of an instance. The same as without a pool, byte for byte. */
+import type { Data } from "../core/call.ts";
+import type { Bytelane } from "../core/instance.ts";
+import { type MatmulOptions, type MatrixSide, matmul, type RightSide } from "../gemm/matmul.ts";
+import type { Int4Linear } from "../int4/layer.ts";
+import { type Linear, type LinearInput, linear } from "../linear/linear.ts";
+import { perform } from "./pool.ts";
+
+/**
+ * `linear` on the workers that `options.pool` of `createBytelane` asked for. Checks and copies are done at once, and the
+ * calling thread is free while the workers multiply. Work too small to gain stays on the calling thread, as all of it
+ * does without a pool. Until the promise settles, tensors among the arguments must not be written to; they may be
+ * disposed.
+ * Errors, all as rejections: those of `linear`; a worker that ended, after which the instance can be used again.
+ */
+export function linearPooled<O extends Data = Data>(
+  lane: Bytelane,
+  layer: Linear | Int4Linear,
+  x: LinearInput,
+  options?: { readonly out?: O },
+): Promise<O> {
+  // what is not a layer or an input has no work, and is refused where nothing is pooled
+  const input = x as { length?: number; scales?: unknown; values?: { length?: number } };
+  const length = input?.scales ? input.values?.length : input?.length;
+  const work = (length ?? 0) * (layer?.outFeatures ?? 0);
+  return perform(lane, work, () => linear(lane, layer, x, options));
+}
+
+/** `matmul` on the workers of the instance, as `linearPooled` is for `linear`. */
+export function matmulPooled(
+  lane: Bytelane,
+  lhs: MatrixSide,
+  rhs: RightSide,
+  options: MatmulOptions,
+): Promise<Data> {
+  const { m, n, depth, batch = 1 } = options ?? {};
+  return perform(lane, m * n * depth * batch, () => matmul(lane, lhs, rhs, options));
+}

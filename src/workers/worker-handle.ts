@@ -1,0 +1,96 @@
+/** A worker of a pool, of the platform's kind: a web worker, or one of Node. */
+import { typeFault } from "../core/check.ts";
+import { WORKER } from "./worker-text.ts";
+
+export interface Member {
+  post(message: unknown, transfer?: readonly ArrayBuffer[]): void;
+  /** While it has work, the process waits for it. */
+  hold(hasWork: boolean): void;
+  end(): void;
+}
+
+/** What both kinds have, and what one of them has. */
+interface AnyWorker {
+  postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void;
+  terminate(): unknown;
+  ref?(): void;
+  unref?(): void;
+  on?(event: string, listener: (value: unknown) => void): void;
+  addEventListener?(event: string, listener: (event: WorkerEvent) => void): void;
+}
+
+interface WorkerEvent {
+  readonly data?: unknown;
+  readonly message?: string;
+  preventDefault(): void;
+}
+
+/** The text as an address: a worker of the page's own origin can take a shared memory. */
+let blobAddress: string | undefined;
+
+function makeWorker(): unknown {
+  const { Worker, process } = globalThis;
+  if (typeof Worker === "function") {
+    blobAddress ??= URL.createObjectURL(new Blob([WORKER], { type: "text/javascript" }));
+    try {
+      return new Worker(blobAddress, { type: "module" });
+    } catch (cause) {
+      // WebKit throws where a policy takes no worker from text; other engines tell in an event
+      throw new Error(
+        `"options.pool" expected a page that takes workers from text, got one that does not: ${(cause as Error).message}`,
+        { cause },
+      );
+    }
+  }
+  const threads = process?.getBuiltinModule?.("worker_threads");
+  if (!threads) {
+    throw new TypeError('"options.pool" expected 0, since this platform has no workers, got more');
+  }
+  return new threads.Worker(new URL(`data:text/javascript,${encodeURIComponent(WORKER)}`));
+}
+
+/**
+ * Workers that have work. Firefox collects a worker that nothing but its own listeners reaches, work or not, and the
+ * call that waits for it never ends: an instance that is a local variable of the function which awaits was enough.
+ */
+const working = new Set<AnyWorker>();
+
+/** Starts a worker. `lose` hears of its end, unless it was ended here. */
+export function openMember(
+  make: (() => unknown) | undefined,
+  receive: (message: unknown) => void,
+  lose: (why: string) => void,
+): Member {
+  const worker = (make ?? makeWorker)() as AnyWorker;
+  if (typeof worker?.postMessage !== "function" || typeof worker.terminate !== "function") {
+    throw typeFault("options.pool.worker", "a function that makes a worker", worker);
+  }
+  if (worker.on) {
+    worker.on("message", receive);
+    worker.on("error", (fault) => lose(String((fault as Error)?.message ?? fault)));
+    worker.on("exit", (code) => lose(`exit code ${code}`));
+  } else {
+    worker.addEventListener?.("message", ({ data }) => receive(data));
+    worker.addEventListener?.("error", (event) => {
+      // it is answered here: the page need not hear of it again
+      event.preventDefault();
+      lose(event.message || "it could not be loaded");
+    });
+    worker.addEventListener?.("messageerror", () => lose("a message could not be read"));
+    worker.addEventListener?.("close", () => lose("it closed"));
+  }
+  worker.unref?.();
+  return {
+    post: (message, transfer) => worker.postMessage(message, transfer),
+    hold(hasWork) {
+      if (hasWork) working.add(worker);
+      else working.delete(worker);
+      if (hasWork) worker.ref?.();
+      else worker.unref?.();
+    },
+    end() {
+      working.delete(worker);
+      worker.terminate();
+    },
+  };
+}

@@ -1,0 +1,257 @@
+/**
+ * Engines that are not at hand: the kernels are compiled with the relaxed dot products replaced by a model of what an
+ * engine makes of them, so that every class of engine, and each tier on it, runs here.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import asc from "assemblyscript/asc";
+import { describe, expect, it } from "vitest";
+import { openBytelaneSync } from "../../src/builds/choose.ts";
+import { chooseDots, type DotClass } from "../../src/builds/relaxed-dot.ts";
+import {
+  type Bytelane,
+  createLinear,
+  type Linear,
+  linear,
+  matmul,
+  packMatrix,
+  scope,
+  type Tier,
+} from "../../src/entries/index.ts";
+import { loadLayers, saveLayers } from "../../src/formats/index.ts";
+import { product } from "../reference/gemm.ts";
+import { bytes, expectSame, finite } from "../support/samples.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+/** How rhs is read, how the two products of a pair are added in i16, and four of them in i32. */
+interface Engine {
+  readonly rhs: "s" | "u";
+  readonly add: "i16x8.add" | "i16x8.add_sat_s";
+  readonly four: "exact" | "of pairs" | "lost";
+}
+
+const ENGINES: Readonly<Record<DotClass, Engine>> = {
+  // smull, addp; sdot
+  signed: { rhs: "s", add: "i16x8.add", four: "exact" },
+  // pmaddubsw; vpdpbusd
+  unsigned: { rhs: "u", add: "i16x8.add_sat_s", four: "exact" },
+  // pmaddubsw; pmaddubsw, pmaddwd, paddd
+  saturating: { rhs: "u", add: "i16x8.add_sat_s", four: "of pairs" },
+  // the baseline compiler of Node 20: twice the product, the addend lost
+  unknown: { rhs: "u", add: "i16x8.add_sat_s", four: "lost" },
+};
+
+/** The two instructions as functions of AssemblyScript. */
+function modelOf({ rhs, add, four }: Engine): string {
+  const halves = ["low", "high"].map(
+    (half) => `i16x8.mul(i16x8.extend_${half}_i8x16_s(a), i16x8.extend_${half}_i8x16_${rhs}(b))`,
+  );
+  const exact = `
+    const x = i32x4.extadd_pairwise_i16x8_s(low);
+    const y = i32x4.extadd_pairwise_i16x8_s(high);
+    const sum = i32x4.add(i32x4.shuffle(x, y, 0, 2, 4, 6), i32x4.shuffle(x, y, 1, 3, 5, 7));`;
+  const ofPairs = "const sum = i32x4.extadd_pairwise_i16x8_s(modelledPairs(a, b));";
+  return `
+function modelledPairs(a: v128, b: v128): v128 {
+  const low = ${halves[0]};
+  const high = ${halves[1]};
+  return ${add}(
+    i16x8.shuffle(low, high, 0, 2, 4, 6, 8, 10, 12, 14),
+    i16x8.shuffle(low, high, 1, 3, 5, 7, 9, 11, 13, 15),
+  );
+}
+function modelledFour(a: v128, b: v128, c: v128): v128 {
+  const low = ${halves[0]};
+  const high = ${halves[1]};
+  ${four === "of pairs" ? ofPairs : exact}
+  return i32x4.add(${four === "lost" ? "sum" : "c"}, sum);
+}
+`;
+}
+
+/** Compiles the relaxed build for an engine. */
+async function compile(engine: Engine): Promise<Uint8Array<ArrayBuffer>> {
+  let replaced = 0;
+  let binary: Uint8Array | undefined;
+  const { error, stderr } = await asc.main(
+    [
+      ...["assembly/index.ts", "--outFile", "module.wasm", "--optimizeLevel", "1"],
+      ...["--runtime", "stub", "--noAssert", "--use", "abort=", "--initialMemory", "1"],
+      ...["--enable", "simd", "--enable", "relaxed-simd"],
+      ...["--disableWarning", "112", "--disableWarning", "201"],
+    ],
+    {
+      readFile(name) {
+        const file = path.join(root, name);
+        if (!name.startsWith("assembly")) {
+          try {
+            return readFileSync(file, "utf8");
+          } catch {
+            return null;
+          }
+        }
+        let text: string;
+        try {
+          text = readFileSync(file, "utf8");
+        } catch {
+          return null;
+        }
+        const modelled = text
+          .replaceAll("i16x8.relaxed_dot_i8x16_i7x16_s(", "modelledPairs(")
+          .replaceAll("i32x4.relaxed_dot_i8x16_i7x16_add_s(", "modelledFour(");
+        if (modelled === text) return text;
+        replaced++;
+        return modelled + modelOf(engine);
+      },
+      writeFile(name, contents) {
+        if (name.endsWith(".wasm")) binary = contents as Uint8Array;
+      },
+      listFiles: (folder) =>
+        readdirSync(path.join(root, folder)).filter((name) => name.endsWith(".ts")),
+    },
+  );
+  if (error || !binary) throw new Error(stderr.toString(), { cause: error });
+  expect(replaced).toBeGreaterThan(0);
+  return new Uint8Array(binary);
+}
+
+/** Weights by the ends of i8 that they leave out: u8 weights are the same moved by 128. */
+const RANGES = {
+  all: (q: number) => q,
+  "not the least": (q: number) => Math.max(q, -127),
+  "not the greatest": (q: number) => Math.min(q, 126),
+} as const;
+
+/**
+ * Products of all signedness mixes against the oracle, extremes among them, 7 bits and 8, of weights that use all of
+ * their type and of such that leave one end out. Gives the dot products that were used.
+ */
+function expectExact(lane: Bytelane): ReadonlySet<number> {
+  const used = new Set<number>();
+  for (const [m, n, depth] of [
+    [1, 40, 37],
+    [5, 9, 16],
+    [6, 41, 130],
+    [3, 24, 11],
+    [9, 17, 20],
+    [16, 8, 5],
+    [23, 33, 66],
+    [127, 9, 12],
+  ]) {
+    for (const left of ["i8", "u8"] as const) {
+      for (const right of ["i8", "u8"] as const) {
+        const moved = right === "u8" ? 128 : 0;
+        const kinds = Object.entries(RANGES).map(([range, of]) => ({
+          bits: 8 as const,
+          range,
+          of,
+        }));
+        const seven = { bits: 7 as const, range: "7 bits", of: (q: number) => q >> 1 };
+        for (const { bits, range, of } of moved ? kinds : [seven, ...kinds]) {
+          scope(lane, () => {
+            const lhs = bytes(left, m * depth, m);
+            const rhs = bytes(right, depth * n, n).map((q) => of(q - moved) + moved);
+            const zeroPoint = left === "i8" ? -128 : 255;
+            const data = packMatrix(lane, rhs as Int8Array, {
+              shape: [depth, n],
+              bits,
+              zeroPoint: 7,
+            });
+            used.add(data.dot.code);
+            const out = new Int32Array(m * n);
+            matmul(lane, { data: lhs, zeroPoint }, { data }, { m, n, depth, out });
+            const again = new Int32Array(m * n);
+            const side = { data: rhs, zeroPoint: 7 };
+            matmul(lane, { data: lhs, zeroPoint }, side, { m, n, depth, out: again });
+            const c = product(
+              m,
+              n,
+              depth,
+              (i, k) => lhs[i * depth + k] - zeroPoint,
+              (k, j) => rhs[k * n + j] - 7,
+            );
+            expectSame(out, c, `${left} · ${right}, ${range}, ${m} × ${n} × ${depth}`);
+            expectSame(again, c, `${left} · ${right}, ${range}, packed on the way`);
+          });
+        }
+      }
+    }
+  }
+  return used;
+}
+
+describe.each(Object.keys(ENGINES) as DotClass[])("an engine whose relaxed dot is %s", (kind) => {
+  const exact = kind === "signed" || kind === "unsigned";
+  const module = compile(ENGINES[kind]);
+  const open = async (tier: Tier) => {
+    const relaxed = await module;
+    const sources = {
+      simd: readFileSync(path.join(root, "dist", "wasm", "bytelane.simd.wasm")),
+      relaxed,
+    };
+    return openBytelaneSync(sources, { tier }, (bytes) => new WebAssembly.Module(bytes));
+  };
+
+  it("is recognised, and its relaxed tier is exact", async () => {
+    const lane = await open("relaxed");
+    expect(lane.report().probed).toEqual([
+      { tier: "relaxed", result: `chosen; its relaxed dot product is ${kind}` },
+    ]);
+    const used = expectExact(lane);
+    expect([...used].sort()).toEqual(exact ? [0, 2, 3] : [0, 1]);
+  });
+
+  it("gives int4 layers what the simd build gives", async () => {
+    const lanes = [await open("simd"), await open("relaxed")];
+    for (const [m, n, depth] of [
+      [1, 9, 70],
+      [6, 24, 300],
+    ]) {
+      const x = finite(m * depth, m);
+      const weights = finite(depth * n, n);
+      for (const scheme of ["symmetric", "asymmetric"] as const) {
+        const [simd, relaxed] = lanes.map((lane) =>
+          scope(lane, () => {
+            const options = { format: "int4", weights, shape: [depth, n], scheme } as const;
+            return linear(lane, createLinear(lane, options), x) as Float32Array;
+          }),
+        );
+        expectSame(relaxed, simd, `${m} × ${n} × ${depth}, ${scheme}`);
+      }
+    }
+  });
+
+  it("saves u8 layers as they are, however far a tier has moved them", async () => {
+    const weights = Uint8Array.of(0, 200, 100, 254, 3, 128);
+    for (const tier of exact ? (["relaxed", "direct"] as const) : (["relaxed"] as const)) {
+      const lane = await open(tier);
+      scope(lane, () => {
+        const layer = createLinear(lane, { weights, shape: [2, 3], weightScale: 0.1 });
+        const loaded = loadLayers(lane, saveLayers(lane, { layer })).layers.get("layer") as Linear;
+        const x = Float32Array.of(1, -2, 3, 5);
+        expectSame(linear(lane, loaded, x) as Float32Array, linear(lane, layer, x) as Float32Array);
+      });
+    }
+  });
+
+  it(`${exact ? "has" : "is refused"} the direct tier`, async () => {
+    if (exact) {
+      expect([...expectExact(await open("direct"))]).toEqual([2]);
+    } else {
+      await expect(open("direct")).rejects.toThrow(
+        `"options.tier" expected a build that this engine runs, got direct: the relaxed dot product is ${kind}, not exact on 8 bits`,
+      );
+    }
+  });
+});
+
+describe("the dot products of a tier", () => {
+  it("are the pairs of i16 in the simd tier, whatever the engine", () => {
+    for (const kind of Object.keys(ENGINES) as DotClass[]) {
+      const pairs = { code: 0, moved: 0 };
+      expect(chooseDots("simd", kind)).toEqual({ full: [pairs], reduced: [pairs] });
+    }
+  });
+});

@@ -1,0 +1,125 @@
+/** All builds give the same bytes for the same inputs: no rule is left to the engine. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  type Bytelane,
+  clamp,
+  createBytelaneSync,
+  createIndex,
+  createLinear,
+  dequantize,
+  linear,
+  matmul,
+  minMax,
+  packMatrix,
+  quantize,
+  quantizeDynamic,
+  quantizeRows,
+  requantize,
+  scope,
+  type Tensor,
+  topK,
+} from "../../src/entries/index.ts";
+import { bytes, finite, integers, reals } from "../support/samples.ts";
+
+const [simd, relaxed] = (["simd", "relaxed"] as const).map((tier) => createBytelaneSync({ tier }));
+
+type Bytes = {
+  readonly buffer: ArrayBufferLike;
+  readonly byteOffset: number;
+  readonly byteLength: number;
+};
+
+/** Runs the same on both builds and compares every byte, the payload of a NaN too. */
+function expectSameBytes(run: (lane: Bytelane) => readonly Bytes[]): void {
+  const hex = (lane: Bytelane) =>
+    scope(lane, () =>
+      run(lane).map((each) =>
+        Buffer.from(each.buffer, each.byteOffset, each.byteLength).toString("hex"),
+      ),
+    );
+  expect(hex(relaxed)).toEqual(hex(simd));
+}
+
+const size = fc.integer({ min: 1, max: 48 });
+
+describe("both builds give the same bytes", () => {
+  it("element by element", () => {
+    fc.assert(
+      fc.property(fc.nat(), fc.nat(100), (seed, n) => {
+        const x = reals(n, seed);
+        const acc = integers(n, seed);
+        const q = bytes("u8", n, seed);
+        expectSameBytes((lane) => {
+          const { min, max } = minMax(lane, x);
+          const rows = quantizeRows(lane, x, { dtype: "u8" });
+          return [
+            quantize(lane, x, { scale: 0.3, zeroPoint: 5 }),
+            dequantize(lane, q, { scale: 0.3, zeroPoint: 5 }),
+            clamp(lane, x, { low: -2, high: 40 }),
+            requantize(lane, acc, { multiplier: 1e-6 }),
+            quantizeDynamic(lane, x).values,
+            Float64Array.of(min, max, quantizeDynamic(lane, x).scale),
+            ...[rows.values, rows.scales, rows.zeroPoints],
+          ];
+        });
+      }),
+    );
+  });
+
+  it("in products, layers and searches, 8 bits and 7", () => {
+    fc.assert(
+      fc.property(size, size, size, fc.nat(), (m, n, depth, seed) => {
+        const lhs = bytes("u8", m * depth, seed);
+        const rhs = bytes("i8", depth * n, seed + 1).map((q) => q >> 1);
+        const weights = finite(depth * n, seed + 2);
+        const x = reals(m * depth, seed + 3);
+        expectSameBytes((lane) => {
+          const sizes = { m, n, depth };
+          const left = { data: lhs, zeroPoint: 99, scale: 0.02 };
+          const data = packMatrix(lane, rhs, { shape: [depth, n], bits: 7 });
+          const whole = packMatrix(lane, rhs, { shape: [depth, n] });
+          const results = [data, whole].flatMap((each) => [
+            matmul(lane, left, { data: each }, sizes),
+            matmul(lane, left, { data: each, scale: 0.1 }, { ...sizes, result: "f32", low: 0 }),
+            matmul(lane, left, { data: each }, { ...sizes, result: "i8", scale: 2 }),
+          ]) as Tensor[];
+          const layers = ([7, 8] as const).map((bits) =>
+            createLinear(lane, { weights, shape: [depth, n], bits }),
+          );
+          const index = createIndex(lane, { vectors: weights, shape: [n, depth] });
+          const { indices, scores } = topK(lane, index, finite(depth, seed), 1);
+          return [
+            ...results.map((each) => each.data.slice()),
+            ...layers.map((layer) => linear(lane, layer, x) as Float32Array),
+            ...[indices, scores],
+          ];
+        });
+      }),
+    );
+  });
+
+  it("7-bit weights give what the same weights give as 8 bits, on each", () => {
+    fc.assert(
+      fc.property(size, size, size, fc.nat(), (m, n, depth, seed) => {
+        const lhs = bytes("i8", m * depth, seed);
+        const rhs = bytes("i8", depth * n, seed + 1).map((q) => q >> 1);
+        for (const lane of [simd, relaxed]) {
+          scope(lane, () => {
+            const [seven, eight] = ([7, 8] as const).map((bits) => {
+              const data = packMatrix(lane, rhs, { shape: [depth, n], bits });
+              return matmul(lane, { data: lhs }, { data }, { m, n, depth }) as Tensor;
+            });
+            expect(seven.data).toEqual(eight.data);
+          });
+        }
+      }),
+    );
+  });
+
+  it("and do take different ways: only the relaxed build lays 7-bit weights out in quads", () => {
+    const rhs = new Int8Array(64);
+    const stored = (lane: Bytelane) => packMatrix(lane, rhs, { shape: [8, 8], bits: 7 }).byteLength;
+    expect(stored(relaxed)).toBeGreaterThan(stored(simd));
+  });
+});

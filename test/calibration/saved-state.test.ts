@@ -1,0 +1,214 @@
+/** Saved observers: what comes back is what was saved, and what is damaged is refused. */
+import { describe, expect, it } from "vitest";
+import {
+  createObserver,
+  loadObserver,
+  type ObserverOptions,
+  type ObserverState,
+} from "../../src/calibration/index.ts";
+import { createBytelaneSync } from "../../src/entries/index.ts";
+import { sample } from "../support/distributions.ts";
+
+const lane = createBytelaneSync();
+
+const OPTIONS: readonly ObserverOptions[] = [
+  { method: "minmax" },
+  { method: "average", weight: 0.1 },
+  { method: "order", rank: 3 },
+  { method: "percentile", percent: 99 },
+  { method: "entropy", sides: "two", zeros: true, bins: 512 },
+  { method: "mse", bins: 256 },
+  { method: "fixed", min: -1, max: 2 },
+];
+const CHANNELS: readonly ObserverOptions[] = [
+  ...OPTIONS.slice(0, -1).map((options) => ({ ...options, axis: -1 })),
+  { method: "fixed", axis: -1, min: [-1, -2], max: [3, 4] },
+];
+
+const shape = [60, 2];
+
+/** Through JSON, as a file would have it. */
+function copyOf(state: ObserverState): ObserverState {
+  return JSON.parse(JSON.stringify(state));
+}
+
+describe.each([...OPTIONS, ...CHANNELS])("a saved observer, %o", (options) => {
+  const first = sample("normal", 120, 1);
+  const second = sample("laplace", 120, 2);
+  first[5] = NaN;
+  const seen = () => createObserver(lane, options).observe(first, { shape });
+
+  it("comes back as it was, goes on and merges", () => {
+    const observer = seen();
+    const loaded = loadObserver(lane, copyOf(observer.save()));
+    expect(loaded.save()).toEqual(observer.save());
+    expect(loaded.range()).toEqual(observer.range());
+    expect([loaded.method, loaded.observed, loaded.skipped, loaded.channels]).toEqual([
+      options.method,
+      119,
+      1,
+      options.axis === undefined ? 1 : 2,
+    ]);
+    observer.observe(second, { shape });
+    loaded.observe(second, { shape });
+    expect(loaded.save()).toEqual(observer.save());
+    const merged = loadObserver(lane, copyOf(seen().save()));
+    merged.merge(createObserver(lane, options).observe(second, { shape }));
+    expect(merged.range()).toEqual(observer.range());
+  });
+
+  it("comes back when it has seen nothing, or no number in a channel", () => {
+    const observer = createObserver(lane, options);
+    const loaded = loadObserver(lane, copyOf(observer.save()));
+    expect(loaded.save()).toEqual(observer.save());
+    const half = Float32Array.from({ length: 120 }, (_, i) => (i % 2 ? NaN : i / 7));
+    observer.observe(half, { shape });
+    const again = loadObserver(lane, copyOf(observer.save()));
+    expect(again.save()).toEqual(observer.save());
+    again.observe(first, { shape });
+    observer.observe(first, { shape });
+    expect(again.range()).toEqual(observer.range());
+  });
+
+  it("is refused where a field is missing, of another kind or out of range", () => {
+    const state = seen().save();
+    // every leaf and every branch of the state, replaced by what it cannot be
+    const paths: string[][] = [];
+    const walk = (value: unknown, path: string[]) => {
+      if (path.length > 0) paths.push(path);
+      if (typeof value !== "object" || value === null) return;
+      const keys = Object.keys(value);
+      // of long lists the ends
+      const few = keys.length > 20 ? [keys[0], keys[keys.length - 1]] : keys;
+      for (const key of few) walk((value as Record<string, unknown>)[key], [...path, key]);
+    };
+    walk(state, []);
+    const refused = [undefined, "1", NaN, -1e300, Symbol("damage"), [[]]];
+    for (const path of paths) {
+      for (const value of refused) {
+        const damaged = copyOf(state);
+        let at = damaged as unknown as Record<string, unknown>;
+        for (const key of path.slice(0, -1)) at = at[key] as Record<string, unknown>;
+        const key = path.at(-1) as string;
+        // options that have a default may be missing, and a list of channels that is shorter is another state
+        const isOption = path[0] === "settings";
+        if (isOption && value === undefined) continue;
+        at[key] = value;
+        expect(() => loadObserver(lane, damaged), `${path.join(".")} = ${String(value)}`).toThrow(
+          /^"(state|observer|data)[^"]*" expected .*, got /,
+        );
+      }
+    }
+  });
+});
+
+describe("saved state", () => {
+  const histogram = () =>
+    createObserver(lane, { method: "mse", bins: 256 })
+      .observe(sample("normal", 500, 1))
+      .save();
+  type Channel = { min: number; max: number; exponent: number; first: number; counts: number[] };
+
+  const DAMAGE: [string, (channel: Channel) => void, string][] = [
+    [
+      "another exponent",
+      (c) => {
+        c.exponent++;
+      },
+      '"state.channels[0].exponent" expected',
+    ],
+    [
+      "another first bin",
+      (c) => {
+        c.first--;
+      },
+      '"state.channels[0].first" expected',
+    ],
+    [
+      "a count less",
+      (c) => {
+        c.counts.pop();
+      },
+      '"state.channels[0].counts" expected',
+    ],
+    [
+      "a count too many",
+      (c) => {
+        c.counts.push(1);
+      },
+      '"state.channels[0].counts" expected',
+    ],
+    [
+      "a negative count",
+      (c) => {
+        c.counts[3] = -1;
+      },
+      '"state.channels[0].counts[3]" expected',
+    ],
+    [
+      "half a count",
+      (c) => {
+        c.counts[3] = 0.5;
+      },
+      '"state.channels[0].counts[3]" expected',
+    ],
+    [
+      "no count where min is",
+      (c) => {
+        c.counts[0] = 0;
+      },
+      '"state.channels[0].counts" expected',
+    ],
+    [
+      "min above max",
+      (c) => {
+        c.min = c.max + 1;
+      },
+      '"state.channels[0].',
+    ],
+    [
+      "more counts than numbers",
+      (c) => {
+        c.counts[50] = 1e6;
+      },
+      '"state.observed" expected at least',
+    ],
+    [
+      "an infinite end",
+      (c) => {
+        c.max = 1e300;
+      },
+      '"state.channels[0].max" expected a finite 32-bit float',
+    ],
+  ];
+  it.each(DAMAGE)("with %s is refused", (_, damage, message) => {
+    const state = copyOf(histogram());
+    damage(state.channels[0] as unknown as Channel);
+    expect(() => loadObserver(lane, state)).toThrow(message);
+  });
+
+  it("of order statistics must be in order", () => {
+    const observer = createObserver(lane, { method: "order", rank: 3 });
+    const state = copyOf(observer.observe(sample("normal", 50, 1)).save());
+    const { least } = state.channels[0] as unknown as { least: number[] };
+    least.reverse();
+    expect(() => loadObserver(lane, state)).toThrow("least rising and greatest falling");
+  });
+
+  it("of a newer version, and what is no state, says so", () => {
+    const state = histogram();
+    expect(() => loadObserver(lane, { ...state, version: 2 } as never)).toThrow(
+      '"state.version" expected 1, the one that is known here, got 2',
+    );
+    expect(() => loadObserver(lane, { ...state, format: "other" } as never)).toThrow(
+      '"state.format" expected "bytelane-observer", got "other"',
+    );
+    expect(() => loadObserver(lane, null as never)).toThrow('"state" expected an object, got null');
+    expect(() => loadObserver(lane, {} as never)).toThrow('"state.format" expected');
+  });
+
+  it("is written the same way every time", () => {
+    const [a, b] = [1, 2].map(() => JSON.stringify(histogram(), null, 1));
+    expect(a).toBe(b);
+  });
+});

@@ -1,0 +1,120 @@
+/** The entry of threaded builds: their memory is shared, and all else is as it is elsewhere. */
+import { readFileSync } from "node:fs";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import * as threads from "../../src/entries/threads.ts";
+import { at, bytesOf, expectWorks, moduleOf } from "../support/builds.ts";
+import { TIERS } from "../support/tiers.ts";
+
+const PAGE = 65536;
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllGlobals();
+});
+
+describe.each(TIERS)("a threaded build, tier %s", (tier) => {
+  const name = `${tier}.threads`;
+
+  it("gives an instance whose memory is shared", async () => {
+    for (const lane of [
+      await threads.createBytelane({ [tier]: at(name), tier }),
+      threads.createBytelaneSync({ [tier]: bytesOf(name), tier }),
+    ]) {
+      expect(lane.tier).toBe(tier);
+      expectWorks(lane);
+      const x = threads.tensor(lane, "f32", [2], [1, 2]);
+      expect(x.data.buffer).toBeInstanceOf(SharedArrayBuffer);
+    }
+  });
+
+  it("grows in mid-life; a view that was kept goes on to show the same bytes", () => {
+    const lane = threads.createBytelaneSync({
+      ...{ [tier]: moduleOf(name), tier, initialMemory: PAGE, maximumMemory: 2 ** 26 },
+    });
+    const x = threads.tensor(lane, "f32", [3], [-1, 0.5, 3]);
+    const kept = x.data;
+    const before = lane.bytesReserved;
+    threads.tensor(lane, "u8", [2 * before]).dispose();
+    expect(lane.bytesReserved).toBeGreaterThan(before);
+    expect(kept.length).toBe(3);
+    kept[0] = 2;
+    expect(x.data[0]).toBe(2);
+    // what was kept is an operand like any other, and a destination
+    const scale = 1 / 64;
+    const q = threads.quantize(lane, kept, { scale }) as Int8Array;
+    expect([...q]).toEqual([127, 32, 127]);
+    threads.dequantize(lane, Int8Array.of(64, 0, -64), { scale }, { out: kept });
+    expect([...x.data]).toEqual([1, 0, -1]);
+    expectWorks(lane);
+  });
+
+  it("differs from the default build in where its memory comes from alone", () => {
+    const imports = WebAssembly.Module.imports(moduleOf(name));
+    expect(imports).toEqual([expect.objectContaining({ module: "env", kind: "memory" })]);
+    const names = (module: WebAssembly.Module) =>
+      WebAssembly.Module.exports(module).map((each) => `${each.kind} ${each.name}`);
+    expect(names(moduleOf(name))).toEqual(names(moduleOf(tier)));
+    const size = (file: string) => readFileSync(at(file)).length;
+    expect(Math.abs(size(name) - size(tier))).toBeLessThan(100);
+  });
+});
+
+describe("a memory that the engine cannot set aside", () => {
+  const source = { simd: moduleOf("simd.threads"), tier: "simd" } as const;
+
+  /** An engine that shares at most so many pages. */
+  function limitTo(pages: number): number[] {
+    const asked: number[] = [];
+    const { Memory, Module, Instance } = WebAssembly;
+    class Limited {
+      constructor(descriptor: WebAssembly.MemoryDescriptor) {
+        const { maximum = 0 } = descriptor;
+        asked.push(maximum);
+        if (maximum > pages) throw new RangeError("could not allocate memory");
+        // biome-ignore lint/correctness/noConstructorReturn: a memory of the engine's own
+        return new Memory(descriptor);
+      }
+    }
+    vi.stubGlobal("WebAssembly", { Memory: Limited, Module, Instance });
+    return asked;
+  }
+
+  it("is asked for in halves", () => {
+    const asked = limitTo(10_000);
+    const lane = threads.createBytelaneSync(source);
+    expect(asked).toEqual([65536, 32768, 16384, 8192]);
+    expectWorks(lane);
+    expect(() => threads.tensor(lane, "u8", [2 ** 30])).toThrow(
+      /^"memory" expected at most 536870912 bytes in all, got /,
+    );
+    expectWorks(lane);
+  });
+
+  it("is an error where there is none", () => {
+    limitTo(1);
+    expect(() => threads.createBytelaneSync({ ...source, maximumMemory: 8 * PAGE })).toThrow(
+      new RangeError('"options.maximumMemory" expected what the engine can share, got 524288'),
+    );
+  });
+});
+
+describe("errors", () => {
+  it("a page that is not isolated", async () => {
+    vi.stubGlobal("crossOriginIsolated", false);
+    await expect(threads.createBytelane({ simd: at("simd.threads") })).rejects.toThrow(
+      new TypeError(
+        '"createBytelane" expected a page that is cross-origin isolated for a shared memory, got one that is not',
+      ),
+    );
+  });
+
+  it("a build without threads, and no build at all", async () => {
+    await expect(threads.createBytelane({ simd: at("simd") })).rejects.toThrow(
+      new TypeError('"options.simd" expected the module of bytelane.simd.threads.wasm, got Module'),
+    );
+    expect(() => threads.createBytelaneSync({ simd: moduleOf("simd") })).toThrow(
+      new TypeError('"options.simd" expected the module of bytelane.simd.threads.wasm, got Module'),
+    );
+    expect(() => threads.createBytelaneSync({})).toThrow('"options" expected a build');
+  });
+});

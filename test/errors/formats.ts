@@ -1,0 +1,85 @@
+/** Packed bits and halves. */
+
+import { fromHalf, toHalf } from "../../src/entries/index.ts";
+import { packBits, unpackBits } from "../../src/formats/index.ts";
+import type { Case } from "./case.ts";
+
+/** What a caller without types may write. */
+// biome-ignore lint/suspicious/noExplicitAny: wrong on purpose
+const wrong = (value: unknown): any => value;
+
+const NO_LANE = '"lane" expected an instance made by createBytelane, got Object';
+const none = wrong({});
+const x = new Float32Array(6);
+
+export const formats: Case[] = [
+  ["TypeError", NO_LANE, () => packBits(none, new Uint8Array(2))],
+  [
+    "TypeError",
+    '"codes" expected elements of i8 or u8, got Float32Array(6)',
+    (lane) => packBits(lane, wrong(x)),
+  ],
+  [
+    "RangeError",
+    '"options.bits" expected one of 2, 4, got 3',
+    (lane) => packBits(lane, new Uint8Array(2), { bits: wrong(3) }),
+  ],
+  [
+    "RangeError",
+    '"codes" expected codes in [0, 15], got 16',
+    (lane) => packBits(lane, Uint8Array.of(15, 16)),
+  ],
+  [
+    "RangeError",
+    '"codes" expected codes in [-2, 1], got 2',
+    (lane) => packBits(lane, Int8Array.of(-2, 2), { bits: 2 }),
+  ],
+  ["TypeError", NO_LANE, () => unpackBits(none, new Uint8Array(1), 2)],
+  [
+    "TypeError",
+    '"packed" expected elements of u8, got Int8Array(1)',
+    (lane) => unpackBits(lane, wrong(new Int8Array(1)), 2),
+  ],
+  [
+    "TypeError",
+    '"options.bits" expected one of 2, 4, got "4"',
+    (lane) => unpackBits(lane, new Uint8Array(1), 2, { bits: wrong("4") }),
+  ],
+  [
+    "RangeError",
+    '"length" expected an integer in [0, 4294967296], got -1',
+    (lane) => unpackBits(lane, new Uint8Array(1), -1),
+  ],
+  [
+    "RangeError",
+    '"packed" expected 2 bytes for 3 codes of 4 bits, got Uint8Array(1)',
+    (lane) => unpackBits(lane, new Uint8Array(1), 3),
+  ],
+  ["TypeError", NO_LANE, () => toHalf(none, x)],
+  [
+    "TypeError",
+    '"x" expected elements of f32, got Int8Array(2)',
+    (lane) => toHalf(lane, wrong(new Int8Array(2))),
+  ],
+  [
+    "TypeError",
+    '"options.out" expected a Uint16Array or Float16Array, got Int16Array(6)',
+    (lane) => toHalf(lane, x, { out: wrong(new Int16Array(6)) }),
+  ],
+  [
+    "RangeError",
+    '"options.out" expected 6 elements, got Uint16Array(5)',
+    (lane) => toHalf(lane, x, { out: new Uint16Array(5) }),
+  ],
+  ["TypeError", NO_LANE, () => fromHalf(none, new Uint16Array(1))],
+  [
+    "TypeError",
+    '"x" expected a Uint16Array or Float16Array, got Float32Array(6)',
+    (lane) => fromHalf(lane, wrong(x)),
+  ],
+  [
+    "RangeError",
+    '"options.out" expected 1 elements, got Float32Array(6)',
+    (lane) => fromHalf(lane, new Uint16Array(1), { out: x }),
+  ],
+];

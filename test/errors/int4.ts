@@ -1,0 +1,304 @@
+/** Four bits: matrices, layers, tables, moments of inputs. */
+
+import { createMoments } from "../../src/calibration/index.ts";
+import {
+  createBytelaneSync,
+  createInt4Table,
+  createLinear,
+  dequantizeInt4,
+  gatherInt4,
+  type Int4Matrix,
+  linear,
+  quantizeInt4,
+} from "../../src/entries/index.ts";
+import { createInt4Linear, runInt4 } from "../../src/int4/layer.ts";
+import type { Case } from "./case.ts";
+
+/** What a caller without types may write. */
+// biome-ignore lint/suspicious/noExplicitAny: wrong on purpose
+const wrong = (value: unknown): any => value;
+
+const NO_LANE = '"lane" expected an instance made by createBytelane, got Object';
+const none = wrong({});
+const x = new Float32Array(32);
+
+/** Two rows of 16 codes, one block each. */
+const matrix: Int4Matrix = {
+  ...{ rows: 2, columns: 16, blockSize: 16 },
+  ...{ values: new Uint8Array(16), scales: Float32Array.of(1, 1) },
+};
+
+const table =
+  (changes: object): Case[2] =>
+  (lane) =>
+    createInt4Table(lane, wrong({ ...matrix, ...changes }));
+
+const layer =
+  (options: object): Case[2] =>
+  (lane) =>
+    createLinear(lane, wrong({ format: "int4", weights: matrix, ...options }));
+
+/** Runs a layer 16 → 2 that is given back whatever happens. */
+const run =
+  (input: unknown, options: object = {}, out?: unknown): Case[2] =>
+  (lane) => {
+    using made = createLinear(lane, { format: "int4", weights: matrix, ...options });
+    return linear(lane, made, wrong(input), wrong({ out }));
+  };
+
+const quantized =
+  (options: object, weights: unknown = x): Case[2] =>
+  (lane) =>
+    quantizeInt4(lane, wrong(weights), wrong({ shape: [16, 2], ...options }));
+
+export const int4: Case[] = [
+  // matrices that somebody else has made
+  [
+    "TypeError",
+    '"matrix" expected an object, got undefined',
+    (lane) => createInt4Table(lane, wrong(undefined)),
+  ],
+  ["RangeError", '"matrix.rows" expected an integer in [1, 2147483647], got 0', table({ rows: 0 })],
+  [
+    "RangeError",
+    '"matrix.columns" expected an integer in [1, 1048576], got 0',
+    table({ columns: 0 }),
+  ],
+  [
+    "RangeError",
+    '"matrix.blockSize" expected one of 16, 32, 64, 128, 256, got 8',
+    table({ blockSize: 8 }),
+  ],
+  [
+    "TypeError",
+    '"matrix.values" expected a Uint8Array, got Int8Array(16)',
+    table({ values: new Int8Array(16) }),
+  ],
+  [
+    "RangeError",
+    '"matrix.values" expected 16 bytes, got Uint8Array(15)',
+    table({ values: new Uint8Array(15) }),
+  ],
+  [
+    "TypeError",
+    '"matrix.scales" expected a Float32Array, or a Uint16Array of f16, got [1, 1]',
+    table({ scales: [1, 1] }),
+  ],
+  [
+    "RangeError",
+    '"matrix.scales" expected 2 values, got Float32Array(1)',
+    table({ scales: new Float32Array(1) }),
+  ],
+  [
+    "RangeError",
+    '"matrix.scales" expected finite numbers, got NaN',
+    table({ scales: Float32Array.of(1, NaN) }),
+  ],
+  [
+    "RangeError",
+    '"matrix.scales" expected finite numbers, got 64512',
+    table({ scales: Uint16Array.of(0xfc00, 0) }),
+  ],
+  ["TypeError", '"matrix.zeroPoints" expected a Uint8Array, got 8', table({ zeroPoints: 8 })],
+  [
+    "RangeError",
+    '"matrix.zeroPoints" expected 2 bytes, got Uint8Array(1)',
+    table({ zeroPoints: new Uint8Array(1) }),
+  ],
+
+  // quantizeInt4
+  ["TypeError", NO_LANE, () => quantizeInt4(none, x)],
+  ["TypeError", '"options" expected an object, got 4', (lane) => quantizeInt4(lane, x, wrong(4))],
+  [
+    "TypeError",
+    '"weights" expected elements of f32, got Int8Array(32)',
+    quantized({}, new Int8Array(32)),
+  ],
+  [
+    "RangeError",
+    '"options.shape" expected two dimensions, got undefined',
+    (lane) => quantizeInt4(lane, x),
+  ],
+  [
+    "RangeError",
+    '"options.shape" expected an integer in [1, 2147483647], got 0',
+    quantized({ shape: [32, 0] }),
+  ],
+  [
+    "RangeError",
+    '"weights" expected 34 elements, got Float32Array(32)',
+    quantized({ shape: [17, 2] }),
+  ],
+  [
+    "RangeError",
+    '"options.orientation" expected one of "in-out", "out-in", got "in"',
+    quantized({ orientation: "in" }),
+  ],
+  [
+    "RangeError",
+    '"options.shape" expected an integer in [1, 1048576], got 1048577',
+    quantized({ shape: [2 ** 20 + 1, 1] }, new Float32Array(2 ** 20 + 1)),
+  ],
+  [
+    "RangeError",
+    '"options.blockSize" expected one of 16, 32, 64, 128, 256, "channel", got 24',
+    quantized({ blockSize: 24 }),
+  ],
+  [
+    "RangeError",
+    '"options.scheme" expected one of "symmetric", "asymmetric", got "nf4"',
+    quantized({ scheme: "nf4" }),
+  ],
+  [
+    "RangeError",
+    '"options.scaleType" expected one of "f16", "f32", got "bf16"',
+    quantized({ scaleType: "bf16" }),
+  ],
+  [
+    "RangeError",
+    '"options.method" expected one of "nearest", "search", got "gptq"',
+    quantized({ method: "gptq" }),
+  ],
+  [
+    "RangeError",
+    '"options.moments" expected moments of 16 inputs, got 3',
+    (lane) => quantizeInt4(lane, x, { shape: [16, 2], moments: createMoments(lane, 3) }),
+  ],
+
+  // layers
+  ["TypeError", NO_LANE, () => createInt4Linear(none, { format: "int4", weights: matrix })],
+  [
+    "TypeError",
+    '"options" expected an object, got null',
+    (lane) => createInt4Linear(lane, wrong(null)),
+  ],
+  ["RangeError", '"options.inputs" expected one of "i8", "f32", got "u8"', layer({ inputs: "u8" })],
+  [
+    "RangeError",
+    '"options.activation" expected one of "none", "relu", "relu6", got "tanh"',
+    layer({ activation: "tanh" }),
+  ],
+  ["TypeError", '"options.low" expected a number, got "0"', layer({ activation: { low: "0" } })],
+  ["TypeError", '"options.high" expected a number, got "6"', layer({ activation: { high: "6" } })],
+  [
+    "RangeError",
+    '"options.low" expected at most high (1), got 2',
+    layer({ activation: { low: 2, high: 1 } }),
+  ],
+  ["TypeError", '"options.weights" expected an object, got 5', layer({ weights: 5 })],
+  [
+    "RangeError",
+    '"options.bias" expected 2 elements, got Float32Array(3)',
+    layer({ bias: new Float32Array(3) }),
+  ],
+  [
+    "TypeError",
+    NO_LANE,
+    (lane) => {
+      using made = createLinear(lane, { format: "int4", weights: matrix });
+      return runInt4(none, made, x);
+    },
+  ],
+  [
+    "TypeError",
+    '"layer" expected a live handle, got disposed int4 linear layer 16 → 2',
+    (lane) => {
+      const made = createLinear(lane, { format: "int4", weights: matrix });
+      made.dispose();
+      return runInt4(lane, made, x);
+    },
+  ],
+  [
+    "TypeError",
+    '"x" expected reals, since the layer\'s inputs are f32, got "quantized rows"',
+    run({ values: new Int8Array(16), scales: Float32Array.of(1) }, { inputs: "f32" }),
+  ],
+  ["TypeError", '"x" expected elements of f32, got Int8Array(16)', run(new Int8Array(16))],
+  [
+    "RangeError",
+    '"x" expected rows of 16 elements, got Float32Array(17)',
+    run(new Float32Array(17)),
+  ],
+  [
+    "RangeError",
+    '"x.scales" expected 1 elements, got Float32Array(2)',
+    run({ values: new Int8Array(16), scales: new Float32Array(2) }),
+  ],
+  [
+    "RangeError",
+    '"options.out" expected 4 elements, got Float32Array(2)',
+    run(x, {}, new Float32Array(2)),
+  ],
+
+  // tables
+  ["TypeError", NO_LANE, () => createInt4Table(none, matrix)],
+  ["TypeError", NO_LANE, () => dequantizeInt4(none, matrix)],
+  [
+    "TypeError",
+    '"matrix" expected an object, got null',
+    (lane) => dequantizeInt4(lane, wrong(null)),
+  ],
+  ["TypeError", NO_LANE, () => gatherInt4(none, none, [0])],
+  [
+    "TypeError",
+    '"table" expected an int4 table, got Object',
+    (lane) => gatherInt4(lane, none, [0]),
+  ],
+  [
+    "TypeError",
+    '"table" expected a handle of this instance, got int4 table [2, 16] of another',
+    (lane) => gatherInt4(lane, createInt4Table(createBytelaneSync(), matrix), [0]),
+  ],
+  [
+    "TypeError",
+    '"ids" expected a tensor or typed array of i32, got undefined',
+    (lane) => {
+      using made = createInt4Table(lane, matrix);
+      return gatherInt4(lane, made, wrong(undefined));
+    },
+  ],
+  [
+    "RangeError",
+    '"ids[1]" expected an integer in [0, 1], got 2',
+    (lane) => {
+      using made = createInt4Table(lane, matrix);
+      return gatherInt4(lane, made, [0, 2]);
+    },
+  ],
+  [
+    "RangeError",
+    '"options.out" expected 16 elements, got Float32Array(32)',
+    (lane) => {
+      using made = createInt4Table(lane, matrix);
+      return gatherInt4(lane, made, [0], { out: x });
+    },
+  ],
+
+  // moments of inputs
+  ["TypeError", NO_LANE, () => createMoments(none, 4)],
+  [
+    "RangeError",
+    '"features" expected an integer in [1, 16384], got 0',
+    (lane) => createMoments(lane, 0),
+  ],
+  [
+    "TypeError",
+    '"lane" expected a live instance, got a disposed one',
+    () => {
+      const gone = createBytelaneSync();
+      const moments = createMoments(gone, 4);
+      gone.dispose();
+      return moments.observe(x);
+    },
+  ],
+  [
+    "TypeError",
+    '"x" expected elements of f32, got Int8Array(4)',
+    (lane) => createMoments(lane, 4).observe(wrong(new Int8Array(4))),
+  ],
+  [
+    "RangeError",
+    '"x" expected rows of 5 elements, got Float32Array(32)',
+    (lane) => createMoments(lane, 5).observe(x),
+  ],
+];

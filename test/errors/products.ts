@@ -1,0 +1,579 @@
+/** Products, layers and indexes. */
+import {
+  createBytelaneSync,
+  createIndex,
+  createLinear,
+  linear,
+  type MatmulOptions,
+  matmul,
+  packMatrix,
+  quantizeRows,
+  topK,
+} from "../../src/entries/index.ts";
+import type { Case } from "./case.ts";
+
+/** What a caller without types may write. */
+// biome-ignore lint/suspicious/noExplicitAny: wrong on purpose
+const wrong = (value: unknown): any => value;
+
+const NO_LANE = '"lane" expected an instance made by createBytelane, got Object';
+const none = wrong({});
+const x = new Float32Array(6);
+const q = new Int8Array(6);
+const sizes = { m: 2, n: 2, depth: 3 };
+const lhs = { data: q };
+const rhs = { data: q };
+const shape: [number, number] = [2, 3];
+const deep = new Int8Array(140_000);
+
+/** matmul of two [2, 3] · [3, 2] with one thing wrong. */
+const product =
+  (options: Partial<MatmulOptions> | object, left: object = lhs, right: object = rhs): Case[2] =>
+  (lane) =>
+    matmul(lane, wrong(left), wrong(right), wrong({ ...sizes, ...options }));
+
+const layer =
+  (options: object): Case[2] =>
+  (lane) =>
+    createLinear(lane, wrong({ weights: x, shape, ...options }));
+
+/** Runs a layer 2 → 3 that is given back whatever happens. */
+const run =
+  (options: object, input: (lane: Parameters<Case[2]>[0]) => unknown, out?: unknown): Case[2] =>
+  (lane) => {
+    using made = createLinear(lane, wrong({ weights: x, shape, ...options }));
+    return linear(lane, made, wrong(input(lane)), wrong({ out }));
+  };
+
+const index =
+  (options: object): Case[2] =>
+  (lane) =>
+    createIndex(lane, wrong({ vectors: x, shape, ...options }));
+
+const search =
+  (query: unknown, k: unknown): Case[2] =>
+  (lane) => {
+    using made = createIndex(lane, { vectors: x, shape });
+    return topK(lane, made, wrong(query), wrong(k));
+  };
+
+export const products: Case[] = [
+  // packMatrix
+  ["TypeError", NO_LANE, () => packMatrix(none, q, { shape })],
+  [
+    "TypeError",
+    '"options" expected an object, got null',
+    (lane) => packMatrix(lane, q, wrong(null)),
+  ],
+  [
+    "TypeError",
+    '"weights" expected elements of i8 or u8, got Float32Array(6)',
+    (lane) => packMatrix(lane, wrong(x), { shape }),
+  ],
+  [
+    "RangeError",
+    '"options.shape" expected two dimensions, got undefined',
+    (lane) => packMatrix(lane, q),
+  ],
+  [
+    "RangeError",
+    '"options.shape" expected an integer in [1, 2147483647], got 0',
+    (lane) => packMatrix(lane, q, { shape: [0, 3] }),
+  ],
+  [
+    "RangeError",
+    '"options.orientation" expected one of "in-out", "out-in", got "rows"',
+    (lane) => packMatrix(lane, q, { shape, orientation: wrong("rows") }),
+  ],
+  [
+    "RangeError",
+    '"weights" expected 8 elements, got Int8Array(6)',
+    (lane) => packMatrix(lane, q, { shape: [2, 4] }),
+  ],
+  [
+    "RangeError",
+    '"options.bits" expected one of 7, 8, got 4',
+    (lane) => packMatrix(lane, q, { shape, bits: wrong(4) }),
+  ],
+  [
+    "RangeError",
+    '"options.zeroPoint" expected an integer in [-128, 127], got 128',
+    (lane) => packMatrix(lane, q, { shape, zeroPoint: 128 }),
+  ],
+  [
+    "TypeError",
+    '"options.zeroPoint" expected a number or an Int32Array, got null',
+    (lane) => packMatrix(lane, q, { shape, zeroPoint: wrong(null) }),
+  ],
+  [
+    "RangeError",
+    '"options.zeroPoint" expected 3 values, got Int32Array(2)',
+    (lane) => packMatrix(lane, q, { shape, zeroPoint: new Int32Array(2) }),
+  ],
+  [
+    "RangeError",
+    '"options.zeroPoint[2]" expected an integer in [-128, 127], got -129',
+    (lane) => packMatrix(lane, q, { shape, zeroPoint: Int32Array.of(0, 0, -129) }),
+  ],
+  [
+    "TypeError",
+    '"weights" expected elements of i8 for 7 bits, got Uint8Array(6)',
+    (lane) => packMatrix(lane, new Uint8Array(6), { shape, bits: 7 }),
+  ],
+  [
+    "RangeError",
+    '"weights" expected values in [-64, 63] for 7 bits, got 64',
+    (lane) => packMatrix(lane, Int8Array.of(-64, 63, 0, 0, 0, 64), { shape, bits: 7 }),
+  ],
+
+  // matmul: sizes and sides
+  ["TypeError", NO_LANE, () => matmul(none, lhs, rhs, sizes)],
+  [
+    "TypeError",
+    '"options" expected an object, got undefined',
+    (lane) => matmul(lane, lhs, rhs, wrong(undefined)),
+  ],
+  ["RangeError", '"options.m" expected an integer in [0, 2147483647], got -1', product({ m: -1 })],
+  ["RangeError", '"options.n" expected an integer in [1, 2147483647], got 0', product({ n: 0 })],
+  ["TypeError", '"options.depth" expected a number, got undefined', product({ depth: undefined })],
+  [
+    "RangeError",
+    '"options.batch" expected an integer in [0, 2147483647], got 1.5',
+    product({ batch: 1.5 }),
+  ],
+  [
+    "TypeError",
+    '"lhs" expected an object, got undefined',
+    (lane) => matmul(lane, wrong(undefined), rhs, sizes),
+  ],
+  [
+    "TypeError",
+    '"rhs" expected an object, got null',
+    (lane) => matmul(lane, lhs, wrong(null), sizes),
+  ],
+  [
+    "TypeError",
+    '"lhs.data" expected elements of i8 or u8, got Float32Array(6)',
+    product({}, { data: x }),
+  ],
+  [
+    "TypeError",
+    '"rhs.data" expected a tensor or typed array of i8 or u8, got undefined',
+    product({}, lhs, {}),
+  ],
+  [
+    "RangeError",
+    '"lhs.stride" expected an integer in [3, 2147483647], got 2',
+    product({}, { data: q, stride: 2 }),
+  ],
+  [
+    "RangeError",
+    '"rhs.stride" expected an integer in [2, 2147483647], got 1',
+    product({}, lhs, { data: q, stride: 1 }),
+  ],
+  [
+    "RangeError",
+    '"rhs.batchStride" expected an integer in [0, 2147483647], got -6',
+    product({}, lhs, { data: q, batchStride: -6 }),
+  ],
+  ["RangeError", '"lhs.data" expected at least 9 elements, got Int8Array(6)', product({ m: 3 })],
+  [
+    "RangeError",
+    '"rhs.data" expected at least 10 elements, got Int8Array(6)',
+    product({}, lhs, { data: q, stride: 4 }),
+  ],
+  [
+    "RangeError",
+    '"lhs.zeroPoint" expected an integer in [-128, 127], got 300',
+    product({}, { data: q, zeroPoint: 300 }),
+  ],
+  [
+    "RangeError",
+    '"lhs.zeroPoint" expected 2 values, got Int32Array(3)',
+    product({}, { data: q, zeroPoint: new Int32Array(3) }),
+  ],
+  [
+    "RangeError",
+    '"lhs.scale" expected a positive, finite 32-bit float, got 0',
+    product({}, { data: q, scale: 0 }),
+  ],
+  [
+    "RangeError",
+    '"rhs.scale" expected 2 elements, got Float32Array(5)',
+    product({}, lhs, { data: q, scale: new Float32Array(5) }),
+  ],
+  [
+    "RangeError",
+    '"lhs.scale[1]" expected a positive, finite 32-bit float, got 0',
+    product({}, { data: q, scale: Float32Array.of(1, 0) }),
+  ],
+  [
+    "RangeError",
+    '"rhs.data" expected a packed matrix [3, 2], got packed matrix [2, 3]',
+    (lane) => {
+      using data = packMatrix(lane, q, { shape });
+      return matmul(lane, lhs, { data }, sizes);
+    },
+  ],
+  [
+    "TypeError",
+    '"rhs.data" expected a live handle, got disposed packed matrix [2, 3]',
+    (lane) => {
+      const data = packMatrix(lane, q, { shape });
+      data.dispose();
+      return matmul(lane, lhs, { data }, sizes);
+    },
+  ],
+  [
+    "TypeError",
+    '"rhs.data" expected a handle of this instance, got packed matrix [2, 3] of another',
+    (lane) => matmul(lane, lhs, { data: packMatrix(createBytelaneSync(), q, { shape }) }, sizes),
+  ],
+  [
+    "RangeError",
+    '"rhs.scale" expected a positive, finite 32-bit float, got -2',
+    (lane) => {
+      using data = packMatrix(lane, q, { shape: [3, 2] });
+      return matmul(lane, lhs, { data, scale: -2 }, sizes);
+    },
+  ],
+  [
+    "RangeError",
+    '"options.depth" expected at most 131071 for these types, zero points and bias, got 140000',
+    product({ m: 1, n: 1, depth: 140_000 }, { data: deep }, { data: deep }),
+  ],
+
+  // matmul: the epilogue and the result
+  [
+    "RangeError",
+    '"options.result" expected one of "i32", "f32", "i8", "u8", got "i16"',
+    product({ result: "i16" }),
+  ],
+  [
+    "TypeError",
+    '"options.bias" expected elements of i32, got Float32Array(2)',
+    product({ bias: new Float32Array(2) }),
+  ],
+  [
+    "RangeError",
+    '"options.bias" expected 2 elements, got Float32Array(3)',
+    product({ result: "f32", bias: new Float32Array(3) }),
+  ],
+  [
+    "TypeError",
+    '"options.scale" expected nothing for a result of f32, got 2',
+    product({ result: "f32", scale: 2 }),
+  ],
+  ["TypeError", '"options.low" expected nothing for a result of i32, got 6', product({ high: 6 })],
+  ["TypeError", '"options.low" expected a number, got "0"', product({ result: "f32", low: "0" })],
+  ["TypeError", '"options.high" expected a number, got "6"', product({ result: "f32", high: "6" })],
+  [
+    "RangeError",
+    '"options.low" expected at most high (1), got 2',
+    product({ result: "f32", low: 2, high: 1 }),
+  ],
+  [
+    "RangeError",
+    '"options.low" expected at most high (NaN), got 0',
+    product({ result: "f32", low: 0, high: NaN }),
+  ],
+  [
+    "RangeError",
+    '"options.low" expected an integer in [0, 255], got -1',
+    product({ result: "u8", scale: 1, low: -1 }),
+  ],
+  [
+    "RangeError",
+    '"options.high" expected an integer in [7, 127], got 6',
+    product({ result: "i8", scale: 1, low: 7, high: 6 }),
+  ],
+  [
+    "RangeError",
+    '"options.zeroPoint" expected an integer in [-128, 127], got 128',
+    product({ result: "i8", scale: 1, zeroPoint: 128 }),
+  ],
+  ["TypeError", '"options.scale" expected a number, got undefined', product({ result: "i8" })],
+  [
+    "RangeError",
+    '"options.outStride" expected an integer in [2, 2147483647], got 1',
+    product({ outStride: 1 }),
+  ],
+  [
+    "RangeError",
+    '"options.outBatchStride" expected an integer in [0, 2147483647], got -1',
+    product({ outBatchStride: -1 }),
+  ],
+  [
+    "TypeError",
+    '"options.out" expected elements of i32, got Float32Array(4)',
+    product({ out: new Float32Array(4) }),
+  ],
+  [
+    "RangeError",
+    '"options.out" expected at least 4 elements of i32, got Int32Array(3)',
+    product({ out: new Int32Array(3) }),
+  ],
+  [
+    "RangeError",
+    '"options.out" expected at least 5 elements of i32, got undefined',
+    product({ outStride: 3 }),
+  ],
+
+  // createLinear
+  ["TypeError", NO_LANE, () => createLinear(none, { weights: x, shape })],
+  [
+    "TypeError",
+    '"options" expected an object, got undefined',
+    (lane) => createLinear(lane, wrong(undefined)),
+  ],
+  [
+    "TypeError",
+    '"options.weights" expected elements of f32 or i8 or u8, got Int32Array(6)',
+    layer({ weights: new Int32Array(6) }),
+  ],
+  [
+    "RangeError",
+    '"options.format" expected one of "int8", "int4", got "int2"',
+    layer({ format: "int2" }),
+  ],
+  ["RangeError", '"options.shape" expected two dimensions, got [6]', layer({ shape: [6] })],
+  [
+    "RangeError",
+    '"options.shape" expected an integer in [1, 2147483647], got 0',
+    layer({ shape: [6, 0] }),
+  ],
+  [
+    "RangeError",
+    '"options.weights" expected 4 elements, got Float32Array(6)',
+    layer({ shape: [2, 2] }),
+  ],
+  [
+    "RangeError",
+    '"options.orientation" expected one of "in-out", "out-in", got "oi"',
+    layer({ orientation: "oi" }),
+  ],
+  ["RangeError", '"options.bits" expected one of 7, 8, got 6', layer({ bits: 6 })],
+  ["TypeError", '"options.input" expected an object, got 0.5', layer({ input: 0.5 })],
+  [
+    "RangeError",
+    '"options.input.dtype" expected one of "i8", "u8", got "f32"',
+    layer({ input: { dtype: "f32", scale: 1 } }),
+  ],
+  [
+    "RangeError",
+    '"options.input.scale" expected a positive, finite 32-bit float, got 0',
+    layer({ input: { scale: 0 } }),
+  ],
+  [
+    "RangeError",
+    '"options.input.zeroPoint" expected an integer in [0, 255], got 256',
+    layer({ input: { dtype: "u8", scale: 1, zeroPoint: 256 } }),
+  ],
+  [
+    "TypeError",
+    '"options.output.scale" expected a number, got undefined',
+    layer({ input: { scale: 1 }, output: {} }),
+  ],
+  [
+    "TypeError",
+    '"options.input" expected the input\'s parameters, since options.output is given, got undefined',
+    layer({ output: { scale: 1 } }),
+  ],
+  [
+    "RangeError",
+    '"options.bias" expected 3 elements, got Float32Array(2)',
+    layer({ bias: new Float32Array(2) }),
+  ],
+  [
+    "RangeError",
+    '"options.bias[1]" expected a finite number, got NaN',
+    layer({ bias: Float32Array.of(0, NaN, 0) }),
+  ],
+  [
+    "RangeError",
+    '"options.inputMean" expected 2 elements, got Float32Array(3)',
+    layer({ inputMean: new Float32Array(3) }),
+  ],
+  [
+    "RangeError",
+    '"options.inputMean[0]" expected a finite number, got Infinity',
+    layer({ inputMean: Float32Array.of(Infinity, 0) }),
+  ],
+  [
+    "TypeError",
+    '"options.inputMean" expected nothing, since the weights are integers, got Float32Array(2)',
+    layer({ weights: q, weightScale: 1, inputMean: new Float32Array(2) }),
+  ],
+  [
+    "RangeError",
+    '"options.activation" expected one of "none", "relu", "relu6", got "gelu"',
+    layer({ activation: "gelu" }),
+  ],
+  [
+    "RangeError",
+    '"options.low" expected at most high (0), got 1',
+    layer({ activation: { low: 1, high: 0 } }),
+  ],
+  [
+    "TypeError",
+    '"options.weightScale" expected the scale of i8 weights, got undefined',
+    layer({ weights: q }),
+  ],
+  [
+    "RangeError",
+    '"options.weightScale" expected 3 values, one a channel, got Float32Array(2)',
+    layer({ weights: q, weightScale: new Float32Array(2) }),
+  ],
+  [
+    "RangeError",
+    '"options.weightZeroPoint" expected an integer in [-128, 127], got 128',
+    layer({ weights: q, weightScale: 1, weightZeroPoint: 128 }),
+  ],
+  [
+    "RangeError",
+    '"options.depth" expected at most 65793 for these types, zero points and bias, got 140000',
+    layer({ weights: deep, shape: [140_000, 1], weightScale: 1 }),
+  ],
+
+  // linear
+  [
+    "TypeError",
+    NO_LANE,
+    (lane) => {
+      using made = createLinear(lane, { weights: x, shape });
+      return linear(none, made, x);
+    },
+  ],
+  [
+    "TypeError",
+    '"layer" expected a layer made by createLinear, got Object',
+    (lane) => linear(lane, none, x),
+  ],
+  [
+    "TypeError",
+    '"layer" expected a live handle, got disposed linear layer 2 → 3',
+    (lane) => {
+      const made = createLinear(lane, { weights: x, shape });
+      made.dispose();
+      return linear(lane, made, x);
+    },
+  ],
+  ["TypeError", '"x" expected elements of f32, got Int8Array(6)', run({}, () => q)],
+  [
+    "TypeError",
+    '"x" expected elements of f32 or u8, got Int8Array(6)',
+    run({ input: { dtype: "u8", scale: 1 } }, () => q),
+  ],
+  [
+    "RangeError",
+    '"x" expected rows of 2 elements, got Float32Array(5)',
+    run({}, () => new Float32Array(5)),
+  ],
+  [
+    "TypeError",
+    '"x" expected reals or integers, since the layer\'s input is static, got "quantized rows"',
+    run({ input: { scale: 1 } }, (lane) => quantizeRows(lane, x, { shape: [3, 2] })),
+  ],
+  [
+    "RangeError",
+    '"x.scales" expected 3 elements, got Float32Array(1)',
+    run({}, () => ({ values: q, scales: new Float32Array(1) })),
+  ],
+  [
+    "RangeError",
+    '"x.zeroPoints" expected 3 elements, got Int32Array(1)',
+    run({}, () => ({ values: q, scales: new Float32Array(3), zeroPoints: new Int32Array(1) })),
+  ],
+  [
+    "RangeError",
+    '"x.zeroPoints" expected an integer in [0, 255], got 256',
+    run({}, () => ({
+      values: new Uint8Array(6),
+      scales: new Float32Array(3),
+      zeroPoints: Int32Array.of(0, 255, 256),
+    })),
+  ],
+  [
+    "RangeError",
+    '"options.out" expected 9 elements, got Float32Array(6)',
+    run({}, () => x, new Float32Array(6)),
+  ],
+
+  // createIndex and topK
+  ["TypeError", NO_LANE, () => createIndex(none, { vectors: x, shape })],
+  [
+    "TypeError",
+    '"options" expected an object, got undefined',
+    (lane) => createIndex(lane, wrong(undefined)),
+  ],
+  ["RangeError", '"options.bits" expected one of 7, 8, got 4', index({ bits: 4 })],
+  [
+    "TypeError",
+    '"options.vectors" expected elements of f32 or i8, got Uint8Array(6)',
+    index({ vectors: new Uint8Array(6) }),
+  ],
+  [
+    "RangeError",
+    '"options.shape" expected two dimensions, got undefined',
+    index({ shape: undefined }),
+  ],
+  [
+    "RangeError",
+    '"options.shape" expected an integer in [1, 2147483647], got -2',
+    index({ shape: [-2, -3] }),
+  ],
+  [
+    "RangeError",
+    '"options.vectors" expected 8 elements, got Float32Array(6)',
+    index({ shape: [2, 4] }),
+  ],
+  [
+    "RangeError",
+    '"options.metric" expected one of "dot", "cosine", got "l2"',
+    index({ metric: "l2" }),
+  ],
+  [
+    "RangeError",
+    '"options.depth" expected at most 132104 for these types, zero points and bias, got 140000',
+    index({ vectors: deep, shape: [1, 140_000] }),
+  ],
+  [
+    "RangeError",
+    '"options.scales" expected 2 values, one a channel, got Float32Array(3)',
+    index({ vectors: q, scales: new Float32Array(3) }),
+  ],
+  [
+    "TypeError",
+    NO_LANE,
+    (lane) => {
+      using made = createIndex(lane, { vectors: x, shape });
+      return topK(none, made, x, 1);
+    },
+  ],
+  [
+    "TypeError",
+    '"index" expected an index made by createIndex, got Int8Array(6)',
+    (lane) => topK(lane, wrong(q), x, 1),
+  ],
+  [
+    "TypeError",
+    '"index" expected a live handle, got disposed index of 2 vectors [3]',
+    (lane) => {
+      const made = createIndex(lane, { vectors: x, shape });
+      made.dispose();
+      return topK(lane, made, x, 1);
+    },
+  ],
+  ["TypeError", '"query" expected elements of f32, got Int8Array(6)', search(q, 1)],
+  [
+    "RangeError",
+    '"query" expected rows of 3 elements, got Float32Array(4)',
+    search(new Float32Array(4), 1),
+  ],
+  [
+    "RangeError",
+    '"query" expected rows of 3 elements, got Float32Array(0)',
+    search(new Float32Array(0), 1),
+  ],
+  ["RangeError", '"k" expected an integer in [1, 2], got 3', search(x, 3)],
+];

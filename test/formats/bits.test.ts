@@ -1,0 +1,43 @@
+import { expect, it } from "vitest";
+import { tensor } from "../../src/entries/index.ts";
+import { packBits, unpackBits } from "../../src/formats/index.ts";
+import * as oracle from "../reference/bits.ts";
+import { expectSame, LENGTHS, noise } from "../support/samples.ts";
+import { describeTiers } from "../support/tiers.ts";
+
+const KINDS = [
+  [4, false],
+  [4, true],
+  [2, false],
+  [2, true],
+] as const;
+
+describeTiers("packed bits", (lane) => {
+  it.each(KINDS)("packs and unpacks codes of %i bits, signed %s", (bits, signed) => {
+    const { integer } = noise(bits);
+    const low = signed ? -(2 ** (bits - 1)) : 0;
+    for (const length of [...LENGTHS, 1000]) {
+      const codes = ((signed ? Int8Array : Uint8Array) as typeof Uint8Array).from({ length }, () =>
+        integer(low, low + 2 ** bits - 1),
+      );
+      const packed = packBits(lane, codes, { bits });
+      expectSame(packed, oracle.pack(codes, bits), length);
+      const back = unpackBits(lane, packed, length, { bits, signed });
+      expect(back.constructor).toBe(codes.constructor);
+      expectSame(back, codes, length);
+    }
+  });
+
+  it.each(KINDS)("unpacks every byte for %i bits, signed %s", (bits, signed) => {
+    const bytes = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+    const length = (256 * 8) / bits;
+    const got = unpackBits(lane, bytes, length, { bits, signed });
+    expectSame(got, oracle.unpack(bytes, length, bits, signed));
+  });
+
+  it("takes a tensor, and bits from the end of a byte on do not count", () => {
+    using codes = tensor(lane, "u8", [3], [1, 2, 15]);
+    expectSame(packBits(lane, codes), [0x21, 0x0f]);
+    expectSame(unpackBits(lane, Uint8Array.of(0x21, 0xff), 3), [1, 2, 15]);
+  });
+});

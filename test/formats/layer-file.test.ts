@@ -1,0 +1,301 @@
+import { expect, it } from "vitest";
+import {
+  createBytelaneSync,
+  createInt4Table,
+  createLinear,
+  gatherInt4,
+  type Linear,
+  linear,
+  quantizeInt4,
+  tensor,
+} from "../../src/entries/index.ts";
+import {
+  loadLayers,
+  readSafetensors,
+  type SafeTensor,
+  saveLayers,
+  writeSafetensors,
+} from "../../src/formats/index.ts";
+import { bytes, expectSame, finite, noise } from "../support/samples.ts";
+import { describeTiers, TIERS } from "../support/tiers.ts";
+
+const [DEPTH, N] = [75, 21];
+const shape = [DEPTH, N] as const;
+const weights = finite(DEPTH * N, 1);
+const bias = finite(N, 2);
+const x = finite(3 * DEPTH, 3);
+
+/** Layers of every kind, by name. */
+function layersOf(lane: Parameters<typeof createLinear>[0]) {
+  const int4 = { format: "int4", weights, shape } as const;
+  return {
+    plain: createLinear(lane, int4),
+    zeros: createLinear(lane, {
+      ...{ ...int4, scheme: "asymmetric", scaleType: "f32", blockSize: 16 },
+      ...{ bias, activation: "relu6" },
+    }),
+    channel: createLinear(lane, { ...int4, blockSize: "channel", inputs: "f32" }),
+    int8: createLinear(lane, { weights, shape, bias, activation: { low: -3 } }),
+    int7: createLinear(lane, { weights, shape, bits: 7 }),
+    given: createLinear(lane, {
+      ...{ weights: bytes("u8", DEPTH * N, 4), shape, weightScale: 0.01 },
+      weightZeroPoint: Int32Array.from({ length: N }, (_, j) => j * 12),
+    }),
+    static: createLinear(lane, {
+      ...{ weights, shape, bias, activation: "relu" },
+      input: { dtype: "u8", scale: 1.2, zeroPoint: 128 },
+      output: { dtype: "i8", scale: 300, zeroPoint: -100 },
+    }),
+  } as const;
+}
+
+describeTiers("saved layers", (lane, tier) => {
+  it.each(TIERS)("come back as they were, in an instance of tier %s", (other) => {
+    const layers = layersOf(lane);
+    const matrix = quantizeInt4(lane, weights, { shape, scheme: "asymmetric" });
+    const table = createInt4Table(lane, matrix);
+    const held = tensor(lane, "i32", [2, 3], [1, -2, 3, -4, 5, -6]);
+    const file = saveLayers(lane, { ...layers, table, held, x }, { made: "by a test" });
+    const target = createBytelaneSync({ tier: other });
+    const loaded = loadLayers(target, file);
+    expect([...loaded.metadata]).toEqual([["made", "by a test"]]);
+    expect([...loaded.layers.keys()]).toEqual([...Object.keys(layers), "table", "held", "x"]);
+    for (const [name, layer] of Object.entries(layers)) {
+      const back = loaded.layers.get(name) as Linear;
+      expect([back.inFeatures, back.outFeatures]).toEqual([DEPTH, N]);
+      const got = linear(target, back, x) as Float32Array;
+      expectSame(got, linear(lane, layer, x) as Float32Array, name);
+    }
+    const ids = [20, 0, 7];
+    using wanted = gatherInt4(lane, table, ids);
+    expectSame(gatherInt4(target, loaded.layers.get("table") as never, ids).data, wanted.data);
+    expect(loaded.layers.get("held")).toMatchObject({ dtype: "i32", shape: [2, 3] });
+    expectSame((loaded.layers.get("held") as typeof held).data, held.data);
+    expectSame((loaded.layers.get("x") as typeof held).data, x);
+    // saved again, the file is the same
+    const again = saveLayers(target, Object.fromEntries(loaded.layers), { made: "by a test" });
+    expect(again).toEqual(file);
+    for (const owner of [...Object.values(layers), table, held]) owner.dispose();
+  });
+
+  it("are used where they lie, in a file that is a tensor", () => {
+    const layers = layersOf(lane);
+    const table = createInt4Table(lane, quantizeInt4(lane, weights, { shape }));
+    const file = saveLayers(lane, { plain: layers.plain, zeros: layers.zeros, table, x });
+    const host = tensor(lane, "u8", [file.length], file);
+    const used = lane.bytesUsed;
+    const loaded = loadLayers(lane, host);
+    expect(lane.bytesUsed).toBe(used);
+    const { plain, zeros } = layers;
+    for (const [name, layer] of Object.entries({ plain, zeros })) {
+      const got = linear(lane, loaded.layers.get(name) as Linear, x) as Float32Array;
+      expectSame(got, linear(lane, layer, x) as Float32Array, name);
+    }
+    using rows = gatherInt4(lane, loaded.layers.get("table") as never, [3]);
+    using wanted = gatherInt4(lane, table, [3]);
+    expectSame(rows.data, wanted.data);
+    // growth detaches views, not addresses
+    using large = tensor(lane, "u8", [lane.bytesReserved]);
+    expect(large.length).toBeGreaterThan(0);
+    linear(lane, loaded.layers.get("plain") as Linear, x);
+    host.dispose();
+    const layer = loaded.layers.get("plain") as Linear;
+    expect(() => linear(lane, layer, x)).toThrow('"layer" expected a live handle');
+    expect(() => gatherInt4(lane, loaded.layers.get("table") as never, [3])).toThrow("live handle");
+    for (const owner of [...Object.values(layers), table]) owner.dispose();
+  });
+
+  it("are copied where their alignment does not allow it", () => {
+    using layer = createLinear(lane, { format: "int4", weights, shape, bias });
+    const { tensors, metadata } = readSafetensors(saveLayers(lane, { layer }));
+    // one byte more in the header moves all data by one
+    const file = writeSafetensors(tensors, metadata);
+    const moved = new Uint8Array(file.length + 1);
+    moved.set(file.subarray(0, 9));
+    moved[9] = 0x20;
+    moved.set(file.subarray(9), 10);
+    new DataView(moved.buffer).setUint32(0, new DataView(file.buffer).getUint32(0, true) + 1, true);
+    using host = tensor(lane, "u8", [moved.length], moved);
+    const used = lane.bytesUsed;
+    using back = loadLayers(lane, host).layers.get("layer") as Linear;
+    expect(lane.bytesUsed - used).toBeGreaterThanOrEqual(layer.byteLength);
+    expectSame(linear(lane, back, x) as Float32Array, linear(lane, layer, x) as Float32Array);
+  });
+
+  it("are refused where the file does not hold what its metadata say", () => {
+    const { int8, static: fixed, plain, zeros, ...rest } = layersOf(lane);
+    for (const layer of Object.values(rest)) layer.dispose();
+    const table = createInt4Table(lane, quantizeInt4(lane, weights, { shape }));
+    const file = saveLayers(lane, { int8, fixed, plain, zeros, table, x });
+    for (const layer of [int8, fixed, plain, zeros, table]) layer.dispose();
+    const { tensors, metadata } = readSafetensors(file);
+    const scheme = JSON.parse(metadata.get("bytelane")!);
+    const used = lane.bytesUsed;
+
+    type Change = (scheme: Record<string, Record<string, unknown>>) => void;
+    const changed = (change: Change, tensor?: [string, SafeTensor | undefined]) => {
+      const copy = structuredClone(scheme);
+      change(copy.layers);
+      const list = new Map(tensors);
+      if (tensor?.[1]) list.set(tensor[0], tensor[1]);
+      else if (tensor) list.delete(tensor[0]);
+      return writeSafetensors(list, [["bytelane", JSON.stringify(copy)]]);
+    };
+    const fail = (bytes: Uint8Array, message: string) => {
+      expect(() => loadLayers(lane, bytes)).toThrow(message);
+      expect(lane.bytesUsed).toBe(used);
+    };
+    const keep: Change = () => {};
+    const set =
+      (layer: string, fields: object): Change =>
+      (layers) => {
+        Object.assign(layers[layer], fields);
+      };
+    const words = (length: number, value: number) =>
+      new Uint8Array(new Uint32Array(length).fill(value).buffer);
+
+    fail(writeSafetensors(tensors), 'metadata with the key "bytelane", got "none"');
+    fail(writeSafetensors(tensors, [["bytelane", "{"]]), 'JSON under "bytelane", got "{"');
+    fail(writeSafetensors(tensors, [["bytelane", "1"]]), "an object as the metadata, got 1");
+    fail(
+      writeSafetensors(tensors, [["bytelane", '{"version":2}']]),
+      "version of the metadata in [1, 1], got 2",
+    );
+    fail(
+      writeSafetensors(tensors, [["bytelane", '{"version":1}']]),
+      "an object as layers of the metadata",
+    );
+    fail(
+      changed((layers) => Object.assign(layers, { plain: null })),
+      'an object as layer "plain", got null',
+    );
+    fail(
+      changed(set("plain", { kind: "int3" })),
+      'one of int4, int4-table, int8, tensor as kind of layer "plain"',
+    );
+    fail(
+      changed(set("plain", { inFeatures: 0 })),
+      'inFeatures of layer "plain" in [1, 1048576], got 0',
+    );
+    fail(changed(set("plain", { inFeatures: 76.5 })), 'inFeatures of layer "plain"');
+    fail(changed(set("plain", { inFeatures: 2 ** 20 })), 'elements in tensor "plain.panels"');
+    fail(changed(set("plain", { outFeatures: 2 ** 31 - 1 })), 'elements in tensor "plain.panels"');
+    fail(changed(set("plain", { outFeatures: "21" })), 'outFeatures of layer "plain"');
+    fail(changed(set("plain", { blockSize: 64 })), 'elements in tensor "plain.scales"');
+    fail(changed(set("plain", { blockSize: 48 })), "a block size that int4 has, got 48");
+    fail(changed(set("plain", { blockSize: 3 })), 'blockSize of layer "plain"');
+    fail(changed(set("plain", { inputs: "i16" })), 'one of i8, f32 as inputs of layer "plain"');
+    fail(changed(set("plain", { low: "0" })), 'a number as low of layer "plain", got "0"');
+    fail(changed(set("zeros", { low: 1, high: 0 })), "bounds in order, got [1, 0]");
+    fail(changed(keep, ["plain.panels", undefined]), 'a tensor "plain.panels", got "none"');
+    const wrong: SafeTensor = { ...tensors.get("plain.panels")!, dtype: "I8" };
+    fail(changed(keep, ["plain.panels", wrong]), 'tensor "plain.panels" of U8, got "I8"');
+    const short: SafeTensor = { dtype: "F32", shape: [8], data: words(8, 0) };
+    fail(changed(keep, ["zeros.bias", short]), '24 elements in tensor "zeros.bias", got 8');
+    const infinite = tensors.get("zeros.scales")!;
+    const nan = { ...infinite, data: words(infinite.data.length / 4, 0x7fc00000) };
+    fail(changed(keep, ["zeros.scales", nan]), 'finite numbers in "zeros.scales"');
+    const half = tensors.get("plain.scales")!;
+    const inf = { ...half, data: half.data.slice().fill(0x7c) };
+    fail(changed(keep, ["plain.scales", inf]), 'finite numbers in "plain.scales"');
+    fail(changed(set("table", { rows: 22 })), 'elements in tensor "table.values"');
+    fail(changed(set("table", { columns: 0 })), 'columns of layer "table"');
+    fail(changed(keep, ["table.zeros", short]), 'tensor "table.zeros" of U8, got "F32"');
+    fail(changed(set("x", { dtype: "f64" })), 'one of f32, i32, i8, u8 as dtype of layer "x"');
+    fail(changed(set("x", { shape: 225 })), 'a list as shape of layer "x", got 225');
+    fail(changed(set("x", { shape: [5, -45] })), '"file" expected integers of at least 0');
+    fail(changed(set("x", { shape: [5, 44] })), '220 elements in tensor "x", got 225');
+    fail(changed(set("int8", { result: "i32" })), 'one of f32, i8, u8 as result of layer "int8"');
+    fail(changed(set("fixed", { low: 1e30 })), 'low of layer "fixed" in [-128, 127]');
+    fail(changed(set("fixed", { high: undefined })), 'high of layer "fixed" in [-128, 127]');
+    fail(changed(set("fixed", { zeroPoint: 200 })), 'zeroPoint of layer "fixed" in [-128, 127]');
+    fail(changed(set("fixed", { scale: null })), 'a number as scale of layer "fixed"');
+    fail(changed(set("fixed", { input: 3 })), 'an object as input of layer "fixed", got 3');
+    fail(changed(set("fixed", { input: { dtype: "u8", scale: 0 } })), "a positive scale, got 0");
+    fail(
+      changed(set("fixed", { input: { dtype: "i4" } })),
+      "one of i8, u8 as dtype of input of layer",
+    );
+    fail(
+      changed(set("fixed", { input: { dtype: "i8", scale: 1, zeroPoint: 128 } })),
+      "zeroPoint of input",
+    );
+    const zerosOfInt8: SafeTensor = { dtype: "I32", shape: [N], data: words(N, 128) };
+    fail(changed(keep, ["int8.zeros", zerosOfInt8]), "zero points of i8");
+    const negative: SafeTensor = { dtype: "F32", shape: [N], data: words(N, 0xbf800000) };
+    fail(changed(keep, ["int8.scales", negative]), 'scales of at least 0 in "int8.scales"');
+    fail(changed(set("fixed", { input: undefined })), 'an input for a result of i8, got "none"');
+    const most: SafeTensor = { dtype: "I32", shape: [N], data: words(N, 0x7fffffff) };
+    fail(
+      changed(keep, ["fixed.bias", most]),
+      'a depth of layer "fixed" that its accumulator holds',
+    );
+    fail(
+      changed((layers) => Object.assign(layers, { constructor: {} })),
+      'as kind of layer "constructor"',
+    );
+    // the same file unchanged is fine
+    const { layers } = loadLayers(lane, changed(keep));
+    expect(layers.size).toBe(6);
+    for (const layer of layers.values()) layer.dispose();
+  });
+
+  it("come back with steps that are beyond f32", () => {
+    using layer = createLinear(lane, {
+      ...{ weights: Float32Array.of(0, 3e38, -3e38), shape: [1, 3] },
+      ...{ input: { scale: 1000 }, output: { scale: 1e-3 } },
+    });
+    using back = loadLayers(lane, saveLayers(lane, { layer })).layers.get("layer") as Linear;
+    for (const each of [layer, back]) {
+      expectSame(linear(lane, each, Float32Array.of(1000)) as unknown as Int8Array, [0, 127, -128]);
+      expectSame(linear(lane, each, Float32Array.of(0)) as unknown as Int8Array, [0, 0, 0]);
+    }
+  });
+
+  it("from a damaged file are loaded or refused, and nothing is lost", () => {
+    using layer = createLinear(lane, { format: "int4", weights, shape, bias });
+    using other = createLinear(lane, { weights, shape, bias });
+    const file = saveLayers(lane, { layer, other });
+    const header = new DataView(file.buffer).getUint32(0, true);
+    const { integer } = noise(12);
+    const used = lane.bytesUsed;
+    let refused = 0;
+    for (let i = 0; i < 1500; i++) {
+      const damaged = file.slice();
+      for (let n = integer(0, 2); n >= 0; n--) damaged[integer(8, 8 + header)] = integer(32, 126);
+      try {
+        const { layers } = loadLayers(lane, damaged);
+        for (const each of layers.values()) {
+          if ("inFeatures" in each) linear(lane, each, new Float32Array(each.inFeatures));
+          each.dispose();
+        }
+      } catch (error) {
+        expect(error).toBeInstanceOf(RangeError);
+        refused++;
+      }
+      expect(lane.bytesUsed).toBe(used);
+    }
+    expect(refused).toBeGreaterThan(500);
+  });
+
+  it("refuse names that collide, data that are none, and handles of others", () => {
+    using a = createLinear(lane, { format: "int4", weights, shape, bias });
+    const fail = (call: () => unknown, message: string) => expect(call).toThrow(message);
+    fail(() => saveLayers(lane, { a, "a.bias": x }), 'names that do not collide, got "a.bias"');
+    fail(() => saveLayers(lane, { "a.bias": x, a }), 'names that do not collide, got "a.bias"');
+    fail(() => saveLayers(lane, { a: [1] as never }), '"layers.a" expected a layer, a table');
+    fail(() => saveLayers({} as never, {}), '"lane" expected an instance');
+    fail(() => loadLayers({} as never, new Uint8Array(8)), '"lane" expected an instance');
+    fail(() => loadLayers(lane, [] as never), '"file" expected a Uint8Array, got []');
+    using reals = tensor(lane, "f32", [4]);
+    fail(() => loadLayers(lane, reals as never), '"file" expected a Uint8Array or a tensor of u8');
+    const other = createBytelaneSync({ tier });
+    const layers = layersOf(other);
+    const table = createInt4Table(other, quantizeInt4(other, weights, { shape }));
+    const held = tensor(other, "u8", [1]);
+    for (const each of [layers.plain, layers.int8, table, held]) {
+      fail(() => saveLayers(lane, { each }), '"layers.each" expected a handle of this instance');
+    }
+    fail(() => loadLayers(lane, held), '"file" expected a handle of this instance');
+  });
+});

@@ -1,0 +1,629 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import {
+  type Bytelane,
+  type Data,
+  type Epilogue,
+  type MatmulOptions,
+  matmul,
+  packMatrix,
+  scope,
+  type Tensor,
+  tensor,
+} from "../../src/entries/index.ts";
+import { product, toReal } from "../reference/gemm.ts";
+import * as oracle from "../reference/quantize.ts";
+import {
+  at,
+  bytes,
+  type Each,
+  expectSame,
+  finite,
+  guarded,
+  integers,
+  noise,
+} from "../support/samples.ts";
+import { describeTiers } from "../support/tiers.ts";
+
+const f = Math.fround;
+const DTYPES = ["i8", "u8"] as const;
+const MIXES = DTYPES.flatMap((lhs) => DTYPES.map((rhs) => [lhs, rhs] as const));
+const LEAST = { i8: -128, u8: 0 } as const;
+
+interface Sides {
+  readonly m: number;
+  readonly n: number;
+  readonly depth: number;
+  readonly lhs: Int8Array | Uint8Array;
+  readonly rhs: Int8Array | Uint8Array;
+  /** One a row. */
+  readonly lhsZero?: Each;
+  /** One a column. */
+  readonly rhsZero?: Each;
+}
+
+/** The product of two dense matrices, rhs [depth, n] or transposed [n, depth]. */
+function wanted(s: Sides, transposed = false): Int32Array {
+  const { m, n, depth, lhs, rhs, lhsZero = 0, rhsZero = 0 } = s;
+  return product(
+    m,
+    n,
+    depth,
+    (i, k) => lhs[i * depth + k] - at(lhsZero, i),
+    (k, j) => rhs[transposed ? j * depth + k : k * n + j] - at(rhsZero, j),
+  );
+}
+
+function sides(
+  [lhs, rhs]: readonly ["i8" | "u8", "i8" | "u8"],
+  m: number,
+  n: number,
+  depth: number,
+): Sides {
+  return { m, n, depth, lhs: bytes(lhs, m * depth, m + 1), rhs: bytes(rhs, depth * n, n + 2) };
+}
+
+const listed = (each: Each | undefined, count: number): number | Int32Array =>
+  typeof each === "function" ? Int32Array.from({ length: count }, (_, i) => each(i)) : (each ?? 0);
+
+/** The product by the library, both sides packed on the way, as i32. */
+function multiply(lane: Bytelane, s: Sides, transposed = false): Int32Array {
+  const { m, n, depth } = s;
+  const out = new Int32Array(m * n);
+  matmul(
+    lane,
+    { data: s.lhs, zeroPoint: listed(s.lhsZero, m) },
+    { data: s.rhs, zeroPoint: listed(s.rhsZero, n), transposed },
+    { m, n, depth, out },
+  );
+  return out;
+}
+
+describeTiers("matmul to i32", (lane) => {
+  it.each(MIXES)("equals the oracle at every depth, %s · %s", (...mix) => {
+    for (let depth = 1; depth <= 70; depth++) {
+      const s = sides(mix, 3, 9, depth);
+      expectSame(multiply(lane, s), wanted(s), `depth ${depth}`);
+    }
+  });
+
+  it.each(MIXES)("equals the oracle at every width, %s · %s", (...mix) => {
+    for (let n = 1; n <= 70; n++) {
+      const s = sides(mix, 2, n, 7);
+      expectSame(multiply(lane, s), wanted(s), `width ${n}`);
+      expectSame(multiply(lane, s, true), wanted(s, true), `width ${n}, transposed`);
+    }
+  });
+
+  it.each(MIXES)("equals the oracle for a single row, alone and left over, %s · %s", (...mix) => {
+    for (let n = 1; n <= 100; n++) {
+      for (const m of [1, 5]) {
+        const s = {
+          ...sides(mix, m, n, 11),
+          lhsZero: LEAST[mix[0]] + 7,
+          rhsZero: (j: number) => j,
+        };
+        expectSame(multiply(lane, s), wanted(s), `${m} × ${n}`);
+      }
+    }
+  });
+
+  it.each(MIXES)("equals the oracle at every height, %s · %s", (...mix) => {
+    for (let m = 0; m <= 70; m++) {
+      const s = sides(mix, m, 9, 5);
+      expectSame(multiply(lane, s), wanted(s), `height ${m}`);
+    }
+  });
+
+  it.each(MIXES)(
+    "takes zero points at both ends: one, a row each, a column each, %s · %s",
+    (...mix) => {
+      const [lhsLeast, rhsLeast] = [LEAST[mix[0]], LEAST[mix[1]]];
+      const { integer } = noise(4);
+      for (const [m, n, depth] of [
+        [1, 1, 1],
+        [1, 17, 33],
+        [5, 8, 16],
+        [6, 11, 21],
+        [13, 20, 40],
+      ]) {
+        const rows = Array.from({ length: m }, () => lhsLeast + integer(0, 255));
+        const columns = Array.from({ length: n }, () => rhsLeast + integer(0, 255));
+        for (const lhsZero of [lhsLeast, lhsLeast + 255, (i: number) => rows[i]]) {
+          for (const rhsZero of [rhsLeast, rhsLeast + 255, (j: number) => columns[j]]) {
+            const s = { ...sides(mix, m, n, depth), lhsZero, rhsZero };
+            expectSame(multiply(lane, s), wanted(s), `${m} × ${n} × ${depth}`);
+            expectSame(multiply(lane, s, true), wanted(s, true), "transposed");
+          }
+        }
+      }
+    },
+  );
+
+  it.each(MIXES)("saturates nothing on the way: only extremes, %s · %s", (...mix) => {
+    for (const a of [LEAST[mix[0]], LEAST[mix[0]] + 255]) {
+      for (const b of [LEAST[mix[1]], LEAST[mix[1]] + 255]) {
+        const s = sides(mix, 5, 9, 130);
+        s.lhs.fill(a);
+        s.rhs.fill(b);
+        expectSame(multiply(lane, s), wanted(s), `${a} · ${b}`);
+        const far = { ...s, lhsZero: LEAST[mix[0]], rhsZero: LEAST[mix[1]] + 255 };
+        expectSame(multiply(lane, far), wanted(far), `${a} · ${b}, far zero points`);
+      }
+    }
+  });
+
+  it.each([
+    ["u8", "u8", 255, 255, 33025],
+    ["u8", "i8", 255, -128, 65793],
+    ["i8", "u8", -128, 255, 65793],
+    ["i8", "i8", -128, -128, 131071],
+  ] as const)("is exact to the greatest depth, %s · %s", (a, b, x, y, depth) => {
+    const s = sides([a, b], 1, 1, depth);
+    s.lhs.fill(x);
+    s.rhs.fill(y);
+    expectSame(multiply(lane, s), [x * y * depth]);
+    const [m, n] = [1, 1];
+    const more = { m, n, depth: depth + 1 };
+    const lhs = { data: new (a === "i8" ? Int8Array : Uint8Array)(depth + 1) };
+    const rhs = { data: new (b === "i8" ? Int8Array : Uint8Array)(depth + 1) };
+    expect(() => matmul(lane, lhs, rhs, more)).toThrow(
+      `"options.depth" expected at most ${depth} for these types, zero points and bias, got ${depth + 1}`,
+    );
+  });
+
+  it("walks through many blocks of rows", () => {
+    for (const [m, n, depth] of [
+      [133, 10, 1030],
+      [70, 9, 2100],
+      [9, 17, 9000],
+    ]) {
+      const s = {
+        ...sides(["u8", "i8"], m, n, depth),
+        lhsZero: 100,
+        rhsZero: (j: number) => j - 5,
+      };
+      expectSame(multiply(lane, s), wanted(s), `${m} × ${n} × ${depth}`);
+    }
+  });
+
+  it("property: equals the oracle", () => {
+    const size = fc.integer({ min: 1, max: 40 });
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...MIXES),
+        size,
+        size,
+        size,
+        fc.nat(255),
+        fc.nat(255),
+        fc.boolean(),
+        fc.nat(),
+        (mix, m, n, depth, a, b, transposed, seed) => {
+          const s = {
+            ...{ m, n, depth, lhsZero: LEAST[mix[0]] + a, rhsZero: LEAST[mix[1]] + b },
+            ...{ lhs: bytes(mix[0], m * depth, seed), rhs: bytes(mix[1], n * depth, seed + 1) },
+          };
+          expectSame(multiply(lane, s, transposed), wanted(s, transposed));
+        },
+      ),
+    );
+  });
+});
+
+describeTiers("packMatrix", (lane) => {
+  it.each(MIXES)(
+    "gives what packing on the way gives, in either orientation, %s · %s",
+    (...mix) => {
+      for (const [m, n, depth] of [
+        [1, 1, 1],
+        [1, 70, 37],
+        [4, 8, 16],
+        [3, 19, 50],
+        [7, 9, 65],
+      ]) {
+        for (const orientation of ["in-out", "out-in"] as const) {
+          const zeros = Int32Array.from({ length: n }, (_, j) => LEAST[mix[1]] + (j % 256));
+          const s = { ...sides(mix, m, n, depth), lhsZero: 3, rhsZero: (j: number) => zeros[j] };
+          const shape: [number, number] = orientation === "in-out" ? [depth, n] : [n, depth];
+          const packed = packMatrix(lane, s.rhs, { shape, orientation, zeroPoint: zeros });
+          expect([packed.depth, packed.columns]).toEqual([depth, n]);
+          const out = new Int32Array(m * n);
+          const lhs = { data: s.lhs, zeroPoint: 3 };
+          for (let twice = 0; twice < 2; twice++) {
+            matmul(lane, lhs, { data: packed }, { m, n, depth, out });
+            expectSame(out, wanted(s, orientation === "out-in"), `${m} × ${n} × ${depth}`);
+          }
+          packed.dispose();
+        }
+      }
+    },
+  );
+
+  it("takes a tensor's own shape", () => {
+    scope(lane, () => {
+      const s = sides(["i8", "i8"], 2, 3, 4);
+      const packed = packMatrix(lane, tensor(lane, "i8", [4, 3], s.rhs as Int8Array));
+      const out = new Int32Array(6);
+      matmul(lane, { data: s.lhs }, { data: packed }, { m: 2, n: 3, depth: 4, out });
+      expectSame(out, wanted(s));
+    });
+  });
+
+  it.each(DTYPES)("multiplies 7-bit weights at every depth and width, %s on the left", (dtype) => {
+    const { integer } = noise(77);
+    for (let size = 1; size <= 70; size++) {
+      for (const [n, depth] of [
+        [9, size],
+        [size, 13],
+      ]) {
+        const m = 1 + (size % 6);
+        const rhs = Int8Array.from({ length: depth * n }, () => {
+          const kind = integer(0, 5);
+          return kind === 0 ? -64 : kind === 1 ? 63 : integer(-64, 63);
+        });
+        const zeros = Int32Array.from({ length: m }, () => LEAST[dtype] + integer(0, 255));
+        const s = {
+          ...{ m, n, depth, lhs: bytes(dtype, m * depth, size), rhs },
+          ...{ lhsZero: (i: number) => zeros[i], rhsZero: -3 },
+        };
+        for (const orientation of ["in-out", "out-in"] as const) {
+          const shape: [number, number] = orientation === "in-out" ? [depth, n] : [n, depth];
+          const packed = packMatrix(lane, rhs, { shape, orientation, bits: 7, zeroPoint: -3 });
+          const out = new Int32Array(m * n);
+          const lhs = { data: s.lhs, zeroPoint: zeros };
+          matmul(lane, lhs, { data: packed }, { m, n, depth, out });
+          expectSame(out, wanted(s, orientation === "out-in"), `${m} × ${n} × ${depth}`);
+          packed.dispose();
+        }
+      }
+    }
+  });
+
+  it("is exact for 7 bits at the corners of both ranges", () => {
+    for (const a of [-128, 127]) {
+      for (const b of [-64, 63]) {
+        const s = sides(["i8", "i8"], 5, 9, 131);
+        s.lhs.fill(a);
+        s.rhs.fill(b);
+        const packed = packMatrix(lane, s.rhs, { shape: [131, 9], bits: 7 });
+        const out = new Int32Array(45);
+        matmul(lane, { data: s.lhs }, { data: packed }, { m: 5, n: 9, depth: 131, out });
+        expectSame(out, wanted(s), `${a} · ${b}`);
+        packed.dispose();
+      }
+    }
+  });
+});
+
+/** Scales, bias and bounds, applied to the i32 product by the oracle. */
+function finished(
+  c: Int32Array,
+  n: number,
+  epilogue: Epilogue,
+  rowScale: Each,
+  columnScale: Each,
+): number[] {
+  const { result, zeroPoint = 0, scale = 1 } = epilogue;
+  const bias = epilogue.bias as ArrayLike<number> | undefined;
+  return Array.from(c, (value, at0) => {
+    const [i, j] = [Math.floor(at0 / n), at0 % n];
+    const [row, column] = [at(rowScale, i), at(columnScale, j)];
+    if (result === "f32") {
+      const { low = -Infinity, high = Infinity } = epilogue;
+      return toReal(value, row, column, bias?.[j] ?? -0, low, high);
+    }
+    const least = result === "i8" ? -128 : 0;
+    const { low = least, high = least + 255 } = epilogue;
+    const multiplier = f(f(row) * f(f(column) / f(scale)));
+    return oracle.requantize(value, bias?.[j] ?? 0, multiplier, zeroPoint, low, high);
+  });
+}
+
+describeTiers("matmul's epilogues", (lane) => {
+  const epilogues: [string, (n: number) => Epilogue][] = [
+    ["f32", () => ({ result: "f32" })],
+    ["f32, bias", (n) => ({ result: "f32", bias: finite(n, 3) })],
+    ["f32, ReLU6", (n) => ({ result: "f32", bias: finite(n, 5), low: 0, high: 6 })],
+    ["f32, bounds that are no f32", () => ({ result: "f32", low: -0.1, high: 0.3 })],
+    ["i8", () => ({ result: "i8", scale: 0.7, zeroPoint: -128 })],
+    [
+      "i8, bias",
+      (n) => ({ result: "i8", scale: 3, zeroPoint: 127, bias: integers(n, 3, 99), low: -100 }),
+    ],
+    ["u8", () => ({ result: "u8", scale: 5 })],
+    [
+      "u8, bias",
+      (n) => ({ result: "u8", scale: 0.5, zeroPoint: 255, bias: integers(n, 4, 999), high: 250 }),
+    ],
+  ];
+  const ARRAYS = { f32: Float32Array, i8: Int8Array, u8: Uint8Array } as const;
+
+  it("i8: scales whose product is beyond f32 saturate, and leave 0 what it is", () => {
+    const [m, n] = [3, 9];
+    const left = { data: Int8Array.of(0, 1, -1), scale: 3e38 };
+    const right = { data: new Int8Array(n).fill(1), scale: 3e38 };
+    const out = new Int8Array(m * n);
+    for (const scale of [left.scale, new Float32Array(m).fill(3e38)]) {
+      const sizes = { m, n, depth: 1, out } as const;
+      matmul(lane, { ...left, scale }, right, {
+        ...sizes,
+        ...{ result: "i8", scale: 0.5, zeroPoint: 3 },
+      });
+      expectSame(
+        out,
+        [3, 127, -128].flatMap((q) => new Array(n).fill(q)),
+      );
+    }
+  });
+
+  it.each(epilogues)("%s: one scale, a row each, a column each, at every width", (_, make) => {
+    const { real } = noise(12);
+    const rows = Float32Array.from({ length: 7 }, () => real(0.001, 0.01));
+    for (let n = 1; n <= 40; n++) {
+      const columns = Float32Array.from({ length: n }, () => real(0.5, 2));
+      const m = 1 + (n % 7);
+      const s = { ...sides(["u8", "i8"], m, n, 19), lhsZero: 128 };
+      const c = wanted(s);
+      const epilogue = make(n);
+      const Elements = ARRAYS[epilogue.result as "f32"];
+      const run = (lhs: number | Float32Array, rhs: number | Float32Array): Data => {
+        const out = new Elements(m * n);
+        const left = { data: s.lhs, zeroPoint: 128, scale: lhs };
+        matmul(lane, left, { data: s.rhs, scale: rhs }, { m, n, depth: 19, ...epilogue, out });
+        return out;
+      };
+      // one scale for all rows joins the column scales before anything else
+      expectSame(
+        run(0.01, columns) as Float32Array,
+        finished(c, n, epilogue, 1, (j) => f(f(0.01) * columns[j])),
+        `width ${n}, one scale`,
+      );
+      expectSame(
+        run(0.01, 0.02) as Float32Array,
+        finished(c, n, epilogue, 1, f(f(0.01) * f(0.02))),
+        `width ${n}, two scales`,
+      );
+      expectSame(
+        run(rows.subarray(0, m), columns) as Float32Array,
+        finished(
+          c,
+          n,
+          epilogue,
+          (i) => rows[i],
+          (j) => columns[j],
+        ),
+        `width ${n}, scales of rows and columns`,
+      );
+    }
+  });
+
+  it("i32 with bias", () => {
+    for (let n = 1; n <= 40; n++) {
+      const s = sides(["i8", "u8"], 3, n, 11);
+      const bias = integers(n, n, 2 ** 30);
+      const out = new Int32Array(3 * n);
+      matmul(lane, { data: s.lhs }, { data: s.rhs }, { m: 3, n, depth: 11, bias, out });
+      expectSame(
+        out,
+        wanted(s).map((c, i) => c + bias[i % n]),
+      );
+    }
+  });
+
+  it("keeps NaN and infinity of the bias as f32 does", () => {
+    const s = sides(["i8", "i8"], 1, 4, 3);
+    const bias = Float32Array.of(NaN, Infinity, -Infinity, 1);
+    const out = new Float32Array(4);
+    const options = { m: 1, n: 4, depth: 3, result: "f32", bias, low: 0, high: 6, out } as const;
+    matmul(lane, { data: s.lhs }, { data: s.rhs }, options);
+    expectSame(out, finished(wanted(s), 4, options, 1, 1));
+    expect(out.subarray(0, 3)).toEqual(Float32Array.of(NaN, 6, 0));
+  });
+
+  it("counts the bias against the depth that i32 holds", () => {
+    const depth = 131071;
+    const data = new Int8Array(depth);
+    const run = (bias: Int32Array) =>
+      matmul(lane, { data }, { data }, { m: 1, n: 1, depth, bias, out: new Int32Array(1) });
+    run(Int32Array.of(2 ** 31 - 1 - depth * 128 * 128));
+    expect(() => run(Int32Array.of(2 ** 31 - depth * 128 * 128))).toThrow(
+      '"options.depth" expected',
+    );
+    expect(() => run(Int32Array.of(-(2 ** 31)))).toThrow('"options.depth" expected at most -1');
+  });
+
+  it("property: f32 and u8 equal the oracle", () => {
+    const size = fc.integer({ min: 1, max: 24 });
+    fc.assert(
+      fc.property(
+        size,
+        size,
+        size,
+        fc.float({ min: f(1e-6), max: 1, noNaN: true }),
+        fc.float({ min: f(1e-6), max: 1, noNaN: true }),
+        fc.nat(),
+        (m, n, depth, a, b, seed) => {
+          const lhs = bytes("i8", m * depth, seed);
+          const rhs = bytes("i8", n * depth, seed + 1);
+          const c = wanted({ m, n, depth, lhs, rhs });
+          const sized = { m, n, depth };
+          const bias = finite(n, seed + 2);
+          const real = { result: "f32", bias, low: -3 } as const;
+          const y = new Float32Array(m * n);
+          const [left, right] = [
+            { data: lhs, scale: a },
+            { data: rhs, scale: b },
+          ];
+          matmul(lane, left, right, { ...sized, ...real, out: y });
+          expectSame(y, finished(c, n, real, 1, f(f(a) * f(b))));
+          const short = { result: "u8", scale: 0.3, zeroPoint: 77 } as const;
+          const q = new Uint8Array(m * n);
+          matmul(lane, left, right, { ...sized, ...short, out: q });
+          expectSame(q, finished(c, n, short, 1, f(f(a) * f(b))));
+        },
+      ),
+    );
+  });
+});
+
+describeTiers("matmul on matrices inside larger ones", (lane) => {
+  it("strides over both sides and the result, at any address, and touches nothing else", () => {
+    scope(lane, () => {
+      for (let shift = 0; shift < 16; shift++) {
+        const [m, n, depth] = [5, 9 + (shift % 4), 13];
+        const [lhsStride, rhsStride, outStride] = [depth + shift, n + 3, n + (shift % 5)];
+        const lhs = guarded(lane, "i8", (m - 1) * lhsStride + depth, shift);
+        const rhs = guarded(lane, "u8", (depth - 1) * rhsStride + n, 15 - shift);
+        lhs.view().set(bytes("i8", lhs.view().length, shift));
+        rhs.view().set(bytes("u8", rhs.view().length, shift));
+        const c = product(
+          m,
+          n,
+          depth,
+          (i, k) => lhs.view()[i * lhsStride + k],
+          (k, j) => rhs.view()[k * rhsStride + j],
+        );
+        const left = { data: lhs.view(), stride: lhsStride };
+        const right = { data: rhs.view(), stride: rhsStride };
+        const length = (m - 1) * outStride + n;
+        for (const result of ["i32", "f32", "i8", "u8"] as const) {
+          const short = result === "i8" || result === "u8";
+          const room = guarded(lane, result, length, short ? shift : 4 * (shift % 8));
+          const before = room.view().slice();
+          const epilogue = short ? { result, scale: 500, zeroPoint: 3 } : { result };
+          const out = room.view();
+          matmul(lane, left, right, { m, n, depth, ...epilogue, out, outStride });
+          const values = result === "i32" ? c : finished(c, n, epilogue, 1, 1);
+          const right0 = before.slice();
+          values.forEach((value, i) => {
+            right0[Math.floor(i / n) * outStride + (i % n)] = value;
+          });
+          expectSame(room.view(), right0, `${result} at ${shift}`);
+          room.expectGuards();
+          room.dispose();
+        }
+        lhs.expectGuards();
+        rhs.expectGuards();
+      }
+    });
+  });
+
+  it("multiplies a batch: attention's two products, heads inside the rows", () => {
+    // x is [tokens, heads · width]; of each head its queries times its transposed keys, then times its values
+    const [tokens, heads, width] = [11, 3, 5];
+    const stride = heads * width;
+    const x = bytes("i8", tokens * stride, 5);
+    const y = bytes("i8", tokens * stride, 6);
+    const [m, n] = [tokens, tokens];
+    const scores = new Int32Array(heads * m * n);
+    const side = { stride, batchStride: width };
+    matmul(
+      lane,
+      { data: x, ...side },
+      { data: y, ...side, transposed: true },
+      { m, n, depth: width, batch: heads, out: scores },
+    );
+    for (let h = 0; h < heads; h++) {
+      const right = product(
+        m,
+        n,
+        width,
+        (i, k) => x[i * stride + h * width + k],
+        (k, j) => y[j * stride + h * width + k],
+      );
+      expectSame(scores.subarray(h * m * n, (h + 1) * m * n), right, `scores of head ${h}`);
+    }
+
+    const attention = bytes("u8", heads * tokens * tokens, 7);
+    const mixed = new Int32Array(tokens * stride);
+    matmul(
+      lane,
+      { data: attention, zeroPoint: 9 },
+      { data: y, ...side },
+      {
+        ...{ m, n: width, depth: tokens, batch: heads },
+        ...{ out: mixed, outStride: stride, outBatchStride: width },
+      },
+    );
+    for (let h = 0; h < heads; h++) {
+      const right = product(
+        m,
+        width,
+        tokens,
+        (i, k) => attention[(h * tokens + i) * tokens + k] - 9,
+        (k, j) => y[k * stride + h * width + j],
+      );
+      const got = Int32Array.from(
+        right,
+        (_, i) => mixed[Math.floor(i / width) * stride + h * width + (i % width)],
+      );
+      expectSame(got, right, `mix of head ${h}`);
+    }
+  });
+
+  it("gives each product of a batch its own zero points and scales", () => {
+    const [batch, m, n, depth] = [9, 2, 3, 7];
+    const { integer, real } = noise(8);
+    const lhs = bytes("u8", batch * m * depth, 1);
+    const rhs = bytes("i8", batch * depth * n, 2);
+    const lhsZeros = Int32Array.from({ length: batch * m }, () => integer(0, 255));
+    const rhsZeros = Int32Array.from({ length: batch * n }, () => integer(-128, 127));
+    const lhsScales = Float32Array.from({ length: batch * m }, () => real(0.1, 1));
+    const rhsScales = Float32Array.from({ length: batch * n }, () => real(0.1, 1));
+    const out = new Float32Array(batch * m * n);
+    matmul(
+      lane,
+      { data: lhs, zeroPoint: lhsZeros, scale: lhsScales },
+      { data: rhs, zeroPoint: rhsZeros, scale: rhsScales },
+      { m, n, depth, batch, result: "f32", out },
+    );
+    for (let b = 0; b < batch; b++) {
+      const c = product(
+        m,
+        n,
+        depth,
+        (i, k) => lhs[(b * m + i) * depth + k] - lhsZeros[b * m + i],
+        (k, j) => rhs[(b * depth + k) * n + j] - rhsZeros[b * n + j],
+      );
+      const right = finished(
+        c,
+        n,
+        { result: "f32" },
+        (i) => lhsScales[b * m + i],
+        (j) => rhsScales[b * n + j],
+      );
+      expectSame(out.subarray(b * m * n, (b + 1) * m * n), right, `product ${b}`);
+    }
+  });
+
+  it("shares one packed matrix among a batch", () => {
+    scope(lane, () => {
+      const [batch, m, n, depth] = [3, 2, 5, 6];
+      const s = sides(["i8", "i8"], batch * m, n, depth);
+      const packed = packMatrix(lane, s.rhs, { shape: [depth, n] });
+      const c = matmul(lane, { data: s.lhs }, { data: packed }, { m, n, depth, batch });
+      expect((c as Tensor).shape).toEqual([batch, m, n]);
+      expectSame((c as Tensor).data, wanted(s));
+    });
+  });
+
+  it("knows sizes of 0 and 1", () => {
+    scope(lane, () => {
+      const none = new Int8Array(0);
+      const rhs = { data: Int8Array.of(1, 2, 3, 4, 5, 6) };
+      const run = (options: MatmulOptions, data = none) =>
+        matmul(lane, { data }, rhs, options) as Tensor;
+      const empty = run({ m: 0, n: 2, depth: 3 });
+      expect(empty.shape).toEqual([0, 2]);
+      expect(run({ m: 2, n: 2, depth: 3, batch: 0 }).shape).toEqual([0, 2, 2]);
+      const one = matmul(
+        lane,
+        { data: Int8Array.of(-128) },
+        { data: Int8Array.of(-128) },
+        { m: 1, n: 1, depth: 1 },
+      ) as Tensor;
+      expect([...one.data]).toEqual([16384]);
+    });
+  });
+});

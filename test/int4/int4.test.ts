@@ -1,0 +1,444 @@
+import { describe, expect, it } from "vitest";
+import { createMoments } from "../../src/calibration/index.ts";
+import {
+  bitsPerWeight,
+  createInt4Table,
+  createLinear,
+  dequantizeInt4,
+  gatherInt4,
+  type Int4Linear,
+  type Int4Matrix,
+  linear,
+  quantizeInt4,
+  quantizeRows,
+  tensor,
+} from "../../src/entries/index.ts";
+import { decodeHalf } from "../reference/f16.ts";
+import * as oracle from "../reference/int4.ts";
+import { quantizeRowI8 } from "../reference/quantize.ts";
+import { expectSame, finite, noise } from "../support/samples.ts";
+import { describeTiers } from "../support/tiers.ts";
+
+const f = Math.fround;
+const SIZES = [16, 32, 64, 128, 256, "channel"] as const;
+
+/** A matrix of random codes, with the extremes often. */
+function matrixOf(
+  rows: number,
+  columns: number,
+  blockSize: (typeof SIZES)[number],
+  options: { halves: boolean; zeros: boolean; seed: number },
+): Int4Matrix {
+  const { integer, real } = noise(options.seed);
+  const size = blockSize === "channel" ? Math.ceil(columns / 4) * 4 : blockSize;
+  const blocks = Math.ceil(columns / size);
+  const bytes = (length: number) =>
+    Uint8Array.from({ length }, () => (integer(0, 3) === 0 ? 0xf0 : integer(0, 255)));
+  const length = rows * blocks;
+  return {
+    ...{ rows, columns, blockSize: size },
+    values: bytes((rows * blocks * size) / 2),
+    scales: options.halves
+      ? Uint16Array.from({ length }, () => integer(0, 0x7bff) | (integer(0, 3) === 0 ? 0x8000 : 0))
+      : Float32Array.from({ length }, () => real(-0.02, 0.1)),
+    ...(options.zeros && { zeroPoints: bytes(rows * Math.ceil(blocks / 2)) }),
+  };
+}
+
+function oracleOf(matrix: Int4Matrix): oracle.Blocks {
+  const { scales } = matrix;
+  const halves = scales instanceof Uint16Array;
+  return { ...matrix, scale: (i) => (halves ? decodeHalf(scales[i]) : scales[i]) };
+}
+
+/** Rows of i8 with -128 among them, and a scale each. */
+function rowsOf(m: number, columns: number, seed: number) {
+  const { integer, real } = noise(seed);
+  const values = Int8Array.from({ length: m * columns }, () =>
+    integer(0, 4) === 0 ? -128 : integer(-128, 127),
+  );
+  return { values, scales: Float32Array.from({ length: m }, () => real(0.001, 0.02)) };
+}
+
+describeTiers("int4 layers", (lane) => {
+  /** Runs a layer on quantized rows and on reals, and holds both against the definition. */
+  function check(matrix: Int4Matrix, m: number, bias: Float32Array | undefined, low = -Infinity) {
+    const { rows: n, columns } = matrix;
+    const definition = oracleOf(matrix);
+    const activation = low === -Infinity ? "none" : { low };
+    const options = { format: "int4", weights: matrix, activation, ...(bias && { bias }) } as const;
+    const clamp = (y: number) => Math.max(y, low);
+    const what = `m ${m}, n ${n}, depth ${columns}, blocks of ${matrix.blockSize}`;
+    {
+      using layer = createLinear(lane, options);
+      const x = rowsOf(m, columns, m + n);
+      const wanted = Float32Array.from({ length: m * n }, (_, at) => {
+        const [i, j] = [Math.floor(at / n), at % n];
+        const lhs = (k: number) => x.values[i * columns + k];
+        const y = oracle.integerProduct(definition, j, lhs, x.scales[i], bias?.[j] ?? -0);
+        return clamp(y);
+      });
+      expectSame(
+        linear(lane, layer, { ...x, zeroPoints: undefined }) as Float32Array,
+        wanted,
+        what,
+      );
+    }
+    using layer = createLinear(lane, { ...options, inputs: "f32" });
+    const x = finite(m * columns, m + n + 1);
+    const wanted = Float32Array.from({ length: m * n }, (_, at) => {
+      const [i, j] = [Math.floor(at / n), at % n];
+      const lhs = (k: number) => x[i * columns + k];
+      return clamp(oracle.realProduct(definition, j, lhs, bias?.[j] ?? -0));
+    });
+    expectSame(linear(lane, layer, x) as Float32Array, wanted, `${what}, reals`);
+  }
+
+  it.each(SIZES)("equal the definition, blocks of %s", (blockSize) => {
+    let seed = 1;
+    for (const halves of [false, true]) {
+      for (const zeros of [false, true]) {
+        for (const [m, n, depth] of [
+          [1, 8, 256],
+          [1, 17, 300],
+          [4, 16, 64],
+          [5, 9, 33],
+          [3, 1, 1],
+          [7, 23, 130],
+        ]) {
+          const matrix = matrixOf(n, depth, blockSize, { halves, zeros, seed: seed++ });
+          check(matrix, m, seed % 2 ? finite(n, seed) : undefined, seed % 3 ? -Infinity : 0);
+        }
+      }
+    }
+  });
+
+  it("equal the definition at every depth and width of a small layer", () => {
+    for (let depth = 1; depth <= 40; depth++) {
+      const matrix = matrixOf(1 + (depth % 19), depth, 16, {
+        halves: true,
+        zeros: true,
+        seed: depth,
+      });
+      check(matrix, 1 + (depth % 6), undefined);
+    }
+  });
+
+  it("do not overflow at the extremes of codes, inputs and block size", () => {
+    const columns = 1024;
+    for (const code of [0x00, 0xff]) {
+      for (const zero of [0x00, 0xff]) {
+        const matrix: Int4Matrix = {
+          ...{ rows: 9, columns, blockSize: 256 },
+          values: new Uint8Array((9 * columns) / 2).fill(code),
+          scales: new Float32Array(9 * 4).fill(1),
+          zeroPoints: new Uint8Array(9 * 2).fill(zero),
+        };
+        for (const value of [-128, 127]) {
+          using layer = createLinear(lane, { format: "int4", weights: matrix });
+          const values = new Int8Array(5 * columns).fill(value);
+          const scales = new Float32Array(5).fill(1);
+          const y = linear(lane, layer, { values, scales, zeroPoints: undefined }) as Float32Array;
+          const wanted = columns * value * ((code & 15) - (zero & 15)) + 0;
+          expectSame(y, new Float32Array(45).fill(wanted));
+        }
+      }
+    }
+  });
+
+  it("are exact where the sums of whole bytes wrap", () => {
+    // one scale a column: 255 · 128 · 2^17 is beyond i32, and what it stands for is not
+    const columns = 2 ** 17;
+    const matrix: Int4Matrix = {
+      ...{ rows: 9, columns, blockSize: columns },
+      values: new Uint8Array((9 * columns) / 2).fill(0xff),
+      scales: new Float32Array(9).fill(1),
+      zeroPoints: new Uint8Array(9).fill(0),
+    };
+    using layer = createLinear(lane, { format: "int4", weights: matrix });
+    for (const value of [-128, 127]) {
+      for (const m of [1, 5]) {
+        const values = new Int8Array(m * columns).fill(value);
+        const scales = new Float32Array(m).fill(1);
+        const y = linear(lane, layer, { values, scales, zeroPoints: undefined }) as Float32Array;
+        expectSame(y, new Float32Array(9 * m).fill(15 * value * columns));
+      }
+    }
+  });
+
+  it("hold many rows, in blocks of the workspace", () => {
+    const matrix = matrixOf(9, 3000, 128, { halves: true, zeros: false, seed: 5 });
+    check(matrix, 101, undefined);
+  });
+
+  it("quantize their input row by row", () => {
+    const matrix = matrixOf(11, 70, 32, { halves: false, zeros: false, seed: 6 });
+    const x = finite(4 * 70, 7);
+    using layer = createLinear(lane, { format: "int4", weights: matrix });
+    const y = linear(lane, layer, x) as Float32Array;
+    const wanted = Float32Array.from({ length: 44 }, (_, at) => {
+      const i = Math.floor(at / 11);
+      const row = quantizeRowI8(x.subarray(i * 70, (i + 1) * 70));
+      return oracle.integerProduct(oracleOf(matrix), at % 11, (k) => row.values[k], row.scale, -0);
+    });
+    expectSame(y, wanted);
+    const rows = quantizeRows(lane, x, { shape: [4, 70] });
+    expectSame(linear(lane, layer, rows) as Float32Array, wanted, "rows quantized before");
+  });
+
+  it("take tensors of any number of dimensions, and write where they are told", () => {
+    const matrix = matrixOf(5, 24, 16, { halves: true, zeros: true, seed: 8 });
+    using layer = createLinear(lane, { format: "int4", weights: matrix });
+    const data = finite(6 * 24, 9);
+    using x = tensor(lane, "f32", [2, 3, 24], data);
+    using out = tensor(lane, "f32", [2, 3, 5]);
+    expect(linear(lane, layer, x, { out })).toBe(out);
+    expectSame(out.data, linear(lane, layer, data) as Float32Array);
+    expect(layer.outFeatures).toBe(5);
+    expect(linear(lane, layer, new Float32Array(0))).toHaveLength(0);
+  });
+
+  it("take no more memory than codes, scales, zero points and bias, in whole panels", () => {
+    const used = lane.bytesUsed;
+    const weights = finite(512 * 1024, 10);
+    const shape = [1024, 512] as const;
+    using layer = createLinear(lane, {
+      format: "int4",
+      weights,
+      shape,
+      bias: new Float32Array(512),
+    });
+    expect(layer.byteLength).toBe((1024 * 512) / 2 + 512 * 32 * 2 + 512 * 4);
+    expect(lane.bytesUsed - used).toBe(layer.byteLength);
+  });
+
+  it("are dropped by their scope, and refuse to run when disposed", () => {
+    const weights = matrixOf(8, 16, 16, { halves: true, zeros: false, seed: 1 });
+    const layer: Int4Linear = createLinear(lane, { format: "int4", weights });
+    layer.dispose();
+    expect(() => linear(lane, layer, new Float32Array(16))).toThrow("got disposed int4 linear");
+  });
+});
+
+describeTiers("int4 tables", (lane) => {
+  it.each(SIZES)("dequantize and look up rows, blocks of %s", (blockSize) => {
+    let seed = 50;
+    for (const columns of [1, 7, 16, 33, 256, 300]) {
+      for (const halves of [false, true]) {
+        const matrix = matrixOf(6, columns, blockSize, {
+          halves,
+          zeros: seed % 2 === 0,
+          seed: seed++,
+        });
+        const definition = oracleOf(matrix);
+        const wanted = Float32Array.from({ length: 6 * columns }, (_, i) =>
+          oracle.realAt(definition, Math.floor(i / columns), i % columns),
+        );
+        expectSame(dequantizeInt4(lane, matrix), wanted, columns);
+        using table = createInt4Table(lane, matrix);
+        const ids = Int32Array.of(5, 0, 3, 3);
+        using rows = gatherInt4(lane, table, ids);
+        expect(rows.shape).toEqual([4, columns]);
+        const picked = [...ids].flatMap((id) => [
+          ...wanted.subarray(id * columns, (id + 1) * columns),
+        ]);
+        expectSame(rows.data, picked);
+        const out = new Float32Array(columns);
+        expectSame(gatherInt4(lane, table, [2], { out }), wanted.slice(2 * columns, 3 * columns));
+      }
+    }
+  });
+
+  it("dequantize matrices that are larger than a strip", () => {
+    const matrix = matrixOf(3000, 128, 32, { halves: true, zeros: true, seed: 3 });
+    const got = dequantizeInt4(lane, matrix);
+    const definition = oracleOf(matrix);
+    for (let i = 0; i < got.length; i += 997) {
+      expect(got[i]).toBe(oracle.realAt(definition, Math.floor(i / 128), i % 128));
+    }
+  });
+});
+
+describeTiers("int4 quantization", (lane) => {
+  const codeAt = (matrix: Int4Matrix, row: number, k: number): number => {
+    const rowBytes = matrix.values.length / matrix.rows;
+    return (matrix.values[row * rowBytes + (k >> 1)] >> (4 * (k & 1))) & 15;
+  };
+
+  it.each(SIZES)("to the nearest equals the rule, blocks of %s", (blockSize) => {
+    const [rows, columns] = [70, 150];
+    const weights = finite(rows * columns, 20);
+    weights.fill(0, 0, 64);
+    weights[70] = NaN;
+    for (const scheme of ["symmetric", "asymmetric"] as const) {
+      const matrix = quantizeInt4(lane, weights, {
+        ...{ shape: [rows, columns], orientation: "out-in", blockSize },
+        ...{ scheme, scaleType: "f32", method: "nearest" },
+      });
+      const size = matrix.blockSize;
+      const blocks = Math.ceil(columns / size);
+      for (let at = 0; at < rows * blocks; at++) {
+        const [row, block] = [Math.floor(at / blocks), at % blocks];
+        const start = row * columns + block * size;
+        const end = Math.min(start + size, (row + 1) * columns);
+        const rule = oracle.extremesRule(
+          [...weights.subarray(start, end)],
+          scheme === "asymmetric",
+        );
+        expect(matrix.scales[at]).toBe(rule.scale);
+        for (let i = start; i < end; i++) {
+          const code = oracle.codeOf(weights[i], rule.scale, rule.zero);
+          expect(codeAt(matrix, row, i - row * columns)).toBe(code);
+        }
+      }
+    }
+  });
+
+  it("does not care how weights lie", () => {
+    const [depth, n] = [50, 77];
+    const weights = finite(depth * n, 21);
+    const turned = Float32Array.from(
+      weights,
+      (_, i) => weights[(i % depth) * n + Math.floor(i / depth)],
+    );
+    const a = quantizeInt4(lane, weights, { shape: [depth, n] });
+    const b = quantizeInt4(lane, turned, { shape: [n, depth], orientation: "out-in" });
+    using held = tensor(lane, "f32", [depth, n], weights);
+    expect(a).toEqual(b);
+    expect(quantizeInt4(lane, held)).toEqual(a);
+  });
+
+  function squaredError(matrix: Int4Matrix, weights: Float32Array): number {
+    const reals = dequantizeInt4(lane, matrix);
+    return reals.reduce((sum, x, i) => sum + (x - weights[i]) ** 2, 0);
+  }
+
+  it("by search has a smaller squared error than to the nearest", () => {
+    const { real } = noise(22);
+    const bell = () => real(-1, 1) + real(-1, 1) + real(-1, 1);
+    const weights = Float32Array.from({ length: 64 * 256 }, bell);
+    const shape = [64, 256] as const;
+    for (const scheme of ["symmetric", "asymmetric"] as const) {
+      const options = { shape, orientation: "out-in", scheme } as const;
+      const nearest = quantizeInt4(lane, weights, { ...options, method: "nearest" });
+      const search = quantizeInt4(lane, weights, options);
+      const [plain, better] = [squaredError(nearest, weights), squaredError(search, weights)];
+      expect(better / plain).toBeLessThan(0.9);
+    }
+  });
+
+  it("keeps scales in f16 finite, and never 0", () => {
+    const weights = Float32Array.of(
+      1e9,
+      -3e38,
+      1e-30,
+      0,
+      ...new Float32Array(12),
+      ...new Float32Array(16).fill(1e-30),
+    );
+    const matrix = quantizeInt4(lane, weights, {
+      shape: [1, 32],
+      orientation: "out-in",
+      blockSize: 16,
+    });
+    expect([...matrix.scales].map(decodeHalf)).toEqual([65504, -(2 ** -24)]);
+  });
+
+  it("counts its bits", () => {
+    const weights = finite(128 * 64, 23);
+    const shape = [128, 64] as const;
+    const bits = (options: object) =>
+      bitsPerWeight(quantizeInt4(lane, weights, { shape, ...options }));
+    expect(bits({})).toBe(4.5);
+    expect(bits({ scaleType: "f32" })).toBe(5);
+    expect(bits({ scheme: "asymmetric" })).toBe(4.625);
+    expect(bits({ blockSize: 128 })).toBe(4.125);
+  });
+
+  describe("with moments of the inputs", () => {
+    const [n, depth, samples] = [24, 96, 400];
+    const { real } = noise(30);
+    // inputs that go together: eight sources behind 96 features
+    const mixing = Float32Array.from({ length: 8 * depth }, () => real(-1, 1));
+    const inputs = (count: number) => {
+      const x = new Float32Array(count * depth);
+      for (let i = 0; i < count; i++) {
+        const sources = Array.from({ length: 8 }, () => real(-1, 1));
+        for (let k = 0; k < depth; k++) {
+          let sum = 0.05 * real(-1, 1);
+          for (let s = 0; s < 8; s++) sum += sources[s] * mixing[s * depth + k];
+          x[i * depth + k] = sum;
+        }
+      }
+      return x;
+    };
+    const weights = Float32Array.from({ length: n * depth }, () => real(-1, 1));
+    const seen = inputs(samples);
+    const unseen = inputs(100);
+
+    function outputError(matrix: Int4Matrix): number {
+      const reals = dequantizeInt4(lane, matrix);
+      let error = 0;
+      for (let i = 0; i < 100; i++) {
+        for (let j = 0; j < n; j++) {
+          let sum = 0;
+          for (let k = 0; k < depth; k++) {
+            sum += unseen[i * depth + k] * (reals[j * depth + k] - weights[j * depth + k]);
+          }
+          error += sum ** 2;
+        }
+      }
+      return error;
+    }
+
+    it("feeds errors back: outputs of inputs not seen are nearer", () => {
+      const moments = createMoments(lane, depth).observe(seen);
+      expect(moments.count).toBe(samples);
+      const options = { shape: [n, depth], orientation: "out-in" } as const;
+      for (const scheme of ["symmetric", "asymmetric"] as const) {
+        const plain = outputError(quantizeInt4(lane, weights, { ...options, scheme }));
+        const fed = outputError(quantizeInt4(lane, weights, { ...options, scheme, moments }));
+        expect(fed / plain).toBeLessThan(0.15);
+      }
+    });
+
+    it("estimates mean squares", () => {
+      const moments = createMoments(lane, depth).observe(seen);
+      const importance = moments.importance();
+      for (let k = 0; k < depth; k++) {
+        let sum = 0;
+        for (let i = 0; i < samples; i++) sum += seen[i * depth + k] ** 2;
+        expect(importance[k] / (sum / samples)).toBeCloseTo(1, 2);
+      }
+    });
+
+    it("does the same in one batch or many, from a tensor or an array", () => {
+      using held = tensor(lane, "f32", [samples, depth], seen);
+      const whole = createMoments(lane, depth).observe(held).importance();
+      const parts = createMoments(lane, depth);
+      for (let i = 0; i < samples; i += 100) {
+        parts.observe(seen.subarray(i * depth, (i + 100) * depth));
+      }
+      parts.importance().forEach((x, k) => {
+        expect(x / whole[k]).toBeCloseTo(1, 2);
+      });
+    });
+
+    it("is plain rounding where no input was seen, and where features are alone", () => {
+      const options = { shape: [n, depth], orientation: "out-in", method: "nearest" } as const;
+      const plain = quantizeInt4(lane, weights, options);
+      const moments = createMoments(lane, depth);
+      expect(quantizeInt4(lane, weights, { ...options, moments })).toEqual(plain);
+      const unit = new Float32Array(depth * depth);
+      for (let k = 0; k < depth; k++) unit[k * depth + k] = 1 + k;
+      moments.observe(unit);
+      expect(quantizeInt4(lane, weights, { ...options, moments })).toEqual(plain);
+    });
+  });
+});
+
+it("has the definition's own arithmetic right", () => {
+  const blocks = { rows: 1, columns: 2, blockSize: 4, values: [0x9f, 0], scale: () => f(0.1) };
+  expect(oracle.realAt(blocks, 0, 0)).toBe(f(7 * f(0.1)));
+  expect(oracle.integerProduct(blocks, 0, (k) => k + 1, 2, 1)).toBe(f(f(f(9 * f(0.1)) * 2) + 1));
+});

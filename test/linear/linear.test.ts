@@ -1,0 +1,372 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import {
+  createLinear,
+  type LinearInput,
+  type LinearOptions,
+  linear,
+  quantizeRows,
+  scope,
+  type Tensor,
+  tensor,
+} from "../../src/entries/index.ts";
+import { product, toReal } from "../reference/gemm.ts";
+import { minMax } from "../reference/min-max.ts";
+import { chooseParams } from "../reference/params.ts";
+import * as oracle from "../reference/quantize.ts";
+import { at, bytes, type Each, expectSame, finite, guarded, noise } from "../support/samples.ts";
+import { describeTiers } from "../support/tiers.ts";
+
+const f = Math.fround;
+const ORIENTATIONS = ["in-out", "out-in"] as const;
+const LIMITS = { i8: [-128, 127], u8: [0, 255] } as const;
+
+type Orientation = (typeof ORIENTATIONS)[number];
+
+/** A layer's weights as the product sees them: integers without zero point, and a scale a column. */
+interface Weights {
+  readonly value: (k: number, j: number) => number;
+  readonly scale: (j: number) => number;
+}
+
+/** What createLinear makes of f32 weights. */
+function quantized(
+  weights: Float32Array,
+  depth: number,
+  n: number,
+  orientation: Orientation,
+  bits = 8,
+): Weights {
+  const real = (k: number, j: number) =>
+    weights[orientation === "in-out" ? k * n + j : j * depth + k];
+  const scales = Array.from({ length: n }, (_, j) => {
+    const { min, max } = minMax(Array.from({ length: depth }, (_, k) => real(k, j)));
+    const scheme = { signed: true, bits, symmetric: true, restricted: true };
+    return chooseParams(Math.min(min, 0), Math.max(max, 0), scheme).scale;
+  });
+  const most = 2 ** (bits - 1) - 1;
+  return {
+    value: (k, j) => oracle.quantize(real(k, j), scales[j], 0, -most, most),
+    scale: (j) => scales[j],
+  };
+}
+
+interface Ends {
+  readonly bias?: Float32Array | undefined;
+  readonly low?: number | undefined;
+  readonly high?: number | undefined;
+}
+
+/** x is quantized row by row, asymmetrically. */
+function dynamic(
+  x: Float32Array,
+  weights: Weights,
+  depth: number,
+  n: number,
+  { bias, low = -Infinity, high = Infinity }: Ends = {},
+): number[] {
+  const m = x.length / depth;
+  const rows = Array.from({ length: m }, (_, i) =>
+    oracle.quantizeRowU8(x.subarray(i * depth, (i + 1) * depth)),
+  );
+  const c = product(m, n, depth, (i, k) => rows[i].values[k] - rows[i].zero, weights.value);
+  return Array.from(c, (value, e) => {
+    const [i, j] = [Math.floor(e / n), e % n];
+    return toReal(value, rows[i].scale, weights.scale(j), bias?.[j] ?? -0, low, high);
+  });
+}
+
+const SIZES = [
+  [1, 1, 1],
+  [1, 9, 33],
+  [2, 8, 16],
+  [5, 17, 40],
+  [11, 30, 7],
+] as const;
+
+describeTiers("a dynamic linear layer", (lane) => {
+  it.each(ORIENTATIONS)("equals the oracle for all sizes, %s", (orientation) => {
+    for (const bits of [8, 7] as const) {
+      for (const [m, n, depth] of SIZES) {
+        const weights = finite(depth * n, depth + n);
+        const bias = finite(n, 3);
+        const shape: [number, number] = orientation === "in-out" ? [depth, n] : [n, depth];
+        using layer = createLinear(lane, { weights, shape, orientation, bias, bits });
+        expect([layer.inFeatures, layer.outFeatures]).toEqual([depth, n]);
+        const x = finite(m * depth, m);
+        const y = linear(lane, layer, x) as Float32Array;
+        const right = quantized(weights, depth, n, orientation, bits);
+        expectSame(
+          y,
+          dynamic(x, right, depth, n, { bias }),
+          `${m} × ${n} × ${depth}, ${bits} bits`,
+        );
+      }
+    }
+  });
+
+  it("fuses its activation", () => {
+    const [m, n, depth] = [3, 11, 20];
+    const weights = finite(depth * n, 5);
+    const x = finite(m * depth, 6);
+    const right = quantized(weights, depth, n, "in-out");
+    for (const [activation, bounds] of [
+      ["none", {}],
+      ["relu", { low: 0 }],
+      ["relu6", { low: 0, high: 6 }],
+      [{ low: -1 }, { low: -1 }],
+      [
+        { low: -0.5, high: 0.7 },
+        { low: -0.5, high: 0.7 },
+      ],
+    ] as const) {
+      using layer = createLinear(lane, { weights, shape: [depth, n], activation });
+      expectSame(linear(lane, layer, x) as Float32Array, dynamic(x, right, depth, n, bounds));
+    }
+  });
+
+  it("takes rows that were quantized once for several layers, i8 and u8", () => {
+    scope(lane, () => {
+      const [m, n, depth] = [4, 10, 24];
+      const weights = finite(depth * n, 7);
+      const layer = createLinear(lane, { weights, shape: [depth, n] });
+      const w = quantized(weights, depth, n, "in-out");
+      const x = tensor(lane, "f32", [2, 2, depth], finite(m * depth, 8));
+      for (const dtype of ["i8", "u8"] as const) {
+        const rows = quantizeRows(lane, x, { dtype }) as LinearInput;
+        const y = linear(lane, layer, rows) as Tensor<"f32">;
+        expect(y.shape).toEqual([2, 2, n]);
+        const row = dtype === "i8" ? oracle.quantizeRowI8 : oracle.quantizeRowU8;
+        const q = Array.from({ length: m }, (_, i) =>
+          row(x.data.subarray(i * depth, i * depth + depth)),
+        );
+        const c = product(m, n, depth, (i, k) => q[i].values[k] - q[i].zero, w.value);
+        const right = Array.from(c, (value, e) =>
+          toReal(value, q[Math.floor(e / n)].scale, w.scale(e % n), -0, -Infinity, Infinity),
+        );
+        expectSame(y.data, right, dtype);
+        const plain = quantizeRows(lane, x.data.slice(), { dtype, shape: [m, depth] });
+        expectSame(linear(lane, layer, plain) as Float32Array, right, `${dtype}, plain`);
+      }
+    });
+  });
+
+  it("gives a tensor of x's leading dimensions for a tensor, and knows 0 rows", () => {
+    scope(lane, () => {
+      const layer = createLinear(lane, { weights: tensor(lane, "f32", [3, 2], finite(6, 1)) });
+      const y = linear(lane, layer, tensor(lane, "f32", [2, 0, 3])) as Tensor;
+      expect(y.shape).toEqual([2, 0, 2]);
+      expectSame(linear(lane, layer, new Float32Array(0)) as Float32Array, []);
+      const one = linear(lane, layer, tensor(lane, "f32", [3])) as Tensor;
+      expect(one.shape).toEqual([2]);
+    });
+  });
+
+  it("writes where it is told and not a byte beside it", () => {
+    scope(lane, () => {
+      for (let n = 1; n <= 20; n++) {
+        const weights = finite(5 * n, n);
+        const layer = createLinear(lane, { weights, shape: [5, n] });
+        const x = finite(15, 2);
+        const room = guarded(lane, "f32", 3 * n, 4 * (n % 8));
+        linear(lane, layer, x, { out: room.view() });
+        expectSame(room.view(), dynamic(x, quantized(weights, 5, n, "in-out"), 5, n));
+        room.expectGuards();
+        const out = new Float32Array(3 * n);
+        expect(linear(lane, layer, x, { out })).toBe(out);
+        expectSame(out, room.view());
+      }
+    });
+  });
+
+  it("bears NaN, infinities and columns of zeros", () => {
+    const weights = Float32Array.of(NaN, 0, 1, NaN, 2, 0, 3, 1, NaN, 0, -5, NaN);
+    const right = quantized(weights, 3, 4, "in-out");
+    using layer = createLinear(lane, { weights, shape: [3, 4] });
+    const x = Float32Array.of(NaN, 1, 2, Infinity, 1, -1, 0, 0, 0);
+    expectSame(linear(lane, layer, x) as Float32Array, dynamic(x, right, 3, 4));
+  });
+
+  it.each(ORIENTATIONS)(
+    "gives the bias what rounding takes from the weights, %s",
+    (orientation) => {
+      const [m, n, depth] = [2, 10, 12];
+      const weights = finite(depth * n, 5);
+      weights[7] = NaN;
+      const real = (k: number, j: number) =>
+        weights[orientation === "in-out" ? k * n + j : j * depth + k] || 0;
+      const w = quantized(weights, depth, n, orientation);
+      const [given, inputMean] = [finite(n, 6), finite(depth, 7)];
+      const x = finite(m * depth, 8);
+      const shape: [number, number] = orientation === "in-out" ? [depth, n] : [n, depth];
+      for (const bias of [given, undefined]) {
+        const corrected = Float32Array.from({ length: n }, (_, j) => {
+          let lost = 0;
+          for (let k = 0; k < depth; k++) {
+            lost += (real(k, j) - w.value(k, j) * w.scale(j)) * inputMean[k];
+          }
+          return lost + (bias?.[j] ?? 0);
+        });
+        using layer = createLinear(lane, {
+          ...{ weights, shape, orientation, inputMean },
+          ...(bias ? { bias } : {}),
+        });
+        const y = linear(lane, layer, x) as Float32Array;
+        expectSame(y, dynamic(x, w, depth, n, { bias: corrected }));
+      }
+    },
+  );
+
+  it("takes a column of nothing but NaN for zeros", () => {
+    const weights = Float32Array.of(NaN, 1, NaN, 2);
+    using layer = createLinear(lane, { weights, shape: [2, 2] });
+    const y = linear(lane, layer, Float32Array.of(1, 1)) as Float32Array;
+    expect(y[0]).toBe(0);
+    expect(y[1]).toBeCloseTo(3, 1);
+  });
+
+  it("property: equals the oracle", () => {
+    const size = fc.integer({ min: 1, max: 30 });
+    fc.assert(
+      fc.property(size, size, size, fc.nat(), fc.boolean(), (m, n, depth, seed, flipped) => {
+        const orientation = flipped ? "out-in" : "in-out";
+        const shape: [number, number] = flipped ? [n, depth] : [depth, n];
+        const weights = finite(depth * n, seed);
+        const x = finite(m * depth, seed + 1);
+        using layer = createLinear(lane, { weights, shape, orientation });
+        const right = dynamic(x, quantized(weights, depth, n, orientation), depth, n);
+        expectSame(linear(lane, layer, x) as Float32Array, right);
+      }),
+    );
+  });
+});
+
+describeTiers("a static linear layer", (lane) => {
+  /** The product of an input quantized with calibrated parameters. */
+  function stepsOf(
+    x: ArrayLike<number>,
+    zero: number,
+    weights: Weights,
+    depth: number,
+    n: number,
+  ): Int32Array {
+    return product(x.length / depth, n, depth, (i, k) => x[i * depth + k] - zero, weights.value);
+  }
+
+  it.each(["i8", "u8"] as const)("gives f32 from reals or integers, input %s", (dtype) => {
+    const [least, greatest] = LIMITS[dtype];
+    for (const [m, n, depth] of SIZES) {
+      const weights = finite(depth * n, n);
+      const bias = finite(n, 4);
+      for (const zeroPoint of [least, least + 100, greatest]) {
+        const input = { dtype, scale: f(0.9), zeroPoint };
+        const options = { weights, shape: [depth, n] as [number, number], bias, input };
+        using layer = createLinear(lane, options);
+        const x = finite(m * depth, 5);
+        const q = new (dtype === "i8" ? Int8Array : Uint8Array)(x.length);
+        x.forEach((value, i) => {
+          q[i] = oracle.quantize(value, input.scale, zeroPoint, least, greatest);
+        });
+        const w = quantized(weights, depth, n, "in-out");
+        const right = Array.from(stepsOf(q, zeroPoint, w, depth, n), (c, e) => {
+          const scale = f(input.scale * w.scale(e % n));
+          return toReal(c, 1, scale, bias[e % n], -Infinity, Infinity);
+        });
+        expectSame(linear(lane, layer, x) as Float32Array, right, `${m} × ${n} × ${depth}`);
+        expectSame(linear(lane, layer, q) as Float32Array, right, "from integers");
+      }
+    }
+  });
+
+  it.each(["i8", "u8"] as const)("gives integers with its activation fused, output %s", (dtype) => {
+    const [least, greatest] = LIMITS[dtype];
+    const [m, n, depth] = [4, 13, 21];
+    const weights = finite(depth * n, 1);
+    const bias = finite(n, 2);
+    const input = { dtype: "u8", scale: f(1.3), zeroPoint: 117 } as const;
+    const w = quantized(weights, depth, n, "in-out");
+    const x = finite(m * depth, 3);
+    const q = Array.from(x, (value) => oracle.quantize(value, input.scale, 117, 0, 255));
+    const c = stepsOf(q, 117, w, depth, n);
+    for (const zeroPoint of [least, least + 90, greatest]) {
+      const output = { dtype, scale: f(700.3), zeroPoint };
+      for (const [activation, low, high] of [
+        ["none", least, greatest],
+        ["relu", Math.max(zeroPoint, least), greatest],
+        [{ low: -9000, high: 12000 }, place(-9000), place(12000)],
+      ] as const) {
+        const options = { weights, shape: [depth, n] as [number, number], bias, input, output };
+        using layer = createLinear(lane, { ...options, activation });
+        const right = Array.from(c, (value, e) => {
+          const step = f(input.scale * w.scale(e % n));
+          const steps = Math.round(bias[e % n] / step);
+          const multiplier = f(step / output.scale);
+          return oracle.requantize(value, steps, multiplier, zeroPoint, low, high);
+        });
+        const y = linear(lane, layer, x) as Int8Array;
+        expect(y.constructor).toBe(dtype === "i8" ? Int8Array : Uint8Array);
+        expectSame(y, right, `${JSON.stringify(activation)}, zero point ${zeroPoint}`);
+      }
+      function place(real: number): number {
+        const q0 = Math.round(real / output.scale) + zeroPoint;
+        return Math.min(Math.max(q0, least), greatest);
+      }
+    }
+  });
+
+  it.each(["i8", "u8"] as const)("takes weights that are integers already, %s", (dtype) => {
+    const [least] = LIMITS[dtype];
+    const [m, n, depth] = [3, 10, 18];
+    const { integer, real } = noise(3);
+    const weights = bytes(dtype, depth * n, 2);
+    const scales = Float32Array.from({ length: n }, () => real(0.01, 0.1));
+    const zeros = Int32Array.from({ length: n }, () => least + integer(0, 255));
+    const x = finite(m * depth, 9);
+    const check = (more: Partial<LinearOptions>, scale: Each, zero: Each) => {
+      for (const orientation of ORIENTATIONS) {
+        const shape: [number, number] = orientation === "in-out" ? [depth, n] : [n, depth];
+        using layer = createLinear(lane, { weights, shape, orientation, ...more });
+        const w: Weights = {
+          value: (k, j) =>
+            weights[orientation === "in-out" ? k * n + j : j * depth + k] - at(zero, j),
+          scale: (j) => at(scale, j),
+        };
+        expectSame(linear(lane, layer, x) as Float32Array, dynamic(x, w, depth, n));
+      }
+    };
+    check({ weightScale: 0.5 }, 0.5, 0);
+    check({ weightScale: scales }, (j) => scales[j], 0);
+    check({ weightScale: scales, weightZeroPoint: least + 255 }, (j) => scales[j], least + 255);
+    check({ weightScale: 0.5, weightZeroPoint: zeros }, 0.5, (j) => zeros[j]);
+  });
+
+  it("runs from tensors to tensors, and one quantized layer feeds the next", () => {
+    scope(lane, () => {
+      const mid = { dtype: "u8", scale: 400 } as const;
+      const input = { scale: 1.2 };
+      const first = createLinear(lane, {
+        ...{ weights: finite(60, 1), shape: [6, 10], input, output: mid, activation: "relu" },
+      });
+      const second = createLinear(lane, { weights: finite(30, 2), shape: [10, 3], input: mid });
+      const x = tensor(lane, "f32", [2, 6], finite(12, 3));
+      const hidden = linear(lane, first, x) as Tensor<"u8">;
+      expect([hidden.dtype, hidden.shape]).toEqual(["u8", [2, 10]]);
+      const y = linear(lane, second, hidden) as Tensor<"f32">;
+      expect([y.dtype, y.shape]).toEqual(["f32", [2, 3]]);
+      const plain = linear(lane, second, hidden.data.slice()) as Float32Array;
+      expectSame(y.data, plain);
+    });
+  });
+
+  it("counts its bytes: packed weights, scales, zero points and bias", () => {
+    const [depth, n] = [64, 16];
+    const options = { weights: finite(depth * n, 1), shape: [depth, n] as [number, number] };
+    using layer = createLinear(lane, { ...options, bias: finite(n, 2) });
+    // the zero point of all columns has 32, and panels of quads bring their sums
+    const quads = layer.matrix.dot.code > 0 ? n * 4 : 0;
+    expect(layer.byteLength).toBe(depth * n + n * 4 + n * 4 + 32 + quads);
+    const used = lane.bytesUsed;
+    layer.dispose();
+    expect(used - lane.bytesUsed).toBe(layer.byteLength);
+  });
+});

@@ -1,8 +1,0 @@
-import type { Bytelane } from "../../../src/index.ts";
-
-/** The kind of an error, its exact text, and a call that ends in it and changes nothing. */
-export type Case = readonly [
-  kind: "TypeError" | "RangeError" | "Error",
-  message: string,
-  call: (lane: Bytelane) => unknown,
-];
