@@ -88,11 +88,11 @@ async function main() {
   const worker = new Worker(new URL(import.meta.url));
   const ask = askOf(worker);
   await ask();
-  const lane = await createBytelane();
+  const instance = await createBytelane();
   const array = batchOf(BATCH);
-  const held = tensor(lane, "f32", [BATCH], array);
+  const held = tensor(instance, "f32", [BATCH], array);
   const observe = (options, data) => {
-    const observer = createObserver(lane, options);
+    const observer = createObserver(instance, options);
     return { observer, run: () => observer.observe(data) };
   };
   const own = {
@@ -114,7 +114,7 @@ async function main() {
   const progress = progressOf(rounds);
   const memory = () => {
     globalThis.gc?.();
-    return { wasm: lane.bytesReserved, process: process.memoryUsage().rss };
+    return { wasm: instance.bytesReserved, process: process.memoryUsage().rss };
   };
   let first;
   for (let round = 0; round < rounds; round++) {
@@ -130,7 +130,7 @@ async function main() {
 
   const streamed = rounds * BATCH;
   const { total, counts } = own.histogram.observer.histogram();
-  const once = createObserver(lane, { method: "mse", bins: BINS }).observe(array).histogram();
+  const once = createObserver(instance, { method: "mse", bins: BINS }).observe(array).histogram();
   const isExact =
     total === streamed && counts.every((count, i) => count === rounds * once.counts[i]);
 

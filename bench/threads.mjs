@@ -77,27 +77,29 @@ function dataOf({ m, n, depth, isLayer }) {
 }
 
 /** A call with all its data in the memory of the instance, and the values that it gives. */
-function prepare(api, lane, { m, n, depth, isLayer }, { weights, lhs }, isPooled) {
+function prepare(api, instance, { m, n, depth, isLayer }, { weights, lhs }, isPooled) {
   const kept = [];
   const keep = (owner) => {
     kept.push(owner);
     return owner;
   };
-  const x = keep(api.tensor(lane, isLayer ? "f32" : "u8", [m, depth], lhs));
-  const out = keep(api.tensor(lane, isLayer ? "f32" : "i32", [m, n]));
+  const x = keep(api.tensor(instance, isLayer ? "f32" : "u8", [m, depth], lhs));
+  const out = keep(api.tensor(instance, isLayer ? "f32" : "i32", [m, n]));
   const end = () => {
     for (const owner of kept) owner.dispose();
   };
   const output = () => out.data.slice();
   if (isLayer) {
-    const layer = keep(api.createLinear(lane, { weights, shape: [depth, n], weightScale: 1 / 64 }));
+    const layer = keep(
+      api.createLinear(instance, { weights, shape: [depth, n], weightScale: 1 / 64 }),
+    );
     const linear = isPooled ? api.linearPooled : api.linear;
-    return { run: () => linear(lane, layer, x, { out }), output, end };
+    return { run: () => linear(instance, layer, x, { out }), output, end };
   }
-  const rhs = { data: keep(api.packMatrix(lane, weights, { shape: [depth, n] })) };
+  const rhs = { data: keep(api.packMatrix(instance, weights, { shape: [depth, n] })) };
   const matmul = isPooled ? api.matmulPooled : api.matmul;
   const left = { data: x, zeroPoint: 128 };
-  return { run: () => matmul(lane, left, rhs, { m, n, depth, out }), output, end };
+  return { run: () => matmul(instance, left, rhs, { m, n, depth, out }), output, end };
 }
 
 const quantile = (values, q) =>
@@ -192,11 +194,11 @@ async function sampleAll(contenders, control, { rounds, sampleMs, warmMs }) {
   return { byContender, isSteady, kept, dropped: all.length - kept };
 }
 
-async function measure(api, lanes, shape, { control, effort }) {
+async function measure(api, instances, shape, { control, effort }) {
   const data = dataOf(shape);
-  const contenders = Object.entries(lanes).map(([name, lane]) => {
-    const isPooled = lane !== lanes.one;
-    return { name, isPooled, ...prepare(api, lane, shape, data, isPooled) };
+  const contenders = Object.entries(instances).map(([name, instance]) => {
+    const isPooled = instance !== instances.one;
+    return { name, isPooled, ...prepare(api, instance, shape, data, isPooled) };
   });
   try {
     const outputs = [];
@@ -232,11 +234,11 @@ const TRIPS = { first: 100, all: 4000, last: 500 };
 /** Microseconds of such a call. */
 async function measureTrips(api, one, size) {
   const pool = { size, least: 1 };
-  const lanes = await openPools(api, one, pool);
+  const instances = await openPools(api, one, pool);
   const trips = {};
-  for (const [name, lane] of Object.entries(lanes)) {
+  for (const [name, instance] of Object.entries(instances)) {
     const shape = { m: 1, n: 8, depth: 8 };
-    const { run, end } = prepare(api, lane, shape, dataOf(shape), true);
+    const { run, end } = prepare(api, instance, shape, dataOf(shape), true);
     await run();
     const times = [];
     for (let i = 0; i < TRIPS.all; i++) times.push(1000 * (await timeCalls(run, true, 1)));
@@ -245,7 +247,7 @@ async function measureTrips(api, one, size) {
       warm: quantile(times.slice(-TRIPS.last), 0.5),
     };
     end();
-    lane.dispose();
+    instance.dispose();
   }
   return trips;
 }
@@ -319,7 +321,7 @@ async function main() {
   const { name, version } = runtime();
   const api = await openApi();
   const one = await api.createBytelane();
-  const lanes = { one, ...(await openPools(api, one, size)) };
+  const instances = { one, ...(await openPools(api, one, size)) };
   console.log(`${name} ${version} on ${machine().cpu}, ${one.tier}, ${size} workers`);
   const effort = quick ? EFFORT.quick : EFFORT.full;
   const control = await openControl(size);
@@ -327,13 +329,13 @@ async function main() {
   const rows = [];
   for (const shape of shapes) {
     progress.step(shape.name);
-    rows.push(...(await measure(api, lanes, shape, { control, effort })));
+    rows.push(...(await measure(api, instances, shape, { control, effort })));
   }
   progress.clear();
   await control.end();
   const trips = await measureTrips(api, one, size);
   print(rows, trips);
-  for (const lane of Object.values(lanes)) lane.dispose();
+  for (const instance of Object.values(instances)) instance.dispose();
   const run = {
     ...{ command: "bench:threads", machine: machine(), runtime: runtime() },
     ...{ pool: size, tier: one.tier },

@@ -235,11 +235,15 @@ describe("the published wasm", () => {
 describe("the tarball, installed alone", () => {
   /** The same lines on the sources. */
   function wanted(): { q: number[]; y: number[] } {
-    const lane = createBytelaneSync({ tier: "simd" });
+    const instance = createBytelaneSync({ tier: "simd" });
     const x = Float32Array.of(-1, 0.5, 2);
-    const q = quantize(lane, x, { scale: 2 / 127 });
+    const q = quantize(instance, x, { scale: 2 / 127 });
     const weights = Float32Array.of(1, 0, 0.25, 1, -1, 0.5);
-    const y = linear(lane, createLinear(lane, { weights, shape: [3, 2] }), x) as Float32Array;
+    const y = linear(
+      instance,
+      createLinear(instance, { weights, shape: [3, 2] }),
+      x,
+    ) as Float32Array;
     return { q: [...q], y: [...y] };
   }
 

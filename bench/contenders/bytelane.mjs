@@ -10,7 +10,7 @@ const ARRAY = {
 const dtypeOf = (array) => Object.keys(ARRAY).find((dtype) => array.constructor === ARRAY[dtype]);
 
 /** Data as the instance's own tensors, made once: a call is the kernel and the checks before it. Halves lie in tensors of bytes. */
-function tensors({ tensor }, lane) {
+function tensors({ tensor }, instance) {
   const made = [];
   const keep = (one) => {
     made.push(one);
@@ -18,12 +18,12 @@ function tensors({ tensor }, lane) {
   };
   const results = new Map();
   const make = (dtype, shape) =>
-    keep(dtype === "f16" ? tensor(lane, "u8", [shape[0] * 2]) : tensor(lane, dtype, shape));
+    keep(dtype === "f16" ? tensor(instance, "u8", [shape[0] * 2]) : tensor(instance, dtype, shape));
   return {
     input: (array, shape = [array.length]) =>
       dtypeOf(array) === "f16"
-        ? keep(tensor(lane, "u8", [array.byteLength], new Uint8Array(array.buffer)))
-        : keep(tensor(lane, dtypeOf(array), shape, array)),
+        ? keep(tensor(instance, "u8", [array.byteLength], new Uint8Array(array.buffer)))
+        : keep(tensor(instance, dtypeOf(array), shape, array)),
     over: (source) => source,
     // asked for in every call, since the memory may have grown
     halves: ({ data }) => new ARRAY.f16(data.buffer, data.byteOffset, data.length / 2),
@@ -59,61 +59,61 @@ function arrays() {
   };
 }
 
-function gemm(api, lane, data, io, bits = 8) {
+function gemm(api, instance, data, io, bits = 8) {
   const { lhs, lhsZeroPoint, weights, rhsZeroPoint, m, n, k } = data;
   const options = { shape: [k, n], zeroPoint: rhsZeroPoint, bits };
-  const rhs = { data: io.keep(api.packMatrix(lane, weights, options)) };
+  const rhs = { data: io.keep(api.packMatrix(instance, weights, options)) };
   const left = { data: io.input(lhs, [m, k]), zeroPoint: lhsZeroPoint };
   const out = io.output("i32", [m, n]);
-  return () => api.matmul(lane, left, rhs, { m, n, depth: k, out });
+  return () => api.matmul(instance, left, rhs, { m, n, depth: k, out });
 }
 
 /** Int4 weights as the caller has them: the operands of ONNX Runtime's MatMulNBits. */
-function gemmInt4(api, lane, { m, n, k, block, x, weights, scales }, io) {
+function gemmInt4(api, instance, { m, n, k, block, x, weights, scales }, io) {
   const layer = io.keep(
-    api.createLinear(lane, {
+    api.createLinear(instance, {
       format: "int4",
       weights: { rows: n, columns: k, blockSize: block, values: weights, scales },
     }),
   );
   const source = io.input(x, [m, k]);
   const out = io.output("f32", [m, n]);
-  return () => api.linear(lane, layer, source, { out });
+  return () => api.linear(instance, layer, source, { out });
 }
 
 function quantizeTo(dtype) {
-  return (api, lane, { x, scale, zeroPoint }, io) => {
+  return (api, instance, { x, scale, zeroPoint }, io) => {
     const source = io.input(x);
     const params = { dtype, scale, zeroPoint };
     const out = io.output(dtype, [x.length]);
-    return () => api.quantize(lane, source, params, { out });
+    return () => api.quantize(instance, source, params, { out });
   };
 }
 
 const channelShape = (length, { scales, inner }) =>
   inner === 1 ? [length / scales.length, scales.length] : [scales.length, inner];
 
-function quantizeChannels(api, lane, { x, scales, inner }, io) {
+function quantizeChannels(api, instance, { x, scales, inner }, io) {
   const shape = channelShape(x.length, { scales, inner });
   const source = io.input(x, shape);
   const params = { scale: scales, axis: inner === 1 ? 1 : 0 };
   const out = io.output("i8", shape);
-  return () => api.quantize(lane, source, params, { shape, out });
+  return () => api.quantize(instance, source, params, { shape, out });
 }
 
-function dequantizeChannels(api, lane, { q, scales, inner }, io) {
+function dequantizeChannels(api, instance, { q, scales, inner }, io) {
   const shape = channelShape(q.length, { scales, inner });
   const source = io.input(q, shape);
   const params = { scale: scales, axis: inner === 1 ? 1 : 0 };
   const out = io.output("f32", shape);
-  return () => api.dequantize(lane, source, params, { shape, out });
+  return () => api.dequantize(instance, source, params, { shape, out });
 }
 
 /** Over the data where they are the instance's, as the nodes of a runtime's graph do it. */
-function clamp(api, lane, { x, low, high }, io) {
+function clamp(api, instance, { x, low, high }, io) {
   const source = io.input(x);
   const out = io.over(source);
-  return () => api.clamp(lane, source, { low, high }, { out });
+  return () => api.clamp(instance, source, { low, high }, { out });
 }
 
 /** The call of the public API that does a case's work. */
@@ -123,11 +123,11 @@ const CALLS = {
   gemm_u8_i8_i32_full_range: gemm,
   gemm_i8_u8_i32: gemm,
   gemm_u8_u8_i32: gemm,
-  gemm_i8_w7_i32: (api, lane, data, io) => gemm(api, lane, data, io, 7),
-  gemm_i8_i8_i8: (api, lane, data, io) => {
+  gemm_i8_w7_i32: (api, instance, data, io) => gemm(api, instance, data, io, 7),
+  gemm_i8_i8_i8: (api, instance, data, io) => {
     const { m, n, k, lhs, weights, rhsScales, bias, lhsScale } = data;
     const layer = io.keep(
-      api.createLinear(lane, {
+      api.createLinear(instance, {
         weights,
         shape: [k, n],
         weightScale: rhsScales,
@@ -138,92 +138,94 @@ const CALLS = {
     );
     const source = io.input(lhs, [m, k]);
     const out = io.output("i8", [m, n]);
-    return () => api.linear(lane, layer, source, { out });
+    return () => api.linear(instance, layer, source, { out });
   },
-  linear_dynamic_f32: (api, lane, { m, n, k, x, weights, rhsScales, bias }, io) => {
+  linear_dynamic_f32: (api, instance, { m, n, k, x, weights, rhsScales, bias }, io) => {
     const shape = [k, n];
-    const layer = io.keep(api.createLinear(lane, { weights, shape, weightScale: rhsScales, bias }));
+    const layer = io.keep(
+      api.createLinear(instance, { weights, shape, weightScale: rhsScales, bias }),
+    );
     const source = io.input(x, [m, k]);
     const out = io.output("f32", [m, n]);
-    return () => api.linear(lane, layer, source, { out });
+    return () => api.linear(instance, layer, source, { out });
   },
   gemm_f32_i4_block32: gemmInt4,
   gemm_f32_i4_block128: gemmInt4,
   gemm_f32_i4_channel: gemmInt4,
-  top_k_i8: (api, lane, { rows, query, count, width, k }, io) => {
-    const index = io.keep(api.createIndex(lane, { vectors: rows, shape: [count, width] }));
+  top_k_i8: (api, instance, { rows, query, count, width, k }, io) => {
+    const index = io.keep(api.createIndex(instance, { vectors: rows, shape: [count, width] }));
     const source = io.input(query);
-    return () => api.topK(lane, index, source, k).indices;
+    return () => api.topK(instance, index, source, k).indices;
   },
   quantize_f32_i8: quantizeTo("i8"),
   quantize_f32_u8: quantizeTo("u8"),
   quantize_f32_i8_first_axis: quantizeChannels,
   quantize_f32_i8_last_axis: quantizeChannels,
-  quantize_rows_f32_i8: (api, lane, { x, width }, io) => {
+  quantize_rows_f32_i8: (api, instance, { x, width }, io) => {
     const shape = [x.length / width, width];
     const source = io.input(x, shape);
     const out = io.output("i8", shape);
     return () => {
-      const { values, scales } = api.quantizeRows(lane, source, { shape, out });
+      const { values, scales } = api.quantizeRows(instance, source, { shape, out });
       scales.dispose?.();
       return values;
     };
   },
-  dynamic_quantize_f32_u8: (api, lane, { x }, io) => {
+  dynamic_quantize_f32_u8: (api, instance, { x }, io) => {
     const source = io.input(x);
     const out = io.output("u8", [x.length]);
-    return () => api.quantizeDynamic(lane, source, { out }).values;
+    return () => api.quantizeDynamic(instance, source, { out }).values;
   },
-  dequantize_i8_f32: (api, lane, { q, scale, zeroPoint }, io) => {
+  dequantize_i8_f32: (api, instance, { q, scale, zeroPoint }, io) => {
     const source = io.input(q);
     const out = io.output("f32", [q.length]);
-    return () => api.dequantize(lane, source, { scale, zeroPoint }, { out });
+    return () => api.dequantize(instance, source, { scale, zeroPoint }, { out });
   },
   dequantize_i8_f32_first_axis: dequantizeChannels,
   dequantize_i8_f32_last_axis: dequantizeChannels,
-  gather_i8_f32: (api, lane, { table, width, scales, ids }, io) => {
+  gather_i8_f32: (api, instance, { table, width, scales, ids }, io) => {
     // A table is part of a model: in the instance's memory, whatever comes with a call.
     const source = {
-      values: io.keep(api.tensor(lane, "i8", [scales.length, width], table)),
-      scales: io.keep(api.tensor(lane, "f32", [scales.length], scales)),
+      values: io.keep(api.tensor(instance, "i8", [scales.length, width], table)),
+      scales: io.keep(api.tensor(instance, "f32", [scales.length], scales)),
     };
     const out = io.output("f32", [ids.length, width]);
-    return () => api.gatherRows(lane, source, ids, { out });
+    return () => api.gatherRows(instance, source, ids, { out });
   },
-  requantize_i32_i8: (api, lane, { sums, scale, zeroPoint }, io) => {
+  requantize_i32_i8: (api, instance, { sums, scale, zeroPoint }, io) => {
     const source = io.input(sums);
     const params = { multiplier: scale, zeroPoint };
     const out = io.output("i8", [sums.length]);
-    return () => api.requantize(lane, source, params, { out });
+    return () => api.requantize(instance, source, params, { out });
   },
-  requantize_i32_i8_last_axis: (api, lane, { sums, bias, scales, zeroPoint }, io) => {
+  requantize_i32_i8_last_axis: (api, instance, { sums, bias, scales, zeroPoint }, io) => {
     const shape = [sums.length / scales.length, scales.length];
     const source = io.input(sums, shape);
     const params = { multiplier: scales, bias, zeroPoint, axis: 1 };
     const out = io.output("i8", shape);
-    return () => api.requantize(lane, source, params, { shape, out });
+    return () => api.requantize(instance, source, params, { shape, out });
   },
   clamp_f32: clamp,
   clamp_i8: clamp,
-  min_max_f32: (api, lane, { x }, io) => {
+  min_max_f32: (api, instance, { x }, io) => {
     const source = io.input(x);
-    return () => api.minMax(lane, source);
+    return () => api.minMax(instance, source);
   },
   // Batch after batch into one observer, its extremes included.
-  histogram_f32: (api, lane, { x, bins }, io) => {
+  histogram_f32: (api, instance, { x, bins }, io) => {
     const source = io.input(x);
-    const observer = api.createObserver(lane, { method: "entropy", bins });
+    const observer = api.createObserver(instance, { method: "entropy", bins });
     return () => observer.observe(source);
   },
-  f32_f16: (api, lane, { x }, io) => {
+  f32_f16: (api, instance, { x }, io) => {
     const source = io.input(x);
     const out = io.output("f16", [x.length]);
-    return () => api.toHalf(lane, source, { out: io.halves(out) });
+    return () => api.toHalf(instance, source, { out: io.halves(out) });
   },
-  f16_f32: (api, lane, { half }, io) => {
+  f16_f32: (api, instance, { half }, io) => {
     const source = io.input(half);
     const out = io.output("f32", [half.length]);
-    return () => api.fromHalf(lane, io.halves(source), { out });
+    return () => api.fromHalf(instance, io.halves(source), { out });
   },
 };
 
@@ -255,16 +257,16 @@ async function importEntry(name) {
 export const bytelaneStarter = {
   op: "gemm_u8_i8_i32",
   prepare: ({ data }) => data,
-  load: async () => ({ api: await importEntry("index"), lane: null }),
+  load: async () => ({ api: await importEntry("index"), instance: null }),
   create: async (loaded, { lhs, lhsZeroPoint, weights, m, n, k }) => {
     const { api } = loaded;
-    loaded.lane ??= await api.createBytelane();
-    const { lane } = loaded;
+    loaded.instance ??= await api.createBytelane();
+    const { instance } = loaded;
     const left = { data: lhs, zeroPoint: lhsZeroPoint };
-    const right = { data: api.packMatrix(lane, weights, { shape: [k, n] }) };
+    const right = { data: api.packMatrix(instance, weights, { shape: [k, n] }) };
     return () => {
       const out = new Int32Array(m * n);
-      return api.matmul(lane, left, right, { m, n, depth: k, out });
+      return api.matmul(instance, left, right, { m, n, depth: k, out });
     };
   },
   createAgain: ({ api }) => api.createBytelane(),
@@ -285,11 +287,11 @@ export async function openBytelane({ tiers = ["simd", "relaxed", "direct"] } = {
   const api = { ...(await importEntry("index")), ...(await importEntry("calibration")) };
   const lanes = [];
   for (const tier of tiers) {
-    const lane = await api.createBytelane({ tier }).catch((fault) => {
+    const instance = await api.createBytelane({ tier }).catch((fault) => {
       process.stderr.write(`without the ${tier} build: ${fault.message}\n`);
       return null;
     });
-    if (lane) lanes.push(lane);
+    if (instance) lanes.push(instance);
   }
 
   return function contend(item) {
@@ -299,16 +301,16 @@ export async function openBytelane({ tiers = ["simd", "relaxed", "direct"] } = {
     // Only products differ between the tiers. As called, the one that is chosen by itself stands for all.
     const chosen = lanes.findLast(({ tier }) => tier !== "direct");
     const used = item.unit === "GOPS" ? lanes : [chosen];
-    for (const lane of used) {
+    for (const instance of used) {
       const modes = [["kernel", tensors]];
-      if (lane === chosen) modes.push(["call", arrays]);
+      if (instance === chosen) modes.push(["call", arrays]);
       for (const [mode, open] of modes) {
-        const io = open(api, lane);
-        const work = call(api, lane, item.data, io);
+        const io = open(api, instance);
+        const work = call(api, instance, item.data, io);
         let last = null;
         contenders.push({
           name: "Bytelane",
-          build: lane.tier,
+          build: instance.tier,
           mode,
           run: () => {
             last = work();

@@ -17,20 +17,20 @@ function namesOf(weights) {
  * What goes into every dense layer of the sentence encoder, in float32, as a histogram each: the
  * product is wrapped, and its input observed before it runs.
  *
- * @param {import("bytelane").Bytelane} lane
+ * @param {import("bytelane").Bytelane} instance
  * @param {ReturnType<import("../search/weights.mjs").loadWeights>} weights
  * @param {{ ids: Int32Array }[]} sentences
  * @param {(done: number) => void} [progress]
  * @returns {Map<string, import("bytelane/calibration").HistogramObserver>}
  */
-export function observeActivations(lane, weights, sentences, progress) {
+export function observeActivations(instance, weights, sentences, progress) {
   const names = namesOf(weights);
   const observers = new Map();
   const ops = createFloatOps();
   const encoder = createEncoder(weights, {
     ...ops,
     prepareDense(weight, bias, activation) {
-      const observer = createObserver(lane, { method: "mse" });
+      const observer = createObserver(instance, { method: "mse" });
       observers.set(names.get(weight), observer);
       return { observer, layer: ops.prepareDense(weight, bias, activation) };
     },

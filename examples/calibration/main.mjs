@@ -86,17 +86,17 @@ function figures({ name, explanation }, picture) {
 async function run() {
   const bits = integerOf("bits", options.bits, 2, 8);
   const count = integerOf("sentences", options.sentences, 1, 1000);
-  const lane = await createBytelane();
+  const instance = await createBytelane();
   const { documents } = loadCorpus();
   const sentences = Array.from(
     { length: count },
     (_, i) => documents[Math.floor((i * documents.length) / count)],
   );
   const progress = createProgress("encoding", count);
-  const observers = observeActivations(lane, loadWeights(), sentences, progress);
+  const observers = observeActivations(instance, loadWeights(), sentences, progress);
   observers.set(
     "with outliers",
-    createObserver(lane, { method: "mse" }).observe(createOutlierTensor()),
+    createObserver(instance, { method: "mse" }).observe(createOutlierTensor()),
   );
 
   const explained = Array.from(observers, ([name, observer]) => ({

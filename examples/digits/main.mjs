@@ -16,8 +16,8 @@ import { CLASSES, calibrationSet, loadDigits } from "./data.mjs";
 import { formatConfusion, forward, judge, loadModel } from "./model.mjs";
 
 /** Scale and zero point of each layer's input: unsigned, since neither ink nor ReLU is negative. */
-function calibrate(lane, layers, images) {
-  const observers = layers.map(() => createObserver(lane, { method: "minmax" }));
+function calibrate(instance, layers, images) {
+  const observers = layers.map(() => createObserver(instance, { method: "minmax" }));
   forward(layers, images, (layer, input) => observers[layer].observe(input));
   return observers.map((observer) => observer.params({ dtype: "u8", scheme: "asymmetric" }));
 }
@@ -27,10 +27,10 @@ const optionsOf = ({ weights, bias, inputs, outputs, relu }) => ({
 });
 
 /** The network in int8: every layer takes what the one before it gives. */
-function quantizeTo8(lane, layers, images) {
-  const inputs = calibrate(lane, layers, images);
+function quantizeTo8(instance, layers, images) {
+  const inputs = calibrate(instance, layers, images);
   return layers.map((layer, i) =>
-    createLinear(lane, {
+    createLinear(instance, {
       ...optionsOf(layer),
       input: inputs[i],
       ...(i + 1 < layers.length && { output: inputs[i + 1] }),
@@ -39,24 +39,24 @@ function quantizeTo8(lane, layers, images) {
 }
 
 /** The network in int4. */
-function quantizeTo4(lane, layers, images) {
-  const moments = layers.map(({ inputs }) => createMoments(lane, inputs));
+function quantizeTo4(instance, layers, images) {
+  const moments = layers.map(({ inputs }) => createMoments(instance, inputs));
   forward(layers, images, (layer, input) => moments[layer].observe(input));
   return layers.map((layer, i) =>
-    createLinear(lane, { ...optionsOf(layer), format: "int4", moments: moments[i] }),
+    createLinear(instance, { ...optionsOf(layer), format: "int4", moments: moments[i] }),
   );
 }
 
 /** The scores of all images, images × 10. */
-function classify(lane, model, images) {
-  return scope(lane, () => {
+function classify(instance, model, images) {
+  return scope(instance, () => {
     const pixels = tensor(
-      lane,
+      instance,
       "f32",
       [images.length / model[0].inFeatures, model[0].inFeatures],
       images,
     );
-    return model.reduce((x, layer) => linear(lane, layer, x), pixels).data.slice();
+    return model.reduce((x, layer) => linear(instance, layer, x), pixels).data.slice();
   });
 }
 
@@ -65,7 +65,7 @@ const digits = loadDigits();
 const { layers, description } = loadModel();
 const { images, labels, count } = digits.test;
 
-const lane = await createBytelane();
+const instance = await createBytelane();
 const calibration = calibrationSet(digits);
 
 const float = {
@@ -73,15 +73,15 @@ const float = {
   bytes: description.parameters * 4,
 };
 const [int8, int4] = [quantizeTo8, quantizeTo4].map((quantizeTo) => {
-  const model = quantizeTo(lane, layers, calibration.images);
+  const model = quantizeTo(instance, layers, calibration.images);
   return {
-    ...judge(classify(lane, model, images), labels, CLASSES),
+    ...judge(classify(instance, model, images), labels, CLASSES),
     bytes: model.reduce((sum, layer) => sum + layer.byteLength, 0),
   };
 });
 
 console.log(
-  `network    ${layers.map(({ inputs }) => inputs).join("-")}-${CLASSES}, build ${lane.tier}`,
+  `network    ${layers.map(({ inputs }) => inputs).join("-")}-${CLASSES}, build ${instance.tier}`,
 );
 console.log(`images     ${count} to judge, ${calibration.count} others to calibrate`);
 for (const [name, { accuracy, bytes }] of Object.entries({ float32: float, int8, int4 })) {
@@ -94,7 +94,14 @@ for (const [name, { accuracy, bytes }] of Object.entries({ float32: float, int8,
 console.log(`\nint8, ${formatConfusion(int8.confusion)}`);
 if (options.json) {
   const runtime = `Node ${process.versions.node}`;
-  const figures = { runtime, build: lane.tier, calibration: calibration.count, float, int8, int4 };
+  const figures = {
+    runtime,
+    build: instance.tier,
+    calibration: calibration.count,
+    float,
+    int8,
+    int4,
+  };
   writeFileSync(options.json, `${JSON.stringify(figures, null, 2)}\n`);
 }
-lane.dispose();
+instance.dispose();

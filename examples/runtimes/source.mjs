@@ -1,4 +1,4 @@
 import { createBytelaneSync, quantize } from "bytelane/source";
 
-const lane = createBytelaneSync();
-console.log(quantize(lane, Float32Array.of(-1, 0.5, 3), { scale: 1 / 64 }).join(" "));
+const instance = createBytelaneSync();
+console.log(quantize(instance, Float32Array.of(-1, 0.5, 3), { scale: 1 / 64 }).join(" "));

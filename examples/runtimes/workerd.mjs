@@ -1,9 +1,11 @@
 import { createBytelaneSync, quantize } from "bytelane";
 
-const lane = createBytelaneSync();
+const instance = createBytelaneSync();
 
 export default {
   fetch() {
-    return new Response(quantize(lane, Float32Array.of(-1, 0.5, 3), { scale: 1 / 64 }).join(" "));
+    return new Response(
+      quantize(instance, Float32Array.of(-1, 0.5, 3), { scale: 1 / 64 }).join(" "),
+    );
   },
 };

@@ -19,15 +19,15 @@ import { createQuantizedOps } from "./quantized.mjs";
  * @param {(done: number) => void} [progress]
  * @returns {Observed}
  */
-export function observeInputs(lane, weights, sentences, bitsOf, progress) {
+export function observeInputs(instance, weights, sentences, bitsOf, progress) {
   const sums = new Map();
-  scope(lane, () => {
-    const ops = createQuantizedOps(lane, () => 8);
+  scope(instance, () => {
+    const ops = createQuantizedOps(instance, () => 8);
     const encoder = createEncoder(weights, {
       ...ops,
       prepareDense(weight, bias, activation) {
         const [features] = weight.shape;
-        const moments = bitsOf(weight) === 4 ? createMoments(lane, features) : undefined;
+        const moments = bitsOf(weight) === 4 ? createMoments(instance, features) : undefined;
         const sum = { rows: 0, values: new Float64Array(features), moments };
         sums.set(weight.data, sum);
         return { sum, layer: ops.prepareDense(weight, bias, activation) };

@@ -30,11 +30,11 @@ const CACHE = new URL("../../.cache/", import.meta.url);
  * The encoder by a plan of bits, calibrated on text that is never judged: titles that are not among
  * the queries, and for 4 bits what the documents' embeddings leave out.
  */
-function createQuantizedEncoder(lane, weights, corpus, { bitsOf, hasFour }) {
+function createQuantizedEncoder(instance, weights, corpus, { bitsOf, hasFour }) {
   const sentences = [...corpus.calibration, ...(hasFour ? corpus.longCalibration : [])];
   const progress = createProgress("calibrating", sentences.length);
-  const observed = observeInputs(lane, weights, sentences, bitsOf, progress);
-  const ops = createQuantizedOps(lane, bitsOf, observed);
+  const observed = observeInputs(instance, weights, sentences, bitsOf, progress);
+  const ops = createQuantizedOps(instance, bitsOf, observed);
   return { ops, encoder: createEncoder(weights, ops) };
 }
 
@@ -103,14 +103,14 @@ async function timeContenders(contenders, documents, sample) {
 }
 
 /** Cosine to float32, and the overlap of the best documents for each query, int8 against float. */
-function judge(lane, stored, documents, queries) {
+function judge(instance, stored, documents, queries) {
   const { dimensions } = stored;
   const count = documents.length / dimensions;
   const cosines = Array.from({ length: count }, (_, i) =>
     cosine(rowOf(documents, i, dimensions), rowOf(stored.documents, i, dimensions)),
   );
-  const index = createIndex(lane, { vectors: documents, shape: [count, dimensions] });
-  const { indices } = topK(lane, index, queries, 10);
+  const index = createIndex(instance, { vectors: documents, shape: [count, dimensions] });
+  const { indices } = topK(instance, index, queries, 10);
   index.dispose();
   const recalls = { 1: [], 10: [] };
   for (let q = 0; q < queries.length / dimensions; q++) {
@@ -158,13 +158,13 @@ async function compare(options) {
   const stored = loadReferenceEmbeddings();
   const { dimensions } = stored;
 
-  const lane = await createBytelane();
+  const instance = await createBytelane();
   const quantized = choosePlans(weights, options).map((plan) => {
-    const { ops, encoder } = createQuantizedEncoder(lane, weights, corpus, plan);
+    const { ops, encoder } = createQuantizedEncoder(instance, weights, corpus, plan);
     const label = plan.name.replace("Bytelane ", "");
     const documents = embedAll(encoder, corpus.documents, `${label} documents`);
     const queries = embedAll(encoder, corpus.queries, `${label} queries`);
-    return { ...plan, ops, encoder, ...judge(lane, stored, documents, queries) };
+    return { ...plan, ops, encoder, ...judge(instance, stored, documents, queries) };
   });
 
   const plain = createEncoder(weights, createFloatOps());
@@ -213,7 +213,7 @@ async function compare(options) {
         weightShare: ops.weightBytes / weights.bytes,
         // 4-bit weights are multiplied by 8-bit activations in integers too
         int8Share: (count.dense + count.scores + count.mix) / count.total,
-        build: `wasm, ${lane.tier}`,
+        build: `wasm, ${instance.tier}`,
       }),
     ),
   ];
@@ -241,7 +241,7 @@ async function compare(options) {
     };
     writeFileSync(options.json, `${JSON.stringify(figures, null, 2)}\n`);
   }
-  lane.dispose();
+  instance.dispose();
 }
 
 /** The documents' embeddings, kept between questions. */
@@ -267,19 +267,19 @@ function loadDocuments(encoder, corpus) {
 }
 
 async function answer(question, options) {
-  const lane = await createBytelane();
+  const instance = await createBytelane();
   const tokenizer = loadTokenizer();
   const corpus = loadCorpus(tokenizer);
   const weights = loadWeights();
   const [plan] = choosePlans(weights, {});
-  const { encoder } = createQuantizedEncoder(lane, weights, corpus, plan);
+  const { encoder } = createQuantizedEncoder(instance, weights, corpus, plan);
   const vectors = loadDocuments(encoder, corpus);
   const shape = [corpus.documents.length, encoder.dimensions];
-  const index = createIndex(lane, { vectors, shape, metric: "cosine" });
+  const index = createIndex(instance, { vectors, shape, metric: "cosine" });
 
   const start = performance.now();
   const query = encoder.encode(createTextEncoder(tokenizer)(question));
-  const { indices, scores } = topK(lane, index, query, 5);
+  const { indices, scores } = topK(instance, index, query, 5);
   const milliseconds = performance.now() - start;
 
   const results = Array.from(indices, (document, i) => {
@@ -295,7 +295,7 @@ async function answer(question, options) {
       `${JSON.stringify({ question, milliseconds, results }, null, 2)}\n`,
     );
   }
-  lane.dispose();
+  instance.dispose();
 }
 
 const { values, positionals } = parseArgs({

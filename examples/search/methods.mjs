@@ -48,7 +48,7 @@ const METHODS = [
 ];
 
 /** The ops of the encoder with every weight rounded by one method. */
-function createOps(lane, observed, { options, inputs, see }) {
+function createOps(instance, observed, { options, inputs, see }) {
   let bits = 0;
   let count = 0;
   const noted = (matrix) => {
@@ -58,18 +58,22 @@ function createOps(lane, observed, { options, inputs, see }) {
     return matrix;
   };
   return {
-    ...createQuantizedOps(lane, () => 4),
+    ...createQuantizedOps(instance, () => 4),
     get bits() {
       return bits / count;
     },
     prepareTable({ shape, data }) {
-      const matrix = quantizeInt4(lane, data, { shape, orientation: "out-in", ...options });
-      return createInt4Table(lane, noted(matrix));
+      const matrix = quantizeInt4(instance, data, { shape, orientation: "out-in", ...options });
+      return createInt4Table(instance, noted(matrix));
     },
     prepareDense({ shape, data }, bias, activation) {
       const moments = see?.(observed.get(data).moments);
-      const matrix = quantizeInt4(lane, data, { shape, ...options, ...(moments && { moments }) });
-      return createLinear(lane, {
+      const matrix = quantizeInt4(instance, data, {
+        shape,
+        ...options,
+        ...(moments && { moments }),
+      });
+      return createLinear(instance, {
         ...{ format: "int4", weights: noted(matrix), bias: bias.data, activation },
         ...(inputs && { inputs }),
       });
@@ -77,9 +81,9 @@ function createOps(lane, observed, { options, inputs, see }) {
   };
 }
 
-function judge(lane, weights, observed, method, texts) {
-  return scope(lane, () => {
-    const ops = createOps(lane, observed, method);
+function judge(instance, weights, observed, method, texts) {
+  return scope(instance, () => {
+    const ops = createOps(instance, observed, method);
     const encoder = createEncoder(weights, ops);
     const cosines = texts.map(({ ids, expected }) => cosine(encoder.encode(ids), expected));
     const of = (kind) => cosines.filter((_, i) => texts[i].kind === kind);
@@ -120,14 +124,14 @@ if (!Number.isInteger(count) || count < 1 || count > corpus.documents.length) {
   process.exit(1);
 }
 const weights = loadWeights();
-const lane = await createBytelane();
+const instance = await createBytelane();
 const sentences = [...corpus.calibration, ...corpus.longCalibration];
 const seen = createProgress("calibrating", sentences.length);
-const observed = observeInputs(lane, weights, sentences, () => 4, seen);
+const observed = observeInputs(instance, weights, sentences, () => 4, seen);
 const texts = chooseTexts(corpus, count);
 const progress = createProgress("methods", METHODS.length);
 const rows = METHODS.map((method, i) => {
-  const row = judge(lane, weights, observed, method, texts);
+  const row = judge(instance, weights, observed, method, texts);
   progress(i + 1);
   return row;
 });

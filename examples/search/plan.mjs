@@ -54,8 +54,8 @@ function chooseHalf(documents, stored, parity, count) {
 }
 
 /** The cosine of every text's embedding to the float32 one. */
-function encodeAll(lane, weights, ops, texts, progress) {
-  return scope(lane, () => {
+function encodeAll(instance, weights, ops, texts, progress) {
+  return scope(instance, () => {
     const encoder = createEncoder(weights, ops);
     return texts.map(({ ids, expected }) => {
       const value = cosine(encoder.encode(ids), expected);
@@ -169,20 +169,20 @@ function readOptions() {
  * The encoder in any plan: the tensors, the ways to quantize them, and the cosines of some texts by a
  * plan. Every tensor is prepared here, once for each of the ways.
  */
-function openEncoder(lane, corpus) {
+function openEncoder(instance, corpus) {
   const weights = loadWeights();
   const tensors = listTensors(weights);
   const sentences = [...corpus.calibration, ...corpus.longCalibration];
   const calibrating = createProgress("calibrating", sentences.length);
-  const observed = observeInputs(lane, weights, sentences, () => 4, calibrating);
+  const observed = observeInputs(instance, weights, sentences, () => 4, calibrating);
   const preparing = createProgress("preparing tensors", 2 * tensors.length);
-  const opsOf = prepareTensors(lane, weights, observed, preparing);
+  const opsOf = prepareTensors(instance, weights, observed, preparing);
   return {
     tensors,
-    candidates: createCandidates(lane, observed),
+    candidates: createCandidates(instance, observed),
     parameters: tensors.reduce((sum, tensor) => sum + tensor.weights.length, 0),
     cosinesOf: (bits, texts, progress) =>
-      encodeAll(lane, weights, opsOf(bitsByPlan(tensors, bits)), texts, progress),
+      encodeAll(instance, weights, opsOf(bitsByPlan(tensors, bits)), texts, progress),
   };
 }
 
@@ -204,10 +204,10 @@ function checkBudget(sizes, budget, parameters) {
 }
 
 /** Plans on one half of the documents, then judges on the other. */
-function planAndJudge(lane, options) {
+function planAndJudge(instance, options) {
   const corpus = loadCorpus();
   const stored = loadReferenceEmbeddings();
-  const encoder = openEncoder(lane, corpus);
+  const encoder = openEncoder(instance, corpus);
   const { tensors, candidates, parameters, cosinesOf } = encoder;
   const { layers: byWeights, sizes } = measureWeights(encoder);
   checkBudget(sizes, options.budget, parameters);
@@ -277,9 +277,9 @@ function print(
 
 async function run(options) {
   const started = performance.now();
-  const lane = await createBytelane();
-  const result = planAndJudge(lane, options);
-  lane.dispose();
+  const instance = await createBytelane();
+  const result = planAndJudge(instance, options);
+  instance.dispose();
   const verdict = examine(result.judged);
   print(result, verdict, options);
 

@@ -31,32 +31,32 @@ import {
  * @param {import("./calibrate.mjs").Observed} [observed] what calibration saw of each layer's input
  * @returns {import("./encoder.mjs").Ops & { weightBytes: number }}
  */
-export function createQuantizedOps(lane, bitsOf, observed) {
+export function createQuantizedOps(instance, bitsOf, observed) {
   let bytes = 0;
 
   return {
-    name: `Bytelane, ${lane.tier}`,
+    name: `Bytelane, ${instance.tier}`,
 
     /** Bytes of all that was prepared: weights, scales, zero points, biases. */
     get weightBytes() {
       return bytes;
     },
 
-    createBuffer: (length) => tensor(lane, "f32", [length]),
+    createBuffer: (length) => tensor(instance, "f32", [length]),
     view: (buffer) => buffer.data,
 
     prepareTable(weight) {
       const { shape, data } = weight;
       if (bitsOf(weight) === 4) {
         const table = createInt4Table(
-          lane,
-          quantizeInt4(lane, data, { shape, orientation: "out-in" }),
+          instance,
+          quantizeInt4(instance, data, { shape, orientation: "out-in" }),
         );
         bytes += table.byteLength;
         return table;
       }
-      return scope(lane, () => {
-        const table = quantizeRows(lane, tensor(lane, "f32", shape, data));
+      return scope(instance, () => {
+        const table = quantizeRows(instance, tensor(instance, "f32", shape, data));
         bytes += table.values.byteLength + table.scales.byteLength;
         return { ...table, columns: shape[1] };
       });
@@ -67,33 +67,33 @@ export function createQuantizedOps(lane, bitsOf, observed) {
       const seen = observed?.get(weight.data);
       const layer =
         bitsOf(weight) === 4
-          ? createLinear(lane, { ...options, format: "int4", moments: seen?.moments })
-          : createLinear(lane, { ...options, inputMean: seen?.mean });
+          ? createLinear(instance, { ...options, format: "int4", moments: seen?.moments })
+          : createLinear(instance, { ...options, inputMean: seen?.mean });
       bytes += layer.byteLength;
       return layer;
     },
 
     gather(table, ids, dst) {
       const out = part(dst, 0, [ids.length, table.columns]);
-      if ("values" in table) gatherRows(lane, table, ids, { out });
-      else gatherInt4(lane, table, ids, { out });
+      if ("values" in table) gatherRows(instance, table, ids, { out });
+      else gatherInt4(instance, table, ids, { out });
     },
 
     dense(layer, src, rows, dst) {
       const x = part(src, 0, [rows, layer.inFeatures]);
-      linear(lane, layer, x, { out: part(dst, 0, [rows, layer.outFeatures]) });
+      linear(instance, layer, x, { out: part(dst, 0, [rows, layer.outFeatures]) });
     },
 
     attentionScores(qkv, { tokens, heads, headSize, scale }, scores) {
       const width = heads * headSize;
       const rows = { shape: [tokens, width], stride: 3 * width };
       const length = tokens * 3 * width;
-      scope(lane, () => {
-        const q = quantizeRows(lane, part(qkv, 0, [length]), rows);
-        const k = quantizeRows(lane, part(qkv, width, [length - width]), rows);
+      scope(instance, () => {
+        const q = quantizeRows(instance, part(qkv, 0, [length]), rows);
+        const k = quantizeRows(instance, part(qkv, width, [length - width]), rows);
         const head = { stride: width, batchStride: headSize };
         matmul(
-          lane,
+          instance,
           { data: q.values, scale: q.scales.data.map((step) => step * scale), ...head },
           { data: k.values, scale: k.scales, transposed: true, ...head },
           {
@@ -106,13 +106,17 @@ export function createQuantizedOps(lane, bitsOf, observed) {
 
     attentionMix(scores, qkv, { tokens, heads, headSize }, context) {
       const width = heads * headSize;
-      scope(lane, () => {
-        const p = quantizeRows(lane, part(scores, 0, [heads * tokens, tokens]), { dtype: "u8" });
+      scope(instance, () => {
+        const p = quantizeRows(instance, part(scores, 0, [heads * tokens, tokens]), {
+          dtype: "u8",
+        });
         const all = part(qkv, 0, [tokens, 3 * width]);
-        const params = chooseParams(minMax(lane, all, { axis: 1 }), { axis: 1 });
-        const v = part(quantize(lane, all, params), 2 * width, [(tokens - 1) * 3 * width + width]);
+        const params = chooseParams(minMax(instance, all, { axis: 1 }), { axis: 1 });
+        const v = part(quantize(instance, all, params), 2 * width, [
+          (tokens - 1) * 3 * width + width,
+        ]);
         matmul(
-          lane,
+          instance,
           { data: p.values, scale: p.scales },
           {
             ...{ data: v, scale: params.scale.subarray(2 * width) },

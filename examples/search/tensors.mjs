@@ -60,20 +60,20 @@ function transpose(values, rows, columns) {
  *
  * @param {import("./calibrate.mjs").Observed} observed
  */
-export function createCandidates(lane, observed) {
+export function createCandidates(instance, observed) {
   return [
     {
       name: "8 bits",
       quantize: (tensor) =>
-        bitsCandidate(lane, 8, { axis: tensor.isTable ? 0 : 1 }).quantize(tensor),
+        bitsCandidate(instance, 8, { axis: tensor.isTable ? 0 : 1 }).quantize(tensor),
     },
     {
       name: "4 bits",
       quantize({ weights, shape, isTable }) {
         const moments = observed.get(weights)?.moments;
         const orientation = isTable ? "out-in" : "in-out";
-        const matrix = quantizeInt4(lane, weights, { shape, orientation, moments });
-        const restored = dequantizeInt4(lane, matrix);
+        const matrix = quantizeInt4(instance, weights, { shape, orientation, moments });
+        const restored = dequantizeInt4(instance, matrix);
         return {
           bytes: matrix.values.byteLength + matrix.scales.byteLength,
           restored: isTable ? restored : transpose(restored, matrix.rows, matrix.columns),
@@ -91,11 +91,11 @@ export function createCandidates(lane, observed) {
  * @param {(done: number) => void} [progress] of two for each tensor
  * @returns {(bitsOf: (weight: { data: Float32Array }) => 8 | 4) => import("./encoder.mjs").Ops}
  */
-export function prepareTensors(lane, weights, observed, progress) {
+export function prepareTensors(instance, weights, observed, progress) {
   const prepared = { 8: new Map(), 4: new Map() };
   let done = 0;
   for (const bits of [8, 4]) {
-    const ops = createQuantizedOps(lane, () => bits, observed);
+    const ops = createQuantizedOps(instance, () => bits, observed);
     const keep =
       (prepare) =>
       (weight, ...rest) => {
@@ -112,7 +112,7 @@ export function prepareTensors(lane, weights, observed, progress) {
       prepareDense: keep(ops.prepareDense),
     });
   }
-  const ops = createQuantizedOps(lane, () => 8);
+  const ops = createQuantizedOps(instance, () => 8);
   return (bitsOf) => {
     const find = (weight) => prepared[bitsOf(weight)].get(weight.data);
     return { ...ops, prepareTable: find, prepareDense: find };

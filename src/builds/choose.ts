@@ -87,10 +87,10 @@ function* search(
         tier === "simd" || isModule(source) || WebAssembly.validate(Uint8Array.from(PROBE));
       made = runs ? yield build : "the engine has no relaxed SIMD";
     }
-    const lane =
+    const instance =
       typeof made === "string" ? made : instantiate(made, tier, settings, probed, makeMemory);
-    if (typeof lane !== "string") return lane;
-    probed.push({ tier, result: lane });
+    if (typeof instance !== "string") return instance;
+    probed.push({ tier, result: instance });
   }
   const list = probed.map(({ tier, result }) => `${tier}: ${result}`).join("; ");
   throw new Error(`"options.tier" expected a build that this engine runs, got ${list}`);
@@ -127,9 +127,9 @@ function instantiate(
   const result = dotClass ? `chosen; its relaxed dot product is ${dotClass}` : "chosen";
   const report = { tier, reason, probed: [...probed, { tier, result }] };
   const origin = { module, shared: memory !== undefined, pool: settings.pool };
-  const lane = new Bytelane(kernels, limit, report, dots, origin);
-  const fault = selfTest(lane);
-  return fault === undefined ? lane : `self-test failed: ${fault}`;
+  const instance = new Bytelane(kernels, limit, report, dots, origin);
+  const fault = selfTest(instance);
+  return fault === undefined ? instance : `self-test failed: ${fault}`;
 }
 
 /** The engine's words against a module, or a policy's against all modules. Other errors go through. */

@@ -72,24 +72,24 @@ export function chooseDots(tier: Tier, dotClass: DotClass): Dots | string {
  * Runs the relaxed dot products of an instance on extremes in every pairing, first on cold code and then often
  * enough for an optimizing compiler to take over, and says what was wrong.
  */
-export function selfTest(lane: Bytelane): string | undefined {
-  const { full, reduced } = lane.dots;
+export function selfTest(instance: Bytelane): string | undefined {
+  const { full, reduced } = instance.dots;
   if (reduced[0].code === 0) return undefined;
   for (const dot of new Set([reduced[0], full[0]])) {
-    const fault = dot.code > 0 ? testDot(lane, dot) : undefined;
+    const fault = dot.code > 0 ? testDot(instance, dot) : undefined;
     if (fault) return fault;
   }
   return undefined;
 }
 
 /** The ends of what a dot product takes, by 9 rows and then one, of 32 columns, so that each of its tiles runs. */
-function testDot(lane: Bytelane, dot: Dot): string | undefined {
+function testDot(instance: Bytelane, dot: Dot): string | undefined {
   const seven = dot.moved === 64;
   const low = seven ? -64 : dot.code === PARTS ? -127 : -128;
   const high = seven ? 63 : 127;
   // 8 bits at once are out of the contract: an engine may change its answer
   const rounds = low < -127 ? 1000 : 50;
-  const { kernels, arena, scalars } = lane;
+  const { kernels, arena, scalars } = instance;
   const m = 10;
   const n = 32;
   const depth = 16;

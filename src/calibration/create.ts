@@ -1,6 +1,6 @@
 /** Making and restoring observers of every method. */
 import { checkInteger, checkNumber, checkObject, checkOneOf, rangeFault } from "../core/check.ts";
-import { type Bytelane, checkLane } from "../core/instance.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { AverageObserver, checkFixed, FixedObserver, MinMaxObserver } from "./extremes.ts";
 import { HistogramObserver } from "./histogram.ts";
 import { checkSearch, type SearchOptions } from "./methods.ts";
@@ -59,14 +59,14 @@ const METHODS = ["minmax", "average", "order", "percentile", "entropy", "mse", "
  *
  * Errors: an unknown method, an option out of its range.
  */
-export function createObserver(lane: Bytelane, options: HistogramOptions): HistogramObserver;
-export function createObserver(lane: Bytelane, options: ObserverOptions): Observer;
-export function createObserver(lane: Bytelane, options: ObserverOptions): Observer {
-  checkLane(lane);
-  return make(lane, "options", options);
+export function createObserver(instance: Bytelane, options: HistogramOptions): HistogramObserver;
+export function createObserver(instance: Bytelane, options: ObserverOptions): Observer;
+export function createObserver(instance: Bytelane, options: ObserverOptions): Observer {
+  checkInstance(instance);
+  return make(instance, "options", options);
 }
 
-function make(lane: Bytelane, argument: string, options: ObserverOptions): Observer {
+function make(instance: Bytelane, argument: string, options: ObserverOptions): Observer {
   checkObject(argument, options);
   const method = checkOneOf(`${argument}.method`, options.method, METHODS);
   const axis =
@@ -75,28 +75,32 @@ function make(lane: Bytelane, argument: string, options: ObserverOptions): Obser
       : checkInteger(`${argument}.axis`, options.axis, -32, 31);
   switch (options.method) {
     case "minmax":
-      return new MinMaxObserver(lane, { method, ...(axis === undefined ? {} : { axis }) });
+      return new MinMaxObserver(instance, { method, ...(axis === undefined ? {} : { axis }) });
     case "average": {
       const weight = checkNumber(`${argument}.weight`, options.weight ?? 0.01);
       if (!(weight > 0 && weight <= 1)) {
         throw rangeFault(`${argument}.weight`, "a number in (0, 1]", weight);
       }
-      return new AverageObserver(lane, axis, weight);
+      return new AverageObserver(instance, axis, weight);
     }
     case "order":
       return new OrderObserver(
-        lane,
+        instance,
         axis,
         checkInteger(`${argument}.rank`, options.rank, 1, 2 ** 20),
       );
     case "fixed":
-      return new FixedObserver(lane, axis, checkFixed(argument, axis, options.min, options.max));
+      return new FixedObserver(
+        instance,
+        axis,
+        checkFixed(argument, axis, options.min, options.max),
+      );
     default: {
       const search = checkSearch(argument, options);
       const bins = options.bins ?? (axis === undefined ? 8192 : 2048);
       checkInteger(`${argument}.bins`, bins, 256, 65536);
       if ((bins & (bins - 1)) !== 0) throw rangeFault(`${argument}.bins`, "a power of two", bins);
-      return new HistogramObserver(lane, axis, bins, search);
+      return new HistogramObserver(instance, axis, bins, search);
     }
   }
 }
@@ -106,8 +110,8 @@ function make(lane: Bytelane, argument: string, options: ObserverOptions): Obser
  *
  * Errors: a state of a newer version, and one that is damaged: whatever does not fit together is refused.
  */
-export function loadObserver(lane: Bytelane, state: ObserverState): Observer {
-  checkLane(lane);
+export function loadObserver(instance: Bytelane, state: ObserverState): Observer {
+  checkInstance(instance);
   checkObject("state", state);
   if (state.format !== FORMAT) {
     throw rangeFault("state.format", JSON.stringify(FORMAT), state.format);
@@ -116,5 +120,5 @@ export function loadObserver(lane: Bytelane, state: ObserverState): Observer {
     throw rangeFault("state.version", `${VERSION}, the one that is known here`, state.version);
   }
   const options = state.settings as unknown as ObserverOptions;
-  return make(lane, "state.settings", options).restore(state);
+  return make(instance, "state.settings", options).restore(state);
 }

@@ -3,7 +3,7 @@
 import { type Data, operand } from "../core/call.ts";
 import { rangeFault, typeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
-import { type Bytelane, checkLane, scope } from "../core/instance.ts";
+import { type Bytelane, checkInstance, scope } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 import { dequantize } from "../elementwise/dequantize.ts";
 import { shapeOf } from "../elementwise/quantize.ts";
@@ -75,19 +75,19 @@ export function errorBetween(
  * Errors: as `dequantize`, and x of another length.
  */
 export function quantizationError(
-  lane: Bytelane,
+  instance: Bytelane,
   x: Data<"f32">,
   q: Data<QuantizedDType>,
   params: QuantizationParams,
   options: { readonly shape?: readonly number[] } = {},
 ): QuantizationErrorReport {
-  checkLane(lane);
-  const integers = operand(lane, "q", q, ["i8", "u8"]);
+  checkInstance(instance);
+  const integers = operand(instance, "q", q, ["i8", "u8"]);
   const shape = shapeOf(integers, options.shape);
   const { extent, scales, low, high } = checkParams(params, shape, integers.dtype);
-  const source = operand(lane, "x", x, ["f32"], integers.length);
-  return scope(lane, () => {
-    const restored = dequantize(lane, q, params, { shape });
+  const source = operand(instance, "x", x, ["f32"], integers.length);
+  return scope(instance, () => {
+    const restored = dequantize(instance, q, params, { shape });
     const y = realsOf("q", restored);
     const reals = realsOf("x", source.value);
     const quantized = integers.value instanceof Tensor ? integers.value.data : integers.value;

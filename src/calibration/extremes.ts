@@ -81,8 +81,8 @@ export class AverageObserver extends Observer {
   #averages: Average[] = [];
   #batch: Extremes[] = [];
 
-  constructor(lane: Bytelane, axis: number | undefined, weight: number) {
-    super(lane, { method: "average", ...(axis === undefined ? {} : { axis }), weight });
+  constructor(instance: Bytelane, axis: number | undefined, weight: number) {
+    super(instance, { method: "average", ...(axis === undefined ? {} : { axis }), weight });
     this.#weight = weight;
   }
 
@@ -171,11 +171,11 @@ export class FixedObserver extends Observer {
   readonly #max: readonly number[];
 
   constructor(
-    lane: Bytelane,
+    instance: Bytelane,
     axis: number | undefined,
     range: { readonly min: readonly number[]; readonly max: readonly number[] },
   ) {
-    super(lane, {
+    super(instance, {
       method: "fixed",
       ...(axis === undefined ? { min: range.min[0], max: range.max[0] } : { axis, ...range }),
     });

@@ -44,8 +44,8 @@ export class HistogramObserver extends Observer {
   #counted = 0;
   protected override readonly skipsItself = true;
 
-  constructor(lane: Bytelane, axis: number | undefined, half: number, search: Search) {
-    super(lane, { ...search, ...(axis === undefined ? {} : { axis }), bins: half });
+  constructor(instance: Bytelane, axis: number | undefined, half: number, search: Search) {
+    super(instance, { ...search, ...(axis === undefined ? {} : { axis }), bins: half });
     this.#half = half;
     this.#search = search;
   }
@@ -73,7 +73,7 @@ export class HistogramObserver extends Observer {
 
   protected take({ address, length, outer, channels, inner, lows, highs }: Piece): void {
     const tables = this.#tables as Tables;
-    const { arena, kernels } = this.lane;
+    const { arena, kernels } = this.instance;
     const grids = this.#grids;
     const isFull = this.#counted + length > MOST_COUNTED;
     if (isFull || grids.some((grid, c) => grid.isTooNarrowFor(lows[c], highs[c]))) {
@@ -110,7 +110,7 @@ export class HistogramObserver extends Observer {
   /** Moves the counts from the tables to the grids. */
   #unload(tables: Tables): void {
     if (!tables.isLoaded) return;
-    const { arena, kernels } = this.lane;
+    const { arena, kernels } = this.instance;
     const { address, stride, four } = tables;
     const entries = entriesOf(this.#half);
     if (four) kernels.fold_u32(four, address, entries);

@@ -2,7 +2,7 @@
 
 import { type Data, type Frame, framed, operand } from "../core/call.ts";
 import { checkInteger, checkObject, rangeFault, typeFault } from "../core/check.ts";
-import { type Bytelane, checkLane } from "../core/instance.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { shapeOf } from "../elementwise/quantize.ts";
 import { type Extent, extentOf } from "../params/channels.ts";
 import {
@@ -67,7 +67,7 @@ const PIECE = 65536;
 
 /** Watches data and proposes a clipping range. Made by `createObserver`, restored by `loadObserver`. */
 export abstract class Observer {
-  /** @internal */ readonly lane: Bytelane;
+  /** @internal */ readonly instance: Bytelane;
   /** @internal */ readonly settings: ObserverSettings;
   /** Whether `take` passes over NaN itself and says how often, which saves a pass over the data. */
   protected readonly skipsItself: boolean = false;
@@ -76,8 +76,8 @@ export abstract class Observer {
   #skipped = 0;
 
   /** @internal */
-  constructor(lane: Bytelane, settings: ObserverSettings) {
-    this.lane = lane;
+  constructor(instance: Bytelane, settings: ObserverSettings) {
+    this.instance = instance;
     this.settings = settings;
   }
 
@@ -106,15 +106,15 @@ export abstract class Observer {
    * plain data are laid out.
    */
   observe(data: Data<"f32">, options: { readonly shape?: readonly number[] } = {}): this {
-    const lane = checkLane(this.lane);
-    const source = operand(lane, "data", data, ["f32"]);
+    const instance = checkInstance(this.instance);
+    const source = operand(instance, "data", data, ["f32"]);
     const { axis } = this.settings;
     const extent = extentOf("axis", shapeOf(source, options.shape), axis);
     this.#checkChannels("data", extent.channels);
     if (source.length === 0) return this;
-    framed(lane, (frame) => {
+    framed(instance, (frame) => {
       const { channels } = extent;
-      const { kernels, arena } = lane;
+      const { kernels, arena } = instance;
       const most = pieceLength(extent);
       const room = frame.room(most * 4);
       const extremes = frame.room(channels * 8);

@@ -2,7 +2,7 @@
 
 import { type Data, operand } from "../core/call.ts";
 import { checkInteger, checkNumber, rangeFault, typeFault } from "../core/check.ts";
-import { type Bytelane, checkLane, scope } from "../core/instance.ts";
+import { type Bytelane, checkInstance, scope } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 import { dequantize } from "../elementwise/dequantize.ts";
 import { minMax } from "../elementwise/min-max.ts";
@@ -113,25 +113,32 @@ function energyOf(values: ArrayLike<number>): number {
  * index of an axis.
  */
 export function bitsCandidate(
-  lane: Bytelane,
+  instance: Bytelane,
   bits: number,
   options: { readonly axis?: number } = {},
 ): Candidate {
-  checkLane(lane);
+  checkInstance(instance);
   checkInteger("bits", bits, 2, 8);
   const { axis } = options;
   if (axis !== undefined) checkInteger("options.axis", axis, -32, 31);
   return {
     name: `${bits} bits`,
     quantize({ weights, shape }) {
-      const source = operand(lane, "weights", weights, ["f32"]);
+      const source = operand(instance, "weights", weights, ["f32"]);
       const dimensions = shape ?? source.shape;
       const whole = dimensions ? { shape: dimensions } : {};
-      return scope(lane, () => {
+      return scope(instance, () => {
         const range =
-          axis === undefined ? minMax(lane, weights) : minMax(lane, weights, { axis, ...whole });
+          axis === undefined
+            ? minMax(instance, weights)
+            : minMax(instance, weights, { axis, ...whole });
         const params = chooseParams(range, axis === undefined ? { bits } : { bits, axis });
-        const restored = dequantize(lane, quantize(lane, weights, params, whole), params, whole);
+        const restored = dequantize(
+          instance,
+          quantize(instance, weights, params, whole),
+          params,
+          whole,
+        );
         const scales = typeof params.scale === "number" ? 1 : params.scale.length;
         const values = restored instanceof Tensor ? restored.data.slice() : restored;
         return {

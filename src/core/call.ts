@@ -26,7 +26,7 @@ export interface Operand<T extends DType = DType> {
 
 /** Checks an operand's kind, and its length where one is given. */
 export function operand<T extends DType>(
-  lane: Bytelane,
+  instance: Bytelane,
   argument: string,
   value: unknown,
   dtypes: readonly T[],
@@ -34,14 +34,14 @@ export function operand<T extends DType>(
 ): Operand<T> {
   let checked: Operand<T>;
   if (value instanceof Tensor) {
-    const { dtype, length, shape, address } = checkOwner(argument, value, lane) as Tensor<T>;
+    const { dtype, length, shape, address } = checkOwner(argument, value, instance) as Tensor<T>;
     checked = { dtype, length, shape, address, value: value as Tensor<T> };
   } else {
     const dtype = dtypeOf(value) as T | undefined;
     if (!dtype)
       throw typeFault(argument, `a tensor or typed array of ${dtypes.join(" or ")}`, value);
     const array = value as Elements[T];
-    const address = lane.arena.addressOf(array);
+    const address = instance.arena.addressOf(array);
     checked = { dtype, length: array.length, shape: undefined, address, value: array };
   }
   if (!dtypes.includes(checked.dtype)) {
@@ -65,14 +65,15 @@ export interface Target<T extends DType> {
 
 /** Checks `out`, or notes that a result of this kind is to be made. */
 export function target<T extends DType>(
-  lane: Bytelane,
+  instance: Bytelane,
   out: unknown,
   dtype: T,
   shape: readonly number[],
   asTensor: boolean,
 ): Target<T> {
   const length = countOf(shape);
-  const given = out === undefined ? undefined : operand(lane, "options.out", out, [dtype], length);
+  const given =
+    out === undefined ? undefined : operand(instance, "options.out", out, [dtype], length);
   return { dtype, length, shape, given, asTensor };
 }
 
@@ -96,18 +97,18 @@ export interface Written<T extends DType> {
 
 /** The room of one call. Lists are made when something enters them: most calls on tensors need none. */
 export class Frame {
-  readonly #lane: Bytelane;
+  readonly #instance: Bytelane;
   #blocks: number[] | undefined;
   #copies: Written<DType>[] | undefined;
   #made: Tensor[] | undefined;
 
-  constructor(lane: Bytelane) {
-    this.#lane = lane;
+  constructor(instance: Bytelane) {
+    this.#instance = instance;
   }
 
   /** Room for `bytes`, until the call ends. */
   room(bytes: number): number {
-    const address = this.#lane.arena.allocate(bytes);
+    const address = this.#instance.arena.allocate(bytes);
     // a list that begins empty makes room for 16 at its first entry
     if (this.#blocks) this.#blocks.push(address, bytes);
     else this.#blocks = [address, bytes];
@@ -127,7 +128,7 @@ export class Frame {
     count = (values as ArrayLike<number>).length,
   ): number {
     const address = this.room(count * BYTES[dtype]);
-    const view = this.#lane.arena.view(dtype, address, count);
+    const view = this.#instance.arena.view(dtype, address, count);
     if (typeof values === "number") view.fill(values);
     else view.set(values);
     return address;
@@ -139,7 +140,7 @@ export class Frame {
     if (given) {
       if (given.address >= 0) return given;
     } else if (result.asTensor) {
-      const made = new Tensor(this.#lane, dtype, result.shape);
+      const made = new Tensor(this.#instance, dtype, result.shape);
       this.#made ??= [];
       this.#made.push(made);
       return { address: made.address, value: made };
@@ -154,7 +155,7 @@ export class Frame {
 
   /** Ends the call: results are copied out if it went well, made tensors are dropped if it did not. */
   close(done: boolean): void {
-    const { arena } = this.#lane;
+    const { arena } = this.#instance;
     if (!done) for (const made of this.#made ?? []) made.dispose();
     else {
       for (const { address, value } of this.#copies ?? []) {
@@ -172,8 +173,8 @@ export class Frame {
 }
 
 /** Runs `body` with a frame. Temporary room is given back whether it returns or throws. */
-export function framed<R>(lane: Bytelane, body: (frame: Frame) => R): R {
-  const frame = new Frame(lane);
+export function framed<R>(instance: Bytelane, body: (frame: Frame) => R): R {
+  const frame = new Frame(instance);
   let done = false;
   try {
     const result = body(frame);
@@ -181,7 +182,7 @@ export function framed<R>(lane: Bytelane, body: (frame: Frame) => R): R {
     return result;
   } finally {
     // what a pooled call has placed is read when its products run
-    if (done && lane.frames) lane.frames.push(frame);
+    if (done && instance.frames) instance.frames.push(frame);
     else frame.close(done);
   }
 }

@@ -133,27 +133,27 @@ export class Bytelane {
 
 /** What tensors, packed matrices, layers, tables and indexes are: holders of an instance's memory until they are disposed. */
 export abstract class Owner {
-  /** @internal */ readonly lane: Bytelane;
+  /** @internal */ readonly instance: Bytelane;
   readonly #blocks: readonly (readonly [address: number, bytes: number])[];
   #disposed = false;
 
   /** @internal With `scoped` false no scope disposes it: its maker does, or adopts it. */
-  constructor(lane: Bytelane, blocks: readonly (readonly [number, number])[], scoped = true) {
-    this.lane = lane;
+  constructor(instance: Bytelane, blocks: readonly (readonly [number, number])[], scoped = true) {
+    this.instance = instance;
     this.#blocks = blocks;
-    if (scoped) lane.adopt(this);
+    if (scoped) instance.adopt(this);
   }
 
   /** True when its memory was given back, or the instance has ended: operations refuse it then. */
   get disposed(): boolean {
-    return this.#disposed || this.lane.disposed;
+    return this.#disposed || this.instance.disposed;
   }
 
   /** Gives the memory back. A second call does nothing. */
   dispose(): void {
     if (this.disposed) return;
     this.#disposed = true;
-    const { arena, follower } = this.lane;
+    const { arena, follower } = this.instance;
     if (follower) follower.release(this, this.#blocks);
     else for (const [address, bytes] of this.#blocks) arena.free(address, bytes);
   }
@@ -168,17 +168,18 @@ export abstract class Owner {
 }
 
 /** The instance, or an error that says what came instead. */
-export function checkLane(lane: Bytelane): Bytelane {
-  if (!(lane instanceof Bytelane)) {
-    throw typeFault("lane", "an instance made by createBytelane", lane);
+export function checkInstance(instance: Bytelane): Bytelane {
+  if (!(instance instanceof Bytelane)) {
+    throw typeFault("instance", "an instance made by createBytelane", instance);
   }
-  if (lane.disposed) throw new TypeError('"lane" expected a live instance, got a disposed one');
-  return lane;
+  if (instance.disposed)
+    throw new TypeError('"instance" expected a live instance, got a disposed one');
+  return instance;
 }
 
 /** A live handle of this instance. */
-export function checkOwner<T extends Owner>(argument: string, owner: T, lane: Bytelane): T {
-  if (owner.lane !== lane) {
+export function checkOwner<T extends Owner>(argument: string, owner: T, instance: Bytelane): T {
+  if (owner.instance !== instance) {
     throw new TypeError(
       `"${argument}" expected a handle of this instance, got ${describe(owner)} of another`,
     );
@@ -193,10 +194,10 @@ export function checkOwner<T extends Owner>(argument: string, owner: T, lane: By
  * Runs `body`, then disposes every tensor, layer and index made in it, except those that it returns: as the
  * result itself, or as a value of the array or plain object that is the result. Scopes nest.
  */
-export function scope<T>(lane: Bytelane, body: () => T): T {
-  checkLane(lane);
+export function scope<T>(instance: Bytelane, body: () => T): T {
+  checkInstance(instance);
   if (typeof body !== "function") throw typeFault("body", "a function", body);
-  lane.enterScope();
+  instance.enterScope();
   let kept: ReadonlySet<unknown> = new Set();
   try {
     const result = body();
@@ -211,6 +212,6 @@ export function scope<T>(lane: Bytelane, body: () => T): T {
     ]);
     return result;
   } finally {
-    lane.leaveScope(kept);
+    instance.leaveScope(kept);
   }
 }

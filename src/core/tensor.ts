@@ -1,7 +1,7 @@
 /** Tensors: typed, shaped handles on bytes of an instance's memory. */
 import { checkInteger, checkOneOf, checkShape, countOf, rangeFault, typeFault } from "./check.ts";
 import { BYTES, DTYPES, type DType, dtypeOf, type Elements } from "./dtype.ts";
-import { type Bytelane, checkLane, checkOwner, Owner } from "./instance.ts";
+import { type Bytelane, checkInstance, checkOwner, Owner } from "./instance.ts";
 
 /** A handle: element type, shape, and where the bytes lie. Made by `tensor` and by the operations. */
 export class Tensor<T extends DType = DType> extends Owner {
@@ -16,7 +16,7 @@ export class Tensor<T extends DType = DType> extends Owner {
 
   /** @internal A new block, or with `whole` and `address` a part of another tensor's block. */
   constructor(
-    lane: Bytelane,
+    instance: Bytelane,
     dtype: T,
     shape: readonly number[],
     whole?: Tensor<T>,
@@ -24,8 +24,8 @@ export class Tensor<T extends DType = DType> extends Owner {
   ) {
     const length = countOf(shape);
     const bytes = length * BYTES[dtype];
-    const at = address ?? lane.arena.allocate(bytes);
-    super(lane, whole ? [] : [[at, bytes]]);
+    const at = address ?? instance.arena.allocate(bytes);
+    super(instance, whole ? [] : [[at, bytes]]);
     this.dtype = dtype;
     this.shape = Object.freeze([...shape]);
     this.length = length;
@@ -48,8 +48,8 @@ export class Tensor<T extends DType = DType> extends Owner {
    * you use it, do not keep it.
    */
   get data(): Elements[T] {
-    checkOwner("tensor", this, this.lane);
-    return this.lane.arena.view(this.dtype, this.address, this.length);
+    checkOwner("tensor", this, this.instance);
+    return this.instance.arena.view(this.dtype, this.address, this.length);
   }
 
   describe(): string {
@@ -68,14 +68,14 @@ export function part<T extends DType>(
   shape: readonly number[],
 ): Tensor<T> {
   if (!(whole instanceof Tensor)) throw typeFault("whole", "a tensor", whole);
-  checkOwner("whole", whole, whole.lane);
+  checkOwner("whole", whole, whole.instance);
   const count = countOf(checkShape("shape", shape));
   checkInteger("start", start, 0, whole.length);
   if (start + count > whole.length) {
     throw rangeFault("shape", `at most ${whole.length - start} elements from ${start} on`, shape);
   }
   const address = whole.address + start * BYTES[whole.dtype];
-  return new Tensor(whole.lane, whole.dtype, shape, whole, address);
+  return new Tensor(whole.instance, whole.dtype, shape, whole, address);
 }
 
 /**
@@ -84,12 +84,12 @@ export function part<T extends DType>(
  * more memory than the instance may have.
  */
 export function tensor<T extends DType>(
-  lane: Bytelane,
+  instance: Bytelane,
   dtype: T,
   shape: readonly number[],
   values?: Elements[T] | readonly number[],
 ): Tensor<T> {
-  checkLane(lane);
+  checkInstance(instance);
   checkOneOf("dtype", dtype, DTYPES);
   const count = countOf(checkShape("shape", shape));
   if (values !== undefined) {
@@ -105,9 +105,9 @@ export function tensor<T extends DType>(
     }
   }
   // a view on this memory would be detached by growth: remember where it points
-  const own = values ? lane.arena.addressOf(values as Elements[T]) : -1;
-  const result = new Tensor(lane, dtype, shape);
-  if (own >= 0) result.data.set(lane.arena.view(dtype, own, count));
+  const own = values ? instance.arena.addressOf(values as Elements[T]) : -1;
+  const result = new Tensor(instance, dtype, shape);
+  if (own >= 0) result.data.set(instance.arena.view(dtype, own, count));
   else if (values) result.data.set(values);
   else result.data.fill(0);
   return result;

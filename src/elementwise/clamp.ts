@@ -1,7 +1,7 @@
 import { type Data, framed, type InKind, operand, target } from "../core/call.ts";
 import { checkInteger, checkNumber, checkObject, rangeFault } from "../core/check.ts";
 import { type DType, limitsOf } from "../core/dtype.ts";
-import { type Bytelane, checkLane } from "../core/instance.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 
 const CLAMP = { f32: "clamp_f32", i32: "clamp_i32", i8: "clamp_i8", u8: "clamp_u8" } as const;
@@ -11,14 +11,14 @@ const CLAMP = { f32: "clamp_f32", i32: "clamp_i32", i8: "clamp_i8", u8: "clamp_u
  * integer type are integers of the type. For f32 a NaN in x stays a NaN.
  */
 export function clamp<X extends Data>(
-  lane: Bytelane,
+  instance: Bytelane,
   x: X,
   bounds: { readonly low?: number; readonly high?: number },
   options: { readonly out?: Data } = {},
 ): X extends Tensor<infer D> ? Tensor<D> : X {
-  checkLane(lane);
+  checkInstance(instance);
   checkObject("bounds", bounds);
-  const source = operand(lane, "x", x, ["f32", "i32", "i8", "u8"]);
+  const source = operand(instance, "x", x, ["f32", "i32", "i8", "u8"]);
   const { dtype, length } = source;
   let low: number;
   let high: number;
@@ -32,11 +32,11 @@ export function clamp<X extends Data>(
     high = checkInteger("bounds.high", bounds.high ?? greatest, low, greatest);
   }
   const shape = source.shape ?? [length];
-  const result = target(lane, options.out, dtype, shape, x instanceof Tensor);
-  return framed(lane, (frame) => {
+  const result = target(instance, options.out, dtype, shape, x instanceof Tensor);
+  return framed(instance, (frame) => {
     const src = frame.read(source);
     const { address, value } = frame.write(result);
-    lane.kernels[CLAMP[dtype]](src, address, length, low, high);
+    instance.kernels[CLAMP[dtype]](src, address, length, low, high);
     return value as InKind<X, DType>;
   }) as never;
 }

@@ -3,7 +3,7 @@
 import { type Data, framed, type InKind, operand, target } from "../core/call.ts";
 import { checkInteger, checkObject, rangeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
-import { type Bytelane, checkLane } from "../core/instance.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 import { checkParams, placeParams } from "../params/channels.ts";
 import type { QuantizationParams } from "../params/params.ts";
@@ -21,22 +21,22 @@ const GATHER = { i8: "gather_i8_f32", u8: "gather_u8_f32" } as const;
  * Per tensor, or per channel along any axis.
  */
 export function dequantize<X extends Data<"i8" | "u8" | "i32">>(
-  lane: Bytelane,
+  instance: Bytelane,
   q: X,
   params: QuantizationParams,
   options: ShapeOption<Data<"f32">> = {},
 ): InKind<X, "f32"> {
-  checkLane(lane);
-  const source = operand(lane, "q", q, ["i8", "u8", "i32"]);
+  checkInstance(instance);
+  const source = operand(instance, "q", q, ["i8", "u8", "i32"]);
   const shape = shapeOf(source, options.shape);
   const layout = checkParams(params, shape, source.dtype);
-  const result = target(lane, options.out, "f32", shape, q instanceof Tensor);
-  return framed(lane, (frame) => {
+  const result = target(instance, options.out, "f32", shape, q instanceof Tensor);
+  return framed(instance, (frame) => {
     const src = frame.read(source);
     const { outer, channels, inner } = layout.extent;
-    const { scales, zeros } = placeParams(lane, frame, layout, channels);
+    const { scales, zeros } = placeParams(instance, frame, layout, channels);
     const { address, value } = frame.write(result);
-    lane.kernels[DEQUANTIZE[source.dtype]](src, address, outer, channels, inner, scales, zeros);
+    instance.kernels[DEQUANTIZE[source.dtype]](src, address, outer, channels, inner, scales, zeros);
     return value as InKind<X, "f32">;
   });
 }
@@ -58,35 +58,35 @@ export interface QuantizedTable {
  * Errors: an id outside [0, rows), or scales that are not one a row.
  */
 export function gatherRows<O extends Data<"f32"> = Tensor<"f32">>(
-  lane: Bytelane,
+  instance: Bytelane,
   table: QuantizedTable,
   ids: Int32Array | readonly number[],
   options: { readonly out?: O } = {},
 ): O {
-  checkLane(lane);
+  checkInstance(instance);
   checkObject("table", table);
-  const values = operand(lane, "table.values", table.values, ["i8", "u8"]);
+  const values = operand(instance, "table.values", table.values, ["i8", "u8"]);
   const columns = table.columns ?? values.shape?.at(-1);
   if (columns === undefined) throw rangeFault("table.columns", "the length of a row", columns);
   checkInteger("table.columns", columns, 1, 2 ** 31 - 1);
   const rows = values.length / columns;
   if (!Number.isInteger(rows))
     throw rangeFault("table.values", `whole rows of ${columns}`, values.value);
-  const scales = operand(lane, "table.scales", table.scales, ["f32"], rows);
+  const scales = operand(instance, "table.scales", table.scales, ["f32"], rows);
   const zeros =
-    table.zeroPoints && operand(lane, "table.zeroPoints", table.zeroPoints, ["i32"], rows);
-  const wanted = Array.isArray(ids) ? undefined : operand(lane, "ids", ids, ["i32"]);
+    table.zeroPoints && operand(instance, "table.zeroPoints", table.zeroPoints, ["i32"], rows);
+  const wanted = Array.isArray(ids) ? undefined : operand(instance, "ids", ids, ["i32"]);
   // read once: the room for the rows may detach a view on this memory
   const { length } = ids;
   for (let i = 0; i < length; i++) checkInteger(`ids[${i}]`, ids[i], 0, rows - 1);
-  const result = target(lane, options.out, "f32", [length, columns], true);
-  return framed(lane, (frame) => {
+  const result = target(instance, options.out, "f32", [length, columns], true);
+  return framed(instance, (frame) => {
     const src = frame.read(values);
     const scale = frame.read(scales);
     const zero = zeros ? frame.read(zeros) : 0;
     const list = wanted ? frame.read(wanted) : frame.place("i32", ids);
     const { address, value } = frame.write(result);
-    lane.kernels[GATHER[values.dtype]](src, columns, scale, zero, list, length, address);
+    instance.kernels[GATHER[values.dtype]](src, columns, scale, zero, list, length, address);
     return value as O;
   });
 }

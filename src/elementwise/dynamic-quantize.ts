@@ -3,7 +3,7 @@
 import { type Data, framed, type InKind, operand, target } from "../core/call.ts";
 import { checkInteger, checkOneOf, checkShape, countOf, rangeFault } from "../core/check.ts";
 import { QUANTIZED_DTYPES, type QuantizedDType } from "../core/dtype.ts";
-import { type Bytelane, checkLane } from "../core/instance.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 import { type ShapeOption, shapeOf } from "./quantize.ts";
 
@@ -23,18 +23,18 @@ export interface DynamicResult<V> {
  * ONNX Runtime. NaN becomes the zero point; ±Infinity counts as the largest finite value.
  */
 export function quantizeDynamic<X extends Data<"f32">>(
-  lane: Bytelane,
+  instance: Bytelane,
   x: X,
   options: ShapeOption<Data<"u8">> = {},
 ): DynamicResult<InKind<X, "u8">> {
-  checkLane(lane);
-  const source = operand(lane, "x", x, ["f32"]);
+  checkInstance(instance);
+  const source = operand(instance, "x", x, ["f32"]);
   const shape = shapeOf(source, options.shape);
-  const result = target(lane, options.out, "u8", shape, x instanceof Tensor);
-  return framed(lane, (frame) => {
+  const result = target(instance, options.out, "u8", shape, x instanceof Tensor);
+  return framed(instance, (frame) => {
     const src = frame.read(source);
     const { address, value } = frame.write(result);
-    const { scalars, arena, kernels } = lane;
+    const { scalars, arena, kernels } = instance;
     const { length } = source;
     kernels.quantize_rows_f32_u8(
       src,
@@ -76,13 +76,13 @@ export interface RowsOptions<D extends QuantizedDType> extends ShapeOption<Data<
  * Rows of nothing but 0 have scale 1. NaN becomes the zero point; ±Infinity counts as the largest finite value.
  */
 export function quantizeRows<X extends Data<"f32">, D extends QuantizedDType = "i8">(
-  lane: Bytelane,
+  instance: Bytelane,
   x: X,
   options: RowsOptions<D> = {},
 ): QuantizedRows<InKind<X, D>, InKind<X, "f32">, D extends "u8" ? InKind<X, "i32"> : undefined> {
-  checkLane(lane);
+  checkInstance(instance);
   const dtype = checkOneOf("options.dtype", options.dtype ?? "i8", QUANTIZED_DTYPES) as D;
-  const source = operand(lane, "x", x, ["f32"]);
+  const source = operand(instance, "x", x, ["f32"]);
   const shape =
     options.stride === undefined
       ? shapeOf(source, options.shape)
@@ -94,14 +94,14 @@ export function quantizeRows<X extends Data<"f32">, D extends QuantizedDType = "
   const least = rows === 0 ? 0 : (rows - 1) * stride + columns;
   if (source.length < least) throw rangeFault("x", `at least ${least} elements`, x);
   const asTensor = x instanceof Tensor;
-  const values = target(lane, options.out, dtype, shape, asTensor);
-  const scales = target(lane, undefined, "f32", [rows], asTensor);
-  const zeros = target(lane, undefined, "i32", [rows], asTensor);
-  return framed(lane, (frame) => {
+  const values = target(instance, options.out, dtype, shape, asTensor);
+  const scales = target(instance, undefined, "f32", [rows], asTensor);
+  const zeros = target(instance, undefined, "i32", [rows], asTensor);
+  return framed(instance, (frame) => {
     const src = frame.read(source);
     const v = frame.write(values);
     const s = frame.write(scales);
-    const { scalars, kernels } = lane;
+    const { scalars, kernels } = instance;
     if (dtype === "i8") {
       kernels.quantize_rows_f32_i8(src, stride, v.address, rows, columns, s.address, scalars);
       return { values: v.value, scales: s.value, zeroPoints: undefined };

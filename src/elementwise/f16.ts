@@ -2,7 +2,7 @@
 
 import { type Data, framed, operand, target } from "../core/call.ts";
 import { rangeFault, typeFault } from "../core/check.ts";
-import { type Bytelane, checkLane } from "../core/instance.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 
 /** What a Float16Array has in common with a Uint16Array: two bytes an element. Engines before 2025 lack it. */
@@ -27,8 +27,8 @@ export function bytesOfHalves(argument: string, value: unknown): Uint8Array {
 }
 
 /** The bytes of `n` halves that were given, found again in the memory if they lie there: growth detaches their array. */
-function givenHalves(lane: Bytelane, bytes: Uint8Array, place: number, n: number): Uint8Array {
-  return place < 0 ? bytes : lane.arena.view("u8", place, n * 2);
+function givenHalves(instance: Bytelane, bytes: Uint8Array, place: number, n: number): Uint8Array {
+  return place < 0 ? bytes : instance.arena.view("u8", place, n * 2);
 }
 
 /** Whether `n` halves at an address and `n` f32 at another share no byte. */
@@ -41,24 +41,24 @@ function areApart(halves: number, n: number, reals: number): boolean {
  * 0x7e00 with its sign. An `out` in the memory of the instance is written where it is.
  */
 export function toHalf<H extends Halves = Uint16Array>(
-  lane: Bytelane,
+  instance: Bytelane,
   x: Data<"f32">,
   options: { readonly out?: H } = {},
 ): H {
-  checkLane(lane);
-  const source = operand(lane, "x", x, ["f32"]);
+  checkInstance(instance);
+  const source = operand(instance, "x", x, ["f32"]);
   const { length } = source;
   const out = (options.out ?? new Uint16Array(length)) as H;
   const bytes = bytesOfHalves("options.out", out);
   if (out.length !== length) throw rangeFault("options.out", `${length} elements`, out);
-  const place = lane.arena.addressOf(bytes);
-  return framed(lane, (frame) => {
+  const place = instance.arena.addressOf(bytes);
+  return framed(instance, (frame) => {
     const src = frame.read(source);
     const isDirect = place >= 0 && areApart(place, length, src);
     const dst = isDirect ? place : frame.room(length * 2);
-    lane.kernels.convert_f32_f16(src, dst, length);
+    instance.kernels.convert_f32_f16(src, dst, length);
     if (!isDirect) {
-      givenHalves(lane, bytes, place, length).set(lane.arena.view("u8", dst, length * 2));
+      givenHalves(instance, bytes, place, length).set(instance.arena.view("u8", dst, length * 2));
     }
     return out;
   });
@@ -69,23 +69,23 @@ export function toHalf<H extends Halves = Uint16Array>(
  * `new Uint16Array(data.buffer, data.byteOffset, n)` with the `data` of a tensor of bytes, are read where they are.
  */
 export function fromHalf<O extends Data<"f32"> = Float32Array>(
-  lane: Bytelane,
+  instance: Bytelane,
   x: Halves,
   options: { readonly out?: O } = {},
 ): O {
-  checkLane(lane);
+  checkInstance(instance);
   const bytes = bytesOfHalves("x", x);
   const { length } = x;
-  const result = target(lane, options.out, "f32", [length], options.out instanceof Tensor);
-  const place = lane.arena.addressOf(bytes);
-  return framed(lane, (frame) => {
+  const result = target(instance, options.out, "f32", [length], options.out instanceof Tensor);
+  const place = instance.arena.addressOf(bytes);
+  return framed(instance, (frame) => {
     const { address, value } = frame.write(result);
     let src = place;
     if (place < 0 || !areApart(place, length, address)) {
       src = frame.room(length * 2);
-      lane.arena.view("u8", src, length * 2).set(givenHalves(lane, bytes, place, length));
+      instance.arena.view("u8", src, length * 2).set(givenHalves(instance, bytes, place, length));
     }
-    lane.kernels.convert_f16_f32(src, address, length);
+    instance.kernels.convert_f16_f32(src, address, length);
     return value as O;
   });
 }

@@ -1,6 +1,6 @@
 /** Reductions over f32 data: the extremes that calibration starts from. */
 import { type Data, framed, operand } from "../core/call.ts";
-import { type Bytelane, checkLane } from "../core/instance.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { extentOf } from "../params/channels.ts";
 import { shapeOf } from "./quantize.ts";
 
@@ -19,27 +19,27 @@ export interface ChannelExtremes {
  * The least and the greatest value, of all or of each channel along `axis`. NaN is skipped, −0 is reported as
  * 0; where there is no number at all, min is Infinity and max −Infinity.
  */
-export function minMax(lane: Bytelane, x: Data<"f32">): Extremes;
+export function minMax(instance: Bytelane, x: Data<"f32">): Extremes;
 export function minMax(
-  lane: Bytelane,
+  instance: Bytelane,
   x: Data<"f32">,
   options: { readonly axis: number; readonly shape?: readonly number[] },
 ): ChannelExtremes;
 export function minMax(
-  lane: Bytelane,
+  instance: Bytelane,
   x: Data<"f32">,
   options: { readonly axis?: number; readonly shape?: readonly number[] } = {},
 ): Extremes | ChannelExtremes {
-  checkLane(lane);
-  const source = operand(lane, "x", x, ["f32"]);
+  checkInstance(instance);
+  const source = operand(instance, "x", x, ["f32"]);
   const extent = extentOf("options.axis", shapeOf(source, options.shape), options.axis);
-  return framed(lane, (frame) => {
+  return framed(instance, (frame) => {
     const { outer, channels, inner } = extent;
     const src = frame.read(source);
-    const lows = channels === 1 ? lane.scalars : frame.room(channels * 8);
+    const lows = channels === 1 ? instance.scalars : frame.room(channels * 8);
     const highs = lows + channels * 4;
-    lane.kernels.extremes_f32(src, outer, channels, inner, lows, highs);
-    const { arena } = lane;
+    instance.kernels.extremes_f32(src, outer, channels, inner, lows, highs);
+    const { arena } = instance;
     if (options.axis === undefined)
       return { min: arena.words.getFloat32(lows, true), max: arena.words.getFloat32(highs, true) };
     const min = arena.view("f32", lows, channels).slice();

@@ -18,7 +18,7 @@ import {
   typeFault,
 } from "../core/check.ts";
 import { limitsOf, QUANTIZED_DTYPES, type QuantizedDType } from "../core/dtype.ts";
-import { type Bytelane, checkLane } from "../core/instance.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 import {
   checkParams,
@@ -73,19 +73,19 @@ export interface QuantizeOptions<Out> extends ShapeOption<Out> {
  * another length than the axis, an `out` of another type or length, parameters that the profile does not have.
  */
 export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">(
-  lane: Bytelane,
+  instance: Bytelane,
   x: X,
   params: QuantizeParams<D>,
   options: QuantizeOptions<Data<D>> = {},
 ): InKind<X, D> {
-  checkLane(lane);
-  const source = operand(lane, "x", x, ["f32"]);
+  checkInstance(instance);
+  const source = operand(instance, "x", x, ["f32"]);
   const shape = shapeOf(source, options.shape);
   const dtype = checkOneOf("params.dtype", params?.dtype ?? "i8", QUANTIZED_DTYPES) as D;
   const layout = checkParams(params, shape, dtype);
   const rule = checkRule(params, layout, options.profile ?? "onnx", dtype);
-  const result = target(lane, options.out, dtype, shape, x instanceof Tensor);
-  return framed(lane, (frame) => {
+  const result = target(instance, options.out, dtype, shape, x instanceof Tensor);
+  return framed(instance, (frame) => {
     const src = frame.read(source);
     const { address, value } = frame.write(result);
     const {
@@ -93,16 +93,16 @@ export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">
       low,
       high,
     } = layout;
-    const { scales, zeros } = placeParams(lane, frame, layout, channels);
+    const { scales, zeros } = placeParams(instance, frame, layout, channels);
     if (rule !== undefined) {
       const starts = frame.place("f32", rule.starts, channels);
       const factors = rule.scales ? frame.place("f32", rule.scales) : scales;
       // biome-ignore format: one call
-      lane.kernels.quantize_rule_f32(src, address, outer, channels, inner, starts, factors, zeros, low, high, rule.bits);
+      instance.kernels.quantize_rule_f32(src, address, outer, channels, inner, starts, factors, zeros, low, high, rule.bits);
     } else {
       const scratch = inner > 1 ? 0 : frame.room(channels * 12 + 36);
       // biome-ignore format: one call
-      lane.kernels.quantize_f32(src, address, outer, channels, inner, scales, zeros, low, high, scratch);
+      instance.kernels.quantize_f32(src, address, outer, channels, inner, scales, zeros, low, high, scratch);
     }
     return value as InKind<X, D>;
   });
@@ -173,13 +173,13 @@ function reciprocal(argument: string, scale: unknown): number {
  * but NaN counts as 0. The values stay for the frame.
  */
 export function quantizeChannels(
-  lane: Bytelane,
+  instance: Bytelane,
   frame: Frame,
   src: number,
   { outer, channels, inner }: Extent,
   bits: number,
 ): { address: number; scales: Float32Array } {
-  const { arena, kernels } = lane;
+  const { arena, kernels } = instance;
   const lows = frame.room(channels * 8);
   const highs = lows + channels * 4;
   kernels.extremes_f32(src, outer, channels, inner, lows, highs);

@@ -10,7 +10,7 @@ import {
   rangeFault,
 } from "../core/check.ts";
 import { limitsOf, QUANTIZED_DTYPES, type QuantizedDType } from "../core/dtype.ts";
-import { type Bytelane, checkLane } from "../core/instance.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 import { extentOf, POSITIVE, perChannel, placeChecked } from "../params/channels.ts";
 import { fixedPoint, fixedShifts, ROUNDINGS, type Rounding } from "../params/profile.ts";
@@ -48,13 +48,13 @@ export interface RequantizeParams<D extends QuantizedDType> {
  * ONNX Runtime requantizes (docs/math.md, 8). `params.rounding` offers fixed point.
  */
 export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8">(
-  lane: Bytelane,
+  instance: Bytelane,
   acc: X,
   params: RequantizeParams<D>,
   options: ShapeOption<Data<D>> = {},
 ): InKind<X, D> {
-  checkLane(lane);
-  const source = operand(lane, "acc", acc, ["i32"]);
+  checkInstance(instance);
+  const source = operand(instance, "acc", acc, ["i32"]);
   const shape = shapeOf(source, options.shape);
   checkObject("params", params);
   const dtype = checkOneOf("params.dtype", params.dtype ?? "i8", QUANTIZED_DTYPES) as D;
@@ -79,9 +79,9 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
       : typeof multiplier === "number"
         ? checkScale(MULTIPLIER, multiplier)
         : perChannel(MULTIPLIER, multiplier, channels, checkScale, Float32Array, true);
-  const result = target(lane, options.out, dtype, shape, acc instanceof Tensor);
-  return framed(lane, (frame) => {
-    const { kernels, arena, scalars } = lane;
+  const result = target(instance, options.out, dtype, shape, acc instanceof Tensor);
+  return framed(instance, (frame) => {
+    const { kernels, arena, scalars } = instance;
     const src = frame.read(source);
     const { address, value } = frame.write(result);
     // one of each, the common case, goes into the scalars of the instance
@@ -100,7 +100,7 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
     let m = scalars;
     if (alone && typeof floats === "number") arena.words.setFloat32(m, floats, true);
     // biome-ignore format: one line
-    else m = placeChecked(lane, frame, MULTIPLIER, floats, channels, checkScale, "f32", POSITIVE);
+    else m = placeChecked(instance, frame, MULTIPLIER, floats, channels, checkScale, "f32", POSITIVE);
     kernels.requantize_i32(src, address, outer, channels, inner, b, m, zero, low, high);
     return value as InKind<X, D>;
   });

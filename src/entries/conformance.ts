@@ -113,7 +113,7 @@ class Fields {
 }
 
 type Results = Readonly<Record<string, ArrayLike<number> | number>>;
-type Runner = (lane: Bytelane, input: Fields, profile: Profile) => Results;
+type Runner = (instance: Bytelane, input: Fields, profile: Profile) => Results;
 
 const number = (input: Fields, name: string) => input.get<number>(name);
 
@@ -134,7 +134,7 @@ function productOf(input: Fields) {
 }
 
 const RUNNERS: Readonly<Record<string, Runner>> = {
-  quantize(lane, input, profile) {
+  quantize(instance, input, profile) {
     const axis = input.get<number | undefined>("axis");
     const params = {
       dtype: input.get<QuantizedDType>("dtype"),
@@ -143,10 +143,10 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
       ...(axis !== undefined && { axis }),
     };
     const shape = input.get<readonly number[]>("shape");
-    return { q: quantize(lane, input.get<Float32Array>("x"), params, { shape, profile }) };
+    return { q: quantize(instance, input.get<Float32Array>("x"), params, { shape, profile }) };
   },
 
-  dequantize(lane, input) {
+  dequantize(instance, input) {
     const axis = input.get<number | undefined>("axis");
     const params = {
       scale: input.get<number | Float32Array>("scale"),
@@ -154,35 +154,35 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
       ...(axis !== undefined && { axis }),
     };
     const shape = input.get<readonly number[]>("shape");
-    return { x: dequantize(lane, input.get<Int8Array | Uint8Array>("q"), params, { shape }) };
+    return { x: dequantize(instance, input.get<Int8Array | Uint8Array>("q"), params, { shape }) };
   },
 
-  quantizeDynamic(lane, input) {
-    const { values, scale, zeroPoint } = quantizeDynamic(lane, input.get<Float32Array>("x"));
+  quantizeDynamic(instance, input) {
+    const { values, scale, zeroPoint } = quantizeDynamic(instance, input.get<Float32Array>("x"));
     return { q: values, scale, zeroPoint };
   },
 
-  matmul(lane, input) {
+  matmul(instance, input) {
     const { sides, sizes, count } = productOf(input);
     const c = new Int32Array(count);
-    matmul(lane, ...sides, { ...sizes, out: c });
+    matmul(instance, ...sides, { ...sizes, out: c });
     return { c };
   },
 
-  matmulRequantized(lane, input) {
+  matmulRequantized(instance, input) {
     const { sides, sizes, count } = productOf(input);
     const result = input.get<QuantizedDType>("dtype");
     const c = new ARRAYS[result](count);
     const to = { result, scale: number(input, "scale"), zeroPoint: number(input, "zeroPoint") };
-    matmul(lane, ...sides, { ...sizes, ...to, out: c });
+    matmul(instance, ...sides, { ...sizes, ...to, out: c });
     return { c };
   },
 
-  requantize(lane, input) {
+  requantize(instance, input) {
     const scale = number(input, "scale");
     const rounding = input.get<"float" | "fixed-double" | "fixed-single">("rounding");
     return {
-      q: requantize(lane, input.get<Int32Array>("acc"), {
+      q: requantize(instance, input.get<Int32Array>("acc"), {
         multiplier: 1 / scale,
         zeroPoint: number(input, "zeroPoint"),
         rounding,
@@ -203,7 +203,7 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
     return { scale, zeroPoint };
   },
 
-  blocks(lane, input) {
+  blocks(instance, input) {
     // the step that was stored is rounded to f16: the codes show the one that was used
     const x = input.get<Float32Array>("x");
     const shape = [x.length / 32, 32];
@@ -213,17 +213,17 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
     }
     const range = { min: extents.map((extent) => -extent), max: extents };
     const params = chooseProfileParams(range, { profile: "ggml", axis: 0 });
-    return { q: quantize(lane, x, params, { shape, profile: "ggml" }) };
+    return { q: quantize(instance, x, params, { shape, profile: "ggml" }) };
   },
 
-  embeddings(lane, input, profile) {
+  embeddings(instance, input, profile) {
     const range = { min: input.get<Float32Array>("min"), max: input.get<Float32Array>("max") };
     const dtype = input.get<QuantizedDType>("dtype");
     const params = chooseProfileParams(range, {
       ...{ profile: "sentence-transformers", dtype, axis: 1 },
     });
     const shape = [number(input, "rows"), number(input, "columns")];
-    const q = quantize(lane, input.get<Float32Array>("x"), params, { shape, profile });
+    const q = quantize(instance, input.get<Float32Array>("x"), params, { shape, profile });
     return { q, scale: params.scale, start: params.start as Float32Array };
   },
 };
@@ -253,10 +253,10 @@ function compare(results: Results, expected: Fields): { values: number; differin
 }
 
 /** Runs one vector. */
-export function judge(lane: Bytelane, vector: Vector): { values: number; differing: number } {
+export function judge(instance: Bytelane, vector: Vector): { values: number; differing: number } {
   const runner = RUNNERS[vector.operation];
   if (!runner) throw new Error(`"operation" expected a known one, got ${vector.operation}`);
-  const results = runner(lane, new Fields(vector.input), vector.profile);
+  const results = runner(instance, new Fields(vector.input), vector.profile);
   return compare(results, new Fields(vector.expected));
 }
 
@@ -271,7 +271,7 @@ export function vectorsOf(suites: readonly Suite[]): readonly Vector[] {
  * Runs all golden vectors with an instance. One row an operation, profile and reference; `refusal` rows are where
  * Bytelane's documented rule is another one. It takes well under a second.
  */
-export function conformance(lane: Bytelane, suites: readonly Suite[] = GOLDEN): Conformance {
+export function conformance(instance: Bytelane, suites: readonly Suite[] = GOLDEN): Conformance {
   const rows = new Map<string, { -readonly [K in keyof ConformanceRow]: ConformanceRow[K] }>();
   for (const vector of vectorsOf(suites)) {
     const { profile, operation, refusal } = vector;
@@ -282,7 +282,7 @@ export function conformance(lane: Bytelane, suites: readonly Suite[] = GOLDEN): 
       row = { profile, operation, reference, vectors: 0, values: 0, differing: 0, refusal };
       rows.set(key, row);
     }
-    const { values, differing } = judge(lane, vector);
+    const { values, differing } = judge(instance, vector);
     row.vectors++;
     row.values += values;
     row.differing += differing;

@@ -2,7 +2,7 @@
 
 import { type Data, framed, operand } from "../core/call.ts";
 import { checkInteger, checkOneOf, rangeFault } from "../core/check.ts";
-import { type Bytelane, checkLane } from "../core/instance.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 
 /** Bits of a packed code. */
@@ -27,12 +27,12 @@ export interface UnpackOptions<S extends boolean> extends PackedOptions {
  * Errors: a code that the bits do not hold.
  */
 export function packBits(
-  lane: Bytelane,
+  instance: Bytelane,
   codes: Data<"i8" | "u8">,
   options: PackedOptions = {},
 ): Uint8Array {
-  checkLane(lane);
-  const source = operand(lane, "codes", codes, ["i8", "u8"]);
+  checkInstance(instance);
+  const source = operand(instance, "codes", codes, ["i8", "u8"]);
   const bits = checkOneOf("options.bits", options.bits ?? 4, [2, 4] as const);
   const low = source.dtype === "i8" ? -(2 ** (bits - 1)) : 0;
   const high = low + 2 ** bits - 1;
@@ -41,23 +41,23 @@ export function packBits(
     if (code < low || code > high) throw rangeFault("codes", `codes in [${low}, ${high}]`, code);
   }
   const bytes = Math.ceil((source.length * bits) / 8);
-  return framed(lane, (frame) => {
+  return framed(instance, (frame) => {
     const src = frame.read(source);
     const dst = frame.room(bytes);
-    lane.kernels.pack_bits(src, dst, source.length, bits);
-    return lane.arena.view("u8", dst, bytes).slice();
+    instance.kernels.pack_bits(src, dst, source.length, bits);
+    return instance.arena.view("u8", dst, bytes).slice();
   });
 }
 
 /** The inverse of `packBits`, for `length` codes. Errors: bytes that hold fewer or more. */
 export function unpackBits<S extends boolean = false>(
-  lane: Bytelane,
+  instance: Bytelane,
   packed: Uint8Array,
   length: number,
   options: UnpackOptions<S> = {},
 ): S extends true ? Int8Array : Uint8Array {
-  checkLane(lane);
-  const source = operand(lane, "packed", packed, ["u8"]);
+  checkInstance(instance);
+  const source = operand(instance, "packed", packed, ["u8"]);
   const bits = checkOneOf("options.bits", options.bits ?? 4, [2, 4] as const);
   checkInteger("length", length, 0, 2 ** 32);
   const bytes = Math.ceil((length * bits) / 8);
@@ -65,10 +65,10 @@ export function unpackBits<S extends boolean = false>(
     throw rangeFault("packed", `${bytes} bytes for ${length} codes of ${bits} bits`, packed);
   }
   const signed = options.signed === true;
-  return framed(lane, (frame) => {
+  return framed(instance, (frame) => {
     const src = frame.read(source);
     const dst = frame.room(length);
-    lane.kernels.unpack_bits(src, dst, length, bits, signed ? 1 : 0);
-    return lane.arena.view(signed ? "i8" : "u8", dst, length).slice() as never;
+    instance.kernels.unpack_bits(src, dst, length, bits, signed ? 1 : 0);
+    return instance.arena.view(signed ? "i8" : "u8", dst, length).slice() as never;
   });
 }

@@ -3,7 +3,7 @@
 import { type Data, framed, type InKind, type Operand, operand, target } from "../core/call.ts";
 import { checkInteger, checkObject, checkOneOf, checkScale, rangeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
-import { type Bytelane, checkLane } from "../core/instance.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 import { type ShapeOption, shapeOf } from "../elementwise/quantize.ts";
 import { type Entries, extentOf, perChannel, placeParams } from "../params/channels.ts";
@@ -96,22 +96,22 @@ function eachRun(
  * block_size. NaN becomes the zero point. Codes of 4 and 2 bits come one a byte.
  */
 export function quantizeBlocked<X extends Data<"f32">, D extends BlockedDType = "i8">(
-  lane: Bytelane,
+  instance: Bytelane,
   x: X,
   params: BlockedParams<D>,
   options: ShapeOption<Data<Held<D>>> = {},
 ): InKind<X, Held<D>> {
-  checkLane(lane);
-  const source = operand(lane, "x", x, ["f32"]);
+  checkInstance(instance);
+  const source = operand(instance, "x", x, ["f32"]);
   const shape = shapeOf(source, options.shape);
   const cut = cutOf(params, shape);
-  const result = target(lane, options.out, cut.held, shape, x instanceof Tensor);
-  return framed(lane, (frame) => {
+  const result = target(instance, options.out, cut.held, shape, x instanceof Tensor);
+  return framed(instance, (frame) => {
     const src = frame.read(source);
-    const { scales, zeros } = placeParams(lane, frame, cut, cut.count);
+    const { scales, zeros } = placeParams(instance, frame, cut, cut.count);
     const { address, value } = frame.write(result);
     const { low, high } = cut;
-    const kernel = lane.kernels.quantize_f32;
+    const kernel = instance.kernels.quantize_f32;
     let scratch = 0;
     let most = 0;
     eachRun(cut, (start, entry, rows, channels, length) => {
@@ -128,23 +128,23 @@ export function quantizeBlocked<X extends Data<"f32">, D extends BlockedDType = 
 
 /** x = (q − zeroPoint) · scale with the scale and zero point of q's block: ONNX DequantizeLinear with block_size. */
 export function dequantizeBlocked<X extends Data<"i8" | "u8">>(
-  lane: Bytelane,
+  instance: Bytelane,
   q: X,
   params: BlockedParams,
   options: ShapeOption<Data<"f32">> = {},
 ): InKind<X, "f32"> {
-  checkLane(lane);
-  const source: Operand<"i8" | "u8"> = operand(lane, "q", q, ["i8", "u8"]);
+  checkInstance(instance);
+  const source: Operand<"i8" | "u8"> = operand(instance, "q", q, ["i8", "u8"]);
   const shape = shapeOf(source, options.shape);
   const cut = cutOf({ ...params, dtype: params?.dtype ?? source.dtype }, shape);
   if (cut.held !== source.dtype)
     throw rangeFault("params.dtype", `a type kept as ${source.dtype}`, params.dtype);
-  const result = target(lane, options.out, "f32", shape, q instanceof Tensor);
-  return framed(lane, (frame) => {
+  const result = target(instance, options.out, "f32", shape, q instanceof Tensor);
+  return framed(instance, (frame) => {
     const src = frame.read(source);
-    const { scales, zeros } = placeParams(lane, frame, cut, cut.count);
+    const { scales, zeros } = placeParams(instance, frame, cut, cut.count);
     const { address, value } = frame.write(result);
-    const kernel = lane.kernels[`dequantize_${cut.held}_f32`];
+    const kernel = instance.kernels[`dequantize_${cut.held}_f32`];
     eachRun(cut, (start, entry, rows, channels, length) => {
       const [s, z] = [scales + entry * 4, zeros + entry * 4];
       kernel(src + start, address + start * 4, rows, channels, length, s, z);

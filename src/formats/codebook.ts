@@ -2,7 +2,7 @@
 
 import { type Data, framed, operand } from "../core/call.ts";
 import { checkInteger, checkObject, checkOneOf, rangeFault, typeFault } from "../core/check.ts";
-import { type Bytelane, checkLane } from "../core/instance.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { BLOCK_SIZES, type BlockSize, blockSizeOf } from "../int4/matrix.ts";
 
 /**
@@ -83,13 +83,13 @@ const STRIP = 64;
  * one. NaN becomes the lowest code; ±Infinity counts as the largest finite value.
  */
 export function quantizeCodebook(
-  lane: Bytelane,
+  instance: Bytelane,
   x: Data<"f32">,
   options: CodebookOptions = {},
 ): CodebookMatrix {
-  checkLane(lane);
+  checkInstance(instance);
   checkObject("options", options);
-  const source = operand(lane, "x", x, ["f32"]);
+  const source = operand(instance, "x", x, ["f32"]);
   const codebook = checkCodebook(options.codebook ?? NF4);
   const shape = options.shape ?? source.shape;
   const layout = layoutOf(shape, source.length, options.blockSize ?? 64);
@@ -101,8 +101,8 @@ export function quantizeCodebook(
   const middles = Float32Array.from({ length: CODES - 1 }, (_, i) => {
     return Math.fround(codebook[i] + codebook[i + 1]) / 2;
   });
-  framed(lane, (frame) => {
-    const { arena, kernels } = lane;
+  framed(instance, (frame) => {
+    const { arena, kernels } = instance;
     const strip = Math.min(STRIP, rows);
     const src = frame.read(source);
     const reals = frame.room(strip * stride * 4);
@@ -138,17 +138,17 @@ export function quantizeCodebook(
 }
 
 /** All of a matrix as f32, row by row: codebook[code] · scale, by look-up in registers. */
-export function dequantizeCodebook(lane: Bytelane, matrix: CodebookMatrix): Float32Array {
-  checkLane(lane);
+export function dequantizeCodebook(instance: Bytelane, matrix: CodebookMatrix): Float32Array {
+  checkInstance(instance);
   checkObject("matrix", matrix);
   const { rows, columns, blockSize, values, scales } = matrix;
   const codebook = checkCodebook(matrix.codebook);
   const given = blockSize === blockSizeOf("channel", columns) ? "channel" : blockSize;
   const { blocks } = layoutOf([rows, columns], rows * columns, given as BlockSize);
   const rowBytes = (blocks * blockSize) / 2;
-  const codes = operand(lane, "matrix.values", values, ["u8"], rows * rowBytes);
-  const steps = operand(lane, "matrix.scales", scales, ["f32"], rows * blocks);
-  return framed(lane, (frame) => {
+  const codes = operand(instance, "matrix.values", values, ["u8"], rows * rowBytes);
+  const steps = operand(instance, "matrix.scales", scales, ["f32"], rows * blocks);
+  return framed(instance, (frame) => {
     const src = frame.read(codes);
     const step = frame.read(steps);
     const dst = frame.room(rows * columns * 4);
@@ -158,11 +158,11 @@ export function dequantizeCodebook(lane: Bytelane, matrix: CodebookMatrix): Floa
       "u8",
       Uint8Array.from({ length: 4 * CODES }, (_, i) => bytes[(i % CODES) * 4 + (i >> 4)]),
     );
-    lane.kernels.gather_int4_f32(
+    instance.kernels.gather_int4_f32(
       ...([src, rowBytes, columns, blockSize, step, 0, 0, planes] as const),
-      ...([0, rows, dst, lane.scalars] as const),
+      ...([0, rows, dst, instance.scalars] as const),
     );
-    return lane.arena.view("f32", dst, rows * columns).slice();
+    return instance.arena.view("f32", dst, rows * columns).slice();
   });
 }
 
@@ -180,13 +180,13 @@ const SAMPLE = 2 ** 16;
  * block's max|x|, from an even sample of them. It starts at NF4 and ends where the codes no longer change.
  */
 export function fitCodebook(
-  lane: Bytelane,
+  instance: Bytelane,
   x: Data<"f32">,
   options: FitOptions = {},
 ): Float32Array {
-  checkLane(lane);
+  checkInstance(instance);
   checkObject("options", options);
-  const source = operand(lane, "x", x, ["f32"]);
+  const source = operand(instance, "x", x, ["f32"]);
   const shape = options.shape ?? source.shape;
   const { rows, columns, blockSize, blocks } = layoutOf(
     shape,
@@ -194,9 +194,9 @@ export function fitCodebook(
     options.blockSize ?? 64,
   );
   const passes = checkInteger("options.passes", options.passes ?? 20, 1, 1000);
-  const sample = framed(lane, (frame) => {
+  const sample = framed(instance, (frame) => {
     const address = frame.read(source);
-    const all = lane.arena.view("f32", address, source.length);
+    const all = instance.arena.view("f32", address, source.length);
     const step = Math.max(1, Math.floor((rows * blocks * blockSize) / SAMPLE));
     const kept: number[] = [];
     for (let b = 0; b < rows * blocks; b++) {

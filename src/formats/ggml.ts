@@ -5,7 +5,7 @@
 
 import { operand } from "../core/call.ts";
 import { checkInteger, checkOneOf, rangeFault } from "../core/check.ts";
-import { type Bytelane, checkLane } from "../core/instance.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { fromHalf, toHalf } from "../elementwise/f16.ts";
 import type { Int4Matrix } from "../int4/matrix.ts";
 import { checkMatrix } from "../int4/matrix.ts";
@@ -55,9 +55,9 @@ function stepOf(type: GgmlType, x: Float32Array): [step: number, least: number] 
  * Quantizes reals, a multiple of 32 of them, to blocks of ggml. The codes are chosen with the step in f32; what is stored
  * is the step in f16.
  */
-export function encodeGgml(lane: Bytelane, x: Float32Array, type: GgmlType): Uint8Array {
-  checkLane(lane);
-  const source = operand(lane, "x", x, ["f32"]);
+export function encodeGgml(instance: Bytelane, x: Float32Array, type: GgmlType): Uint8Array {
+  checkInstance(instance);
+  const source = operand(instance, "x", x, ["f32"]);
   checkOneOf("type", type, TYPES);
   if (source.length % BLOCK !== 0) throw rangeFault("x", `a multiple of ${BLOCK} elements`, x);
   const blocks = source.length / BLOCK;
@@ -66,8 +66,8 @@ export function encodeGgml(lane: Bytelane, x: Float32Array, type: GgmlType): Uin
   for (let b = 0; b < blocks; b++) {
     [steps[b], offsets[b]] = stepOf(type, x.subarray(b * BLOCK, (b + 1) * BLOCK));
   }
-  const halves = toHalf(lane, steps);
-  const halfOffsets = toHalf(lane, offsets);
+  const halves = toHalf(instance, steps);
+  const halfOffsets = toHalf(instance, offsets);
   const bytes = new Uint8Array(blocks * BYTES[type]);
   const view = new DataView(bytes.buffer);
   for (let b = 0; b < blocks; b++) {
@@ -91,16 +91,16 @@ export function encodeGgml(lane: Bytelane, x: Float32Array, type: GgmlType): Uin
 }
 
 /** The reals of blocks of ggml. */
-export function decodeGgml(lane: Bytelane, bytes: Uint8Array, type: GgmlType): Float32Array {
-  checkLane(lane);
+export function decodeGgml(instance: Bytelane, bytes: Uint8Array, type: GgmlType): Float32Array {
+  checkInstance(instance);
   checkOneOf("type", type, TYPES);
-  const blocks = checkBlocks(lane, bytes, type);
+  const blocks = checkBlocks(instance, bytes, type);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const words = HEAD[type] / 2;
   const head = Uint16Array.from({ length: blocks * words }, (_, i) =>
     view.getUint16(Math.floor(i / words) * BYTES[type] + (i % words) * 2, true),
   );
-  const reals = fromHalf(lane, head);
+  const reals = fromHalf(instance, head);
   const x = new Float32Array(blocks * BLOCK);
   for (let b = 0; b < blocks; b++) {
     const codes = b * BYTES[type] + HEAD[type];
@@ -116,8 +116,8 @@ export function decodeGgml(lane: Bytelane, bytes: Uint8Array, type: GgmlType): F
   return x;
 }
 
-function checkBlocks(lane: Bytelane, bytes: Uint8Array, type: GgmlType): number {
-  const { length } = operand(lane, "bytes", bytes, ["u8"]);
+function checkBlocks(instance: Bytelane, bytes: Uint8Array, type: GgmlType): number {
+  const { length } = operand(instance, "bytes", bytes, ["u8"]);
   if (length % BYTES[type] !== 0) {
     throw rangeFault("bytes", `blocks of ${BYTES[type]} bytes`, bytes);
   }
@@ -126,12 +126,12 @@ function checkBlocks(lane: Bytelane, bytes: Uint8Array, type: GgmlType): number 
 
 /** A matrix from Q4_0 blocks, without loss: `rows` of `columns`, which is a multiple of 32. */
 export function int4FromGgml(
-  lane: Bytelane,
+  instance: Bytelane,
   bytes: Uint8Array,
   shape: readonly [rows: number, columns: number],
 ): Int4Matrix {
-  checkLane(lane);
-  const blocks = checkBlocks(lane, bytes, "Q4_0");
+  checkInstance(instance);
+  const blocks = checkBlocks(instance, bytes, "Q4_0");
   const [rows, columns] = shape;
   checkInteger("shape", rows, 1, 2 ** 31 - 1);
   checkInteger("shape", columns, BLOCK, 2 ** 20);

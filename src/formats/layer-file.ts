@@ -15,7 +15,7 @@ import {
   limitsOf,
   QUANTIZED_DTYPES,
 } from "../core/dtype.ts";
-import { type Bytelane, checkLane, checkOwner, type Owner } from "../core/instance.ts";
+import { type Bytelane, checkInstance, checkOwner, type Owner } from "../core/instance.ts";
 import { roomFor } from "../core/parts.ts";
 import { Tensor } from "../core/tensor.ts";
 import { type CheckedEpilogue, PackedMatrix, reachOf, runProduct } from "../gemm/matmul.ts";
@@ -73,17 +73,17 @@ const finite = (name: "low" | "high", value: number): object =>
 /** Collects the tensors of a file. */
 class Writer {
   readonly tensors = new Map<string, SafeTensor>();
-  readonly #lane: Bytelane;
+  readonly #instance: Bytelane;
 
-  constructor(lane: Bytelane) {
-    this.#lane = lane;
+  constructor(instance: Bytelane) {
+    this.#instance = instance;
   }
 
   /** Bytes of the instance's memory. */
   memory(name: string, dtype: SafetensorsDType, shape: number[], address: number): void {
     const size = dtype === "F32" || dtype === "I32" ? 4 : dtype === "F16" ? 2 : 1;
     const count = shape.reduce((product, length) => product * length, size);
-    this.add(name, { dtype, shape, data: this.#lane.arena.view("u8", address, count) });
+    this.add(name, { dtype, shape, data: this.#instance.arena.view("u8", address, count) });
   }
 
   add(name: string, tensor: SafeTensor): void {
@@ -99,14 +99,14 @@ class Writer {
  * Errors: names that collide with the parts of another layer ("a.bias" beside a layer "a").
  */
 export function saveLayers(
-  lane: Bytelane,
+  instance: Bytelane,
   layers: Readonly<Record<string, Storable>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
-  checkLane(lane);
-  const writer = new Writer(lane);
+  checkInstance(instance);
+  const writer = new Writer(instance);
   const schemes = Object.entries(layers).map(
-    ([name, layer]) => [name, save(lane, writer, name, layer)] as const,
+    ([name, layer]) => [name, save(instance, writer, name, layer)] as const,
   );
   return writeSafetensors(writer.tensors, [
     ...Object.entries(metadata),
@@ -114,12 +114,12 @@ export function saveLayers(
   ]);
 }
 
-function save(lane: Bytelane, writer: Writer, name: string, layer: Storable): Scheme {
+function save(instance: Bytelane, writer: Writer, name: string, layer: Storable): Scheme {
   if (layer instanceof Linear) {
-    return saveInt8(lane, writer, name, checkOwner(`layers.${name}`, layer, lane));
+    return saveInt8(instance, writer, name, checkOwner(`layers.${name}`, layer, instance));
   }
   if (layer instanceof Int4Linear) {
-    checkOwner(`layers.${name}`, layer, lane);
+    checkOwner(`layers.${name}`, layer, instance);
     const { sizes, parts, inputs, low, high } = layer;
     const { inFeatures, outFeatures, blockSize } = sizes;
     const panels = Math.ceil(outFeatures / 8);
@@ -137,7 +137,7 @@ function save(lane: Bytelane, writer: Writer, name: string, layer: Storable): Sc
     };
   }
   if (layer instanceof Int4Table) {
-    checkOwner(`layers.${name}`, layer, lane);
+    checkOwner(`layers.${name}`, layer, instance);
     const { sizes, parts } = layer;
     const { rows, columns, blockSize, rowBytes, blocks, zeroBytes } = sizes;
     writer.memory(`${name}.values`, "U8", [rows, rowBytes], parts.values);
@@ -146,7 +146,7 @@ function save(lane: Bytelane, writer: Writer, name: string, layer: Storable): Sc
     return { kind: "int4-table", rows, columns, blockSize };
   }
   if (layer instanceof Tensor) {
-    const { dtype, shape, address } = checkOwner(`layers.${name}`, layer, lane);
+    const { dtype, shape, address } = checkOwner(`layers.${name}`, layer, instance);
     writer.memory(name, NAMES[dtype], [...shape], address);
     return { kind: "tensor", dtype, shape };
   }
@@ -169,24 +169,24 @@ const UNITS = 64;
  * The weights of a packed matrix as i8 [n][depth]: it is multiplied by the unit matrix, whatever order the build has
  * packed it in. What comes out is code − zero.
  */
-function unpack(lane: Bytelane, matrix: PackedMatrix, zeros: Int32Array): Int8Array {
+function unpack(instance: Bytelane, matrix: PackedMatrix, zeros: Int32Array): Int8Array {
   const { depth, columns, dot } = matrix;
   const codes = new Int8Array(depth * columns);
-  framed(lane, (frame) => {
-    const { arena, kernels } = lane;
+  framed(instance, (frame) => {
+    const { arena, kernels } = instance;
     const rows = Math.min(UNITS, depth);
     const units = frame.room(rows * depth);
     const sums = frame.room(rows * columns * 4);
     const workspace = frame.room(kernels.gemm_workspace(rows, depth, dot.code));
     const columnScales = frame.room(Math.ceil(columns / 8) * 32);
-    arena.words.setInt32(lane.scalars, 0, true);
+    arena.words.setInt32(instance.scalars, 0, true);
     for (let k = 0; k < depth; k += rows) {
       const m = Math.min(rows, depth - k);
       const view = arena.view("i8", units, m * depth).fill(0);
       for (let i = 0; i < m; i++) view[i * depth + k + i] = 1;
-      runProduct(lane, INTEGERS, {
-        ...{ lhs: units, lhsStride: depth, lhsUnsigned: false, lhsZeros: lane.scalars },
-        ...{ lhsZeroStep: 0, rhs: matrix, m, rowScales: lane.scalars, rowScaleStep: 0 },
+      runProduct(instance, INTEGERS, {
+        ...{ lhs: units, lhsStride: depth, lhsUnsigned: false, lhsZeros: instance.scalars },
+        ...{ lhsZeroStep: 0, rhs: matrix, m, rowScales: instance.scalars, rowScaleStep: 0 },
         ...{ columnScales, bias: 0, dst: sums, dstStride: columns * 4, workspace },
       });
       const result = arena.view("i32", sums, m * columns);
@@ -200,16 +200,16 @@ function unpack(lane: Bytelane, matrix: PackedMatrix, zeros: Int32Array): Int8Ar
   return codes;
 }
 
-function saveInt8(lane: Bytelane, writer: Writer, name: string, layer: Linear): Scheme {
+function saveInt8(instance: Bytelane, writer: Writer, name: string, layer: Linear): Scheme {
   const { matrix, columns, epilogue, input, inFeatures, outFeatures } = layer;
-  const { arena } = lane;
+  const { arena } = instance;
   const { result, low, high, zero, scale } = epilogue;
   // zero points of the codes as i8: what the build has moved weights by is taken back, even where that left u8 as it was
   const zeros = new Int32Array(outFeatures);
   for (let j = 0; j < outFeatures; j++) {
     zeros[j] = arena.words.getInt32(matrix.zeros + j * matrix.zeroStep, true) - matrix.dot.moved;
   }
-  const codes = unpack(lane, matrix, zeros);
+  const codes = unpack(instance, matrix, zeros);
   const data = new Uint8Array(codes.buffer);
   writer.add(`${name}.weights`, { dtype: "I8", shape: [outFeatures, inFeatures], data });
   if (zeros.some((z) => z !== 0)) {
@@ -305,17 +305,17 @@ interface Part {
 
 /** Finds the tensors of a file by their names, types and sizes. */
 class Reader {
-  readonly #lane: Bytelane;
+  readonly #instance: Bytelane;
   readonly #tensors: ReadonlyMap<string, SafeTensor>;
   /** The file where it lies in the instance's memory. */
   readonly host: Tensor<"u8"> | undefined;
 
   constructor(
-    lane: Bytelane,
+    instance: Bytelane,
     tensors: ReadonlyMap<string, SafeTensor>,
     host: Tensor<"u8"> | undefined,
   ) {
-    this.#lane = lane;
+    this.#instance = instance;
     this.#tensors = tensors;
     this.host = host;
   }
@@ -338,7 +338,7 @@ class Reader {
     }
     const { length } = data;
     const address = this.host ? data.byteOffset : -1;
-    const { arena } = this.#lane;
+    const { arena } = this.#instance;
     return {
       ...{ dtype, shape, address },
       bytes: () => (address < 0 ? data : arena.view("u8", address, length)),
@@ -369,7 +369,7 @@ const ALIGNMENT: Readonly<Partial<Record<SafetensorsDType, number>>> = { F32: 4,
 
 /** Where parts stand: in the file if it lies in the instance's memory and they are aligned, else copied to a block. */
 function placeIn<Name extends string>(
-  lane: Bytelane,
+  instance: Bytelane,
   reader: Reader,
   bytes: Readonly<Record<Name, number>>,
   tensors: Readonly<Record<Name, Part | undefined>>,
@@ -383,9 +383,9 @@ function placeIn<Name extends string>(
     const parts = Object.fromEntries(entries.map(([name, part]) => [name, part?.address ?? 0]));
     return { parts: parts as Record<Name, number>, memory: host };
   }
-  const { parts, size } = roomFor(lane, bytes);
+  const { parts, size } = roomFor(instance, bytes);
   for (const [name, part] of entries) {
-    if (part) lane.arena.view("u8", parts[name], bytes[name]).set(part.bytes());
+    if (part) instance.arena.view("u8", parts[name], bytes[name]).set(part.bytes());
   }
   return { parts, memory: size };
 }
@@ -408,9 +408,9 @@ export interface LoadedLayers {
  * Errors, before anything of size is allocated: a file that is no safetensors, that says nothing of layers, or whose
  * tensors are not those that its layers need.
  */
-export function loadLayers(lane: Bytelane, file: Uint8Array | Tensor<"u8">): LoadedLayers {
-  checkLane(lane);
-  const host = file instanceof Tensor ? checkOwner("file", file, lane) : undefined;
+export function loadLayers(instance: Bytelane, file: Uint8Array | Tensor<"u8">): LoadedLayers {
+  checkInstance(instance);
+  const host = file instanceof Tensor ? checkOwner("file", file, instance) : undefined;
   if (host && host.dtype !== "u8") throw typeFault("file", "a Uint8Array or a tensor of u8", file);
   const { tensors, metadata } = readSafetensors(host ? host.data : (file as Uint8Array));
   const text = metadata.get(KEY);
@@ -423,12 +423,12 @@ export function loadLayers(lane: Bytelane, file: Uint8Array | Tensor<"u8">): Loa
   }
   const scheme = new Fields("the metadata", parsed);
   scheme.integer("version", VERSION, VERSION);
-  const reader = new Reader(lane, tensors, host);
+  const reader = new Reader(instance, tensors, host);
   // every layer is checked before the first one is made
   const makers = scheme
     .object("layers")
     .entries()
-    .map(([name, fields]) => [name, plan(lane, reader, name, fields)] as const);
+    .map(([name, fields]) => [name, plan(instance, reader, name, fields)] as const);
   const layers = new Map<string, Stored>();
   try {
     for (const [name, make] of makers) layers.set(name, make());
@@ -443,13 +443,13 @@ export function loadLayers(lane: Bytelane, file: Uint8Array | Tensor<"u8">): Loa
 
 type Make = () => Stored;
 
-function plan(lane: Bytelane, reader: Reader, name: string, value: unknown): Make {
+function plan(instance: Bytelane, reader: Reader, name: string, value: unknown): Make {
   const fields = new Fields(`layer ${describe(name)}`, value);
   const kind = fields.oneOf("kind", ["int4", "int4-table", "int8", "tensor"]);
-  if (kind === "int4") return planInt4(lane, reader, name, fields);
-  if (kind === "int4-table") return planTable(lane, reader, name, fields);
-  if (kind === "int8") return planInt8(lane, reader, name, fields);
-  return planTensor(lane, reader, name, fields);
+  if (kind === "int4") return planInt4(instance, reader, name, fields);
+  if (kind === "int4-table") return planTable(instance, reader, name, fields);
+  if (kind === "int8") return planInt8(instance, reader, name, fields);
+  return planTensor(instance, reader, name, fields);
 }
 
 /** The size of blocks: one of the usual, or all of a row. */
@@ -468,7 +468,7 @@ function boundsIn(fields: Fields): { low: number; high: number } {
   return { low, high };
 }
 
-function planInt4(lane: Bytelane, reader: Reader, name: string, fields: Fields): Make {
+function planInt4(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
   const inFeatures = fields.integer("inFeatures", 1, 2 ** 20);
   const outFeatures = fields.integer("outFeatures", 1, MAX_I32);
   const blockSize = blockSizeIn(fields, inFeatures);
@@ -485,12 +485,12 @@ function planInt4(lane: Bytelane, reader: Reader, name: string, fields: Fields):
   };
   return () => {
     const bytes = { ...bytesOf(sizes) };
-    const { parts, memory } = placeIn(lane, reader, bytes, { panels, scales, zeros, bias });
-    return new Int4Linear(lane, sizes, parts, settings, memory);
+    const { parts, memory } = placeIn(instance, reader, bytes, { panels, scales, zeros, bias });
+    return new Int4Linear(instance, sizes, parts, settings, memory);
   };
 }
 
-function planTable(lane: Bytelane, reader: Reader, name: string, fields: Fields): Make {
+function planTable(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
   const rows = fields.integer("rows", 1, MAX_I32);
   const columns = fields.integer("columns", 1, 2 ** 20);
   const blockSize = blockSizeIn(fields, columns);
@@ -506,12 +506,12 @@ function planTable(lane: Bytelane, reader: Reader, name: string, fields: Fields)
   };
   return () => {
     const bytes = { ...tableBytes(sizes) };
-    const { parts, memory } = placeIn(lane, reader, bytes, { values, scales, zeros });
-    return new Int4Table(lane, sizes, parts, memory);
+    const { parts, memory } = placeIn(instance, reader, bytes, { values, scales, zeros });
+    return new Int4Table(instance, sizes, parts, memory);
   };
 }
 
-function planTensor(lane: Bytelane, reader: Reader, name: string, fields: Fields): Make {
+function planTensor(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
   const dtype = fields.oneOf("dtype", DTYPES);
   const shape = fields.list("shape");
   const count = countOf(checkShape("file", shape));
@@ -519,10 +519,16 @@ function planTensor(lane: Bytelane, reader: Reader, name: string, fields: Fields
   return () => {
     const { host } = reader;
     if (host && part.address % BYTES[dtype] === 0) {
-      return new Tensor<DType>(lane, dtype, shape, host as unknown as Tensor<DType>, part.address);
+      return new Tensor<DType>(
+        instance,
+        dtype,
+        shape,
+        host as unknown as Tensor<DType>,
+        part.address,
+      );
     }
-    const made = new Tensor<DType>(lane, dtype, shape);
-    lane.arena.view("u8", made.address, made.byteLength).set(part.bytes());
+    const made = new Tensor<DType>(instance, dtype, shape);
+    instance.arena.view("u8", made.address, made.byteLength).set(part.bytes());
     return made;
   };
 }
@@ -532,7 +538,7 @@ function words<A>(part: Part, array: new (buffer: ArrayBuffer) => A): A {
   return new array(part.bytes().slice().buffer as ArrayBuffer);
 }
 
-function planInt8(lane: Bytelane, reader: Reader, name: string, fields: Fields): Make {
+function planInt8(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
   const depth = fields.integer("inFeatures", 1, MAX_I32);
   const n = fields.integer("outFeatures", 1, MAX_I32);
   const result = fields.oneOf("result", ["f32", "i8", "u8"]);
@@ -570,10 +576,10 @@ function planInt8(lane: Bytelane, reader: Reader, name: string, fields: Fields):
     throw damaged(`a depth of layer ${describe(name)} that its accumulator holds`, depth);
   }
   return () => {
-    const { arena } = lane;
-    const matrix = framed(lane, (frame) => {
+    const { arena } = instance;
+    const matrix = framed(instance, (frame) => {
       const address = weights.address < 0 ? frame.place("u8", weights.bytes()) : weights.address;
-      return new PackedMatrix(lane, {
+      return new PackedMatrix(instance, {
         ...{ address, dtype: "i8", depth, n, strideK: 1, strideN: depth, zeros, bits },
       });
     });
@@ -585,7 +591,7 @@ function planInt8(lane: Bytelane, reader: Reader, name: string, fields: Fields):
       const biasAt = bias ? address + padded : 0;
       if (bias) arena.view("u8", biasAt, n * 4).set(bias.bytes());
       const columns = { address, bytes, scales: address, bias: biasAt };
-      return new Linear(lane, matrix, columns, epilogue, input);
+      return new Linear(instance, matrix, columns, epilogue, input);
     } catch (fault) {
       matrix.dispose();
       throw fault;

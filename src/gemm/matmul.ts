@@ -12,7 +12,7 @@ import {
   typeFault,
 } from "../core/check.ts";
 import { type Elements, limitsOf, type QuantizedDType } from "../core/dtype.ts";
-import { type Bytelane, checkLane, checkOwner, Owner } from "../core/instance.ts";
+import { type Bytelane, checkInstance, checkOwner, Owner } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 
 /** How a matrix of weights lies in memory: [in, out] as TensorFlow has them, or [out, in] as PyTorch. */
@@ -47,15 +47,15 @@ export class PackedMatrix extends Owner {
   /** @internal The largest |q − zeroPoint|. */ readonly reach: number;
 
   /** @internal Packs `n` columns of `depth` from an address, as room for them is made. */
-  constructor(lane: Bytelane, source: PackSource) {
+  constructor(instance: Bytelane, source: PackSource) {
     const { dtype, depth, n, zeros, bits } = source;
-    const { dots, arena } = lane;
+    const { dots, arena } = instance;
     const list = typeof zeros === "number" ? [zeros] : zeros;
     const count = list.every((zero) => zero === list[0]) ? 1 : n;
-    const packed = pack(lane, source, count, bits < 8 ? dots.reduced : dots.full);
+    const packed = pack(instance, source, count, bits < 8 ? dots.reduced : dots.full);
     const { dot, panels, bytes } = packed;
     // the matrix of a layer or an index goes with it, that of one product at its end
-    super(lane, [[panels, bytes]], false);
+    super(instance, [[panels, bytes]], false);
     this.depth = depth;
     this.columns = n;
     this.byteLength = bytes;
@@ -104,14 +104,14 @@ interface Packed {
  * points.
  */
 function pack(
-  lane: Bytelane,
+  instance: Bytelane,
   source: PackSource,
   zeros: number,
   [dot, ...others]: readonly Dot[],
 ): Packed {
   const { dtype, depth, n } = source;
-  if (dot.code === PARTS && dtype === "u8") return pack(lane, source, zeros, others);
-  const { kernels, arena } = lane;
+  if (dot.code === PARTS && dtype === "u8") return pack(instance, source, zeros, others);
+  const { kernels, arena } = instance;
   const sumsAt = kernels.packed_bytes(depth, n, dot.code);
   const zerosAt = sumsAt + (dot.code ? columnsOf(n) * 4 : 0);
   const bytes = zerosAt + columnsOf(zeros) * 4;
@@ -131,7 +131,7 @@ function pack(
   );
   if (dot.code === PARTS && beyond) {
     arena.free(panels, bytes);
-    return pack(lane, source, zeros, others);
+    return pack(instance, source, zeros, others);
   }
   return { dot, panels, bytes, sums, zeros: panels + zerosAt };
 }
@@ -153,13 +153,13 @@ export interface PackOptions {
  * Errors: a shape that does not fit, zero points outside the type, values outside the promised bits.
  */
 export function packMatrix(
-  lane: Bytelane,
+  instance: Bytelane,
   weights: Data<QuantizedDType>,
   options: PackOptions = {},
 ): PackedMatrix {
-  checkLane(lane);
+  checkInstance(instance);
   checkObject("options", options);
-  const source = operand(lane, "weights", weights, ["i8", "u8"]);
+  const source = operand(instance, "weights", weights, ["i8", "u8"]);
   const shape = options.shape ?? source.shape;
   if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
   for (const size of shape) checkInteger("options.shape", size, 1, MAX_I32);
@@ -171,21 +171,21 @@ export function packMatrix(
   if (source.length !== depth * n) throw rangeFault("weights", `${depth * n} elements`, weights);
   const bits = checkOneOf("options.bits", options.bits ?? 8, [7, 8] as const);
   const zeros = checkZeros("options.zeroPoint", options.zeroPoint, n, source.dtype);
-  return framed(lane, (frame) => {
+  return framed(instance, (frame) => {
     const address = frame.read(source);
-    if (bits === 7) checkBits(lane, source, address);
+    if (bits === 7) checkBits(instance, source, address);
     const [strideK, strideN] = orientation === "in-out" ? [n, 1] : [1, depth];
-    const matrix = new PackedMatrix(lane, {
+    const matrix = new PackedMatrix(instance, {
       ...{ address, dtype: source.dtype, depth, n, strideK, strideN, zeros, bits },
     });
-    lane.adopt(matrix);
+    instance.adopt(matrix);
     return matrix;
   });
 }
 
-function checkBits(lane: Bytelane, source: Operand<QuantizedDType>, address: number): void {
+function checkBits(instance: Bytelane, source: Operand<QuantizedDType>, address: number): void {
   if (source.dtype !== "i8") throw typeFault("weights", "elements of i8 for 7 bits", source.value);
-  for (const value of lane.arena.view("i8", address, source.length)) {
+  for (const value of instance.arena.view("i8", address, source.length)) {
     if (value < -64 || value > 63)
       throw rangeFault("weights", "values in [-64, 63] for 7 bits", value);
   }
@@ -300,7 +300,7 @@ const NAMES = {
 const EIGHT_BITS = ["i8", "u8"] as const;
 
 function checkSide(
-  lane: Bytelane,
+  instance: Bytelane,
   names: (typeof NAMES)["lhs" | "rhs"],
   side: MatrixSide,
   rows: number,
@@ -309,7 +309,7 @@ function checkSide(
   batch: number,
 ): Side {
   checkObject(names.side, side);
-  const source = operand(lane, names.data, side.data, EIGHT_BITS);
+  const source = operand(instance, names.data, side.data, EIGHT_BITS);
   const stride =
     side.stride === undefined ? columns : checkInteger(names.stride, side.stride, columns, MAX_I32);
   const batchStride =
@@ -325,7 +325,7 @@ function checkSide(
     countEntries(zeroPoint, entries, batch),
     source.dtype,
   );
-  const scales = checkScales(lane, names.scale, scale, countEntries(scale, entries, batch));
+  const scales = checkScales(instance, names.scale, scale, countEntries(scale, entries, batch));
   return { source, zeros, scale: scales, stride, batchStride };
 }
 
@@ -341,14 +341,14 @@ function countEntries(
 
 /** Scales of one side. Those in a tensor are trusted: the operations of this library write valid ones. */
 function checkScales(
-  lane: Bytelane,
+  instance: Bytelane,
   argument: string,
   scale: MatrixSide["scale"],
   count: number,
 ): number | Float32Array | Operand<"f32"> {
   if (scale === undefined) return 1;
   if (typeof scale === "number") return checkScale(argument, scale);
-  const source = operand(lane, argument, scale, ["f32"], count);
+  const source = operand(instance, argument, scale, ["f32"], count);
   if (source.address >= 0) return source;
   const array = scale as Float32Array;
   for (let i = 0; i < count; i++) checkScale(`${argument}[${i}]`, array[i]);
@@ -370,13 +370,13 @@ const ONLY = { i32: ["i32"], f32: ["f32"], i8: ["i8"], u8: ["u8"] } as const;
 const RESULTS = ["i32", "f32", "i8", "u8"] as const;
 
 /** @internal */
-export function checkEpilogue(lane: Bytelane, epilogue: Epilogue, n: number): CheckedEpilogue {
+export function checkEpilogue(instance: Bytelane, epilogue: Epilogue, n: number): CheckedEpilogue {
   const result = checkOneOf("options.result", epilogue.result ?? "i32", RESULTS);
   const real = result === "f32";
   const bias =
     epilogue.bias === undefined
       ? undefined
-      : operand(lane, "options.bias", epilogue.bias, [real ? "f32" : "i32"], n);
+      : operand(instance, "options.bias", epilogue.bias, [real ? "f32" : "i32"], n);
   if (result === "i32" || real) {
     if (epilogue.scale !== undefined || epilogue.zeroPoint !== undefined) {
       throw typeFault(
@@ -420,11 +420,11 @@ export function checkDepth(depth: number, lhsReach: number, rhsReach: number, bi
   }
 }
 
-function largestBias(lane: Bytelane, bias: Operand<"i32" | "f32"> | undefined): number {
+function largestBias(instance: Bytelane, bias: Operand<"i32" | "f32"> | undefined): number {
   if (bias?.dtype !== "i32") return 0;
   const values =
     bias.value instanceof Tensor
-      ? lane.arena.view("i32", bias.address, bias.length)
+      ? instance.arena.view("i32", bias.address, bias.length)
       : (bias.value as Int32Array);
   let most = 0;
   for (const value of values) most = Math.max(most, Math.abs(value));
@@ -452,9 +452,9 @@ export interface Product {
 const RESULT = { i32: 0, f32: 1, i8: 2, u8: 3 } as const;
 
 /** @internal */
-export function runProduct(lane: Bytelane, epilogue: CheckedEpilogue, p: Product): void {
+export function runProduct(instance: Bytelane, epilogue: CheckedEpilogue, p: Product): void {
   const { rhs } = p;
-  lane.kernels.gemm(
+  instance.kernels.gemm(
     RESULT[epilogue.result],
     rhs.dot.code,
     p.lhs,
@@ -502,7 +502,7 @@ function placeRows(
 
 /** Column scales over the scale of the result, each step in f32. A batch may bring its own. */
 function placeColumns(
-  lane: Bytelane,
+  instance: Bytelane,
   frame: Frame,
   rhsScale: Side["scale"],
   lhsScale: number,
@@ -512,7 +512,7 @@ function placeColumns(
   if (typeof rhsScale === "number") {
     const step = Math.fround(Math.fround(lhsScale * rhsScale) / scale);
     const address = frame.room(n * 4);
-    lane.arena.view("f32", address, n).fill(step);
+    instance.arena.view("f32", address, n).fill(step);
     return { address, step: 4, batchStep: 0 };
   }
   const batchStep = rhsScale.length > n ? n * 4 : 0;
@@ -520,7 +520,7 @@ function placeColumns(
     return { address: frame.read(rhsScale), step: 4, batchStep };
   }
   const given =
-    "dtype" in rhsScale ? lane.arena.view("f32", rhsScale.address, rhsScale.length) : rhsScale;
+    "dtype" in rhsScale ? instance.arena.view("f32", rhsScale.address, rhsScale.length) : rhsScale;
   const values = given.map((step) => Math.fround(lhsScale * step) / scale);
   return { address: frame.place("f32", values), step: 4, batchStep };
 }
@@ -535,37 +535,38 @@ function placeColumns(
  * Errors: dimensions that do not fit the data, a depth that could overflow i32, a result that was not described.
  */
 export function matmul(
-  lane: Bytelane,
+  instance: Bytelane,
   lhs: MatrixSide,
   rhs: RightSide,
   options: MatmulOptions,
 ): Data {
-  checkLane(lane);
+  checkInstance(instance);
   checkObject("options", options);
   const m = checkInteger("options.m", options.m, 0, MAX_I32);
   const n = checkInteger("options.n", options.n, 1, MAX_I32);
   const depth = checkInteger("options.depth", options.depth, 1, MAX_I32);
   const batch =
     options.batch === undefined ? 1 : checkInteger("options.batch", options.batch, 0, MAX_I32);
-  const left = checkSide(lane, NAMES.lhs, lhs, m, depth, m, batch);
+  const left = checkSide(instance, NAMES.lhs, lhs, m, depth, m, batch);
   checkObject("rhs", rhs);
   const packed =
-    rhs.data instanceof PackedMatrix ? checkOwner("rhs.data", rhs.data, lane) : undefined;
+    rhs.data instanceof PackedMatrix ? checkOwner("rhs.data", rhs.data, instance) : undefined;
   if (packed && (packed.depth !== depth || packed.columns !== n)) {
     throw rangeFault("rhs.data", `a packed matrix [${depth}, ${n}]`, packed);
   }
   const side = packed ? undefined : (rhs as MatrixSide);
   const flipped = side?.transposed === true;
   const right =
-    side && checkSide(lane, NAMES.rhs, side, flipped ? n : depth, flipped ? depth : n, n, batch);
-  const rhsScale = right?.scale ?? checkScales(lane, "rhs.scale", rhs.scale, n);
-  const epilogue = checkEpilogue(lane, options, n);
+    side &&
+    checkSide(instance, NAMES.rhs, side, flipped ? n : depth, flipped ? depth : n, n, batch);
+  const rhsScale = right?.scale ?? checkScales(instance, "rhs.scale", rhs.scale, n);
+  const epilogue = checkEpilogue(instance, options, n);
   const rhsReach = packed?.reach ?? reachOf(right!.source.dtype, right!.zeros, 8);
   checkDepth(
     depth,
     reachOf(left.source.dtype, left.zeros, 8),
     rhsReach,
-    largestBias(lane, epilogue.bias),
+    largestBias(instance, epilogue.bias),
   );
 
   const outStride =
@@ -581,7 +582,7 @@ export function matmul(
   const given =
     options.out === undefined
       ? undefined
-      : operand(lane, "options.out", options.out, ONLY[epilogue.result]);
+      : operand(instance, "options.out", options.out, ONLY[epilogue.result]);
   if (given ? given.length < least : !dense) {
     throw rangeFault(
       "options.out",
@@ -590,7 +591,7 @@ export function matmul(
     );
   }
   const shape = batch === 1 ? [m, n] : [batch, m, n];
-  return framed(lane, (frame) => {
+  return framed(instance, (frame) => {
     const result = given
       ? {
           dtype: epilogue.result,
@@ -599,10 +600,10 @@ export function matmul(
           given,
           asTensor: false,
         }
-      : target(lane, undefined, epilogue.result, shape, true);
+      : target(instance, undefined, epilogue.result, shape, true);
     const src = frame.read(left.source);
     const rhsAt = right ? frame.read(right.source) : 0;
-    const { kernels, arena, scalars } = lane;
+    const { kernels, arena, scalars } = instance;
     // one scale for all of lhs joins the column scales where those are divided by the scale of the result, since
     // the order of the f32 steps is promised
     const lhsScale = typeof left.scale === "number" ? left.scale : 1;
@@ -619,7 +620,7 @@ export function matmul(
     const columns =
       epilogue.result === "i32"
         ? one
-        : placeColumns(lane, frame, rhsScale, folded ? lhsScale : 1, epilogue.scale, n);
+        : placeColumns(instance, frame, rhsScale, folded ? lhsScale : 1, epilogue.scale, n);
     const bias = epilogue.bias ? frame.read(epilogue.bias) : 0;
     const { address, value } = frame.write(result);
     // what lies between the rows of a given array, and behind them, stays
@@ -634,8 +635,8 @@ export function matmul(
         : Math.max(kernels.gemm_workspace(m, depth, 0), kernels.gemm_workspace(m, depth, 1)),
     );
     for (let b = 0; b < batch; b++) {
-      const matrix = packed ?? packSide(lane, right!, flipped, depth, n, rhsAt, b);
-      runProduct(lane, epilogue, {
+      const matrix = packed ?? packSide(instance, right!, flipped, depth, n, rhsAt, b);
+      runProduct(instance, epilogue, {
         lhs: src + b * left.batchStride,
         lhsStride: left.stride,
         lhsUnsigned: left.source.dtype === "u8",
@@ -658,7 +659,7 @@ export function matmul(
 }
 
 function packSide(
-  lane: Bytelane,
+  instance: Bytelane,
   side: Side,
   transposed: boolean,
   depth: number,
@@ -667,7 +668,7 @@ function packSide(
   batch: number,
 ): PackedMatrix {
   const { zeros } = side;
-  return new PackedMatrix(lane, {
+  return new PackedMatrix(instance, {
     address: address + batch * side.batchStride,
     dtype: side.source.dtype,
     depth,

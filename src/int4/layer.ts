@@ -10,7 +10,7 @@ import {
   target,
 } from "../core/call.ts";
 import { checkObject, checkOneOf, rangeFault, typeFault } from "../core/check.ts";
-import { type Bytelane, checkLane, checkOwner, Owner } from "../core/instance.ts";
+import { type Bytelane, checkInstance, checkOwner, Owner } from "../core/instance.ts";
 import { roomFor } from "../core/parts.ts";
 import { Tensor } from "../core/tensor.ts";
 import { type Activation, checkBounds } from "../linear/activation.ts";
@@ -99,13 +99,13 @@ export class Int4Linear extends Owner {
 
   /** @internal Owns `size` bytes from its panels on, or lies in a host's memory. */
   constructor(
-    lane: Bytelane,
+    instance: Bytelane,
     sizes: Int4Sizes,
     parts: Int4Parts,
     settings: Int4Settings,
     memory: number | Owner,
   ) {
-    super(lane, typeof memory === "number" ? [[parts.panels, memory]] : []);
+    super(instance, typeof memory === "number" ? [[parts.panels, memory]] : []);
     const bytes = bytesOf(sizes);
     this.inFeatures = sizes.inFeatures;
     this.outFeatures = sizes.outFeatures;
@@ -130,10 +130,10 @@ export class Int4Linear extends Owner {
 }
 
 /** Weights that come as a matrix, or are quantized to one. */
-function matrixOf(lane: Bytelane, options: Int4LinearOptions): Int4Matrix {
+function matrixOf(instance: Bytelane, options: Int4LinearOptions): Int4Matrix {
   const { weights } = options;
   if (weights instanceof Tensor || ArrayBuffer.isView(weights)) {
-    return quantizeInt4(lane, weights, options);
+    return quantizeInt4(instance, weights, options);
   }
   return weights;
 }
@@ -145,41 +145,41 @@ const STRIP = 64;
  * Prepares a linear layer on int4 weights: each row of x is quantized to i8 with a scale of its own, multiplied in
  * integers inside each block, and added up in f32 (docs/formats.md); the result is f32.
  */
-export function createInt4Linear(lane: Bytelane, options: Int4LinearOptions): Int4Linear {
-  checkLane(lane);
+export function createInt4Linear(instance: Bytelane, options: Int4LinearOptions): Int4Linear {
+  checkInstance(instance);
   checkObject("options", options);
   const inputs = checkOneOf("options.inputs", options.inputs ?? "i8", INT4_INPUTS);
   const settings = { inputs, ...checkBounds(options.activation) };
-  const matrix = matrixOf(lane, options);
+  const matrix = matrixOf(instance, options);
   const { halves } = checkMatrix("options.weights", matrix);
   const { rows, columns, blockSize, zeroPoints } = matrix;
-  const bias = options.bias && operand(lane, "options.bias", options.bias, ["f32"], rows);
+  const bias = options.bias && operand(instance, "options.bias", options.bias, ["f32"], rows);
   const sizes = {
     ...{ inFeatures: columns, outFeatures: rows, blockSize, halves },
     ...{ hasZeros: zeroPoints !== undefined, hasBias: bias !== undefined },
   };
-  const { parts, size } = roomFor(lane, { ...bytesOf(sizes) });
+  const { parts, size } = roomFor(instance, { ...bytesOf(sizes) });
   try {
-    lane.arena.view("u8", parts.panels, size).fill(0);
-    layPanels(lane, matrix, parts.panels);
-    layScales(lane, matrix, parts.scales);
-    if (zeroPoints) layZeros(lane, matrix, zeroPoints, parts.zeros);
-    if (bias) layBias(lane, bias, parts.bias);
-    return new Int4Linear(lane, sizes, parts, settings, size);
+    instance.arena.view("u8", parts.panels, size).fill(0);
+    layPanels(instance, matrix, parts.panels);
+    layScales(instance, matrix, parts.scales);
+    if (zeroPoints) layZeros(instance, matrix, zeroPoints, parts.zeros);
+    if (bias) layBias(instance, bias, parts.bias);
+    return new Int4Linear(instance, sizes, parts, settings, size);
   } catch (fault) {
-    lane.arena.free(parts.panels, size);
+    instance.arena.free(parts.panels, size);
     throw fault;
   }
 }
 
-function layPanels(lane: Bytelane, matrix: Int4Matrix, panels: number): void {
-  const { arena, kernels } = lane;
+function layPanels(instance: Bytelane, matrix: Int4Matrix, panels: number): void {
+  const { arena, kernels } = instance;
   const { rows, columns, blockSize, values } = matrix;
   const stride = Math.ceil(columns / blockSize) * blockSize;
   const rowBytes = stride / 2;
   const groups = Math.ceil(columns / 4);
   const strip = Math.min(STRIP, Math.ceil(rows / 8) * 8);
-  framed(lane, (frame) => {
+  framed(instance, (frame) => {
     const packed = frame.room(strip * rowBytes);
     const codes = frame.room(strip * stride);
     for (let row = 0; row < rows; row += strip) {
@@ -197,7 +197,7 @@ function layPanels(lane: Bytelane, matrix: Int4Matrix, panels: number): void {
 
 /** [rows][blocks] to [rows / 8][blocks][8], as words of 16 or 32 bits. */
 function layScales(
-  lane: Bytelane,
+  instance: Bytelane,
   { rows, columns, blockSize, scales }: Int4Matrix,
   to: number,
 ): void {
@@ -205,7 +205,7 @@ function layScales(
   const blocks = Math.ceil(columns / blockSize);
   const size = scales.BYTES_PER_ELEMENT;
   const source = new DataView(buffer, byteOffset);
-  const bytes = lane.arena.view("u8", to, Math.ceil(rows / 8) * blocks * 8 * size);
+  const bytes = instance.arena.view("u8", to, Math.ceil(rows / 8) * blocks * 8 * size);
   const result = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let i = 0; i < length; i++) {
     const row = Math.floor(i / blocks);
@@ -216,11 +216,11 @@ function layScales(
 }
 
 /** Nibbles of [rows][blocks] to [rows / 8][blocks][4] bytes: columns 0–3 in the low nibbles, 4–7 in the high ones. */
-function layZeros(lane: Bytelane, matrix: Int4Matrix, zeros: Uint8Array, to: number): void {
+function layZeros(instance: Bytelane, matrix: Int4Matrix, zeros: Uint8Array, to: number): void {
   const { rows, columns, blockSize } = matrix;
   const blocks = Math.ceil(columns / blockSize);
   const rowBytes = Math.ceil(blocks / 2);
-  const result = lane.arena.view("u8", to, Math.ceil(rows / 8) * blocks * 4);
+  const result = instance.arena.view("u8", to, Math.ceil(rows / 8) * blocks * 4);
   for (let row = 0; row < rows; row++) {
     for (let b = 0; b < blocks; b++) {
       const zero = (zeros[row * rowBytes + (b >> 1)] >> (4 * (b & 1))) & 15;
@@ -229,8 +229,8 @@ function layZeros(lane: Bytelane, matrix: Int4Matrix, zeros: Uint8Array, to: num
   }
 }
 
-function layBias(lane: Bytelane, bias: Operand<"f32">, to: number): void {
-  const { arena } = lane;
+function layBias(instance: Bytelane, bias: Operand<"f32">, to: number): void {
+  const { arena } = instance;
   const values =
     bias.address >= 0 ? arena.view("f32", bias.address, bias.length) : (bias.value as Float32Array);
   arena.view("f32", to, bias.length).set(values);
@@ -245,28 +245,28 @@ interface Int4Rows {
 
 /** Runs a layer: x [..., in] to f32 [..., out]. Tensors give a tensor, typed arrays a typed array. */
 export function runInt4<O extends Data<"f32"> = Data<"f32">>(
-  lane: Bytelane,
+  instance: Bytelane,
   layer: Int4Linear,
   x: Int4Input,
   options: { readonly out?: O } = {},
 ): O {
-  checkOwner("layer", layer, checkLane(lane));
+  checkOwner("layer", layer, checkInstance(instance));
   const { inFeatures, outFeatures, parts, sizes, inputs } = layer;
   const rows = isRows<Int4Rows>(x) ? x : undefined;
   if (rows && inputs === "f32") {
     throw typeFault("x", "reals, since the layer's inputs are f32", "quantized rows");
   }
   const data = rows ? rows.values : (x as Data<"f32">);
-  const source = operand<"f32" | "i8">(lane, "x", data, rows ? ["i8"] : ["f32"]);
+  const source = operand<"f32" | "i8">(instance, "x", data, rows ? ["i8"] : ["f32"]);
   if (source.length % inFeatures !== 0 || (source.shape && source.shape.at(-1) !== inFeatures)) {
     throw rangeFault("x", `rows of ${inFeatures} elements`, data);
   }
   const m = source.length / inFeatures;
-  const given = rows && operand(lane, "x.scales", rows.scales, ["f32"], m);
+  const given = rows && operand(instance, "x.scales", rows.scales, ["f32"], m);
   const shape = shapeOfRows(source, m, outFeatures);
-  const result = target(lane, options.out, "f32", shape, data instanceof Tensor);
-  return framed(lane, (frame) => {
-    const { kernels, scalars } = lane;
+  const result = target(instance, options.out, "f32", shape, data instanceof Tensor);
+  return framed(instance, (frame) => {
+    const { kernels, scalars } = instance;
     let lhs = frame.read(source);
     let size = 4;
     let scales = 0;
@@ -286,7 +286,7 @@ export function runInt4<O extends Data<"f32"> = Data<"f32">>(
       ...([lhs, inFeatures * size, m, outFeatures, inFeatures, layer.blockSize] as const),
       ...([parts.panels, parts.scales, sizes.halves ? 1 : 0, parts.zeros, scales] as const),
       ...([parts.bias, layer.low, layer.high, address, outFeatures * 4] as const),
-      ...([lane.dots.reduced[0].code, workspace] as const),
+      ...([instance.dots.reduced[0].code, workspace] as const),
     );
     return value as O;
   });

@@ -2,7 +2,7 @@
 
 import { type Data, type Frame, framed, type Operand, operand } from "../core/call.ts";
 import { checkInteger, checkObject, checkOneOf, rangeFault, typeFault } from "../core/check.ts";
-import { type Bytelane, checkLane } from "../core/instance.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
 import type { Orientation } from "../gemm/matmul.ts";
 import { type Feedback, feedBack } from "./gptq.ts";
 import type { InputMoments } from "./moments.ts";
@@ -137,13 +137,13 @@ interface Plan extends Int4Extent {
  * Errors: dimensions that do not fit, moments of another number of inputs.
  */
 export function quantizeInt4(
-  lane: Bytelane,
+  instance: Bytelane,
   weights: Data<"f32">,
   options: Int4Options = {},
 ): Int4Matrix {
-  checkLane(lane);
+  checkInstance(instance);
   checkObject("options", options);
-  const source = operand(lane, "weights", weights, ["f32"]);
+  const source = operand(instance, "weights", weights, ["f32"]);
   const shape = options.shape ?? source.shape;
   if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
   for (const size of shape) checkInteger("options.shape", size, 1, 2 ** 31 - 1);
@@ -189,9 +189,9 @@ export function quantizeInt4(
     scales: plan.halves ? new Uint16Array(rows * blocks) : new Float32Array(rows * blocks),
     zeroPoints: plan.asymmetric ? new Uint8Array(rows * plan.zeroBytes) : undefined,
   };
-  const read = stripReader(lane, source, orientation, plan);
-  framed(lane, (frame) => {
-    const strip = new Strip(lane, frame, plan, moments);
+  const read = stripReader(instance, source, orientation, plan);
+  framed(instance, (frame) => {
+    const strip = new Strip(instance, frame, plan, moments);
     for (let row = 0; row < rows; row += STRIP) {
       const count = Math.min(STRIP, rows - row);
       strip.quantize(row, count, read, result);
@@ -204,14 +204,14 @@ export function quantizeInt4(
 type ReadStrip = (row: number, count: number, strip: Float32Array, stride: number) => void;
 
 function stripReader(
-  lane: Bytelane,
+  instance: Bytelane,
   source: Operand<"f32">,
   orientation: Orientation,
   { rows, columns }: Plan,
 ): ReadStrip {
   const values = (): Float32Array =>
     source.address >= 0
-      ? lane.arena.view("f32", source.address, source.length)
+      ? instance.arena.view("f32", source.address, source.length)
       : (source.value as Float32Array);
   if (orientation === "out-in") {
     return (row, count, strip, stride) => {
@@ -232,7 +232,7 @@ function stripReader(
 
 /** The room in which a few rows at a time become codes. Rows are filled up with zeros to whole blocks. */
 class Strip {
-  readonly #lane: Bytelane;
+  readonly #instance: Bytelane;
   readonly #plan: Plan;
   readonly #stride: number;
   readonly #reals: number;
@@ -244,9 +244,9 @@ class Strip {
   readonly #importance: number;
   readonly #feedback: Feedback | undefined;
 
-  constructor(lane: Bytelane, frame: Frame, plan: Plan, moments: InputMoments | undefined) {
+  constructor(instance: Bytelane, frame: Frame, plan: Plan, moments: InputMoments | undefined) {
     const count = Math.min(STRIP, plan.rows);
-    this.#lane = lane;
+    this.#instance = instance;
     this.#plan = plan;
     this.#stride = plan.blocks * plan.blockSize;
     this.#reals = frame.room(count * this.#stride * 4);
@@ -258,13 +258,13 @@ class Strip {
     this.#importance = moments && plan.steps > 0 ? frame.room(this.#stride * 4) : 0;
     this.#feedback = moments?.feedback();
     if (this.#importance && moments) {
-      const weights = lane.arena.view("f32", this.#importance, this.#stride);
+      const weights = instance.arena.view("f32", this.#importance, this.#stride);
       weights.fill(0).set(moments.importance());
     }
   }
 
   quantize(row: number, count: number, read: ReadStrip, result: Int4Matrix): void {
-    const { arena, kernels } = this.#lane;
+    const { arena, kernels } = this.#instance;
     const { blocks, columns, blockSize, rowBytes, zeroBytes, halves } = this.#plan;
     const stride = this.#stride;
     const reals = arena.view("f32", this.#reals, count * stride);
@@ -308,14 +308,14 @@ class Strip {
 
   /** Scales and zero points of `count` blocks of one row, from number `at` of the strip and `block` of the row on. */
   #choose(at: number, count: number, block: number): void {
-    const { arena, kernels } = this.#lane;
+    const { arena, kernels } = this.#instance;
     const { blockSize, asymmetric, steps, halves } = this.#plan;
     const scales = this.#scales + at * 4;
     kernels.choose_int4_f32(
       ...([this.#reals + at * blockSize * 4, 1, count * blockSize, blockSize] as const),
       ...([asymmetric ? 1 : 0, steps] as const),
       this.#importance ? this.#importance + block * blockSize * 4 : 0,
-      ...([scales, this.#zeros + at * 4, this.#lane.scalars] as const),
+      ...([scales, this.#zeros + at * 4, this.#instance.scalars] as const),
     );
     if (!halves) return;
     const view = arena.view("f32", scales, count);

@@ -2,7 +2,7 @@
 
 import { type Data, operand } from "../core/call.ts";
 import { checkInteger, rangeFault } from "../core/check.ts";
-import { type Bytelane, checkLane, scope } from "../core/instance.ts";
+import { type Bytelane, checkInstance, scope } from "../core/instance.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
 import { quantizeRows } from "../elementwise/dynamic-quantize.ts";
 import { matmul } from "../gemm/matmul.ts";
@@ -15,14 +15,14 @@ const BATCH = 512;
 export class InputMoments {
   /** Elements of a row of inputs. */
   readonly features: number;
-  readonly #lane: Bytelane;
+  readonly #instance: Bytelane;
   readonly #sums: Float64Array;
   #count = 0;
   #feedback: Feedback | undefined;
 
   /** @internal */
-  constructor(lane: Bytelane, features: number) {
-    this.#lane = lane;
+  constructor(instance: Bytelane, features: number) {
+    this.#instance = instance;
     this.features = features;
     this.#sums = new Float64Array(features * features);
   }
@@ -38,27 +38,27 @@ export class InputMoments {
    */
   observe(x: Data<"f32">): this {
     const { features } = this;
-    const lane = checkLane(this.#lane);
-    const source = operand(lane, "x", x, ["f32"]);
+    const instance = checkInstance(this.#instance);
+    const source = operand(instance, "x", x, ["f32"]);
     if (source.length % features !== 0) throw rangeFault("x", `rows of ${features} elements`, x);
     const rows = source.length / features;
     for (let start = 0; start < rows; start += BATCH) {
       const count = Math.min(BATCH, rows - start);
-      scope(lane, () => {
-        const columns = tensor(lane, "f32", [features, count]);
+      scope(instance, () => {
+        const columns = tensor(instance, "f32", [features, count]);
         const to = columns.data;
         const from =
           source.address >= 0
-            ? lane.arena.view("f32", source.address, source.length)
+            ? instance.arena.view("f32", source.address, source.length)
             : (source.value as Float32Array);
         for (let r = 0; r < count; r++) {
           const row = (start + r) * features;
           for (let i = 0, at = r; i < features; i++, at += count) to[at] = from[row + i];
         }
-        const { values, scales } = quantizeRows(lane, columns);
+        const { values, scales } = quantizeRows(instance, columns);
         const side = { data: values, scale: scales };
         const product = matmul(
-          lane,
+          instance,
           side,
           { ...side, transposed: true },
           { m: features, n: features, depth: count, result: "f32" },
@@ -91,8 +91,8 @@ export class InputMoments {
 }
 
 /** Collects second moments of a layer's inputs; it takes 8 · features² bytes outside the instance's memory. */
-export function createMoments(lane: Bytelane, features: number): InputMoments {
-  checkLane(lane);
+export function createMoments(instance: Bytelane, features: number): InputMoments {
+  checkInstance(instance);
   checkInteger("features", features, 1, 2 ** 14);
-  return new InputMoments(lane, features);
+  return new InputMoments(instance, features);
 }

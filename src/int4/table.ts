@@ -2,7 +2,7 @@
 
 import { type Data, framed, operand, target } from "../core/call.ts";
 import { checkInteger, typeFault } from "../core/check.ts";
-import { type Bytelane, checkLane, checkOwner, Owner } from "../core/instance.ts";
+import { type Bytelane, checkInstance, checkOwner, Owner } from "../core/instance.ts";
 import { roomFor } from "../core/parts.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { checkMatrix, type Int4Extent, type Int4Matrix } from "./matrix.ts";
@@ -48,8 +48,8 @@ export class Int4Table extends Owner {
   readonly #host: Owner | undefined;
 
   /** @internal Owns `memory` bytes from its values on, or lies in a host's memory. */
-  constructor(lane: Bytelane, sizes: TableSizes, parts: TableParts, memory: number | Owner) {
-    super(lane, typeof memory === "number" ? [[parts.values, memory]] : []);
+  constructor(instance: Bytelane, sizes: TableSizes, parts: TableParts, memory: number | Owner) {
+    super(instance, typeof memory === "number" ? [[parts.values, memory]] : []);
     const bytes = tableBytes(sizes);
     this.rows = sizes.rows;
     this.columns = sizes.columns;
@@ -71,60 +71,60 @@ export class Int4Table extends Owner {
 }
 
 /** Places a matrix for look-ups. */
-export function createInt4Table(lane: Bytelane, matrix: Int4Matrix): Int4Table {
-  checkLane(lane);
+export function createInt4Table(instance: Bytelane, matrix: Int4Matrix): Int4Table {
+  checkInstance(instance);
   const extent = checkMatrix("matrix", matrix);
   const { rows, columns, blockSize, values, scales, zeroPoints } = matrix;
   const sizes = { ...extent, rows, columns, blockSize, hasZeros: zeroPoints !== undefined };
-  const { parts, size } = roomFor(lane, { ...tableBytes(sizes) });
+  const { parts, size } = roomFor(instance, { ...tableBytes(sizes) });
   const copy = (from: Uint8Array | Uint16Array | Float32Array, to: number): void => {
     const bytes = new Uint8Array(from.buffer, from.byteOffset, from.byteLength);
-    lane.arena.view("u8", to, bytes.length).set(bytes);
+    instance.arena.view("u8", to, bytes.length).set(bytes);
   };
   copy(values, parts.values);
   copy(scales, parts.scales);
   if (zeroPoints) copy(zeroPoints, parts.zeros);
-  return new Int4Table(lane, sizes, parts, size);
+  return new Int4Table(instance, sizes, parts, size);
 }
 
 /** Rows of a table as f32 [ids, columns], in the order of `ids`. Errors: an id outside [0, rows). */
 export function gatherInt4<O extends Data<"f32"> = Tensor<"f32">>(
-  lane: Bytelane,
+  instance: Bytelane,
   table: Int4Table,
   ids: Int32Array | readonly number[],
   options: { readonly out?: O } = {},
 ): O {
-  checkLane(lane);
+  checkInstance(instance);
   if (!(table instanceof Int4Table)) throw typeFault("table", "an int4 table", table);
-  checkOwner("table", table, lane);
+  checkOwner("table", table, instance);
   const { rows, columns, blockSize, sizes, parts } = table;
-  const wanted = Array.isArray(ids) ? undefined : operand(lane, "ids", ids, ["i32"]);
+  const wanted = Array.isArray(ids) ? undefined : operand(instance, "ids", ids, ["i32"]);
   // read once: the room for the rows may detach a view on this memory
   const { length } = ids;
   for (let i = 0; i < length; i++) checkInteger(`ids[${i}]`, ids[i], 0, rows - 1);
-  const result = target(lane, options.out, "f32", [length, columns], true);
-  return framed(lane, (frame) => {
+  const result = target(instance, options.out, "f32", [length, columns], true);
+  return framed(instance, (frame) => {
     const list = wanted ? frame.read(wanted) : frame.place("i32", ids);
     const { address, value } = frame.write(result);
-    lane.kernels.gather_int4_f32(
+    instance.kernels.gather_int4_f32(
       ...([parts.values, sizes.rowBytes, columns, blockSize] as const),
       ...([parts.scales, sizes.halves ? 1 : 0, parts.zeros, 0] as const),
-      ...([list, length, address, lane.scalars] as const),
+      ...([list, length, address, instance.scalars] as const),
     );
     return value as O;
   });
 }
 
 /** All of a matrix as f32, row by row: (code − zeroPoint) · scale. */
-export function dequantizeInt4(lane: Bytelane, matrix: Int4Matrix): Float32Array {
-  checkLane(lane);
+export function dequantizeInt4(instance: Bytelane, matrix: Int4Matrix): Float32Array {
+  checkInstance(instance);
   const { blocks, rowBytes, zeroBytes, halves } = checkMatrix("matrix", matrix);
   const { rows, columns, blockSize, values, scales, zeroPoints } = matrix;
   const result = new Float32Array(rows * columns);
   // a part of the rows at a time: the reals are eight times as large as the codes
   const strip = Math.max(1, Math.min(rows, Math.floor(2 ** 18 / columns)));
-  framed(lane, (frame) => {
-    const { arena, kernels } = lane;
+  framed(instance, (frame) => {
+    const { arena, kernels } = instance;
     const size = halves ? 2 : 4;
     const codes = frame.room(strip * rowBytes);
     const steps = frame.room(strip * blocks * size);
@@ -145,7 +145,7 @@ export function dequantizeInt4(lane: Bytelane, matrix: Int4Matrix): Float32Array
       if (zeroPoints) copy(zeroPoints, zeros, zeroBytes);
       kernels.gather_int4_f32(
         ...([codes, rowBytes, columns, blockSize, steps, halves ? 1 : 0, zeros, 0] as const),
-        ...([0, count, reals, lane.scalars] as const),
+        ...([0, count, reals, instance.scalars] as const),
       );
       result.set(arena.view("f32", reals, count * columns), row * columns);
     }

@@ -19,7 +19,7 @@ import {
   typeFault,
 } from "../core/check.ts";
 import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
-import { type Bytelane, checkLane, checkOwner, Owner } from "../core/instance.ts";
+import { type Bytelane, checkInstance, checkOwner, Owner } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 import type { QuantizedRows } from "../elementwise/dynamic-quantize.ts";
 import { quantizeChannels } from "../elementwise/quantize.ts";
@@ -111,13 +111,13 @@ export class Linear extends Owner {
 
   /** @internal */
   constructor(
-    lane: Bytelane,
+    instance: Bytelane,
     matrix: PackedMatrix,
     columns: Columns,
     epilogue: CheckedEpilogue,
     input: Required<StaticParams> | undefined,
   ) {
-    super(lane, [[columns.address, columns.bytes]]);
+    super(instance, [[columns.address, columns.bytes]]);
     this.inFeatures = matrix.depth;
     this.outFeatures = matrix.columns;
     this.byteLength = matrix.byteLength + columns.bytes;
@@ -172,26 +172,26 @@ function quantizedBounds(
  *
  * Errors: dimensions that do not fit, a bias that is not finite, a depth that could overflow i32.
  */
-export function createLinear(lane: Bytelane, options: Int4LinearOptions): Int4Linear;
-export function createLinear(lane: Bytelane, options: LinearOptions): Linear;
+export function createLinear(instance: Bytelane, options: Int4LinearOptions): Int4Linear;
+export function createLinear(instance: Bytelane, options: LinearOptions): Linear;
 export function createLinear(
-  lane: Bytelane,
+  instance: Bytelane,
   options: LinearOptions | Int4LinearOptions,
 ): Linear | Int4Linear;
 export function createLinear(
-  lane: Bytelane,
+  instance: Bytelane,
   options: LinearOptions | Int4LinearOptions,
 ): Linear | Int4Linear {
-  checkLane(lane);
+  checkInstance(instance);
   checkObject("options", options);
   const format = checkOneOf("options.format", options.format ?? "int8", ["int8", "int4"] as const);
   return format === "int4"
-    ? createInt4Linear(lane, options as Int4LinearOptions)
-    : createInt8(lane, options as LinearOptions);
+    ? createInt4Linear(instance, options as Int4LinearOptions)
+    : createInt8(instance, options as LinearOptions);
 }
 
-function createInt8(lane: Bytelane, options: LinearOptions): Linear {
-  const weights = operand(lane, "options.weights", options.weights, ["f32", "i8", "u8"]);
+function createInt8(instance: Bytelane, options: LinearOptions): Linear {
+  const weights = operand(instance, "options.weights", options.weights, ["f32", "i8", "u8"]);
   const shape = options.shape ?? weights.shape;
   if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
   for (const size of shape) checkInteger("options.shape", size, 1, 2 ** 31 - 1);
@@ -213,9 +213,9 @@ function createInt8(lane: Bytelane, options: LinearOptions): Linear {
       input,
     );
   }
-  const bias = options.bias && operand(lane, "options.bias", options.bias, ["f32"], n);
+  const bias = options.bias && operand(instance, "options.bias", options.bias, ["f32"], n);
   const mean =
-    options.inputMean && operand(lane, "options.inputMean", options.inputMean, ["f32"], depth);
+    options.inputMean && operand(instance, "options.inputMean", options.inputMean, ["f32"], depth);
   if (mean && weights.dtype !== "f32") {
     throw typeFault(
       "options.inputMean",
@@ -225,7 +225,7 @@ function createInt8(lane: Bytelane, options: LinearOptions): Linear {
   }
   const bounds = checkActivation(options.activation);
   const epilogue = checkEpilogue(
-    lane,
+    instance,
     output
       ? { result: output.dtype, ...output, ...quantizedBounds(bounds, output) }
       : { result: "f32", ...bounds },
@@ -233,7 +233,7 @@ function createInt8(lane: Bytelane, options: LinearOptions): Linear {
   );
   const given = weights.dtype === "f32" ? undefined : givenScales(options, weights.dtype, n);
 
-  return framed(lane, (frame) => {
+  return framed(instance, (frame) => {
     const src = frame.read(weights);
     let address = src;
     let scales: Float32Array;
@@ -244,7 +244,7 @@ function createInt8(lane: Bytelane, options: LinearOptions): Linear {
       // the output channels are the middle of [outer, channels, inner]
       const [outer, inner] = orientation === "in-out" ? [depth, 1] : [1, depth];
       ({ address, scales } = quantizeChannels(
-        lane,
+        instance,
         frame,
         src,
         { outer, channels: n, inner },
@@ -254,20 +254,20 @@ function createInt8(lane: Bytelane, options: LinearOptions): Linear {
     const [strideK, strideN] = orientation === "in-out" ? [n, 1] : [1, depth];
     const dtype = weights.dtype === "u8" ? "u8" : "i8";
     const exact = weights.dtype === "f32" ? bits : 8;
-    const matrix = new PackedMatrix(lane, {
+    const matrix = new PackedMatrix(instance, {
       ...{ address, dtype, depth, n, strideK, strideN, zeros, bits: exact },
     });
     try {
-      let real = bias && readReals(lane, bias, "options.bias");
+      let real = bias && readReals(instance, bias, "options.bias");
       if (mean)
-        real = correctBias(lane, real, readReals(lane, mean, "options.inputMean"), {
+        real = correctBias(instance, real, readReals(instance, mean, "options.inputMean"), {
           ...{ weights: src, quantized: address, depth, n, strideK, strideN, scales },
         });
-      const columns = layColumns(lane, n, scales, real, input, output, (most) => {
+      const columns = layColumns(instance, n, scales, real, input, output, (most) => {
         const reach = input ? reachOf(input.dtype, input.zeroPoint, 8) : 255;
         checkDepth(depth, reach, matrix.reach, most);
       });
-      return new Linear(lane, matrix, columns, epilogue, input);
+      return new Linear(instance, matrix, columns, epilogue, input);
     } catch (fault) {
       matrix.dispose();
       throw fault;
@@ -297,7 +297,7 @@ function givenScales(
 
 /** The bias plus what rounding takes from the weights, times the mean of the input. */
 function correctBias(
-  lane: Bytelane,
+  instance: Bytelane,
   bias: Float32Array | undefined,
   mean: Float32Array,
   matrix: {
@@ -311,8 +311,8 @@ function correctBias(
   },
 ): Float32Array {
   const { depth, n, strideK, strideN, scales } = matrix;
-  const weights = lane.arena.view("f32", matrix.weights, depth * n);
-  const quantized = lane.arena.view("i8", matrix.quantized, depth * n);
+  const weights = instance.arena.view("f32", matrix.weights, depth * n);
+  const quantized = instance.arena.view("i8", matrix.quantized, depth * n);
   const lost = new Float64Array(n);
   for (let k = 0; k < depth; k++) {
     for (let j = 0; j < n; j++) {
@@ -324,10 +324,10 @@ function correctBias(
   return Float32Array.from(lost, (sum, j) => sum + (bias?.[j] ?? 0));
 }
 
-function readReals(lane: Bytelane, source: Operand<"f32">, argument: string): Float32Array {
+function readReals(instance: Bytelane, source: Operand<"f32">, argument: string): Float32Array {
   const values =
     source.address >= 0
-      ? lane.arena.view("f32", source.address, source.length)
+      ? instance.arena.view("f32", source.address, source.length)
       : (source.value as Float32Array);
   for (let i = 0; i < values.length; i++) {
     if (!Number.isFinite(values[i]))
@@ -338,7 +338,7 @@ function readReals(lane: Bytelane, source: Operand<"f32">, argument: string): Fl
 
 /** Lays the column scales and the bias down: combined scales first, then the bias, each padded to 8 columns. */
 function layColumns(
-  lane: Bytelane,
+  instance: Bytelane,
   n: number,
   weightScales: Float32Array,
   bias: Float32Array | undefined,
@@ -364,11 +364,11 @@ function layColumns(
   check(most);
   const padded = columnsOf(n);
   const bytes = padded * (bias ? 8 : 4);
-  const address = lane.arena.allocate(bytes);
-  lane.arena.view("f32", address, padded).fill(0).set(scales);
+  const address = instance.arena.allocate(bytes);
+  instance.arena.view("f32", address, padded).fill(0).set(scales);
   const biasAt = bias ? address + padded * 4 : 0;
-  if (integers) lane.arena.view("i32", biasAt, padded).fill(0).set(integers);
-  else if (bias) lane.arena.view("f32", biasAt, padded).fill(0).set(bias);
+  if (integers) instance.arena.view("i32", biasAt, padded).fill(0).set(integers);
+  else if (bias) instance.arena.view("f32", biasAt, padded).fill(0).set(bias);
   return { address, bytes, scales: address, bias: biasAt };
 }
 
@@ -393,20 +393,20 @@ type PlaceLeft = (frame: Frame) => Left;
 
 /** Rows that come quantized bring a scale each, and u8 rows a zero point each. */
 function placeRows(
-  lane: Bytelane,
+  instance: Bytelane,
   source: Operand<QuantizedDType>,
   rows: RowsInput,
   m: number,
 ): PlaceLeft {
-  const scales = operand(lane, "x.scales", rows.scales, ["f32"], m);
-  const zeros = rows.zeroPoints && operand(lane, "x.zeroPoints", rows.zeroPoints, ["i32"], m);
-  if (zeros) checkZeros(lane, zeros, source.dtype);
+  const scales = operand(instance, "x.scales", rows.scales, ["f32"], m);
+  const zeros = rows.zeroPoints && operand(instance, "x.zeroPoints", rows.zeroPoints, ["i32"], m);
+  if (zeros) checkZeros(instance, zeros, source.dtype);
   return (frame) => {
-    lane.arena.words.setInt32(lane.scalars, 0, true);
+    instance.arena.words.setInt32(instance.scalars, 0, true);
     return {
       address: frame.read(source),
       unsigned: source.dtype === "u8",
-      zeros: zeros ? frame.read(zeros) : lane.scalars,
+      zeros: zeros ? frame.read(zeros) : instance.scalars,
       zeroStep: zeros ? 4 : 0,
       scales: frame.read(scales),
       scaleStep: 4,
@@ -420,10 +420,10 @@ function checkZero(argument: string, value: unknown, dtype: QuantizedDType): num
 }
 
 /** Zero points of rows lie in the type of the rows: the bound on the depth counts on it. */
-function checkZeros(lane: Bytelane, zeros: Operand<"i32">, dtype: QuantizedDType): void {
+function checkZeros(instance: Bytelane, zeros: Operand<"i32">, dtype: QuantizedDType): void {
   const values =
     zeros.address >= 0
-      ? lane.arena.view("i32", zeros.address, zeros.length)
+      ? instance.arena.view("i32", zeros.address, zeros.length)
       : (zeros.value as Int32Array);
   for (let i = 0; i < values.length; i++) checkZero("x.zeroPoints", values[i], dtype);
 }
@@ -432,14 +432,14 @@ function checkZeros(lane: Bytelane, zeros: Operand<"i32">, dtype: QuantizedDType
  * Real rows get a scale and a zero point each. Asymmetric, since what follows a ReLU has no negative half: one bit
  * more for it, at no cost to the product.
  */
-function quantizeLeft(lane: Bytelane, source: Operand<"f32">, m: number): PlaceLeft {
+function quantizeLeft(instance: Bytelane, source: Operand<"f32">, m: number): PlaceLeft {
   return (frame) => {
     const columns = source.length / Math.max(m, 1);
     const src = frame.read(source);
     const address = frame.room(source.length);
     const scales = frame.room(m * 4);
     const zeros = frame.room(m * 4);
-    const { kernels, scalars } = lane;
+    const { kernels, scalars } = instance;
     kernels.quantize_rows_f32_u8(src, columns, address, m, columns, scales, zeros, scalars);
     return { address, unsigned: true, zeros, zeroStep: 4, scales, scaleStep: 4 };
   };
@@ -447,11 +447,11 @@ function quantizeLeft(lane: Bytelane, source: Operand<"f32">, m: number): PlaceL
 
 /** One calibrated scale and zero point for all rows; the scale is part of the column scales already. */
 function placeStatic(
-  lane: Bytelane,
+  instance: Bytelane,
   source: Operand<"f32" | QuantizedDType>,
   input: Required<StaticParams>,
 ): PlaceLeft {
-  const { kernels, arena, scalars } = lane;
+  const { kernels, arena, scalars } = instance;
   return (frame) => {
     const { words } = arena;
     words.setFloat32(scalars, 1, true);
@@ -472,15 +472,15 @@ function placeStatic(
 }
 
 function placeLeft(
-  lane: Bytelane,
+  instance: Bytelane,
   source: Operand<"f32" | QuantizedDType>,
   input: Required<StaticParams> | undefined,
   rows: RowsInput | undefined,
   m: number,
 ): PlaceLeft {
-  if (rows) return placeRows(lane, source as Operand<QuantizedDType>, rows, m);
-  if (input) return placeStatic(lane, source, input);
-  return quantizeLeft(lane, source as Operand<"f32">, m);
+  if (rows) return placeRows(instance, source as Operand<QuantizedDType>, rows, m);
+  if (input) return placeStatic(instance, source, input);
+  return quantizeLeft(instance, source as Operand<"f32">, m);
 }
 
 /** The element types that a layer takes: reals, those of its static input, those of quantized rows. */
@@ -501,33 +501,38 @@ function takes(input: Required<StaticParams> | undefined, rows: RowsInput | unde
  * Errors: x of another type or another number of features, an `out` that does not fit.
  */
 export function linear<O extends Data = Data>(
-  lane: Bytelane,
+  instance: Bytelane,
   layer: Linear | Int4Linear,
   x: LinearInput,
   options: { readonly out?: O } = {},
 ): O {
-  checkLane(lane);
+  checkInstance(instance);
   if (layer instanceof Int4Linear) {
-    return runInt4(lane, layer, x as Int4Input, options as { out?: Data<"f32"> }) as O;
+    return runInt4(instance, layer, x as Int4Input, options as { out?: Data<"f32"> }) as O;
   }
   if (!(layer instanceof Linear)) throw typeFault("layer", "a layer made by createLinear", layer);
-  checkOwner("layer", layer, lane);
+  checkOwner("layer", layer, instance);
   const { input, matrix, inFeatures, outFeatures, epilogue } = layer;
   const rows = isRows<RowsInput>(x) ? x : undefined;
   const data = rows ? rows.values : (x as Data<"f32" | "i8" | "u8">);
-  const source = operand(lane, "x", data, takes(input, rows) as readonly ("f32" | "i8" | "u8")[]);
+  const source = operand(
+    instance,
+    "x",
+    data,
+    takes(input, rows) as readonly ("f32" | "i8" | "u8")[],
+  );
   if (source.length % inFeatures !== 0 || (source.shape && source.shape.at(-1) !== inFeatures)) {
     throw rangeFault("x", `rows of ${inFeatures} elements`, data);
   }
   const m = source.length / inFeatures;
   const shape = shapeOfRows(source, m, outFeatures);
-  const result = target(lane, options.out, epilogue.result, shape, data instanceof Tensor);
-  const place = placeLeft(lane, source, input, rows, m);
-  return framed(lane, (frame) => {
+  const result = target(instance, options.out, epilogue.result, shape, data instanceof Tensor);
+  const place = placeLeft(instance, source, input, rows, m);
+  return framed(instance, (frame) => {
     const lhs = place(frame);
-    const workspace = frame.room(lane.kernels.gemm_workspace(m, inFeatures, matrix.dot.code));
+    const workspace = frame.room(instance.kernels.gemm_workspace(m, inFeatures, matrix.dot.code));
     const { address, value } = frame.write(result);
-    runProduct(lane, epilogue, {
+    runProduct(instance, epilogue, {
       lhs: lhs.address,
       lhsStride: inFeatures,
       lhsUnsigned: lhs.unsigned,

@@ -130,7 +130,7 @@ export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
  * them a loop in JavaScript takes 0.7 µs, and one that throws is needed only where one is not.
  */
 export function placeChecked(
-  lane: Bytelane,
+  instance: Bytelane,
   frame: Frame,
   argument: string,
   values: number | Float32Array | Int32Array,
@@ -140,7 +140,7 @@ export function placeChecked(
   [least, greatest]: readonly [least: number, greatest: number],
 ): number {
   const address = frame.place(dtype, values, channels);
-  if (!lane.kernels.are_within(address, channels, least, greatest)) {
+  if (!instance.kernels.are_within(address, channels, least, greatest)) {
     perChannel(argument, values, channels, check, Float64Array);
   }
   return address;
@@ -157,12 +157,12 @@ export interface PlacedParams {
 
 /** Lays scales and zero points down for one call. Errors: about the value of one channel. */
 export function placeParams(
-  lane: Bytelane,
+  instance: Bytelane,
   frame: Frame,
   { scales, zeros, zeroLimits, checkZero }: Entries,
   channels: number,
 ): PlacedParams {
-  const { arena, scalars } = lane;
+  const { arena, scalars } = instance;
   if (typeof scales === "number" && typeof zeros === "number") {
     arena.words.setFloat32(scalars, scales, true);
     arena.words.setInt32(scalars + 4, zeros, true);
@@ -170,8 +170,8 @@ export function placeParams(
   }
   return {
     // biome-ignore format: one line each
-    scales: placeChecked(lane, frame, "params.scale", scales, channels, checkScale, "f32", POSITIVE),
+    scales: placeChecked(instance, frame, "params.scale", scales, channels, checkScale, "f32", POSITIVE),
     // biome-ignore format: one line each
-    zeros: placeChecked(lane, frame, "params.zeroPoint", zeros, channels, checkZero, "i32", zeroLimits),
+    zeros: placeChecked(instance, frame, "params.zeroPoint", zeros, channels, checkZero, "i32", zeroLimits),
   };
 }

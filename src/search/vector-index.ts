@@ -9,7 +9,7 @@ import {
   rangeFault,
   typeFault,
 } from "../core/check.ts";
-import { type Bytelane, checkLane, checkOwner, Owner } from "../core/instance.ts";
+import { type Bytelane, checkInstance, checkOwner, Owner } from "../core/instance.ts";
 import { quantizeChannels } from "../elementwise/quantize.ts";
 import { checkDepth, checkEpilogue, columnsOf, PackedMatrix, runProduct } from "../gemm/matmul.ts";
 import { perChannel } from "../params/channels.ts";
@@ -29,8 +29,14 @@ export class VectorIndex extends Owner {
   /** @internal */ readonly scales: number;
 
   /** @internal */
-  constructor(lane: Bytelane, matrix: PackedMatrix, scales: number, bytes: number, metric: Metric) {
-    super(lane, [[scales, bytes]]);
+  constructor(
+    instance: Bytelane,
+    matrix: PackedMatrix,
+    scales: number,
+    bytes: number,
+    metric: Metric,
+  ) {
+    super(instance, [[scales, bytes]]);
     this.count = matrix.columns;
     this.dimensions = matrix.depth;
     this.byteLength = matrix.byteLength + bytes;
@@ -70,10 +76,10 @@ export interface IndexOptions {
  * Packs vectors for search, one scale each. With the metric "cosine" their lengths are divided out.
  * Errors: dimensions that do not fit.
  */
-export function createIndex(lane: Bytelane, options: IndexOptions): VectorIndex {
-  checkLane(lane);
+export function createIndex(instance: Bytelane, options: IndexOptions): VectorIndex {
+  checkInstance(instance);
   checkObject("options", options);
-  const source = operand(lane, "options.vectors", options.vectors, ["f32", "i8"]);
+  const source = operand(instance, "options.vectors", options.vectors, ["f32", "i8"]);
   const shape = options.shape ?? source.shape;
   if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
   for (const size of shape) checkInteger("options.shape", size, 1, 2 ** 31 - 1);
@@ -87,13 +93,13 @@ export function createIndex(lane: Bytelane, options: IndexOptions): VectorIndex 
   checkDepth(dimensions, 127, 128, 0);
   const given = perChannel("options.scales", options.scales ?? 1, count, checkScale, Float32Array);
   const padded = columnsOf(count);
-  return framed(lane, (frame) => {
-    const { arena } = lane;
+  return framed(instance, (frame) => {
+    const { arena } = instance;
     let address = frame.read(source);
     let scales: Float32Array = given;
     if (source.dtype === "f32") {
       const extent = { outer: 1, channels: count, inner: dimensions };
-      ({ address, scales } = quantizeChannels(lane, frame, address, extent, bits));
+      ({ address, scales } = quantizeChannels(instance, frame, address, extent, bits));
     }
     if (metric === "cosine") {
       scales = new Float32Array(count);
@@ -104,14 +110,14 @@ export function createIndex(lane: Bytelane, options: IndexOptions): VectorIndex 
         scales[i] = sum === 0 ? 1 : 1 / Math.sqrt(sum);
       }
     }
-    const matrix = new PackedMatrix(lane, {
+    const matrix = new PackedMatrix(instance, {
       ...{ address, dtype: "i8", depth: dimensions, n: count, strideK: 1, strideN: dimensions },
       ...{ zeros: 0, bits: source.dtype === "f32" ? bits : 8 },
     });
     try {
       const at = arena.allocate(padded * 4);
       arena.view("f32", at, padded).fill(0).set(scales);
-      return new VectorIndex(lane, matrix, at, padded * 4, metric);
+      return new VectorIndex(instance, matrix, at, padded * 4, metric);
     } catch (fault) {
       matrix.dispose();
       throw fault;
@@ -134,21 +140,26 @@ export interface Matches {
  * query is f32, [dimensions] or [queries, dimensions]. Its row is quantized with a scale of its own; scores are real
  * dot products, or cosines.
  */
-export function topK(lane: Bytelane, index: VectorIndex, query: Data<"f32">, k: number): Matches {
-  checkLane(lane);
+export function topK(
+  instance: Bytelane,
+  index: VectorIndex,
+  query: Data<"f32">,
+  k: number,
+): Matches {
+  checkInstance(instance);
   if (!(index instanceof VectorIndex)) {
     throw typeFault("index", "an index made by createIndex", index);
   }
-  checkOwner("index", index, lane);
+  checkOwner("index", index, instance);
   const { dimensions, count } = index;
-  const source = operand(lane, "query", query, ["f32"]);
+  const source = operand(instance, "query", query, ["f32"]);
   if (source.length % dimensions !== 0 || source.length === 0) {
     throw rangeFault("query", `rows of ${dimensions} elements`, query);
   }
   checkInteger("k", k, 1, count);
   const m = source.length / dimensions;
-  return framed(lane, (frame) => {
-    const { arena, kernels, scalars } = lane;
+  return framed(instance, (frame) => {
+    const { arena, kernels, scalars } = instance;
     const src = frame.read(source);
     const values = frame.room(m * dimensions);
     const rowScales = frame.room(m * 4);
@@ -165,7 +176,7 @@ export function topK(lane: Bytelane, index: VectorIndex, query: Data<"f32">, k: 
     const scores = frame.room(m * count * 4);
     const best = frame.room(k * 8);
     arena.words.setInt32(scalars, 0, true);
-    runProduct(lane, checkEpilogue(lane, { result: "f32" }, count), {
+    runProduct(instance, checkEpilogue(instance, { result: "f32" }, count), {
       ...{ lhs: values, lhsStride: dimensions, lhsUnsigned: false, lhsZeros: scalars },
       ...{ lhsZeroStep: 0, rhs: index.matrix, m, rowScales, rowScaleStep: 4 },
       ...{ columnScales: index.scales, bias: 0, dst: scores, dstStride: count * 4 },

@@ -14,7 +14,7 @@ import { perform } from "./pool.ts";
  * Errors, all as rejections: those of `linear`; a worker that ended, after which the instance can be used again.
  */
 export function linearPooled<O extends Data = Data>(
-  lane: Bytelane,
+  instance: Bytelane,
   layer: Linear | Int4Linear,
   x: LinearInput,
   options?: { readonly out?: O },
@@ -23,16 +23,16 @@ export function linearPooled<O extends Data = Data>(
   const input = x as { length?: number; scales?: unknown; values?: { length?: number } };
   const length = input?.scales ? input.values?.length : input?.length;
   const work = (length ?? 0) * (layer?.outFeatures ?? 0);
-  return perform(lane, work, () => linear(lane, layer, x, options));
+  return perform(instance, work, () => linear(instance, layer, x, options));
 }
 
 /** `matmul` on the workers of the instance, as `linearPooled` is for `linear`. */
 export function matmulPooled(
-  lane: Bytelane,
+  instance: Bytelane,
   lhs: MatrixSide,
   rhs: RightSide,
   options: MatmulOptions,
 ): Promise<Data> {
   const { m, n, depth, batch = 1 } = options ?? {};
-  return perform(lane, m * n * depth * batch, () => matmul(lane, lhs, rhs, options));
+  return perform(instance, m * n * depth * batch, () => matmul(instance, lhs, rhs, options));
 }

@@ -8,7 +8,7 @@
 import type { Kernels, LinearMemory } from "../core/abi.ts";
 import { Arena } from "../core/arena.ts";
 import { typeFault } from "../core/check.ts";
-import { type Bytelane, checkLane, type Owner, type PoolOptions } from "../core/instance.ts";
+import { type Bytelane, checkInstance, type Owner, type PoolOptions } from "../core/instance.ts";
 import {
   CALL_COUNT,
   createMailbox,
@@ -98,7 +98,7 @@ interface Recording {
 }
 
 class Pool {
-  readonly #lane: Bytelane;
+  readonly #instance: Bytelane;
   readonly #size: number;
   readonly #make: (() => unknown) | undefined;
   readonly #kernels: Kernels;
@@ -116,18 +116,18 @@ class Pool {
   #recording: Recording | undefined;
   #ended = false;
 
-  constructor(lane: Bytelane, size: number, make: (() => unknown) | undefined) {
-    this.#lane = lane;
+  constructor(instance: Bytelane, size: number, make: (() => unknown) | undefined) {
+    this.#instance = instance;
     this.#size = size;
     this.#make = make;
-    this.#kernels = lane.kernels;
+    this.#kernels = instance.kernels;
     this.#recorder = this.#createRecorder();
     this.#seats = new Array(size).fill(undefined);
-    if (lane.origin.shared) {
+    if (instance.origin.shared) {
       const buffer = createMailbox();
       this.#mailbox = { buffer, ...viewMailbox(buffer) };
     }
-    lane.follower = this;
+    instance.follower = this;
   }
 
   /** Kernels that write products down, and the quantizing of rows that may be for one. */
@@ -157,8 +157,8 @@ class Pool {
 
   /** Runs an operation whose last step are products, these on the workers. */
   async perform<R>(operation: () => R): Promise<R> {
-    const lane = this.#lane;
-    const { arena, scalars } = lane;
+    const instance = this.#instance;
+    const { arena, scalars } = instance;
     const own = arena.allocate(64);
     const call = ++this.#lastCall;
     this.#calls.add(call);
@@ -166,16 +166,16 @@ class Pool {
     let done = false;
     try {
       this.#recording = recording;
-      lane.kernels = this.#recorder;
-      lane.scalars = own;
-      lane.frames = recording.frames;
+      instance.kernels = this.#recorder;
+      instance.scalars = own;
+      instance.frames = recording.frames;
       let result: R;
       try {
         result = operation();
       } finally {
-        lane.kernels = this.#kernels;
-        lane.scalars = scalars;
-        lane.frames = undefined;
+        instance.kernels = this.#kernels;
+        instance.scalars = scalars;
+        instance.frames = undefined;
         this.#recording = undefined;
       }
       await (this.#mailbox ? this.#share(recording.calls) : this.#distribute(recording.calls));
@@ -228,7 +228,7 @@ class Pool {
         workspace = Math.max(workspace, p.workspace(p.m));
       }
     }
-    const { arena } = this.#lane;
+    const { arena } = this.#instance;
     const bytes = Math.ceil(workspace / 64) * 64;
     const workspaces = arena.allocate(bytes * this.#size);
     try {
@@ -277,7 +277,7 @@ class Pool {
     const job = this.#published;
     this.#published = (job + 1) | 0;
     const seats = this.#fill();
-    const loads = seats.map((seat) => new Load(this.#lane.arena, seat));
+    const loads = seats.map((seat) => new Load(this.#instance.arena, seat));
     const shares: Share[] = [];
     for (const call of calls) {
       this.#quantizeHere(call);
@@ -297,7 +297,7 @@ class Pool {
     const results = await done;
     for (const load of loads) load.free();
     for (const share of shares) {
-      placeColumns(this.#lane.arena, share, results.get(share.load.seat)![share.read]);
+      placeColumns(this.#instance.arena, share, results.get(share.load.seat)![share.read]);
     }
   }
 
@@ -305,7 +305,7 @@ class Pool {
 
   /** All workers, those that are missing newly started. */
   #fill(): Seat[] {
-    const { kernels, origin } = this.#lane;
+    const { kernels, origin } = this.#instance;
     for (let index = 0; index < this.#size; index++) {
       if (this.#seats[index]) continue;
       const member = openMember(
@@ -385,7 +385,7 @@ class Pool {
     const [oldest = Number.POSITIVE_INFINITY] = this.#calls;
     while (this.#given.length > 0 && (this.#given[0][0] < oldest || this.#calls.size === 0)) {
       for (const [address, bytes] of this.#given.shift()![1]) {
-        this.#lane.arena.free(address, bytes);
+        this.#instance.arena.free(address, bytes);
         for (const seat of this.#seats) if (seat) drop(seat, address, bytes);
       }
     }
@@ -412,7 +412,7 @@ class Pool {
   }
 }
 
-const DISPOSED = '"lane" expected a live instance, got one that was disposed during the call';
+const DISPOSED = '"instance" expected a live instance, got one that was disposed during the call';
 
 /** One product's columns at one worker, and which of its results they are. */
 interface Share {
@@ -538,8 +538,8 @@ async function allOf(jobs: readonly Promise<unknown>[]): Promise<void> {
 }
 
 /** Runs an operation whose last steps are products of so many multiplications, on the workers where that pays. */
-export async function perform<R>(lane: Bytelane, work: number, operation: () => R): Promise<R> {
-  const { pool, shared } = checkLane(lane).origin;
+export async function perform<R>(instance: Bytelane, work: number, operation: () => R): Promise<R> {
+  const { pool, shared } = checkInstance(instance).origin;
   const {
     size,
     worker,
@@ -549,6 +549,6 @@ export async function perform<R>(lane: Bytelane, work: number, operation: () => 
   if (worker !== undefined && typeof worker !== "function") {
     throw typeFault("options.pool.worker", "a function that makes a worker", worker);
   }
-  const follower = (lane.follower ?? new Pool(lane, size, worker)) as Pool;
+  const follower = (instance.follower ?? new Pool(instance, size, worker)) as Pool;
   return follower.perform(operation);
 }

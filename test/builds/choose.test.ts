@@ -59,8 +59,8 @@ describe.each(TIERS)("the build %s", (tier) => {
   });
 
   it("says that it was asked for", async () => {
-    const lane = await createBytelane({ tier });
-    expect(lane.report()).toEqual({
+    const instance = await createBytelane({ tier });
+    expect(instance.report()).toEqual({
       tier,
       reason: "asked for by options.tier",
       probed: [{ tier, result: expect.stringMatching(CHOSEN[tier]) }],
@@ -70,10 +70,10 @@ describe.each(TIERS)("the build %s", (tier) => {
 
 describe("the choice of the build", () => {
   it("is relaxed where the engine has it and the self-test passes", async () => {
-    for (const lane of [createBytelaneSync(), await createBytelane({ tier: "auto" })]) {
-      expect(lane.tier).toBe("relaxed");
-      expect(lane.report().reason).toContain("the self-test passed");
-      expect(lane.report().probed).toEqual([
+    for (const instance of [createBytelaneSync(), await createBytelane({ tier: "auto" })]) {
+      expect(instance.tier).toBe("relaxed");
+      expect(instance.report().reason).toContain("the self-test passed");
+      expect(instance.report().probed).toEqual([
         { tier: "relaxed", result: expect.stringMatching(CHOSEN.relaxed) },
       ]);
     }
@@ -82,10 +82,10 @@ describe("the choice of the build", () => {
   it("is simd where the engine has no relaxed SIMD", async () => {
     // what is asked is a module of one instruction
     vi.spyOn(WebAssembly, "validate").mockImplementation((bytes) => bytes.byteLength > 100);
-    for (const lane of [createBytelaneSync(), await createBytelane()]) {
-      expect(lane.tier).toBe("simd");
-      expect(lane.report().reason).toBe("relaxed: the engine has no relaxed SIMD");
-      expect(lane.report().probed).toEqual([
+    for (const instance of [createBytelaneSync(), await createBytelane()]) {
+      expect(instance.tier).toBe("simd");
+      expect(instance.report().reason).toBe("relaxed: the engine has no relaxed SIMD");
+      expect(instance.report().probed).toEqual([
         { tier: "relaxed", result: "the engine has no relaxed SIMD" },
         { tier: "simd", result: "chosen" },
       ]);
@@ -133,9 +133,9 @@ describe("the choice of the build", () => {
     expect(turned).toEqual(new Set(Object.keys(turns)));
     const sources = { simd: published("simd"), relaxed: bytes };
     const compile = (source: BufferSource) => new WebAssembly.Module(source);
-    const lane = openBytelaneSync<BufferSource>(sources, {}, compile);
-    expect(lane.tier).toBe("simd");
-    expect(lane.report().probed[0].result).toMatch(
+    const instance = openBytelaneSync<BufferSource>(sources, {}, compile);
+    expect(instance.tier).toBe("simd");
+    expect(instance.report().probed[0].result).toMatch(
       /^self-test failed: a dot product gave -?\d+ instead of -?\d+$/,
     );
     expect(() => openBytelaneSync<BufferSource>(sources, { tier: "relaxed" }, compile)).toThrow(
@@ -147,10 +147,10 @@ describe("the choice of the build", () => {
 describe("the memory to start with", () => {
   it("is what was asked for, in pages, beside the kernels' own", () => {
     for (const initialMemory of [0, 1, PAGE, 10 * PAGE]) {
-      const lane = createBytelaneSync({ initialMemory });
-      expect(lane.bytesReserved).toBeGreaterThanOrEqual(initialMemory);
-      expect(lane.bytesReserved).toBeLessThanOrEqual(initialMemory + 2 * PAGE);
-      expect(lane.bytesUsed).toBe(0);
+      const instance = createBytelaneSync({ initialMemory });
+      expect(instance.bytesReserved).toBeGreaterThanOrEqual(initialMemory);
+      expect(instance.bytesReserved).toBeLessThanOrEqual(initialMemory + 2 * PAGE);
+      expect(instance.bytesUsed).toBe(0);
     }
   });
 
@@ -167,7 +167,7 @@ describe("the memory to start with", () => {
   });
 
   it("grows later by what is needed where the engine has no more to give ahead", () => {
-    const lane = createBytelaneSync({ initialMemory: 20 * PAGE });
+    const instance = createBytelaneSync({ initialMemory: 20 * PAGE });
     const { grow } = WebAssembly.Memory.prototype;
     const asked: number[] = [];
     vi.spyOn(WebAssembly.Memory.prototype, "grow").mockImplementation(function (
@@ -178,9 +178,9 @@ describe("the memory to start with", () => {
       if (pages > 2) throw new RangeError("no");
       return grow.call(this, pages);
     });
-    const before = lane.bytesReserved;
-    lane.arena.allocate(before);
+    const before = instance.bytesReserved;
+    instance.arena.allocate(before);
     expect(asked.length).toBe(2);
-    expect(lane.bytesReserved).toBeGreaterThan(before);
+    expect(instance.bytesReserved).toBeGreaterThan(before);
   });
 });

@@ -128,7 +128,7 @@ const RANGES = {
  * Products of all signedness mixes against the oracle, extremes among them, 7 bits and 8, of weights that use all of
  * their type and of such that leave one end out. Gives the dot products that were used.
  */
-function expectExact(lane: Bytelane): ReadonlySet<number> {
+function expectExact(instance: Bytelane): ReadonlySet<number> {
   const used = new Set<number>();
   for (const [m, n, depth] of [
     [1, 40, 37],
@@ -150,21 +150,21 @@ function expectExact(lane: Bytelane): ReadonlySet<number> {
         }));
         const seven = { bits: 7 as const, range: "7 bits", of: (q: number) => q >> 1 };
         for (const { bits, range, of } of moved ? kinds : [seven, ...kinds]) {
-          scope(lane, () => {
+          scope(instance, () => {
             const lhs = bytes(left, m * depth, m);
             const rhs = bytes(right, depth * n, n).map((q) => of(q - moved) + moved);
             const zeroPoint = left === "i8" ? -128 : 255;
-            const data = packMatrix(lane, rhs as Int8Array, {
+            const data = packMatrix(instance, rhs as Int8Array, {
               shape: [depth, n],
               bits,
               zeroPoint: 7,
             });
             used.add(data.dot.code);
             const out = new Int32Array(m * n);
-            matmul(lane, { data: lhs, zeroPoint }, { data }, { m, n, depth, out });
+            matmul(instance, { data: lhs, zeroPoint }, { data }, { m, n, depth, out });
             const again = new Int32Array(m * n);
             const side = { data: rhs, zeroPoint: 7 };
-            matmul(lane, { data: lhs, zeroPoint }, side, { m, n, depth, out: again });
+            matmul(instance, { data: lhs, zeroPoint }, side, { m, n, depth, out: again });
             const c = product(
               m,
               n,
@@ -195,11 +195,11 @@ describe.each(Object.keys(ENGINES) as DotClass[])("an engine whose relaxed dot i
   };
 
   it("is recognised, and its relaxed tier is exact", async () => {
-    const lane = await open("relaxed");
-    expect(lane.report().probed).toEqual([
+    const instance = await open("relaxed");
+    expect(instance.report().probed).toEqual([
       { tier: "relaxed", result: `chosen; its relaxed dot product is ${kind}` },
     ]);
-    const used = expectExact(lane);
+    const used = expectExact(instance);
     expect([...used].sort()).toEqual(exact ? [0, 2, 3] : [0, 1]);
   });
 
@@ -212,10 +212,10 @@ describe.each(Object.keys(ENGINES) as DotClass[])("an engine whose relaxed dot i
       const x = finite(m * depth, m);
       const weights = finite(depth * n, n);
       for (const scheme of ["symmetric", "asymmetric"] as const) {
-        const [simd, relaxed] = lanes.map((lane) =>
-          scope(lane, () => {
+        const [simd, relaxed] = lanes.map((instance) =>
+          scope(instance, () => {
             const options = { format: "int4", weights, shape: [depth, n], scheme } as const;
-            return linear(lane, createLinear(lane, options), x) as Float32Array;
+            return linear(instance, createLinear(instance, options), x) as Float32Array;
           }),
         );
         expectSame(relaxed, simd, `${m} × ${n} × ${depth}, ${scheme}`);
@@ -226,12 +226,17 @@ describe.each(Object.keys(ENGINES) as DotClass[])("an engine whose relaxed dot i
   it("saves u8 layers as they are, however far a tier has moved them", async () => {
     const weights = Uint8Array.of(0, 200, 100, 254, 3, 128);
     for (const tier of exact ? (["relaxed", "direct"] as const) : (["relaxed"] as const)) {
-      const lane = await open(tier);
-      scope(lane, () => {
-        const layer = createLinear(lane, { weights, shape: [2, 3], weightScale: 0.1 });
-        const loaded = loadLayers(lane, saveLayers(lane, { layer })).layers.get("layer") as Linear;
+      const instance = await open(tier);
+      scope(instance, () => {
+        const layer = createLinear(instance, { weights, shape: [2, 3], weightScale: 0.1 });
+        const loaded = loadLayers(instance, saveLayers(instance, { layer })).layers.get(
+          "layer",
+        ) as Linear;
         const x = Float32Array.of(1, -2, 3, 5);
-        expectSame(linear(lane, loaded, x) as Float32Array, linear(lane, layer, x) as Float32Array);
+        expectSame(
+          linear(instance, loaded, x) as Float32Array,
+          linear(instance, layer, x) as Float32Array,
+        );
       });
     }
   });

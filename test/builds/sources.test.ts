@@ -42,8 +42,8 @@ const SOURCES: Readonly<Record<string, () => loaded.BuildSource>> = {
 
 describe.each(Object.entries(SOURCES))("%s", (_, source) => {
   it("gives an instance", async () => {
-    const lane = await loaded.createBytelane({ simd: source() });
-    expect(lane.report()).toEqual({
+    const instance = await loaded.createBytelane({ simd: source() });
+    expect(instance.report()).toEqual({
       tier: "simd",
       reason: "relaxed: not given",
       probed: [
@@ -51,7 +51,7 @@ describe.each(Object.entries(SOURCES))("%s", (_, source) => {
         { tier: "simd", result: "chosen" },
       ],
     });
-    expectWorks(lane);
+    expectWorks(instance);
   });
 });
 

@@ -31,10 +31,10 @@ type Bytes = {
 };
 
 /** Runs the same on both builds and compares every byte, the payload of a NaN too. */
-function expectSameBytes(run: (lane: Bytelane) => readonly Bytes[]): void {
-  const hex = (lane: Bytelane) =>
-    scope(lane, () =>
-      run(lane).map((each) =>
+function expectSameBytes(run: (instance: Bytelane) => readonly Bytes[]): void {
+  const hex = (instance: Bytelane) =>
+    scope(instance, () =>
+      run(instance).map((each) =>
         Buffer.from(each.buffer, each.byteOffset, each.byteLength).toString("hex"),
       ),
     );
@@ -50,16 +50,16 @@ describe("both builds give the same bytes", () => {
         const x = reals(n, seed);
         const acc = integers(n, seed);
         const q = bytes("u8", n, seed);
-        expectSameBytes((lane) => {
-          const { min, max } = minMax(lane, x);
-          const rows = quantizeRows(lane, x, { dtype: "u8" });
+        expectSameBytes((instance) => {
+          const { min, max } = minMax(instance, x);
+          const rows = quantizeRows(instance, x, { dtype: "u8" });
           return [
-            quantize(lane, x, { scale: 0.3, zeroPoint: 5 }),
-            dequantize(lane, q, { scale: 0.3, zeroPoint: 5 }),
-            clamp(lane, x, { low: -2, high: 40 }),
-            requantize(lane, acc, { multiplier: 1e-6 }),
-            quantizeDynamic(lane, x).values,
-            Float64Array.of(min, max, quantizeDynamic(lane, x).scale),
+            quantize(instance, x, { scale: 0.3, zeroPoint: 5 }),
+            dequantize(instance, q, { scale: 0.3, zeroPoint: 5 }),
+            clamp(instance, x, { low: -2, high: 40 }),
+            requantize(instance, acc, { multiplier: 1e-6 }),
+            quantizeDynamic(instance, x).values,
+            Float64Array.of(min, max, quantizeDynamic(instance, x).scale),
             ...[rows.values, rows.scales, rows.zeroPoints],
           ];
         });
@@ -74,24 +74,24 @@ describe("both builds give the same bytes", () => {
         const rhs = bytes("i8", depth * n, seed + 1).map((q) => q >> 1);
         const weights = finite(depth * n, seed + 2);
         const x = reals(m * depth, seed + 3);
-        expectSameBytes((lane) => {
+        expectSameBytes((instance) => {
           const sizes = { m, n, depth };
           const left = { data: lhs, zeroPoint: 99, scale: 0.02 };
-          const data = packMatrix(lane, rhs, { shape: [depth, n], bits: 7 });
-          const whole = packMatrix(lane, rhs, { shape: [depth, n] });
+          const data = packMatrix(instance, rhs, { shape: [depth, n], bits: 7 });
+          const whole = packMatrix(instance, rhs, { shape: [depth, n] });
           const results = [data, whole].flatMap((each) => [
-            matmul(lane, left, { data: each }, sizes),
-            matmul(lane, left, { data: each, scale: 0.1 }, { ...sizes, result: "f32", low: 0 }),
-            matmul(lane, left, { data: each }, { ...sizes, result: "i8", scale: 2 }),
+            matmul(instance, left, { data: each }, sizes),
+            matmul(instance, left, { data: each, scale: 0.1 }, { ...sizes, result: "f32", low: 0 }),
+            matmul(instance, left, { data: each }, { ...sizes, result: "i8", scale: 2 }),
           ]) as Tensor[];
           const layers = ([7, 8] as const).map((bits) =>
-            createLinear(lane, { weights, shape: [depth, n], bits }),
+            createLinear(instance, { weights, shape: [depth, n], bits }),
           );
-          const index = createIndex(lane, { vectors: weights, shape: [n, depth] });
-          const { indices, scores } = topK(lane, index, finite(depth, seed), 1);
+          const index = createIndex(instance, { vectors: weights, shape: [n, depth] });
+          const { indices, scores } = topK(instance, index, finite(depth, seed), 1);
           return [
             ...results.map((each) => each.data.slice()),
-            ...layers.map((layer) => linear(lane, layer, x) as Float32Array),
+            ...layers.map((layer) => linear(instance, layer, x) as Float32Array),
             ...[indices, scores],
           ];
         });
@@ -104,11 +104,11 @@ describe("both builds give the same bytes", () => {
       fc.property(size, size, size, fc.nat(), (m, n, depth, seed) => {
         const lhs = bytes("i8", m * depth, seed);
         const rhs = bytes("i8", depth * n, seed + 1).map((q) => q >> 1);
-        for (const lane of [simd, relaxed]) {
-          scope(lane, () => {
+        for (const instance of [simd, relaxed]) {
+          scope(instance, () => {
             const [seven, eight] = ([7, 8] as const).map((bits) => {
-              const data = packMatrix(lane, rhs, { shape: [depth, n], bits });
-              return matmul(lane, { data: lhs }, { data }, { m, n, depth }) as Tensor;
+              const data = packMatrix(instance, rhs, { shape: [depth, n], bits });
+              return matmul(instance, { data: lhs }, { data }, { m, n, depth }) as Tensor;
             });
             expect(seven.data).toEqual(eight.data);
           });
@@ -119,7 +119,8 @@ describe("both builds give the same bytes", () => {
 
   it("and do take different ways: only the relaxed build lays 7-bit weights out in quads", () => {
     const rhs = new Int8Array(64);
-    const stored = (lane: Bytelane) => packMatrix(lane, rhs, { shape: [8, 8], bits: 7 }).byteLength;
+    const stored = (instance: Bytelane) =>
+      packMatrix(instance, rhs, { shape: [8, 8], bits: 7 }).byteLength;
     expect(stored(relaxed)).toBeGreaterThan(stored(simd));
   });
 });

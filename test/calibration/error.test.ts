@@ -15,7 +15,7 @@ import { sample } from "../support/distributions.ts";
 import { channelOf } from "../support/samples.ts";
 import { describeTiers } from "../support/tiers.ts";
 
-describeTiers("errorBetween", (lane) => {
+describeTiers("errorBetween", (instance) => {
   it("equals the definitions", () => {
     const x = sample("normal", 1000, 1);
     const y = x.map((value, i) => value + Math.sin(i) / 50);
@@ -25,8 +25,8 @@ describeTiers("errorBetween", (lane) => {
       expect(report[key]).toBeCloseTo(right[key], 10);
     }
     expect(report).toMatchObject({ count: 1000, skipped: 0 });
-    scope(lane, () => {
-      const held = tensor(lane, "f32", [10, 100], x);
+    scope(instance, () => {
+      const held = tensor(instance, "f32", [10, 100], x);
       expect(errorBetween(held, [...y])).toEqual(report);
     });
   });
@@ -51,7 +51,7 @@ describeTiers("errorBetween", (lane) => {
   });
 });
 
-describeTiers("quantizationError", (lane) => {
+describeTiers("quantizationError", (instance) => {
   it("is that of the restored values, and counts what saturates", () => {
     const x = sample("normal", 5000, 2);
     for (const [bits, reach] of [
@@ -60,9 +60,9 @@ describeTiers("quantizationError", (lane) => {
       [4, 2],
     ]) {
       const params = chooseParams({ min: -reach, max: reach }, { bits });
-      const q = quantize(lane, x, params);
-      const report = quantizationError(lane, x, q, params);
-      expect(report).toMatchObject(errorBetween(x, dequantize(lane, q, params)));
+      const q = quantize(instance, x, params);
+      const report = quantizationError(instance, x, q, params);
+      expect(report).toMatchObject(errorBetween(x, dequantize(instance, q, params)));
       const most = (params.high + 0.5) * params.scale;
       const beyond = x.filter((value) => Math.abs(value) > most * (1 + 1e-7)).length;
       expect(report.saturated).toBe(beyond / x.length);
@@ -74,23 +74,23 @@ describeTiers("quantizationError", (lane) => {
     const shape = [4, 3, 50];
     const x = sample("laplace", 600, 2);
     for (const axis of [0, 1, 2]) {
-      const { min, max } = minMax(lane, x, { axis, shape });
+      const { min, max } = minMax(instance, x, { axis, shape });
       const narrow = { min: min.map((a) => a / 2), max: max.map((a) => a / 2) };
       const params = chooseParams(narrow, { axis, dtype: "u8", scheme: "asymmetric" });
-      const q = quantize(lane, x, params, { shape });
-      const report = quantizationError(lane, x, q, params, { shape });
+      const q = quantize(instance, x, params, { shape });
+      const report = quantizationError(instance, x, q, params, { shape });
       const scales = params.scale as Float32Array;
-      const y = dequantize(lane, q, params, { shape });
+      const y = dequantize(instance, q, params, { shape });
       const beyond = [...x].filter((value, i) => {
         const isEnd = q[i] === params.low || q[i] === params.high;
         return isEnd && Math.abs(value - y[i]) > scales[channelOf(i, shape, axis)] / 2;
       });
       expect(beyond.length).toBeGreaterThan(0);
       expect(report).toEqual({ ...errorBetween(x, y), saturated: beyond.length / x.length });
-      scope(lane, () => {
-        const held = tensor(lane, "f32", shape, x);
-        const integers = quantize(lane, held, params) as Tensor<"u8">;
-        expect(quantizationError(lane, held, integers, params)).toEqual(report);
+      scope(instance, () => {
+        const held = tensor(instance, "f32", shape, x);
+        const integers = quantize(instance, held, params) as Tensor<"u8">;
+        expect(quantizationError(instance, held, integers, params)).toEqual(report);
       });
     }
   });
@@ -98,11 +98,11 @@ describeTiers("quantizationError", (lane) => {
   it("refuses what does not fit together", () => {
     const q = new Int8Array(4);
     const params = { scale: 1 };
-    expect(() => quantizationError(lane, new Float32Array(3), q, params)).toThrow(
+    expect(() => quantizationError(instance, new Float32Array(3), q, params)).toThrow(
       '"x" expected 4 elements',
     );
-    expect(() => quantizationError(lane, q as never, q, params)).toThrow('"x" expected');
-    expect(() => quantizationError(lane, new Float32Array(4), q, { scale: 0 })).toThrow(
+    expect(() => quantizationError(instance, q as never, q, params)).toThrow('"x" expected');
+    expect(() => quantizationError(instance, new Float32Array(4), q, { scale: 0 })).toThrow(
       '"params.scale" expected',
     );
   });

@@ -18,7 +18,7 @@ import {
 } from "../../src/entries/index.ts";
 import { SHAPE_NAMES, sample } from "../support/distributions.ts";
 
-const lane = createBytelaneSync();
+const instance = createBytelaneSync();
 
 const SCHEMES = [
   { bits: 8 },
@@ -37,7 +37,7 @@ function named({ methods }: Explanation, name: string): MethodReport {
 describe("explain", () => {
   it.each(SHAPE_NAMES)("says what quantization would do, from the histogram alone: %s", (shape) => {
     const values = sample(shape, 30_000, 3);
-    const observer = createObserver(lane, { method: "mse" }).observe(values);
+    const observer = createObserver(instance, { method: "mse" }).observe(values);
     for (const scheme of SCHEMES) {
       const explanation = explain(observer, scheme);
       expect(explanation.methods.map(({ name }) => name)).toEqual([
@@ -51,14 +51,14 @@ describe("explain", () => {
       for (const each of explanation.methods) {
         const params = chooseParams(each, scheme) as Params<number>;
         expect([each.scale, each.zeroPoint]).toEqual([params.scale, params.zeroPoint]);
-        const q = quantize(lane, values, params);
-        const real = quantizationError(lane, values, q, params);
+        const q = quantize(instance, values, params);
+        const real = quantizationError(instance, values, q, params);
         expect(each.mse / real.mse, `${each.name} mse`).toBeCloseTo(1, 1);
         expect(Math.abs(each.sqnr - real.sqnr), `${each.name} SQNR`).toBeLessThan(0.05);
         expect(Math.abs(each.cosine - real.cosine), `${each.name} cosine`).toBeLessThan(1e-3);
         // values in the bin at the threshold may fall on either side
         expect(Math.abs(each.clipped - real.saturated), `${each.name} clipped`).toBeLessThan(1e-3);
-        expect(dequantize(lane, q, params).length).toBe(values.length);
+        expect(dequantize(instance, q, params).length).toBe(values.length);
       }
       const least = Math.min(...explanation.methods.map(({ mse }) => mse));
       expect(named(explanation, "MSE").mse).toBeLessThanOrEqual(least * 1.001);
@@ -67,7 +67,7 @@ describe("explain", () => {
 
   it("takes other methods, ranges by name, and a channel", () => {
     const values = sample("normal", 4000, 3);
-    const observer = createObserver(lane, { method: "mse", axis: 0 });
+    const observer = createObserver(instance, { method: "mse", axis: 0 });
     observer.observe(values, { shape: [2, 2000] });
     const explanation = explain(observer, {
       channel: 1,
@@ -83,11 +83,11 @@ describe("explain", () => {
   });
 
   it("refuses what is no observer of a histogram", () => {
-    const other = createObserver(lane, { method: "minmax" });
+    const other = createObserver(instance, { method: "minmax" });
     expect(() => explain(other as never)).toThrow(
       '"observer" expected an observer of "percentile", "entropy" or "mse", got MinMaxObserver',
     );
-    const observer = createObserver(lane, { method: "mse" });
+    const observer = createObserver(instance, { method: "mse" });
     expect(() => explain(observer)).toThrow('"observer" expected numbers, got none yet');
     observer.observe(Float32Array.of(1));
     expect(() => explain(observer, { methods: [{ method: "best" as never }] })).toThrow(
@@ -106,7 +106,7 @@ describe("the table and the picture", () => {
   const data = sample("normal", 20_000, 3);
   data[0] = 20;
   data[1] = NaN;
-  const explanation = explain(createObserver(lane, { method: "mse" }).observe(data));
+  const explanation = explain(createObserver(instance, { method: "mse" }).observe(data));
 
   it("have a line for each method, with its figures", () => {
     const lines = explanationTable(explanation).split("\n");
@@ -133,7 +133,7 @@ describe("the table and the picture", () => {
       Float32Array.of(-3.4e38, 3.4e38),
     ];
     for (const values of kinds) {
-      const observer = createObserver(lane, { method: "mse" }).observe(values);
+      const observer = createObserver(instance, { method: "mse" }).observe(values);
       for (const scheme of SCHEMES) {
         const svg = explanationPicture(explain(observer, scheme), {
           title: `<&"> of ${values.length}`,

@@ -10,7 +10,7 @@ import {
 import * as oracle from "../reference/calibration.ts";
 import { SHAPE_NAMES, sample } from "../support/distributions.ts";
 
-const lane = createBytelaneSync();
+const instance = createBytelaneSync();
 const SYMMETRIC = { scheme: "symmetric" } as const;
 const ASYMMETRIC = { scheme: "asymmetric", dtype: "u8" } as const;
 
@@ -22,7 +22,7 @@ describe("percentile", () => {
       const values = [...sample(shape, n, n)];
       const magnitudes = values.map(Math.abs);
       for (const percent of [50, 90, 99, 99.9, 99.99, 100]) {
-        const observer = createObserver(lane, { method: "percentile", percent });
+        const observer = createObserver(instance, { method: "percentile", percent });
         observer.observe(Float32Array.from(values));
         const { step } = observer.histogram();
         const rank = (share: number) => Math.max(1, Math.ceil(Number((n * share).toPrecision(12))));
@@ -46,7 +46,9 @@ describe("percentile", () => {
 
   it("of 100 is the extremes exactly", () => {
     const values = sample("normal", 3000, 1);
-    const observer = createObserver(lane, { method: "percentile", percent: 100 }).observe(values);
+    const observer = createObserver(instance, { method: "percentile", percent: 100 }).observe(
+      values,
+    );
     expect(observer.range(ASYMMETRIC)).toEqual({
       min: Math.min(...values),
       max: Math.max(...values),
@@ -55,7 +57,9 @@ describe("percentile", () => {
 
   it("counts ranks without stumbling over 99.9 % of 1000", () => {
     const values = Float32Array.from({ length: 1000 }, (_, i) => i + 1);
-    const observer = createObserver(lane, { method: "percentile", percent: 99.9 }).observe(values);
+    const observer = createObserver(instance, { method: "percentile", percent: 99.9 }).observe(
+      values,
+    );
     // 999 values lie inside: the last of them is 999, whose bin ends at 999.125
     expect(observer.range(SYMMETRIC)).toEqual({ min: -999.125, max: 999.125 });
   });
@@ -72,7 +76,7 @@ describe("entropy", () => {
   it.each(SHAPE_NAMES)("is the rule, bin for bin: %s", (shape) => {
     for (const n of [300, 20_000]) {
       const values = [...sample(shape, n, n + 1)];
-      const observer = createObserver(lane, { method: "entropy" });
+      const observer = createObserver(instance, { method: "entropy" });
       observer.observe(Float32Array.from(values));
       const isOneSided = Math.min(...values) >= 0;
       for (const scheme of SCHEMES) {
@@ -125,7 +129,7 @@ describe("entropy", () => {
   it("looks at more candidates than one, and clips an outlier that is alone", () => {
     const values = sample("normal", 200_000, 4);
     values[0] = 30;
-    const observer = createObserver(lane, { method: "entropy" }).observe(values);
+    const observer = createObserver(instance, { method: "entropy" }).observe(values);
     const { entropy } = explain(observer);
     expect(entropy?.divergences.length).toBeGreaterThan(1200);
     const { max } = observer.range() as Ends;
@@ -135,8 +139,8 @@ describe("entropy", () => {
 
   it("takes negative data as the mirror image of positive data", () => {
     const values = sample("one-sided", 5000, 4);
-    const above = createObserver(lane, { method: "entropy" }).observe(values);
-    const below = createObserver(lane, { method: "entropy" }).observe(values.map((x) => -x));
+    const above = createObserver(instance, { method: "entropy" }).observe(values);
+    const below = createObserver(instance, { method: "entropy" }).observe(values.map((x) => -x));
     const { min, max } = above.range(ASYMMETRIC) as Ends;
     expect(min).toBe(0);
     expect(below.range(ASYMMETRIC)).toEqual({ min: -max, max: 0 });
@@ -145,7 +149,7 @@ describe("entropy", () => {
   it("with fewer bins than levels keeps everything", () => {
     // below 2^-126 a bin is not made: these numbers fill three
     const values = Float32Array.of(2 ** -125, 2 ** -126, -(2 ** -126));
-    const observer = createObserver(lane, { method: "entropy" }).observe(values);
+    const observer = createObserver(instance, { method: "entropy" }).observe(values);
     expect(observer.range()).toEqual({ min: -(2 ** -125), max: 2 ** -125 });
     expect(explain(observer).entropy?.divergences.length).toBe(0);
   });
@@ -198,7 +202,7 @@ describe("mse", () => {
     const options: SchemeOptions =
       kind === "asymmetric" ? { bits, ...ASYMMETRIC } : { bits, range: kind };
     const values = [...sample(shape, 6000, bits)];
-    const observer = createObserver(lane, { method: "mse" }).observe(Float32Array.from(values));
+    const observer = createObserver(instance, { method: "mse" }).observe(Float32Array.from(values));
     const found = error(values, observer.range(options) as Ends, options);
     expect(found / bruteForce(values, options)).toBeLessThan(1.01);
   });
@@ -206,11 +210,11 @@ describe("mse", () => {
   it("clips what is far out and rare, and nothing of uniform data", () => {
     const values = sample("normal", 400_000, 4);
     values[0] = 40;
-    const far = createObserver(lane, { method: "mse" }).observe(values).range() as Ends;
+    const far = createObserver(instance, { method: "mse" }).observe(values).range() as Ends;
     // one outlier x of n: (x − T)² / n + (T / 127)² / 12 is least at T = x · m / (n + m), m = 12 · 127²
     const most = (40 * 12 * 127 ** 2) / (values.length + 12 * 127 ** 2);
     expect(far.max / most).toBeCloseTo(1, 2);
-    const even = createObserver(lane, { method: "mse" }).observe(sample("uniform", 9000, 1));
+    const even = createObserver(instance, { method: "mse" }).observe(sample("uniform", 9000, 1));
     const { max } = even.range() as Ends;
     expect(max).toBeGreaterThan(0.98);
     expect(max).toBeLessThan(1.01);
@@ -220,8 +224,10 @@ describe("mse", () => {
     // nine tenths of the values are 0, the rest so small beside the outlier that a step is narrower than a bin
     const values = sample("normal", 60_000, 2).map((x, i) => (i % 10 ? 0 : x));
     values[0] = 3000;
-    const observer = createObserver(lane, { method: "mse" }).observe(values);
-    const zeroless = createObserver(lane, { method: "mse" }).observe(values.filter((x) => x !== 0));
+    const observer = createObserver(instance, { method: "mse" }).observe(values);
+    const zeroless = createObserver(instance, { method: "mse" }).observe(
+      values.filter((x) => x !== 0),
+    );
     expect(observer.range({ bits: 4 })).toEqual(zeroless.range({ bits: 4 }));
   });
 });

@@ -39,8 +39,8 @@ function shuffled<T>(list: readonly T[], seed: number): T[] {
   return result;
 }
 
-function observing(lane: Bytelane, options: ObserverOptions, batches: readonly Float32Array[]) {
-  const observer = createObserver(lane, options);
+function observing(instance: Bytelane, options: ObserverOptions, batches: readonly Float32Array[]) {
+  const observer = createObserver(instance, options);
   for (const batch of batches) observer.observe(batch);
   return observer;
 }
@@ -72,12 +72,12 @@ const UNORDERED: readonly ObserverOptions[] = [
   { method: "mse", bins: 256 },
 ];
 
-describeTiers("observers", (lane) => {
+describeTiers("observers", (instance) => {
   it("min/max equals the extremes of all finite values", () => {
     for (let seed = 0; seed < 40; seed++) {
       const values = reals(seed * 7 + 9, seed);
       const finite = oracle.finite(values);
-      const observer = observing(lane, { method: "minmax" }, cut(values, seed));
+      const observer = observing(instance, { method: "minmax" }, cut(values, seed));
       const { min, max } = observer.range();
       expect([min, max]).toEqual([Math.min(...finite) + 0, Math.max(...finite) + 0]);
       expect(observer.observed).toBe(finite.length);
@@ -90,7 +90,7 @@ describeTiers("observers", (lane) => {
       const values = reals(seed * 11 + 60, seed);
       const finite = oracle.finite(values);
       for (const rank of [1, 2, 7, 20]) {
-        const observer = observing(lane, { method: "order", rank }, cut(values, seed));
+        const observer = observing(instance, { method: "order", rank }, cut(values, seed));
         const { min, max } = observer.range();
         expect(min).toBe(oracle.ranked(finite, rank) + 0);
         expect(max).toBe(oracle.ranked(finite, finite.length + 1 - rank) + 0);
@@ -104,7 +104,7 @@ describeTiers("observers", (lane) => {
       const values = sample(shape, 70_001, 5);
       // a batch above 2 · (2 · bins + 1) values goes through the kernel's tables, others do not
       for (const batches of [[values], cut(values, 3)]) {
-        const observer = createObserver(lane, { method: "mse" });
+        const observer = createObserver(instance, { method: "mse" });
         for (const batch of batches) observer.observe(batch);
         expectCounts(observer, [...values]);
       }
@@ -114,7 +114,7 @@ describeTiers("observers", (lane) => {
   it("counts awkward values, and passes over what is not finite", () => {
     for (const length of [37, 140_000]) {
       const values = Float32Array.from({ length }, (_, i) => AWKWARD[i % AWKWARD.length]);
-      const observer = createObserver(lane, { method: "mse" }).observe(values);
+      const observer = createObserver(instance, { method: "mse" }).observe(values);
       const finite = oracle.finite(values);
       expectCounts(observer, finite);
       expect(observer.skipped).toBe(length - finite.length);
@@ -136,7 +136,7 @@ describeTiers("observers", (lane) => {
     for (const repeat of [1, 3]) {
       // 6000 values are counted in one table, 18000 in four
       const all = Float32Array.from(Array.from({ length: repeat }, () => values).flat());
-      const observer = createObserver(lane, { method: "mse", bins: 512 }).observe(all);
+      const observer = createObserver(instance, { method: "mse", bins: 512 }).observe(all);
       expectCounts(observer, [...all]);
     }
   });
@@ -145,20 +145,20 @@ describeTiers("observers", (lane) => {
     for (const magnitude of [0, 1e-45, 2 ** -127, 2 ** -126, 1e-30, 1, 3.4028234663852886e38]) {
       const values = [0, magnitude, -magnitude / 2, magnitude / 3, -magnitude].map(f);
       const many = Float32Array.from({ length: 132_000 }, (_, i) => values[i % 5]);
-      expectCounts(createObserver(lane, { method: "mse" }).observe(many), [...many]);
+      expectCounts(createObserver(instance, { method: "mse" }).observe(many), [...many]);
       const few = Float32Array.from(values);
-      expectCounts(createObserver(lane, { method: "mse" }).observe(few), [...few]);
+      expectCounts(createObserver(instance, { method: "mse" }).observe(few), [...few]);
     }
   });
 
   it("reads tensors, tensors' views and misaligned lengths alike, and changes none of them", () => {
     const values = sample("normal", 70_003, 8);
     values.set([NaN, Infinity, -Infinity], 100);
-    scope(lane, () => {
-      const held = tensor(lane, "f32", [values.length], values);
+    scope(instance, () => {
+      const held = tensor(instance, "f32", [values.length], values);
       for (const options of UNORDERED) {
         const states = [held, held.data, held.data.slice(), values].map((data) =>
-          createObserver(lane, options).observe(data).save(),
+          createObserver(instance, options).observe(data).save(),
         );
         for (const state of states) expect(state).toEqual(states[0]);
       }
@@ -180,12 +180,12 @@ describeTiers("observers", (lane) => {
         fc.integer({ min: 0, max: 2 ** 31 }),
         (list, seed) => {
           const values = Float32Array.from(list);
-          const whole = observing(lane, options, [values]).save();
+          const whole = observing(instance, options, [values]).save();
           const parts = cut(values, seed);
-          expect(observing(lane, options, parts).save()).toEqual(whole);
+          expect(observing(instance, options, parts).save()).toEqual(whole);
           const mixed = shuffled([...values], seed);
           const others = shuffled(cut(Float32Array.from(mixed), seed + 1), seed);
-          expect(observing(lane, options, others).save()).toEqual(whole);
+          expect(observing(instance, options, others).save()).toEqual(whole);
         },
       ),
     );
@@ -202,7 +202,7 @@ describeTiers("observers", (lane) => {
         ),
         (lists) => {
           const [a, b, c] = lists.map((list) => Float32Array.from(list));
-          const see = (...batches: Float32Array[]) => observing(lane, options, batches);
+          const see = (...batches: Float32Array[]) => observing(instance, options, batches);
           const all = see(a, b, c).save();
           expect(see(a).merge(see(b)).merge(see(c)).save()).toEqual(all);
           expect(
@@ -232,14 +232,15 @@ describeTiers("observers", (lane) => {
       const spans = batches.map((batch) => ({ min: Math.min(...batch), max: Math.max(...batch) }));
       const { min, max } = oracle.movingAverage(spans, weight);
       const options = { method: "average", weight } as const;
-      const whole = observing(lane, options, batches);
+      const whole = observing(instance, options, batches);
       expect(ends(whole.range())).toEqual([f(min), f(max)]);
       for (const [i, j] of [
         [3, 7],
         [1, 2],
         [5, 6],
       ]) {
-        const see = (from: number, to: number) => observing(lane, options, batches.slice(from, to));
+        const see = (from: number, to: number) =>
+          observing(instance, options, batches.slice(from, to));
         const left = see(0, i).merge(see(i, j)).merge(see(j, 12));
         const right = see(0, i).merge(see(i, j).merge(see(j, 12)));
         for (const merged of [left, right]) {
@@ -255,7 +256,7 @@ describeTiers("observers", (lane) => {
   it("a moving average takes a batch as a whole, however large", () => {
     const values = sample("normal", 200_000, 3);
     const options = { method: "average", weight: 0.5 } as const;
-    const observer = observing(lane, options, [values.slice(0, 10), values]);
+    const observer = observing(instance, options, [values.slice(0, 10), values]);
     const [first, second] = [values.slice(0, 10), values].map((batch) => [
       batch.reduce((a, b) => Math.min(a, b)),
       batch.reduce((a, b) => Math.max(a, b)),
@@ -264,7 +265,7 @@ describeTiers("observers", (lane) => {
   });
 
   it("a fixed range stays", () => {
-    const observer = createObserver(lane, { method: "fixed", min: -1, max: 0.3 });
+    const observer = createObserver(instance, { method: "fixed", min: -1, max: 0.3 });
     expect(observer.range()).toEqual({ min: -1, max: f(0.3) });
     observer.observe(Float32Array.of(7, NaN));
     expect(observer.range()).toEqual({ min: -1, max: f(0.3) });
@@ -275,7 +276,7 @@ describeTiers("observers", (lane) => {
       min: [-1, -2],
       max: Float32Array.of(1, 2),
     } as const;
-    expect(ends(createObserver(lane, channels).range())).toEqual([-1, -2, 1, 2]);
+    expect(ends(createObserver(instance, channels).range())).toEqual([-1, -2, 1, 2]);
   });
 
   const CHANNELS: readonly ObserverOptions[] = [
@@ -291,7 +292,7 @@ describeTiers("observers", (lane) => {
       for (let axis = -shape.length; axis < shape.length; axis++) {
         const channels = shape.at(axis) as number;
         if (n / channels < 12 || channels > 20) continue;
-        const observer = createObserver(lane, { ...options, axis });
+        const observer = createObserver(instance, { ...options, axis });
         observer.observe(values, { shape }).observe(values, { shape });
         const { min, max } = observer.range();
         expect(observer.channels).toBe(channels);
@@ -301,7 +302,7 @@ describeTiers("observers", (lane) => {
         };
         for (let c = 0; c < channels; c++) {
           const own = values.filter((_, i) => channelOf(i, shape, axis) === c);
-          const range = observing(lane, single as ObserverOptions, [own, own]).range();
+          const range = observing(instance, single as ObserverOptions, [own, own]).range();
           expect([(min as Float32Array)[c], (max as Float32Array)[c]]).toEqual(ends(range));
         }
       }
@@ -315,7 +316,7 @@ describeTiers("observers", (lane) => {
     const values = sample("laplace", n, axis);
     values[77] = -Infinity;
     // 6300 values a channel against tables of 513 entries
-    const observer = createObserver(lane, { method: "mse", axis, bins: 256 });
+    const observer = createObserver(instance, { method: "mse", axis, bins: 256 });
     observer.observe(values, { shape: small });
     for (let c = 0; c < 3; c++) {
       const own = [...values].filter((_, i) => channelOf(i, small, axis) === c);
@@ -328,7 +329,7 @@ describeTiers("observers", (lane) => {
       for (const inner of [1, 2, 3, 4, 5, 11]) {
         const shape = [Math.ceil(1100 / inner), channels, inner];
         const values = sample("normal", shape[0] * channels * inner, channels * 100 + inner);
-        const observer = createObserver(lane, { method: "mse", axis: 1, bins: 256 });
+        const observer = createObserver(instance, { method: "mse", axis: 1, bins: 256 });
         observer.observe(values, { shape });
         for (let c = 0; c < channels; c++) {
           const own = [...values].filter((_, i) => channelOf(i, shape, 1) === c);
@@ -342,31 +343,33 @@ describeTiers("observers", (lane) => {
     const values = sample("normal", 400_000, 2);
     values[250_000] = 1e6;
     values[390_000] = -1e9;
-    const observer = createObserver(lane, { method: "mse" }).observe(values);
+    const observer = createObserver(instance, { method: "mse" }).observe(values);
     expectCounts(observer, [...values].map(f));
   });
 
   it("parameters are those of the range", () => {
     const x = sample("normal", 1000, 1);
-    const observer = createObserver(lane, { method: "minmax" }).observe(x);
+    const observer = createObserver(instance, { method: "minmax" }).observe(x);
     const { min, max } = observer.range() as { min: number; max: number };
     const { scale, zeroPoint } = observer.params({ dtype: "u8", scheme: "asymmetric" });
     expect(scale).toBe(f(f(max - min) / 255));
     expect(zeroPoint).toBe(Math.round(-min / (scale as number)));
-    const rows = createObserver(lane, { method: "mse", axis: 0 }).observe(x, { shape: [10, 100] });
+    const rows = createObserver(instance, { method: "mse", axis: 0 }).observe(x, {
+      shape: [10, 100],
+    });
     expect(rows.params({ bits: 4 })).toMatchObject({ axis: 0, low: -7, high: 7, dtype: "i8" });
   });
 });
 
 describe("observers", () => {
-  const lane = createBytelaneSync();
+  const instance = createBytelaneSync();
 
   it("constant and all-zero data have answers, by every method and scheme", () => {
     for (const value of [0, 3, -3, 1e-45, 3.4028234663852886e38]) {
       for (const options of [...UNORDERED, { method: "average" } as const]) {
         for (const scheme of ["symmetric", "asymmetric"] as const) {
           const data = new Float32Array(100).fill(value);
-          const { scale, zeroPoint } = observing(lane, options, [data]).params({ scheme });
+          const { scale, zeroPoint } = observing(instance, options, [data]).params({ scheme });
           if (value === 0) expect(scale).toBe(1);
           else expect(Number.isFinite(scale) && (scale as number) >= 2 ** -126).toBe(true);
           expect(Number.isInteger(zeroPoint)).toBe(true);
@@ -378,7 +381,7 @@ describe("observers", () => {
   it("constant data are kept to a bin's width", () => {
     for (const value of [3, -0.7, 1e20]) {
       for (const method of ["minmax", "percentile", "entropy", "mse"] as const) {
-        const observer = createObserver(lane, { method } as ObserverOptions);
+        const observer = createObserver(instance, { method } as ObserverOptions);
         observer.observe(new Float32Array(100).fill(value));
         for (const scheme of ["symmetric", "asymmetric"] as const) {
           const { scale, zeroPoint, low, high } = observer.params({ scheme });
@@ -395,11 +398,11 @@ describe("observers", () => {
   it("empty data, and data without a number, are an error that says so", () => {
     for (const options of [...UNORDERED, { method: "average" } as const]) {
       for (const data of [[], [NaN, Infinity]]) {
-        const observer = observing(lane, options, [Float32Array.from(data)]);
+        const observer = observing(instance, options, [Float32Array.from(data)]);
         expect(() => observer.range()).toThrow('"observer" expected numbers, got none yet');
         expect(observer.skipped).toBe(data.length);
       }
-      const rows = createObserver(lane, { ...options, axis: 0 });
+      const rows = createObserver(instance, { ...options, axis: 0 });
       expect(() => rows.range()).toThrow('"observer" expected numbers, got none yet');
       const row = Array.from({ length: 9 }, (_, i) => i);
       rows.observe(Float32Array.from([...row, ...row.map(() => NaN)]), { shape: [2, 9] });
@@ -408,7 +411,7 @@ describe("observers", () => {
   });
 
   it("too few numbers for a rank are an error", () => {
-    const observer = createObserver(lane, { method: "order", rank: 4 });
+    const observer = createObserver(instance, { method: "order", rank: 4 });
     observer.observe(Float32Array.of(1, 2, 3, 4, 5, 6));
     expect(() => observer.range()).toThrow(
       '"observer" expected at least 7 numbers in channel 0 for rank 4, got fewer',
@@ -417,16 +420,16 @@ describe("observers", () => {
   });
 
   it("refuses to merge what is unlike, and stays as it was", () => {
-    const mine = createObserver(lane, { method: "mse" }).observe(Float32Array.of(1));
+    const mine = createObserver(instance, { method: "mse" }).observe(Float32Array.of(1));
     const before = JSON.stringify(mine.save());
     const others: [unknown, string][] = [
       [
-        createObserver(lane, { method: "entropy" }),
+        createObserver(instance, { method: "entropy" }),
         '"other" expected an observer made with {"method":"mse","bins":8192}, got {"method":"entropy","sides":"auto","zeros":false,"bins":8192}',
       ],
-      [createObserver(lane, { method: "mse", bins: 256 }), 'got {"method":"mse","bins":256}'],
+      [createObserver(instance, { method: "mse", bins: 256 }), 'got {"method":"mse","bins":256}'],
       [
-        createObserver(lane, { method: "mse", axis: 0 }),
+        createObserver(instance, { method: "mse", axis: 0 }),
         'got {"method":"mse","axis":0,"bins":2048}',
       ],
       [{}, '"other" expected an observer, got Object'],
@@ -435,9 +438,9 @@ describe("observers", () => {
     for (const [other, message] of others) {
       expect(() => mine.merge(other as Observer)).toThrow(message);
     }
-    const rows = createObserver(lane, { method: "minmax", axis: 0 });
+    const rows = createObserver(instance, { method: "minmax", axis: 0 });
     rows.observe(new Float32Array(6), { shape: [2, 3] });
-    const wider = createObserver(lane, { method: "minmax", axis: 0 });
+    const wider = createObserver(instance, { method: "minmax", axis: 0 });
     wider.observe(new Float32Array(6), { shape: [3, 2] });
     expect(() => rows.merge(wider)).toThrow('"other" expected 2 channels, as before, got 3');
     expect(() => rows.observe(new Float32Array(6), { shape: [3, 2] })).toThrow(
@@ -483,7 +486,7 @@ describe("observers", () => {
     ],
     [null, '"options" expected an object, got null'],
   ])("refuses %o", (options, message) => {
-    expect(() => createObserver(lane, options as ObserverOptions)).toThrow(message);
+    expect(() => createObserver(instance, options as ObserverOptions)).toThrow(message);
   });
 
   it("refuses data that are not f32, shapes that do not fit, and a disposed instance", () => {
@@ -517,7 +520,7 @@ describe("observers", () => {
 
   it("a histogram has as many bins as was asked for", () => {
     const x = sample("normal", 100, 1);
-    const observer = createObserver(lane, { method: "mse" }).observe(x);
+    const observer = createObserver(instance, { method: "mse" }).observe(x);
     expect(observer.histogram().half).toBe(HALF);
     expect(() => observer.histogram(1)).toThrow('"channel" expected an integer in [0, 0], got 1');
     const { step, max, min } = observer.histogram();

@@ -16,7 +16,7 @@ import {
 import { createBytelaneSync, scope, tensor } from "../../src/entries/index.ts";
 import { sample } from "../support/distributions.ts";
 
-const lane = createBytelaneSync();
+const instance = createBytelaneSync();
 
 interface Point {
   readonly bytes: number;
@@ -209,7 +209,7 @@ describe("sensitivity", () => {
     { name: "even", weights: sample("uniform", 600, 1), shape: [20, 30] },
     { name: "far out", weights: sample("with outliers", 600, 2), shape: [20, 30] },
   ];
-  const candidates = [8, 4, 2].map((bits) => bitsCandidate(lane, bits, { axis: 0 }));
+  const candidates = [8, 4, 2].map((bits) => bitsCandidate(instance, bits, { axis: 0 }));
 
   it("measures squared errors and bytes, scales counted", () => {
     const measured = sensitivity(layers, candidates);
@@ -241,15 +241,15 @@ describe("sensitivity", () => {
   });
 
   it("takes tensors, one scale for all, and leaves no memory behind", () => {
-    const used = lane.bytesUsed;
-    scope(lane, () => {
-      const held = tensor(lane, "f32", [20, 30], layers[0].weights as Float32Array);
+    const used = instance.bytesUsed;
+    scope(instance, () => {
+      const held = tensor(instance, "f32", [20, 30], layers[0].weights as Float32Array);
       const [own] = sensitivity([{ name: "even", weights: held }], candidates);
       expect(own.costs).toEqual(sensitivity(layers, candidates)[0].costs);
     });
-    const [{ costs }] = sensitivity(layers, [bitsCandidate(lane, 5)]);
+    const [{ costs }] = sensitivity(layers, [bitsCandidate(instance, 5)]);
     expect(costs[0].bytes).toBe(Math.ceil((600 * 5) / 8) + 4);
-    expect(lane.bytesUsed).toBe(used);
+    expect(instance.bytesUsed).toBe(used);
   });
 
   it("takes any loss, and says how far it is", () => {
@@ -288,7 +288,7 @@ describe("sensitivity", () => {
     expect(() => sensitivity(layers, candidates, { loss: () => NaN })).toThrow(
       '"candidates 8 bits of layers[0], loss" expected a finite number, got NaN',
     );
-    expect(() => bitsCandidate(lane, 9)).toThrow('"bits" expected an integer in [2, 8], got 9');
+    expect(() => bitsCandidate(instance, 9)).toThrow('"bits" expected an integer in [2, 8], got 9');
   });
 });
 

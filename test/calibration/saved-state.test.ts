@@ -9,7 +9,7 @@ import {
 import { createBytelaneSync } from "../../src/entries/index.ts";
 import { sample } from "../support/distributions.ts";
 
-const lane = createBytelaneSync();
+const instance = createBytelaneSync();
 
 const OPTIONS: readonly ObserverOptions[] = [
   { method: "minmax" },
@@ -36,11 +36,11 @@ describe.each([...OPTIONS, ...CHANNELS])("a saved observer, %o", (options) => {
   const first = sample("normal", 120, 1);
   const second = sample("laplace", 120, 2);
   first[5] = NaN;
-  const seen = () => createObserver(lane, options).observe(first, { shape });
+  const seen = () => createObserver(instance, options).observe(first, { shape });
 
   it("comes back as it was, goes on and merges", () => {
     const observer = seen();
-    const loaded = loadObserver(lane, copyOf(observer.save()));
+    const loaded = loadObserver(instance, copyOf(observer.save()));
     expect(loaded.save()).toEqual(observer.save());
     expect(loaded.range()).toEqual(observer.range());
     expect([loaded.method, loaded.observed, loaded.skipped, loaded.channels]).toEqual([
@@ -52,18 +52,18 @@ describe.each([...OPTIONS, ...CHANNELS])("a saved observer, %o", (options) => {
     observer.observe(second, { shape });
     loaded.observe(second, { shape });
     expect(loaded.save()).toEqual(observer.save());
-    const merged = loadObserver(lane, copyOf(seen().save()));
-    merged.merge(createObserver(lane, options).observe(second, { shape }));
+    const merged = loadObserver(instance, copyOf(seen().save()));
+    merged.merge(createObserver(instance, options).observe(second, { shape }));
     expect(merged.range()).toEqual(observer.range());
   });
 
   it("comes back when it has seen nothing, or no number in a channel", () => {
-    const observer = createObserver(lane, options);
-    const loaded = loadObserver(lane, copyOf(observer.save()));
+    const observer = createObserver(instance, options);
+    const loaded = loadObserver(instance, copyOf(observer.save()));
     expect(loaded.save()).toEqual(observer.save());
     const half = Float32Array.from({ length: 120 }, (_, i) => (i % 2 ? NaN : i / 7));
     observer.observe(half, { shape });
-    const again = loadObserver(lane, copyOf(observer.save()));
+    const again = loadObserver(instance, copyOf(observer.save()));
     expect(again.save()).toEqual(observer.save());
     again.observe(first, { shape });
     observer.observe(first, { shape });
@@ -94,9 +94,10 @@ describe.each([...OPTIONS, ...CHANNELS])("a saved observer, %o", (options) => {
         const isOption = path[0] === "settings";
         if (isOption && value === undefined) continue;
         at[key] = value;
-        expect(() => loadObserver(lane, damaged), `${path.join(".")} = ${String(value)}`).toThrow(
-          /^"(state|observer|data)[^"]*" expected .*, got /,
-        );
+        expect(
+          () => loadObserver(instance, damaged),
+          `${path.join(".")} = ${String(value)}`,
+        ).toThrow(/^"(state|observer|data)[^"]*" expected .*, got /);
       }
     }
   });
@@ -104,7 +105,7 @@ describe.each([...OPTIONS, ...CHANNELS])("a saved observer, %o", (options) => {
 
 describe("saved state", () => {
   const histogram = () =>
-    createObserver(lane, { method: "mse", bins: 256 })
+    createObserver(instance, { method: "mse", bins: 256 })
       .observe(sample("normal", 500, 1))
       .save();
   type Channel = { min: number; max: number; exponent: number; first: number; counts: number[] };
@@ -184,27 +185,29 @@ describe("saved state", () => {
   it.each(DAMAGE)("with %s is refused", (_, damage, message) => {
     const state = copyOf(histogram());
     damage(state.channels[0] as unknown as Channel);
-    expect(() => loadObserver(lane, state)).toThrow(message);
+    expect(() => loadObserver(instance, state)).toThrow(message);
   });
 
   it("of order statistics must be in order", () => {
-    const observer = createObserver(lane, { method: "order", rank: 3 });
+    const observer = createObserver(instance, { method: "order", rank: 3 });
     const state = copyOf(observer.observe(sample("normal", 50, 1)).save());
     const { least } = state.channels[0] as unknown as { least: number[] };
     least.reverse();
-    expect(() => loadObserver(lane, state)).toThrow("least rising and greatest falling");
+    expect(() => loadObserver(instance, state)).toThrow("least rising and greatest falling");
   });
 
   it("of a newer version, and what is no state, says so", () => {
     const state = histogram();
-    expect(() => loadObserver(lane, { ...state, version: 2 } as never)).toThrow(
+    expect(() => loadObserver(instance, { ...state, version: 2 } as never)).toThrow(
       '"state.version" expected 1, the one that is known here, got 2',
     );
-    expect(() => loadObserver(lane, { ...state, format: "other" } as never)).toThrow(
+    expect(() => loadObserver(instance, { ...state, format: "other" } as never)).toThrow(
       '"state.format" expected "bytelane-observer", got "other"',
     );
-    expect(() => loadObserver(lane, null as never)).toThrow('"state" expected an object, got null');
-    expect(() => loadObserver(lane, {} as never)).toThrow('"state.format" expected');
+    expect(() => loadObserver(instance, null as never)).toThrow(
+      '"state" expected an object, got null',
+    );
+    expect(() => loadObserver(instance, {} as never)).toThrow('"state.format" expected');
   });
 
   it("is written the same way every time", () => {

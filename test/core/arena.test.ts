@@ -25,46 +25,48 @@ import { describeTiers, TIERS } from "../support/tiers.ts";
 const PAGE = 65536;
 
 /** Makes the memory grow by asking for more than there is. */
-function grow(lane: Bytelane): void {
-  const before = lane.bytesReserved;
-  tensor(lane, "u8", [before]).dispose();
-  expect(lane.bytesReserved).toBeGreaterThan(before);
+function grow(instance: Bytelane): void {
+  const before = instance.bytesReserved;
+  tensor(instance, "u8", [before]).dispose();
+  expect(instance.bytesReserved).toBeGreaterThan(before);
 }
 
 describe.each(TIERS)("growth of the memory, tier %s", (tier) => {
   const open = () => createBytelaneSync({ tier, initialMemory: PAGE });
 
   it("keeps what tensors, layers and packed matrices hold", () => {
-    const lane = open();
-    const x = tensor(lane, "f32", [3, 8], finite(24, 1));
+    const instance = open();
+    const x = tensor(instance, "f32", [3, 8], finite(24, 1));
     const weights = finite(32, 2);
-    const layer = createLinear(lane, { weights, shape: [8, 4], bias: finite(4, 3) });
+    const layer = createLinear(instance, { weights, shape: [8, 4], bias: finite(4, 3) });
     const rhs = packMatrix(
-      lane,
+      instance,
       Int8Array.from({ length: 16 }, (_, i) => i - 8),
       { shape: [4, 4] },
     );
     const data = Int8Array.of(1, 2, 3, 4);
     const run = () => ({
       x: x.data.slice(),
-      y: (linear(lane, layer, x) as Tensor<"f32">).data.slice(),
-      c: (matmul(lane, { data }, { data: rhs }, { m: 1, n: 4, depth: 4 }) as Tensor).data.slice(),
+      y: (linear(instance, layer, x) as Tensor<"f32">).data.slice(),
+      c: (
+        matmul(instance, { data }, { data: rhs }, { m: 1, n: 4, depth: 4 }) as Tensor
+      ).data.slice(),
     });
     const before = run();
-    grow(lane);
+    grow(instance);
     expect(run()).toEqual(before);
-    grow(lane);
+    grow(instance);
     expect(run()).toEqual(before);
   });
 
   it("detaches a view that was kept, which its length of 0 shows", () => {
-    const lane = open();
-    const x = tensor(lane, "f32", [4], [1, 2, 3, 4]);
+    const instance = open();
+    const x = tensor(instance, "f32", [4], [1, 2, 3, 4]);
     const kept = x.data;
-    grow(lane);
+    grow(instance);
     expect(kept.length).toBe(0);
     expectSame(x.data, [1, 2, 3, 4]);
-    expect(() => quantize(lane, kept, { scale: 1 }, { shape: [4] })).toThrow("options.shape");
+    expect(() => quantize(instance, kept, { scale: 1 }, { shape: [4] })).toThrow("options.shape");
   });
 
   it("runs a static layer whose quantized input makes it grow", () => {
@@ -77,34 +79,34 @@ describe.each(TIERS)("growth of the memory, tier %s", (tier) => {
       const layer = createLinear(roomy, { weights, shape: [8, 8], input });
       return linear(roomy, layer, values) as Float32Array;
     })();
-    const lane = open();
-    const layer = createLinear(lane, { weights, shape: [8, 8], input });
-    const x = tensor(lane, "f32", [rows, 8], values);
-    const out = tensor(lane, "f32", [rows, 8]);
+    const instance = open();
+    const layer = createLinear(instance, { weights, shape: [8, 8], input });
+    const x = tensor(instance, "f32", [rows, 8], values);
+    const out = tensor(instance, "f32", [rows, 8]);
     // less is free than the quantized rows take, which are the first that the call asks for
-    while (lane.bytesReserved - lane.bytesUsed > 15_000) tensor(lane, "u8", [4000]);
-    const before = lane.bytesReserved;
-    linear(lane, layer, x, { out });
-    expect(lane.bytesReserved).toBeGreaterThan(before);
+    while (instance.bytesReserved - instance.bytesUsed > 15_000) tensor(instance, "u8", [4000]);
+    const before = instance.bytesReserved;
+    linear(instance, layer, x, { out });
+    expect(instance.bytesReserved).toBeGreaterThan(before);
     expectSame(out.data, wanted);
   });
 
   it("takes an own view as an operand of the very call that grows", () => {
-    const lane = open();
+    const instance = open();
     const n = 3 * PAGE;
-    const x = tensor(lane, "f32", [100], finite(100, 4));
+    const x = tensor(instance, "f32", [100], finite(100, 4));
     const whole = x.data.slice();
     // the second operand or the result does not fit, and the view is detached on the way
     const out = new Int8Array(100);
-    const before = lane.bytesReserved;
+    const before = instance.bytesReserved;
     const table = new Float32Array(n).fill(0.5);
-    const y = quantize(lane, x.data, { scale: 0.5 }, { out });
+    const y = quantize(instance, x.data, { scale: 0.5 }, { out });
     expectSame(
       y,
       whole.map((value) => Math.max(-128, Math.min(127, evenly(value / 0.5)))),
     );
-    const big = tensor(lane, "f32", [n], table);
-    expect(lane.bytesReserved).toBeGreaterThan(before);
+    const big = tensor(instance, "f32", [n], table);
+    expect(instance.bytesReserved).toBeGreaterThan(before);
     expectSame(big.data.subarray(n - 2), [0.5, 0.5]);
 
     // tensor() copies from a view on the memory that it makes grow
@@ -146,15 +148,15 @@ describe.each(TIERS)("growth of the memory, tier %s", (tier) => {
   });
 
   it("takes an own view of ids over the growth that the rows need", () => {
-    const lane = open();
+    const instance = open();
     const columns = 1000;
     const values = Int8Array.from({ length: 3 * columns }, (_, i) => i % 100);
     const list = Int32Array.from({ length: 60 }, (_, i) => (i * 2) % 3);
-    const ids = tensor(lane, "i32", [60], list);
+    const ids = tensor(instance, "i32", [60], list);
     const table = { values, scales: Float32Array.of(1, 2, 4), columns };
-    const reserved = lane.bytesReserved;
-    const rows = gatherRows(lane, table, ids.data);
-    expect(lane.bytesReserved).toBeGreaterThan(reserved);
+    const reserved = instance.bytesReserved;
+    const rows = gatherRows(instance, table, ids.data);
+    expect(instance.bytesReserved).toBeGreaterThan(reserved);
     const right = Array.from(list, (id) => [id, (id * columns + 7) % 100] as const);
     right.forEach(([id, q], i) => {
       expect(rows.data[i * columns + 7]).toBe(q * 2 ** id);
@@ -172,12 +174,12 @@ describe.each(TIERS)("growth of the memory, tier %s", (tier) => {
   });
 
   it("writes an own view as out, and returns it", () => {
-    const lane = open();
-    const out = tensor(lane, "i8", [PAGE]);
+    const instance = open();
+    const out = tensor(instance, "i8", [PAGE]);
     const x = new Float32Array(PAGE).fill(3);
-    const reserved = lane.bytesReserved;
-    quantize(lane, x, { scale: 1 }, { out: out.data });
-    expect(lane.bytesReserved).toBeGreaterThan(reserved);
+    const reserved = instance.bytesReserved;
+    quantize(instance, x, { scale: 1 }, { out: out.data });
+    expect(instance.bytesReserved).toBeGreaterThan(reserved);
     expect(out.data.every((q) => q === 3)).toBe(true);
   });
 });
@@ -190,25 +192,29 @@ function evenly(x: number): number {
 describe.each(TIERS)("a limit on the memory, tier %s", (tier) => {
   it("ends in a clear error that changes nothing, and the instance still works", () => {
     const maximumMemory = 8 * PAGE;
-    const lane = createBytelaneSync({ tier, initialMemory: PAGE, maximumMemory });
-    const x = tensor(lane, "f32", [10], finite(10, 1));
-    const used = lane.bytesUsed;
+    const instance = createBytelaneSync({ tier, initialMemory: PAGE, maximumMemory });
+    const x = tensor(instance, "f32", [10], finite(10, 1));
+    const used = instance.bytesUsed;
     const message =
       /^"memory" expected at most 524288 bytes in all, got \d+ in use and a request for [\d.e+]+$/;
     for (const attempt of [
-      () => tensor(lane, "f32", [1 << 20]),
-      () => tensor(lane, "f32", [2 ** 40]),
-      () => tensor(lane, "u8", [2 ** 52, 2 ** 52]),
-      () => quantize(lane, new Float32Array(200_000), { scale: 1 }),
-      () => clamp(lane, new Float32Array(80_000), { low: 0 }),
-      () => createLinear(lane, { weights: new Float32Array(500_000), shape: [500, 1000] }),
+      () => tensor(instance, "f32", [1 << 20]),
+      () => tensor(instance, "f32", [2 ** 40]),
+      () => tensor(instance, "u8", [2 ** 52, 2 ** 52]),
+      () => quantize(instance, new Float32Array(200_000), { scale: 1 }),
+      () => clamp(instance, new Float32Array(80_000), { low: 0 }),
+      () => createLinear(instance, { weights: new Float32Array(500_000), shape: [500, 1000] }),
       () =>
-        createLinear(lane, { weights: new Int8Array(400_000), shape: [400, 1000], weightScale: 1 }),
-      () => packMatrix(lane, new Int8Array(300_000), { shape: [300, 1000] }),
-      () => quantizeRows(lane, new Float32Array(110_000), { shape: [1000, 110] }),
+        createLinear(instance, {
+          weights: new Int8Array(400_000),
+          shape: [400, 1000],
+          weightScale: 1,
+        }),
+      () => packMatrix(instance, new Int8Array(300_000), { shape: [300, 1000] }),
+      () => quantizeRows(instance, new Float32Array(110_000), { shape: [1000, 110] }),
       () =>
         matmul(
-          lane,
+          instance,
           { data: new Int8Array(1000) },
           { data: new Int8Array(1000) },
           { m: 1000, n: 1000, depth: 1 },
@@ -217,26 +223,26 @@ describe.each(TIERS)("a limit on the memory, tier %s", (tier) => {
       expect(attempt).toThrow(message);
       expect(attempt).toThrow(RangeError);
     }
-    expect(lane.bytesUsed).toBe(used);
-    expect(lane.bytesReserved).toBeLessThanOrEqual(maximumMemory);
-    const q = quantize(lane, x, { scale: 0.5 });
+    expect(instance.bytesUsed).toBe(used);
+    expect(instance.bytesReserved).toBeLessThanOrEqual(maximumMemory);
+    const q = quantize(instance, x, { scale: 0.5 });
     expectSame(
-      dequantize(lane, q, { scale: 0.5 }).data,
-      dequantize(lane, q.data.slice(), { scale: 0.5 }),
+      dequantize(instance, q, { scale: 0.5 }).data,
+      dequantize(instance, q.data.slice(), { scale: 0.5 }),
     );
   });
 
   it("can be small without saying what to start with", () => {
-    const lane = createBytelaneSync({ tier, maximumMemory: 4 * PAGE });
-    expectSame(tensor(lane, "f32", [3], [1, 2, 3]).data, [1, 2, 3]);
-    expect(lane.bytesReserved).toBeLessThanOrEqual(4 * PAGE);
+    const instance = createBytelaneSync({ tier, maximumMemory: 4 * PAGE });
+    expectSame(tensor(instance, "f32", [3], [1, 2, 3]).data, [1, 2, 3]);
+    expect(instance.bytesReserved).toBeLessThanOrEqual(4 * PAGE);
   });
 
   it("reads column arrays that end where a full memory ends", () => {
-    const lane = createBytelaneSync({ tier, initialMemory: 0, maximumMemory: 2 * PAGE });
+    const instance = createBytelaneSync({ tier, initialMemory: 0, maximumMemory: 2 * PAGE });
     const blocks: Tensor<"f32">[] = [];
     expect(() => {
-      for (;;) blocks.push(tensor(lane, "f32", [8], [0, 0, 0, 0, 0, 0, 0, 0.5]));
+      for (;;) blocks.push(tensor(instance, "f32", [8], [0, 0, 0, 0, 0, 0, 0, 0.5]));
     }).toThrow("memory");
     const last = blocks.reduce((a, b) => (b.data.byteOffset > a.data.byteOffset ? b : a));
     for (const block of blocks.slice(0, 200)) block.dispose();
@@ -244,7 +250,7 @@ describe.each(TIERS)("a limit on the memory, tier %s", (tier) => {
     const run = (lhs: object, options: object) => {
       const out = new Float32Array(1);
       const sizes = { m: 1, n: 1, depth: 1, result: "f32", out } as const;
-      matmul(lane, { data, ...lhs }, { data }, { ...sizes, ...options });
+      matmul(instance, { data, ...lhs }, { data }, { ...sizes, ...options });
       return out[0];
     };
     expect(run({}, { bias: last.data.subarray(7) })).toBe(9.5);
@@ -252,60 +258,60 @@ describe.each(TIERS)("a limit on the memory, tier %s", (tier) => {
     expect(run({ scale: last.data.subarray(7) }, {})).toBe(4.5);
     const rhs = { data, scale: last.data.subarray(7) };
     const out = new Float32Array(1);
-    matmul(lane, { data }, rhs, { m: 1, n: 1, depth: 1, result: "f32", out });
+    matmul(instance, { data }, rhs, { m: 1, n: 1, depth: 1, result: "f32", out });
     expect(out[0]).toBe(4.5);
   });
 });
 
-describeTiers("the life of handles", (lane) => {
+describeTiers("the life of handles", (instance) => {
   it("makes, uses and disposes 10^5 times without growth", () => {
-    const reserved = lane.bytesReserved;
+    const reserved = instance.bytesReserved;
     const values = Float32Array.of(1, 2, 3);
     for (let i = 0; i < 100_000; i++) {
-      const x = tensor(lane, "f32", [3], values);
-      const q = quantize(lane, x, { scale: 0.5 });
+      const x = tensor(instance, "f32", [3], values);
+      const q = quantize(instance, x, { scale: 0.5 });
       x.dispose();
       q.dispose();
     }
-    expect(lane.bytesReserved).toBe(reserved);
+    expect(instance.bytesReserved).toBe(reserved);
   });
 
   it("makes layers and products of many sizes without growth", () => {
     const weights = finite(4000, 1);
     const round = () => {
       for (let n = 1; n <= 40; n++) {
-        const layer = createLinear(lane, {
+        const layer = createLinear(instance, {
           weights: weights.subarray(0, 100 * n),
           shape: [100, n],
         });
-        linear(lane, layer, weights.subarray(0, 300));
+        linear(instance, layer, weights.subarray(0, 300));
         layer.dispose();
         const data = new Int8Array(50 * n);
-        matmul(lane, { data }, { data }, { m: n, n, depth: 50, out: new Int32Array(n * n) });
+        matmul(instance, { data }, { data }, { m: n, n, depth: 50, out: new Int32Array(n * n) });
       }
     };
     round();
-    const reserved = lane.bytesReserved;
+    const reserved = instance.bytesReserved;
     for (let i = 0; i < 25; i++) round();
-    expect(lane.bytesReserved).toBe(reserved);
+    expect(instance.bytesReserved).toBe(reserved);
   });
 
   it("gives blocks back in any order and joins them", () => {
-    const used = lane.bytesUsed;
-    const tensors = Array.from({ length: 200 }, (_, i) => tensor(lane, "u8", [1 + i * 13]));
+    const used = instance.bytesUsed;
+    const tensors = Array.from({ length: 200 }, (_, i) => tensor(instance, "u8", [1 + i * 13]));
     const addresses = new Set(tensors.map((each) => each.data.byteOffset));
     expect(addresses.size).toBe(200);
-    const reserved = lane.bytesReserved;
+    const reserved = instance.bytesReserved;
     for (const each of tensors.filter((_, i) => i % 3 === 1)) each.dispose();
     for (const each of tensors.filter((_, i) => i % 3 === 0).reverse()) each.dispose();
     for (const each of tensors) each.dispose();
-    expect(lane.bytesUsed).toBe(used);
-    tensor(lane, "u8", [200 * 1000]).dispose();
-    expect(lane.bytesReserved).toBe(reserved);
+    expect(instance.bytesUsed).toBe(used);
+    tensor(instance, "u8", [200 * 1000]).dispose();
+    expect(instance.bytesReserved).toBe(reserved);
   });
 
   it("never gives two handles the same bytes", () => {
-    scope(lane, () => {
+    scope(instance, () => {
       const kept: [Tensor<"u8">, number][] = [];
       let state = 7;
       for (let i = 0; i < 3000; i++) {
@@ -315,7 +321,7 @@ describeTiers("the life of handles", (lane) => {
           expect(each.data.every((byte) => byte === mark)).toBe(true);
           each.dispose();
         } else {
-          const each = tensor(lane, "u8", [state % 700]);
+          const each = tensor(instance, "u8", [state % 700]);
           each.data.fill(i % 256);
           kept.push([each, i % 256]);
         }
@@ -324,56 +330,56 @@ describeTiers("the life of handles", (lane) => {
   });
 
   it("counts bytes: some for a tensor, none after dispose, none for a second dispose", () => {
-    const used = lane.bytesUsed;
-    const x = tensor(lane, "f32", [100]);
-    expect(lane.bytesUsed).toBeGreaterThanOrEqual(used + 400);
+    const used = instance.bytesUsed;
+    const x = tensor(instance, "f32", [100]);
+    expect(instance.bytesUsed).toBeGreaterThanOrEqual(used + 400);
     expect(x.byteLength).toBe(400);
     expect(x.disposed).toBe(false);
     x.dispose();
     x.dispose();
     expect(x.disposed).toBe(true);
-    expect(lane.bytesUsed).toBe(used);
+    expect(instance.bytesUsed).toBe(used);
     {
-      using y = tensor(lane, "i8", [3]);
+      using y = tensor(instance, "i8", [3]);
       expect(y.length).toBe(3);
     }
-    expect(lane.bytesUsed).toBe(used);
+    expect(instance.bytesUsed).toBe(used);
   });
 
   it("gives back the room of a call that throws", () => {
-    const used = lane.bytesUsed;
-    expect(() => packMatrix(lane, Int8Array.of(100, 1), { shape: [1, 2], bits: 7 })).toThrow();
+    const used = instance.bytesUsed;
+    expect(() => packMatrix(instance, Int8Array.of(100, 1), { shape: [1, 2], bits: 7 })).toThrow();
     const bias = Float32Array.of(NaN);
     expect(() =>
-      createLinear(lane, { weights: new Float32Array(2), shape: [2, 1], bias }),
+      createLinear(instance, { weights: new Float32Array(2), shape: [2, 1], bias }),
     ).toThrow();
-    expect(lane.bytesUsed).toBe(used);
+    expect(instance.bytesUsed).toBe(used);
   });
 });
 
-describeTiers("tensors", (lane) => {
+describeTiers("tensors", (instance) => {
   it("hold zeros, or the values they are given, of every type", () => {
-    scope(lane, () => {
+    scope(instance, () => {
       for (const [dtype, value] of [
         ["f32", -1.5],
         ["i32", -7],
         ["i8", -128],
         ["u8", 255],
       ] as const) {
-        const dirty = tensor(lane, dtype, [9], new Array(9).fill(value));
+        const dirty = tensor(instance, dtype, [9], new Array(9).fill(value));
         expectSame(dirty.data, new Array(9).fill(value));
         dirty.dispose();
-        expectSame(tensor(lane, dtype, [3, 3]).data, new Array(9).fill(0));
+        expectSame(tensor(instance, dtype, [3, 3]).data, new Array(9).fill(0));
       }
-      expectSame(tensor(lane, "u8", [2], new Uint8ClampedArray([1, 2]) as never).data, [1, 2]);
-      expect(tensor(lane, "f32", []).length).toBe(1);
-      expect(tensor(lane, "f32", [0, 7]).data.length).toBe(0);
+      expectSame(tensor(instance, "u8", [2], new Uint8ClampedArray([1, 2]) as never).data, [1, 2]);
+      expect(tensor(instance, "f32", []).length).toBe(1);
+      expect(tensor(instance, "f32", [0, 7]).data.length).toBe(0);
     });
   });
 
   it("keep their shape from the caller's array", () => {
     const shape = [2, 3];
-    using x = tensor(lane, "i8", shape);
+    using x = tensor(instance, "i8", shape);
     shape[0] = 9;
     expect(x.shape).toEqual([2, 3]);
     expect(Object.isFrozen(x.shape)).toBe(true);
@@ -383,20 +389,20 @@ describeTiers("tensors", (lane) => {
     const { runInNewContext } = await import("node:vm");
     const x = runInNewContext("Float32Array.of(1, 2.5, -3)") as Float32Array;
     expect(x instanceof Float32Array).toBe(false);
-    using copy = tensor(lane, "f32", [3], x);
+    using copy = tensor(instance, "f32", [3], x);
     expectSame(copy.data, [1, 2.5, -3]);
-    expectSame(quantize(lane, x, { scale: 1 }), [1, 2, -3]);
+    expectSame(quantize(instance, x, { scale: 1 }), [1, 2, -3]);
   });
 
   it("have parts that share their bytes and their life", () => {
-    const x = tensor(lane, "f32", [4, 3], reals(12, 1));
+    const x = tensor(instance, "f32", [4, 3], reals(12, 1));
     const row = part(x, 3, [3]);
     expectSame(row.data, x.data.subarray(3, 6));
     row.data[0] = 42;
     expect(x.data[3]).toBe(42);
-    const used = lane.bytesUsed;
+    const used = instance.bytesUsed;
     row.dispose();
-    expect(lane.bytesUsed).toBe(used);
+    expect(instance.bytesUsed).toBe(used);
     const other = part(x, 12, [0]);
     expect(other.length).toBe(0);
     x.dispose();
@@ -405,7 +411,7 @@ describeTiers("tensors", (lane) => {
   });
 
   it("survive beside views: reading and writing data goes straight to the tensor", () => {
-    using x = tensor(lane, "i32", [4]);
+    using x = tensor(instance, "i32", [4]);
     x.data.set([1, 2, 3, 4]);
     x.data[2] = -9;
     expectSame(x.data, [1, 2, -9, 4]);

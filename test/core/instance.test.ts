@@ -15,37 +15,40 @@ import {
 import { expectSame, finite } from "../support/samples.ts";
 import { describeTiers } from "../support/tiers.ts";
 
-describeTiers("scope", (lane) => {
+describeTiers("scope", (instance) => {
   it("disposes what was made in it", () => {
-    const used = lane.bytesUsed;
+    const used = instance.bytesUsed;
     let x: Tensor | undefined;
-    const result = scope(lane, () => {
-      x = tensor(lane, "f32", [100]);
+    const result = scope(instance, () => {
+      x = tensor(instance, "f32", [100]);
       return 42;
     });
     expect(result).toBe(42);
     expect(x?.disposed).toBe(true);
-    expect(lane.bytesUsed).toBe(used);
+    expect(instance.bytesUsed).toBe(used);
   });
 
   it("disposes layers, indexes and packed matrices", () => {
-    const used = lane.bytesUsed;
+    const used = instance.bytesUsed;
     const weights = finite(40, 1);
-    const made = scope(lane, () => {
-      const layer = createLinear(lane, { weights, shape: [10, 4] });
-      const index = createIndex(lane, { vectors: weights, shape: [4, 10] });
-      const packed = packMatrix(lane, new Int8Array(40), { shape: [10, 4] });
-      expect(lane.bytesUsed).toBeGreaterThan(used);
+    const made = scope(instance, () => {
+      const layer = createLinear(instance, { weights, shape: [10, 4] });
+      const index = createIndex(instance, { vectors: weights, shape: [4, 10] });
+      const packed = packMatrix(instance, new Int8Array(40), { shape: [10, 4] });
+      expect(instance.bytesUsed).toBeGreaterThan(used);
       return () => [layer, index, packed];
     });
     expect(made().every((each) => each.disposed)).toBe(true);
-    expect(lane.bytesUsed).toBe(used);
+    expect(instance.bytesUsed).toBe(used);
   });
 
   it("keeps the result, or the values of an array or a plain object that is the result", () => {
-    const x = scope(lane, () => tensor(lane, "f32", [1], [7]));
-    const [a, b] = scope(lane, () => [tensor(lane, "i8", [1]), tensor(lane, "i8", [2])]);
-    const rows = scope(lane, () => quantizeRows(lane, tensor(lane, "f32", [2, 2])));
+    const x = scope(instance, () => tensor(instance, "f32", [1], [7]));
+    const [a, b] = scope(instance, () => [
+      tensor(instance, "i8", [1]),
+      tensor(instance, "i8", [2]),
+    ]);
+    const rows = scope(instance, () => quantizeRows(instance, tensor(instance, "f32", [2, 2])));
     for (const kept of [x, a, b, rows.values, rows.scales]) {
       expect(kept.disposed).toBe(false);
       kept.dispose();
@@ -55,51 +58,55 @@ describeTiers("scope", (lane) => {
   it("keeps all that a layer, an index or a packed matrix needs", () => {
     const weights = finite(40, 1);
     const x = finite(10, 2);
-    const reference = scope(lane, () => {
-      const layer = createLinear(lane, { weights, shape: [10, 4] });
-      return linear(lane, layer, x) as Float32Array;
+    const reference = scope(instance, () => {
+      const layer = createLinear(instance, { weights, shape: [10, 4] });
+      return linear(instance, layer, x) as Float32Array;
     });
-    const layer = scope(lane, () => createLinear(lane, { weights, shape: [10, 4] }));
-    const index = scope(lane, () => createIndex(lane, { vectors: weights, shape: [4, 10] }));
-    const packed = scope(lane, () => packMatrix(lane, new Int8Array(40), { shape: [10, 4] }));
+    const layer = scope(instance, () => createLinear(instance, { weights, shape: [10, 4] }));
+    const index = scope(instance, () =>
+      createIndex(instance, { vectors: weights, shape: [4, 10] }),
+    );
+    const packed = scope(instance, () =>
+      packMatrix(instance, new Int8Array(40), { shape: [10, 4] }),
+    );
     // new blocks would take the place of any that was given back
-    const filler = Array.from({ length: 50 }, () => tensor(lane, "u8", [40]));
+    const filler = Array.from({ length: 50 }, () => tensor(instance, "u8", [40]));
     for (const each of filler) each.data.fill(77);
-    expectSame(linear(lane, layer, x) as Float32Array, reference);
-    expect(topK(lane, index, x, 4).indices.length).toBe(4);
+    expectSame(linear(instance, layer, x) as Float32Array, reference);
+    expect(topK(instance, index, x, 4).indices.length).toBe(4);
     for (const each of [layer, index, packed, ...filler]) each.dispose();
   });
 
   it("nests: what an inner one keeps belongs to the outer one", () => {
-    const used = lane.bytesUsed;
+    const used = instance.bytesUsed;
     let inner: Tensor | undefined;
-    scope(lane, () => {
-      inner = scope(lane, () => tensor(lane, "f32", [10]));
+    scope(instance, () => {
+      inner = scope(instance, () => tensor(instance, "f32", [10]));
       expect(inner.disposed).toBe(false);
     });
     expect(inner?.disposed).toBe(true);
-    expect(lane.bytesUsed).toBe(used);
+    expect(instance.bytesUsed).toBe(used);
   });
 
   it("leaves what was made before it, and bears a dispose inside", () => {
-    const x = tensor(lane, "f32", [1]);
-    scope(lane, () => {
-      tensor(lane, "f32", [1]).dispose();
+    const x = tensor(instance, "f32", [1]);
+    scope(instance, () => {
+      tensor(instance, "f32", [1]).dispose();
     });
     expect(x.disposed).toBe(false);
     x.dispose();
   });
 
   it("disposes everything when the body throws, and lets the error through", () => {
-    const used = lane.bytesUsed;
+    const used = instance.bytesUsed;
     const fault = new Error("mine");
     expect(() =>
-      scope(lane, () => {
-        tensor(lane, "f32", [10]);
+      scope(instance, () => {
+        tensor(instance, "f32", [10]);
         throw fault;
       }),
     ).toThrow(fault);
-    expect(lane.bytesUsed).toBe(used);
+    expect(instance.bytesUsed).toBe(used);
   });
 });
 
@@ -123,11 +130,11 @@ describe("instances", () => {
   });
 
   it("end with dispose or with using", async () => {
-    const lane = await createBytelane();
-    expect(lane.disposed).toBe(false);
-    lane.dispose();
-    lane.dispose();
-    expect(lane.disposed).toBe(true);
+    const instance = await createBytelane();
+    expect(instance.disposed).toBe(false);
+    instance.dispose();
+    instance.dispose();
+    expect(instance.disposed).toBe(true);
     {
       using other = createBytelaneSync();
       expect(other.disposed).toBe(false);

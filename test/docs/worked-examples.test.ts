@@ -16,7 +16,7 @@ import { packBits } from "../../src/formats/index.ts";
 import { sample } from "../support/distributions.ts";
 
 const DOC = readFileSync(new URL("../../docs/worked-examples.md", import.meta.url), "utf8");
-const lane = createBytelaneSync();
+const instance = createBytelaneSync();
 
 // by its address, since the examples are JavaScript and have no types
 const outliers = new URL("../../examples/calibration/outliers.mjs", import.meta.url).href;
@@ -45,9 +45,9 @@ describe("worked examples", () => {
         ["asymmetric, u8", { dtype: "u8", scheme: "asymmetric" }],
       ] as const
     ).map(([name, options]) => {
-      const params = chooseParams(minMax(lane, x), options);
-      const q = quantize(lane, x, params) as Uint8Array;
-      const report = quantizationError(lane, x, q, params);
+      const params = chooseParams(minMax(instance, x), options);
+      const q = quantize(instance, x, params) as Uint8Array;
+      const report = quantizationError(instance, x, q, params);
       expect(row(name)).toEqual([
         name,
         params.scale.toFixed(6),
@@ -66,8 +66,8 @@ describe("worked examples", () => {
   it("data in [−6, 6]: full range saturates and makes −128, restricted does neither", () => {
     for (const range of ["full", "restricted"] as const) {
       const params = chooseParams({ min: -6, max: 6 }, { range });
-      const q = quantize(lane, Float32Array.of(-6, 6), params);
-      const x = dequantize(lane, q, params);
+      const q = quantize(instance, Float32Array.of(-6, 6), params);
+      const x = dequantize(instance, q, params);
       const ends = [...q].map((integer, i) => minus(`${integer} → ${x[i].toFixed(5)}`));
       expect(row(range)).toEqual([range, params.scale.toFixed(6), ...ends]);
     }
@@ -82,14 +82,18 @@ describe("worked examples", () => {
 
   it("10⁸ parameters take 400, 100 and 50 MB", () => {
     const weights = sample("normal", 100_000, 1);
-    const bytes = scope(lane, () => {
-      const eight = quantize(lane, weights, chooseParams(minMax(lane, weights)));
-      const four = quantize(lane, weights, chooseParams(minMax(lane, weights), { bits: 4 }));
-      const blocks = quantizeInt4(lane, weights.subarray(0, 96_000), { shape: [320, 300] });
+    const bytes = scope(instance, () => {
+      const eight = quantize(instance, weights, chooseParams(minMax(instance, weights)));
+      const four = quantize(
+        instance,
+        weights,
+        chooseParams(minMax(instance, weights), { bits: 4 }),
+      );
+      const blocks = quantizeInt4(instance, weights.subarray(0, 96_000), { shape: [320, 300] });
       return {
         "32, f32": weights.byteLength,
         "8, i8, one scale": eight.byteLength,
-        "4, two a byte (`packBits`), one scale": packBits(lane, four).byteLength,
+        "4, two a byte (`packBits`), one scale": packBits(instance, four).byteLength,
         "4, a scale of 16 bits for each 32 weights": (bitsPerWeight(blocks) * 100_000) / 8,
       };
     });
@@ -100,7 +104,7 @@ describe("worked examples", () => {
 
   it("an outlier: percentile, entropy and least squares pass it over", () => {
     const data = createOutlierTensor();
-    const observer = createObserver(lane, { method: "mse" }).observe(data);
+    const observer = createObserver(instance, { method: "mse" }).observe(data);
     const explanation = explain(observer);
     for (const { name, min, max, scale, clipped, sqnr } of explanation.methods) {
       if (name === "entropy with zeros") continue;
@@ -116,7 +120,7 @@ describe("worked examples", () => {
     const of = (name: string) => four.find((each) => each.name === name)?.sqnr.toFixed(2);
     const said = `min/max ${of("min/max")} dB, entropy ${of("entropy")} dB, MSE ${of("MSE")} dB`;
     expect(DOC).toContain(said);
-    const order = createObserver(lane, { method: "order", rank: 4 }).observe(data);
+    const order = createObserver(instance, { method: "order", rank: 4 }).observe(data);
     const { max } = order.range() as { max: number };
     expect(max).toBe(data.toSorted().at(-4));
     expect(DOC).toContain(`ends the range at ${max.toFixed(3)}`);

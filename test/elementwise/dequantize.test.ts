@@ -22,14 +22,14 @@ function wanted(q: ArrayLike<number>, scale: Each, zero: Each): Float32Array {
   return Float32Array.from(q, (value, i) => oracle.dequantize(value, at(scale, i), at(zero, i)));
 }
 
-describeTiers("dequantize", (lane) => {
+describeTiers("dequantize", (instance) => {
   it.each(DTYPES)(
     "equals the oracle at every length and both ends of the zero point, %s",
     (dtype) => {
       for (const n of LENGTHS) {
         const q = bytes(dtype, n, n);
         for (const zeroPoint of [LEAST[dtype], 0, LEAST[dtype] + 255]) {
-          const x = dequantize(lane, q, { scale: 0.37, zeroPoint });
+          const x = dequantize(instance, q, { scale: 0.37, zeroPoint });
           expectSame(x, wanted(q, Math.fround(0.37), zeroPoint), `of ${n}`);
         }
       }
@@ -39,7 +39,7 @@ describeTiers("dequantize", (lane) => {
   it("takes accumulators, beyond 2^24 too", () => {
     for (const n of LENGTHS) {
       const acc = integers(n, n + 5);
-      const x = dequantize(lane, acc, { scale: 1e-3 });
+      const x = dequantize(instance, acc, { scale: 1e-3 });
       expectSame(x, wanted(acc, Math.fround(1e-3), 0), `of ${n}`);
     }
   });
@@ -47,7 +47,7 @@ describeTiers("dequantize", (lane) => {
   it("overflows to infinity and underflows to denormals and 0 as f32 does", () => {
     const q = Int8Array.of(-128, -1, 0, 1, 127);
     for (const scale of [3e38, 1e-45, 2 ** -126, 2 ** -149]) {
-      expectSame(dequantize(lane, q, { scale }), wanted(q, scale, 0));
+      expectSame(dequantize(instance, q, { scale }), wanted(q, scale, 0));
     }
   });
 
@@ -65,7 +65,7 @@ describeTiers("dequantize", (lane) => {
           const zeroPoint = Int32Array.from({ length: channels }, () =>
             integer(least, least + 255),
           );
-          const x = dequantize(lane, q, { scale, zeroPoint, axis }, { shape });
+          const x = dequantize(instance, q, { scale, zeroPoint, axis }, { shape });
           expectSame(
             x,
             wanted(
@@ -77,7 +77,7 @@ describeTiers("dequantize", (lane) => {
           );
         }
         const acc = integers(n, 4);
-        const x = dequantize(lane, acc, { scale, axis }, { shape });
+        const x = dequantize(instance, acc, { scale, axis }, { shape });
         expectSame(
           x,
           wanted(acc, (i) => scale[c(i)], 0),
@@ -88,23 +88,23 @@ describeTiers("dequantize", (lane) => {
   });
 
   it("gives nothing for nothing", () => {
-    expectSame(dequantize(lane, new Int8Array(0), { scale: 1 }), []);
+    expectSame(dequantize(instance, new Int8Array(0), { scale: 1 }), []);
     const scale = new Float32Array(5).fill(1);
     const shape = [0, 5];
-    expectSame(dequantize(lane, new Uint8Array(0), { scale, axis: 1 }, { shape }), []);
+    expectSame(dequantize(instance, new Uint8Array(0), { scale, axis: 1 }, { shape }), []);
   });
 
   it("reads and writes unaligned addresses and not a byte beside them", () => {
     for (let shift = 0; shift < 16; shift++) {
       for (const n of [0, 1, 7, 8, 9, 17, 33]) {
-        scope(lane, () => {
-          const params = tensor(lane, "f32", [2], [0.25, 0]);
+        scope(instance, () => {
+          const params = tensor(instance, "f32", [2], [0.25, 0]);
           const { byteOffset } = params.data;
           const q = bytes("i8", n, shift);
-          const src = guarded(lane, "i8", n, shift);
+          const src = guarded(instance, "i8", n, shift);
           src.view().set(q);
-          const dst = guarded(lane, "u8", n * 4, 15 - shift);
-          lane.kernels.dequantize_i8_f32(
+          const dst = guarded(instance, "u8", n * 4, 15 - shift);
+          instance.kernels.dequantize_i8_f32(
             src.address,
             dst.address,
             1,
@@ -123,11 +123,11 @@ describeTiers("dequantize", (lane) => {
   });
 
   it("keeps to the room it is given", () => {
-    scope(lane, () => {
+    scope(instance, () => {
       for (const n of LENGTHS) {
         const q = bytes("u8", n, 1);
-        const room = guarded(lane, "f32", n, 4);
-        dequantize(lane, q, { scale: 2, zeroPoint: 9 }, { out: room.view() });
+        const room = guarded(instance, "f32", n, 4);
+        dequantize(instance, q, { scale: 2, zeroPoint: 9 }, { out: room.view() });
         expectSame(room.view(), wanted(q, 2, 9));
         room.expectGuards();
       }
@@ -141,7 +141,7 @@ describeTiers("dequantize", (lane) => {
         fc.float({ min: Math.fround(1e-45), noNaN: true, noDefaultInfinity: true }),
         fc.integer({ min: -128, max: 127 }),
         (q, scale, zeroPoint) => {
-          const x = dequantize(lane, q, { scale, zeroPoint });
+          const x = dequantize(instance, q, { scale, zeroPoint });
           expectSame(x, wanted(q, scale, zeroPoint));
         },
       ),
@@ -149,9 +149,9 @@ describeTiers("dequantize", (lane) => {
   });
 });
 
-describeTiers("gatherRows", (lane) => {
+describeTiers("gatherRows", (instance) => {
   it.each(DTYPES)("dequantizes rows in the order of the ids, %s", (dtype) => {
-    scope(lane, () => {
+    scope(instance, () => {
       const rows = 11;
       const { real, integer } = noise(6);
       const scales = Float32Array.from({ length: rows }, () => real(0.01, 2));
@@ -166,7 +166,7 @@ describeTiers("gatherRows", (lane) => {
           (_, i) => values[row(i) * columns + (i % columns)],
         );
         const all = { values, scales, zeroPoints, columns };
-        const x = gatherRows(lane, all, ids);
+        const x = gatherRows(instance, all, ids);
         expect(x.shape).toEqual([ids.length, columns]);
         expectSame(
           x.data,
@@ -176,7 +176,7 @@ describeTiers("gatherRows", (lane) => {
             (i) => zeroPoints[row(i)],
           ),
         );
-        const plain = gatherRows(lane, { values, scales, columns }, Int32Array.from(ids));
+        const plain = gatherRows(instance, { values, scales, columns }, Int32Array.from(ids));
         expectSame(
           plain.data,
           wanted(picked, (i) => scales[row(i)], 0),
@@ -186,14 +186,14 @@ describeTiers("gatherRows", (lane) => {
   });
 
   it("reads a table that stands in tensors, and writes where it is told", () => {
-    scope(lane, () => {
+    scope(instance, () => {
       const q = bytes("i8", 12, 2);
-      const values = tensor(lane, "i8", [4, 3], q);
-      const scales = tensor(lane, "f32", [4], [1, 2, 4, 8]);
+      const values = tensor(instance, "i8", [4, 3], q);
+      const scales = tensor(instance, "f32", [4], [1, 2, 4, 8]);
       const out = new Float32Array(3);
-      expect(gatherRows(lane, { values, scales }, [2], { out })).toBe(out);
+      expect(gatherRows(instance, { values, scales }, [2], { out })).toBe(out);
       expectSame(out, wanted(q.subarray(6, 9), 4, 0));
-      const none = gatherRows(lane, { values, scales }, []);
+      const none = gatherRows(instance, { values, scales }, []);
       expect(none.shape).toEqual([0, 3]);
     });
   });

@@ -8,11 +8,11 @@ import { describeTiers } from "../support/tiers.ts";
 const DTYPES = ["i8", "u8"] as const;
 const ROW = { i8: oracle.quantizeRowI8, u8: oracle.quantizeRowU8 } as const;
 
-describeTiers("quantizeDynamic", (lane) => {
+describeTiers("quantizeDynamic", (instance) => {
   it("equals the oracle at every length, with awkward values and without", () => {
     for (const n of LENGTHS) {
       for (const x of [reals(n, n), finite(n, n)]) {
-        const { values, scale, zeroPoint } = quantizeDynamic(lane, x);
+        const { values, scale, zeroPoint } = quantizeDynamic(instance, x);
         const right = oracle.quantizeRowU8(x);
         expect({ scale, zeroPoint }).toEqual({ scale: right.scale, zeroPoint: right.zero });
         expectSame(values, right.values, `of ${n}`);
@@ -22,7 +22,7 @@ describeTiers("quantizeDynamic", (lane) => {
 
   it("has scale 1 for data of nothing but zeros, NaN, or nothing", () => {
     for (const x of [[0, -0, 0], [NaN, NaN], [NaN, 0], []]) {
-      const { values, scale, zeroPoint } = quantizeDynamic(lane, Float32Array.from(x));
+      const { values, scale, zeroPoint } = quantizeDynamic(instance, Float32Array.from(x));
       expect({ scale, zeroPoint }).toEqual({ scale: 1, zeroPoint: 0 });
       expectSame(values, new Uint8Array(x.length));
     }
@@ -32,7 +32,7 @@ describeTiers("quantizeDynamic", (lane) => {
     for (const a of AWKWARD) {
       for (const b of AWKWARD) {
         const x = Float32Array.of(a, b, 0.25, a);
-        const { values, scale, zeroPoint } = quantizeDynamic(lane, x);
+        const { values, scale, zeroPoint } = quantizeDynamic(instance, x);
         const right = oracle.quantizeRowU8(x);
         expect({ scale, zeroPoint }).toEqual({ scale: right.scale, zeroPoint: right.zero });
         expect(scale).toBeGreaterThanOrEqual(2 ** -126);
@@ -43,13 +43,13 @@ describeTiers("quantizeDynamic", (lane) => {
   });
 
   it("gives a tensor for a tensor", () => {
-    scope(lane, () => {
-      const x = tensor(lane, "f32", [2, 3], finite(6, 1));
-      const { values } = quantizeDynamic(lane, x);
+    scope(instance, () => {
+      const x = tensor(instance, "f32", [2, 3], finite(6, 1));
+      const { values } = quantizeDynamic(instance, x);
       expect(values.dtype).toBe("u8");
       expect(values.shape).toEqual([2, 3]);
-      const room = guarded(lane, "u8", 6, 5);
-      const again = quantizeDynamic(lane, x, { out: room.view() });
+      const room = guarded(instance, "u8", 6, 5);
+      const again = quantizeDynamic(instance, x, { out: room.view() });
       expectSame(room.view(), values.data);
       expect(again.values).toBeDefined();
       room.expectGuards();
@@ -57,12 +57,12 @@ describeTiers("quantizeDynamic", (lane) => {
   });
 });
 
-describeTiers("quantizeRows", (lane) => {
+describeTiers("quantizeRows", (instance) => {
   it.each(DTYPES)("equals the oracle row by row, %s", (dtype) => {
     for (const columns of LENGTHS.slice(1)) {
       const rows = 1 + (columns % 4);
       const x = reals(rows * columns, columns);
-      const result = quantizeRows(lane, x, { dtype, shape: [rows, columns] });
+      const result = quantizeRows(instance, x, { dtype, shape: [rows, columns] });
       for (let r = 0; r < rows; r++) {
         const [from, to] = [r * columns, (r + 1) * columns];
         const right = ROW[dtype](x.subarray(from, to));
@@ -74,14 +74,14 @@ describeTiers("quantizeRows", (lane) => {
   });
 
   it("treats all but the last dimension as rows, and knows shapes with 0 and 1", () => {
-    scope(lane, () => {
-      const x = tensor(lane, "f32", [2, 3, 4], finite(24, 2));
-      const { values, scales, zeroPoints } = quantizeRows(lane, x);
+    scope(instance, () => {
+      const x = tensor(instance, "f32", [2, 3, 4], finite(24, 2));
+      const { values, scales, zeroPoints } = quantizeRows(instance, x);
       expect(values.shape).toEqual([2, 3, 4]);
       expect(scales.length).toBe(6);
       expect(zeroPoints).toBeUndefined();
       for (const shape of [[0, 4], [0], [1, 1], [4, 0]]) {
-        const empty = quantizeRows(lane, tensor(lane, "f32", shape), { dtype: "u8" });
+        const empty = quantizeRows(instance, tensor(instance, "f32", shape), { dtype: "u8" });
         expect(empty.values.shape).toEqual(shape);
         expect([...empty.scales.data].every((scale) => scale === 1)).toBe(true);
       }
@@ -90,7 +90,7 @@ describeTiers("quantizeRows", (lane) => {
 
   it("reads rows from where they lie", () => {
     const x = finite(50, 3);
-    const { values, scales } = quantizeRows(lane, x, { shape: [4, 9], stride: 13 });
+    const { values, scales } = quantizeRows(instance, x, { shape: [4, 9], stride: 13 });
     for (let r = 0; r < 4; r++) {
       const right = oracle.quantizeRowI8(x.subarray(r * 13, r * 13 + 9));
       expectSame(values.subarray(r * 9, r * 9 + 9), right.values);
@@ -103,7 +103,7 @@ describeTiers("quantizeRows", (lane) => {
       fc.property(
         fc.float32Array({ minLength: 1, maxLength: 50, noNaN: true, noDefaultInfinity: true }),
         (x) => {
-          const { values, scales } = quantizeRows(lane, x, { shape: [1, x.length] });
+          const { values, scales } = quantizeRows(instance, x, { shape: [1, x.length] });
           const right = oracle.quantizeRowI8(x);
           expectSame(values, right.values);
           expect(scales[0]).toBe(right.scale);

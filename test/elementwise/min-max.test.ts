@@ -5,11 +5,11 @@ import * as oracle from "../reference/min-max.ts";
 import { AWKWARD, channelOf, expectSame, LENGTHS, reals } from "../support/samples.ts";
 import { describeTiers } from "../support/tiers.ts";
 
-describeTiers("minMax", (lane) => {
+describeTiers("minMax", (instance) => {
   it("equals the oracle at every length", () => {
     for (const n of LENGTHS) {
       const x = reals(n, n + 2);
-      expect(minMax(lane, x)).toStrictEqual(oracle.minMax(x));
+      expect(minMax(instance, x)).toStrictEqual(oracle.minMax(x));
     }
   });
 
@@ -18,14 +18,17 @@ describeTiers("minMax", (lane) => {
       for (const value of AWKWARD) {
         const x = new Float32Array(35).fill(NaN);
         x[place] = value;
-        expect(minMax(lane, x)).toStrictEqual(oracle.minMax(x));
+        expect(minMax(instance, x)).toStrictEqual(oracle.minMax(x));
       }
     }
   });
 
   it("without a number reports Infinity and −Infinity", () => {
-    expect(minMax(lane, new Float32Array(0))).toEqual({ min: Infinity, max: -Infinity });
-    expect(minMax(lane, new Float32Array(20).fill(NaN))).toEqual({ min: Infinity, max: -Infinity });
+    expect(minMax(instance, new Float32Array(0))).toEqual({ min: Infinity, max: -Infinity });
+    expect(minMax(instance, new Float32Array(20).fill(NaN))).toEqual({
+      min: Infinity,
+      max: -Infinity,
+    });
   });
 
   it("takes channels along every axis", () => {
@@ -38,7 +41,7 @@ describeTiers("minMax", (lane) => {
         const channels = Array.from({ length: shape.at(axis) as number }, (_, c) =>
           oracle.minMax(x.filter((_, i) => channelOf(i, shape, axis) === c)),
         );
-        const { min, max } = minMax(lane, x, { axis, shape });
+        const { min, max } = minMax(instance, x, { axis, shape });
         expectSame(
           min,
           channels.map((each) => each.min),
@@ -54,10 +57,10 @@ describeTiers("minMax", (lane) => {
   });
 
   it("takes a tensor's own shape", () => {
-    scope(lane, () => {
-      const x = tensor(lane, "f32", [2, 2], [1, -2, 3, -4]);
-      expect(minMax(lane, x)).toEqual({ min: -4, max: 3 });
-      const { min, max } = minMax(lane, x, { axis: 0 });
+    scope(instance, () => {
+      const x = tensor(instance, "f32", [2, 2], [1, -2, 3, -4]);
+      expect(minMax(instance, x)).toEqual({ min: -4, max: 3 });
+      const { min, max } = minMax(instance, x, { axis: 0 });
       expectSame(min, [-2, -4]);
       expectSame(max, [1, 3]);
     });
@@ -66,7 +69,7 @@ describeTiers("minMax", (lane) => {
   it("property: equals the oracle", () => {
     fc.assert(
       fc.property(fc.float32Array({ maxLength: 90 }), (x) => {
-        expect(minMax(lane, x)).toStrictEqual(oracle.minMax(x));
+        expect(minMax(instance, x)).toStrictEqual(oracle.minMax(x));
       }),
     );
   });

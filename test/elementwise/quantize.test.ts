@@ -43,7 +43,7 @@ function wanted(
 
 /** The kernel itself, on addresses that the API never makes. */
 function callKernel(
-  lane: Bytelane,
+  instance: Bytelane,
   dtype: QuantizedDType,
   src: number,
   dst: number,
@@ -51,15 +51,15 @@ function callKernel(
   scale: number,
   zero: number,
 ): void {
-  const params = tensor(lane, "f32", [2], [scale, 0]);
+  const params = tensor(instance, "f32", [2], [scale, 0]);
   const { buffer, byteOffset } = params.data;
   new Int32Array(buffer, byteOffset + 4, 1)[0] = zero;
   const [low, high] = LIMITS[dtype];
-  lane.kernels.quantize_f32(src, dst, 1, 1, n, byteOffset, byteOffset + 4, low, high);
+  instance.kernels.quantize_f32(src, dst, 1, 1, n, byteOffset, byteOffset + 4, low, high);
   params.dispose();
 }
 
-describeTiers("quantize", (lane) => {
+describeTiers("quantize", (instance) => {
   it.each(DTYPES)(
     "equals the oracle at every length and both ends of the zero point, %s",
     (dtype) => {
@@ -68,7 +68,7 @@ describeTiers("quantize", (lane) => {
         const x = reals(n, n + 1);
         for (const zeroPoint of [least, 0, greatest]) {
           const scale = Math.fround(0.7 + n / 100);
-          const q = quantize(lane, x, { dtype, scale, zeroPoint });
+          const q = quantize(instance, x, { dtype, scale, zeroPoint });
           expectSame(q, wanted(x, dtype, scale, zeroPoint), `of ${n}`);
         }
       }
@@ -77,15 +77,15 @@ describeTiers("quantize", (lane) => {
 
   it("divides and does not multiply by the reciprocal", () => {
     const x = new Float32Array(70).fill(0.273939937);
-    const q = quantize(lane, x, { dtype: "u8", scale: 0.00214854861 });
+    const q = quantize(instance, x, { dtype: "u8", scale: 0.00214854861 });
     expectSame(q, new Uint8Array(70).fill(127));
   });
 
-  it.each(DTYPES)("takes awkward values alike in every lane, %s", (dtype) => {
+  it.each(DTYPES)("takes awkward values alike in every instance, %s", (dtype) => {
     for (const scale of [1, 2 ** -126, 1e-45, 3.4028234663852886e38, 0.1]) {
       for (const value of AWKWARD) {
         const x = new Float32Array(37).fill(value);
-        const q = quantize(lane, x, { dtype, scale, zeroPoint: 3 });
+        const q = quantize(instance, x, { dtype, scale, zeroPoint: 3 });
         expectSame(q, wanted(x, dtype, scale, 3), `${value} by ${scale}`);
       }
     }
@@ -98,7 +98,7 @@ describeTiers("quantize", (lane) => {
       [0, 15],
       [3, 100],
     ] as const) {
-      const q = quantize(lane, x, { dtype, scale: 2, zeroPoint: 7, low, high });
+      const q = quantize(instance, x, { dtype, scale: 2, zeroPoint: 7, low, high });
       expectSame(q, wanted(x, dtype, 2, 7, [low, high]));
     }
   });
@@ -115,7 +115,7 @@ describeTiers("quantize", (lane) => {
         const { real, integer } = noise(channels);
         const scale = Float32Array.from({ length: channels }, () => real(0.01, 3));
         const zeroPoint = Int32Array.from({ length: channels }, () => integer(least, least + 255));
-        const q = quantize(lane, x, { dtype, scale, zeroPoint, axis }, { shape });
+        const q = quantize(instance, x, { dtype, scale, zeroPoint, axis }, { shape });
         const c = (i: number) => channelOf(i, shape, axis);
         expectSame(
           q,
@@ -135,13 +135,13 @@ describeTiers("quantize", (lane) => {
     const x = reals(12, 4);
     const scale = Float32Array.of(0.5, 1, 2);
     const shape = [4, 3];
-    const q = quantize(lane, x, { scale, zeroPoint: -5, axis: 1 }, { shape });
+    const q = quantize(instance, x, { scale, zeroPoint: -5, axis: 1 }, { shape });
     expectSame(
       q,
       wanted(x, "i8", (i) => scale[i % 3], -5),
     );
     const zeroPoint = Int32Array.of(-1, 0, 1);
-    const r = quantize(lane, x, { scale: 0.5, zeroPoint, axis: -1 }, { shape });
+    const r = quantize(instance, x, { scale: 0.5, zeroPoint, axis: -1 }, { shape });
     expectSame(
       r,
       wanted(x, "i8", 0.5, (i) => zeroPoint[i % 3]),
@@ -151,7 +151,7 @@ describeTiers("quantize", (lane) => {
   it("takes a list of scales by its entries, whatever it iterates and however long it says to be", () => {
     const x = Float32Array.of(1, 1, 2, 2);
     const run = (scale: unknown) =>
-      quantize(lane, x, { scale: scale as Float32Array, axis: 1 }, { shape: [2, 2] });
+      quantize(instance, x, { scale: scale as Float32Array, axis: 1 }, { shape: [2, 2] });
     const list = { length: 2, 0: 0.1, 1: 0.2, [Symbol.iterator]: function* () {} };
     expectSame(run(list), [10, 5, 20, 10]);
     const short = Object.defineProperty(Float32Array.of(0.1), "length", { value: 2 });
@@ -160,7 +160,7 @@ describeTiers("quantize", (lane) => {
 
   it("gives nothing for nothing, whatever the shape", () => {
     const x = new Float32Array(0);
-    expectSame(quantize(lane, x, { scale: 1 }), []);
+    expectSame(quantize(instance, x, { scale: 1 }), []);
     const shapes: [number[], number][] = [
       [[0], 0],
       [[0, 5], 1],
@@ -170,7 +170,7 @@ describeTiers("quantize", (lane) => {
     ];
     for (const [shape, axis] of shapes) {
       const scale = new Float32Array(shape[axis]).fill(1);
-      expectSame(quantize(lane, x, { scale, axis }, { shape }), []);
+      expectSame(quantize(instance, x, { scale, axis }, { shape }), []);
     }
   });
 
@@ -179,10 +179,10 @@ describeTiers("quantize", (lane) => {
       for (let shift = 0; shift < 16; shift++) {
         for (const n of [0, 1, 3, 15, 16, 17, 31, 33]) {
           const x = reals(n, shift);
-          const src = guarded(lane, "u8", n * 4, shift);
+          const src = guarded(instance, "u8", n * 4, shift);
           src.view().set(new Uint8Array(x.buffer));
-          const dst = guarded(lane, dtype, n, 15 - shift);
-          callKernel(lane, dtype, src.address, dst.address, n, 0.5, 1);
+          const dst = guarded(instance, dtype, n, 15 - shift);
+          callKernel(instance, dtype, src.address, dst.address, n, 0.5, 1);
           expectSame(dst.view(), wanted(x, dtype, 0.5, 1), `of ${n} at ${shift}`);
           dst.expectGuards();
           src.expectGuards();
@@ -194,34 +194,34 @@ describeTiers("quantize", (lane) => {
   });
 
   it("writes where it is told: a typed array, a tensor, a view on a tensor", () => {
-    scope(lane, () => {
+    scope(instance, () => {
       const x = reals(20, 8);
       const right = wanted(x, "u8", 1, 0);
       const params = { dtype: "u8", scale: 1 } as const;
       const array = new Uint8Array(20);
-      expect(quantize(lane, x, params, { out: array })).toBe(array);
+      expect(quantize(instance, x, params, { out: array })).toBe(array);
       expectSame(array, right);
-      const out = tensor(lane, "u8", [4, 5]);
-      expect(quantize(lane, x, params, { out })).toBe(out);
+      const out = tensor(instance, "u8", [4, 5]);
+      expect(quantize(instance, x, params, { out })).toBe(out);
       expectSame(out.data, right);
-      const room = guarded(lane, "u8", 20, 3);
-      quantize(lane, x, params, { out: room.view() });
+      const room = guarded(instance, "u8", 20, 3);
+      quantize(instance, x, params, { out: room.view() });
       expectSame(room.view(), right);
       room.expectGuards();
       const clamped = new Uint8ClampedArray(20);
-      quantize(lane, x, params, { out: clamped as unknown as Uint8Array });
+      quantize(instance, x, params, { out: clamped as unknown as Uint8Array });
       expectSame(clamped, right);
     });
   });
 
   it("takes a tensor as it stands and gives one of its shape", () => {
-    scope(lane, () => {
-      const x = tensor(lane, "f32", [3, 5], finite(15, 2));
-      const q = quantize(lane, x, { scale: 0.5 });
+    scope(instance, () => {
+      const x = tensor(instance, "f32", [3, 5], finite(15, 2));
+      const q = quantize(instance, x, { scale: 0.5 });
       expect(q.dtype).toBe("i8");
       expect(q.shape).toEqual([3, 5]);
       expectSame(q.data, wanted(x.data, "i8", 0.5, 0));
-      const bent = quantize(lane, x, { scale: 0.5 }, { shape: [5, 3] });
+      const bent = quantize(instance, x, { scale: 0.5 }, { shape: [5, 3] });
       expect(bent.shape).toEqual([5, 3]);
     });
   });
@@ -239,7 +239,7 @@ describeTiers("quantize", (lane) => {
           const [least] = LIMITS[dtype];
           const zeroPoint = least + z;
           const [low, high] = [least + Math.min(a, b), least + Math.max(a, b)];
-          const q = quantize(lane, x, { dtype, scale, zeroPoint, low, high });
+          const q = quantize(instance, x, { dtype, scale, zeroPoint, low, high });
           expectSame(q, wanted(x, dtype, scale, zeroPoint, [low, high]));
         },
       ),
@@ -254,7 +254,7 @@ describeTiers("quantize", (lane) => {
         fc.array(fc.double({ min: -128, max: 127, noNaN: true }), { maxLength: 40 }),
         (scale, zeroPoint, steps) => {
           const x = Float32Array.from(steps, (step) => (step - zeroPoint) * scale);
-          const back = dequantize(lane, quantize(lane, x, { scale, zeroPoint }), {
+          const back = dequantize(instance, quantize(instance, x, { scale, zeroPoint }), {
             scale,
             zeroPoint,
           });

@@ -9,7 +9,7 @@ const DTYPES = ["i8", "u8"] as const;
 const LIMITS = { i8: [-128, 127], u8: [0, 255] } as const;
 const HALF = 2 ** 30 - 1;
 
-describeTiers("requantize", (lane) => {
+describeTiers("requantize", (instance) => {
   it.each(DTYPES)(
     "equals the oracle at every length and both ends of the zero point, %s",
     (dtype) => {
@@ -18,7 +18,7 @@ describeTiers("requantize", (lane) => {
         const acc = integers(n, n);
         for (const zeroPoint of [least, greatest]) {
           for (const multiplier of [1, 0.5, Math.fround(3e-7), 2 ** -149, 3e38]) {
-            const q = requantize(lane, acc, { dtype, multiplier, zeroPoint });
+            const q = requantize(instance, acc, { dtype, multiplier, zeroPoint });
             const right = Array.from(acc, (value) =>
               oracle.requantize(value, 0, multiplier, zeroPoint, least, greatest),
             );
@@ -46,14 +46,14 @@ describeTiers("requantize", (lane) => {
           const c = channelOf(i, shape, axis);
           return oracle.requantize(value, bias[c], multiplier[c], 4, -100, 90);
         });
-        expectSame(requantize(lane, acc, params, { shape }), right, `[${shape}] along ${axis}`);
+        expectSame(requantize(instance, acc, params, { shape }), right, `[${shape}] along ${axis}`);
       }
     }
   });
 
   it("adds one bias to all", () => {
     const acc = integers(33, 3, HALF);
-    const q = requantize(lane, acc, { dtype: "u8", multiplier: 1e-7, bias: -HALF });
+    const q = requantize(instance, acc, { dtype: "u8", multiplier: 1e-7, bias: -HALF });
     const multiplier = Math.fround(1e-7);
     expectSame(
       q,
@@ -62,15 +62,15 @@ describeTiers("requantize", (lane) => {
   });
 
   it("keeps to its room, gives a tensor for a tensor, nothing for nothing", () => {
-    scope(lane, () => {
-      const acc = tensor(lane, "i32", [3, 7], integers(21, 2));
-      const q = requantize(lane, acc, { multiplier: 0.001 });
+    scope(instance, () => {
+      const acc = tensor(instance, "i32", [3, 7], integers(21, 2));
+      const q = requantize(instance, acc, { multiplier: 0.001 });
       expect(q.dtype).toBe("i8");
       expect(q.shape).toEqual([3, 7]);
       for (const n of LENGTHS) {
-        const room = guarded(lane, "u8", n, n % 16);
+        const room = guarded(instance, "u8", n, n % 16);
         const values = integers(n, n);
-        requantize(lane, values, { dtype: "u8", multiplier: 0.01 }, { out: room.view() });
+        requantize(instance, values, { dtype: "u8", multiplier: 0.01 }, { out: room.view() });
         const m = Math.fround(0.01);
         expectSame(
           room.view(),
@@ -78,7 +78,7 @@ describeTiers("requantize", (lane) => {
         );
         room.expectGuards();
       }
-      expectSame(requantize(lane, new Int32Array(0), { multiplier: 1 }), []);
+      expectSame(requantize(instance, new Int32Array(0), { multiplier: 1 }), []);
     });
   });
 
@@ -90,7 +90,7 @@ describeTiers("requantize", (lane) => {
         fc.float({ min: Math.fround(1e-12), max: 10, noNaN: true }),
         fc.integer({ min: -128, max: 127 }),
         (acc, bias, multiplier, zeroPoint) => {
-          const q = requantize(lane, acc, { multiplier, bias, zeroPoint });
+          const q = requantize(instance, acc, { multiplier, bias, zeroPoint });
           const right = Array.from(acc, (a) =>
             oracle.requantize(a, bias, multiplier, zeroPoint, -128, 127),
           );

@@ -43,7 +43,7 @@ function named(kept: (vector: Vector) => boolean) {
     .map((vector) => [vector.ran.join(", "), vector.operation, vector.name, vector] as const);
 }
 
-describeTiers("conformance", (lane) => {
+describeTiers("conformance", (instance) => {
   it("has vectors of every reference and profile", () => {
     expect(suites.map(({ reference }) => reference).sort()).toEqual([
       ...["ONNX", "ONNX Runtime", "PyTorch", "TensorFlow Lite", "ggml", "sentence-transformers"],
@@ -54,7 +54,7 @@ describeTiers("conformance", (lane) => {
   it.each(named(({ refusal }) => refusal === undefined))(
     "equals %s, %s, %s",
     (_, __, ___, vector) => {
-      const { values, differing } = judge(lane, vector);
+      const { values, differing } = judge(instance, vector);
       expect(values).toBeGreaterThan(0);
       expect(differing).toBe(0);
     },
@@ -63,12 +63,12 @@ describeTiers("conformance", (lane) => {
   it.each(named(({ refusal }) => refusal !== undefined))(
     "differs on purpose from %s, %s, %s",
     (_, __, ___, vector) => {
-      expect(judge(lane, vector).differing).toBeGreaterThan(0);
+      expect(judge(instance, vector).differing).toBeGreaterThan(0);
     },
   );
 
   it("says so in a table", () => {
-    const { passed, rows } = conformance(lane, suites);
+    const { passed, rows } = conformance(instance, suites);
     expect(passed).toBe(true);
     expect(rows.reduce((sum, row) => sum + row.vectors, 0)).toBe(vectors.length);
     for (const { differing, refusal } of rows) expect(differing > 0).toBe(refusal !== undefined);
@@ -77,34 +77,34 @@ describeTiers("conformance", (lane) => {
   it("counts a wrong value", () => {
     const vector = vectors.find(({ operation }) => operation === "requantize")!;
     const wrong = { ...vector, input: { ...vector.input, zeroPoint: 1 } };
-    const { differing } = judge(lane, wrong);
+    const { differing } = judge(instance, wrong);
     expect(differing).toBeGreaterThan(0);
-    const table = conformance(lane, [{ reference: "none", vectors: [vector, wrong] }]);
+    const table = conformance(instance, [{ reference: "none", vectors: [vector, wrong] }]);
     expect(table).toMatchObject({ passed: false, rows: [{ vectors: 2, differing }] });
   });
 });
 
-describeTiers("profiles", (lane) => {
+describeTiers("profiles", (instance) => {
   it("tells onnx from pytorch by one value", () => {
     const scale = 0.00214854861;
     for (const n of [1, 4, 5, 16, 37]) {
       const x = new Float32Array(n).fill(0.273939937);
-      const by = (profile: Profile) => quantize(lane, x, { dtype: "u8", scale }, { profile });
+      const by = (profile: Profile) => quantize(instance, x, { dtype: "u8", scale }, { profile });
       expect([...by("onnx")]).toEqual(new Array(n).fill(127));
-      expect([...quantize(lane, x, { dtype: "u8", scale })]).toEqual(new Array(n).fill(127));
+      expect([...quantize(instance, x, { dtype: "u8", scale })]).toEqual(new Array(n).fill(127));
       expect([...by("pytorch")]).toEqual(new Array(n).fill(128));
     }
   });
 
   it("rounds ties and their neighbours as each says", () => {
     const x = Float32Array.of(0.5, 1.5, 2.5, -0.5, -2.5, 0.49999997, -0.49999997, 4194303.5);
-    const by = (profile: Profile) => [...quantize(lane, x, { scale: 1 }, { profile })];
+    const by = (profile: Profile) => [...quantize(instance, x, { scale: 1 }, { profile })];
     expect(by("onnx")).toEqual([0, 2, 2, 0, -2, 0, 0, 127]);
     expect(by("pytorch")).toEqual([0, 2, 2, 0, -2, 0, 0, 127]);
     expect(by("tflite")).toEqual([1, 2, 3, -1, -3, 0, 0, 127]);
     expect(by("ggml")).toEqual([1, 2, 3, -1, -3, 0, 0, 127]);
     const params = { scale: 1, start: 0, zeroPoint: 0 };
-    const wrapped = quantize(lane, x, params, { profile: "sentence-transformers" });
+    const wrapped = quantize(instance, x, params, { profile: "sentence-transformers" });
     expect([...wrapped]).toEqual([0, 1, 2, 0, -2, 0, 0, -1]);
   });
 
@@ -121,7 +121,7 @@ describeTiers("profiles", (lane) => {
         const right = Array.from(x, (value) =>
           oracle.quantize(profile, value, scale, zeroPoint, low, high),
         );
-        const q = quantize(lane, x, { dtype, scale, zeroPoint }, { profile });
+        const q = quantize(instance, x, { dtype, scale, zeroPoint }, { profile });
         expectSame(q, right, `${profile} of ${n} by ${scale}`);
       }
     }
@@ -144,7 +144,7 @@ describeTiers("profiles", (lane) => {
           return oracle.quantize(profile, value, scale[c], zeroPoint[c], -100, 90);
         });
         expectSame(
-          quantize(lane, x, params, { shape, profile }),
+          quantize(instance, x, params, { shape, profile }),
           right,
           `${profile} [${shape}] along ${axis}`,
         );
@@ -160,11 +160,11 @@ describeTiers("profiles", (lane) => {
       const [start, scale] = [f(-0.3), f(0.01)];
       const params = { dtype, scale, start, zeroPoint: low };
       const right = Array.from(x, (value) => oracle.wrapped(value, start, scale, low, low));
-      const q = quantize(lane, x, params, { profile: "sentence-transformers" });
+      const q = quantize(instance, x, params, { profile: "sentence-transformers" });
       expectSame(q, right, `of ${n}`);
     }
     const nan = quantize(
-      lane,
+      instance,
       Float32Array.of(Number.NaN),
       { dtype, scale: 1, start: 0, zeroPoint: low },
       { profile: "sentence-transformers" },
@@ -174,26 +174,26 @@ describeTiers("profiles", (lane) => {
 
   it("writes into tensors, from memory to memory at every address, and nothing beside", () => {
     const x = tensor(
-      lane,
+      instance,
       "f32",
       [2, 7],
       Float32Array.from({ length: 14 }, (_, i) => i - 6.5),
     );
-    const out = tensor(lane, "i8", [2, 7]);
-    expect(quantize(lane, x, { scale: 1 }, { profile: "tflite", out })).toBe(out);
+    const out = tensor(instance, "i8", [2, 7]);
+    expect(quantize(instance, x, { scale: 1 }, { profile: "tflite", out })).toBe(out);
     expect([...out.data]).toEqual([-7, -6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5, 6, 7]);
     for (const each of [x, out]) each.dispose();
     for (const n of LENGTHS) {
       for (const shift of [0, 1, 3]) {
-        const from = guarded(lane, "f32", n, 4 * shift);
-        const to = guarded(lane, "i8", n, shift);
-        const fixed = guarded(lane, "i8", n, shift);
-        const acc = guarded(lane, "i32", n, 4 * shift);
+        const from = guarded(instance, "f32", n, 4 * shift);
+        const to = guarded(instance, "i8", n, shift);
+        const fixed = guarded(instance, "i8", n, shift);
+        const acc = guarded(instance, "i32", n, 4 * shift);
         from.view().fill(-6.5);
         acc.view().fill(6);
-        quantize(lane, from.view(), { scale: 1 }, { profile: "tflite", out: to.view() });
+        quantize(instance, from.view(), { scale: 1 }, { profile: "tflite", out: to.view() });
         const params = { multiplier: 0.25, rounding: "fixed-double" } as const;
-        requantize(lane, acc.view(), params, { out: fixed.view() });
+        requantize(instance, acc.view(), params, { out: fixed.view() });
         expectSame(to.view(), new Array(n).fill(-7), `quantize ${n} at ${shift}`);
         expectSame(fixed.view(), new Array(n).fill(2), `requantize ${n} at ${shift}`);
         for (const room of [from, to, fixed, acc]) {
@@ -207,7 +207,7 @@ describeTiers("profiles", (lane) => {
   it("names what a profile does not have", () => {
     const x = new Float32Array(3);
     const by = (profile: unknown, params: object) => () =>
-      quantize(lane, x, { scale: 1, ...params }, { profile: profile as Profile });
+      quantize(instance, x, { scale: 1, ...params }, { profile: profile as Profile });
     expect(by("onxn", {})).toThrow(/"options.profile" expected one of "onnx", "pytorch"/);
     expect(by("ggml", { zeroPoint: 3 })).toThrow(/"params.zeroPoint" expected 0 .* ggml, got 3/);
     expect(by("tflite", { start: 1 })).toThrow(/"params.start" expected nothing .* tflite, got 1/);
@@ -220,12 +220,12 @@ describeTiers("profiles", (lane) => {
     expect(by("pytorch", { scale: 2 ** -130 })).toThrow(/"params.scale" .* reciprocal/);
 
     function quantizeStart(params: object) {
-      return () => quantize(lane, x, { scale: 1, ...params });
+      return () => quantize(instance, x, { scale: 1, ...params });
     }
   });
 });
 
-describeTiers("requantize in fixed point", (lane) => {
+describeTiers("requantize in fixed point", (instance) => {
   const MODES = [
     ["fixed-double", oracle.doubleRounding],
     ["fixed-single", oracle.singleRounding],
@@ -246,7 +246,7 @@ describeTiers("requantize in fixed point", (lane) => {
         const multiplier = fraction * 2 ** exponent;
         const zeroPoint = integer(-128, 127);
         const right = Array.from(acc, (x) => clamp(rule(x, multiplier), zeroPoint, -128, 127));
-        const q = requantize(lane, acc, { multiplier, zeroPoint, rounding });
+        const q = requantize(instance, acc, { multiplier, zeroPoint, rounding });
         expectSame(q, right, `${rounding} by ${multiplier}`);
       }
     }
@@ -266,7 +266,7 @@ describeTiers("requantize in fixed point", (lane) => {
           return clamp(rule(x + bias[c], multiplier[c]), 9, 3, 255);
         });
         expectSame(
-          requantize(lane, acc, { ...params, rounding }, { shape }),
+          requantize(instance, acc, { ...params, rounding }, { shape }),
           right,
           `${rounding} [${shape}] along ${axis}`,
         );
@@ -277,7 +277,7 @@ describeTiers("requantize in fixed point", (lane) => {
   it("rounds twice, once, or to even, and shows it", () => {
     // ±1/2 is a tie: to even, away from zero (the second rounding of two), or up
     const by = (x: number, rounding: "float" | "fixed-double" | "fixed-single") =>
-      requantize(lane, Int32Array.of(x), { multiplier: 1 / 4, rounding })[0];
+      requantize(instance, Int32Array.of(x), { multiplier: 1 / 4, rounding })[0];
     expect([by(2, "float"), by(2, "fixed-double"), by(2, "fixed-single")]).toEqual([0, 1, 1]);
     expect([by(-2, "float"), by(-2, "fixed-double"), by(-2, "fixed-single")]).toEqual([0, -1, 0]);
     expect([by(6, "float"), by(6, "fixed-double"), by(6, "fixed-single")]).toEqual([2, 2, 2]);
@@ -301,7 +301,7 @@ describeTiers("requantize in fixed point", (lane) => {
 
   it("refuses what it cannot do", () => {
     const acc = new Int32Array(2);
-    const by = (params: object) => () => requantize(lane, acc, { multiplier: 1, ...params });
+    const by = (params: object) => () => requantize(instance, acc, { multiplier: 1, ...params });
     expect(by({ rounding: "fixed" })).toThrow(/"params.rounding" expected one of "float"/);
     expect(by({ rounding: "fixed-single", multiplier: 2 ** 30 })).toThrow(/"params.multiplier"/);
     expect(by({ rounding: "fixed-double", multiplier: 0 })).toThrow(/positive, finite number/);

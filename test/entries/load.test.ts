@@ -14,16 +14,16 @@ describe("of two builds", () => {
   const both = () => ({ simd: server.address("simd"), relaxed: server.address("relaxed") });
 
   it("only the relaxed one is fetched where the engine has relaxed SIMD", async () => {
-    const lane = await loaded.createBytelane(both());
-    expect(lane.tier).toBe("relaxed");
+    const instance = await loaded.createBytelane(both());
+    expect(instance.tier).toBe("relaxed");
     expect(server.asked).toEqual(["relaxed"]);
-    expectWorks(lane);
+    expectWorks(instance);
   });
 
   it("only the other is fetched where it has none", async () => {
     vi.spyOn(WebAssembly, "validate").mockImplementation(() => false);
-    const lane = await loaded.createBytelane(both());
-    expect(lane.tier).toBe("simd");
+    const instance = await loaded.createBytelane(both());
+    expect(instance.tier).toBe("simd");
     expect(server.asked).toEqual(["simd"]);
   });
 
@@ -36,8 +36,8 @@ describe("of two builds", () => {
     const [one, two] = [moduleOf("simd"), moduleOf("relaxed")];
     const ask = vi.spyOn(WebAssembly, "validate");
     const compile = vi.spyOn(WebAssembly, "compile");
-    const lane = await loaded.createBytelane({ simd: one, relaxed: two });
-    expect(lane.tier).toBe("relaxed");
+    const instance = await loaded.createBytelane({ simd: one, relaxed: two });
+    expect(instance.tier).toBe("relaxed");
     expect(loaded.createBytelaneSync({ simd: one, relaxed: two }).tier).toBe("relaxed");
     expect(ask).not.toHaveBeenCalled();
     expect(compile).not.toHaveBeenCalled();
@@ -47,9 +47,9 @@ describe("of two builds", () => {
 describe("at once", () => {
   it.each(TIERS)("a module or bytes give an instance, tier %s", (tier) => {
     for (const source of [moduleOf(tier), bytesOf(tier)]) {
-      const lane = loaded.createBytelaneSync({ [tier]: source, tier });
-      expect(lane.tier).toBe(tier);
-      expectWorks(lane);
+      const instance = loaded.createBytelaneSync({ [tier]: source, tier });
+      expect(instance.tier).toBe(tier);
+      expectWorks(instance);
     }
   });
 });

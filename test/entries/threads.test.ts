@@ -16,36 +16,36 @@ describe.each(TIERS)("a threaded build, tier %s", (tier) => {
   const name = `${tier}.threads`;
 
   it("gives an instance whose memory is shared", async () => {
-    for (const lane of [
+    for (const instance of [
       await threads.createBytelane({ [tier]: at(name), tier }),
       threads.createBytelaneSync({ [tier]: bytesOf(name), tier }),
     ]) {
-      expect(lane.tier).toBe(tier);
-      expectWorks(lane);
-      const x = threads.tensor(lane, "f32", [2], [1, 2]);
+      expect(instance.tier).toBe(tier);
+      expectWorks(instance);
+      const x = threads.tensor(instance, "f32", [2], [1, 2]);
       expect(x.data.buffer).toBeInstanceOf(SharedArrayBuffer);
     }
   });
 
   it("grows in mid-life; a view that was kept goes on to show the same bytes", () => {
-    const lane = threads.createBytelaneSync({
+    const instance = threads.createBytelaneSync({
       ...{ [tier]: moduleOf(name), tier, initialMemory: PAGE, maximumMemory: 2 ** 26 },
     });
-    const x = threads.tensor(lane, "f32", [3], [-1, 0.5, 3]);
+    const x = threads.tensor(instance, "f32", [3], [-1, 0.5, 3]);
     const kept = x.data;
-    const before = lane.bytesReserved;
-    threads.tensor(lane, "u8", [2 * before]).dispose();
-    expect(lane.bytesReserved).toBeGreaterThan(before);
+    const before = instance.bytesReserved;
+    threads.tensor(instance, "u8", [2 * before]).dispose();
+    expect(instance.bytesReserved).toBeGreaterThan(before);
     expect(kept.length).toBe(3);
     kept[0] = 2;
     expect(x.data[0]).toBe(2);
     // what was kept is an operand like any other, and a destination
     const scale = 1 / 64;
-    const q = threads.quantize(lane, kept, { scale }) as Int8Array;
+    const q = threads.quantize(instance, kept, { scale }) as Int8Array;
     expect([...q]).toEqual([127, 32, 127]);
-    threads.dequantize(lane, Int8Array.of(64, 0, -64), { scale }, { out: kept });
+    threads.dequantize(instance, Int8Array.of(64, 0, -64), { scale }, { out: kept });
     expect([...x.data]).toEqual([1, 0, -1]);
-    expectWorks(lane);
+    expectWorks(instance);
   });
 
   it("differs from the default build in where its memory comes from alone", () => {
@@ -81,13 +81,13 @@ describe("a memory that the engine cannot set aside", () => {
 
   it("is asked for in halves", () => {
     const asked = limitTo(10_000);
-    const lane = threads.createBytelaneSync(source);
+    const instance = threads.createBytelaneSync(source);
     expect(asked).toEqual([65536, 32768, 16384, 8192]);
-    expectWorks(lane);
-    expect(() => threads.tensor(lane, "u8", [2 ** 30])).toThrow(
+    expectWorks(instance);
+    expect(() => threads.tensor(instance, "u8", [2 ** 30])).toThrow(
       /^"memory" expected at most 536870912 bytes in all, got /,
     );
-    expectWorks(lane);
+    expectWorks(instance);
   });
 
   it("is an error where there is none", () => {

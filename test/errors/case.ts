@@ -4,5 +4,5 @@ import type { Bytelane } from "../../src/entries/index.ts";
 export type Case = readonly [
   kind: "TypeError" | "RangeError" | "Error",
   message: string,
-  call: (lane: Bytelane) => unknown,
+  call: (instance: Bytelane) => unknown,
 ];

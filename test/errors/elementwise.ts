@@ -16,7 +16,7 @@ import type { Case } from "./case.ts";
 // biome-ignore lint/suspicious/noExplicitAny: wrong on purpose
 const wrong = (value: unknown): any => value;
 
-const NO_LANE = '"lane" expected an instance made by createBytelane, got Object';
+const NO_INSTANCE = '"instance" expected an instance made by createBytelane, got Object';
 const none = wrong({});
 const x = new Float32Array(6);
 const q = new Int8Array(6);
@@ -26,120 +26,125 @@ const table = { values: q, scales: Float32Array.of(1, 1), columns: 3 };
 
 export const elementwise: Case[] = [
   // quantize, and through it the parameters
-  ["TypeError", NO_LANE, () => quantize(none, x, { scale: 1 })],
+  ["TypeError", NO_INSTANCE, () => quantize(none, x, { scale: 1 })],
   [
     "TypeError",
     '"x" expected elements of f32, got Int32Array(6)',
-    (lane) => quantize(lane, wrong(acc), { scale: 1 }),
+    (instance) => quantize(instance, wrong(acc), { scale: 1 }),
   ],
   [
     "RangeError",
     '"options.shape" expected dimensions of 6 elements, got [2, 2]',
-    (lane) => quantize(lane, x, { scale: 1 }, { shape: [2, 2] }),
+    (instance) => quantize(instance, x, { scale: 1 }, { shape: [2, 2] }),
   ],
   [
     "TypeError",
     '"options.shape" expected an array of dimensions, got "6"',
-    (lane) => quantize(lane, x, { scale: 1 }, { shape: wrong("6") }),
+    (instance) => quantize(instance, x, { scale: 1 }, { shape: wrong("6") }),
   ],
   [
     "TypeError",
     '"params" expected an object, got undefined',
-    (lane) => quantize(lane, x, wrong(undefined)),
+    (instance) => quantize(instance, x, wrong(undefined)),
   ],
-  ["TypeError", '"params" expected an object, got 0.5', (lane) => quantize(lane, x, wrong(0.5))],
+  [
+    "TypeError",
+    '"params" expected an object, got 0.5',
+    (instance) => quantize(instance, x, wrong(0.5)),
+  ],
   [
     "RangeError",
     '"params.dtype" expected one of "i8", "u8", got "i32"',
-    (lane) => quantize(lane, x, { scale: 1, dtype: wrong("i32") }),
+    (instance) => quantize(instance, x, { scale: 1, dtype: wrong("i32") }),
   ],
   [
     "RangeError",
     '"options.out" expected 6 elements, got Int8Array(2)',
-    (lane) => quantize(lane, x, { scale: 1 }, { out: new Int8Array(2) }),
+    (instance) => quantize(instance, x, { scale: 1 }, { out: new Int8Array(2) }),
   ],
   [
     "RangeError",
     '"params.scale" expected a positive, finite 32-bit float, got 0',
-    (lane) => quantize(lane, x, { scale: 0 }),
+    (instance) => quantize(instance, x, { scale: 0 }),
   ],
   [
     "RangeError",
     '"params.scale" expected a positive, finite 32-bit float, got -1',
-    (lane) => quantize(lane, x, { scale: -1 }),
+    (instance) => quantize(instance, x, { scale: -1 }),
   ],
   [
     "RangeError",
     '"params.scale" expected a positive, finite 32-bit float, got NaN',
-    (lane) => quantize(lane, x, { scale: NaN }),
+    (instance) => quantize(instance, x, { scale: NaN }),
   ],
   [
     "RangeError",
     '"params.scale" expected a positive, finite 32-bit float, got Infinity',
-    (lane) => quantize(lane, x, { scale: Infinity }),
+    (instance) => quantize(instance, x, { scale: Infinity }),
   ],
   [
     "RangeError",
     '"params.scale" expected a positive, finite 32-bit float, got 1e-60',
-    (lane) => quantize(lane, x, { scale: 1e-60 }),
+    (instance) => quantize(instance, x, { scale: 1e-60 }),
   ],
   [
     "RangeError",
     '"params.scale" expected a positive, finite 32-bit float, got 1e+39',
-    (lane) => quantize(lane, x, { scale: 1e39 }),
+    (instance) => quantize(instance, x, { scale: 1e39 }),
   ],
   [
     "TypeError",
     '"params.axis" expected an axis, since scale or zeroPoint is an array, got undefined',
-    (lane) => quantize(lane, x, { scale: Float32Array.of(1) }),
+    (instance) => quantize(instance, x, { scale: Float32Array.of(1) }),
   ],
   [
     "RangeError",
     '"params.axis" expected an integer in [-2, 1], got 2',
-    (lane) => quantize(lane, x, { scale: Float32Array.of(1, 1), axis: 2 }, { shape }),
+    (instance) => quantize(instance, x, { scale: Float32Array.of(1, 1), axis: 2 }, { shape }),
   ],
   [
     "RangeError",
     '"params.scale" expected 3 values, one a channel, got Float32Array(2)',
-    (lane) => quantize(lane, x, { scale: Float32Array.of(1, 1), axis: 1 }, { shape }),
+    (instance) => quantize(instance, x, { scale: Float32Array.of(1, 1), axis: 1 }, { shape }),
   ],
   [
     "RangeError",
     '"params.scale[1]" expected a positive, finite 32-bit float, got 0',
-    (lane) => quantize(lane, x, { scale: Float32Array.of(1, 0), axis: 0 }, { shape }),
+    (instance) => quantize(instance, x, { scale: Float32Array.of(1, 0), axis: 0 }, { shape }),
   ],
   [
     "TypeError",
     '"params.scale" expected a number or an array, got undefined',
-    (lane) => quantize(lane, x, { scale: wrong(undefined), axis: 0 }, { shape }),
+    (instance) => quantize(instance, x, { scale: wrong(undefined), axis: 0 }, { shape }),
   ],
   [
     "RangeError",
     '"params.zeroPoint" expected an integer in [-128, 127], got 128',
-    (lane) => quantize(lane, x, { scale: 1, zeroPoint: 128 }),
+    (instance) => quantize(instance, x, { scale: 1, zeroPoint: 128 }),
   ],
   [
     "RangeError",
     '"params.zeroPoint" expected an integer in [0, 255], got -1',
-    (lane) => quantize(lane, x, { dtype: "u8", scale: 1, zeroPoint: -1 }),
+    (instance) => quantize(instance, x, { dtype: "u8", scale: 1, zeroPoint: -1 }),
   ],
   [
     "RangeError",
     '"params.zeroPoint" expected 2 values, one a channel, got Int32Array(3)',
-    (lane) =>
-      quantize(lane, x, { scale: 1, zeroPoint: Int32Array.of(1, 2, 3), axis: 0 }, { shape }),
+    (instance) =>
+      quantize(instance, x, { scale: 1, zeroPoint: Int32Array.of(1, 2, 3), axis: 0 }, { shape }),
   ],
   [
     "RangeError",
     '"params.zeroPoint[0]" expected an integer in [-128, 127], got 999',
-    (lane) => quantize(lane, x, { scale: 1, zeroPoint: Int32Array.of(999, 2), axis: 0 }, { shape }),
+    (instance) =>
+      quantize(instance, x, { scale: 1, zeroPoint: Int32Array.of(999, 2), axis: 0 }, { shape }),
   ],
   [
     "RangeError",
     '"params.zeroPoint" expected an integer in [-128, 127], got 128',
-    (lane) =>
+    (instance) =>
       quantize(
-        lane,
+        instance,
         x,
         { scale: Float32Array.of(1, 1, 1), zeroPoint: 128, axis: 1 },
         { shape: [2, 3] },
@@ -148,297 +153,297 @@ export const elementwise: Case[] = [
   [
     "RangeError",
     '"params.low" expected an integer in [-128, 127], got -129',
-    (lane) => quantize(lane, x, { scale: 1, low: -129 }),
+    (instance) => quantize(instance, x, { scale: 1, low: -129 }),
   ],
   [
     "RangeError",
     '"params.high" expected an integer in [5, 127], got 4',
-    (lane) => quantize(lane, x, { scale: 1, low: 5, high: 4 }),
+    (instance) => quantize(instance, x, { scale: 1, low: 5, high: 4 }),
   ],
 
   // dequantize
-  ["TypeError", NO_LANE, () => dequantize(none, q, { scale: 1 })],
+  ["TypeError", NO_INSTANCE, () => dequantize(none, q, { scale: 1 })],
   [
     "TypeError",
     '"q" expected elements of i8 or u8 or i32, got Float32Array(6)',
-    (lane) => dequantize(lane, wrong(x), { scale: 1 }),
+    (instance) => dequantize(instance, wrong(x), { scale: 1 }),
   ],
   [
     "RangeError",
     '"options.shape" expected dimensions of 6 elements, got [7]',
-    (lane) => dequantize(lane, q, { scale: 1 }, { shape: [7] }),
+    (instance) => dequantize(instance, q, { scale: 1 }, { shape: [7] }),
   ],
   [
     "TypeError",
     '"params" expected an object, got null',
-    (lane) => dequantize(lane, q, wrong(null)),
+    (instance) => dequantize(instance, q, wrong(null)),
   ],
   [
     "RangeError",
     '"params.zeroPoint" expected an integer in [0, 0], got 1',
-    (lane) => dequantize(lane, acc, { scale: 1, zeroPoint: 1 }),
+    (instance) => dequantize(instance, acc, { scale: 1, zeroPoint: 1 }),
   ],
   [
     "TypeError",
     '"options.out" expected elements of f32, got Int8Array(6)',
-    (lane) => dequantize(lane, q, { scale: 1 }, { out: wrong(q) }),
+    (instance) => dequantize(instance, q, { scale: 1 }, { out: wrong(q) }),
   ],
 
   // rows of a table
-  ["TypeError", NO_LANE, () => gatherRows(none, table, [0])],
+  ["TypeError", NO_INSTANCE, () => gatherRows(none, table, [0])],
   [
     "TypeError",
     '"table" expected an object, got undefined',
-    (lane) => gatherRows(lane, wrong(undefined), [0]),
+    (instance) => gatherRows(instance, wrong(undefined), [0]),
   ],
   [
     "TypeError",
     '"table.values" expected a tensor or typed array of i8 or u8, got undefined',
-    (lane) => gatherRows(lane, wrong({}), [0]),
+    (instance) => gatherRows(instance, wrong({}), [0]),
   ],
   [
     "RangeError",
     '"table.columns" expected the length of a row, got undefined',
-    (lane) => gatherRows(lane, { values: q, scales: x }, [0]),
+    (instance) => gatherRows(instance, { values: q, scales: x }, [0]),
   ],
   [
     "RangeError",
     '"table.columns" expected an integer in [1, 2147483647], got 0',
-    (lane) => gatherRows(lane, { ...table, columns: 0 }, [0]),
+    (instance) => gatherRows(instance, { ...table, columns: 0 }, [0]),
   ],
   [
     "RangeError",
     '"table.values" expected whole rows of 4, got Int8Array(6)',
-    (lane) => gatherRows(lane, { ...table, columns: 4 }, [0]),
+    (instance) => gatherRows(instance, { ...table, columns: 4 }, [0]),
   ],
   [
     "RangeError",
     '"table.scales" expected 2 elements, got Float32Array(6)',
-    (lane) => gatherRows(lane, { ...table, scales: x }, [0]),
+    (instance) => gatherRows(instance, { ...table, scales: x }, [0]),
   ],
   [
     "RangeError",
     '"table.zeroPoints" expected 2 elements, got Int32Array(6)',
-    (lane) => gatherRows(lane, { ...table, zeroPoints: acc }, [0]),
+    (instance) => gatherRows(instance, { ...table, zeroPoints: acc }, [0]),
   ],
   [
     "TypeError",
     '"ids" expected a tensor or typed array of i32, got undefined',
-    (lane) => gatherRows(lane, table, wrong(undefined)),
+    (instance) => gatherRows(instance, table, wrong(undefined)),
   ],
   [
     "RangeError",
     '"ids[1]" expected an integer in [0, 1], got 2',
-    (lane) => gatherRows(lane, table, [0, 2]),
+    (instance) => gatherRows(instance, table, [0, 2]),
   ],
   [
     "RangeError",
     '"ids[0]" expected an integer in [0, 1], got -1',
-    (lane) => gatherRows(lane, table, Int32Array.of(-1)),
+    (instance) => gatherRows(instance, table, Int32Array.of(-1)),
   ],
   [
     "TypeError",
     '"ids[0]" expected a number, got "0"',
-    (lane) => gatherRows(lane, table, wrong(["0"])),
+    (instance) => gatherRows(instance, table, wrong(["0"])),
   ],
   [
     "RangeError",
     '"options.out" expected 3 elements, got Float32Array(6)',
-    (lane) => gatherRows(lane, table, [0], { out: x }),
+    (instance) => gatherRows(instance, table, [0], { out: x }),
   ],
 
   // dynamic quantization
-  ["TypeError", NO_LANE, () => quantizeDynamic(none, x)],
+  ["TypeError", NO_INSTANCE, () => quantizeDynamic(none, x)],
   [
     "TypeError",
     '"x" expected elements of f32, got Int8Array(6)',
-    (lane) => quantizeDynamic(lane, wrong(q)),
+    (instance) => quantizeDynamic(instance, wrong(q)),
   ],
   [
     "RangeError",
     '"options.shape" expected dimensions of 6 elements, got [5]',
-    (lane) => quantizeDynamic(lane, x, { shape: [5] }),
+    (instance) => quantizeDynamic(instance, x, { shape: [5] }),
   ],
   [
     "TypeError",
     '"options.out" expected elements of u8, got Int8Array(6)',
-    (lane) => quantizeDynamic(lane, x, { out: wrong(q) }),
+    (instance) => quantizeDynamic(instance, x, { out: wrong(q) }),
   ],
-  ["TypeError", NO_LANE, () => quantizeRows(none, x)],
+  ["TypeError", NO_INSTANCE, () => quantizeRows(none, x)],
   [
     "RangeError",
     '"options.dtype" expected one of "i8", "u8", got "u4"',
-    (lane) => quantizeRows(lane, x, { dtype: wrong("u4") }),
+    (instance) => quantizeRows(instance, x, { dtype: wrong("u4") }),
   ],
   [
     "TypeError",
     '"x" expected elements of f32, got Int8Array(6)',
-    (lane) => quantizeRows(lane, wrong(q)),
+    (instance) => quantizeRows(instance, wrong(q)),
   ],
   [
     "RangeError",
     '"options.shape" expected dimensions of 6 elements, got [4]',
-    (lane) => quantizeRows(lane, x, { shape: [4] }),
+    (instance) => quantizeRows(instance, x, { shape: [4] }),
   ],
   [
     "TypeError",
     '"options.shape" expected an array of dimensions, got undefined',
-    (lane) => quantizeRows(lane, x, { stride: 3 }),
+    (instance) => quantizeRows(instance, x, { stride: 3 }),
   ],
   [
     "RangeError",
     '"options.shape" expected rows and columns, got []',
-    (lane) => quantizeRows(lane, x.subarray(0, 1), { shape: [] }),
+    (instance) => quantizeRows(instance, x.subarray(0, 1), { shape: [] }),
   ],
   [
     "RangeError",
     '"options.stride" expected an integer in [3, 2147483647], got 2',
-    (lane) => quantizeRows(lane, x, { shape, stride: 2 }),
+    (instance) => quantizeRows(instance, x, { shape, stride: 2 }),
   ],
   [
     "RangeError",
     '"x" expected at least 7 elements, got Float32Array(6)',
-    (lane) => quantizeRows(lane, x, { shape, stride: 4 }),
+    (instance) => quantizeRows(instance, x, { shape, stride: 4 }),
   ],
   [
     "RangeError",
     '"options.out" expected 6 elements, got Int8Array(1)',
-    (lane) => quantizeRows(lane, x, { shape, out: new Int8Array(1) }),
+    (instance) => quantizeRows(instance, x, { shape, out: new Int8Array(1) }),
   ],
 
   // clamp
-  ["TypeError", NO_LANE, () => clamp(none, x, {})],
+  ["TypeError", NO_INSTANCE, () => clamp(none, x, {})],
   [
     "TypeError",
     '"bounds" expected an object, got undefined',
-    (lane) => clamp(lane, x, wrong(undefined)),
+    (instance) => clamp(instance, x, wrong(undefined)),
   ],
   [
     "TypeError",
     '"x" expected a tensor or typed array of f32 or i32 or i8 or u8, got 3',
-    (lane) => clamp(lane, wrong(3), {}),
+    (instance) => clamp(instance, wrong(3), {}),
   ],
   [
     "TypeError",
     '"bounds.low" expected a number, got "0"',
-    (lane) => clamp(lane, x, { low: wrong("0") }),
+    (instance) => clamp(instance, x, { low: wrong("0") }),
   ],
   [
     "TypeError",
     '"bounds.high" expected a number, got true',
-    (lane) => clamp(lane, x, { high: wrong(true) }),
+    (instance) => clamp(instance, x, { high: wrong(true) }),
   ],
   [
     "RangeError",
     '"bounds" expected low ≤ high, neither of them NaN, got [1, 0]',
-    (lane) => clamp(lane, x, { low: 1, high: 0 }),
+    (instance) => clamp(instance, x, { low: 1, high: 0 }),
   ],
   [
     "RangeError",
     '"bounds" expected low ≤ high, neither of them NaN, got [NaN, Infinity]',
-    (lane) => clamp(lane, x, { low: NaN }),
+    (instance) => clamp(instance, x, { low: NaN }),
   ],
   [
     "RangeError",
     '"bounds.low" expected an integer in [-128, 127], got 0.5',
-    (lane) => clamp(lane, q, { low: 0.5 }),
+    (instance) => clamp(instance, q, { low: 0.5 }),
   ],
   [
     "RangeError",
     '"bounds.high" expected an integer in [3, 2147483647], got 2',
-    (lane) => clamp(lane, acc, { low: 3, high: 2 }),
+    (instance) => clamp(instance, acc, { low: 3, high: 2 }),
   ],
   [
     "TypeError",
     '"options.out" expected elements of f32, got Int8Array(6)',
-    (lane) => clamp(lane, x, {}, { out: q }),
+    (instance) => clamp(instance, x, {}, { out: q }),
   ],
 
   // extremes
-  ["TypeError", NO_LANE, () => minMax(none, x)],
+  ["TypeError", NO_INSTANCE, () => minMax(none, x)],
   [
     "TypeError",
     '"x" expected elements of f32, got Int32Array(6)',
-    (lane) => minMax(lane, wrong(acc)),
+    (instance) => minMax(instance, wrong(acc)),
   ],
   [
     "RangeError",
     '"options.axis" expected an integer in [-1, 0], got 1',
-    (lane) => minMax(lane, x, { axis: 1 }),
+    (instance) => minMax(instance, x, { axis: 1 }),
   ],
   [
     "RangeError",
     '"options.shape" expected dimensions of 6 elements, got [2, 4]',
-    (lane) => minMax(lane, x, { axis: 1, shape: [2, 4] }),
+    (instance) => minMax(instance, x, { axis: 1, shape: [2, 4] }),
   ],
 
   // requantize
-  ["TypeError", NO_LANE, () => requantize(none, acc, { multiplier: 1 })],
+  ["TypeError", NO_INSTANCE, () => requantize(none, acc, { multiplier: 1 })],
   [
     "TypeError",
     '"acc" expected elements of i32, got Int8Array(6)',
-    (lane) => requantize(lane, wrong(q), { multiplier: 1 }),
+    (instance) => requantize(instance, wrong(q), { multiplier: 1 }),
   ],
   [
     "RangeError",
     '"options.shape" expected dimensions of 6 elements, got [2]',
-    (lane) => requantize(lane, acc, { multiplier: 1 }, { shape: [2] }),
+    (instance) => requantize(instance, acc, { multiplier: 1 }, { shape: [2] }),
   ],
   [
     "TypeError",
     '"params" expected an object, got undefined',
-    (lane) => requantize(lane, acc, wrong(undefined)),
+    (instance) => requantize(instance, acc, wrong(undefined)),
   ],
   [
     "RangeError",
     '"params.dtype" expected one of "i8", "u8", got "f32"',
-    (lane) => requantize(lane, acc, { multiplier: 1, dtype: wrong("f32") }),
+    (instance) => requantize(instance, acc, { multiplier: 1, dtype: wrong("f32") }),
   ],
   [
     "RangeError",
     '"params.zeroPoint" expected an integer in [-128, 127], got 200',
-    (lane) => requantize(lane, acc, { multiplier: 1, zeroPoint: 200 }),
+    (instance) => requantize(instance, acc, { multiplier: 1, zeroPoint: 200 }),
   ],
   [
     "RangeError",
     '"params.low" expected an integer in [0, 255], got -1',
-    (lane) => requantize(lane, acc, { dtype: "u8", multiplier: 1, low: -1 }),
+    (instance) => requantize(instance, acc, { dtype: "u8", multiplier: 1, low: -1 }),
   ],
   [
     "RangeError",
     '"params.high" expected an integer in [-128, 127], got 128',
-    (lane) => requantize(lane, acc, { multiplier: 1, high: 128 }),
+    (instance) => requantize(instance, acc, { multiplier: 1, high: 128 }),
   ],
   [
     "RangeError",
     '"params.axis" expected an integer in [-1, 0], got 1',
-    (lane) => requantize(lane, acc, { multiplier: 1, axis: 1 }),
+    (instance) => requantize(instance, acc, { multiplier: 1, axis: 1 }),
   ],
   [
     "RangeError",
     '"params.multiplier" expected a positive, finite 32-bit float, got 0',
-    (lane) => requantize(lane, acc, { multiplier: 0 }),
+    (instance) => requantize(instance, acc, { multiplier: 0 }),
   ],
   [
     "RangeError",
     '"params.multiplier" expected 1 values, one a channel, got Float32Array(2)',
-    (lane) => requantize(lane, acc, { multiplier: new Float32Array(2) }),
+    (instance) => requantize(instance, acc, { multiplier: new Float32Array(2) }),
   ],
   [
     "RangeError",
     '"params.bias" expected an integer in [-2147483648, 2147483647], got 0.5',
-    (lane) => requantize(lane, acc, { multiplier: 1, bias: 0.5 }),
+    (instance) => requantize(instance, acc, { multiplier: 1, bias: 0.5 }),
   ],
   [
     "RangeError",
     '"params.bias[1]" expected an integer in [-2147483648, 2147483647], got 2147483648',
-    (lane) =>
-      requantize(lane, acc, { multiplier: 1, bias: wrong([0, 2 ** 31]), axis: 0 }, { shape }),
+    (instance) =>
+      requantize(instance, acc, { multiplier: 1, bias: wrong([0, 2 ** 31]), axis: 0 }, { shape }),
   ],
   [
     "TypeError",
     '"options.out" expected elements of i8, got Float32Array(6)',
-    (lane) => requantize(lane, acc, { multiplier: 1 }, { out: wrong(x) }),
+    (instance) => requantize(instance, acc, { multiplier: 1 }, { out: wrong(x) }),
   ],
 
   // parameters from a range

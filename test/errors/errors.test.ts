@@ -28,18 +28,18 @@ function remember(error: Error): void {
   }
 }
 
-const lane = createBytelaneSync();
+const instance = createBytelaneSync();
 
 function check([kind, message, call]: Case): void {
-  const used = lane.bytesUsed;
+  const used = instance.bytesUsed;
   let error: Error | undefined;
   try {
-    call(lane);
+    call(instance);
   } catch (fault) {
     error = fault as Error;
   }
   expect(`${error?.constructor.name}: ${error?.message}`).toBe(`${kind}: ${message}`);
-  expect(lane.bytesUsed, "bytes in use").toBe(used);
+  expect(instance.bytesUsed, "bytes in use").toBe(used);
   remember(error as Error);
 }
 
@@ -58,21 +58,25 @@ describe("an error", () => {
   it("comes before anything is written", () => {
     const x = Float32Array.of(1, 2);
     const out = Int8Array.of(42, 43);
-    expect(() => quantize(lane, x, { scale: -1 }, { out })).toThrow();
-    expect(() => quantize(lane, x, { scale: Float32Array.of(1, 0), axis: 0 }, { out })).toThrow();
+    expect(() => quantize(instance, x, { scale: -1 }, { out })).toThrow();
+    expect(() =>
+      quantize(instance, x, { scale: Float32Array.of(1, 0), axis: 0 }, { out }),
+    ).toThrow();
     expectSame(out, [42, 43]);
     const sums = new Int32Array(4).fill(7);
     const data = new Int8Array(4);
     const sizes = { m: 2, n: 2, depth: 2, out: sums };
-    expect(() => matmul(lane, { data }, { data }, { ...sizes, bias: new Int32Array(1) })).toThrow();
-    expect(() => matmul(lane, { data }, { data, scale: 0 }, sizes)).toThrow();
+    expect(() =>
+      matmul(instance, { data }, { data }, { ...sizes, bias: new Int32Array(1) }),
+    ).toThrow();
+    expect(() => matmul(instance, { data }, { data, scale: 0 }, sizes)).toThrow();
     expectSame(sums, [7, 7, 7, 7]);
   });
 
   it("leaves the instance as it was", () => {
-    using x = tensor(lane, "f32", [2], [1, 2]);
-    expect(() => quantize(lane, x, { scale: 0 })).toThrow();
-    using q = quantize(lane, x, { scale: 1 });
+    using x = tensor(instance, "f32", [2], [1, 2]);
+    expect(() => quantize(instance, x, { scale: 0 })).toThrow();
+    using q = quantize(instance, x, { scale: 1 });
     expectSame(q.data, [1, 2]);
   });
 });
@@ -92,10 +96,10 @@ const LISTED = Object.entries({
 
 /** Calls that cannot fail: their arguments are the library's own. */
 const SAFE = [
-  'target(lane, undefined, "',
-  "target(lane, undefined, epilogue.result",
+  'target(instance, undefined, "',
+  "target(instance, undefined, epilogue.result",
   'extentOf("params.axis", shape, undefined)',
-  'checkEpilogue(lane, { result: "f32" }, count)',
+  'checkEpilogue(instance, { result: "f32" }, count)',
   'perChannel("params.zeroPoint", layout.zeros',
 ];
 

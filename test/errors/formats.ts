@@ -8,78 +8,78 @@ import type { Case } from "./case.ts";
 // biome-ignore lint/suspicious/noExplicitAny: wrong on purpose
 const wrong = (value: unknown): any => value;
 
-const NO_LANE = '"lane" expected an instance made by createBytelane, got Object';
+const NO_INSTANCE = '"instance" expected an instance made by createBytelane, got Object';
 const none = wrong({});
 const x = new Float32Array(6);
 
 export const formats: Case[] = [
-  ["TypeError", NO_LANE, () => packBits(none, new Uint8Array(2))],
+  ["TypeError", NO_INSTANCE, () => packBits(none, new Uint8Array(2))],
   [
     "TypeError",
     '"codes" expected elements of i8 or u8, got Float32Array(6)',
-    (lane) => packBits(lane, wrong(x)),
+    (instance) => packBits(instance, wrong(x)),
   ],
   [
     "RangeError",
     '"options.bits" expected one of 2, 4, got 3',
-    (lane) => packBits(lane, new Uint8Array(2), { bits: wrong(3) }),
+    (instance) => packBits(instance, new Uint8Array(2), { bits: wrong(3) }),
   ],
   [
     "RangeError",
     '"codes" expected codes in [0, 15], got 16',
-    (lane) => packBits(lane, Uint8Array.of(15, 16)),
+    (instance) => packBits(instance, Uint8Array.of(15, 16)),
   ],
   [
     "RangeError",
     '"codes" expected codes in [-2, 1], got 2',
-    (lane) => packBits(lane, Int8Array.of(-2, 2), { bits: 2 }),
+    (instance) => packBits(instance, Int8Array.of(-2, 2), { bits: 2 }),
   ],
-  ["TypeError", NO_LANE, () => unpackBits(none, new Uint8Array(1), 2)],
+  ["TypeError", NO_INSTANCE, () => unpackBits(none, new Uint8Array(1), 2)],
   [
     "TypeError",
     '"packed" expected elements of u8, got Int8Array(1)',
-    (lane) => unpackBits(lane, wrong(new Int8Array(1)), 2),
+    (instance) => unpackBits(instance, wrong(new Int8Array(1)), 2),
   ],
   [
     "TypeError",
     '"options.bits" expected one of 2, 4, got "4"',
-    (lane) => unpackBits(lane, new Uint8Array(1), 2, { bits: wrong("4") }),
+    (instance) => unpackBits(instance, new Uint8Array(1), 2, { bits: wrong("4") }),
   ],
   [
     "RangeError",
     '"length" expected an integer in [0, 4294967296], got -1',
-    (lane) => unpackBits(lane, new Uint8Array(1), -1),
+    (instance) => unpackBits(instance, new Uint8Array(1), -1),
   ],
   [
     "RangeError",
     '"packed" expected 2 bytes for 3 codes of 4 bits, got Uint8Array(1)',
-    (lane) => unpackBits(lane, new Uint8Array(1), 3),
+    (instance) => unpackBits(instance, new Uint8Array(1), 3),
   ],
-  ["TypeError", NO_LANE, () => toHalf(none, x)],
+  ["TypeError", NO_INSTANCE, () => toHalf(none, x)],
   [
     "TypeError",
     '"x" expected elements of f32, got Int8Array(2)',
-    (lane) => toHalf(lane, wrong(new Int8Array(2))),
+    (instance) => toHalf(instance, wrong(new Int8Array(2))),
   ],
   [
     "TypeError",
     '"options.out" expected a Uint16Array or Float16Array, got Int16Array(6)',
-    (lane) => toHalf(lane, x, { out: wrong(new Int16Array(6)) }),
+    (instance) => toHalf(instance, x, { out: wrong(new Int16Array(6)) }),
   ],
   [
     "RangeError",
     '"options.out" expected 6 elements, got Uint16Array(5)',
-    (lane) => toHalf(lane, x, { out: new Uint16Array(5) }),
+    (instance) => toHalf(instance, x, { out: new Uint16Array(5) }),
   ],
-  ["TypeError", NO_LANE, () => fromHalf(none, new Uint16Array(1))],
+  ["TypeError", NO_INSTANCE, () => fromHalf(none, new Uint16Array(1))],
   [
     "TypeError",
     '"x" expected a Uint16Array or Float16Array, got Float32Array(6)',
-    (lane) => fromHalf(lane, wrong(x)),
+    (instance) => fromHalf(instance, wrong(x)),
   ],
   [
     "RangeError",
     '"options.out" expected 1 elements, got Float32Array(6)',
-    (lane) => fromHalf(lane, new Uint16Array(1), { out: x }),
+    (instance) => fromHalf(instance, new Uint16Array(1), { out: x }),
   ],
 ];

@@ -13,8 +13,8 @@ import type { Case } from "./case.ts";
 // biome-ignore lint/suspicious/noExplicitAny: wrong on purpose
 const wrong = (value: unknown): any => value;
 
-const disposed = (lane: Parameters<Case[2]>[0]): Tensor<"f32"> => {
-  const x = tensor(lane, "f32", [2, 3]);
+const disposed = (instance: Parameters<Case[2]>[0]): Tensor<"f32"> => {
+  const x = tensor(instance, "f32", [2, 3]);
   x.dispose();
   return x;
 };
@@ -24,21 +24,21 @@ export const handles: Case[] = [
   // the instance
   [
     "TypeError",
-    '"lane" expected an instance made by createBytelane, got undefined',
+    '"instance" expected an instance made by createBytelane, got undefined',
     () => tensor(wrong(undefined), "f32", [1]),
   ],
   [
     "TypeError",
-    '"lane" expected an instance made by createBytelane, got null',
+    '"instance" expected an instance made by createBytelane, got null',
     () => scope(wrong(null), () => 0),
   ],
   [
     "TypeError",
-    '"lane" expected a live instance, got a disposed one',
+    '"instance" expected a live instance, got a disposed one',
     () => {
-      const lane = createBytelaneSync();
-      lane.dispose();
-      tensor(lane, "f32", [1]);
+      const instance = createBytelaneSync();
+      instance.dispose();
+      tensor(instance, "f32", [1]);
     },
   ],
   [
@@ -76,57 +76,57 @@ export const handles: Case[] = [
   [
     "RangeError",
     '"dtype" expected one of "f32", "i32", "i8", "u8", got "f64"',
-    (lane) => tensor(lane, wrong("f64"), [1]),
+    (instance) => tensor(instance, wrong("f64"), [1]),
   ],
   [
     "TypeError",
     '"dtype" expected one of "f32", "i32", "i8", "u8", got undefined',
-    (lane) => tensor(lane, wrong(undefined), [1]),
+    (instance) => tensor(instance, wrong(undefined), [1]),
   ],
   [
     "TypeError",
     '"shape" expected an array of dimensions, got 3',
-    (lane) => tensor(lane, "f32", wrong(3)),
+    (instance) => tensor(instance, "f32", wrong(3)),
   ],
   [
     "TypeError",
     '"shape" expected an array of dimensions, got [, 2]',
-    (lane) => tensor(lane, "f32", wrong(new Array(1).concat(2))),
+    (instance) => tensor(instance, "f32", wrong(new Array(1).concat(2))),
   ],
   [
     "TypeError",
     '"shape" expected an array of dimensions, got [2, 3]',
-    (lane) => tensor(lane, "f32", wrong([2, "3"])),
+    (instance) => tensor(instance, "f32", wrong([2, "3"])),
   ],
   [
     "RangeError",
     '"shape" expected integers of at least 0, got [2, -1]',
-    (lane) => tensor(lane, "f32", [2, -1]),
+    (instance) => tensor(instance, "f32", [2, -1]),
   ],
   [
     "RangeError",
     '"shape" expected integers of at least 0, got [1.5]',
-    (lane) => tensor(lane, "f32", [1.5]),
+    (instance) => tensor(instance, "f32", [1.5]),
   ],
   [
     "TypeError",
     '"values" expected f32 elements or an array of numbers, got Int8Array(2)',
-    (lane) => tensor(lane, "f32", [2], wrong(new Int8Array(2))),
+    (instance) => tensor(instance, "f32", [2], wrong(new Int8Array(2))),
   ],
   [
     "TypeError",
     '"values" expected i8 elements or an array of numbers, got BigInt64Array(2)',
-    (lane) => tensor(lane, "i8", [2], wrong(new BigInt64Array(2))),
+    (instance) => tensor(instance, "i8", [2], wrong(new BigInt64Array(2))),
   ],
   [
     "RangeError",
     '"values" expected 6 elements for shape [2, 3], got 5',
-    (lane) => tensor(lane, "f32", [2, 3], [1, 2, 3, 4, 5]),
+    (instance) => tensor(instance, "f32", [2, 3], [1, 2, 3, 4, 5]),
   ],
   [
     "TypeError",
     '"tensor" expected a live handle, got disposed tensor f32[2, 3]',
-    (lane) => disposed(lane).data,
+    (instance) => disposed(instance).data,
   ],
   [
     "TypeError",
@@ -136,7 +136,7 @@ export const handles: Case[] = [
   [
     "TypeError",
     '"whole" expected a live handle, got disposed tensor f32[2, 3]',
-    (lane) => part(disposed(lane), 0, [1]),
+    (instance) => part(disposed(instance), 0, [1]),
   ],
   [
     "TypeError",
@@ -154,29 +154,29 @@ export const handles: Case[] = [
   [
     "TypeError",
     '"x" expected a live handle, got disposed tensor f32[2, 3]',
-    (lane) => quantize(lane, disposed(lane), { scale: 1 }),
+    (instance) => quantize(instance, disposed(instance), { scale: 1 }),
   ],
   [
     "TypeError",
     '"x" expected a handle of this instance, got tensor f32[2, 3] of another',
-    (lane) => quantize(lane, foreign(), { scale: 1 }),
+    (instance) => quantize(instance, foreign(), { scale: 1 }),
   ],
   [
     "TypeError",
     '"x" expected a tensor or typed array of f32, got [1, 2]',
-    (lane) => quantize(lane, wrong([1, 2]), { scale: 1 }),
+    (instance) => quantize(instance, wrong([1, 2]), { scale: 1 }),
   ],
   [
     "TypeError",
     '"x" expected a tensor or typed array of f32, got a long array',
-    (lane) => quantize(lane, wrong(new Array(9).fill(0)), { scale: 1 }),
+    (instance) => quantize(instance, wrong(new Array(9).fill(0)), { scale: 1 }),
   ],
   [
     "TypeError",
     '"x" expected a tensor or typed array of f32, got a function',
-    (lane) =>
+    (instance) =>
       quantize(
-        lane,
+        instance,
         wrong(() => 0),
         { scale: 1 },
       ),
@@ -184,54 +184,55 @@ export const handles: Case[] = [
   [
     "TypeError",
     '"x" expected a tensor or typed array of f32, got Object',
-    (lane) => quantize(lane, wrong({}), { scale: 1 }),
+    (instance) => quantize(instance, wrong({}), { scale: 1 }),
   ],
   [
     "TypeError",
     '"x" expected a tensor or typed array of f32, got an object',
-    (lane) => quantize(lane, wrong(Object.create(null)), { scale: 1 }),
+    (instance) => quantize(instance, wrong(Object.create(null)), { scale: 1 }),
   ],
   [
     "TypeError",
     '"x" expected a tensor or typed array of f32, got Float64Array(1)',
-    (lane) => quantize(lane, wrong(new Float64Array(1)), { scale: 1 }),
+    (instance) => quantize(instance, wrong(new Float64Array(1)), { scale: 1 }),
   ],
   [
     "TypeError",
     '"x" expected a tensor or typed array of f32, got DataView(4)',
-    (lane) => quantize(lane, wrong(new DataView(new ArrayBuffer(4))), { scale: 1 }),
+    (instance) => quantize(instance, wrong(new DataView(new ArrayBuffer(4))), { scale: 1 }),
   ],
   [
     "TypeError",
     '"x" expected elements of f32, got Int8Array(4)',
-    (lane) => quantize(lane, wrong(new Int8Array(4)), { scale: 1 }),
+    (instance) => quantize(instance, wrong(new Int8Array(4)), { scale: 1 }),
   ],
   [
     "TypeError",
     '"options.out" expected elements of i8, got Uint8Array(2)',
-    (lane) => quantize(lane, new Float32Array(2), { scale: 1 }, { out: wrong(new Uint8Array(2)) }),
+    (instance) =>
+      quantize(instance, new Float32Array(2), { scale: 1 }, { out: wrong(new Uint8Array(2)) }),
   ],
   [
     "RangeError",
     '"options.out" expected 2 elements, got Int8Array(3)',
-    (lane) => quantize(lane, new Float32Array(2), { scale: 1 }, { out: new Int8Array(3) }),
+    (instance) => quantize(instance, new Float32Array(2), { scale: 1 }, { out: new Int8Array(3) }),
   ],
   [
     "TypeError",
     '"options.out" expected a handle of this instance, got tensor f32[2, 3] of another',
-    (lane) => quantize(lane, new Float32Array(6), { scale: 1 }, { out: wrong(foreign()) }),
+    (instance) => quantize(instance, new Float32Array(6), { scale: 1 }, { out: wrong(foreign()) }),
   ],
 
   // scopes and memory
-  ["TypeError", '"body" expected a function, got 3', (lane) => scope(lane, wrong(3))],
+  ["TypeError", '"body" expected a function, got 3', (instance) => scope(instance, wrong(3))],
   [
     "TypeError",
     '"body" expected a synchronous function, got Promise',
-    (lane) => scope(lane, async () => 0),
+    (instance) => scope(instance, async () => 0),
   ],
   [
     "RangeError",
     '"memory" expected at most 4294967296 bytes in all, got 64 in use and a request for 4294967296',
-    (lane) => tensor(lane, "f32", [2 ** 30]),
+    (instance) => tensor(instance, "f32", [2 ** 30]),
   ],
 ];

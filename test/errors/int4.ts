@@ -18,7 +18,7 @@ import type { Case } from "./case.ts";
 // biome-ignore lint/suspicious/noExplicitAny: wrong on purpose
 const wrong = (value: unknown): any => value;
 
-const NO_LANE = '"lane" expected an instance made by createBytelane, got Object';
+const NO_INSTANCE = '"instance" expected an instance made by createBytelane, got Object';
 const none = wrong({});
 const x = new Float32Array(32);
 
@@ -30,33 +30,33 @@ const matrix: Int4Matrix = {
 
 const table =
   (changes: object): Case[2] =>
-  (lane) =>
-    createInt4Table(lane, wrong({ ...matrix, ...changes }));
+  (instance) =>
+    createInt4Table(instance, wrong({ ...matrix, ...changes }));
 
 const layer =
   (options: object): Case[2] =>
-  (lane) =>
-    createLinear(lane, wrong({ format: "int4", weights: matrix, ...options }));
+  (instance) =>
+    createLinear(instance, wrong({ format: "int4", weights: matrix, ...options }));
 
 /** Runs a layer 16 → 2 that is given back whatever happens. */
 const run =
   (input: unknown, options: object = {}, out?: unknown): Case[2] =>
-  (lane) => {
-    using made = createLinear(lane, { format: "int4", weights: matrix, ...options });
-    return linear(lane, made, wrong(input), wrong({ out }));
+  (instance) => {
+    using made = createLinear(instance, { format: "int4", weights: matrix, ...options });
+    return linear(instance, made, wrong(input), wrong({ out }));
   };
 
 const quantized =
   (options: object, weights: unknown = x): Case[2] =>
-  (lane) =>
-    quantizeInt4(lane, wrong(weights), wrong({ shape: [16, 2], ...options }));
+  (instance) =>
+    quantizeInt4(instance, wrong(weights), wrong({ shape: [16, 2], ...options }));
 
 export const int4: Case[] = [
   // matrices that somebody else has made
   [
     "TypeError",
     '"matrix" expected an object, got undefined',
-    (lane) => createInt4Table(lane, wrong(undefined)),
+    (instance) => createInt4Table(instance, wrong(undefined)),
   ],
   ["RangeError", '"matrix.rows" expected an integer in [1, 2147483647], got 0', table({ rows: 0 })],
   [
@@ -107,8 +107,12 @@ export const int4: Case[] = [
   ],
 
   // quantizeInt4
-  ["TypeError", NO_LANE, () => quantizeInt4(none, x)],
-  ["TypeError", '"options" expected an object, got 4', (lane) => quantizeInt4(lane, x, wrong(4))],
+  ["TypeError", NO_INSTANCE, () => quantizeInt4(none, x)],
+  [
+    "TypeError",
+    '"options" expected an object, got 4',
+    (instance) => quantizeInt4(instance, x, wrong(4)),
+  ],
   [
     "TypeError",
     '"weights" expected elements of f32, got Int8Array(32)',
@@ -117,7 +121,7 @@ export const int4: Case[] = [
   [
     "RangeError",
     '"options.shape" expected two dimensions, got undefined',
-    (lane) => quantizeInt4(lane, x),
+    (instance) => quantizeInt4(instance, x),
   ],
   [
     "RangeError",
@@ -162,15 +166,16 @@ export const int4: Case[] = [
   [
     "RangeError",
     '"options.moments" expected moments of 16 inputs, got 3',
-    (lane) => quantizeInt4(lane, x, { shape: [16, 2], moments: createMoments(lane, 3) }),
+    (instance) =>
+      quantizeInt4(instance, x, { shape: [16, 2], moments: createMoments(instance, 3) }),
   ],
 
   // layers
-  ["TypeError", NO_LANE, () => createInt4Linear(none, { format: "int4", weights: matrix })],
+  ["TypeError", NO_INSTANCE, () => createInt4Linear(none, { format: "int4", weights: matrix })],
   [
     "TypeError",
     '"options" expected an object, got null',
-    (lane) => createInt4Linear(lane, wrong(null)),
+    (instance) => createInt4Linear(instance, wrong(null)),
   ],
   ["RangeError", '"options.inputs" expected one of "i8", "f32", got "u8"', layer({ inputs: "u8" })],
   [
@@ -193,19 +198,19 @@ export const int4: Case[] = [
   ],
   [
     "TypeError",
-    NO_LANE,
-    (lane) => {
-      using made = createLinear(lane, { format: "int4", weights: matrix });
+    NO_INSTANCE,
+    (instance) => {
+      using made = createLinear(instance, { format: "int4", weights: matrix });
       return runInt4(none, made, x);
     },
   ],
   [
     "TypeError",
     '"layer" expected a live handle, got disposed int4 linear layer 16 → 2',
-    (lane) => {
-      const made = createLinear(lane, { format: "int4", weights: matrix });
+    (instance) => {
+      const made = createLinear(instance, { format: "int4", weights: matrix });
       made.dispose();
-      return runInt4(lane, made, x);
+      return runInt4(instance, made, x);
     },
   ],
   [
@@ -231,59 +236,59 @@ export const int4: Case[] = [
   ],
 
   // tables
-  ["TypeError", NO_LANE, () => createInt4Table(none, matrix)],
-  ["TypeError", NO_LANE, () => dequantizeInt4(none, matrix)],
+  ["TypeError", NO_INSTANCE, () => createInt4Table(none, matrix)],
+  ["TypeError", NO_INSTANCE, () => dequantizeInt4(none, matrix)],
   [
     "TypeError",
     '"matrix" expected an object, got null',
-    (lane) => dequantizeInt4(lane, wrong(null)),
+    (instance) => dequantizeInt4(instance, wrong(null)),
   ],
-  ["TypeError", NO_LANE, () => gatherInt4(none, none, [0])],
+  ["TypeError", NO_INSTANCE, () => gatherInt4(none, none, [0])],
   [
     "TypeError",
     '"table" expected an int4 table, got Object',
-    (lane) => gatherInt4(lane, none, [0]),
+    (instance) => gatherInt4(instance, none, [0]),
   ],
   [
     "TypeError",
     '"table" expected a handle of this instance, got int4 table [2, 16] of another',
-    (lane) => gatherInt4(lane, createInt4Table(createBytelaneSync(), matrix), [0]),
+    (instance) => gatherInt4(instance, createInt4Table(createBytelaneSync(), matrix), [0]),
   ],
   [
     "TypeError",
     '"ids" expected a tensor or typed array of i32, got undefined',
-    (lane) => {
-      using made = createInt4Table(lane, matrix);
-      return gatherInt4(lane, made, wrong(undefined));
+    (instance) => {
+      using made = createInt4Table(instance, matrix);
+      return gatherInt4(instance, made, wrong(undefined));
     },
   ],
   [
     "RangeError",
     '"ids[1]" expected an integer in [0, 1], got 2',
-    (lane) => {
-      using made = createInt4Table(lane, matrix);
-      return gatherInt4(lane, made, [0, 2]);
+    (instance) => {
+      using made = createInt4Table(instance, matrix);
+      return gatherInt4(instance, made, [0, 2]);
     },
   ],
   [
     "RangeError",
     '"options.out" expected 16 elements, got Float32Array(32)',
-    (lane) => {
-      using made = createInt4Table(lane, matrix);
-      return gatherInt4(lane, made, [0], { out: x });
+    (instance) => {
+      using made = createInt4Table(instance, matrix);
+      return gatherInt4(instance, made, [0], { out: x });
     },
   ],
 
   // moments of inputs
-  ["TypeError", NO_LANE, () => createMoments(none, 4)],
+  ["TypeError", NO_INSTANCE, () => createMoments(none, 4)],
   [
     "RangeError",
     '"features" expected an integer in [1, 16384], got 0',
-    (lane) => createMoments(lane, 0),
+    (instance) => createMoments(instance, 0),
   ],
   [
     "TypeError",
-    '"lane" expected a live instance, got a disposed one',
+    '"instance" expected a live instance, got a disposed one',
     () => {
       const gone = createBytelaneSync();
       const moments = createMoments(gone, 4);
@@ -294,11 +299,11 @@ export const int4: Case[] = [
   [
     "TypeError",
     '"x" expected elements of f32, got Int8Array(4)',
-    (lane) => createMoments(lane, 4).observe(wrong(new Int8Array(4))),
+    (instance) => createMoments(instance, 4).observe(wrong(new Int8Array(4))),
   ],
   [
     "RangeError",
     '"x" expected rows of 5 elements, got Float32Array(32)',
-    (lane) => createMoments(lane, 5).observe(x),
+    (instance) => createMoments(instance, 5).observe(x),
   ],
 ];

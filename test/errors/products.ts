@@ -16,7 +16,7 @@ import type { Case } from "./case.ts";
 // biome-ignore lint/suspicious/noExplicitAny: wrong on purpose
 const wrong = (value: unknown): any => value;
 
-const NO_LANE = '"lane" expected an instance made by createBytelane, got Object';
+const NO_INSTANCE = '"instance" expected an instance made by createBytelane, got Object';
 const none = wrong({});
 const x = new Float32Array(6);
 const q = new Int8Array(6);
@@ -29,109 +29,109 @@ const deep = new Int8Array(140_000);
 /** matmul of two [2, 3] · [3, 2] with one thing wrong. */
 const product =
   (options: Partial<MatmulOptions> | object, left: object = lhs, right: object = rhs): Case[2] =>
-  (lane) =>
-    matmul(lane, wrong(left), wrong(right), wrong({ ...sizes, ...options }));
+  (instance) =>
+    matmul(instance, wrong(left), wrong(right), wrong({ ...sizes, ...options }));
 
 const layer =
   (options: object): Case[2] =>
-  (lane) =>
-    createLinear(lane, wrong({ weights: x, shape, ...options }));
+  (instance) =>
+    createLinear(instance, wrong({ weights: x, shape, ...options }));
 
 /** Runs a layer 2 → 3 that is given back whatever happens. */
 const run =
-  (options: object, input: (lane: Parameters<Case[2]>[0]) => unknown, out?: unknown): Case[2] =>
-  (lane) => {
-    using made = createLinear(lane, wrong({ weights: x, shape, ...options }));
-    return linear(lane, made, wrong(input(lane)), wrong({ out }));
+  (options: object, input: (instance: Parameters<Case[2]>[0]) => unknown, out?: unknown): Case[2] =>
+  (instance) => {
+    using made = createLinear(instance, wrong({ weights: x, shape, ...options }));
+    return linear(instance, made, wrong(input(instance)), wrong({ out }));
   };
 
 const index =
   (options: object): Case[2] =>
-  (lane) =>
-    createIndex(lane, wrong({ vectors: x, shape, ...options }));
+  (instance) =>
+    createIndex(instance, wrong({ vectors: x, shape, ...options }));
 
 const search =
   (query: unknown, k: unknown): Case[2] =>
-  (lane) => {
-    using made = createIndex(lane, { vectors: x, shape });
-    return topK(lane, made, wrong(query), wrong(k));
+  (instance) => {
+    using made = createIndex(instance, { vectors: x, shape });
+    return topK(instance, made, wrong(query), wrong(k));
   };
 
 export const products: Case[] = [
   // packMatrix
-  ["TypeError", NO_LANE, () => packMatrix(none, q, { shape })],
+  ["TypeError", NO_INSTANCE, () => packMatrix(none, q, { shape })],
   [
     "TypeError",
     '"options" expected an object, got null',
-    (lane) => packMatrix(lane, q, wrong(null)),
+    (instance) => packMatrix(instance, q, wrong(null)),
   ],
   [
     "TypeError",
     '"weights" expected elements of i8 or u8, got Float32Array(6)',
-    (lane) => packMatrix(lane, wrong(x), { shape }),
+    (instance) => packMatrix(instance, wrong(x), { shape }),
   ],
   [
     "RangeError",
     '"options.shape" expected two dimensions, got undefined',
-    (lane) => packMatrix(lane, q),
+    (instance) => packMatrix(instance, q),
   ],
   [
     "RangeError",
     '"options.shape" expected an integer in [1, 2147483647], got 0',
-    (lane) => packMatrix(lane, q, { shape: [0, 3] }),
+    (instance) => packMatrix(instance, q, { shape: [0, 3] }),
   ],
   [
     "RangeError",
     '"options.orientation" expected one of "in-out", "out-in", got "rows"',
-    (lane) => packMatrix(lane, q, { shape, orientation: wrong("rows") }),
+    (instance) => packMatrix(instance, q, { shape, orientation: wrong("rows") }),
   ],
   [
     "RangeError",
     '"weights" expected 8 elements, got Int8Array(6)',
-    (lane) => packMatrix(lane, q, { shape: [2, 4] }),
+    (instance) => packMatrix(instance, q, { shape: [2, 4] }),
   ],
   [
     "RangeError",
     '"options.bits" expected one of 7, 8, got 4',
-    (lane) => packMatrix(lane, q, { shape, bits: wrong(4) }),
+    (instance) => packMatrix(instance, q, { shape, bits: wrong(4) }),
   ],
   [
     "RangeError",
     '"options.zeroPoint" expected an integer in [-128, 127], got 128',
-    (lane) => packMatrix(lane, q, { shape, zeroPoint: 128 }),
+    (instance) => packMatrix(instance, q, { shape, zeroPoint: 128 }),
   ],
   [
     "TypeError",
     '"options.zeroPoint" expected a number or an Int32Array, got null',
-    (lane) => packMatrix(lane, q, { shape, zeroPoint: wrong(null) }),
+    (instance) => packMatrix(instance, q, { shape, zeroPoint: wrong(null) }),
   ],
   [
     "RangeError",
     '"options.zeroPoint" expected 3 values, got Int32Array(2)',
-    (lane) => packMatrix(lane, q, { shape, zeroPoint: new Int32Array(2) }),
+    (instance) => packMatrix(instance, q, { shape, zeroPoint: new Int32Array(2) }),
   ],
   [
     "RangeError",
     '"options.zeroPoint[2]" expected an integer in [-128, 127], got -129',
-    (lane) => packMatrix(lane, q, { shape, zeroPoint: Int32Array.of(0, 0, -129) }),
+    (instance) => packMatrix(instance, q, { shape, zeroPoint: Int32Array.of(0, 0, -129) }),
   ],
   [
     "TypeError",
     '"weights" expected elements of i8 for 7 bits, got Uint8Array(6)',
-    (lane) => packMatrix(lane, new Uint8Array(6), { shape, bits: 7 }),
+    (instance) => packMatrix(instance, new Uint8Array(6), { shape, bits: 7 }),
   ],
   [
     "RangeError",
     '"weights" expected values in [-64, 63] for 7 bits, got 64',
-    (lane) => packMatrix(lane, Int8Array.of(-64, 63, 0, 0, 0, 64), { shape, bits: 7 }),
+    (instance) => packMatrix(instance, Int8Array.of(-64, 63, 0, 0, 0, 64), { shape, bits: 7 }),
   ],
 
   // matmul: sizes and sides
-  ["TypeError", NO_LANE, () => matmul(none, lhs, rhs, sizes)],
+  ["TypeError", NO_INSTANCE, () => matmul(none, lhs, rhs, sizes)],
   [
     "TypeError",
     '"options" expected an object, got undefined',
-    (lane) => matmul(lane, lhs, rhs, wrong(undefined)),
+    (instance) => matmul(instance, lhs, rhs, wrong(undefined)),
   ],
   ["RangeError", '"options.m" expected an integer in [0, 2147483647], got -1', product({ m: -1 })],
   ["RangeError", '"options.n" expected an integer in [1, 2147483647], got 0', product({ n: 0 })],
@@ -144,12 +144,12 @@ export const products: Case[] = [
   [
     "TypeError",
     '"lhs" expected an object, got undefined',
-    (lane) => matmul(lane, wrong(undefined), rhs, sizes),
+    (instance) => matmul(instance, wrong(undefined), rhs, sizes),
   ],
   [
     "TypeError",
     '"rhs" expected an object, got null',
-    (lane) => matmul(lane, lhs, wrong(null), sizes),
+    (instance) => matmul(instance, lhs, wrong(null), sizes),
   ],
   [
     "TypeError",
@@ -210,31 +210,32 @@ export const products: Case[] = [
   [
     "RangeError",
     '"rhs.data" expected a packed matrix [3, 2], got packed matrix [2, 3]',
-    (lane) => {
-      using data = packMatrix(lane, q, { shape });
-      return matmul(lane, lhs, { data }, sizes);
+    (instance) => {
+      using data = packMatrix(instance, q, { shape });
+      return matmul(instance, lhs, { data }, sizes);
     },
   ],
   [
     "TypeError",
     '"rhs.data" expected a live handle, got disposed packed matrix [2, 3]',
-    (lane) => {
-      const data = packMatrix(lane, q, { shape });
+    (instance) => {
+      const data = packMatrix(instance, q, { shape });
       data.dispose();
-      return matmul(lane, lhs, { data }, sizes);
+      return matmul(instance, lhs, { data }, sizes);
     },
   ],
   [
     "TypeError",
     '"rhs.data" expected a handle of this instance, got packed matrix [2, 3] of another',
-    (lane) => matmul(lane, lhs, { data: packMatrix(createBytelaneSync(), q, { shape }) }, sizes),
+    (instance) =>
+      matmul(instance, lhs, { data: packMatrix(createBytelaneSync(), q, { shape }) }, sizes),
   ],
   [
     "RangeError",
     '"rhs.scale" expected a positive, finite 32-bit float, got -2',
-    (lane) => {
-      using data = packMatrix(lane, q, { shape: [3, 2] });
-      return matmul(lane, lhs, { data, scale: -2 }, sizes);
+    (instance) => {
+      using data = packMatrix(instance, q, { shape: [3, 2] });
+      return matmul(instance, lhs, { data, scale: -2 }, sizes);
     },
   ],
   [
@@ -320,11 +321,11 @@ export const products: Case[] = [
   ],
 
   // createLinear
-  ["TypeError", NO_LANE, () => createLinear(none, { weights: x, shape })],
+  ["TypeError", NO_INSTANCE, () => createLinear(none, { weights: x, shape })],
   [
     "TypeError",
     '"options" expected an object, got undefined',
-    (lane) => createLinear(lane, wrong(undefined)),
+    (instance) => createLinear(instance, wrong(undefined)),
   ],
   [
     "TypeError",
@@ -438,24 +439,24 @@ export const products: Case[] = [
   // linear
   [
     "TypeError",
-    NO_LANE,
-    (lane) => {
-      using made = createLinear(lane, { weights: x, shape });
+    NO_INSTANCE,
+    (instance) => {
+      using made = createLinear(instance, { weights: x, shape });
       return linear(none, made, x);
     },
   ],
   [
     "TypeError",
     '"layer" expected a layer made by createLinear, got Object',
-    (lane) => linear(lane, none, x),
+    (instance) => linear(instance, none, x),
   ],
   [
     "TypeError",
     '"layer" expected a live handle, got disposed linear layer 2 → 3',
-    (lane) => {
-      const made = createLinear(lane, { weights: x, shape });
+    (instance) => {
+      const made = createLinear(instance, { weights: x, shape });
       made.dispose();
-      return linear(lane, made, x);
+      return linear(instance, made, x);
     },
   ],
   ["TypeError", '"x" expected elements of f32, got Int8Array(6)', run({}, () => q)],
@@ -472,7 +473,7 @@ export const products: Case[] = [
   [
     "TypeError",
     '"x" expected reals or integers, since the layer\'s input is static, got "quantized rows"',
-    run({ input: { scale: 1 } }, (lane) => quantizeRows(lane, x, { shape: [3, 2] })),
+    run({ input: { scale: 1 } }, (instance) => quantizeRows(instance, x, { shape: [3, 2] })),
   ],
   [
     "RangeError",
@@ -500,11 +501,11 @@ export const products: Case[] = [
   ],
 
   // createIndex and topK
-  ["TypeError", NO_LANE, () => createIndex(none, { vectors: x, shape })],
+  ["TypeError", NO_INSTANCE, () => createIndex(none, { vectors: x, shape })],
   [
     "TypeError",
     '"options" expected an object, got undefined',
-    (lane) => createIndex(lane, wrong(undefined)),
+    (instance) => createIndex(instance, wrong(undefined)),
   ],
   ["RangeError", '"options.bits" expected one of 7, 8, got 4', index({ bits: 4 })],
   [
@@ -544,24 +545,24 @@ export const products: Case[] = [
   ],
   [
     "TypeError",
-    NO_LANE,
-    (lane) => {
-      using made = createIndex(lane, { vectors: x, shape });
+    NO_INSTANCE,
+    (instance) => {
+      using made = createIndex(instance, { vectors: x, shape });
       return topK(none, made, x, 1);
     },
   ],
   [
     "TypeError",
     '"index" expected an index made by createIndex, got Int8Array(6)',
-    (lane) => topK(lane, wrong(q), x, 1),
+    (instance) => topK(instance, wrong(q), x, 1),
   ],
   [
     "TypeError",
     '"index" expected a live handle, got disposed index of 2 vectors [3]',
-    (lane) => {
-      const made = createIndex(lane, { vectors: x, shape });
+    (instance) => {
+      const made = createIndex(instance, { vectors: x, shape });
       made.dispose();
-      return topK(lane, made, x, 1);
+      return topK(instance, made, x, 1);
     },
   ],
   ["TypeError", '"query" expected elements of f32, got Int8Array(6)', search(q, 1)],

@@ -12,20 +12,20 @@ import type { Case } from "./case.ts";
 // biome-ignore lint/suspicious/noExplicitAny: wrong on purpose
 const wrong = (value: unknown): any => value;
 
-const NO_LANE = '"lane" expected an instance made by createBytelane, got Object';
+const NO_INSTANCE = '"instance" expected an instance made by createBytelane, got Object';
 const x = new Float32Array(6);
 const q = new Int8Array(6);
 const acc = new Int32Array(6);
 
 const by =
   (profile: string, params: object): Case[2] =>
-  (lane) =>
-    quantize(lane, x, wrong({ scale: 1, ...params }), { profile: wrong(profile) });
+  (instance) =>
+    quantize(instance, x, wrong({ scale: 1, ...params }), { profile: wrong(profile) });
 
 const fixed =
   (params: object): Case[2] =>
-  (lane) =>
-    requantize(lane, acc, wrong({ multiplier: 0.5, rounding: "fixed-single", ...params }));
+  (instance) =>
+    requantize(instance, acc, wrong({ multiplier: 0.5, rounding: "fixed-single", ...params }));
 
 const choose =
   (options: object, range: object = { min: -1, max: 1 }): Case[2] =>
@@ -158,25 +158,25 @@ export const profiles: Case[] = [
   ],
   ["TypeError", '"got" expected an array of numbers, got 3', () => errorBetween([1], wrong(3))],
   ["RangeError", '"got" expected 2 elements, got 1', () => errorBetween([1, 2], [1])],
-  ["TypeError", NO_LANE, () => quantizationError(wrong({}), x, q, { scale: 1 })],
+  ["TypeError", NO_INSTANCE, () => quantizationError(wrong({}), x, q, { scale: 1 })],
   [
     "TypeError",
     '"q" expected elements of i8 or u8, got Float32Array(6)',
-    (lane) => quantizationError(lane, x, wrong(x), { scale: 1 }),
+    (instance) => quantizationError(instance, x, wrong(x), { scale: 1 }),
   ],
   [
     "RangeError",
     '"options.shape" expected dimensions of 6 elements, got [5]',
-    (lane) => quantizationError(lane, x, q, { scale: 1 }, { shape: [5] }),
+    (instance) => quantizationError(instance, x, q, { scale: 1 }, { shape: [5] }),
   ],
   [
     "RangeError",
     '"params.scale" expected a positive, finite 32-bit float, got 0',
-    (lane) => quantizationError(lane, x, q, { scale: 0 }),
+    (instance) => quantizationError(instance, x, q, { scale: 0 }),
   ],
   [
     "RangeError",
     '"x" expected 6 elements, got Float32Array(1)',
-    (lane) => quantizationError(lane, x.subarray(1, 2), q, { scale: 1 }),
+    (instance) => quantizationError(instance, x.subarray(1, 2), q, { scale: 1 }),
   ],
 ];

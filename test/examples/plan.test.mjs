@@ -139,14 +139,14 @@ describe("the candidates", () => {
   const [inputs, outputs] = [64, 32];
   const random = createRandom(3);
   const weights = Float32Array.from({ length: inputs * outputs }, () => random() - 0.5);
-  const lane = createBytelaneSync();
+  const instance = createBytelaneSync();
 
   it.each([
     ["a dense layer", [inputs, outputs], false, outputs],
     ["a table", [outputs, inputs], true, outputs],
   ])("count values and scales of %s, and restore it where it was", (_, shape, isTable, scales) => {
     const tensor = { name: "x", weights, shape, isTable };
-    const made = createCandidates(lane, new Map()).map((each) => each.quantize(tensor));
+    const made = createCandidates(instance, new Map()).map((each) => each.quantize(tensor));
     const count = weights.length;
     expect(made.map(({ bytes }) => bytes)).toEqual([count + 4 * scales, count / 2 + count / 16]);
     const cosines = made.map(({ restored }) => cosine(weights, restored));

@@ -12,7 +12,7 @@ const KINDS = [
   [2, true],
 ] as const;
 
-describeTiers("packed bits", (lane) => {
+describeTiers("packed bits", (instance) => {
   it.each(KINDS)("packs and unpacks codes of %i bits, signed %s", (bits, signed) => {
     const { integer } = noise(bits);
     const low = signed ? -(2 ** (bits - 1)) : 0;
@@ -20,9 +20,9 @@ describeTiers("packed bits", (lane) => {
       const codes = ((signed ? Int8Array : Uint8Array) as typeof Uint8Array).from({ length }, () =>
         integer(low, low + 2 ** bits - 1),
       );
-      const packed = packBits(lane, codes, { bits });
+      const packed = packBits(instance, codes, { bits });
       expectSame(packed, oracle.pack(codes, bits), length);
-      const back = unpackBits(lane, packed, length, { bits, signed });
+      const back = unpackBits(instance, packed, length, { bits, signed });
       expect(back.constructor).toBe(codes.constructor);
       expectSame(back, codes, length);
     }
@@ -31,13 +31,13 @@ describeTiers("packed bits", (lane) => {
   it.each(KINDS)("unpacks every byte for %i bits, signed %s", (bits, signed) => {
     const bytes = Uint8Array.from({ length: 256 }, (_, byte) => byte);
     const length = (256 * 8) / bits;
-    const got = unpackBits(lane, bytes, length, { bits, signed });
+    const got = unpackBits(instance, bytes, length, { bits, signed });
     expectSame(got, oracle.unpack(bytes, length, bits, signed));
   });
 
   it("takes a tensor, and bits from the end of a byte on do not count", () => {
-    using codes = tensor(lane, "u8", [3], [1, 2, 15]);
-    expectSame(packBits(lane, codes), [0x21, 0x0f]);
-    expectSame(unpackBits(lane, Uint8Array.of(0x21, 0xff), 3), [1, 2, 15]);
+    using codes = tensor(instance, "u8", [3], [1, 2, 15]);
+    expectSame(packBits(instance, codes), [0x21, 0x0f]);
+    expectSame(unpackBits(instance, Uint8Array.of(0x21, 0xff), 3), [1, 2, 15]);
   });
 });

@@ -43,13 +43,13 @@ const of = (operation: string) =>
 const LIMITS = { i8: [-128, 127], u8: [0, 255], i4: [-8, 7], u4: [0, 15], i2: [-2, 1], u2: [0, 3] };
 const DTYPES = ["i8", "u8", "i4", "u4", "i2", "u2"] as const;
 
-describeTiers("blocked quantization", (lane) => {
+describeTiers("blocked quantization", (instance) => {
   it.each(of("blocked"))("equals ONNX Runtime: %s", (_, { input, expected }) => {
     const { dtype, shape, axis, blockSize, scale, zeroPoint, x } = opened(input);
     const params = { dtype, axis, blockSize, scale, zeroPoint };
-    const q = quantizeBlocked(lane, x as Float32Array, params, { shape });
+    const q = quantizeBlocked(instance, x as Float32Array, params, { shape });
     expectSame(q, open(expected.q) as Int8Array);
-    expectSame(dequantizeBlocked(lane, q, params, { shape }), open(expected.x) as Float32Array);
+    expectSame(dequantizeBlocked(instance, q, params, { shape }), open(expected.x) as Float32Array);
   });
 
   it.each(DTYPES)("to %s equals the rule along every axis, with short last blocks", (dtype) => {
@@ -65,8 +65,8 @@ describeTiers("blocked quantization", (lane) => {
         const zeroPoint = Int32Array.from({ length: count }, () => integer(low, high));
         const x = reals(120, axis + 7);
         const params = { dtype, axis, blockSize, scale, zeroPoint };
-        const q = quantizeBlocked(lane, x, params, { shape });
-        const back = dequantizeBlocked(lane, q, params, { shape });
+        const q = quantizeBlocked(instance, x, params, { shape });
+        const back = dequantizeBlocked(instance, q, params, { shape });
         for (let i = 0; i < 120; i++) {
           const place = [Math.floor(i / 40), Math.floor(i / 4) % 10, i % 4];
           place[at] = Math.floor(place[at] / blockSize);
@@ -80,16 +80,16 @@ describeTiers("blocked quantization", (lane) => {
   });
 
   it("takes tensors, fills what it is given, and packs what it made", () => {
-    using x = tensor(lane, "f32", [2, 4], [1, 2, 3, 4, -5, 6, 7, -8]);
-    using out = tensor(lane, "i8", [2, 4]);
+    using x = tensor(instance, "f32", [2, 4], [1, 2, 3, 4, -5, 6, 7, -8]);
+    using out = tensor(instance, "i8", [2, 4]);
     const params = { dtype: "i4", blockSize: 2, scale: Float32Array.of(1, 2, 1, 2) } as const;
-    expect(quantizeBlocked(lane, x, params, { out })).toBe(out);
+    expect(quantizeBlocked(instance, x, params, { out })).toBe(out);
     expectSame(out.data, [1, 2, 2, 2, -5, 6, 4, -4]);
-    using back = dequantizeBlocked(lane, out, params);
+    using back = dequantizeBlocked(instance, out, params);
     expectSame(back.data, [1, 2, 4, 4, -5, 6, 8, -8]);
-    const packed = packBits(lane, out);
+    const packed = packBits(instance, out);
     expectSame(packed, [0x21, 0x22, 0x6b, 0xc4]);
-    expectSame(unpackBits(lane, packed, 8, { signed: true }), out.data);
+    expectSame(unpackBits(instance, packed, 8, { signed: true }), out.data);
   });
 
   it("refuses what does not fit", () => {
@@ -97,40 +97,55 @@ describeTiers("blocked quantization", (lane) => {
     const scale = new Float32Array(2).fill(1);
     const fail = (call: () => unknown, message: string) => expect(call).toThrow(message);
     const params = { blockSize: 4, scale };
-    fail(() => quantizeBlocked({} as never, x, params), '"lane" expected');
-    fail(() => dequantizeBlocked({} as never, x as never, params), '"lane" expected');
-    fail(() => quantizeBlocked(lane, [] as never, params), '"x" expected');
-    fail(() => dequantizeBlocked(lane, x as never, params), '"q" expected');
-    fail(() => quantizeBlocked(lane, x, undefined as never), '"params" expected an object');
-    fail(() => quantizeBlocked(lane, x, { ...params, dtype: "i3" as never }), '"params.dtype"');
-    fail(() => quantizeBlocked(lane, x, { ...params, axis: 1 }), '"params.axis" expected');
+    fail(() => quantizeBlocked({} as never, x, params), '"instance" expected');
+    fail(() => dequantizeBlocked({} as never, x as never, params), '"instance" expected');
+    fail(() => quantizeBlocked(instance, [] as never, params), '"x" expected');
+    fail(() => dequantizeBlocked(instance, x as never, params), '"q" expected');
+    fail(() => quantizeBlocked(instance, x, undefined as never), '"params" expected an object');
+    fail(() => quantizeBlocked(instance, x, { ...params, dtype: "i3" as never }), '"params.dtype"');
+    fail(() => quantizeBlocked(instance, x, { ...params, axis: 1 }), '"params.axis" expected');
     fail(
-      () => quantizeBlocked(lane, x, { ...params, blockSize: 0 }),
+      () => quantizeBlocked(instance, x, { ...params, blockSize: 0 }),
       '"params.blockSize" expected',
     );
-    fail(() => quantizeBlocked(lane, x, { ...params, blockSize: 3 }), '"params.scale" expected 3');
+    fail(
+      () => quantizeBlocked(instance, x, { ...params, blockSize: 3 }),
+      '"params.scale" expected 3',
+    );
     const zeroPoint = Int32Array.of(0, 8);
     fail(
-      () => quantizeBlocked(lane, x, { ...params, dtype: "i4", zeroPoint }),
+      () => quantizeBlocked(instance, x, { ...params, dtype: "i4", zeroPoint }),
       '"params.zeroPoint[1]"',
     );
     for (const wrong of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
       const out = new Int8Array(8).fill(42);
       const bad = { ...params, scale: Float32Array.of(1, wrong) };
-      fail(() => quantizeBlocked(lane, x, bad, { out }), '"params.scale[1]" expected a positive');
+      fail(
+        () => quantizeBlocked(instance, x, bad, { out }),
+        '"params.scale[1]" expected a positive',
+      );
       expect(out).toEqual(new Int8Array(8).fill(42));
-      fail(() => dequantizeBlocked(lane, out, bad), '"params.scale[1]" expected a positive');
+      fail(() => dequantizeBlocked(instance, out, bad), '"params.scale[1]" expected a positive');
     }
-    fail(() => quantizeBlocked(lane, x, params, { shape: [3, 3] }), '"options.shape" expected');
-    fail(() => quantizeBlocked(lane, x, params, { out: new Int8Array(3) }), 'out" expected 8');
+    fail(() => quantizeBlocked(instance, x, params, { shape: [3, 3] }), '"options.shape" expected');
+    fail(() => quantizeBlocked(instance, x, params, { out: new Int8Array(3) }), 'out" expected 8');
     const q = new Int8Array(8);
-    fail(() => dequantizeBlocked(lane, q, params, { shape: [3, 3] }), '"options.shape" expected');
-    fail(() => dequantizeBlocked(lane, q, params, { out: new Float32Array(3) }), 'out" expected 8');
-    fail(() => dequantizeBlocked(lane, q, { ...params, dtype: "u4" }), '"params.dtype" expected');
+    fail(
+      () => dequantizeBlocked(instance, q, params, { shape: [3, 3] }),
+      '"options.shape" expected',
+    );
+    fail(
+      () => dequantizeBlocked(instance, q, params, { out: new Float32Array(3) }),
+      'out" expected 8',
+    );
+    fail(
+      () => dequantizeBlocked(instance, q, { ...params, dtype: "u4" }),
+      '"params.dtype" expected',
+    );
   });
 });
 
-describeTiers("the layout of MatMulNBits", (lane) => {
+describeTiers("the layout of MatMulNBits", (instance) => {
   it.each(of("weights"))(
     "has the weights that ONNX Runtime reads: %s",
     (_, { input, expected }) => {
@@ -138,7 +153,7 @@ describeTiers("the layout of MatMulNBits", (lane) => {
       const weights = open(expected.weights) as Float32Array;
       // the runtime adds +0, which turns a weight of −0 into 0
       expectSame(
-        dequantizeInt4(lane, matrix).map((x) => x + 0),
+        dequantizeInt4(instance, matrix).map((x) => x + 0),
         weights.map((x) => x + 0),
       );
     },
@@ -151,12 +166,12 @@ describeTiers("the layout of MatMulNBits", (lane) => {
     };
     const wanted = open(expected.y) as Float32Array;
     const size = Math.max(...wanted.map(Math.abs));
-    using reals = createLinear(lane, { format: "int4", weights: matrix, bias, inputs: "f32" });
-    const exact = linear(lane, reals, x) as Float32Array;
+    using reals = createLinear(instance, { format: "int4", weights: matrix, bias, inputs: "f32" });
+    const exact = linear(instance, reals, x) as Float32Array;
     // the order of additions is another one
     for (const [i, y] of exact.entries()) expect(Math.abs(y - wanted[i]) / size).toBeLessThan(2e-6);
-    using quick = createLinear(lane, { format: "int4", weights: matrix, bias });
-    const rounded = linear(lane, quick, x) as Float32Array;
+    using quick = createLinear(instance, { format: "int4", weights: matrix, bias });
+    const rounded = linear(instance, quick, x) as Float32Array;
     for (const [i, y] of rounded.entries())
       expect(Math.abs(y - wanted[i]) / size).toBeLessThan(0.01);
   });

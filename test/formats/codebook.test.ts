@@ -14,7 +14,7 @@ function bell(length: number, seed: number): Float32Array {
   return Float32Array.from({ length }, () => real(-1, 1) + real(-1, 1) + real(-1, 1));
 }
 
-describeTiers("codebooks", (lane) => {
+describeTiers("codebooks", (instance) => {
   it.each(SIZES)("take the nearest entry and give it back, blocks of %s", (blockSize) => {
     const own = Array.from({ length: 16 }, (_, i) => (i - 5) ** 3 + i / 7);
     for (const codebook of [NF4, own]) {
@@ -23,8 +23,8 @@ describeTiers("codebooks", (lane) => {
         const x = finite(rows * columns, columns);
         x.fill(0, 0, Math.min(columns, 20));
         const options = { shape: [rows, columns], blockSize, codebook } as const;
-        const matrix = quantizeCodebook(lane, x, options);
-        const reals = dequantizeCodebook(lane, matrix);
+        const matrix = quantizeCodebook(instance, x, options);
+        const reals = dequantizeCodebook(instance, matrix);
         const size = matrix.blockSize;
         const blocks = Math.ceil(columns / size);
         const entries = Float32Array.from(codebook);
@@ -48,14 +48,14 @@ describeTiers("codebooks", (lane) => {
 
   it("have the entries of NF4 where a block's largest value is 1", () => {
     const x = Float32Array.from(NF4);
-    const matrix = quantizeCodebook(lane, x, { shape: [1, 16], blockSize: 16 });
+    const matrix = quantizeCodebook(instance, x, { shape: [1, 16], blockSize: 16 });
     expectSame(matrix.values, [0x10, 0x32, 0x54, 0x76, 0x98, 0xba, 0xdc, 0xfe]);
-    expectSame(dequantizeCodebook(lane, matrix), x);
+    expectSame(dequantizeCodebook(instance, matrix), x);
   });
 
   it("take NaN and infinities", () => {
     const x = Float32Array.of(NaN, Infinity, 0, -1);
-    const matrix = quantizeCodebook(lane, x, { shape: [1, 4], blockSize: "channel" });
+    const matrix = quantizeCodebook(instance, x, { shape: [1, 4], blockSize: "channel" });
     expect([0, 1, 2, 3].map((i) => codeAt(matrix.values, i))).toEqual([0, 15, 7, 7]);
     expect(Number.isFinite(matrix.scales[0])).toBe(true);
   });
@@ -63,20 +63,23 @@ describeTiers("codebooks", (lane) => {
   it("fit a tensor better than NF4 does", () => {
     const x = bell(64 * 256, 3);
     const options = { shape: [64, 256], blockSize: 64 } as const;
-    const codebook = fitCodebook(lane, x, options);
+    const codebook = fitCodebook(instance, x, options);
     expect(codebook).toHaveLength(16);
     expect(codebook.every((entry, i) => i === 0 || entry > codebook[i - 1])).toBe(true);
     const error = (book: ArrayLike<number>) => {
       const reals = dequantizeCodebook(
-        lane,
-        quantizeCodebook(lane, x, { ...options, codebook: book }),
+        instance,
+        quantizeCodebook(instance, x, { ...options, codebook: book }),
       );
       return reals.reduce((sum, y, i) => sum + (y - x[i]) ** 2, 0);
     };
     expect(error(codebook) / error(NF4)).toBeLessThan(0.95);
-    using held = tensor(lane, "f32", [64, 256], x);
-    expectSame(fitCodebook(lane, held, { blockSize: 64 }), codebook);
-    expectSame(fitCodebook(lane, new Float32Array(64), { shape: [1, 64] }), Float32Array.from(NF4));
+    using held = tensor(instance, "f32", [64, 256], x);
+    expectSame(fitCodebook(instance, held, { blockSize: 64 }), codebook);
+    expectSame(
+      fitCodebook(instance, new Float32Array(64), { shape: [1, 64] }),
+      Float32Array.from(NF4),
+    );
   });
 
   it("refuse what does not fit", () => {
@@ -84,33 +87,45 @@ describeTiers("codebooks", (lane) => {
     const shape = [2, 16] as const;
     const fail = (call: () => unknown, message: string) => expect(call).toThrow(message);
     for (const call of [quantizeCodebook, fitCodebook]) {
-      fail(() => call({} as never, x, { shape }), '"lane" expected');
-      fail(() => call(lane, new Int8Array(32) as never, { shape }), '"x" expected elements of f32');
-      fail(() => call(lane, x, null as never), '"options" expected an object');
-      fail(() => call(lane, x), '"options.shape" expected two dimensions');
-      fail(() => call(lane, x, { shape: [0, 16] }), '"options.shape" expected an integer');
-      fail(() => call(lane, x, { shape: [16, 0] }), '"options.shape" expected an integer');
-      fail(() => call(lane, x, { shape: [3, 16] }), '"options.shape" expected dimensions of 32');
+      fail(() => call({} as never, x, { shape }), '"instance" expected');
       fail(
-        () => call(lane, x, { shape, blockSize: 20 as never }),
+        () => call(instance, new Int8Array(32) as never, { shape }),
+        '"x" expected elements of f32',
+      );
+      fail(() => call(instance, x, null as never), '"options" expected an object');
+      fail(() => call(instance, x), '"options.shape" expected two dimensions');
+      fail(() => call(instance, x, { shape: [0, 16] }), '"options.shape" expected an integer');
+      fail(() => call(instance, x, { shape: [16, 0] }), '"options.shape" expected an integer');
+      fail(
+        () => call(instance, x, { shape: [3, 16] }),
+        '"options.shape" expected dimensions of 32',
+      );
+      fail(
+        () => call(instance, x, { shape, blockSize: 20 as never }),
         '"options.blockSize" expected one',
       );
     }
-    fail(() => fitCodebook(lane, x, { shape, passes: 0 }), '"options.passes" expected an integer');
+    fail(
+      () => fitCodebook(instance, x, { shape, passes: 0 }),
+      '"options.passes" expected an integer',
+    );
     const twice = [...NF4.slice(0, 15), NF4[14]];
     for (const codebook of [NF4.slice(1), twice, [...NF4.slice(0, 15), NaN]]) {
       fail(
-        () => quantizeCodebook(lane, x, { shape, codebook }),
+        () => quantizeCodebook(instance, x, { shape, codebook }),
         '"options.codebook" expected 16 finite',
       );
     }
-    fail(() => quantizeCodebook(lane, x, { shape, codebook: 3 as never }), "expected 16 numbers");
-    const matrix = quantizeCodebook(lane, x, { shape, blockSize: 16 });
-    fail(() => dequantizeCodebook({} as never, matrix), '"lane" expected');
-    fail(() => dequantizeCodebook(lane, null as never), '"matrix" expected an object');
-    fail(() => dequantizeCodebook(lane, { ...matrix, rows: 3 }), '"matrix.values" expected 24');
     fail(
-      () => dequantizeCodebook(lane, { ...matrix, scales: new Float32Array(3) }),
+      () => quantizeCodebook(instance, x, { shape, codebook: 3 as never }),
+      "expected 16 numbers",
+    );
+    const matrix = quantizeCodebook(instance, x, { shape, blockSize: 16 });
+    fail(() => dequantizeCodebook({} as never, matrix), '"instance" expected');
+    fail(() => dequantizeCodebook(instance, null as never), '"matrix" expected an object');
+    fail(() => dequantizeCodebook(instance, { ...matrix, rows: 3 }), '"matrix.values" expected 24');
+    fail(
+      () => dequantizeCodebook(instance, { ...matrix, scales: new Float32Array(3) }),
       '"matrix.scales"',
     );
   });

@@ -37,12 +37,12 @@ const golden = JSON.parse(
 const bytesIn = ({ base64 }: { base64: string }) => Uint8Array.from(Buffer.from(base64, "base64"));
 const realsIn = (tensor: { base64: string }) => new Float32Array(bytesIn(tensor).buffer);
 
-describeTiers("ggml blocks", (lane) => {
+describeTiers("ggml blocks", (instance) => {
   it.each(TYPES)("of %s equal what ggml itself makes", (type) => {
     const vector = golden.vectors.find(({ name }) => name === type.toLowerCase());
     const { scale, least, q } = vector!.expected;
     const x = realsIn(vector!.input.x);
-    const bytes = encodeGgml(lane, x, type);
+    const bytes = encodeGgml(instance, x, type);
     const blocks = x.length / 32;
     const size = bytes.length / blocks;
     const view = new DataView(bytes.buffer);
@@ -64,8 +64,8 @@ describeTiers("ggml blocks", (lane) => {
       if (block === 1) return 0.75;
       return real(-1, 1) * 10 ** ((block % 12) - 6);
     });
-    const bytes = encodeGgml(lane, x, type);
-    const reals = decodeGgml(lane, bytes, type);
+    const bytes = encodeGgml(instance, x, type);
+    const reals = decodeGgml(instance, bytes, type);
     const size = bytes.length / 60;
     for (let b = 0; b < 60; b++) {
       const block = oracle.blockOf(type, [...x.subarray(b * 32, (b + 1) * 32)]);
@@ -81,42 +81,57 @@ describeTiers("ggml blocks", (lane) => {
   });
 
   it("of Q4_0 become a matrix without loss, and back", () => {
-    const bytes = encodeGgml(lane, finite(6 * 64, 5), "Q4_0");
-    const matrix = int4FromGgml(lane, bytes, [6, 64]);
+    const bytes = encodeGgml(instance, finite(6 * 64, 5), "Q4_0");
+    const matrix = int4FromGgml(instance, bytes, [6, 64]);
     expect(matrix).toMatchObject({ rows: 6, columns: 64, blockSize: 32 });
-    const reals = decodeGgml(lane, bytes, "Q4_0");
-    expectSame(dequantizeInt4(lane, matrix), reals);
+    const reals = decodeGgml(instance, bytes, "Q4_0");
+    expectSame(dequantizeInt4(instance, matrix), reals);
     expectSame(int4ToGgml(matrix), bytes);
-    using table = createInt4Table(lane, matrix);
-    using row = gatherInt4(lane, table, [4]);
+    using table = createInt4Table(instance, matrix);
+    using row = gatherInt4(instance, table, [4]);
     expectSame(row.data, reals.subarray(4 * 64, 5 * 64));
   });
 
   it("of a searched matrix are blocks that ggml reads", () => {
     const weights = finite(8 * 96, 6);
-    const matrix = quantizeInt4(lane, weights, { shape: [8, 96], orientation: "out-in" });
-    expectSame(decodeGgml(lane, int4ToGgml(matrix), "Q4_0"), dequantizeInt4(lane, matrix));
+    const matrix = quantizeInt4(instance, weights, { shape: [8, 96], orientation: "out-in" });
+    expectSame(decodeGgml(instance, int4ToGgml(matrix), "Q4_0"), dequantizeInt4(instance, matrix));
   });
 
   it("refuse what does not fit", () => {
     const fail = (call: () => unknown, message: string) => expect(call).toThrow(message);
-    fail(() => encodeGgml(lane, new Float32Array(33), "Q4_0"), '"x" expected a multiple of 32');
-    fail(() => encodeGgml(lane, new Float32Array(32), "Q5_0" as "Q4_0"), '"type" expected one of');
-    fail(() => encodeGgml(lane, [] as never, "Q4_0"), '"x" expected a tensor or typed array');
-    fail(() => decodeGgml(lane, new Uint8Array(35), "Q8_0"), '"bytes" expected blocks of 34 bytes');
-    fail(() => decodeGgml(lane, new Uint8Array(18), "Q5" as "Q4_0"), '"type" expected one of');
-    fail(() => decodeGgml(lane, new Int8Array(18) as never, "Q4_0"), '"bytes" expected elements');
+    fail(() => encodeGgml(instance, new Float32Array(33), "Q4_0"), '"x" expected a multiple of 32');
     fail(
-      () => int4FromGgml(lane, new Uint8Array(36), [1, 32]),
+      () => encodeGgml(instance, new Float32Array(32), "Q5_0" as "Q4_0"),
+      '"type" expected one of',
+    );
+    fail(() => encodeGgml(instance, [] as never, "Q4_0"), '"x" expected a tensor or typed array');
+    fail(
+      () => decodeGgml(instance, new Uint8Array(35), "Q8_0"),
+      '"bytes" expected blocks of 34 bytes',
+    );
+    fail(() => decodeGgml(instance, new Uint8Array(18), "Q5" as "Q4_0"), '"type" expected one of');
+    fail(
+      () => decodeGgml(instance, new Int8Array(18) as never, "Q4_0"),
+      '"bytes" expected elements',
+    );
+    fail(
+      () => int4FromGgml(instance, new Uint8Array(36), [1, 32]),
       '"shape" expected whole rows of 64',
     );
-    fail(() => int4FromGgml(lane, new Uint8Array(36), [0, 32]), '"shape" expected an integer in');
-    fail(() => int4FromGgml(lane, new Uint8Array(36), [2, 31]), '"shape" expected an integer in');
-    const matrix = quantizeInt4(lane, finite(64, 1), { shape: [32, 2], scaleType: "f32" });
+    fail(
+      () => int4FromGgml(instance, new Uint8Array(36), [0, 32]),
+      '"shape" expected an integer in',
+    );
+    fail(
+      () => int4FromGgml(instance, new Uint8Array(36), [2, 31]),
+      '"shape" expected an integer in',
+    );
+    const matrix = quantizeInt4(instance, finite(64, 1), { shape: [32, 2], scaleType: "f32" });
     fail(() => int4ToGgml(matrix), '"matrix" expected whole blocks of 32 with f16 scales');
     fail(() => int4ToGgml({ ...matrix, rows: 3 }), '"matrix.values" expected');
     for (const call of [encodeGgml, decodeGgml, int4FromGgml]) {
-      fail(() => call({} as never, new Float32Array(32) as never, "Q4_0" as never), '"lane"');
+      fail(() => call({} as never, new Float32Array(32) as never, "Q4_0" as never), '"instance"');
     }
   });
 });

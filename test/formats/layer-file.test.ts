@@ -26,22 +26,22 @@ const bias = finite(N, 2);
 const x = finite(3 * DEPTH, 3);
 
 /** Layers of every kind, by name. */
-function layersOf(lane: Parameters<typeof createLinear>[0]) {
+function layersOf(instance: Parameters<typeof createLinear>[0]) {
   const int4 = { format: "int4", weights, shape } as const;
   return {
-    plain: createLinear(lane, int4),
-    zeros: createLinear(lane, {
+    plain: createLinear(instance, int4),
+    zeros: createLinear(instance, {
       ...{ ...int4, scheme: "asymmetric", scaleType: "f32", blockSize: 16 },
       ...{ bias, activation: "relu6" },
     }),
-    channel: createLinear(lane, { ...int4, blockSize: "channel", inputs: "f32" }),
-    int8: createLinear(lane, { weights, shape, bias, activation: { low: -3 } }),
-    int7: createLinear(lane, { weights, shape, bits: 7 }),
-    given: createLinear(lane, {
+    channel: createLinear(instance, { ...int4, blockSize: "channel", inputs: "f32" }),
+    int8: createLinear(instance, { weights, shape, bias, activation: { low: -3 } }),
+    int7: createLinear(instance, { weights, shape, bits: 7 }),
+    given: createLinear(instance, {
       ...{ weights: bytes("u8", DEPTH * N, 4), shape, weightScale: 0.01 },
       weightZeroPoint: Int32Array.from({ length: N }, (_, j) => j * 12),
     }),
-    static: createLinear(lane, {
+    static: createLinear(instance, {
       ...{ weights, shape, bias, activation: "relu" },
       input: { dtype: "u8", scale: 1.2, zeroPoint: 128 },
       output: { dtype: "i8", scale: 300, zeroPoint: -100 },
@@ -49,13 +49,13 @@ function layersOf(lane: Parameters<typeof createLinear>[0]) {
   } as const;
 }
 
-describeTiers("saved layers", (lane, tier) => {
+describeTiers("saved layers", (instance, tier) => {
   it.each(TIERS)("come back as they were, in an instance of tier %s", (other) => {
-    const layers = layersOf(lane);
-    const matrix = quantizeInt4(lane, weights, { shape, scheme: "asymmetric" });
-    const table = createInt4Table(lane, matrix);
-    const held = tensor(lane, "i32", [2, 3], [1, -2, 3, -4, 5, -6]);
-    const file = saveLayers(lane, { ...layers, table, held, x }, { made: "by a test" });
+    const layers = layersOf(instance);
+    const matrix = quantizeInt4(instance, weights, { shape, scheme: "asymmetric" });
+    const table = createInt4Table(instance, matrix);
+    const held = tensor(instance, "i32", [2, 3], [1, -2, 3, -4, 5, -6]);
+    const file = saveLayers(instance, { ...layers, table, held, x }, { made: "by a test" });
     const target = createBytelaneSync({ tier: other });
     const loaded = loadLayers(target, file);
     expect([...loaded.metadata]).toEqual([["made", "by a test"]]);
@@ -64,10 +64,10 @@ describeTiers("saved layers", (lane, tier) => {
       const back = loaded.layers.get(name) as Linear;
       expect([back.inFeatures, back.outFeatures]).toEqual([DEPTH, N]);
       const got = linear(target, back, x) as Float32Array;
-      expectSame(got, linear(lane, layer, x) as Float32Array, name);
+      expectSame(got, linear(instance, layer, x) as Float32Array, name);
     }
     const ids = [20, 0, 7];
-    using wanted = gatherInt4(lane, table, ids);
+    using wanted = gatherInt4(instance, table, ids);
     expectSame(gatherInt4(target, loaded.layers.get("table") as never, ids).data, wanted.data);
     expect(loaded.layers.get("held")).toMatchObject({ dtype: "i32", shape: [2, 3] });
     expectSame((loaded.layers.get("held") as typeof held).data, held.data);
@@ -79,35 +79,37 @@ describeTiers("saved layers", (lane, tier) => {
   });
 
   it("are used where they lie, in a file that is a tensor", () => {
-    const layers = layersOf(lane);
-    const table = createInt4Table(lane, quantizeInt4(lane, weights, { shape }));
-    const file = saveLayers(lane, { plain: layers.plain, zeros: layers.zeros, table, x });
-    const host = tensor(lane, "u8", [file.length], file);
-    const used = lane.bytesUsed;
-    const loaded = loadLayers(lane, host);
-    expect(lane.bytesUsed).toBe(used);
+    const layers = layersOf(instance);
+    const table = createInt4Table(instance, quantizeInt4(instance, weights, { shape }));
+    const file = saveLayers(instance, { plain: layers.plain, zeros: layers.zeros, table, x });
+    const host = tensor(instance, "u8", [file.length], file);
+    const used = instance.bytesUsed;
+    const loaded = loadLayers(instance, host);
+    expect(instance.bytesUsed).toBe(used);
     const { plain, zeros } = layers;
     for (const [name, layer] of Object.entries({ plain, zeros })) {
-      const got = linear(lane, loaded.layers.get(name) as Linear, x) as Float32Array;
-      expectSame(got, linear(lane, layer, x) as Float32Array, name);
+      const got = linear(instance, loaded.layers.get(name) as Linear, x) as Float32Array;
+      expectSame(got, linear(instance, layer, x) as Float32Array, name);
     }
-    using rows = gatherInt4(lane, loaded.layers.get("table") as never, [3]);
-    using wanted = gatherInt4(lane, table, [3]);
+    using rows = gatherInt4(instance, loaded.layers.get("table") as never, [3]);
+    using wanted = gatherInt4(instance, table, [3]);
     expectSame(rows.data, wanted.data);
     // growth detaches views, not addresses
-    using large = tensor(lane, "u8", [lane.bytesReserved]);
+    using large = tensor(instance, "u8", [instance.bytesReserved]);
     expect(large.length).toBeGreaterThan(0);
-    linear(lane, loaded.layers.get("plain") as Linear, x);
+    linear(instance, loaded.layers.get("plain") as Linear, x);
     host.dispose();
     const layer = loaded.layers.get("plain") as Linear;
-    expect(() => linear(lane, layer, x)).toThrow('"layer" expected a live handle');
-    expect(() => gatherInt4(lane, loaded.layers.get("table") as never, [3])).toThrow("live handle");
+    expect(() => linear(instance, layer, x)).toThrow('"layer" expected a live handle');
+    expect(() => gatherInt4(instance, loaded.layers.get("table") as never, [3])).toThrow(
+      "live handle",
+    );
     for (const owner of [...Object.values(layers), table]) owner.dispose();
   });
 
   it("are copied where their alignment does not allow it", () => {
-    using layer = createLinear(lane, { format: "int4", weights, shape, bias });
-    const { tensors, metadata } = readSafetensors(saveLayers(lane, { layer }));
+    using layer = createLinear(instance, { format: "int4", weights, shape, bias });
+    const { tensors, metadata } = readSafetensors(saveLayers(instance, { layer }));
     // one byte more in the header moves all data by one
     const file = writeSafetensors(tensors, metadata);
     const moved = new Uint8Array(file.length + 1);
@@ -115,22 +117,25 @@ describeTiers("saved layers", (lane, tier) => {
     moved[9] = 0x20;
     moved.set(file.subarray(9), 10);
     new DataView(moved.buffer).setUint32(0, new DataView(file.buffer).getUint32(0, true) + 1, true);
-    using host = tensor(lane, "u8", [moved.length], moved);
-    const used = lane.bytesUsed;
-    using back = loadLayers(lane, host).layers.get("layer") as Linear;
-    expect(lane.bytesUsed - used).toBeGreaterThanOrEqual(layer.byteLength);
-    expectSame(linear(lane, back, x) as Float32Array, linear(lane, layer, x) as Float32Array);
+    using host = tensor(instance, "u8", [moved.length], moved);
+    const used = instance.bytesUsed;
+    using back = loadLayers(instance, host).layers.get("layer") as Linear;
+    expect(instance.bytesUsed - used).toBeGreaterThanOrEqual(layer.byteLength);
+    expectSame(
+      linear(instance, back, x) as Float32Array,
+      linear(instance, layer, x) as Float32Array,
+    );
   });
 
   it("are refused where the file does not hold what its metadata say", () => {
-    const { int8, static: fixed, plain, zeros, ...rest } = layersOf(lane);
+    const { int8, static: fixed, plain, zeros, ...rest } = layersOf(instance);
     for (const layer of Object.values(rest)) layer.dispose();
-    const table = createInt4Table(lane, quantizeInt4(lane, weights, { shape }));
-    const file = saveLayers(lane, { int8, fixed, plain, zeros, table, x });
+    const table = createInt4Table(instance, quantizeInt4(instance, weights, { shape }));
+    const file = saveLayers(instance, { int8, fixed, plain, zeros, table, x });
     for (const layer of [int8, fixed, plain, zeros, table]) layer.dispose();
     const { tensors, metadata } = readSafetensors(file);
     const scheme = JSON.parse(metadata.get("bytelane")!);
-    const used = lane.bytesUsed;
+    const used = instance.bytesUsed;
 
     type Change = (scheme: Record<string, Record<string, unknown>>) => void;
     const changed = (change: Change, tensor?: [string, SafeTensor | undefined]) => {
@@ -142,8 +147,8 @@ describeTiers("saved layers", (lane, tier) => {
       return writeSafetensors(list, [["bytelane", JSON.stringify(copy)]]);
     };
     const fail = (bytes: Uint8Array, message: string) => {
-      expect(() => loadLayers(lane, bytes)).toThrow(message);
-      expect(lane.bytesUsed).toBe(used);
+      expect(() => loadLayers(instance, bytes)).toThrow(message);
+      expect(instance.bytesUsed).toBe(used);
     };
     const keep: Change = () => {};
     const set =
@@ -235,67 +240,78 @@ describeTiers("saved layers", (lane, tier) => {
       'as kind of layer "constructor"',
     );
     // the same file unchanged is fine
-    const { layers } = loadLayers(lane, changed(keep));
+    const { layers } = loadLayers(instance, changed(keep));
     expect(layers.size).toBe(6);
     for (const layer of layers.values()) layer.dispose();
   });
 
   it("come back with steps that are beyond f32", () => {
-    using layer = createLinear(lane, {
+    using layer = createLinear(instance, {
       ...{ weights: Float32Array.of(0, 3e38, -3e38), shape: [1, 3] },
       ...{ input: { scale: 1000 }, output: { scale: 1e-3 } },
     });
-    using back = loadLayers(lane, saveLayers(lane, { layer })).layers.get("layer") as Linear;
+    using back = loadLayers(instance, saveLayers(instance, { layer })).layers.get(
+      "layer",
+    ) as Linear;
     for (const each of [layer, back]) {
-      expectSame(linear(lane, each, Float32Array.of(1000)) as unknown as Int8Array, [0, 127, -128]);
-      expectSame(linear(lane, each, Float32Array.of(0)) as unknown as Int8Array, [0, 0, 0]);
+      expectSame(
+        linear(instance, each, Float32Array.of(1000)) as unknown as Int8Array,
+        [0, 127, -128],
+      );
+      expectSame(linear(instance, each, Float32Array.of(0)) as unknown as Int8Array, [0, 0, 0]);
     }
   });
 
   it("from a damaged file are loaded or refused, and nothing is lost", () => {
-    using layer = createLinear(lane, { format: "int4", weights, shape, bias });
-    using other = createLinear(lane, { weights, shape, bias });
-    const file = saveLayers(lane, { layer, other });
+    using layer = createLinear(instance, { format: "int4", weights, shape, bias });
+    using other = createLinear(instance, { weights, shape, bias });
+    const file = saveLayers(instance, { layer, other });
     const header = new DataView(file.buffer).getUint32(0, true);
     const { integer } = noise(12);
-    const used = lane.bytesUsed;
+    const used = instance.bytesUsed;
     let refused = 0;
     for (let i = 0; i < 1500; i++) {
       const damaged = file.slice();
       for (let n = integer(0, 2); n >= 0; n--) damaged[integer(8, 8 + header)] = integer(32, 126);
       try {
-        const { layers } = loadLayers(lane, damaged);
+        const { layers } = loadLayers(instance, damaged);
         for (const each of layers.values()) {
-          if ("inFeatures" in each) linear(lane, each, new Float32Array(each.inFeatures));
+          if ("inFeatures" in each) linear(instance, each, new Float32Array(each.inFeatures));
           each.dispose();
         }
       } catch (error) {
         expect(error).toBeInstanceOf(RangeError);
         refused++;
       }
-      expect(lane.bytesUsed).toBe(used);
+      expect(instance.bytesUsed).toBe(used);
     }
     expect(refused).toBeGreaterThan(500);
   });
 
   it("refuse names that collide, data that are none, and handles of others", () => {
-    using a = createLinear(lane, { format: "int4", weights, shape, bias });
+    using a = createLinear(instance, { format: "int4", weights, shape, bias });
     const fail = (call: () => unknown, message: string) => expect(call).toThrow(message);
-    fail(() => saveLayers(lane, { a, "a.bias": x }), 'names that do not collide, got "a.bias"');
-    fail(() => saveLayers(lane, { "a.bias": x, a }), 'names that do not collide, got "a.bias"');
-    fail(() => saveLayers(lane, { a: [1] as never }), '"layers.a" expected a layer, a table');
-    fail(() => saveLayers({} as never, {}), '"lane" expected an instance');
-    fail(() => loadLayers({} as never, new Uint8Array(8)), '"lane" expected an instance');
-    fail(() => loadLayers(lane, [] as never), '"file" expected a Uint8Array, got []');
-    using reals = tensor(lane, "f32", [4]);
-    fail(() => loadLayers(lane, reals as never), '"file" expected a Uint8Array or a tensor of u8');
+    fail(() => saveLayers(instance, { a, "a.bias": x }), 'names that do not collide, got "a.bias"');
+    fail(() => saveLayers(instance, { "a.bias": x, a }), 'names that do not collide, got "a.bias"');
+    fail(() => saveLayers(instance, { a: [1] as never }), '"layers.a" expected a layer, a table');
+    fail(() => saveLayers({} as never, {}), '"instance" expected an instance');
+    fail(() => loadLayers({} as never, new Uint8Array(8)), '"instance" expected an instance');
+    fail(() => loadLayers(instance, [] as never), '"file" expected a Uint8Array, got []');
+    using reals = tensor(instance, "f32", [4]);
+    fail(
+      () => loadLayers(instance, reals as never),
+      '"file" expected a Uint8Array or a tensor of u8',
+    );
     const other = createBytelaneSync({ tier });
     const layers = layersOf(other);
     const table = createInt4Table(other, quantizeInt4(other, weights, { shape }));
     const held = tensor(other, "u8", [1]);
     for (const each of [layers.plain, layers.int8, table, held]) {
-      fail(() => saveLayers(lane, { each }), '"layers.each" expected a handle of this instance');
+      fail(
+        () => saveLayers(instance, { each }),
+        '"layers.each" expected a handle of this instance',
+      );
     }
-    fail(() => loadLayers(lane, held), '"file" expected a handle of this instance');
+    fail(() => loadLayers(instance, held), '"file" expected a handle of this instance');
   });
 });

@@ -67,11 +67,11 @@ const listed = (each: Each | undefined, count: number): number | Int32Array =>
   typeof each === "function" ? Int32Array.from({ length: count }, (_, i) => each(i)) : (each ?? 0);
 
 /** The product by the library, both sides packed on the way, as i32. */
-function multiply(lane: Bytelane, s: Sides, transposed = false): Int32Array {
+function multiply(instance: Bytelane, s: Sides, transposed = false): Int32Array {
   const { m, n, depth } = s;
   const out = new Int32Array(m * n);
   matmul(
-    lane,
+    instance,
     { data: s.lhs, zeroPoint: listed(s.lhsZero, m) },
     { data: s.rhs, zeroPoint: listed(s.rhsZero, n), transposed },
     { m, n, depth, out },
@@ -79,19 +79,19 @@ function multiply(lane: Bytelane, s: Sides, transposed = false): Int32Array {
   return out;
 }
 
-describeTiers("matmul to i32", (lane) => {
+describeTiers("matmul to i32", (instance) => {
   it.each(MIXES)("equals the oracle at every depth, %s · %s", (...mix) => {
     for (let depth = 1; depth <= 70; depth++) {
       const s = sides(mix, 3, 9, depth);
-      expectSame(multiply(lane, s), wanted(s), `depth ${depth}`);
+      expectSame(multiply(instance, s), wanted(s), `depth ${depth}`);
     }
   });
 
   it.each(MIXES)("equals the oracle at every width, %s · %s", (...mix) => {
     for (let n = 1; n <= 70; n++) {
       const s = sides(mix, 2, n, 7);
-      expectSame(multiply(lane, s), wanted(s), `width ${n}`);
-      expectSame(multiply(lane, s, true), wanted(s, true), `width ${n}, transposed`);
+      expectSame(multiply(instance, s), wanted(s), `width ${n}`);
+      expectSame(multiply(instance, s, true), wanted(s, true), `width ${n}, transposed`);
     }
   });
 
@@ -103,7 +103,7 @@ describeTiers("matmul to i32", (lane) => {
           lhsZero: LEAST[mix[0]] + 7,
           rhsZero: (j: number) => j,
         };
-        expectSame(multiply(lane, s), wanted(s), `${m} × ${n}`);
+        expectSame(multiply(instance, s), wanted(s), `${m} × ${n}`);
       }
     }
   });
@@ -111,7 +111,7 @@ describeTiers("matmul to i32", (lane) => {
   it.each(MIXES)("equals the oracle at every height, %s · %s", (...mix) => {
     for (let m = 0; m <= 70; m++) {
       const s = sides(mix, m, 9, 5);
-      expectSame(multiply(lane, s), wanted(s), `height ${m}`);
+      expectSame(multiply(instance, s), wanted(s), `height ${m}`);
     }
   });
 
@@ -132,8 +132,8 @@ describeTiers("matmul to i32", (lane) => {
         for (const lhsZero of [lhsLeast, lhsLeast + 255, (i: number) => rows[i]]) {
           for (const rhsZero of [rhsLeast, rhsLeast + 255, (j: number) => columns[j]]) {
             const s = { ...sides(mix, m, n, depth), lhsZero, rhsZero };
-            expectSame(multiply(lane, s), wanted(s), `${m} × ${n} × ${depth}`);
-            expectSame(multiply(lane, s, true), wanted(s, true), "transposed");
+            expectSame(multiply(instance, s), wanted(s), `${m} × ${n} × ${depth}`);
+            expectSame(multiply(instance, s, true), wanted(s, true), "transposed");
           }
         }
       }
@@ -146,9 +146,9 @@ describeTiers("matmul to i32", (lane) => {
         const s = sides(mix, 5, 9, 130);
         s.lhs.fill(a);
         s.rhs.fill(b);
-        expectSame(multiply(lane, s), wanted(s), `${a} · ${b}`);
+        expectSame(multiply(instance, s), wanted(s), `${a} · ${b}`);
         const far = { ...s, lhsZero: LEAST[mix[0]], rhsZero: LEAST[mix[1]] + 255 };
-        expectSame(multiply(lane, far), wanted(far), `${a} · ${b}, far zero points`);
+        expectSame(multiply(instance, far), wanted(far), `${a} · ${b}, far zero points`);
       }
     }
   });
@@ -162,12 +162,12 @@ describeTiers("matmul to i32", (lane) => {
     const s = sides([a, b], 1, 1, depth);
     s.lhs.fill(x);
     s.rhs.fill(y);
-    expectSame(multiply(lane, s), [x * y * depth]);
+    expectSame(multiply(instance, s), [x * y * depth]);
     const [m, n] = [1, 1];
     const more = { m, n, depth: depth + 1 };
     const lhs = { data: new (a === "i8" ? Int8Array : Uint8Array)(depth + 1) };
     const rhs = { data: new (b === "i8" ? Int8Array : Uint8Array)(depth + 1) };
-    expect(() => matmul(lane, lhs, rhs, more)).toThrow(
+    expect(() => matmul(instance, lhs, rhs, more)).toThrow(
       `"options.depth" expected at most ${depth} for these types, zero points and bias, got ${depth + 1}`,
     );
   });
@@ -183,7 +183,7 @@ describeTiers("matmul to i32", (lane) => {
         lhsZero: 100,
         rhsZero: (j: number) => j - 5,
       };
-      expectSame(multiply(lane, s), wanted(s), `${m} × ${n} × ${depth}`);
+      expectSame(multiply(instance, s), wanted(s), `${m} × ${n} × ${depth}`);
     }
   });
 
@@ -204,14 +204,14 @@ describeTiers("matmul to i32", (lane) => {
             ...{ m, n, depth, lhsZero: LEAST[mix[0]] + a, rhsZero: LEAST[mix[1]] + b },
             ...{ lhs: bytes(mix[0], m * depth, seed), rhs: bytes(mix[1], n * depth, seed + 1) },
           };
-          expectSame(multiply(lane, s, transposed), wanted(s, transposed));
+          expectSame(multiply(instance, s, transposed), wanted(s, transposed));
         },
       ),
     );
   });
 });
 
-describeTiers("packMatrix", (lane) => {
+describeTiers("packMatrix", (instance) => {
   it.each(MIXES)(
     "gives what packing on the way gives, in either orientation, %s · %s",
     (...mix) => {
@@ -226,12 +226,12 @@ describeTiers("packMatrix", (lane) => {
           const zeros = Int32Array.from({ length: n }, (_, j) => LEAST[mix[1]] + (j % 256));
           const s = { ...sides(mix, m, n, depth), lhsZero: 3, rhsZero: (j: number) => zeros[j] };
           const shape: [number, number] = orientation === "in-out" ? [depth, n] : [n, depth];
-          const packed = packMatrix(lane, s.rhs, { shape, orientation, zeroPoint: zeros });
+          const packed = packMatrix(instance, s.rhs, { shape, orientation, zeroPoint: zeros });
           expect([packed.depth, packed.columns]).toEqual([depth, n]);
           const out = new Int32Array(m * n);
           const lhs = { data: s.lhs, zeroPoint: 3 };
           for (let twice = 0; twice < 2; twice++) {
-            matmul(lane, lhs, { data: packed }, { m, n, depth, out });
+            matmul(instance, lhs, { data: packed }, { m, n, depth, out });
             expectSame(out, wanted(s, orientation === "out-in"), `${m} × ${n} × ${depth}`);
           }
           packed.dispose();
@@ -241,11 +241,11 @@ describeTiers("packMatrix", (lane) => {
   );
 
   it("takes a tensor's own shape", () => {
-    scope(lane, () => {
+    scope(instance, () => {
       const s = sides(["i8", "i8"], 2, 3, 4);
-      const packed = packMatrix(lane, tensor(lane, "i8", [4, 3], s.rhs as Int8Array));
+      const packed = packMatrix(instance, tensor(instance, "i8", [4, 3], s.rhs as Int8Array));
       const out = new Int32Array(6);
-      matmul(lane, { data: s.lhs }, { data: packed }, { m: 2, n: 3, depth: 4, out });
+      matmul(instance, { data: s.lhs }, { data: packed }, { m: 2, n: 3, depth: 4, out });
       expectSame(out, wanted(s));
     });
   });
@@ -269,10 +269,10 @@ describeTiers("packMatrix", (lane) => {
         };
         for (const orientation of ["in-out", "out-in"] as const) {
           const shape: [number, number] = orientation === "in-out" ? [depth, n] : [n, depth];
-          const packed = packMatrix(lane, rhs, { shape, orientation, bits: 7, zeroPoint: -3 });
+          const packed = packMatrix(instance, rhs, { shape, orientation, bits: 7, zeroPoint: -3 });
           const out = new Int32Array(m * n);
           const lhs = { data: s.lhs, zeroPoint: zeros };
-          matmul(lane, lhs, { data: packed }, { m, n, depth, out });
+          matmul(instance, lhs, { data: packed }, { m, n, depth, out });
           expectSame(out, wanted(s, orientation === "out-in"), `${m} × ${n} × ${depth}`);
           packed.dispose();
         }
@@ -286,9 +286,9 @@ describeTiers("packMatrix", (lane) => {
         const s = sides(["i8", "i8"], 5, 9, 131);
         s.lhs.fill(a);
         s.rhs.fill(b);
-        const packed = packMatrix(lane, s.rhs, { shape: [131, 9], bits: 7 });
+        const packed = packMatrix(instance, s.rhs, { shape: [131, 9], bits: 7 });
         const out = new Int32Array(45);
-        matmul(lane, { data: s.lhs }, { data: packed }, { m: 5, n: 9, depth: 131, out });
+        matmul(instance, { data: s.lhs }, { data: packed }, { m: 5, n: 9, depth: 131, out });
         expectSame(out, wanted(s), `${a} · ${b}`);
         packed.dispose();
       }
@@ -320,7 +320,7 @@ function finished(
   });
 }
 
-describeTiers("matmul's epilogues", (lane) => {
+describeTiers("matmul's epilogues", (instance) => {
   const epilogues: [string, (n: number) => Epilogue][] = [
     ["f32", () => ({ result: "f32" })],
     ["f32, bias", (n) => ({ result: "f32", bias: finite(n, 3) })],
@@ -346,7 +346,7 @@ describeTiers("matmul's epilogues", (lane) => {
     const out = new Int8Array(m * n);
     for (const scale of [left.scale, new Float32Array(m).fill(3e38)]) {
       const sizes = { m, n, depth: 1, out } as const;
-      matmul(lane, { ...left, scale }, right, {
+      matmul(instance, { ...left, scale }, right, {
         ...sizes,
         ...{ result: "i8", scale: 0.5, zeroPoint: 3 },
       });
@@ -370,7 +370,7 @@ describeTiers("matmul's epilogues", (lane) => {
       const run = (lhs: number | Float32Array, rhs: number | Float32Array): Data => {
         const out = new Elements(m * n);
         const left = { data: s.lhs, zeroPoint: 128, scale: lhs };
-        matmul(lane, left, { data: s.rhs, scale: rhs }, { m, n, depth: 19, ...epilogue, out });
+        matmul(instance, left, { data: s.rhs, scale: rhs }, { m, n, depth: 19, ...epilogue, out });
         return out;
       };
       // one scale for all rows joins the column scales before anything else
@@ -403,7 +403,7 @@ describeTiers("matmul's epilogues", (lane) => {
       const s = sides(["i8", "u8"], 3, n, 11);
       const bias = integers(n, n, 2 ** 30);
       const out = new Int32Array(3 * n);
-      matmul(lane, { data: s.lhs }, { data: s.rhs }, { m: 3, n, depth: 11, bias, out });
+      matmul(instance, { data: s.lhs }, { data: s.rhs }, { m: 3, n, depth: 11, bias, out });
       expectSame(
         out,
         wanted(s).map((c, i) => c + bias[i % n]),
@@ -416,7 +416,7 @@ describeTiers("matmul's epilogues", (lane) => {
     const bias = Float32Array.of(NaN, Infinity, -Infinity, 1);
     const out = new Float32Array(4);
     const options = { m: 1, n: 4, depth: 3, result: "f32", bias, low: 0, high: 6, out } as const;
-    matmul(lane, { data: s.lhs }, { data: s.rhs }, options);
+    matmul(instance, { data: s.lhs }, { data: s.rhs }, options);
     expectSame(out, finished(wanted(s), 4, options, 1, 1));
     expect(out.subarray(0, 3)).toEqual(Float32Array.of(NaN, 6, 0));
   });
@@ -425,7 +425,7 @@ describeTiers("matmul's epilogues", (lane) => {
     const depth = 131071;
     const data = new Int8Array(depth);
     const run = (bias: Int32Array) =>
-      matmul(lane, { data }, { data }, { m: 1, n: 1, depth, bias, out: new Int32Array(1) });
+      matmul(instance, { data }, { data }, { m: 1, n: 1, depth, bias, out: new Int32Array(1) });
     run(Int32Array.of(2 ** 31 - 1 - depth * 128 * 128));
     expect(() => run(Int32Array.of(2 ** 31 - depth * 128 * 128))).toThrow(
       '"options.depth" expected',
@@ -455,11 +455,11 @@ describeTiers("matmul's epilogues", (lane) => {
             { data: lhs, scale: a },
             { data: rhs, scale: b },
           ];
-          matmul(lane, left, right, { ...sized, ...real, out: y });
+          matmul(instance, left, right, { ...sized, ...real, out: y });
           expectSame(y, finished(c, n, real, 1, f(f(a) * f(b))));
           const short = { result: "u8", scale: 0.3, zeroPoint: 77 } as const;
           const q = new Uint8Array(m * n);
-          matmul(lane, left, right, { ...sized, ...short, out: q });
+          matmul(instance, left, right, { ...sized, ...short, out: q });
           expectSame(q, finished(c, n, short, 1, f(f(a) * f(b))));
         },
       ),
@@ -467,14 +467,14 @@ describeTiers("matmul's epilogues", (lane) => {
   });
 });
 
-describeTiers("matmul on matrices inside larger ones", (lane) => {
+describeTiers("matmul on matrices inside larger ones", (instance) => {
   it("strides over both sides and the result, at any address, and touches nothing else", () => {
-    scope(lane, () => {
+    scope(instance, () => {
       for (let shift = 0; shift < 16; shift++) {
         const [m, n, depth] = [5, 9 + (shift % 4), 13];
         const [lhsStride, rhsStride, outStride] = [depth + shift, n + 3, n + (shift % 5)];
-        const lhs = guarded(lane, "i8", (m - 1) * lhsStride + depth, shift);
-        const rhs = guarded(lane, "u8", (depth - 1) * rhsStride + n, 15 - shift);
+        const lhs = guarded(instance, "i8", (m - 1) * lhsStride + depth, shift);
+        const rhs = guarded(instance, "u8", (depth - 1) * rhsStride + n, 15 - shift);
         lhs.view().set(bytes("i8", lhs.view().length, shift));
         rhs.view().set(bytes("u8", rhs.view().length, shift));
         const c = product(
@@ -489,11 +489,11 @@ describeTiers("matmul on matrices inside larger ones", (lane) => {
         const length = (m - 1) * outStride + n;
         for (const result of ["i32", "f32", "i8", "u8"] as const) {
           const short = result === "i8" || result === "u8";
-          const room = guarded(lane, result, length, short ? shift : 4 * (shift % 8));
+          const room = guarded(instance, result, length, short ? shift : 4 * (shift % 8));
           const before = room.view().slice();
           const epilogue = short ? { result, scale: 500, zeroPoint: 3 } : { result };
           const out = room.view();
-          matmul(lane, left, right, { m, n, depth, ...epilogue, out, outStride });
+          matmul(instance, left, right, { m, n, depth, ...epilogue, out, outStride });
           const values = result === "i32" ? c : finished(c, n, epilogue, 1, 1);
           const right0 = before.slice();
           values.forEach((value, i) => {
@@ -519,7 +519,7 @@ describeTiers("matmul on matrices inside larger ones", (lane) => {
     const scores = new Int32Array(heads * m * n);
     const side = { stride, batchStride: width };
     matmul(
-      lane,
+      instance,
       { data: x, ...side },
       { data: y, ...side, transposed: true },
       { m, n, depth: width, batch: heads, out: scores },
@@ -538,7 +538,7 @@ describeTiers("matmul on matrices inside larger ones", (lane) => {
     const attention = bytes("u8", heads * tokens * tokens, 7);
     const mixed = new Int32Array(tokens * stride);
     matmul(
-      lane,
+      instance,
       { data: attention, zeroPoint: 9 },
       { data: y, ...side },
       {
@@ -573,7 +573,7 @@ describeTiers("matmul on matrices inside larger ones", (lane) => {
     const rhsScales = Float32Array.from({ length: batch * n }, () => real(0.1, 1));
     const out = new Float32Array(batch * m * n);
     matmul(
-      lane,
+      instance,
       { data: lhs, zeroPoint: lhsZeros, scale: lhsScales },
       { data: rhs, zeroPoint: rhsZeros, scale: rhsScales },
       { m, n, depth, batch, result: "f32", out },
@@ -598,27 +598,27 @@ describeTiers("matmul on matrices inside larger ones", (lane) => {
   });
 
   it("shares one packed matrix among a batch", () => {
-    scope(lane, () => {
+    scope(instance, () => {
       const [batch, m, n, depth] = [3, 2, 5, 6];
       const s = sides(["i8", "i8"], batch * m, n, depth);
-      const packed = packMatrix(lane, s.rhs, { shape: [depth, n] });
-      const c = matmul(lane, { data: s.lhs }, { data: packed }, { m, n, depth, batch });
+      const packed = packMatrix(instance, s.rhs, { shape: [depth, n] });
+      const c = matmul(instance, { data: s.lhs }, { data: packed }, { m, n, depth, batch });
       expect((c as Tensor).shape).toEqual([batch, m, n]);
       expectSame((c as Tensor).data, wanted(s));
     });
   });
 
   it("knows sizes of 0 and 1", () => {
-    scope(lane, () => {
+    scope(instance, () => {
       const none = new Int8Array(0);
       const rhs = { data: Int8Array.of(1, 2, 3, 4, 5, 6) };
       const run = (options: MatmulOptions, data = none) =>
-        matmul(lane, { data }, rhs, options) as Tensor;
+        matmul(instance, { data }, rhs, options) as Tensor;
       const empty = run({ m: 0, n: 2, depth: 3 });
       expect(empty.shape).toEqual([0, 2]);
       expect(run({ m: 2, n: 2, depth: 3, batch: 0 }).shape).toEqual([0, 2, 2]);
       const one = matmul(
-        lane,
+        instance,
         { data: Int8Array.of(-128) },
         { data: Int8Array.of(-128) },
         { m: 1, n: 1, depth: 1 },

@@ -60,7 +60,7 @@ function rowsOf(m: number, columns: number, seed: number) {
   return { values, scales: Float32Array.from({ length: m }, () => real(0.001, 0.02)) };
 }
 
-describeTiers("int4 layers", (lane) => {
+describeTiers("int4 layers", (instance) => {
   /** Runs a layer on quantized rows and on reals, and holds both against the definition. */
   function check(matrix: Int4Matrix, m: number, bias: Float32Array | undefined, low = -Infinity) {
     const { rows: n, columns } = matrix;
@@ -70,7 +70,7 @@ describeTiers("int4 layers", (lane) => {
     const clamp = (y: number) => Math.max(y, low);
     const what = `m ${m}, n ${n}, depth ${columns}, blocks of ${matrix.blockSize}`;
     {
-      using layer = createLinear(lane, options);
+      using layer = createLinear(instance, options);
       const x = rowsOf(m, columns, m + n);
       const wanted = Float32Array.from({ length: m * n }, (_, at) => {
         const [i, j] = [Math.floor(at / n), at % n];
@@ -79,19 +79,19 @@ describeTiers("int4 layers", (lane) => {
         return clamp(y);
       });
       expectSame(
-        linear(lane, layer, { ...x, zeroPoints: undefined }) as Float32Array,
+        linear(instance, layer, { ...x, zeroPoints: undefined }) as Float32Array,
         wanted,
         what,
       );
     }
-    using layer = createLinear(lane, { ...options, inputs: "f32" });
+    using layer = createLinear(instance, { ...options, inputs: "f32" });
     const x = finite(m * columns, m + n + 1);
     const wanted = Float32Array.from({ length: m * n }, (_, at) => {
       const [i, j] = [Math.floor(at / n), at % n];
       const lhs = (k: number) => x[i * columns + k];
       return clamp(oracle.realProduct(definition, j, lhs, bias?.[j] ?? -0));
     });
-    expectSame(linear(lane, layer, x) as Float32Array, wanted, `${what}, reals`);
+    expectSame(linear(instance, layer, x) as Float32Array, wanted, `${what}, reals`);
   }
 
   it.each(SIZES)("equal the definition, blocks of %s", (blockSize) => {
@@ -135,10 +135,14 @@ describeTiers("int4 layers", (lane) => {
           zeroPoints: new Uint8Array(9 * 2).fill(zero),
         };
         for (const value of [-128, 127]) {
-          using layer = createLinear(lane, { format: "int4", weights: matrix });
+          using layer = createLinear(instance, { format: "int4", weights: matrix });
           const values = new Int8Array(5 * columns).fill(value);
           const scales = new Float32Array(5).fill(1);
-          const y = linear(lane, layer, { values, scales, zeroPoints: undefined }) as Float32Array;
+          const y = linear(instance, layer, {
+            values,
+            scales,
+            zeroPoints: undefined,
+          }) as Float32Array;
           const wanted = columns * value * ((code & 15) - (zero & 15)) + 0;
           expectSame(y, new Float32Array(45).fill(wanted));
         }
@@ -155,12 +159,16 @@ describeTiers("int4 layers", (lane) => {
       scales: new Float32Array(9).fill(1),
       zeroPoints: new Uint8Array(9).fill(0),
     };
-    using layer = createLinear(lane, { format: "int4", weights: matrix });
+    using layer = createLinear(instance, { format: "int4", weights: matrix });
     for (const value of [-128, 127]) {
       for (const m of [1, 5]) {
         const values = new Int8Array(m * columns).fill(value);
         const scales = new Float32Array(m).fill(1);
-        const y = linear(lane, layer, { values, scales, zeroPoints: undefined }) as Float32Array;
+        const y = linear(instance, layer, {
+          values,
+          scales,
+          zeroPoints: undefined,
+        }) as Float32Array;
         expectSame(y, new Float32Array(9 * m).fill(15 * value * columns));
       }
     }
@@ -174,53 +182,53 @@ describeTiers("int4 layers", (lane) => {
   it("quantize their input row by row", () => {
     const matrix = matrixOf(11, 70, 32, { halves: false, zeros: false, seed: 6 });
     const x = finite(4 * 70, 7);
-    using layer = createLinear(lane, { format: "int4", weights: matrix });
-    const y = linear(lane, layer, x) as Float32Array;
+    using layer = createLinear(instance, { format: "int4", weights: matrix });
+    const y = linear(instance, layer, x) as Float32Array;
     const wanted = Float32Array.from({ length: 44 }, (_, at) => {
       const i = Math.floor(at / 11);
       const row = quantizeRowI8(x.subarray(i * 70, (i + 1) * 70));
       return oracle.integerProduct(oracleOf(matrix), at % 11, (k) => row.values[k], row.scale, -0);
     });
     expectSame(y, wanted);
-    const rows = quantizeRows(lane, x, { shape: [4, 70] });
-    expectSame(linear(lane, layer, rows) as Float32Array, wanted, "rows quantized before");
+    const rows = quantizeRows(instance, x, { shape: [4, 70] });
+    expectSame(linear(instance, layer, rows) as Float32Array, wanted, "rows quantized before");
   });
 
   it("take tensors of any number of dimensions, and write where they are told", () => {
     const matrix = matrixOf(5, 24, 16, { halves: true, zeros: true, seed: 8 });
-    using layer = createLinear(lane, { format: "int4", weights: matrix });
+    using layer = createLinear(instance, { format: "int4", weights: matrix });
     const data = finite(6 * 24, 9);
-    using x = tensor(lane, "f32", [2, 3, 24], data);
-    using out = tensor(lane, "f32", [2, 3, 5]);
-    expect(linear(lane, layer, x, { out })).toBe(out);
-    expectSame(out.data, linear(lane, layer, data) as Float32Array);
+    using x = tensor(instance, "f32", [2, 3, 24], data);
+    using out = tensor(instance, "f32", [2, 3, 5]);
+    expect(linear(instance, layer, x, { out })).toBe(out);
+    expectSame(out.data, linear(instance, layer, data) as Float32Array);
     expect(layer.outFeatures).toBe(5);
-    expect(linear(lane, layer, new Float32Array(0))).toHaveLength(0);
+    expect(linear(instance, layer, new Float32Array(0))).toHaveLength(0);
   });
 
   it("take no more memory than codes, scales, zero points and bias, in whole panels", () => {
-    const used = lane.bytesUsed;
+    const used = instance.bytesUsed;
     const weights = finite(512 * 1024, 10);
     const shape = [1024, 512] as const;
-    using layer = createLinear(lane, {
+    using layer = createLinear(instance, {
       format: "int4",
       weights,
       shape,
       bias: new Float32Array(512),
     });
     expect(layer.byteLength).toBe((1024 * 512) / 2 + 512 * 32 * 2 + 512 * 4);
-    expect(lane.bytesUsed - used).toBe(layer.byteLength);
+    expect(instance.bytesUsed - used).toBe(layer.byteLength);
   });
 
   it("are dropped by their scope, and refuse to run when disposed", () => {
     const weights = matrixOf(8, 16, 16, { halves: true, zeros: false, seed: 1 });
-    const layer: Int4Linear = createLinear(lane, { format: "int4", weights });
+    const layer: Int4Linear = createLinear(instance, { format: "int4", weights });
     layer.dispose();
-    expect(() => linear(lane, layer, new Float32Array(16))).toThrow("got disposed int4 linear");
+    expect(() => linear(instance, layer, new Float32Array(16))).toThrow("got disposed int4 linear");
   });
 });
 
-describeTiers("int4 tables", (lane) => {
+describeTiers("int4 tables", (instance) => {
   it.each(SIZES)("dequantize and look up rows, blocks of %s", (blockSize) => {
     let seed = 50;
     for (const columns of [1, 7, 16, 33, 256, 300]) {
@@ -234,24 +242,27 @@ describeTiers("int4 tables", (lane) => {
         const wanted = Float32Array.from({ length: 6 * columns }, (_, i) =>
           oracle.realAt(definition, Math.floor(i / columns), i % columns),
         );
-        expectSame(dequantizeInt4(lane, matrix), wanted, columns);
-        using table = createInt4Table(lane, matrix);
+        expectSame(dequantizeInt4(instance, matrix), wanted, columns);
+        using table = createInt4Table(instance, matrix);
         const ids = Int32Array.of(5, 0, 3, 3);
-        using rows = gatherInt4(lane, table, ids);
+        using rows = gatherInt4(instance, table, ids);
         expect(rows.shape).toEqual([4, columns]);
         const picked = [...ids].flatMap((id) => [
           ...wanted.subarray(id * columns, (id + 1) * columns),
         ]);
         expectSame(rows.data, picked);
         const out = new Float32Array(columns);
-        expectSame(gatherInt4(lane, table, [2], { out }), wanted.slice(2 * columns, 3 * columns));
+        expectSame(
+          gatherInt4(instance, table, [2], { out }),
+          wanted.slice(2 * columns, 3 * columns),
+        );
       }
     }
   });
 
   it("dequantize matrices that are larger than a strip", () => {
     const matrix = matrixOf(3000, 128, 32, { halves: true, zeros: true, seed: 3 });
-    const got = dequantizeInt4(lane, matrix);
+    const got = dequantizeInt4(instance, matrix);
     const definition = oracleOf(matrix);
     for (let i = 0; i < got.length; i += 997) {
       expect(got[i]).toBe(oracle.realAt(definition, Math.floor(i / 128), i % 128));
@@ -259,7 +270,7 @@ describeTiers("int4 tables", (lane) => {
   });
 });
 
-describeTiers("int4 quantization", (lane) => {
+describeTiers("int4 quantization", (instance) => {
   const codeAt = (matrix: Int4Matrix, row: number, k: number): number => {
     const rowBytes = matrix.values.length / matrix.rows;
     return (matrix.values[row * rowBytes + (k >> 1)] >> (4 * (k & 1))) & 15;
@@ -271,7 +282,7 @@ describeTiers("int4 quantization", (lane) => {
     weights.fill(0, 0, 64);
     weights[70] = NaN;
     for (const scheme of ["symmetric", "asymmetric"] as const) {
-      const matrix = quantizeInt4(lane, weights, {
+      const matrix = quantizeInt4(instance, weights, {
         ...{ shape: [rows, columns], orientation: "out-in", blockSize },
         ...{ scheme, scaleType: "f32", method: "nearest" },
       });
@@ -301,15 +312,15 @@ describeTiers("int4 quantization", (lane) => {
       weights,
       (_, i) => weights[(i % depth) * n + Math.floor(i / depth)],
     );
-    const a = quantizeInt4(lane, weights, { shape: [depth, n] });
-    const b = quantizeInt4(lane, turned, { shape: [n, depth], orientation: "out-in" });
-    using held = tensor(lane, "f32", [depth, n], weights);
+    const a = quantizeInt4(instance, weights, { shape: [depth, n] });
+    const b = quantizeInt4(instance, turned, { shape: [n, depth], orientation: "out-in" });
+    using held = tensor(instance, "f32", [depth, n], weights);
     expect(a).toEqual(b);
-    expect(quantizeInt4(lane, held)).toEqual(a);
+    expect(quantizeInt4(instance, held)).toEqual(a);
   });
 
   function squaredError(matrix: Int4Matrix, weights: Float32Array): number {
-    const reals = dequantizeInt4(lane, matrix);
+    const reals = dequantizeInt4(instance, matrix);
     return reals.reduce((sum, x, i) => sum + (x - weights[i]) ** 2, 0);
   }
 
@@ -320,8 +331,8 @@ describeTiers("int4 quantization", (lane) => {
     const shape = [64, 256] as const;
     for (const scheme of ["symmetric", "asymmetric"] as const) {
       const options = { shape, orientation: "out-in", scheme } as const;
-      const nearest = quantizeInt4(lane, weights, { ...options, method: "nearest" });
-      const search = quantizeInt4(lane, weights, options);
+      const nearest = quantizeInt4(instance, weights, { ...options, method: "nearest" });
+      const search = quantizeInt4(instance, weights, options);
       const [plain, better] = [squaredError(nearest, weights), squaredError(search, weights)];
       expect(better / plain).toBeLessThan(0.9);
     }
@@ -336,7 +347,7 @@ describeTiers("int4 quantization", (lane) => {
       ...new Float32Array(12),
       ...new Float32Array(16).fill(1e-30),
     );
-    const matrix = quantizeInt4(lane, weights, {
+    const matrix = quantizeInt4(instance, weights, {
       shape: [1, 32],
       orientation: "out-in",
       blockSize: 16,
@@ -348,7 +359,7 @@ describeTiers("int4 quantization", (lane) => {
     const weights = finite(128 * 64, 23);
     const shape = [128, 64] as const;
     const bits = (options: object) =>
-      bitsPerWeight(quantizeInt4(lane, weights, { shape, ...options }));
+      bitsPerWeight(quantizeInt4(instance, weights, { shape, ...options }));
     expect(bits({})).toBe(4.5);
     expect(bits({ scaleType: "f32" })).toBe(5);
     expect(bits({ scheme: "asymmetric" })).toBe(4.625);
@@ -377,7 +388,7 @@ describeTiers("int4 quantization", (lane) => {
     const unseen = inputs(100);
 
     function outputError(matrix: Int4Matrix): number {
-      const reals = dequantizeInt4(lane, matrix);
+      const reals = dequantizeInt4(instance, matrix);
       let error = 0;
       for (let i = 0; i < 100; i++) {
         for (let j = 0; j < n; j++) {
@@ -392,18 +403,18 @@ describeTiers("int4 quantization", (lane) => {
     }
 
     it("feeds errors back: outputs of inputs not seen are nearer", () => {
-      const moments = createMoments(lane, depth).observe(seen);
+      const moments = createMoments(instance, depth).observe(seen);
       expect(moments.count).toBe(samples);
       const options = { shape: [n, depth], orientation: "out-in" } as const;
       for (const scheme of ["symmetric", "asymmetric"] as const) {
-        const plain = outputError(quantizeInt4(lane, weights, { ...options, scheme }));
-        const fed = outputError(quantizeInt4(lane, weights, { ...options, scheme, moments }));
+        const plain = outputError(quantizeInt4(instance, weights, { ...options, scheme }));
+        const fed = outputError(quantizeInt4(instance, weights, { ...options, scheme, moments }));
         expect(fed / plain).toBeLessThan(0.15);
       }
     });
 
     it("estimates mean squares", () => {
-      const moments = createMoments(lane, depth).observe(seen);
+      const moments = createMoments(instance, depth).observe(seen);
       const importance = moments.importance();
       for (let k = 0; k < depth; k++) {
         let sum = 0;
@@ -413,9 +424,9 @@ describeTiers("int4 quantization", (lane) => {
     });
 
     it("does the same in one batch or many, from a tensor or an array", () => {
-      using held = tensor(lane, "f32", [samples, depth], seen);
-      const whole = createMoments(lane, depth).observe(held).importance();
-      const parts = createMoments(lane, depth);
+      using held = tensor(instance, "f32", [samples, depth], seen);
+      const whole = createMoments(instance, depth).observe(held).importance();
+      const parts = createMoments(instance, depth);
       for (let i = 0; i < samples; i += 100) {
         parts.observe(seen.subarray(i * depth, (i + 100) * depth));
       }
@@ -426,13 +437,13 @@ describeTiers("int4 quantization", (lane) => {
 
     it("is plain rounding where no input was seen, and where features are alone", () => {
       const options = { shape: [n, depth], orientation: "out-in", method: "nearest" } as const;
-      const plain = quantizeInt4(lane, weights, options);
-      const moments = createMoments(lane, depth);
-      expect(quantizeInt4(lane, weights, { ...options, moments })).toEqual(plain);
+      const plain = quantizeInt4(instance, weights, options);
+      const moments = createMoments(instance, depth);
+      expect(quantizeInt4(instance, weights, { ...options, moments })).toEqual(plain);
       const unit = new Float32Array(depth * depth);
       for (let k = 0; k < depth; k++) unit[k * depth + k] = 1 + k;
       moments.observe(unit);
-      expect(quantizeInt4(lane, weights, { ...options, moments })).toEqual(plain);
+      expect(quantizeInt4(instance, weights, { ...options, moments })).toEqual(plain);
     });
   });
 });

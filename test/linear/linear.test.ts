@@ -84,17 +84,17 @@ const SIZES = [
   [11, 30, 7],
 ] as const;
 
-describeTiers("a dynamic linear layer", (lane) => {
+describeTiers("a dynamic linear layer", (instance) => {
   it.each(ORIENTATIONS)("equals the oracle for all sizes, %s", (orientation) => {
     for (const bits of [8, 7] as const) {
       for (const [m, n, depth] of SIZES) {
         const weights = finite(depth * n, depth + n);
         const bias = finite(n, 3);
         const shape: [number, number] = orientation === "in-out" ? [depth, n] : [n, depth];
-        using layer = createLinear(lane, { weights, shape, orientation, bias, bits });
+        using layer = createLinear(instance, { weights, shape, orientation, bias, bits });
         expect([layer.inFeatures, layer.outFeatures]).toEqual([depth, n]);
         const x = finite(m * depth, m);
-        const y = linear(lane, layer, x) as Float32Array;
+        const y = linear(instance, layer, x) as Float32Array;
         const right = quantized(weights, depth, n, orientation, bits);
         expectSame(
           y,
@@ -120,21 +120,21 @@ describeTiers("a dynamic linear layer", (lane) => {
         { low: -0.5, high: 0.7 },
       ],
     ] as const) {
-      using layer = createLinear(lane, { weights, shape: [depth, n], activation });
-      expectSame(linear(lane, layer, x) as Float32Array, dynamic(x, right, depth, n, bounds));
+      using layer = createLinear(instance, { weights, shape: [depth, n], activation });
+      expectSame(linear(instance, layer, x) as Float32Array, dynamic(x, right, depth, n, bounds));
     }
   });
 
   it("takes rows that were quantized once for several layers, i8 and u8", () => {
-    scope(lane, () => {
+    scope(instance, () => {
       const [m, n, depth] = [4, 10, 24];
       const weights = finite(depth * n, 7);
-      const layer = createLinear(lane, { weights, shape: [depth, n] });
+      const layer = createLinear(instance, { weights, shape: [depth, n] });
       const w = quantized(weights, depth, n, "in-out");
-      const x = tensor(lane, "f32", [2, 2, depth], finite(m * depth, 8));
+      const x = tensor(instance, "f32", [2, 2, depth], finite(m * depth, 8));
       for (const dtype of ["i8", "u8"] as const) {
-        const rows = quantizeRows(lane, x, { dtype }) as LinearInput;
-        const y = linear(lane, layer, rows) as Tensor<"f32">;
+        const rows = quantizeRows(instance, x, { dtype }) as LinearInput;
+        const y = linear(instance, layer, rows) as Tensor<"f32">;
         expect(y.shape).toEqual([2, 2, n]);
         const row = dtype === "i8" ? oracle.quantizeRowI8 : oracle.quantizeRowU8;
         const q = Array.from({ length: m }, (_, i) =>
@@ -145,35 +145,37 @@ describeTiers("a dynamic linear layer", (lane) => {
           toReal(value, q[Math.floor(e / n)].scale, w.scale(e % n), -0, -Infinity, Infinity),
         );
         expectSame(y.data, right, dtype);
-        const plain = quantizeRows(lane, x.data.slice(), { dtype, shape: [m, depth] });
-        expectSame(linear(lane, layer, plain) as Float32Array, right, `${dtype}, plain`);
+        const plain = quantizeRows(instance, x.data.slice(), { dtype, shape: [m, depth] });
+        expectSame(linear(instance, layer, plain) as Float32Array, right, `${dtype}, plain`);
       }
     });
   });
 
   it("gives a tensor of x's leading dimensions for a tensor, and knows 0 rows", () => {
-    scope(lane, () => {
-      const layer = createLinear(lane, { weights: tensor(lane, "f32", [3, 2], finite(6, 1)) });
-      const y = linear(lane, layer, tensor(lane, "f32", [2, 0, 3])) as Tensor;
+    scope(instance, () => {
+      const layer = createLinear(instance, {
+        weights: tensor(instance, "f32", [3, 2], finite(6, 1)),
+      });
+      const y = linear(instance, layer, tensor(instance, "f32", [2, 0, 3])) as Tensor;
       expect(y.shape).toEqual([2, 0, 2]);
-      expectSame(linear(lane, layer, new Float32Array(0)) as Float32Array, []);
-      const one = linear(lane, layer, tensor(lane, "f32", [3])) as Tensor;
+      expectSame(linear(instance, layer, new Float32Array(0)) as Float32Array, []);
+      const one = linear(instance, layer, tensor(instance, "f32", [3])) as Tensor;
       expect(one.shape).toEqual([2]);
     });
   });
 
   it("writes where it is told and not a byte beside it", () => {
-    scope(lane, () => {
+    scope(instance, () => {
       for (let n = 1; n <= 20; n++) {
         const weights = finite(5 * n, n);
-        const layer = createLinear(lane, { weights, shape: [5, n] });
+        const layer = createLinear(instance, { weights, shape: [5, n] });
         const x = finite(15, 2);
-        const room = guarded(lane, "f32", 3 * n, 4 * (n % 8));
-        linear(lane, layer, x, { out: room.view() });
+        const room = guarded(instance, "f32", 3 * n, 4 * (n % 8));
+        linear(instance, layer, x, { out: room.view() });
         expectSame(room.view(), dynamic(x, quantized(weights, 5, n, "in-out"), 5, n));
         room.expectGuards();
         const out = new Float32Array(3 * n);
-        expect(linear(lane, layer, x, { out })).toBe(out);
+        expect(linear(instance, layer, x, { out })).toBe(out);
         expectSame(out, room.view());
       }
     });
@@ -182,9 +184,9 @@ describeTiers("a dynamic linear layer", (lane) => {
   it("bears NaN, infinities and columns of zeros", () => {
     const weights = Float32Array.of(NaN, 0, 1, NaN, 2, 0, 3, 1, NaN, 0, -5, NaN);
     const right = quantized(weights, 3, 4, "in-out");
-    using layer = createLinear(lane, { weights, shape: [3, 4] });
+    using layer = createLinear(instance, { weights, shape: [3, 4] });
     const x = Float32Array.of(NaN, 1, 2, Infinity, 1, -1, 0, 0, 0);
-    expectSame(linear(lane, layer, x) as Float32Array, dynamic(x, right, 3, 4));
+    expectSame(linear(instance, layer, x) as Float32Array, dynamic(x, right, 3, 4));
   });
 
   it.each(ORIENTATIONS)(
@@ -207,11 +209,11 @@ describeTiers("a dynamic linear layer", (lane) => {
           }
           return lost + (bias?.[j] ?? 0);
         });
-        using layer = createLinear(lane, {
+        using layer = createLinear(instance, {
           ...{ weights, shape, orientation, inputMean },
           ...(bias ? { bias } : {}),
         });
-        const y = linear(lane, layer, x) as Float32Array;
+        const y = linear(instance, layer, x) as Float32Array;
         expectSame(y, dynamic(x, w, depth, n, { bias: corrected }));
       }
     },
@@ -219,8 +221,8 @@ describeTiers("a dynamic linear layer", (lane) => {
 
   it("takes a column of nothing but NaN for zeros", () => {
     const weights = Float32Array.of(NaN, 1, NaN, 2);
-    using layer = createLinear(lane, { weights, shape: [2, 2] });
-    const y = linear(lane, layer, Float32Array.of(1, 1)) as Float32Array;
+    using layer = createLinear(instance, { weights, shape: [2, 2] });
+    const y = linear(instance, layer, Float32Array.of(1, 1)) as Float32Array;
     expect(y[0]).toBe(0);
     expect(y[1]).toBeCloseTo(3, 1);
   });
@@ -233,15 +235,15 @@ describeTiers("a dynamic linear layer", (lane) => {
         const shape: [number, number] = flipped ? [n, depth] : [depth, n];
         const weights = finite(depth * n, seed);
         const x = finite(m * depth, seed + 1);
-        using layer = createLinear(lane, { weights, shape, orientation });
+        using layer = createLinear(instance, { weights, shape, orientation });
         const right = dynamic(x, quantized(weights, depth, n, orientation), depth, n);
-        expectSame(linear(lane, layer, x) as Float32Array, right);
+        expectSame(linear(instance, layer, x) as Float32Array, right);
       }),
     );
   });
 });
 
-describeTiers("a static linear layer", (lane) => {
+describeTiers("a static linear layer", (instance) => {
   /** The product of an input quantized with calibrated parameters. */
   function stepsOf(
     x: ArrayLike<number>,
@@ -261,7 +263,7 @@ describeTiers("a static linear layer", (lane) => {
       for (const zeroPoint of [least, least + 100, greatest]) {
         const input = { dtype, scale: f(0.9), zeroPoint };
         const options = { weights, shape: [depth, n] as [number, number], bias, input };
-        using layer = createLinear(lane, options);
+        using layer = createLinear(instance, options);
         const x = finite(m * depth, 5);
         const q = new (dtype === "i8" ? Int8Array : Uint8Array)(x.length);
         x.forEach((value, i) => {
@@ -272,8 +274,8 @@ describeTiers("a static linear layer", (lane) => {
           const scale = f(input.scale * w.scale(e % n));
           return toReal(c, 1, scale, bias[e % n], -Infinity, Infinity);
         });
-        expectSame(linear(lane, layer, x) as Float32Array, right, `${m} × ${n} × ${depth}`);
-        expectSame(linear(lane, layer, q) as Float32Array, right, "from integers");
+        expectSame(linear(instance, layer, x) as Float32Array, right, `${m} × ${n} × ${depth}`);
+        expectSame(linear(instance, layer, q) as Float32Array, right, "from integers");
       }
     }
   });
@@ -296,14 +298,14 @@ describeTiers("a static linear layer", (lane) => {
         [{ low: -9000, high: 12000 }, place(-9000), place(12000)],
       ] as const) {
         const options = { weights, shape: [depth, n] as [number, number], bias, input, output };
-        using layer = createLinear(lane, { ...options, activation });
+        using layer = createLinear(instance, { ...options, activation });
         const right = Array.from(c, (value, e) => {
           const step = f(input.scale * w.scale(e % n));
           const steps = Math.round(bias[e % n] / step);
           const multiplier = f(step / output.scale);
           return oracle.requantize(value, steps, multiplier, zeroPoint, low, high);
         });
-        const y = linear(lane, layer, x) as Int8Array;
+        const y = linear(instance, layer, x) as Int8Array;
         expect(y.constructor).toBe(dtype === "i8" ? Int8Array : Uint8Array);
         expectSame(y, right, `${JSON.stringify(activation)}, zero point ${zeroPoint}`);
       }
@@ -325,13 +327,13 @@ describeTiers("a static linear layer", (lane) => {
     const check = (more: Partial<LinearOptions>, scale: Each, zero: Each) => {
       for (const orientation of ORIENTATIONS) {
         const shape: [number, number] = orientation === "in-out" ? [depth, n] : [n, depth];
-        using layer = createLinear(lane, { weights, shape, orientation, ...more });
+        using layer = createLinear(instance, { weights, shape, orientation, ...more });
         const w: Weights = {
           value: (k, j) =>
             weights[orientation === "in-out" ? k * n + j : j * depth + k] - at(zero, j),
           scale: (j) => at(scale, j),
         };
-        expectSame(linear(lane, layer, x) as Float32Array, dynamic(x, w, depth, n));
+        expectSame(linear(instance, layer, x) as Float32Array, dynamic(x, w, depth, n));
       }
     };
     check({ weightScale: 0.5 }, 0.5, 0);
@@ -341,19 +343,19 @@ describeTiers("a static linear layer", (lane) => {
   });
 
   it("runs from tensors to tensors, and one quantized layer feeds the next", () => {
-    scope(lane, () => {
+    scope(instance, () => {
       const mid = { dtype: "u8", scale: 400 } as const;
       const input = { scale: 1.2 };
-      const first = createLinear(lane, {
+      const first = createLinear(instance, {
         ...{ weights: finite(60, 1), shape: [6, 10], input, output: mid, activation: "relu" },
       });
-      const second = createLinear(lane, { weights: finite(30, 2), shape: [10, 3], input: mid });
-      const x = tensor(lane, "f32", [2, 6], finite(12, 3));
-      const hidden = linear(lane, first, x) as Tensor<"u8">;
+      const second = createLinear(instance, { weights: finite(30, 2), shape: [10, 3], input: mid });
+      const x = tensor(instance, "f32", [2, 6], finite(12, 3));
+      const hidden = linear(instance, first, x) as Tensor<"u8">;
       expect([hidden.dtype, hidden.shape]).toEqual(["u8", [2, 10]]);
-      const y = linear(lane, second, hidden) as Tensor<"f32">;
+      const y = linear(instance, second, hidden) as Tensor<"f32">;
       expect([y.dtype, y.shape]).toEqual(["f32", [2, 3]]);
-      const plain = linear(lane, second, hidden.data.slice()) as Float32Array;
+      const plain = linear(instance, second, hidden.data.slice()) as Float32Array;
       expectSame(y.data, plain);
     });
   });
@@ -361,12 +363,12 @@ describeTiers("a static linear layer", (lane) => {
   it("counts its bytes: packed weights, scales, zero points and bias", () => {
     const [depth, n] = [64, 16];
     const options = { weights: finite(depth * n, 1), shape: [depth, n] as [number, number] };
-    using layer = createLinear(lane, { ...options, bias: finite(n, 2) });
+    using layer = createLinear(instance, { ...options, bias: finite(n, 2) });
     // the zero point of all columns has 32, and panels of quads bring their sums
     const quads = layer.matrix.dot.code > 0 ? n * 4 : 0;
     expect(layer.byteLength).toBe(depth * n + n * 4 + n * 4 + 32 + quads);
-    const used = lane.bytesUsed;
+    const used = instance.bytesUsed;
     layer.dispose();
-    expect(used - lane.bytesUsed).toBe(layer.byteLength);
+    expect(used - instance.bytesUsed).toBe(layer.byteLength);
   });
 });

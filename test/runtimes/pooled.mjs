@@ -21,7 +21,7 @@ function expectSame(label, got, wanted) {
   }
 }
 
-async function compare(bytelane, lane) {
+async function compare(bytelane, instance) {
   const { createLinear, linear, linearPooled, matmul, matmulPooled, tensor } = bytelane;
   const random = createRandom(0x2545f491);
   const pending = [];
@@ -31,31 +31,31 @@ async function compare(bytelane, lane) {
     const lhs = { data: random.integers("u8", m * depth), zeroPoint: 7 };
     const rhs = { data: random.integers("i8", depth * n), zeroPoint: -3 };
     const sizes = { m, n, depth };
-    const integers = matmul(lane, lhs, rhs, { ...sizes, out: new Int32Array(m * n) });
+    const integers = matmul(instance, lhs, rhs, { ...sizes, out: new Int32Array(m * n) });
     const input = { dtype: "u8", scale: 0.025, zeroPoint: 120 };
     for (const options of [{}, { bits: 7 }, { input }, { format: "int4" }]) {
-      const layer = createLinear(lane, { weights, shape: [depth, n], ...options });
-      const wanted = linear(lane, layer, x);
+      const layer = createLinear(instance, { weights, shape: [depth, n], ...options });
+      const wanted = linear(instance, layer, x);
       const label = `${m} × ${n} × ${depth} ${JSON.stringify(options)}`;
-      pending.push(linearPooled(lane, layer, x).then((got) => expectSame(label, got, wanted)));
+      pending.push(linearPooled(instance, layer, x).then((got) => expectSame(label, got, wanted)));
       layer.dispose();
     }
     const out = new Int32Array(m * n);
     pending.push(
-      matmulPooled(lane, lhs, rhs, { ...sizes, out }).then((got) =>
+      matmulPooled(instance, lhs, rhs, { ...sizes, out }).then((got) =>
         expectSame(`${m} × ${n} × ${depth} in integers`, got, integers),
       ),
     );
     // growth in mid-life, while workers are at it
-    tensor(lane, "u8", [lane.bytesReserved]).dispose();
+    tensor(instance, "u8", [instance.bytesReserved]).dispose();
   }
   await Promise.all(pending);
-  if (lane.bytesUsed !== 0) throw new Error(`${lane.bytesUsed} bytes are still in use`);
+  if (instance.bytesUsed !== 0) throw new Error(`${instance.bytesUsed} bytes are still in use`);
 }
 
-async function expectRefusal(bytelane, lane) {
+async function expectRefusal(bytelane, instance) {
   const side = { data: new Int8Array(64) };
-  const call = bytelane.matmulPooled(lane, side, side, { m: 8, n: 8, depth: 8 });
+  const call = bytelane.matmulPooled(instance, side, side, { m: 8, n: 8, depth: 8 });
   const words = await call.then(
     () => "an answer",
     (error) => error.message,
@@ -75,11 +75,11 @@ export async function checkPools(bytelane, pools) {
     const row = { tier, name };
     rows.push(row);
     try {
-      const lane = await open();
+      const instance = await open();
       try {
-        await (refused ? expectRefusal : compare)(bytelane, lane);
+        await (refused ? expectRefusal : compare)(bytelane, instance);
       } finally {
-        lane.dispose();
+        instance.dispose();
       }
     } catch (error) {
       row.failure = `${error?.message}\n${error?.stack}`;

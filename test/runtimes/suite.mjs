@@ -8,13 +8,13 @@ import { createDigest } from "./digest.mjs";
 const allTiers = ["simd", "relaxed"];
 
 /** Runs every group on one instance; the overall digest covers the groups' digests in order. */
-async function conform(bytelane, lane) {
+async function conform(bytelane, instance) {
   const overall = createDigest();
   const digests = {};
   const cases = {};
   for (const [name, group] of Object.entries(groups)) {
     const digest = createDigest();
-    for await (const [label, ...outputs] of group(bytelane, lane, createRandom(0x9e3779b9))) {
+    for await (const [label, ...outputs] of group(bytelane, instance, createRandom(0x9e3779b9))) {
       const one = createDigest();
       for (const output of outputs) {
         one.text(String(output.length));
@@ -29,7 +29,7 @@ async function conform(bytelane, lane) {
     digests[name] = digest.hex();
     overall.text(`${name} ${digest.hex()}`);
   }
-  const { passed, rows } = bytelane.conformance(lane);
+  const { passed, rows } = bytelane.conformance(instance);
   if (!passed) {
     const wrong = rows.filter(({ differing, refusal }) => differing > 0 && refusal === undefined);
     throw new Error(`expected the results of other systems, got others: ${JSON.stringify(wrong)}`);
@@ -52,10 +52,10 @@ export async function run(bytelane, options) {
       rows.push(row);
       try {
         const before = await now();
-        const lane = await create(tier);
+        const instance = await create(tier);
         row.createMs = (await now()) - before;
-        row.ran = lane.report().tier;
-        Object.assign(row, await conform(bytelane, lane));
+        row.ran = instance.report().tier;
+        Object.assign(row, await conform(bytelane, instance));
         if (row.ran !== tier) row.failure = `expected the ${tier} build, got ${row.ran}`;
       } catch (error) {
         row.failure = reason(error);

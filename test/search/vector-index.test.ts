@@ -40,7 +40,7 @@ const rowsOf = (x: Float32Array, depth: number) =>
     oracle.quantizeRowI8(x.subarray(i * depth, (i + 1) * depth)),
   );
 
-describeTiers("topK", (lane) => {
+describeTiers("topK", (instance) => {
   it.each(["dot", "cosine"] as const)("equals the oracle, indices and scores, %s", (metric) => {
     for (const [count, dimensions, m] of [
       [1, 1, 1],
@@ -50,7 +50,7 @@ describeTiers("topK", (lane) => {
     ]) {
       const vectors = finite(count * dimensions, count);
       const queries = finite(m * dimensions, m);
-      using index = createIndex(lane, { vectors, shape: [count, dimensions], metric });
+      using index = createIndex(instance, { vectors, shape: [count, dimensions], metric });
       expect([index.count, index.dimensions, index.metric]).toEqual([count, dimensions, metric]);
       const scores = scoresOf(
         rowsOf(queries, dimensions),
@@ -58,7 +58,7 @@ describeTiers("topK", (lane) => {
         metric === "cosine",
       );
       for (const k of new Set([1, Math.ceil(count / 3), count])) {
-        const { indices, scores: found } = topK(lane, index, queries, k);
+        const { indices, scores: found } = topK(instance, index, queries, k);
         const right = scores.map((row) => best.topK(row, k));
         expectSame(indices, right.flat(), `${count} × ${dimensions}, k = ${k}`);
         expectSame(
@@ -71,8 +71,8 @@ describeTiers("topK", (lane) => {
 
   it("puts the lower row first among equals", () => {
     const vectors = new Float32Array(20 * 3).fill(1);
-    using index = createIndex(lane, { vectors, shape: [20, 3] });
-    const { indices } = topK(lane, index, Float32Array.of(1, 2, 3), 6);
+    using index = createIndex(instance, { vectors, shape: [20, 3] });
+    const { indices } = topK(instance, index, Float32Array.of(1, 2, 3), 6);
     expectSame(indices, [0, 1, 2, 3, 4, 5]);
   });
 
@@ -94,23 +94,23 @@ describeTiers("topK", (lane) => {
       [undefined, () => 1],
     ] as const) {
       const shape: [number, number] = [count, dimensions];
-      using index = createIndex(lane, { vectors, shape, ...(given ? { scales: given } : {}) });
+      using index = createIndex(instance, { vectors, shape, ...(given ? { scales: given } : {}) });
       const [scores] = scoresOf(rowsOf(query, dimensions), rows(scale), false);
-      expectSame(topK(lane, index, query, 30).indices, best.topK(scores, 30));
+      expectSame(topK(instance, index, query, 30).indices, best.topK(scores, 30));
     }
   });
 
   it("takes seven bits: the oracle's rows, rounded to ±63", () => {
     const vectors = finite(9 * 20, 31);
     const query = finite(20, 32);
-    using index = createIndex(lane, { vectors, shape: [9, 20], bits: 7 });
+    using index = createIndex(instance, { vectors, shape: [9, 20], bits: 7 });
     const rows = rowsOf(vectors, 20).map((_, i) => {
       const row = vectors.subarray(i * 20, (i + 1) * 20);
       const scale = f(row.reduce((most, x) => Math.max(most, Math.abs(x)), 0) / 63);
       return { values: Array.from(row, (x) => oracle.roundHalfEven(f(x / scale))), scale };
     });
     const [scores] = scoresOf(rowsOf(query, 20), rows as unknown as oracle.Row[], false);
-    const found = topK(lane, index, query, 9);
+    const found = topK(instance, index, query, 9);
     expectSame(
       found.scores,
       Array.from(found.indices, (row) => scores[row]),
@@ -120,8 +120,8 @@ describeTiers("topK", (lane) => {
   it("finds each vector as the nearest to itself", () => {
     const [count, dimensions] = [100, 64];
     const vectors = finite(count * dimensions, 7);
-    using index = createIndex(lane, { vectors, shape: [count, dimensions], metric: "cosine" });
-    const { indices, scores } = topK(lane, index, vectors, 1);
+    using index = createIndex(instance, { vectors, shape: [count, dimensions], metric: "cosine" });
+    const { indices, scores } = topK(instance, index, vectors, 1);
     expectSame(
       indices,
       Array.from({ length: count }, (_, i) => i),
@@ -132,34 +132,34 @@ describeTiers("topK", (lane) => {
   it("gives zero vectors and zero queries a score of 0", () => {
     const vectors = Float32Array.of(0, 0, 1, 1);
     for (const metric of ["dot", "cosine"] as const) {
-      using index = createIndex(lane, { vectors, shape: [2, 2], metric });
-      expectSame(topK(lane, index, Float32Array.of(0, 0), 2).scores, [0, 0]);
-      expectSame(topK(lane, index, Float32Array.of(1, 1), 2).indices, [1, 0]);
+      using index = createIndex(instance, { vectors, shape: [2, 2], metric });
+      expectSame(topK(instance, index, Float32Array.of(0, 0), 2).scores, [0, 0]);
+      expectSame(topK(instance, index, Float32Array.of(1, 1), 2).indices, [1, 0]);
     }
   });
 
   it("says where fewer than k scores are numbers", () => {
     const vectors = Int8Array.of(0, 1);
     const scales = new Float32Array(2).fill(3e38);
-    using index = createIndex(lane, { vectors, shape: [2, 1], scales });
+    using index = createIndex(instance, { vectors, shape: [2, 1], scales });
     // the scale of the query times that of the row is Infinity, and 0 times that is NaN
-    const { indices, scores } = topK(lane, index, Float32Array.of(3e38), 2);
+    const { indices, scores } = topK(instance, index, Float32Array.of(3e38), 2);
     expectSame(indices, [1, -1]);
     expectSame(scores, [Infinity, NaN]);
   });
 
   it("takes tensors, and counts its bytes", () => {
-    scope(lane, () => {
-      const vectors = tensor(lane, "f32", [6, 8], finite(48, 1));
-      const index = createIndex(lane, { vectors });
-      const query = tensor(lane, "f32", [2, 8], finite(16, 2));
-      const { indices } = topK(lane, index, query, 3);
+    scope(instance, () => {
+      const vectors = tensor(instance, "f32", [6, 8], finite(48, 1));
+      const index = createIndex(instance, { vectors });
+      const query = tensor(instance, "f32", [2, 8], finite(16, 2));
+      const { indices } = topK(instance, index, query, 3);
       const rows = rowsOf(vectors.data, 8);
       const right = scoresOf(rowsOf(query.data, 8), rows, false).map((row) => best.topK(row, 3));
       expectSame(indices, right.flat());
-      const used = lane.bytesUsed;
+      const used = instance.bytesUsed;
       index.dispose();
-      expect(used - lane.bytesUsed).toBe(index.byteLength);
+      expect(used - instance.bytesUsed).toBe(index.byteLength);
     });
   });
 
@@ -170,9 +170,9 @@ describeTiers("topK", (lane) => {
         const k = Math.min(k0, count);
         const vectors = finite(count * dimensions, seed);
         const query = finite(dimensions, seed + 1);
-        using index = createIndex(lane, { vectors, shape: [count, dimensions] });
+        using index = createIndex(instance, { vectors, shape: [count, dimensions] });
         const [scores] = scoresOf(rowsOf(query, dimensions), rowsOf(vectors, dimensions), false);
-        expectSame(topK(lane, index, query, k).indices, best.topK(scores, k));
+        expectSame(topK(instance, index, query, k).indices, best.topK(scores, k));
       }),
     );
   });

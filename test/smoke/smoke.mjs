@@ -2,10 +2,10 @@
 import { createBytelane, createLinear, linear, quantize } from "bytelane";
 
 export async function smoke() {
-  const lane = await createBytelane();
+  const instance = await createBytelane();
   const x = Float32Array.of(-1, 0.5, 2);
-  const q = quantize(lane, x, { scale: 2 / 127 });
+  const q = quantize(instance, x, { scale: 2 / 127 });
   const weights = Float32Array.of(1, 0, 0.25, 1, -1, 0.5);
-  const y = linear(lane, createLinear(lane, { weights, shape: [3, 2] }), x);
-  return { tier: lane.tier, q: [...q], y: [...y] };
+  const y = linear(instance, createLinear(instance, { weights, shape: [3, 2] }), x);
+  return { tier: instance.tier, q: [...q], y: [...y] };
 }

@@ -13,10 +13,10 @@ export const bytesOf = (name: string) => new Uint8Array(readFileSync(at(name)));
 export const moduleOf = (name: string) => new WebAssembly.Module(bytesOf(name));
 
 /** Fails unless an instance works, with the operations of every entry. */
-export function expectWorks(lane: loaded.Bytelane): void {
+export function expectWorks(instance: loaded.Bytelane): void {
   const x = Float32Array.of(-1, 0.5, 3);
-  expectSame(inlined.quantize(lane, x, { scale: 1 / 64 }), [-64, 32, 127]);
-  expectSame(loaded.quantize(lane, x, { scale: 1 / 64 }), [-64, 32, 127]);
+  expectSame(inlined.quantize(instance, x, { scale: 1 / 64 }), [-64, 32, 127]);
+  expectSame(loaded.quantize(instance, x, { scale: 1 / 64 }), [-64, 32, 127]);
 }
 
 /** A server of the builds on loopback: the content type that it gives them, and what was asked of it. */

@@ -129,14 +129,14 @@ export interface Room<D extends DType> {
  *   │ guard 64 │ shift │ elements │ guard 64 │
  */
 export function guarded<D extends DType>(
-  lane: Bytelane,
+  instance: Bytelane,
   dtype: D,
   length: number,
   shift = 0,
 ): Room<D> {
   const Elements = ARRAYS[dtype];
   const bytes = length * Elements.BYTES_PER_ELEMENT;
-  const host = tensor(lane, "u8", [GUARD + shift + bytes + GUARD]);
+  const host = tensor(instance, "u8", [GUARD + shift + bytes + GUARD]);
   host.data.fill(SENTINEL);
   const start = GUARD + shift;
   return {

@@ -8,21 +8,23 @@ type DefaultTier = (typeof TIERS)[number];
 /** After each test the memory that is in use must be what it was before. */
 export function describeTiers(
   name: string,
-  body: (lane: Bytelane, tier: DefaultTier) => void,
+  body: (instance: Bytelane, tier: DefaultTier) => void,
 ): void {
   describe.each(TIERS)(`${name}, tier %s`, (tier) => {
-    const lane = createBytelaneSync({ tier });
+    const instance = createBytelaneSync({ tier });
     let before = 0;
     beforeEach(() => {
-      before = lane.bytesUsed;
+      before = instance.bytesUsed;
     });
     afterEach(() => {
-      expect(lane.bytesUsed, "bytes in use after the test").toBe(before);
+      expect(instance.bytesUsed, "bytes in use after the test").toBe(before);
     });
     it("is the tier that was asked for", () => {
-      expect(lane.tier).toBe(tier);
-      expect(lane.report().probed).toEqual([{ tier, result: expect.stringMatching(/^chosen/) }]);
+      expect(instance.tier).toBe(tier);
+      expect(instance.report().probed).toEqual([
+        { tier, result: expect.stringMatching(/^chosen/) },
+      ]);
     });
-    body(lane, tier);
+    body(instance, tier);
   });
 }

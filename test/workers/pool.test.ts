@@ -88,16 +88,16 @@ async function expectEqual(plain: Data, pooled: Promise<Data>, label: string): P
 describe.each(FLAVOURS)("a pool over %s", (flavour) => {
   describe.each(TIERS)("tier %s", (tier) => {
     describe.each([1, 2, 3])("of %s", (size) => {
-      let lane: Bytelane;
+      let instance: Bytelane;
       let used = 0;
       beforeAll(() => {
-        lane = open(flavour, tier as "simd", { size, least: 0 });
-        used = lane.bytesUsed;
+        instance = open(flavour, tier as "simd", { size, least: 0 });
+        used = instance.bytesUsed;
       });
       afterEach(() => {
-        expect(lane.bytesUsed, "bytes in use after the test").toBe(used);
+        expect(instance.bytesUsed, "bytes in use after the test").toBe(used);
       });
-      afterAll(() => lane.dispose());
+      afterAll(() => instance.dispose());
 
       // rows that are split by rows, and by columns; panels and rows left over; fewer panels than workers
       const SHAPES = [
@@ -122,8 +122,8 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
               const options = { m, n, depth, result, ...scaled };
               const label = `${left} ${m} × ${n} × ${depth} → ${result}`;
               await expectEqual(
-                matmul(lane, lhs, rhs, options),
-                matmulPooled(lane, lhs, rhs, options),
+                matmul(instance, lhs, rhs, options),
+                matmulPooled(instance, lhs, rhs, options),
                 label,
               );
             }
@@ -135,15 +135,19 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
         const [m, n, depth, batch] = [130, 37, 29, 3];
         const integers = (count: number, seed: number) => Int32Array.from(bytes("i8", count, seed));
         const steps = (count: number, seed: number) => finite(count, seed).map(Math.abs);
-        const rhs = packMatrix(lane, bytes("i8", depth * n, 2), {
+        const rhs = packMatrix(instance, bytes("i8", depth * n, 2), {
           shape: [depth, n],
           zeroPoint: integers(n, 3),
         });
-        const seven = packMatrix(lane, bytes("i8", depth * n, 4).map((q) => q >> 1) as Int8Array, {
-          shape: [n, depth],
-          orientation: "out-in",
-          bits: 7,
-        });
+        const seven = packMatrix(
+          instance,
+          bytes("i8", depth * n, 4).map((q) => q >> 1) as Int8Array,
+          {
+            shape: [n, depth],
+            orientation: "out-in",
+            bits: 7,
+          },
+        );
         for (const data of [rhs, seven]) {
           const sides: [MatrixSide, RightSide, Partial<MatmulOptions>][] = [
             [{ data: bytes("u8", m * depth, 5), zeroPoint: 9 }, { data }, {}],
@@ -162,8 +166,8 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
           for (const [left, right, more] of sides) {
             const options = { m, n, depth, ...more };
             await expectEqual(
-              matmul(lane, left, right, options),
-              matmulPooled(lane, left, right, options),
+              matmul(instance, left, right, options),
+              matmulPooled(instance, left, right, options),
               JSON.stringify(more.result),
             );
           }
@@ -185,13 +189,13 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
         };
         const sizes = { m, n, depth, outStride };
         expectSame(
-          await run((out) => matmulPooled(lane, lhs, rhs, { ...sizes, out })),
-          await run((out) => matmul(lane, lhs, rhs, { ...sizes, out })),
+          await run((out) => matmulPooled(instance, lhs, rhs, { ...sizes, out })),
+          await run((out) => matmul(instance, lhs, rhs, { ...sizes, out })),
         );
-        using own = tensor(lane, "i32", [m, outStride]);
+        using own = tensor(instance, "i32", [m, outStride]);
         await run(async (out) => {
-          await matmulPooled(lane, lhs, rhs, { ...sizes, out: own });
-          matmul(lane, lhs, rhs, { ...sizes, out: own.data.slice().fill(0) });
+          await matmulPooled(instance, lhs, rhs, { ...sizes, out: own });
+          matmul(instance, lhs, rhs, { ...sizes, out: own.data.slice().fill(0) });
           out.set(own.data);
           return out;
         });
@@ -203,33 +207,33 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
           const x = finite(m * depth, 2);
           const shape = [depth, n] as const;
           const bias = finite(n, 3);
-          const plain = createLinear(lane, { weights, shape, bias, bits: 7 });
-          const placed = createLinear(lane, {
+          const plain = createLinear(instance, { weights, shape, bias, bits: 7 });
+          const placed = createLinear(instance, {
             weights,
             shape,
             input: { scale: 0.7, zeroPoint: 3 },
           });
-          const closed = createLinear(lane, {
+          const closed = createLinear(instance, {
             ...{ weights, shape, bias, activation: "relu" as const },
             ...{ input: { scale: 0.7, dtype: "u8" as const }, output: { scale: 30 } },
           });
-          const matrix = quantizeInt4(lane, weights, { shape, blockSize: 32 });
-          const four = createLinear(lane, { format: "int4", weights: matrix, bias });
-          const slow = createLinear(lane, { format: "int4", weights: matrix, inputs: "f32" });
-          using own = tensor(lane, "f32", [m, depth], x);
-          const rows = quantizeRows(lane, x, { shape: [m, depth] });
+          const matrix = quantizeInt4(instance, weights, { shape, blockSize: 32 });
+          const four = createLinear(instance, { format: "int4", weights: matrix, bias });
+          const slow = createLinear(instance, { format: "int4", weights: matrix, inputs: "f32" });
+          using own = tensor(instance, "f32", [m, depth], x);
+          const rows = quantizeRows(instance, x, { shape: [m, depth] });
           const eight = bytes("u8", m * depth, 4);
           const cases: [typeof plain | typeof four, never][] = [
             ...[plain, placed, closed, four, slow].map((layer) => [layer, x as never] as const),
             ...[plain, placed, four].map((layer) => [layer, own as never] as const),
             [plain, rows as never],
-            [four, quantizeRows(lane, x, { shape: [m, depth], dtype: "i8" }) as never],
+            [four, quantizeRows(instance, x, { shape: [m, depth], dtype: "i8" }) as never],
             [closed, eight as never],
           ] as never;
           for (const [i, [layer, input]] of cases.entries()) {
             await expectEqual(
-              linear(lane, layer, input),
-              linearPooled(lane, layer, input),
+              linear(instance, layer, input),
+              linearPooled(instance, layer, input),
               `case ${i}, ${m} × ${n} × ${depth}`,
             );
           }
@@ -246,113 +250,113 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
   });
 
   it("takes many calls at once, and other calls among them", async () => {
-    const lane = open(flavour, "simd", { size: 2, least: 0 });
+    const instance = open(flavour, "simd", { size: 2, least: 0 });
     const weights = finite(64 * 40, 1);
-    const layer = createLinear(lane, { weights, shape: [64, 40], input: { scale: 0.5 } });
+    const layer = createLinear(instance, { weights, shape: [64, 40], input: { scale: 0.5 } });
     const inputs = Array.from({ length: 40 }, (_, i) => finite(64 * (1 + 5 * i), i));
-    const wanted = inputs.map((x) => linear(lane, layer, x) as Float32Array);
-    const pending = inputs.map((x) => linearPooled(lane, layer, x));
+    const wanted = inputs.map((x) => linear(instance, layer, x) as Float32Array);
+    const pending = inputs.map((x) => linearPooled(instance, layer, x));
     // scalars and rooms of calls in between are their own
-    const between = inputs.map((x) => linear(lane, layer, x) as Float32Array);
+    const between = inputs.map((x) => linear(instance, layer, x) as Float32Array);
     const got = await Promise.all(pending);
     for (const [i, y] of wanted.entries()) {
       expectSame(between[i], y);
       expectSame(got[i] as Float32Array, y);
     }
     layer.dispose();
-    expect(lane.bytesUsed).toBe(0);
-    lane.dispose();
+    expect(instance.bytesUsed).toBe(0);
+    instance.dispose();
   });
 
   it("lets handles be disposed while calls use them", async () => {
-    const lane = open(flavour, "simd", { size: 2, least: 0 });
+    const instance = open(flavour, "simd", { size: 2, least: 0 });
     const weights = finite(64 * 300, 1);
     const values = finite(64 * 200, 2);
     const open2 = () => ({
-      layer: createLinear(lane, { weights, shape: [64, 300] }),
-      x: tensor(lane, "f32", [200, 64], values),
+      layer: createLinear(instance, { weights, shape: [64, 300] }),
+      x: tensor(instance, "f32", [200, 64], values),
     });
     const one = open2();
-    const wanted = linear(lane, one.layer, one.x) as Tensor<"f32">;
-    const pending = linearPooled(lane, one.layer, one.x) as Promise<Tensor<"f32">>;
+    const wanted = linear(instance, one.layer, one.x) as Tensor<"f32">;
+    const pending = linearPooled(instance, one.layer, one.x) as Promise<Tensor<"f32">>;
     one.layer.dispose();
     one.x.dispose();
     expect(one.layer.disposed).toBe(true);
     // what is made now must not lie where the workers still read
-    const others = Array.from({ length: 50 }, (_, i) => tensor(lane, "u8", [3000 * (i + 1)]));
+    const others = Array.from({ length: 50 }, (_, i) => tensor(instance, "u8", [3000 * (i + 1)]));
     for (const other of others) other.data.fill(255);
     const got = await pending;
     expectSame(got.data, wanted.data);
     for (const each of [got, wanted, ...others]) each.dispose();
-    expect(lane.bytesUsed).toBe(0);
-    lane.dispose();
+    expect(instance.bytesUsed).toBe(0);
+    instance.dispose();
   });
 
   it("goes on when the memory grows while workers are at it", async () => {
-    const lane = open(flavour, "simd", { size: 2, least: 0 }, { initialMemory: 65536 });
+    const instance = open(flavour, "simd", { size: 2, least: 0 }, { initialMemory: 65536 });
     const { lhs, rhs } = sides();
-    const wanted = copied(matmul(lane, lhs, rhs, big));
+    const wanted = copied(matmul(instance, lhs, rhs, big));
     for (let i = 0; i < 10; i++) {
-      const before = lane.bytesReserved;
-      const pending = matmulPooled(lane, lhs, rhs, big);
-      tensor(lane, "u8", [before]);
-      expect(lane.bytesReserved).toBeGreaterThan(before);
+      const before = instance.bytesReserved;
+      const pending = matmulPooled(instance, lhs, rhs, big);
+      tensor(instance, "u8", [before]);
+      expect(instance.bytesReserved).toBeGreaterThan(before);
       expectSame(copied(await pending) as Elements["i32"], wanted as Elements["i32"]);
     }
-    lane.dispose();
+    instance.dispose();
   });
 
   it("leaves small work on the calling thread, and starts no worker for it", async () => {
     const watched = new Watched();
-    const lane = open(flavour, "simd", { size: 2, worker: watched.make });
+    const instance = open(flavour, "simd", { size: 2, worker: watched.make });
     const { lhs, rhs } = sides();
     await expectEqual(
-      matmul(lane, lhs, rhs, big),
-      matmulPooled(lane, lhs, rhs, big),
+      matmul(instance, lhs, rhs, big),
+      matmulPooled(instance, lhs, rhs, big),
       "below the default",
     );
     expect(watched.workers.length).toBe(0);
     // 2^28 multiplications, from which on both flavours divide
     const data = new Int8Array(1024 * 512);
     const large = { m: 1024, n: 512, depth: 512, out: new Int32Array(1024 * 512) };
-    await matmulPooled(lane, { data }, { data: data.subarray(512 * 512) }, large);
+    await matmulPooled(instance, { data }, { data: data.subarray(512 * 512) }, large);
     expect(watched.workers.length).toBe(2);
-    lane.dispose();
+    instance.dispose();
   });
 
   it("does the work before it returns where there is no pool", async () => {
     for (const pool of [0, { size: 0 }]) {
-      const lane = open(flavour, "simd", pool);
+      const instance = open(flavour, "simd", pool);
       const { lhs, rhs } = sides();
       const out = new Int32Array(big.m * big.n);
-      const pending = matmulPooled(lane, lhs, rhs, { ...big, out });
-      expectSame(out, copied(matmul(lane, lhs, rhs, big)) as Int32Array);
+      const pending = matmulPooled(instance, lhs, rhs, { ...big, out });
+      expectSame(out, copied(matmul(instance, lhs, rhs, big)) as Int32Array);
       expect(await pending).toBe(out);
-      lane.dispose();
+      instance.dispose();
     }
   });
 
   it("ends its workers with the instance; a call in flight is rejected", async () => {
     const watched = new Watched();
-    const lane = open(flavour, "simd", { size: 3, worker: watched.make, least: 0 });
+    const instance = open(flavour, "simd", { size: 3, worker: watched.make, least: 0 });
     const { lhs, rhs } = sides();
-    (await matmulPooled(lane, lhs, rhs, big)) satisfies Data;
+    (await matmulPooled(instance, lhs, rhs, big)) satisfies Data;
     expect(watched.workers.length).toBe(3);
-    const pending = Array.from({ length: 30 }, () => matmulPooled(lane, lhs, rhs, big));
+    const pending = Array.from({ length: 30 }, () => matmulPooled(instance, lhs, rhs, big));
     const settled = Promise.allSettled(pending);
-    lane.dispose();
-    lane.dispose();
+    instance.dispose();
+    instance.dispose();
     for (const each of await settled) {
       expect(each).toEqual({
         status: "rejected",
         reason: new Error(
-          '"lane" expected a live instance, got one that was disposed during the call',
+          '"instance" expected a live instance, got one that was disposed during the call',
         ),
       });
     }
     await vi.waitFor(() => expect(watched.ended.length).toBe(3));
-    await expect(matmulPooled(lane, lhs, rhs, big)).rejects.toThrow(
-      '"lane" expected a live instance, got a disposed one',
+    await expect(matmulPooled(instance, lhs, rhs, big)).rejects.toThrow(
+      '"instance" expected a live instance, got a disposed one',
     );
   });
 
@@ -361,12 +365,12 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
 
     it("between calls is replaced", async () => {
       const watched = new Watched();
-      const lane = open(flavour, "simd", { size: 2, worker: watched.make, least: 0 });
+      const instance = open(flavour, "simd", { size: 2, worker: watched.make, least: 0 });
       const { lhs, rhs } = sides();
-      const packed = packMatrix(lane, rhs.data as Int8Array, { shape: [big.depth, big.n] });
-      const wanted = taken(matmul(lane, lhs, { data: packed }, big));
+      const packed = packMatrix(instance, rhs.data as Int8Array, { shape: [big.depth, big.n] });
+      const wanted = taken(matmul(instance, lhs, { data: packed }, big));
       const run = async () => {
-        const got = await matmulPooled(lane, lhs, { data: packed }, big);
+        const got = await matmulPooled(instance, lhs, { data: packed }, big);
         expectSame(taken(got), wanted);
       };
       await run();
@@ -377,19 +381,19 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
       await run();
       expect(watched.workers.length).toBe(5);
       packed.dispose();
-      expect(lane.bytesUsed).toBe(0);
-      lane.dispose();
+      expect(instance.bytesUsed).toBe(0);
+      instance.dispose();
     });
 
     it("during calls rejects them, and the instance goes on", async () => {
       const watched = new Watched();
-      const lane = open(flavour, "simd", { size: 2, worker: watched.make, least: 0 });
+      const instance = open(flavour, "simd", { size: 2, worker: watched.make, least: 0 });
       const { lhs, rhs } = sides();
       const data = new Int8Array(700 * 700).fill(1);
       const large = { m: 700, n: 700, depth: 700 };
-      const used = lane.bytesUsed;
+      const used = instance.bytesUsed;
       const pending = Array.from({ length: 6 }, () =>
-        matmulPooled(lane, { data }, { data }, large),
+        matmulPooled(instance, { data }, { data }, large),
       );
       const settled = Promise.allSettled(pending);
       await watched.workers[1].terminate();
@@ -400,84 +404,84 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
       for (const each of results) {
         if (each.status === "fulfilled") (each.value as Tensor).dispose();
       }
-      expect(lane.bytesUsed).toBe(used);
+      expect(instance.bytesUsed).toBe(used);
       await expectEqual(
-        matmul(lane, lhs, rhs, big),
-        matmulPooled(lane, lhs, rhs, big),
+        matmul(instance, lhs, rhs, big),
+        matmulPooled(instance, lhs, rhs, big),
         "after a loss",
       );
-      lane.dispose();
+      instance.dispose();
     });
 
     it("since it fails says why, each time", async () => {
       const watched = new Watched();
       watched.before = 'throw new Error("out of paper");';
-      const lane = open(flavour, "simd", { size: 2, worker: watched.make, least: 0 });
+      const instance = open(flavour, "simd", { size: 2, worker: watched.make, least: 0 });
       const { lhs, rhs } = sides();
       for (let i = 0; i < 3; i++) {
-        await expect(matmulPooled(lane, lhs, rhs, big)).rejects.toThrow(/: out of paper$/);
+        await expect(matmulPooled(instance, lhs, rhs, big)).rejects.toThrow(/: out of paper$/);
       }
-      expect(lane.bytesUsed).toBe(0);
+      expect(instance.bytesUsed).toBe(0);
       watched.before = "";
       await expectEqual(
-        matmul(lane, lhs, rhs, big),
-        matmulPooled(lane, lhs, rhs, big),
+        matmul(instance, lhs, rhs, big),
+        matmulPooled(instance, lhs, rhs, big),
         "after paper was brought",
       );
-      lane.dispose();
+      instance.dispose();
     });
   });
 
   it("rejects what the operation refuses, and changes nothing", async () => {
-    const lane = open(flavour, "simd", { size: 2, least: 0 });
+    const instance = open(flavour, "simd", { size: 2, least: 0 });
     const { lhs, rhs } = sides();
-    const used = lane.bytesUsed;
-    await expect(matmulPooled(lane, lhs, rhs, { ...big, depth: 65 })).rejects.toThrow(
+    const used = instance.bytesUsed;
+    await expect(matmulPooled(instance, lhs, rhs, { ...big, depth: 65 })).rejects.toThrow(
       new RangeError('"lhs.data" expected at least 6240 elements, got Int8Array(6144)'),
     );
-    await expect(matmulPooled(lane, lhs, rhs, undefined as never)).rejects.toThrow(TypeError);
-    const layer = createLinear(lane, { weights: finite(8, 1), shape: [4, 2] });
-    await expect(linearPooled(lane, layer, finite(9, 1))).rejects.toThrow(RangeError);
-    await expect(linearPooled(lane, layer, null as never)).rejects.toThrow(TypeError);
-    await expect(linearPooled(lane, {} as never, finite(8, 1))).rejects.toThrow(TypeError);
+    await expect(matmulPooled(instance, lhs, rhs, undefined as never)).rejects.toThrow(TypeError);
+    const layer = createLinear(instance, { weights: finite(8, 1), shape: [4, 2] });
+    await expect(linearPooled(instance, layer, finite(9, 1))).rejects.toThrow(RangeError);
+    await expect(linearPooled(instance, layer, null as never)).rejects.toThrow(TypeError);
+    await expect(linearPooled(instance, {} as never, finite(8, 1))).rejects.toThrow(TypeError);
     await expect(linearPooled({} as never, layer, finite(8, 1))).rejects.toThrow(TypeError);
     layer.dispose();
-    expect(lane.bytesUsed).toBe(used);
+    expect(instance.bytesUsed).toBe(used);
     // the kernels are the plain ones again
     expectSame(
-      copied(matmul(lane, lhs, rhs, big)) as Int32Array,
+      copied(matmul(instance, lhs, rhs, big)) as Int32Array,
       copied(matmul(open(flavour, "simd", 0), lhs, rhs, big)) as Int32Array,
     );
-    lane.dispose();
+    instance.dispose();
   });
 
   it("keeps the process waiting for a call, and not for idle workers", async () => {
     const watched = new Watched();
-    const lane = open(flavour, "simd", { size: 2, worker: watched.make, least: 0 });
+    const instance = open(flavour, "simd", { size: 2, worker: watched.make, least: 0 });
     const { lhs, rhs } = sides();
-    await matmulPooled(lane, lhs, rhs, big);
+    await matmulPooled(instance, lhs, rhs, big);
     const [worker] = watched.workers;
     const ref = vi.spyOn(worker, "ref");
     const unref = vi.spyOn(worker, "unref");
-    const pending = matmulPooled(lane, lhs, rhs, big);
+    const pending = matmulPooled(instance, lhs, rhs, big);
     expect(ref).toHaveBeenCalledTimes(1);
     expect(unref).not.toHaveBeenCalled();
     await pending;
     expect(unref).toHaveBeenCalledTimes(1);
-    lane.dispose();
+    instance.dispose();
   });
 });
 
 describe("workers with memories of their own", () => {
   it("are sent weights once, and hold a part each", async () => {
     const watched = new Watched();
-    const lane = open("many memories", "simd", { size: 2, worker: watched.make, least: 0 });
+    const instance = open("many memories", "simd", { size: 2, worker: watched.make, least: 0 });
     const weights = finite(64 * 320, 1);
-    const layer = createLinear(lane, { weights, shape: [64, 320] });
+    const layer = createLinear(instance, { weights, shape: [64, 320] });
     const x = finite(64, 2);
     const sent = async () => {
       watched.orders.length = 0;
-      await linearPooled(lane, layer, x);
+      await linearPooled(instance, layer, x);
       return watched.orders.map(({ lengths }) => lengths);
     };
     // each its half of the panels with the zero point of all columns, then scales, and the row with its scale and zero point
@@ -492,21 +496,21 @@ describe("workers with memories of their own", () => {
     ]);
     // another layer at the same place is another layer
     layer.dispose();
-    const other = createLinear(lane, { weights: weights.map((w) => -w), shape: [64, 320] });
+    const other = createLinear(instance, { weights: weights.map((w) => -w), shape: [64, 320] });
     expectSame(
-      (await linearPooled(lane, other, x)) as Float32Array,
-      linear(lane, other, x) as Float32Array,
+      (await linearPooled(instance, other, x)) as Float32Array,
+      linear(instance, other, x) as Float32Array,
     );
-    lane.dispose();
+    instance.dispose();
   });
 
   it("take no more memory for a thousand calls and layers than for some", async () => {
     const watched = new Watched();
-    const lane = open("many memories", "simd", { size: 2, worker: watched.make, least: 0 });
+    const instance = open("many memories", "simd", { size: 2, worker: watched.make, least: 0 });
     const round = async (i: number) => {
       const data = bytes("i8", 50 * 50, i);
       await matmulPooled(
-        lane,
+        instance,
         { data },
         { data },
         { m: 50, n: 50, depth: 50, out: new Int32Array(2500) },
@@ -518,7 +522,7 @@ describe("workers with memories of their own", () => {
     expect(before).toBeGreaterThan(0);
     for (let i = 0; i < 1000; i++) await round(i);
     expect(size()).toBe(before);
-    lane.dispose();
+    instance.dispose();
   });
 });
 

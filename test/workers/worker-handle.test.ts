@@ -15,8 +15,8 @@ const open = (worker?: unknown) =>
     simd: moduleOf("simd"),
     pool: { size: 1, least: 0, ...(worker !== undefined && { worker: worker as () => unknown }) },
   });
-const run = (lane: ReturnType<typeof open>) =>
-  matmulPooled(lane, { data }, { data }, { ...SIZES, out: new Int32Array(64) });
+const run = (instance: ReturnType<typeof open>) =>
+  matmulPooled(instance, { data }, { data }, { ...SIZES, out: new Int32Array(64) });
 const wanted = matmul(open(), { data }, { data }, { ...SIZES, out: new Int32Array(64) });
 
 afterEach(() => {
@@ -64,15 +64,15 @@ describe("a platform of web workers", () => {
       blobs.push(blob as Blob);
       return "blob:1";
     });
-    const lane = open();
-    expectSame((await run(lane)) as Int32Array, wanted as Int32Array);
+    const instance = open();
+    expectSame((await run(instance)) as Int32Array, wanted as Int32Array);
     const other = open();
     expectSame((await run(other)) as Int32Array, wanted as Int32Array);
     expect(WebWorker.made.map(({ address }) => address)).toEqual(["blob:1", "blob:1"]);
     expect(blobs.length).toBe(1);
     expect(blobs[0].type).toBe("text/javascript");
     expect(await blobs[0].text()).toBe(WORKER);
-    lane.dispose();
+    instance.dispose();
     other.dispose();
     expect(WebWorker.made.every(({ terminated }) => terminated)).toBe(true);
   });
@@ -84,12 +84,12 @@ describe("a platform of web workers", () => {
     ["close", {}, "it closed"],
   ])("hears of the end of one by the event %s %o", async (kind, event, words) => {
     let made: WebWorker | undefined;
-    const lane = open(() => {
+    const instance = open(() => {
       made = new WebWorker("", { type: "module" });
       return made;
     });
-    await run(lane);
-    const pending = run(lane);
+    await run(instance);
+    const pending = run(instance);
     const prevented = vi.fn();
     made?.listeners.get(kind)?.({ preventDefault: prevented, ...event });
     await expect(pending).rejects.toThrow(
@@ -98,8 +98,8 @@ describe("a platform of web workers", () => {
     // no word of it to the page, which has the rejection
     expect(prevented).toHaveBeenCalledTimes(kind === "error" ? 1 : 0);
     expect(made?.terminated).toBe(true);
-    expectSame((await run(lane)) as Int32Array, wanted as Int32Array);
-    lane.dispose();
+    expectSame((await run(instance)) as Int32Array, wanted as Int32Array);
+    instance.dispose();
   });
 });
 
@@ -125,25 +125,25 @@ describe("the options", () => {
         }
       },
     );
-    const lane = open();
-    await expect(run(lane)).rejects.toThrow(
+    const instance = open();
+    await expect(run(instance)).rejects.toThrow(
       '"options.pool" expected a page that takes workers from text, got one that does not: The operation is insecure.',
     );
-    expect(lane.bytesUsed).toBe(0);
+    expect(instance.bytesUsed).toBe(0);
     vi.unstubAllGlobals();
-    expectSame((await run(lane)) as Int32Array, wanted as Int32Array);
-    lane.dispose();
+    expectSame((await run(instance)) as Int32Array, wanted as Int32Array);
+    instance.dispose();
   });
 
   it("expect a platform that has workers", async () => {
     vi.spyOn(process, "getBuiltinModule").mockReturnValue(undefined as never);
-    const lane = open();
-    await expect(run(lane)).rejects.toThrow(
+    const instance = open();
+    await expect(run(instance)).rejects.toThrow(
       '"options.pool" expected 0, since this platform has no workers, got more',
     );
-    expect(lane.bytesUsed).toBe(0);
+    expect(instance.bytesUsed).toBe(0);
     vi.restoreAllMocks();
-    expectSame((await run(lane)) as Int32Array, wanted as Int32Array);
-    lane.dispose();
+    expectSame((await run(instance)) as Int32Array, wanted as Int32Array);
+    instance.dispose();
   });
 });

@@ -15,7 +15,7 @@ describe("serve", () => {
     const text = `import { serve } from "${entry}"; serve();`;
     const worker = () => new Worker(new URL(`data:text/javascript,${encodeURIComponent(text)}`));
     const pool = { size: 2, least: 0, worker };
-    const lane =
+    const instance =
       flavour === "one memory"
         ? threads.createBytelaneSync({ simd: moduleOf("simd.threads"), pool })
         : loaded.createBytelaneSync({ simd: moduleOf("simd"), pool });
@@ -23,10 +23,13 @@ describe("serve", () => {
     const sizes = { m: 60, n: 60, depth: 60 };
     const call = [{ data }, { data }] as const;
     expectSame(
-      (await matmulPooled(lane, ...call, { ...sizes, out: new Int32Array(3600) })) as Int32Array,
-      matmul(lane, ...call, { ...sizes, out: new Int32Array(3600) }) as Int32Array,
+      (await matmulPooled(instance, ...call, {
+        ...sizes,
+        out: new Int32Array(3600),
+      })) as Int32Array,
+      matmul(instance, ...call, { ...sizes, out: new Int32Array(3600) }) as Int32Array,
     );
-    lane.dispose();
+    instance.dispose();
   });
 
   it("expects to run in a worker", () => {

@@ -12,16 +12,16 @@ const METHODS = [
   { method: "entropy" },
 ];
 
-export function* calibration({ createObserver, loadObserver }, lane, random) {
+export function* calibration({ createObserver, loadObserver }, instance, random) {
   for (const method of METHODS) {
-    const all = createObserver(lane, method);
-    const channels = createObserver(lane, { ...method, axis: -1 });
+    const all = createObserver(instance, method);
+    const channels = createObserver(instance, { ...method, axis: -1 });
     for (let batch = 0; batch < 5; batch++) {
       const x = random.reals(60 * 7, -batch - 1, batch + 2);
       all.observe(x);
       channels.observe(x, { shape: [60, 7] });
     }
-    const restored = loadObserver(lane, JSON.parse(JSON.stringify(channels.save())));
+    const restored = loadObserver(instance, JSON.parse(JSON.stringify(channels.save())));
     for (const scheme of ["symmetric", "asymmetric"]) {
       const name = `${method.method} ${scheme}`;
       yield [name, ...asArrays(all.params({ scheme }))];

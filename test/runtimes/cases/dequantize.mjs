@@ -1,15 +1,15 @@
 import { lengths } from "./inputs.mjs";
 
-export function* dequantize({ dequantize, gatherRows }, lane, random) {
+export function* dequantize({ dequantize, gatherRows }, instance, random) {
   for (const dtype of ["i8", "u8", "i32"]) {
     const zeroPoint = { i8: -128, u8: 200, i32: 0 }[dtype];
     for (const n of lengths) {
       const q = random.integers(dtype, n, dtype === "i32" ? [-100_000, 100_000] : undefined);
-      yield [`${dtype} n=${n}`, dequantize(lane, q, { scale: 0.0317, zeroPoint })];
+      yield [`${dtype} n=${n}`, dequantize(instance, q, { scale: 0.0317, zeroPoint })];
     }
     for (const scale of [1, 2 ** -126, 3e38]) {
       const q = random.extremes(dtype, 99);
-      yield [`${dtype} extremes ${scale}`, dequantize(lane, q, { scale, zeroPoint })];
+      yield [`${dtype} extremes ${scale}`, dequantize(instance, q, { scale, zeroPoint })];
     }
     for (const axis of [0, 1, 2]) {
       const shape = [3, 5, 21];
@@ -23,7 +23,7 @@ export function* dequantize({ dequantize, gatherRows }, lane, random) {
         );
       }
       const q = random.integers(dtype, 315, dtype === "i32" ? [-1_000_000, 1_000_000] : undefined);
-      yield [`${dtype} axis ${axis}`, dequantize(lane, q, params, { shape })];
+      yield [`${dtype} axis ${axis}`, dequantize(instance, q, params, { shape })];
     }
   }
   for (const dtype of ["i8", "u8"]) {
@@ -34,7 +34,7 @@ export function* dequantize({ dequantize, gatherRows }, lane, random) {
       const zeroPoints = random.integers("i32", rows, dtype === "i8" ? [-128, 127] : [0, 255]);
       const ids = random.integers("i32", 13, [0, rows - 1]);
       const out = new Float32Array(ids.length * columns);
-      gatherRows(lane, { values, scales, zeroPoints, columns }, ids, { out });
+      gatherRows(instance, { values, scales, zeroPoints, columns }, ids, { out });
       yield [`gather ${dtype} ${columns}`, out];
     }
   }

@@ -1,6 +1,6 @@
 import { specials } from "./inputs.mjs";
 
-export function* dynamic({ quantizeDynamic, quantizeRows }, lane, random) {
+export function* dynamic({ quantizeDynamic, quantizeRows }, instance, random) {
   const data = {
     random: random.reals(1001, -3, 5),
     positive: random.reals(70, 1, 5),
@@ -11,7 +11,7 @@ export function* dynamic({ quantizeDynamic, quantizeRows }, lane, random) {
     tiny: random.reals(64, -1, 1).map((x) => x * 2 ** -130),
   };
   for (const [name, x] of Object.entries(data)) {
-    const { values, scale, zeroPoint } = quantizeDynamic(lane, x);
+    const { values, scale, zeroPoint } = quantizeDynamic(instance, x);
     yield [`tensor ${name}`, values, Float32Array.of(scale), Int32Array.of(zeroPoint)];
   }
   for (const dtype of ["i8", "u8"]) {
@@ -19,11 +19,11 @@ export function* dynamic({ quantizeDynamic, quantizeRows }, lane, random) {
       const rows = 5;
       const x = random.reals(rows * columns, -3, 4);
       x.fill(0, columns, 2 * columns);
-      const result = quantizeRows(lane, x, { dtype, shape: [rows, columns] });
+      const result = quantizeRows(instance, x, { dtype, shape: [rows, columns] });
       const zeros = result.zeroPoints ?? new Int32Array(0);
       yield [`rows ${dtype} ${columns}`, result.values, result.scales, zeros];
     }
-    const wild = quantizeRows(lane, random.patterns(6 * 37), { dtype, shape: [6, 37] });
+    const wild = quantizeRows(instance, random.patterns(6 * 37), { dtype, shape: [6, 37] });
     yield [`rows ${dtype} patterns`, wild.values, wild.scales];
   }
 }

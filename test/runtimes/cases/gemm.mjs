@@ -18,12 +18,12 @@ const sizes = [
   [64, 48, 257],
 ];
 
-export function* gemm({ matmul, packMatrix }, lane, random) {
+export function* gemm({ matmul, packMatrix }, instance, random) {
   const arrays = { i32: Int32Array, f32: Float32Array, i8: Int8Array, u8: Uint8Array };
   const multiply = (lhs, rhs, options) => {
     const { m, n, batch = 1, result = "i32" } = options;
     const out = new arrays[result](batch * m * n);
-    matmul(lane, lhs, rhs, { ...options, out });
+    matmul(instance, lhs, rhs, { ...options, out });
     return out;
   };
 
@@ -43,7 +43,7 @@ export function* gemm({ matmul, packMatrix }, lane, random) {
         yield [`${name} zero points`, multiply(...moved, size)];
         for (const orientation of ["in-out", "out-in"]) {
           const shape = orientation === "in-out" ? [depth, n] : [n, depth];
-          const packed = packMatrix(lane, rhs.data, { orientation, shape, zeroPoint: 17 });
+          const packed = packMatrix(instance, rhs.data, { orientation, shape, zeroPoint: 17 });
           yield [`${name} packed ${orientation}`, multiply(moved[0], { data: packed }, size)];
           packed.dispose();
         }
@@ -80,7 +80,7 @@ export function* gemm({ matmul, packMatrix }, lane, random) {
         ["random", random.integers("i8", depth * n, [-64, 63])],
         ["ends", ends],
       ]) {
-        const packed = packMatrix(lane, weights, { shape: [depth, n], bits: 7 });
+        const packed = packMatrix(instance, weights, { shape: [depth, n], bits: 7 });
         yield [
           `7 bit ${a} ${kind} ${m}×${n}×${depth}`,
           multiply(lhs, { data: packed }, { m, n, depth }),
@@ -89,7 +89,7 @@ export function* gemm({ matmul, packMatrix }, lane, random) {
       }
       for (const x of zerosOf[a]) {
         for (const y of [-64, 63]) {
-          const packed = packMatrix(lane, ends.fill(y), { shape: [depth, n], bits: 7 });
+          const packed = packMatrix(instance, ends.fill(y), { shape: [depth, n], bits: 7 });
           const right = { data: packed };
           const name = `7 bit ${a} all ${x}·${y} ${m}×${n}×${depth}`;
           yield [name, multiply({ data: lhs.data.fill(x) }, right, { m, n, depth })];
@@ -142,7 +142,7 @@ export function* gemm({ matmul, packMatrix }, lane, random) {
     };
     const out = random.reals(batch * m * wide.out, -1, 1);
     const before = out.slice();
-    matmul(lane, lhs, rhs, { m, n, depth, batch, result: "f32", outStride: wide.out, out });
+    matmul(instance, lhs, rhs, { m, n, depth, batch, result: "f32", outStride: wide.out, out });
     const gap = out.findIndex((value, i) => i % wide.out >= n && value !== before[i]);
     if (gap >= 0) throw new Error(`out[${gap}] expected ${before[gap]} as before, got ${out[gap]}`);
     yield [`batch of 3, strides, transposed ${transposed}`, out];

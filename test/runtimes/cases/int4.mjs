@@ -11,14 +11,14 @@ const arraysOf = ({ values, scales, zeroPoints }) => [
   ...(zeroPoints ? [zeroPoints] : []),
 ];
 
-export function* int4(bytelane, lane, random) {
+export function* int4(bytelane, instance, random) {
   const { createLinear, createMoments, linear, quantizeInt4, quantizeRows } = bytelane;
   const { createInt4Table, dequantizeInt4, gatherInt4 } = bytelane;
   for (const [rows, inFeatures, outFeatures] of sizes) {
     const weights = random.reals(inFeatures * outFeatures, -0.3, 0.3);
     const bias = random.reals(outFeatures, -1, 1);
     const x = random.reals(rows * inFeatures, -2, 3);
-    const moments = createMoments(lane, inFeatures);
+    const moments = createMoments(instance, inFeatures);
     moments.observe(random.reals(12 * inFeatures, -1, 2));
     for (const options of [
       { method: "nearest" },
@@ -28,22 +28,22 @@ export function* int4(bytelane, lane, random) {
       { moments },
     ]) {
       const shape = [inFeatures, outFeatures];
-      const matrix = quantizeInt4(lane, weights, { shape, ...options });
+      const matrix = quantizeInt4(instance, weights, { shape, ...options });
       const { moments: given, ...said } = options;
       const name = `${shape} ${JSON.stringify(said)}${given ? " moments" : ""}`;
       yield [`quantize ${name}`, ...arraysOf(matrix)];
-      yield [`dequantize ${name}`, dequantizeInt4(lane, matrix)];
+      yield [`dequantize ${name}`, dequantizeInt4(instance, matrix)];
       for (const inputs of ["i8", "f32"]) {
-        const layer = createLinear(lane, { format: "int4", weights: matrix, bias, inputs });
-        yield [`${rows} rows ${inputs} ${name}`, linear(lane, layer, x)];
+        const layer = createLinear(instance, { format: "int4", weights: matrix, bias, inputs });
+        yield [`${rows} rows ${inputs} ${name}`, linear(instance, layer, x)];
         if (inputs === "i8") {
-          const shared = quantizeRows(lane, x, { dtype: "i8", shape: [rows, inFeatures] });
-          yield [`${rows} quantized rows ${name}`, linear(lane, layer, shared)];
+          const shared = quantizeRows(instance, x, { dtype: "i8", shape: [rows, inFeatures] });
+          yield [`${rows} quantized rows ${name}`, linear(instance, layer, shared)];
         }
         layer.dispose();
       }
-      const table = createInt4Table(lane, matrix);
-      const gathered = gatherInt4(lane, table, Int32Array.of(outFeatures - 1, 0, 0));
+      const table = createInt4Table(instance, matrix);
+      const gathered = gatherInt4(instance, table, Int32Array.of(outFeatures - 1, 0, 0));
       yield [`gather ${name}`, gathered.data.slice()];
       gathered.dispose();
       table.dispose();

@@ -5,7 +5,7 @@ const sizes = [
   [6, 64, 33],
 ];
 
-export function* linear({ createLinear, linear, quantizeRows }, lane, random) {
+export function* linear({ createLinear, linear, quantizeRows }, instance, random) {
   const input = { dtype: "u8", scale: 0.021, zeroPoint: 117 };
   const output = { dtype: "i8", scale: 0.11, zeroPoint: -4 };
   for (const [rows, inFeatures, outFeatures] of sizes) {
@@ -18,38 +18,41 @@ export function* linear({ createLinear, linear, quantizeRows }, lane, random) {
         const x = random.reals(rows * inFeatures, -2, 3);
         const name = `${rows}×${inFeatures}→${outFeatures} ${bits} bits ${orientation}`;
         const make = (options) =>
-          createLinear(lane, { weights, shape, orientation, bits, bias, ...options });
+          createLinear(instance, { weights, shape, orientation, bits, bias, ...options });
 
         const dynamic = make({ activation: "relu" });
-        yield [`dynamic ${name}`, linear(lane, dynamic, x)];
+        yield [`dynamic ${name}`, linear(instance, dynamic, x)];
         for (const dtype of ["i8", "u8"]) {
-          const shared = quantizeRows(lane, x, { dtype, shape: [rows, inFeatures] });
-          yield [`${dtype} rows ${name}`, linear(lane, dynamic, shared)];
+          const shared = quantizeRows(instance, x, { dtype, shape: [rows, inFeatures] });
+          yield [`${dtype} rows ${name}`, linear(instance, dynamic, shared)];
         }
         dynamic.dispose();
 
         const corrected = make({ inputMean: random.reals(inFeatures, -1, 2) });
-        yield [`bias correction ${name}`, linear(lane, corrected, x)];
+        yield [`bias correction ${name}`, linear(instance, corrected, x)];
         corrected.dispose();
 
         const real = make({ input, activation: "relu6" });
-        yield [`static f32 ${name}`, linear(lane, real, x)];
-        yield [`integers in ${name}`, linear(lane, real, random.integers("u8", rows * inFeatures))];
+        yield [`static f32 ${name}`, linear(instance, real, x)];
+        yield [
+          `integers in ${name}`,
+          linear(instance, real, random.integers("u8", rows * inFeatures)),
+        ];
         real.dispose();
 
         const integers = make({ input, output, activation: { low: -1.5 } });
-        yield [`static i8 ${name}`, linear(lane, integers, x)];
+        yield [`static i8 ${name}`, linear(instance, integers, x)];
         integers.dispose();
       }
     }
-    const given = createLinear(lane, {
+    const given = createLinear(instance, {
       weights: random.integers("u8", inFeatures * outFeatures),
       shape: [inFeatures, outFeatures],
       weightScale: random.scales(outFeatures),
       weightZeroPoint: random.integers("i32", outFeatures, [0, 255]),
     });
     const x = random.reals(rows * inFeatures, -2, 3);
-    yield [`given weights ${rows}×${inFeatures}→${outFeatures}`, linear(lane, given, x)];
+    yield [`given weights ${rows}×${inFeatures}→${outFeatures}`, linear(instance, given, x)];
     given.dispose();
   }
 }

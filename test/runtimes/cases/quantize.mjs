@@ -1,29 +1,32 @@
 import { lengths, specials } from "./inputs.mjs";
 
-export function* quantize({ quantize }, lane, random) {
+export function* quantize({ quantize }, instance, random) {
   for (const dtype of ["i8", "u8"]) {
     const zeroPoint = dtype === "i8" ? -3 : 131;
     for (const n of lengths) {
       const x = random.reals(n, -7, 7);
-      yield [`${dtype} n=${n}`, quantize(lane, x, { dtype, scale: 0.043, zeroPoint })];
+      yield [`${dtype} n=${n}`, quantize(instance, x, { dtype, scale: 0.043, zeroPoint })];
     }
     for (const scale of [1, 0.1, 1 / 255, 2 ** -126, 3e38]) {
-      yield [`${dtype} specials ${scale}`, quantize(lane, specials, { dtype, scale, zeroPoint })];
+      yield [
+        `${dtype} specials ${scale}`,
+        quantize(instance, specials, { dtype, scale, zeroPoint }),
+      ];
       const x = random.patterns(999);
-      yield [`${dtype} patterns ${scale}`, quantize(lane, x, { dtype, scale, zeroPoint })];
+      yield [`${dtype} patterns ${scale}`, quantize(instance, x, { dtype, scale, zeroPoint })];
       const ties = random.ties(999, Math.fround(scale));
-      yield [`${dtype} ties ${scale}`, quantize(lane, ties, { dtype, scale, zeroPoint })];
+      yield [`${dtype} ties ${scale}`, quantize(instance, ties, { dtype, scale, zeroPoint })];
     }
     const [low, high] = dtype === "i8" ? [-7, 6] : [3, 12];
     for (const zeroPoint of dtype === "i8" ? [-128, 127] : [0, 255]) {
       const params = { dtype, scale: 0.25, zeroPoint };
       yield [
         `${dtype} zero point ${zeroPoint}`,
-        quantize(lane, random.reals(333, -70, 70), params),
+        quantize(instance, random.reals(333, -70, 70), params),
       ];
     }
     const bounded = { dtype, scale: 0.5, zeroPoint: low + 1, low, high };
-    yield [`${dtype} bounds`, quantize(lane, random.reals(333, -9, 9), bounded)];
+    yield [`${dtype} bounds`, quantize(instance, random.reals(333, -9, 9), bounded)];
 
     for (const shape of [
       [3, 5, 7],
@@ -37,7 +40,7 @@ export function* quantize({ quantize }, lane, random) {
         const scale = random.scales(channels);
         const zeroPoint = random.integers("i32", channels, dtype === "i8" ? [-128, 127] : [0, 255]);
         const params = { dtype, scale, zeroPoint, axis };
-        yield [`${dtype} [${shape}] axis ${axis}`, quantize(lane, x, params, { shape })];
+        yield [`${dtype} [${shape}] axis ${axis}`, quantize(instance, x, params, { shape })];
       }
     }
   }

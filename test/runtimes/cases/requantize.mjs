@@ -1,25 +1,25 @@
 import { lengths } from "./inputs.mjs";
 
-export function* requantize({ requantize }, lane, random) {
+export function* requantize({ requantize }, instance, random) {
   for (const dtype of ["i8", "u8"]) {
     const zeroPoint = dtype === "i8" ? 5 : 120;
     for (const n of lengths) {
       const acc = random.integers("i32", n, [-200_000, 200_000]);
       const params = { dtype, multiplier: 0.00071, bias: -731, zeroPoint };
-      yield [`${dtype} n=${n}`, requantize(lane, acc, params)];
+      yield [`${dtype} n=${n}`, requantize(instance, acc, params)];
     }
     for (const multiplier of [1, 0.5, 2 ** -31, 2 ** -126, 1e30]) {
       const acc = random.extremes("i32", 77);
       yield [
         `${dtype} extremes ${multiplier}`,
-        requantize(lane, acc, { dtype, multiplier, zeroPoint }),
+        requantize(instance, acc, { dtype, multiplier, zeroPoint }),
       ];
     }
     const ties = random.integers("i32", 500, [-300, 300]);
     const bounds = dtype === "i8" ? { low: -20, high: 100 } : { low: 100, high: 201 };
     yield [
       `${dtype} ties`,
-      requantize(lane, ties, { dtype, multiplier: 0.5, zeroPoint, ...bounds }),
+      requantize(instance, ties, { dtype, multiplier: 0.5, zeroPoint, ...bounds }),
     ];
     for (const axis of [0, 1, 2]) {
       const shape = [3, 5, 21];
@@ -30,7 +30,7 @@ export function* requantize({ requantize }, lane, random) {
         bias: random.integers("i32", channels, [-500, 500]),
       };
       const acc = random.integers("i32", 315, [-4000, 4000]);
-      yield [`${dtype} axis ${axis}`, requantize(lane, acc, params, { shape })];
+      yield [`${dtype} axis ${axis}`, requantize(instance, acc, params, { shape })];
     }
   }
 }

@@ -1,4 +1,4 @@
-export function* select({ createIndex, topK }, lane, random) {
+export function* select({ createIndex, topK }, instance, random) {
   for (const metric of ["dot", "cosine"]) {
     for (const [count, dimensions, queries, k] of [
       [1, 1, 1, 1],
@@ -9,17 +9,17 @@ export function* select({ createIndex, topK }, lane, random) {
       const vectors = random.reals(count * dimensions, -1, 1);
       // equal rows: among equal scores the lower row comes first
       vectors.copyWithin(dimensions * (count >> 1), 0, dimensions);
-      const index = createIndex(lane, { vectors, shape: [count, dimensions], metric });
-      const found = topK(lane, index, random.reals(queries * dimensions, -1, 1), k);
+      const index = createIndex(instance, { vectors, shape: [count, dimensions], metric });
+      const found = topK(instance, index, random.reals(queries * dimensions, -1, 1), k);
       yield [`${metric} ${count}×${dimensions} k=${k}`, found.indices, found.scores];
       index.dispose();
       const scales = random.scales(count);
       const integers = random.integers("i8", count * dimensions);
-      const given = createIndex(lane, {
+      const given = createIndex(instance, {
         ...{ vectors: integers, shape: [count, dimensions], metric },
         ...(metric === "dot" ? { scales } : {}),
       });
-      const best = topK(lane, given, random.reals(dimensions, -1, 1), k);
+      const best = topK(instance, given, random.reals(dimensions, -1, 1), k);
       yield [`${metric} i8 ${count}×${dimensions} k=${k}`, best.indices, best.scores];
       given.dispose();
     }
