@@ -4,7 +4,7 @@
  */
 import { countOf, rangeFault, typeFault } from "./check.ts";
 import { ARRAYS, BYTES, type DType, dtypeOf, type Elements } from "./dtype.ts";
-import { type Bytelane, checkOwner } from "./instance.ts";
+import { type Bytelane, checkHandle } from "./instance.ts";
 import { Tensor } from "./tensor.ts";
 
 /** What operations accept as data. */
@@ -34,7 +34,7 @@ export function operand<T extends DType>(
 ): Operand<T> {
   let checked: Operand<T>;
   if (value instanceof Tensor) {
-    const { dtype, length, shape, address } = checkOwner(argument, value, instance) as Tensor<T>;
+    const { dtype, length, shape, address } = checkHandle(argument, value, instance) as Tensor<T>;
     checked = { dtype, length, shape, address, value: value as Tensor<T> };
   } else {
     const dtype = dtypeOf(value) as T | undefined;

@@ -48,7 +48,7 @@ export interface Origin {
 /** @internal What hears of the end of handles and of the instance. */
 export interface Follower {
   /** A handle was disposed and gives its blocks back: now, or when nobody reads them any more. */
-  release(owner: Owner, blocks: readonly (readonly [address: number, bytes: number])[]): void;
+  release(handle: Handle, blocks: readonly (readonly [address: number, bytes: number])[]): void;
   end(): void;
 }
 
@@ -65,7 +65,7 @@ export class Bytelane {
   /** @internal Where calls leave their frames open, for a pooled call to close. */
   frames: { close(done: boolean): void }[] | undefined;
   readonly #report: Report;
-  readonly #scopes: Owner[][] = [];
+  readonly #scopes: Handle[][] = [];
   #disposed = false;
 
   /** @internal */
@@ -119,20 +119,20 @@ export class Bytelane {
   leaveScope(kept: ReadonlySet<unknown>): void {
     const owners = this.#scopes.pop() ?? [];
     const outer = this.#scopes.at(-1);
-    for (const owner of owners) {
-      if (!kept.has(owner)) owner.dispose();
-      else outer?.push(owner);
+    for (const handle of owners) {
+      if (!kept.has(handle)) handle.dispose();
+      else outer?.push(handle);
     }
   }
 
   /** @internal */
-  adopt(owner: Owner): void {
-    this.#scopes.at(-1)?.push(owner);
+  adopt(handle: Handle): void {
+    this.#scopes.at(-1)?.push(handle);
   }
 }
 
 /** What tensors, packed matrices, layers, tables and indexes are: holders of an instance's memory until they are disposed. */
-export abstract class Owner {
+export abstract class Handle {
   /** @internal */ readonly instance: Bytelane;
   readonly #blocks: readonly (readonly [address: number, bytes: number])[];
   #disposed = false;
@@ -178,16 +178,16 @@ export function checkInstance(instance: Bytelane): Bytelane {
 }
 
 /** A live handle of this instance. */
-export function checkOwner<T extends Owner>(argument: string, owner: T, instance: Bytelane): T {
-  if (owner.instance !== instance) {
+export function checkHandle<T extends Handle>(argument: string, handle: T, instance: Bytelane): T {
+  if (handle.instance !== instance) {
     throw new TypeError(
-      `"${argument}" expected a handle of this instance, got ${describe(owner)} of another`,
+      `"${argument}" expected a handle of this instance, got ${describe(handle)} of another`,
     );
   }
-  if (owner.disposed) {
-    throw new TypeError(`"${argument}" expected a live handle, got disposed ${describe(owner)}`);
+  if (handle.disposed) {
+    throw new TypeError(`"${argument}" expected a live handle, got disposed ${describe(handle)}`);
   }
-  return owner;
+  return handle;
 }
 
 /**
@@ -206,7 +206,7 @@ export function scope<T>(instance: Bytelane, body: () => T): T {
     }
     kept = new Set([
       result,
-      ...(typeof result === "object" && result !== null && !(result instanceof Owner)
+      ...(typeof result === "object" && result !== null && !(result instanceof Handle)
         ? Object.values(result)
         : []),
     ]);

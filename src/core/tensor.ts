@@ -1,10 +1,10 @@
 /** Tensors: typed, shaped handles on bytes of an instance's memory. */
 import { checkInteger, checkOneOf, checkShape, countOf, rangeFault, typeFault } from "./check.ts";
 import { BYTES, DTYPES, type DType, dtypeOf, type Elements } from "./dtype.ts";
-import { type Bytelane, checkInstance, checkOwner, Owner } from "./instance.ts";
+import { type Bytelane, checkHandle, checkInstance, Handle } from "./instance.ts";
 
 /** A handle: element type, shape, and where the bytes lie. Made by `tensor` and by the operations. */
-export class Tensor<T extends DType = DType> extends Owner {
+export class Tensor<T extends DType = DType> extends Handle {
   readonly dtype: T;
   /** Dimensions, the last one dense; frozen. [] is one element. */
   readonly shape: readonly number[];
@@ -48,7 +48,7 @@ export class Tensor<T extends DType = DType> extends Owner {
    * you use it, do not keep it.
    */
   get data(): Elements[T] {
-    checkOwner("tensor", this, this.instance);
+    checkHandle("tensor", this, this.instance);
     return this.instance.arena.view(this.dtype, this.address, this.length);
   }
 
@@ -68,7 +68,7 @@ export function part<T extends DType>(
   shape: readonly number[],
 ): Tensor<T> {
   if (!(whole instanceof Tensor)) throw typeFault("whole", "a tensor", whole);
-  checkOwner("whole", whole, whole.instance);
+  checkHandle("whole", whole, whole.instance);
   const count = countOf(checkShape("shape", shape));
   checkInteger("start", start, 0, whole.length);
   if (start + count > whole.length) {

@@ -6,7 +6,7 @@ export type { DType, Elements, QuantizedDType } from "../core/dtype.ts";
 export {
   type Build,
   type Bytelane,
-  type Owner,
+  type Handle,
   type PoolOptions,
   type Report,
   scope,

@@ -15,7 +15,7 @@ import {
   limitsOf,
   QUANTIZED_DTYPES,
 } from "../core/dtype.ts";
-import { type Bytelane, checkInstance, checkOwner, type Owner } from "../core/instance.ts";
+import { type Bytelane, checkHandle, checkInstance, type Handle } from "../core/instance.ts";
 import { roomFor } from "../core/parts.ts";
 import { Tensor } from "../core/tensor.ts";
 import { type CheckedEpilogue, PackedMatrix, reachOf, runProduct } from "../gemm/matmul.ts";
@@ -116,10 +116,10 @@ export function saveLayers(
 
 function save(instance: Bytelane, writer: Writer, name: string, layer: Storable): Scheme {
   if (layer instanceof Linear) {
-    return saveInt8(instance, writer, name, checkOwner(`layers.${name}`, layer, instance));
+    return saveInt8(instance, writer, name, checkHandle(`layers.${name}`, layer, instance));
   }
   if (layer instanceof Int4Linear) {
-    checkOwner(`layers.${name}`, layer, instance);
+    checkHandle(`layers.${name}`, layer, instance);
     const { sizes, parts, inputs, low, high } = layer;
     const { inFeatures, outFeatures, blockSize } = sizes;
     const panels = Math.ceil(outFeatures / 8);
@@ -137,7 +137,7 @@ function save(instance: Bytelane, writer: Writer, name: string, layer: Storable)
     };
   }
   if (layer instanceof Int4Table) {
-    checkOwner(`layers.${name}`, layer, instance);
+    checkHandle(`layers.${name}`, layer, instance);
     const { sizes, parts } = layer;
     const { rows, columns, blockSize, rowBytes, blocks, zeroBytes } = sizes;
     writer.memory(`${name}.values`, "U8", [rows, rowBytes], parts.values);
@@ -146,7 +146,7 @@ function save(instance: Bytelane, writer: Writer, name: string, layer: Storable)
     return { kind: "int4-table", rows, columns, blockSize };
   }
   if (layer instanceof Tensor) {
-    const { dtype, shape, address } = checkOwner(`layers.${name}`, layer, instance);
+    const { dtype, shape, address } = checkHandle(`layers.${name}`, layer, instance);
     writer.memory(name, NAMES[dtype], [...shape], address);
     return { kind: "tensor", dtype, shape };
   }
@@ -373,7 +373,7 @@ function placeIn<Name extends string>(
   reader: Reader,
   bytes: Readonly<Record<Name, number>>,
   tensors: Readonly<Record<Name, Part | undefined>>,
-): { parts: Record<Name, number>; memory: number | Owner } {
+): { parts: Record<Name, number>; memory: number | Handle } {
   const entries = Object.entries(tensors) as [Name, Part | undefined][];
   const { host } = reader;
   if (
@@ -410,7 +410,7 @@ export interface LoadedLayers {
  */
 export function loadLayers(instance: Bytelane, file: Uint8Array | Tensor<"u8">): LoadedLayers {
   checkInstance(instance);
-  const host = file instanceof Tensor ? checkOwner("file", file, instance) : undefined;
+  const host = file instanceof Tensor ? checkHandle("file", file, instance) : undefined;
   if (host && host.dtype !== "u8") throw typeFault("file", "a Uint8Array or a tensor of u8", file);
   const { tensors, metadata } = readSafetensors(host ? host.data : (file as Uint8Array));
   const text = metadata.get(KEY);

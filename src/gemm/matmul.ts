@@ -12,7 +12,7 @@ import {
   typeFault,
 } from "../core/check.ts";
 import { type Elements, limitsOf, type QuantizedDType } from "../core/dtype.ts";
-import { type Bytelane, checkInstance, checkOwner, Owner } from "../core/instance.ts";
+import { type Bytelane, checkHandle, checkInstance, Handle } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 
 /** How a matrix of weights lies in memory: [in, out] as TensorFlow has them, or [out, in] as PyTorch. */
@@ -32,7 +32,7 @@ export function reachOf(dtype: QuantizedDType, zeros: number | Int32Array, bits:
 }
 
 /** A right-hand side in the order in which the tile reads it. Made once by `packMatrix`, used often. */
-export class PackedMatrix extends Owner {
+export class PackedMatrix extends Handle {
   /** Elements of a column, over which a product sums. */
   readonly depth: number;
   /** Columns n, without those that fill up the last panel. */
@@ -550,7 +550,7 @@ export function matmul(
   const left = checkSide(instance, NAMES.lhs, lhs, m, depth, m, batch);
   checkObject("rhs", rhs);
   const packed =
-    rhs.data instanceof PackedMatrix ? checkOwner("rhs.data", rhs.data, instance) : undefined;
+    rhs.data instanceof PackedMatrix ? checkHandle("rhs.data", rhs.data, instance) : undefined;
   if (packed && (packed.depth !== depth || packed.columns !== n)) {
     throw rangeFault("rhs.data", `a packed matrix [${depth}, ${n}]`, packed);
   }

@@ -10,7 +10,7 @@ import {
   target,
 } from "../core/call.ts";
 import { checkObject, checkOneOf, rangeFault, typeFault } from "../core/check.ts";
-import { type Bytelane, checkInstance, checkOwner, Owner } from "../core/instance.ts";
+import { type Bytelane, checkHandle, checkInstance, Handle } from "../core/instance.ts";
 import { roomFor } from "../core/parts.ts";
 import { Tensor } from "../core/tensor.ts";
 import { type Activation, checkBounds } from "../linear/activation.ts";
@@ -80,7 +80,7 @@ export interface Int4Settings {
 }
 
 /** A linear layer on int4 weights. Made by `createLinear` with the format "int4", run by `linear`. */
-export class Int4Linear extends Owner {
+export class Int4Linear extends Handle {
   /** Elements of a row of x. */
   readonly inFeatures: number;
   /** Elements of a row of the result. */
@@ -95,7 +95,7 @@ export class Int4Linear extends Owner {
   /** @internal */ readonly parts: Int4Parts;
   /** @internal */ readonly low: number;
   /** @internal */ readonly high: number;
-  readonly #host: Owner | undefined;
+  readonly #host: Handle | undefined;
 
   /** @internal Owns `size` bytes from its panels on, or lies in a host's memory. */
   constructor(
@@ -103,7 +103,7 @@ export class Int4Linear extends Owner {
     sizes: Int4Sizes,
     parts: Int4Parts,
     settings: Int4Settings,
-    memory: number | Owner,
+    memory: number | Handle,
   ) {
     super(instance, typeof memory === "number" ? [[parts.panels, memory]] : []);
     const bytes = bytesOf(sizes);
@@ -250,7 +250,7 @@ export function runInt4<O extends Data<"f32"> = Data<"f32">>(
   x: Int4Input,
   options: { readonly out?: O } = {},
 ): O {
-  checkOwner("layer", layer, checkInstance(instance));
+  checkHandle("layer", layer, checkInstance(instance));
   const { inFeatures, outFeatures, parts, sizes, inputs } = layer;
   const rows = isRows<Int4Rows>(x) ? x : undefined;
   if (rows && inputs === "f32") {

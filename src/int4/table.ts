@@ -2,7 +2,7 @@
 
 import { type Data, framed, operand, target } from "../core/call.ts";
 import { checkInteger, typeFault } from "../core/check.ts";
-import { type Bytelane, checkInstance, checkOwner, Owner } from "../core/instance.ts";
+import { type Bytelane, checkHandle, checkInstance, Handle } from "../core/instance.ts";
 import { roomFor } from "../core/parts.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { checkMatrix, type Int4Extent, type Int4Matrix } from "./matrix.ts";
@@ -34,7 +34,7 @@ export function tableBytes(sizes: TableSizes): TableParts {
 }
 
 /** An int4 matrix in an instance's memory, row by row. Made by `createInt4Table`, read by `gatherInt4`. */
-export class Int4Table extends Owner {
+export class Int4Table extends Handle {
   /** Ids are in [0, rows). */
   readonly rows: number;
   /** Elements of a row. */
@@ -45,10 +45,10 @@ export class Int4Table extends Owner {
   readonly byteLength: number;
   /** @internal */ readonly sizes: TableSizes;
   /** @internal */ readonly parts: TableParts;
-  readonly #host: Owner | undefined;
+  readonly #host: Handle | undefined;
 
   /** @internal Owns `memory` bytes from its values on, or lies in a host's memory. */
-  constructor(instance: Bytelane, sizes: TableSizes, parts: TableParts, memory: number | Owner) {
+  constructor(instance: Bytelane, sizes: TableSizes, parts: TableParts, memory: number | Handle) {
     super(instance, typeof memory === "number" ? [[parts.values, memory]] : []);
     const bytes = tableBytes(sizes);
     this.rows = sizes.rows;
@@ -96,7 +96,7 @@ export function gatherInt4<O extends Data<"f32"> = Tensor<"f32">>(
 ): O {
   checkInstance(instance);
   if (!(table instanceof Int4Table)) throw typeFault("table", "an int4 table", table);
-  checkOwner("table", table, instance);
+  checkHandle("table", table, instance);
   const { rows, columns, blockSize, sizes, parts } = table;
   const wanted = Array.isArray(ids) ? undefined : operand(instance, "ids", ids, ["i32"]);
   // read once: the room for the rows may detach a view on this memory

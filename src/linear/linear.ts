@@ -19,7 +19,7 @@ import {
   typeFault,
 } from "../core/check.ts";
 import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
-import { type Bytelane, checkInstance, checkOwner, Owner } from "../core/instance.ts";
+import { type Bytelane, checkHandle, checkInstance, Handle } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 import type { QuantizedRows } from "../elementwise/dynamic-quantize.ts";
 import { quantizeChannels } from "../elementwise/quantize.ts";
@@ -97,7 +97,7 @@ interface Columns {
 }
 
 /** A linear layer in an instance's memory. Made by `createLinear`, run by `linear`. */
-export class Linear extends Owner {
+export class Linear extends Handle {
   /** Elements of a row of x. */
   readonly inFeatures: number;
   /** Elements of a row of the result. */
@@ -511,7 +511,7 @@ export function linear<O extends Data = Data>(
     return runInt4(instance, layer, x as Int4Input, options as { out?: Data<"f32"> }) as O;
   }
   if (!(layer instanceof Linear)) throw typeFault("layer", "a layer made by createLinear", layer);
-  checkOwner("layer", layer, instance);
+  checkHandle("layer", layer, instance);
   const { input, matrix, inFeatures, outFeatures, epilogue } = layer;
   const rows = isRows<RowsInput>(x) ? x : undefined;
   const data = rows ? rows.values : (x as Data<"f32" | "i8" | "u8">);

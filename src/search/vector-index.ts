@@ -9,7 +9,7 @@ import {
   rangeFault,
   typeFault,
 } from "../core/check.ts";
-import { type Bytelane, checkInstance, checkOwner, Owner } from "../core/instance.ts";
+import { type Bytelane, checkHandle, checkInstance, Handle } from "../core/instance.ts";
 import { quantizeChannels } from "../elementwise/quantize.ts";
 import { checkDepth, checkEpilogue, columnsOf, PackedMatrix, runProduct } from "../gemm/matmul.ts";
 import { perChannel } from "../params/channels.ts";
@@ -18,7 +18,7 @@ import { perChannel } from "../params/channels.ts";
 export type Metric = "dot" | "cosine";
 
 /** 8-bit vectors, packed for search. Made by `createIndex`, searched by `topK`. */
-export class VectorIndex extends Owner {
+export class VectorIndex extends Handle {
   readonly count: number;
   /** Elements of a vector. */
   readonly dimensions: number;
@@ -150,7 +150,7 @@ export function topK(
   if (!(index instanceof VectorIndex)) {
     throw typeFault("index", "an index made by createIndex", index);
   }
-  checkOwner("index", index, instance);
+  checkHandle("index", index, instance);
   const { dimensions, count } = index;
   const source = operand(instance, "query", query, ["f32"]);
   if (source.length % dimensions !== 0 || source.length === 0) {
