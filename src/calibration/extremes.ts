@@ -1,6 +1,6 @@
 /** Ranges from extremes: of all data, as a moving average over batches, or given. */
 
-import type { Frame } from "../core/call.ts";
+import type { Call } from "../core/call.ts";
 import { checkInteger, checkNumber, rangeFault } from "../core/check.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { type ChannelRange, Observer, type Piece } from "./observer.ts";
@@ -29,7 +29,7 @@ function entriesFor<T>(known: T[], channels: number, make: () => T): T[] {
 export class MinMaxObserver extends Observer {
   #ranges: Extremes[] = [];
 
-  protected begin(_frame: Frame, channels: number): void {
+  protected begin(_call: Call, channels: number): void {
     this.#ranges = entriesFor(this.#ranges, channels, nothing);
   }
 
@@ -86,7 +86,7 @@ export class AverageObserver extends Observer {
     this.#weight = weight;
   }
 
-  protected begin(_frame: Frame, channels: number): void {
+  protected begin(_call: Call, channels: number): void {
     this.#averages = entriesFor(this.#averages, channels, noAverage);
     this.#batch = Array.from({ length: channels }, nothing);
   }
@@ -187,7 +187,7 @@ export class FixedObserver extends Observer {
     return this.#min.length;
   }
 
-  protected begin(_frame: Frame, channels: number): void {
+  protected begin(_call: Call, channels: number): void {
     if (channels !== this.#min.length) {
       throw rangeFault("data", `${this.#min.length} channels`, channels);
     }

@@ -1,6 +1,6 @@
 /** The histogram observer: one pass over the data, and a search for the range over the counts. */
 
-import type { Frame } from "../core/call.ts";
+import type { Call } from "../core/call.ts";
 import { checkInteger } from "../core/check.ts";
 import type { Bytelane } from "../core/instance.ts";
 import type { Scheme } from "../params/params.ts";
@@ -58,14 +58,14 @@ export class HistogramObserver extends Observer {
     return grid.finished();
   }
 
-  protected begin(frame: Frame, channels: number, length: number): void {
+  protected begin(call: Call, channels: number, length: number): void {
     const entries = entriesOf(this.#half);
     // fold_u32 goes up to a multiple of four
     const stride = (entries + 3) * 4;
-    const address = frame.room(channels * stride);
-    const scales = frame.room(channels * 4);
+    const address = call.scratch(channels * stride);
+    const scales = call.scratch(channels * 4);
     const isLong = channels === 1 && length > WORTH_FOUR * entries;
-    const four = isLong ? frame.room(4 * stride) : 0;
+    const four = isLong ? call.scratch(4 * stride) : 0;
     this.#tables = { address, stride, four, scales, isLoaded: false };
     if (this.#grids.length === channels) return;
     this.#grids = Array.from({ length: channels }, () => new Grid(this.#half));

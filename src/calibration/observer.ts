@@ -1,6 +1,6 @@
 /** What every observer does: it watches data batch by batch, proposes a clipping range, merges and is saved. */
 
-import { type Data, type Frame, framed, operand } from "../core/call.ts";
+import { type Call, type Data, inCall, operand } from "../core/call.ts";
 import { checkInteger, checkObject, rangeFault, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { shapeOf } from "../elementwise/quantize.ts";
@@ -112,13 +112,13 @@ export abstract class Observer {
     const extent = extentOf("axis", shapeOf(source, options.shape), axis);
     this.#checkChannels("data", extent.channels);
     if (source.length === 0) return this;
-    framed(instance, (frame) => {
+    inCall(instance, (call) => {
       const { channels } = extent;
       const { kernels, arena } = instance;
       const most = pieceLength(extent);
-      const room = frame.room(most * 4);
-      const extremes = frame.room(channels * 8);
-      this.begin(frame, channels, source.length);
+      const room = call.scratch(most * 4);
+      const extremes = call.scratch(channels * 8);
+      this.begin(call, channels, source.length);
       for (let start = 0; start < source.length; start += most) {
         const length = Math.min(most, source.length - start);
         let address = room;
@@ -254,7 +254,7 @@ export abstract class Observer {
   }
 
   /** Before a batch of `length` elements: takes room, makes channels that are new. */
-  protected abstract begin(frame: Frame, channels: number, length: number): void;
+  protected abstract begin(call: Call, channels: number, length: number): void;
   protected abstract take(piece: Piece): void;
   protected end(): void {}
   protected abstract channelRange(channel: number, scheme: Scheme): ChannelRange;

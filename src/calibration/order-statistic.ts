@@ -1,6 +1,6 @@
 /** Exact order statistics: the i-th smallest and the i-th largest number, from the i extreme ones alone. */
 
-import type { Frame } from "../core/call.ts";
+import type { Call } from "../core/call.ts";
 import { rangeFault } from "../core/check.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { type ChannelRange, Observer, type Piece } from "./observer.ts";
@@ -40,7 +40,7 @@ export class OrderObserver extends Observer {
     this.#rank = rank;
   }
 
-  protected begin(_frame: Frame, channels: number): void {
+  protected begin(_call: Call, channels: number): void {
     if (this.#tails.length !== channels) this.#tails = Array.from({ length: channels }, nothing);
   }
 

@@ -1,6 +1,6 @@
 /**
  * How data come into one call and leave it. An operand is a tensor of the instance, a view on its memory, or a
- * plain typed array; only the last is copied. A frame gives the copies room and takes it back at the end.
+ * plain typed array; only the last is copied. A call gives the copies room and takes it back at the end.
  */
 import { countOf, rangeFault, typeFault } from "./check.ts";
 import { ARRAYS, BYTES, type DType, dtypeOf, type Elements } from "./dtype.ts";
@@ -96,7 +96,7 @@ export interface Written<T extends DType> {
 }
 
 /** The room of one call. Lists are made when something enters them: most calls on tensors need none. */
-export class Frame {
+export class Call {
   readonly #instance: Bytelane;
   #blocks: number[] | undefined;
   #copies: Written<DType>[] | undefined;
@@ -107,7 +107,7 @@ export class Frame {
   }
 
   /** Room for `bytes`, until the call ends. */
-  room(bytes: number): number {
+  scratch(bytes: number): number {
     const address = this.#instance.arena.allocate(bytes);
     // a list that begins empty makes room for 16 at its first entry
     if (this.#blocks) this.#blocks.push(address, bytes);
@@ -116,18 +116,18 @@ export class Frame {
   }
 
   /** The address of an operand's elements; a typed array is copied in. */
-  read(source: Operand): number {
+  input(source: Operand): number {
     if (source.address >= 0) return source.address;
-    return this.place(source.dtype, source.value as Elements[DType]);
+    return this.copyIn(source.dtype, source.value as Elements[DType]);
   }
 
   /** Copies values in, or one number `count` times. */
-  place(
+  copyIn(
     dtype: DType,
     values: number | ArrayLike<number>,
     count = (values as ArrayLike<number>).length,
   ): number {
-    const address = this.room(count * BYTES[dtype]);
+    const address = this.scratch(count * BYTES[dtype]);
     const view = this.#instance.arena.view(dtype, address, count);
     if (typeof values === "number") view.fill(values);
     else view.set(values);
@@ -135,7 +135,7 @@ export class Frame {
   }
 
   /** The address where a result is to be written, and the value that the operation returns. */
-  write<T extends DType>(result: Target<T>): Written<T> {
+  output<T extends DType>(result: Target<T>): Written<T> {
     const { given, dtype, length } = result;
     if (given) {
       if (given.address >= 0) return given;
@@ -145,7 +145,7 @@ export class Frame {
       this.#made.push(made);
       return { address: made.address, value: made };
     }
-    const address = this.room(length * BYTES[dtype]);
+    const address = this.scratch(length * BYTES[dtype]);
     const value = (given?.value ?? new ARRAYS[dtype](length)) as Elements[T];
     const copy = { address, value };
     this.#copies ??= [];
@@ -154,7 +154,7 @@ export class Frame {
   }
 
   /** Ends the call: results are copied out if it went well, made tensors are dropped if it did not. */
-  close(done: boolean): void {
+  end(done: boolean): void {
     const { arena } = this.#instance;
     if (!done) for (const made of this.#made ?? []) made.dispose();
     else {
@@ -172,17 +172,17 @@ export class Frame {
   }
 }
 
-/** Runs `body` with a frame. Temporary room is given back whether it returns or throws. */
-export function framed<R>(instance: Bytelane, body: (frame: Frame) => R): R {
-  const frame = new Frame(instance);
+/** Runs `body` with a call. Temporary room is given back whether it returns or throws. */
+export function inCall<R>(instance: Bytelane, body: (call: Call) => R): R {
+  const call = new Call(instance);
   let done = false;
   try {
-    const result = body(frame);
+    const result = body(call);
     done = true;
     return result;
   } finally {
     // what a pooled call has placed is read when its products run
-    if (done && instance.frames) instance.frames.push(frame);
-    else frame.close(done);
+    if (done && instance.openCalls) instance.openCalls.push(call);
+    else call.end(done);
   }
 }

@@ -62,8 +62,8 @@ export class Bytelane {
   /** @internal */ follower: Follower | undefined;
   /** @internal Room for the scalars of one call: 16 entries of 4 bytes. */
   scalars: number;
-  /** @internal Where calls leave their frames open, for a pooled call to close. */
-  frames: { close(done: boolean): void }[] | undefined;
+  /** @internal Where calls are left open, for a pooled call to close. */
+  openCalls: { end(done: boolean): void }[] | undefined;
   readonly #report: Report;
   readonly #scopes: Handle[][] = [];
   #disposed = false;
@@ -117,9 +117,9 @@ export class Bytelane {
 
   /** @internal Leaves the innermost scope: disposes what was made in it, hands on what is kept. */
   leaveScope(kept: ReadonlySet<unknown>): void {
-    const owners = this.#scopes.pop() ?? [];
+    const handles = this.#scopes.pop() ?? [];
     const outer = this.#scopes.at(-1);
-    for (const handle of owners) {
+    for (const handle of handles) {
       if (!kept.has(handle)) handle.dispose();
       else outer?.push(handle);
     }

@@ -1,4 +1,4 @@
-import { type Data, framed, type InKind, operand, target } from "../core/call.ts";
+import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
 import { checkInteger, checkNumber, checkObject, rangeFault } from "../core/check.ts";
 import { type DType, limitsOf } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
@@ -33,9 +33,9 @@ export function clamp<X extends Data>(
   }
   const shape = source.shape ?? [length];
   const result = target(instance, options.out, dtype, shape, x instanceof Tensor);
-  return framed(instance, (frame) => {
-    const src = frame.read(source);
-    const { address, value } = frame.write(result);
+  return inCall(instance, (call) => {
+    const src = call.input(source);
+    const { address, value } = call.output(result);
     instance.kernels[CLAMP[dtype]](src, address, length, low, high);
     return value as InKind<X, DType>;
   }) as never;

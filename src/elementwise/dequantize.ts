@@ -1,6 +1,6 @@
 /** Integers back to real values, and rows of a quantized table by index. */
 
-import { type Data, framed, type InKind, operand, target } from "../core/call.ts";
+import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
 import { checkInteger, checkObject, rangeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
@@ -31,11 +31,11 @@ export function dequantize<X extends Data<"i8" | "u8" | "i32">>(
   const shape = shapeOf(source, options.shape);
   const layout = checkParams(params, shape, source.dtype);
   const result = target(instance, options.out, "f32", shape, q instanceof Tensor);
-  return framed(instance, (frame) => {
-    const src = frame.read(source);
+  return inCall(instance, (call) => {
+    const src = call.input(source);
     const { outer, channels, inner } = layout.extent;
-    const { scales, zeros } = placeParams(instance, frame, layout, channels);
-    const { address, value } = frame.write(result);
+    const { scales, zeros } = placeParams(instance, call, layout, channels);
+    const { address, value } = call.output(result);
     instance.kernels[DEQUANTIZE[source.dtype]](src, address, outer, channels, inner, scales, zeros);
     return value as InKind<X, "f32">;
   });
@@ -80,12 +80,12 @@ export function gatherRows<O extends Data<"f32"> = Tensor<"f32">>(
   const { length } = ids;
   for (let i = 0; i < length; i++) checkInteger(`ids[${i}]`, ids[i], 0, rows - 1);
   const result = target(instance, options.out, "f32", [length, columns], true);
-  return framed(instance, (frame) => {
-    const src = frame.read(values);
-    const scale = frame.read(scales);
-    const zero = zeros ? frame.read(zeros) : 0;
-    const list = wanted ? frame.read(wanted) : frame.place("i32", ids);
-    const { address, value } = frame.write(result);
+  return inCall(instance, (call) => {
+    const src = call.input(values);
+    const scale = call.input(scales);
+    const zero = zeros ? call.input(zeros) : 0;
+    const list = wanted ? call.input(wanted) : call.copyIn("i32", ids);
+    const { address, value } = call.output(result);
     instance.kernels[GATHER[values.dtype]](src, columns, scale, zero, list, length, address);
     return value as O;
   });

@@ -1,6 +1,6 @@
 /** Dynamic quantization: the range comes from the data themselves, for all of them or row by row. */
 
-import { type Data, framed, type InKind, operand, target } from "../core/call.ts";
+import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
 import { checkInteger, checkOneOf, checkShape, countOf, rangeFault } from "../core/check.ts";
 import { QUANTIZED_DTYPES, type QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
@@ -31,9 +31,9 @@ export function quantizeDynamic<X extends Data<"f32">>(
   const source = operand(instance, "x", x, ["f32"]);
   const shape = shapeOf(source, options.shape);
   const result = target(instance, options.out, "u8", shape, x instanceof Tensor);
-  return framed(instance, (frame) => {
-    const src = frame.read(source);
-    const { address, value } = frame.write(result);
+  return inCall(instance, (call) => {
+    const src = call.input(source);
+    const { address, value } = call.output(result);
     const { scalars, arena, kernels } = instance;
     const { length } = source;
     kernels.quantize_rows_f32_u8(
@@ -97,16 +97,16 @@ export function quantizeRows<X extends Data<"f32">, D extends QuantizedDType = "
   const values = target(instance, options.out, dtype, shape, asTensor);
   const scales = target(instance, undefined, "f32", [rows], asTensor);
   const zeros = target(instance, undefined, "i32", [rows], asTensor);
-  return framed(instance, (frame) => {
-    const src = frame.read(source);
-    const v = frame.write(values);
-    const s = frame.write(scales);
+  return inCall(instance, (call) => {
+    const src = call.input(source);
+    const v = call.output(values);
+    const s = call.output(scales);
     const { scalars, kernels } = instance;
     if (dtype === "i8") {
       kernels.quantize_rows_f32_i8(src, stride, v.address, rows, columns, s.address, scalars);
       return { values: v.value, scales: s.value, zeroPoints: undefined };
     }
-    const z = frame.write(zeros);
+    const z = call.output(zeros);
     kernels.quantize_rows_f32_u8(
       src,
       stride,

@@ -1,6 +1,6 @@
 /** IEEE half precision, f16, to and from f32. Halves are kept as their bits. */
 
-import { type Data, framed, operand, target } from "../core/call.ts";
+import { type Data, inCall, operand, target } from "../core/call.ts";
 import { rangeFault, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
@@ -52,10 +52,10 @@ export function toHalf<H extends Halves = Uint16Array>(
   const bytes = bytesOfHalves("options.out", out);
   if (out.length !== length) throw rangeFault("options.out", `${length} elements`, out);
   const place = instance.arena.addressOf(bytes);
-  return framed(instance, (frame) => {
-    const src = frame.read(source);
+  return inCall(instance, (call) => {
+    const src = call.input(source);
     const isDirect = place >= 0 && areApart(place, length, src);
-    const dst = isDirect ? place : frame.room(length * 2);
+    const dst = isDirect ? place : call.scratch(length * 2);
     instance.kernels.convert_f32_f16(src, dst, length);
     if (!isDirect) {
       givenHalves(instance, bytes, place, length).set(instance.arena.view("u8", dst, length * 2));
@@ -78,11 +78,11 @@ export function fromHalf<O extends Data<"f32"> = Float32Array>(
   const { length } = x;
   const result = target(instance, options.out, "f32", [length], options.out instanceof Tensor);
   const place = instance.arena.addressOf(bytes);
-  return framed(instance, (frame) => {
-    const { address, value } = frame.write(result);
+  return inCall(instance, (call) => {
+    const { address, value } = call.output(result);
     let src = place;
     if (place < 0 || !areApart(place, length, address)) {
-      src = frame.room(length * 2);
+      src = call.scratch(length * 2);
       instance.arena.view("u8", src, length * 2).set(givenHalves(instance, bytes, place, length));
     }
     instance.kernels.convert_f16_f32(src, address, length);

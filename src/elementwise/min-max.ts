@@ -1,5 +1,5 @@
 /** Reductions over f32 data: the extremes that calibration starts from. */
-import { type Data, framed, operand } from "../core/call.ts";
+import { type Data, inCall, operand } from "../core/call.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { extentOf } from "../params/channels.ts";
 import { shapeOf } from "./quantize.ts";
@@ -33,10 +33,10 @@ export function minMax(
   checkInstance(instance);
   const source = operand(instance, "x", x, ["f32"]);
   const extent = extentOf("options.axis", shapeOf(source, options.shape), options.axis);
-  return framed(instance, (frame) => {
+  return inCall(instance, (call) => {
     const { outer, channels, inner } = extent;
-    const src = frame.read(source);
-    const lows = channels === 1 ? instance.scalars : frame.room(channels * 8);
+    const src = call.input(source);
+    const lows = channels === 1 ? instance.scalars : call.scratch(channels * 8);
     const highs = lows + channels * 4;
     instance.kernels.extremes_f32(src, outer, channels, inner, lows, highs);
     const { arena } = instance;

@@ -1,10 +1,10 @@
 /** Real values to 8-bit integers: with given parameters, or with a range taken from the data. */
 
 import {
+  type Call,
   type Data,
-  type Frame,
-  framed,
   type InKind,
+  inCall,
   type Operand,
   operand,
   target,
@@ -85,22 +85,22 @@ export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">
   const layout = checkParams(params, shape, dtype);
   const rule = checkRule(params, layout, options.profile ?? "onnx", dtype);
   const result = target(instance, options.out, dtype, shape, x instanceof Tensor);
-  return framed(instance, (frame) => {
-    const src = frame.read(source);
-    const { address, value } = frame.write(result);
+  return inCall(instance, (call) => {
+    const src = call.input(source);
+    const { address, value } = call.output(result);
     const {
       extent: { outer, channels, inner },
       low,
       high,
     } = layout;
-    const { scales, zeros } = placeParams(instance, frame, layout, channels);
+    const { scales, zeros } = placeParams(instance, call, layout, channels);
     if (rule !== undefined) {
-      const starts = frame.place("f32", rule.starts, channels);
-      const factors = rule.scales ? frame.place("f32", rule.scales) : scales;
+      const starts = call.copyIn("f32", rule.starts, channels);
+      const factors = rule.scales ? call.copyIn("f32", rule.scales) : scales;
       // biome-ignore format: one call
       instance.kernels.quantize_rule_f32(src, address, outer, channels, inner, starts, factors, zeros, low, high, rule.bits);
     } else {
-      const scratch = inner > 1 ? 0 : frame.room(channels * 12 + 36);
+      const scratch = inner > 1 ? 0 : call.scratch(channels * 12 + 36);
       // biome-ignore format: one call
       instance.kernels.quantize_f32(src, address, outer, channels, inner, scales, zeros, low, high, scratch);
     }
@@ -170,27 +170,27 @@ function reciprocal(argument: string, scale: unknown): number {
 
 /**
  * @internal Quantizes f32 that lie in memory to i8, symmetrically and with one scale a channel. A channel of nothing
- * but NaN counts as 0. The values stay for the frame.
+ * but NaN counts as 0. The values stay for the call.
  */
 export function quantizeChannels(
   instance: Bytelane,
-  frame: Frame,
+  call: Call,
   src: number,
   { outer, channels, inner }: Extent,
   bits: number,
 ): { address: number; scales: Float32Array } {
   const { arena, kernels } = instance;
-  const lows = frame.room(channels * 8);
+  const lows = call.scratch(channels * 8);
   const highs = lows + channels * 4;
   kernels.extremes_f32(src, outer, channels, inner, lows, highs);
   const min = arena.view("f32", lows, channels).map((low) => Math.min(low, 0));
   const max = arena.view("f32", highs, channels).map((high) => Math.max(high, 0));
   const { scale, zeroPoint, low, high } = chooseParams({ min, max }, { bits });
   const scales = scale as Float32Array;
-  const s = frame.place("f32", scales);
-  const z = frame.place("i32", zeroPoint as Int32Array);
-  const address = frame.room(outer * channels * inner);
-  const scratch = inner > 1 ? 0 : frame.room(channels * 12 + 36);
+  const s = call.copyIn("f32", scales);
+  const z = call.copyIn("i32", zeroPoint as Int32Array);
+  const address = call.scratch(outer * channels * inner);
+  const scratch = inner > 1 ? 0 : call.scratch(channels * 12 + 36);
   kernels.quantize_f32(src, address, outer, channels, inner, s, z, low, high, scratch);
   return { address, scales };
 }

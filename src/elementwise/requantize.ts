@@ -1,6 +1,6 @@
 /** Accumulators to 8-bit integers, with a multiplier in f32 or in fixed point. */
 
-import { type Data, framed, type InKind, operand, target } from "../core/call.ts";
+import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
 import {
   checkInteger,
   checkNumber,
@@ -80,18 +80,18 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
         ? checkScale(MULTIPLIER, multiplier)
         : perChannel(MULTIPLIER, multiplier, channels, checkScale, Float32Array, true);
   const result = target(instance, options.out, dtype, shape, acc instanceof Tensor);
-  return framed(instance, (frame) => {
+  return inCall(instance, (call) => {
     const { kernels, arena, scalars } = instance;
-    const src = frame.read(source);
-    const { address, value } = frame.write(result);
+    const src = call.input(source);
+    const { address, value } = call.output(result);
     // one of each, the common case, goes into the scalars of the instance
     const alone = params.axis === undefined;
     let b = scalars + 4;
     if (alone && typeof bias === "number") arena.words.setInt32(b, bias, true);
-    else b = frame.place("i32", bias, channels);
+    else b = call.copyIn("i32", bias, channels);
     if (fixed !== undefined) {
-      const m = frame.place("i32", fixed.significands);
-      const shifts = frame.place("i32", fixed.shifts);
+      const m = call.copyIn("i32", fixed.significands);
+      const shifts = call.copyIn("i32", fixed.shifts);
       kernels.requantize_fixed(
         ...([src, address, outer, channels, inner, b, m, shifts, zero, low, high] as const),
       );
@@ -100,7 +100,7 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
     let m = scalars;
     if (alone && typeof floats === "number") arena.words.setFloat32(m, floats, true);
     // biome-ignore format: one line
-    else m = placeChecked(instance, frame, MULTIPLIER, floats, channels, checkScale, "f32", POSITIVE);
+    else m = placeChecked(instance, call, MULTIPLIER, floats, channels, checkScale, "f32", POSITIVE);
     kernels.requantize_i32(src, address, outer, channels, inner, b, m, zero, low, high);
     return value as InKind<X, D>;
   });

@@ -1,6 +1,6 @@
 /** Codes of 4 or 2 bits, packed into bytes with the first code in the lowest bits, as ONNX has them. */
 
-import { type Data, framed, operand } from "../core/call.ts";
+import { type Data, inCall, operand } from "../core/call.ts";
 import { checkInteger, checkOneOf, rangeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
@@ -41,9 +41,9 @@ export function packBits(
     if (code < low || code > high) throw rangeFault("codes", `codes in [${low}, ${high}]`, code);
   }
   const bytes = Math.ceil((source.length * bits) / 8);
-  return framed(instance, (frame) => {
-    const src = frame.read(source);
-    const dst = frame.room(bytes);
+  return inCall(instance, (call) => {
+    const src = call.input(source);
+    const dst = call.scratch(bytes);
     instance.kernels.pack_bits(src, dst, source.length, bits);
     return instance.arena.view("u8", dst, bytes).slice();
   });
@@ -65,9 +65,9 @@ export function unpackBits<S extends boolean = false>(
     throw rangeFault("packed", `${bytes} bytes for ${length} codes of ${bits} bits`, packed);
   }
   const signed = options.signed === true;
-  return framed(instance, (frame) => {
-    const src = frame.read(source);
-    const dst = frame.room(length);
+  return inCall(instance, (call) => {
+    const src = call.input(source);
+    const dst = call.scratch(length);
     instance.kernels.unpack_bits(src, dst, length, bits, signed ? 1 : 0);
     return instance.arena.view(signed ? "i8" : "u8", dst, length).slice() as never;
   });

@@ -1,6 +1,6 @@
 /** Quantization in blocks along an axis, as ONNX QuantizeLinear and DequantizeLinear with block_size have it. */
 
-import { type Data, framed, type InKind, type Operand, operand, target } from "../core/call.ts";
+import { type Data, type InKind, inCall, type Operand, operand, target } from "../core/call.ts";
 import { checkInteger, checkObject, checkOneOf, checkScale, rangeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
@@ -106,10 +106,10 @@ export function quantizeBlocked<X extends Data<"f32">, D extends BlockedDType = 
   const shape = shapeOf(source, options.shape);
   const cut = cutOf(params, shape);
   const result = target(instance, options.out, cut.held, shape, x instanceof Tensor);
-  return framed(instance, (frame) => {
-    const src = frame.read(source);
-    const { scales, zeros } = placeParams(instance, frame, cut, cut.count);
-    const { address, value } = frame.write(result);
+  return inCall(instance, (call) => {
+    const src = call.input(source);
+    const { scales, zeros } = placeParams(instance, call, cut, cut.count);
+    const { address, value } = call.output(result);
     const { low, high } = cut;
     const kernel = instance.kernels.quantize_f32;
     let scratch = 0;
@@ -118,7 +118,7 @@ export function quantizeBlocked<X extends Data<"f32">, D extends BlockedDType = 
       const [s, z] = [scales + entry * 4, zeros + entry * 4];
       if (length === 1 && channels > most) {
         most = channels;
-        scratch = frame.room(channels * 12 + 36);
+        scratch = call.scratch(channels * 12 + 36);
       }
       kernel(src + start * 4, address + start, rows, channels, length, s, z, low, high, scratch);
     });
@@ -140,10 +140,10 @@ export function dequantizeBlocked<X extends Data<"i8" | "u8">>(
   if (cut.held !== source.dtype)
     throw rangeFault("params.dtype", `a type kept as ${source.dtype}`, params.dtype);
   const result = target(instance, options.out, "f32", shape, q instanceof Tensor);
-  return framed(instance, (frame) => {
-    const src = frame.read(source);
-    const { scales, zeros } = placeParams(instance, frame, cut, cut.count);
-    const { address, value } = frame.write(result);
+  return inCall(instance, (call) => {
+    const src = call.input(source);
+    const { scales, zeros } = placeParams(instance, call, cut, cut.count);
+    const { address, value } = call.output(result);
     const kernel = instance.kernels[`dequantize_${cut.held}_f32`];
     eachRun(cut, (start, entry, rows, channels, length) => {
       const [s, z] = [scales + entry * 4, zeros + entry * 4];

@@ -1,6 +1,6 @@
 /** Non-uniform quantization to 4 bits: a code is the index of one of 16 reals, times the scale of its block. */
 
-import { type Data, framed, operand } from "../core/call.ts";
+import { type Data, inCall, operand } from "../core/call.ts";
 import { checkInteger, checkObject, checkOneOf, rangeFault, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { BLOCK_SIZES, type BlockSize, blockSizeOf } from "../int4/matrix.ts";
@@ -101,16 +101,16 @@ export function quantizeCodebook(
   const middles = Float32Array.from({ length: CODES - 1 }, (_, i) => {
     return Math.fround(codebook[i] + codebook[i + 1]) / 2;
   });
-  framed(instance, (frame) => {
+  inCall(instance, (call) => {
     const { arena, kernels } = instance;
     const strip = Math.min(STRIP, rows);
-    const src = frame.read(source);
-    const reals = frame.room(strip * stride * 4);
-    const codes = frame.room(strip * stride);
-    const packed = frame.room((strip * stride) / 2);
-    const steps = frame.room(strip * blocks * 4);
-    const between = frame.place("f32", middles);
-    const extremes = frame.room(strip * blocks * 8);
+    const src = call.input(source);
+    const reals = call.scratch(strip * stride * 4);
+    const codes = call.scratch(strip * stride);
+    const packed = call.scratch((strip * stride) / 2);
+    const steps = call.scratch(strip * blocks * 4);
+    const between = call.copyIn("f32", middles);
+    const extremes = call.scratch(strip * blocks * 8);
     for (let row = 0; row < rows; row += strip) {
       const count = Math.min(strip, rows - row);
       const all = arena.view("f32", reals, count * stride);
@@ -148,13 +148,13 @@ export function dequantizeCodebook(instance: Bytelane, matrix: CodebookMatrix): 
   const rowBytes = (blocks * blockSize) / 2;
   const codes = operand(instance, "matrix.values", values, ["u8"], rows * rowBytes);
   const steps = operand(instance, "matrix.scales", scales, ["f32"], rows * blocks);
-  return framed(instance, (frame) => {
-    const src = frame.read(codes);
-    const step = frame.read(steps);
-    const dst = frame.room(rows * columns * 4);
+  return inCall(instance, (call) => {
+    const src = call.input(codes);
+    const step = call.input(steps);
+    const dst = call.scratch(rows * columns * 4);
     // plane p holds byte p of each entry
     const bytes = new Uint8Array(codebook.buffer);
-    const planes = frame.place(
+    const planes = call.copyIn(
       "u8",
       Uint8Array.from({ length: 4 * CODES }, (_, i) => bytes[(i % CODES) * 4 + (i >> 4)]),
     );
@@ -194,8 +194,8 @@ export function fitCodebook(
     options.blockSize ?? 64,
   );
   const passes = checkInteger("options.passes", options.passes ?? 20, 1, 1000);
-  const sample = framed(instance, (frame) => {
-    const address = frame.read(source);
+  const sample = inCall(instance, (call) => {
+    const address = call.input(source);
     const all = instance.arena.view("f32", address, source.length);
     const step = Math.max(1, Math.floor((rows * blocks * blockSize) / SAMPLE));
     const kept: number[] = [];

@@ -4,7 +4,7 @@
  * already can be used where it lies.
  */
 
-import { framed } from "../core/call.ts";
+import { inCall } from "../core/call.ts";
 import { checkShape, countOf, describe, rangeFault, typeFault } from "../core/check.ts";
 import {
   BYTES,
@@ -172,13 +172,13 @@ const UNITS = 64;
 function unpack(instance: Bytelane, matrix: PackedMatrix, zeros: Int32Array): Int8Array {
   const { depth, columns, dot } = matrix;
   const codes = new Int8Array(depth * columns);
-  framed(instance, (frame) => {
+  inCall(instance, (call) => {
     const { arena, kernels } = instance;
     const rows = Math.min(UNITS, depth);
-    const units = frame.room(rows * depth);
-    const sums = frame.room(rows * columns * 4);
-    const workspace = frame.room(kernels.gemm_workspace(rows, depth, dot.code));
-    const columnScales = frame.room(Math.ceil(columns / 8) * 32);
+    const units = call.scratch(rows * depth);
+    const sums = call.scratch(rows * columns * 4);
+    const workspace = call.scratch(kernels.gemm_workspace(rows, depth, dot.code));
+    const columnScales = call.scratch(Math.ceil(columns / 8) * 32);
     arena.words.setInt32(instance.scalars, 0, true);
     for (let k = 0; k < depth; k += rows) {
       const m = Math.min(rows, depth - k);
@@ -577,8 +577,8 @@ function planInt8(instance: Bytelane, reader: Reader, name: string, fields: Fiel
   }
   return () => {
     const { arena } = instance;
-    const matrix = framed(instance, (frame) => {
-      const address = weights.address < 0 ? frame.place("u8", weights.bytes()) : weights.address;
+    const matrix = inCall(instance, (call) => {
+      const address = weights.address < 0 ? call.copyIn("u8", weights.bytes()) : weights.address;
       return new PackedMatrix(instance, {
         ...{ address, dtype: "i8", depth, n, strideK: 1, strideN: depth, zeros, bits },
       });

@@ -1,7 +1,7 @@
 /** Matrix products of 8-bit integers: packed right-hand sides, and `matmul` with its epilogues. */
 
 import { type Dot, PARTS } from "../builds/relaxed-dot.ts";
-import { type Data, type Frame, framed, type Operand, operand, target } from "../core/call.ts";
+import { type Call, type Data, inCall, type Operand, operand, target } from "../core/call.ts";
 import {
   checkInteger,
   checkNumber,
@@ -171,8 +171,8 @@ export function packMatrix(
   if (source.length !== depth * n) throw rangeFault("weights", `${depth * n} elements`, weights);
   const bits = checkOneOf("options.bits", options.bits ?? 8, [7, 8] as const);
   const zeros = checkZeros("options.zeroPoint", options.zeroPoint, n, source.dtype);
-  return framed(instance, (frame) => {
-    const address = frame.read(source);
+  return inCall(instance, (call) => {
+    const address = call.input(source);
     if (bits === 7) checkBits(instance, source, address);
     const [strideK, strideN] = orientation === "in-out" ? [n, 1] : [1, depth];
     const matrix = new PackedMatrix(instance, {
@@ -491,19 +491,19 @@ interface Placed {
 
 /** The entries of the rows of one side. */
 function placeRows(
-  frame: Frame,
+  call: Call,
   dtype: "f32" | "i32",
   value: ArrayLike<number> | Operand<"f32">,
   m: number,
 ): Placed {
-  const address = "dtype" in value ? frame.read(value) : frame.place(dtype, value);
+  const address = "dtype" in value ? call.input(value) : call.copyIn(dtype, value);
   return { address, step: 4, batchStep: value.length > m ? m * 4 : 0 };
 }
 
 /** Column scales over the scale of the result, each step in f32. A batch may bring its own. */
 function placeColumns(
   instance: Bytelane,
-  frame: Frame,
+  call: Call,
   rhsScale: Side["scale"],
   lhsScale: number,
   scale: number,
@@ -511,18 +511,18 @@ function placeColumns(
 ): Placed {
   if (typeof rhsScale === "number") {
     const step = Math.fround(Math.fround(lhsScale * rhsScale) / scale);
-    const address = frame.room(n * 4);
+    const address = call.scratch(n * 4);
     instance.arena.view("f32", address, n).fill(step);
     return { address, step: 4, batchStep: 0 };
   }
   const batchStep = rhsScale.length > n ? n * 4 : 0;
   if ("dtype" in rhsScale && lhsScale === 1 && scale === 1) {
-    return { address: frame.read(rhsScale), step: 4, batchStep };
+    return { address: call.input(rhsScale), step: 4, batchStep };
   }
   const given =
     "dtype" in rhsScale ? instance.arena.view("f32", rhsScale.address, rhsScale.length) : rhsScale;
   const values = given.map((step) => Math.fround(lhsScale * step) / scale);
-  return { address: frame.place("f32", values), step: 4, batchStep };
+  return { address: call.copyIn("f32", values), step: 4, batchStep };
 }
 
 /**
@@ -591,7 +591,7 @@ export function matmul(
     );
   }
   const shape = batch === 1 ? [m, n] : [batch, m, n];
-  return framed(instance, (frame) => {
+  return inCall(instance, (call) => {
     const result = given
       ? {
           dtype: epilogue.result,
@@ -601,8 +601,8 @@ export function matmul(
           asTensor: false,
         }
       : target(instance, undefined, epilogue.result, shape, true);
-    const src = frame.read(left.source);
-    const rhsAt = right ? frame.read(right.source) : 0;
+    const src = call.input(left.source);
+    const rhsAt = right ? call.input(right.source) : 0;
     const { kernels, arena, scalars } = instance;
     // one scale for all of lhs joins the column scales where those are divided by the scale of the result, since
     // the order of the f32 steps is promised
@@ -612,24 +612,24 @@ export function matmul(
     const { words } = arena;
     words.setFloat32(scalars, folded ? 1 : lhsScale, true);
     words.setInt32(scalars + 4, typeof left.zeros === "number" ? left.zeros : 0, true);
-    const rowScales = typeof left.scale === "number" ? one : placeRows(frame, "f32", left.scale, m);
+    const rowScales = typeof left.scale === "number" ? one : placeRows(call, "f32", left.scale, m);
     const rowZeros =
       typeof left.zeros === "number"
         ? ({ address: scalars + 4, step: 0, batchStep: 0 } as const)
-        : placeRows(frame, "i32", left.zeros, m);
+        : placeRows(call, "i32", left.zeros, m);
     const columns =
       epilogue.result === "i32"
         ? one
-        : placeColumns(instance, frame, rhsScale, folded ? lhsScale : 1, epilogue.scale, n);
-    const bias = epilogue.bias ? frame.read(epilogue.bias) : 0;
-    const { address, value } = frame.write(result);
+        : placeColumns(instance, call, rhsScale, folded ? lhsScale : 1, epilogue.scale, n);
+    const bias = epilogue.bias ? call.input(epilogue.bias) : 0;
+    const { address, value } = call.output(result);
     // what lies between the rows of a given array, and behind them, stays
     if (given && given.address < 0 && !(dense && given.length === least)) {
       arena.view(epilogue.result, address, given.length).set(given.value as Elements["i8"]);
     }
     const size = epilogue.result === "i32" || epilogue.result === "f32" ? 4 : 1;
     // what is packed on the way may be packed either way
-    const workspace = frame.room(
+    const workspace = call.scratch(
       packed
         ? kernels.gemm_workspace(m, depth, packed.dot.code)
         : Math.max(kernels.gemm_workspace(m, depth, 0), kernels.gemm_workspace(m, depth, 1)),

@@ -2,7 +2,7 @@
 
 import {
   type Data,
-  framed,
+  inCall,
   isRows,
   type Operand,
   operand,
@@ -179,9 +179,9 @@ function layPanels(instance: Bytelane, matrix: Int4Matrix, panels: number): void
   const rowBytes = stride / 2;
   const groups = Math.ceil(columns / 4);
   const strip = Math.min(STRIP, Math.ceil(rows / 8) * 8);
-  framed(instance, (frame) => {
-    const packed = frame.room(strip * rowBytes);
-    const codes = frame.room(strip * stride);
+  inCall(instance, (call) => {
+    const packed = call.scratch(strip * rowBytes);
+    const codes = call.scratch(strip * stride);
     for (let row = 0; row < rows; row += strip) {
       const count = Math.ceil(Math.min(strip, rows - row) / 8) * 8;
       const from = values.subarray(row * rowBytes, (row + strip) * rowBytes);
@@ -265,23 +265,23 @@ export function runInt4<O extends Data<"f32"> = Data<"f32">>(
   const given = rows && operand(instance, "x.scales", rows.scales, ["f32"], m);
   const shape = shapeOfRows(source, m, outFeatures);
   const result = target(instance, options.out, "f32", shape, data instanceof Tensor);
-  return framed(instance, (frame) => {
+  return inCall(instance, (call) => {
     const { kernels, scalars } = instance;
-    let lhs = frame.read(source);
+    let lhs = call.input(source);
     let size = 4;
     let scales = 0;
     if (given) {
-      scales = frame.read(given);
+      scales = call.input(given);
       size = 1;
     } else if (inputs === "i8") {
-      const values = frame.room(source.length);
-      scales = frame.room(m * 4);
+      const values = call.scratch(source.length);
+      scales = call.scratch(m * 4);
       kernels.quantize_rows_f32_i8(lhs, inFeatures, values, m, inFeatures, scales, scalars);
       lhs = values;
       size = 1;
     }
-    const workspace = frame.room(kernels.int4_workspace(m, inFeatures, layer.blockSize));
-    const { address, value } = frame.write(result);
+    const workspace = call.scratch(kernels.int4_workspace(m, inFeatures, layer.blockSize));
+    const { address, value } = call.output(result);
     kernels.gemm_int4_f32(
       ...([lhs, inFeatures * size, m, outFeatures, inFeatures, layer.blockSize] as const),
       ...([parts.panels, parts.scales, sizes.halves ? 1 : 0, parts.zeros, scales] as const),

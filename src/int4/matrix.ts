@@ -1,6 +1,6 @@
 /** Matrices of 4-bit codes in blocks, and how weights become one. */
 
-import { type Data, type Frame, framed, type Operand, operand } from "../core/call.ts";
+import { type Call, type Data, inCall, type Operand, operand } from "../core/call.ts";
 import { checkInteger, checkObject, checkOneOf, rangeFault, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import type { Orientation } from "../gemm/matmul.ts";
@@ -190,8 +190,8 @@ export function quantizeInt4(
     zeroPoints: plan.asymmetric ? new Uint8Array(rows * plan.zeroBytes) : undefined,
   };
   const read = stripReader(instance, source, orientation, plan);
-  framed(instance, (frame) => {
-    const strip = new Strip(instance, frame, plan, moments);
+  inCall(instance, (call) => {
+    const strip = new Strip(instance, call, plan, moments);
     for (let row = 0; row < rows; row += STRIP) {
       const count = Math.min(STRIP, rows - row);
       strip.quantize(row, count, read, result);
@@ -244,18 +244,18 @@ class Strip {
   readonly #importance: number;
   readonly #feedback: Feedback | undefined;
 
-  constructor(instance: Bytelane, frame: Frame, plan: Plan, moments: InputMoments | undefined) {
+  constructor(instance: Bytelane, call: Call, plan: Plan, moments: InputMoments | undefined) {
     const count = Math.min(STRIP, plan.rows);
     this.#instance = instance;
     this.#plan = plan;
     this.#stride = plan.blocks * plan.blockSize;
-    this.#reals = frame.room(count * this.#stride * 4);
-    this.#codes = frame.room(count * this.#stride);
-    this.#packed = frame.room(count * plan.rowBytes);
-    this.#scales = frame.room(count * plan.blocks * 4);
-    this.#zeros = frame.room(count * plan.blocks * 4);
-    this.#halves = frame.room(count * plan.blocks * 2);
-    this.#importance = moments && plan.steps > 0 ? frame.room(this.#stride * 4) : 0;
+    this.#reals = call.scratch(count * this.#stride * 4);
+    this.#codes = call.scratch(count * this.#stride);
+    this.#packed = call.scratch(count * plan.rowBytes);
+    this.#scales = call.scratch(count * plan.blocks * 4);
+    this.#zeros = call.scratch(count * plan.blocks * 4);
+    this.#halves = call.scratch(count * plan.blocks * 2);
+    this.#importance = moments && plan.steps > 0 ? call.scratch(this.#stride * 4) : 0;
     this.#feedback = moments?.feedback();
     if (this.#importance && moments) {
       const weights = instance.arena.view("f32", this.#importance, this.#stride);

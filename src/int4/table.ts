@@ -1,6 +1,6 @@
 /** Tables of int4 rows, looked up by index: embeddings. */
 
-import { type Data, framed, operand, target } from "../core/call.ts";
+import { type Data, inCall, operand, target } from "../core/call.ts";
 import { checkInteger, typeFault } from "../core/check.ts";
 import { type Bytelane, checkHandle, checkInstance, Handle } from "../core/instance.ts";
 import { roomFor } from "../core/parts.ts";
@@ -103,9 +103,9 @@ export function gatherInt4<O extends Data<"f32"> = Tensor<"f32">>(
   const { length } = ids;
   for (let i = 0; i < length; i++) checkInteger(`ids[${i}]`, ids[i], 0, rows - 1);
   const result = target(instance, options.out, "f32", [length, columns], true);
-  return framed(instance, (frame) => {
-    const list = wanted ? frame.read(wanted) : frame.place("i32", ids);
-    const { address, value } = frame.write(result);
+  return inCall(instance, (call) => {
+    const list = wanted ? call.input(wanted) : call.copyIn("i32", ids);
+    const { address, value } = call.output(result);
     instance.kernels.gather_int4_f32(
       ...([parts.values, sizes.rowBytes, columns, blockSize] as const),
       ...([parts.scales, sizes.halves ? 1 : 0, parts.zeros, 0] as const),
@@ -123,13 +123,13 @@ export function dequantizeInt4(instance: Bytelane, matrix: Int4Matrix): Float32A
   const result = new Float32Array(rows * columns);
   // a part of the rows at a time: the reals are eight times as large as the codes
   const strip = Math.max(1, Math.min(rows, Math.floor(2 ** 18 / columns)));
-  framed(instance, (frame) => {
+  inCall(instance, (call) => {
     const { arena, kernels } = instance;
     const size = halves ? 2 : 4;
-    const codes = frame.room(strip * rowBytes);
-    const steps = frame.room(strip * blocks * size);
-    const zeros = zeroPoints ? frame.room(strip * zeroBytes) : 0;
-    const reals = frame.room(strip * columns * 4);
+    const codes = call.scratch(strip * rowBytes);
+    const steps = call.scratch(strip * blocks * size);
+    const zeros = zeroPoints ? call.scratch(strip * zeroBytes) : 0;
+    const reals = call.scratch(strip * columns * 4);
     for (let row = 0; row < rows; row += strip) {
       const count = Math.min(strip, rows - row);
       const copy = (array: Uint8Array, to: number, bytes: number): void => {

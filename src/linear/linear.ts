@@ -1,9 +1,9 @@
 /** A prepared linear layer: y = activation(x · W + b) with W in 8 bits, packed once. */
 
 import {
+  type Call,
   type Data,
-  type Frame,
-  framed,
+  inCall,
   isRows,
   type Operand,
   operand,
@@ -233,8 +233,8 @@ function createInt8(instance: Bytelane, options: LinearOptions): Linear {
   );
   const given = weights.dtype === "f32" ? undefined : givenScales(options, weights.dtype, n);
 
-  return framed(instance, (frame) => {
-    const src = frame.read(weights);
+  return inCall(instance, (call) => {
+    const src = call.input(weights);
     let address = src;
     let scales: Float32Array;
     let zeros: number | Int32Array = 0;
@@ -245,7 +245,7 @@ function createInt8(instance: Bytelane, options: LinearOptions): Linear {
       const [outer, inner] = orientation === "in-out" ? [depth, 1] : [1, depth];
       ({ address, scales } = quantizeChannels(
         instance,
-        frame,
+        call,
         src,
         { outer, channels: n, inner },
         bits,
@@ -389,7 +389,7 @@ interface Left {
 }
 
 /** Places an input of m rows and quantizes it where it is real. */
-type PlaceLeft = (frame: Frame) => Left;
+type PlaceLeft = (call: Call) => Left;
 
 /** Rows that come quantized bring a scale each, and u8 rows a zero point each. */
 function placeRows(
@@ -401,14 +401,14 @@ function placeRows(
   const scales = operand(instance, "x.scales", rows.scales, ["f32"], m);
   const zeros = rows.zeroPoints && operand(instance, "x.zeroPoints", rows.zeroPoints, ["i32"], m);
   if (zeros) checkZeros(instance, zeros, source.dtype);
-  return (frame) => {
+  return (call) => {
     instance.arena.words.setInt32(instance.scalars, 0, true);
     return {
-      address: frame.read(source),
+      address: call.input(source),
       unsigned: source.dtype === "u8",
-      zeros: zeros ? frame.read(zeros) : instance.scalars,
+      zeros: zeros ? call.input(zeros) : instance.scalars,
       zeroStep: zeros ? 4 : 0,
-      scales: frame.read(scales),
+      scales: call.input(scales),
       scaleStep: 4,
     };
   };
@@ -433,12 +433,12 @@ function checkZeros(instance: Bytelane, zeros: Operand<"i32">, dtype: QuantizedD
  * more for it, at no cost to the product.
  */
 function quantizeLeft(instance: Bytelane, source: Operand<"f32">, m: number): PlaceLeft {
-  return (frame) => {
+  return (call) => {
     const columns = source.length / Math.max(m, 1);
-    const src = frame.read(source);
-    const address = frame.room(source.length);
-    const scales = frame.room(m * 4);
-    const zeros = frame.room(m * 4);
+    const src = call.input(source);
+    const address = call.scratch(source.length);
+    const scales = call.scratch(m * 4);
+    const zeros = call.scratch(m * 4);
     const { kernels, scalars } = instance;
     kernels.quantize_rows_f32_u8(src, columns, address, m, columns, scales, zeros, scalars);
     return { address, unsigned: true, zeros, zeroStep: 4, scales, scaleStep: 4 };
@@ -452,14 +452,14 @@ function placeStatic(
   input: Required<StaticParams>,
 ): PlaceLeft {
   const { kernels, arena, scalars } = instance;
-  return (frame) => {
+  return (call) => {
     const { words } = arena;
     words.setFloat32(scalars, 1, true);
     words.setInt32(scalars + 4, input.zeroPoint, true);
-    let address = frame.read(source);
+    let address = call.input(source);
     if (source.dtype === "f32") {
       const src = address;
-      address = frame.room(source.length);
+      address = call.scratch(source.length);
       arena.words.setFloat32(scalars + 8, input.scale, true);
       const [low, high] = limitsOf(input.dtype);
       kernels.quantize_f32(
@@ -528,10 +528,10 @@ export function linear<O extends Data = Data>(
   const shape = shapeOfRows(source, m, outFeatures);
   const result = target(instance, options.out, epilogue.result, shape, data instanceof Tensor);
   const place = placeLeft(instance, source, input, rows, m);
-  return framed(instance, (frame) => {
-    const lhs = place(frame);
-    const workspace = frame.room(instance.kernels.gemm_workspace(m, inFeatures, matrix.dot.code));
-    const { address, value } = frame.write(result);
+  return inCall(instance, (call) => {
+    const lhs = place(call);
+    const workspace = call.scratch(instance.kernels.gemm_workspace(m, inFeatures, matrix.dot.code));
+    const { address, value } = call.output(result);
     runProduct(instance, epilogue, {
       lhs: lhs.address,
       lhsStride: inFeatures,

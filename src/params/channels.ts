@@ -1,6 +1,6 @@
 /** Quantization parameters against the shape of the data they are for: one entry a channel. */
 
-import type { Frame } from "../core/call.ts";
+import type { Call } from "../core/call.ts";
 import { checkInteger, checkObject, checkScale, rangeFault, typeFault } from "../core/check.ts";
 import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
 import type { Bytelane } from "../core/instance.ts";
@@ -131,7 +131,7 @@ export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
  */
 export function placeChecked(
   instance: Bytelane,
-  frame: Frame,
+  call: Call,
   argument: string,
   values: number | Float32Array | Int32Array,
   channels: number,
@@ -139,7 +139,7 @@ export function placeChecked(
   dtype: "f32" | "i32",
   [least, greatest]: readonly [least: number, greatest: number],
 ): number {
-  const address = frame.place(dtype, values, channels);
+  const address = call.copyIn(dtype, values, channels);
   if (!instance.kernels.are_within(address, channels, least, greatest)) {
     perChannel(argument, values, channels, check, Float64Array);
   }
@@ -158,7 +158,7 @@ export interface PlacedParams {
 /** Lays scales and zero points down for one call. Errors: about the value of one channel. */
 export function placeParams(
   instance: Bytelane,
-  frame: Frame,
+  call: Call,
   { scales, zeros, zeroLimits, checkZero }: Entries,
   channels: number,
 ): PlacedParams {
@@ -170,8 +170,8 @@ export function placeParams(
   }
   return {
     // biome-ignore format: one line each
-    scales: placeChecked(instance, frame, "params.scale", scales, channels, checkScale, "f32", POSITIVE),
+    scales: placeChecked(instance, call, "params.scale", scales, channels, checkScale, "f32", POSITIVE),
     // biome-ignore format: one line each
-    zeros: placeChecked(instance, frame, "params.zeroPoint", zeros, channels, checkZero, "i32", zeroLimits),
+    zeros: placeChecked(instance, call, "params.zeroPoint", zeros, channels, checkZero, "i32", zeroLimits),
   };
 }

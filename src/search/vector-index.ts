@@ -1,6 +1,6 @@
 /** Search by similarity: a matrix of 8-bit vectors, and the best of them for a query. */
 
-import { type Data, framed, operand } from "../core/call.ts";
+import { type Data, inCall, operand } from "../core/call.ts";
 import {
   checkInteger,
   checkObject,
@@ -93,13 +93,13 @@ export function createIndex(instance: Bytelane, options: IndexOptions): VectorIn
   checkDepth(dimensions, 127, 128, 0);
   const given = perChannel("options.scales", options.scales ?? 1, count, checkScale, Float32Array);
   const padded = columnsOf(count);
-  return framed(instance, (frame) => {
+  return inCall(instance, (call) => {
     const { arena } = instance;
-    let address = frame.read(source);
+    let address = call.input(source);
     let scales: Float32Array = given;
     if (source.dtype === "f32") {
       const extent = { outer: 1, channels: count, inner: dimensions };
-      ({ address, scales } = quantizeChannels(instance, frame, address, extent, bits));
+      ({ address, scales } = quantizeChannels(instance, call, address, extent, bits));
     }
     if (metric === "cosine") {
       scales = new Float32Array(count);
@@ -158,11 +158,11 @@ export function topK(
   }
   checkInteger("k", k, 1, count);
   const m = source.length / dimensions;
-  return framed(instance, (frame) => {
+  return inCall(instance, (call) => {
     const { arena, kernels, scalars } = instance;
-    const src = frame.read(source);
-    const values = frame.room(m * dimensions);
-    const rowScales = frame.room(m * 4);
+    const src = call.input(source);
+    const values = call.scratch(m * dimensions);
+    const rowScales = call.scratch(m * 4);
     kernels.quantize_rows_f32_i8(src, dimensions, values, m, dimensions, rowScales, scalars + 8);
     if (index.metric === "cosine") {
       const q = arena.view("i8", values, m * dimensions);
@@ -173,14 +173,14 @@ export function topK(
         lengths[i] = sum === 0 ? 1 : 1 / Math.sqrt(sum);
       }
     }
-    const scores = frame.room(m * count * 4);
-    const best = frame.room(k * 8);
+    const scores = call.scratch(m * count * 4);
+    const best = call.scratch(k * 8);
     arena.words.setInt32(scalars, 0, true);
     runProduct(instance, checkEpilogue(instance, { result: "f32" }, count), {
       ...{ lhs: values, lhsStride: dimensions, lhsUnsigned: false, lhsZeros: scalars },
       ...{ lhsZeroStep: 0, rhs: index.matrix, m, rowScales, rowScaleStep: 4 },
       ...{ columnScales: index.scales, bias: 0, dst: scores, dstStride: count * 4 },
-      workspace: frame.room(kernels.gemm_workspace(m, dimensions, index.matrix.dot.code)),
+      workspace: call.scratch(kernels.gemm_workspace(m, dimensions, index.matrix.dot.code)),
     });
     const indices = new Int32Array(m * k).fill(-1);
     const found = new Float32Array(m * k).fill(Number.NaN);

@@ -92,7 +92,7 @@ interface Seat {
 /** What one call has written down. */
 interface Recording {
   readonly calls: Recorded[];
-  readonly frames: { close(done: boolean): void }[];
+  readonly openCalls: { end(done: boolean): void }[];
   /** Rows to be quantized, by the address that they go to. */
   readonly rows: Map<number, Recorded>;
 }
@@ -162,27 +162,27 @@ class Pool {
     const own = arena.allocate(64);
     const call = ++this.#lastCall;
     this.#calls.add(call);
-    const recording: Recording = { calls: [], frames: [], rows: new Map() };
+    const recording: Recording = { calls: [], openCalls: [], rows: new Map() };
     let done = false;
     try {
       this.#recording = recording;
       instance.kernels = this.#recorder;
       instance.scalars = own;
-      instance.frames = recording.frames;
+      instance.openCalls = recording.openCalls;
       let result: R;
       try {
         result = operation();
       } finally {
         instance.kernels = this.#kernels;
         instance.scalars = scalars;
-        instance.frames = undefined;
+        instance.openCalls = undefined;
         this.#recording = undefined;
       }
       await (this.#mailbox ? this.#share(recording.calls) : this.#distribute(recording.calls));
       done = true;
       return result;
     } finally {
-      for (const frame of recording.frames) frame.close(done);
+      for (const call of recording.openCalls) call.end(done);
       arena.free(own, 64);
       this.#calls.delete(call);
       this.#giveBack();

@@ -75,7 +75,7 @@ describeTiers("saved layers", (instance, tier) => {
     // saved again, the file is the same
     const again = saveLayers(target, Object.fromEntries(loaded.layers), { made: "by a test" });
     expect(again).toEqual(file);
-    for (const owner of [...Object.values(layers), table, held]) owner.dispose();
+    for (const handle of [...Object.values(layers), table, held]) handle.dispose();
   });
 
   it("are used where they lie, in a file that is a tensor", () => {
@@ -104,7 +104,7 @@ describeTiers("saved layers", (instance, tier) => {
     expect(() => gatherInt4(instance, loaded.layers.get("table") as never, [3])).toThrow(
       "live handle",
     );
-    for (const owner of [...Object.values(layers), table]) owner.dispose();
+    for (const handle of [...Object.values(layers), table]) handle.dispose();
   });
 
   it("are copied where their alignment does not allow it", () => {
