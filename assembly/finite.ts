@@ -2,7 +2,7 @@
  * dst[i] = src[i], NaN where src[i] is not finite; the number of those is returned. Where it is 0, nothing
  * is written: calibration then reads src itself, and so pays one pass that only reads.
  */
-export function finite_f32(src: usize, dst: usize, n: i32): i32 {
+export function mask_non_finite_f32(src: usize, dst: usize, n: i32): i32 {
   const end = src + ((<usize>n) << 2);
   const whole = src + ((<usize>n & ~15) << 2);
   // x − x is 0, or NaN where x is NaN or infinite; NaN stays in a sum

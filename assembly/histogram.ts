@@ -83,7 +83,7 @@ function countValues(
  * channel; `tables` is the address of bin 0 of the first channel, the others follow `stride` bytes apart.
  *
  * With stride 0 there is one channel, counted in four tables that lie interleaved, so that equal neighbours
- * do not wait for each other's store: entry e of table t at 16 · e + 4 · t. `fold_u32` joins them.
+ * do not wait for each other's store: entry e of table t at 16 · e + 4 · t. `sum_tables_u32` joins them.
  */
 export function histogram_f32(
   src: usize,
@@ -133,7 +133,7 @@ function halfSums(a: v128, b: v128): v128 {
 }
 
 /** dst[i] += the sum of the four u32 at src + 16 · i, for n rounded up to a multiple of 4. */
-export function fold_u32(src: usize, dst: usize, n: i32): void {
+export function sum_tables_u32(src: usize, dst: usize, n: i32): void {
   for (; n > 0; n -= 4, src += 64, dst += 16) {
     const ab = halfSums(v128.load(src), v128.load(src, 16));
     const cd = halfSums(v128.load(src, 32), v128.load(src, 48));

@@ -10,7 +10,7 @@ export {
   gather_u8_f32,
 } from "./dequantize";
 export { quantize_rows_f32_i8, quantize_rows_f32_u8 } from "./dynamic";
-export { finite_f32 } from "./finite";
+export { mask_non_finite_f32 } from "./finite";
 export {
   gemm,
   gemm_workspace,
@@ -20,9 +20,9 @@ export {
 export { pack_lhs, pack_rhs } from "./gemm/pack";
 export { tileInTwoSteps, tileOfRow, tiles } from "./gemm/tile";
 export { convert_f16_f32, convert_f32_f16 } from "./half";
-export { fold_u32, histogram_f32 } from "./histogram";
+export { histogram_f32, sum_tables_u32 } from "./histogram";
 export { gemm_int4_f32, int4_workspace, pack_int4, unpack_int4 } from "./int4/index";
-export { are_within, extremes_f32 } from "./min-max";
+export { all_in_range_i32, min_max_f32 } from "./min-max";
 export { quantize_f32, quantize_rule_f32 } from "./quantize";
 export { requantize_fixed, requantize_i32 } from "./requantize";
 export { top_k_f32 } from "./top-k";

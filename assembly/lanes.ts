@@ -52,7 +52,7 @@ export function flipOf(unsigned: bool): v128 {
 export function largest_f32x4(): v128 {
   return v128.load(CONSTANTS, 80);
 }
-export function sevens_u8x16(): v128 {
+export function max7bit_u8x16(): v128 {
   return v128.load(CONSTANTS, 96);
 }
 

@@ -90,7 +90,7 @@ function extremesAcross(src: usize, outer: i32, channels: i32, low: usize, high:
 }
 
 /** lows[channels] and highs[channels], both f32. */
-export function extremes_f32(
+export function min_max_f32(
   src: usize,
   outer: i32,
   channels: i32,
@@ -114,7 +114,7 @@ export function extremes_f32(
 }
 
 /** Whether all of n i32 are in [least, greatest]: whether the least of them and `least` is that, and so above. */
-export function are_within(src: usize, n: i32, least: i32, greatest: i32): bool {
+export function all_in_range_i32(src: usize, n: i32, least: i32, greatest: i32): bool {
   const low = i32x4.splat(least);
   const high = i32x4.splat(greatest);
   let min = low;

@@ -33,7 +33,7 @@
  * loops stays in baseline code throughout a first large product, while a function of its own is replaced between two
  * calls (first 512³ on Node 20: 27 ms inlined, 9.5 ms so, 7.2 ms warm).
  */
-import { dot_i32x4, FUSED, ones_i16x8, PARTS, RELAXED, sevens_u8x16, TWO_STEP } from "../lanes";
+import { dot_i32x4, FUSED, max7bit_u8x16, ones_i16x8, PARTS, RELAXED, TWO_STEP } from "../lanes";
 import { ROW_BYTES } from "./pack";
 
 /** Whether the columns c and c + 4 share a lane. */
@@ -58,7 +58,7 @@ function firstFour<L>(sums: v128, others: v128): v128 {
 
 /** What the lanes L need beside their operands: ones, or for weights in two parts the largest first part. */
 function constantOf<L>(): v128 {
-  return isBoolean<L>() ? sevens_u8x16() : ones_i16x8();
+  return isBoolean<L>() ? max7bit_u8x16() : ones_i16x8();
 }
 
 /** The first part of weights, or all of them. */

@@ -220,12 +220,12 @@ const CALLS = {
   f32_f16: (api, instance, { x }, io) => {
     const source = io.input(x);
     const out = io.output("f16", [x.length]);
-    return () => api.toHalf(instance, source, { out: io.halves(out) });
+    return () => api.toF16(instance, source, { out: io.halves(out) });
   },
   f16_f32: (api, instance, { half }, io) => {
     const source = io.input(half);
     const out = io.output("f32", [half.length]);
-    return () => api.fromHalf(instance, io.halves(source), { out });
+    return () => api.fromF16(instance, io.halves(source), { out });
   },
 };
 

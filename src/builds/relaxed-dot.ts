@@ -2,7 +2,7 @@
 import type { Kernels } from "../core/abi.ts";
 import type { Bytelane, Tier } from "../core/instance.ts";
 
-/** A dot product of the GEMM: how it multiplies, and how far packed weights are moved for it. */
+/** A dot product of the GEMM: how it multiplies, and how far packed weights are offset for it. */
 export interface Dot {
   /**
    * 0: two i16 products, every build. 1: four relaxed products in two steps. 2: four in one instruction. 3: four in one
@@ -10,7 +10,7 @@ export interface Dot {
    */
   readonly code: 0 | 1 | 2 | 3;
   /** What is added to i8 weights when they are packed. */
-  readonly moved: 0 | 64 | 127 | 128;
+  readonly offset: 0 | 64 | 127 | 128;
 }
 
 /**
@@ -22,10 +22,10 @@ export interface Dots {
   readonly reduced: readonly Dot[];
 }
 
-const PAIRS: Dot = { code: 0, moved: 0 };
+const PAIRS: Dot = { code: 0, offset: 0 };
 
 /** Two steps, on which 7-bit and int4 weights run where sums of pairs saturate. */
-const TWO_STEPS: Dot = { code: 1, moved: 64 };
+const TWO_STEPS: Dot = { code: 1, offset: 64 };
 
 export const PARTS = 3;
 
@@ -33,7 +33,7 @@ export const PARTS = 3;
  * Two parts that the relaxed dot product takes reach 254: i8 without −128, as symmetric quantization makes it. Weights
  * that do have it are packed for pairs, and so is u8, which mostly has both of its ends.
  */
-const IN_PARTS: Dot = { code: PARTS, moved: 127 };
+const IN_PARTS: Dot = { code: PARTS, offset: 127 };
 
 /**
  * Classes of relaxed dot products, by what they make of four products of 100 and −2:
@@ -61,10 +61,10 @@ export function classOf(kernels: Kernels): DotClass {
 export function chooseDots(tier: Tier, dotClass: DotClass): Dots | string {
   if (tier === "simd") return { full: [PAIRS], reduced: [PAIRS] };
   const exact = dotClass === "signed" || dotClass === "unsigned";
-  const reduced: readonly Dot[] = [exact ? { code: 2, moved: 64 } : TWO_STEPS];
+  const reduced: readonly Dot[] = [exact ? { code: 2, offset: 64 } : TWO_STEPS];
   if (tier === "relaxed") return { full: exact ? [IN_PARTS, PAIRS] : [PAIRS], reduced };
   if (!exact) return `the relaxed dot product is ${dotClass}, not exact on 8 bits`;
-  const full: readonly Dot[] = [{ code: 2, moved: dotClass === "signed" ? 0 : 128 }];
+  const full: readonly Dot[] = [{ code: 2, offset: dotClass === "signed" ? 0 : 128 }];
   return { full, reduced: full };
 }
 
@@ -84,7 +84,7 @@ export function selfTest(instance: Bytelane): string | undefined {
 
 /** The ends of what a dot product takes, by 9 rows and then one, of 32 columns, so that each of its tiles runs. */
 function testDot(instance: Bytelane, dot: Dot): string | undefined {
-  const seven = dot.moved === 64;
+  const seven = dot.offset === 64;
   const low = seven ? -64 : dot.code === PARTS ? -127 : -128;
   const high = seven ? 63 : 127;
   // 8 bits at once are out of the contract: an engine may change its answer
@@ -104,8 +104,8 @@ function testDot(instance: Bytelane, dot: Dot): string | undefined {
     for (let i = 0; i < a.length; i++) a[i] = (i * 7) % 5 < 2 ? 127 : -128 + ((i * 3) % 4);
     for (let i = 0; i < b.length; i++) b[i] = (i * 5) % 7 < 3 ? high : low + ((i * 11) % 3);
     arena.words.setInt32(scalars, 0, true);
-    arena.words.setInt32(scalars + 4, dot.moved, true);
-    kernels.pack_rhs(rhs, n, 1, depth, n, 0, 1, dot.moved, packed, columns);
+    arena.words.setInt32(scalars + 4, dot.offset, true);
+    kernels.pack_rhs(rhs, n, 1, depth, n, 0, 1, dot.offset, packed, columns);
     for (let round = 0; round < rounds; round++) {
       for (const [first, rows] of [
         [0, m - 1],

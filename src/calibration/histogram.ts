@@ -60,7 +60,7 @@ export class HistogramObserver extends Observer {
 
   protected begin(call: Call, channels: number, length: number): void {
     const entries = entriesOf(this.#half);
-    // fold_u32 goes up to a multiple of four
+    // sum_tables_u32 goes up to a multiple of four
     const stride = (entries + 3) * 4;
     const address = call.scratch(channels * stride);
     const scales = call.scratch(channels * 4);
@@ -113,7 +113,7 @@ export class HistogramObserver extends Observer {
     const { arena, kernels } = this.instance;
     const { address, stride, four } = tables;
     const entries = entriesOf(this.#half);
-    if (four) kernels.fold_u32(four, address, entries);
+    if (four) kernels.sum_tables_u32(four, address, entries);
     this.#grids.forEach(({ recent }, c) => {
       recent.set(arena.view("i32", address + c * stride, entries));
       this.skip(recent[entries - 1]);

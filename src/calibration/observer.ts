@@ -131,15 +131,15 @@ export abstract class Observer {
         const inner = channels === 1 ? length : extent.inner;
         const lows = arena.view("f32", extremes, channels);
         const highs = arena.view("f32", extremes + channels * 4, channels);
-        kernels.extremes_f32(address, outer, channels, inner, extremes, extremes + channels * 4);
+        kernels.min_max_f32(address, outer, channels, inner, extremes, extremes + channels * 4);
         const isInfinite = lows.includes(-Infinity) || highs.includes(Infinity);
         if (isInfinite || !this.skipsItself) {
-          const gaps = kernels.finite_f32(address, room, length);
+          const gaps = kernels.mask_non_finite_f32(address, room, length);
           if (!this.skipsItself) this.skip(gaps);
         }
         if (isInfinite) {
           address = room;
-          kernels.extremes_f32(address, outer, channels, inner, extremes, extremes + channels * 4);
+          kernels.min_max_f32(address, outer, channels, inner, extremes, extremes + channels * 4);
         }
         this.#observed += length;
         this.take({ address, length, outer, channels, inner, lows, highs });

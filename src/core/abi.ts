@@ -63,7 +63,7 @@ export interface Kernels {
   clamp_i8: Clamp;
   clamp_u8: Clamp;
 
-  extremes_f32(
+  min_max_f32(
     src: number,
     outer: number,
     channels: number,
@@ -72,9 +72,9 @@ export interface Kernels {
     highs: number,
   ): void;
   /** Says, as 0 or 1, whether n i32 are all in [least, greatest]. */
-  are_within(src: number, n: number, least: number, greatest: number): number;
+  all_in_range_i32(src: number, n: number, least: number, greatest: number): number;
 
-  finite_f32(src: number, dst: number, n: number): number;
+  mask_non_finite_f32(src: number, dst: number, n: number): number;
   histogram_f32(
     src: number,
     outer: number,
@@ -85,7 +85,7 @@ export interface Kernels {
     tables: number,
     stride: number,
   ): void;
-  fold_u32(src: number, dst: number, n: number): void;
+  sum_tables_u32(src: number, dst: number, n: number): void;
 
   requantize_i32(
     src: number,

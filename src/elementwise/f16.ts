@@ -40,7 +40,7 @@ function areApart(halves: number, n: number, reals: number): boolean {
  * f32 to f16: to the nearest, ties to even. From 65 520 on the result is Infinity, denormals are kept, and NaN is
  * 0x7e00 with its sign. An `out` in the memory of the instance is written where it is.
  */
-export function toHalf<H extends Halves = Uint16Array>(
+export function toF16<H extends Halves = Uint16Array>(
   instance: Bytelane,
   x: Data<"f32">,
   options: { readonly out?: H } = {},
@@ -68,7 +68,7 @@ export function toHalf<H extends Halves = Uint16Array>(
  * f16 to f32: exact. NaN keeps its sign and payload. Halves that lie in the memory of the instance, such as
  * `new Uint16Array(data.buffer, data.byteOffset, n)` with the `data` of a tensor of bytes, are read where they are.
  */
-export function fromHalf<O extends Data<"f32"> = Float32Array>(
+export function fromF16<O extends Data<"f32"> = Float32Array>(
   instance: Bytelane,
   x: Halves,
   options: { readonly out?: O } = {},

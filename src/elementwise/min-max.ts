@@ -38,7 +38,7 @@ export function minMax(
     const src = call.input(source);
     const lows = channels === 1 ? instance.scalars : call.scratch(channels * 8);
     const highs = lows + channels * 4;
-    instance.kernels.extremes_f32(src, outer, channels, inner, lows, highs);
+    instance.kernels.min_max_f32(src, outer, channels, inner, lows, highs);
     const { arena } = instance;
     if (options.axis === undefined)
       return { min: arena.words.getFloat32(lows, true), max: arena.words.getFloat32(highs, true) };

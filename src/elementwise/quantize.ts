@@ -21,9 +21,9 @@ import { limitsOf, QUANTIZED_DTYPES, type QuantizedDType } from "../core/dtype.t
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 import {
+  type ChannelParams,
   checkParams,
   type Extent,
-  type Layout,
   perChannel,
   placeParams,
 } from "../params/channels.ts";
@@ -120,7 +120,7 @@ interface Rule {
 /** The rule of a profile beside the default; parameters that a profile lacks are errors. */
 function checkRule<D extends QuantizedDType>(
   params: QuantizeParams<D>,
-  layout: Layout,
+  layout: ChannelParams,
   profile: Profile,
   dtype: D,
 ): Rule | undefined {
@@ -182,7 +182,7 @@ export function quantizeChannels(
   const { arena, kernels } = instance;
   const lows = call.scratch(channels * 8);
   const highs = lows + channels * 4;
-  kernels.extremes_f32(src, outer, channels, inner, lows, highs);
+  kernels.min_max_f32(src, outer, channels, inner, lows, highs);
   const min = arena.view("f32", lows, channels).map((low) => Math.min(low, 0));
   const max = arena.view("f32", highs, channels).map((high) => Math.max(high, 0));
   const { scale, zeroPoint, low, high } = chooseParams({ min, max }, { bits });

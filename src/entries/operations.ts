@@ -22,7 +22,7 @@ export {
   quantizeRows,
   type RowsOptions,
 } from "../elementwise/dynamic-quantize.ts";
-export { type Float16Values, fromHalf, type Halves, toHalf } from "../elementwise/f16.ts";
+export { type Float16Values, fromF16, type Halves, toF16 } from "../elementwise/f16.ts";
 export { type ChannelExtremes, type Extremes, minMax } from "../elementwise/min-max.ts";
 export {
   type QuantizeOptions,

@@ -120,7 +120,7 @@ export function quantizeCodebook(
         all.set(arena.view("f32", at, columns), r * stride);
       }
       const total = count * blocks;
-      kernels.extremes_f32(reals, 1, total, blockSize, extremes, extremes + total * 4);
+      kernels.min_max_f32(reals, 1, total, blockSize, extremes, extremes + total * 4);
       const lows = arena.view("f32", extremes, total);
       const highs = arena.view("f32", extremes + total * 4, total);
       const scale = arena.view("f32", steps, total);

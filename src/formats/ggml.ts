@@ -6,7 +6,7 @@
 import { operand } from "../core/call.ts";
 import { checkInteger, checkOneOf, rangeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { fromHalf, toHalf } from "../elementwise/f16.ts";
+import { fromF16, toF16 } from "../elementwise/f16.ts";
 import type { Int4Matrix } from "../int4/matrix.ts";
 import { checkMatrix } from "../int4/matrix.ts";
 
@@ -66,8 +66,8 @@ export function encodeGgml(instance: Bytelane, x: Float32Array, type: GgmlType):
   for (let b = 0; b < blocks; b++) {
     [steps[b], offsets[b]] = stepOf(type, x.subarray(b * BLOCK, (b + 1) * BLOCK));
   }
-  const halves = toHalf(instance, steps);
-  const halfOffsets = toHalf(instance, offsets);
+  const halves = toF16(instance, steps);
+  const halfOffsets = toF16(instance, offsets);
   const bytes = new Uint8Array(blocks * BYTES[type]);
   const view = new DataView(bytes.buffer);
   for (let b = 0; b < blocks; b++) {
@@ -100,7 +100,7 @@ export function decodeGgml(instance: Bytelane, bytes: Uint8Array, type: GgmlType
   const head = Uint16Array.from({ length: blocks * words }, (_, i) =>
     view.getUint16(Math.floor(i / words) * BYTES[type] + (i % words) * 2, true),
   );
-  const reals = fromHalf(instance, head);
+  const reals = fromF16(instance, head);
   const x = new Float32Array(blocks * BLOCK);
   for (let b = 0; b < blocks; b++) {
     const codes = b * BYTES[type] + HEAD[type];

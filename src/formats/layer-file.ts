@@ -18,7 +18,7 @@ import {
 import { type Bytelane, checkHandle, checkInstance, type Handle } from "../core/instance.ts";
 import { roomFor } from "../core/parts.ts";
 import { Tensor } from "../core/tensor.ts";
-import { type CheckedEpilogue, PackedMatrix, reachOf, runProduct } from "../gemm/matmul.ts";
+import { type CheckedEpilogue, maxMagnitude, PackedMatrix, runProduct } from "../gemm/matmul.ts";
 import {
   bytesOf,
   INT4_INPUTS,
@@ -207,7 +207,7 @@ function saveInt8(instance: Bytelane, writer: Writer, name: string, layer: Linea
   // zero points of the codes as i8: what the build has moved weights by is taken back, even where that left u8 as it was
   const zeros = new Int32Array(outFeatures);
   for (let j = 0; j < outFeatures; j++) {
-    zeros[j] = arena.words.getInt32(matrix.zeros + j * matrix.zeroStep, true) - matrix.dot.moved;
+    zeros[j] = arena.words.getInt32(matrix.zeros + j * matrix.zeroStep, true) - matrix.dot.offset;
   }
   const codes = unpack(instance, matrix, zeros);
   const data = new Uint8Array(codes.buffer);
@@ -571,8 +571,8 @@ function planInt8(instance: Bytelane, reader: Reader, name: string, fields: Fiel
   const integers = bias && result !== "f32" ? words(bias, Int32Array) : [];
   let most = 0;
   for (const x of integers) most = Math.max(most, Math.abs(x));
-  const reach = input ? reachOf(input.dtype, input.zeroPoint, 8) : 255;
-  if (depth * reach * reachOf("i8", zeros, bits) + most > MAX_I32) {
+  const magnitude = input ? maxMagnitude(input.dtype, input.zeroPoint, 8) : 255;
+  if (depth * magnitude * maxMagnitude("i8", zeros, bits) + most > MAX_I32) {
     throw damaged(`a depth of layer ${describe(name)} that its accumulator holds`, depth);
   }
   return () => {

@@ -21,7 +21,11 @@ export type Orientation = "in-out" | "out-in";
 const MAX_I32 = 0x7fffffff;
 
 /** The largest |q − zeroPoint| that a type and its zero points allow. */
-export function reachOf(dtype: QuantizedDType, zeros: number | Int32Array, bits: number): number {
+export function maxMagnitude(
+  dtype: QuantizedDType,
+  zeros: number | Int32Array,
+  bits: number,
+): number {
   const limits = limitsOf(dtype);
   const low = bits === 8 ? limits[0] : -(2 ** (bits - 1));
   const high = bits === 8 ? limits[1] : 2 ** (bits - 1) - 1;
@@ -44,7 +48,7 @@ export class PackedMatrix extends Handle {
   /** @internal Zero points as packed: one a column, or one for all. */ readonly zeros: number;
   /** @internal Bytes between two of them. */ readonly zeroStep: 0 | 4;
   /** @internal What multiplies it. */ readonly dot: Dot;
-  /** @internal The largest |q − zeroPoint|. */ readonly reach: number;
+  /** @internal The largest |q − zeroPoint|. */ readonly maxMagnitude: number;
 
   /** @internal Packs `n` columns of `depth` from an address, as room for them is made. */
   constructor(instance: Bytelane, source: PackSource) {
@@ -63,10 +67,10 @@ export class PackedMatrix extends Handle {
     this.sums = packed.sums;
     this.zeros = packed.zeros;
     this.dot = dot;
-    this.reach = reachOf(dtype, zeros, bits);
+    this.maxMagnitude = maxMagnitude(dtype, zeros, bits);
     this.zeroStep = count === 1 ? 0 : 4;
     const view = arena.view("i32", packed.zeros, count);
-    const moved = (dtype === "u8" ? -128 : 0) + dot.moved;
+    const moved = (dtype === "u8" ? -128 : 0) + dot.offset;
     for (let j = 0; j < count; j++) view[j] = list[j] + moved;
   }
 
@@ -125,7 +129,7 @@ function pack(
     n,
     dtype === "u8" ? 1 : 0,
     dot.code,
-    dot.moved,
+    dot.offset,
     panels,
     sums,
   );
@@ -407,11 +411,16 @@ export function checkEpilogue(instance: Bytelane, epilogue: Epilogue, n: number)
   return { result, bias, low, high, zero, scale: checkScale("options.scale", epilogue.scale) };
 }
 
-/** Errors unless depth · reach · reach + |bias| fits the accumulator (docs/math.md, 7). */
-export function checkDepth(depth: number, lhsReach: number, rhsReach: number, bias: number): void {
-  const most = depth * lhsReach * rhsReach + bias;
+/** Errors unless depth · max|lhs| · max|rhs| + |bias| fits the accumulator (docs/math.md, 7). */
+export function checkDepth(
+  depth: number,
+  lhsMagnitude: number,
+  rhsMagnitude: number,
+  bias: number,
+): void {
+  const most = depth * lhsMagnitude * rhsMagnitude + bias;
   if (most > MAX_I32) {
-    const limit = Math.floor((MAX_I32 - bias) / (lhsReach * rhsReach));
+    const limit = Math.floor((MAX_I32 - bias) / (lhsMagnitude * rhsMagnitude));
     throw rangeFault(
       "options.depth",
       `at most ${limit} for these types, zero points and bias`,
@@ -561,11 +570,11 @@ export function matmul(
     checkSide(instance, NAMES.rhs, side, flipped ? n : depth, flipped ? depth : n, n, batch);
   const rhsScale = right?.scale ?? checkScales(instance, "rhs.scale", rhs.scale, n);
   const epilogue = checkEpilogue(instance, options, n);
-  const rhsReach = packed?.reach ?? reachOf(right!.source.dtype, right!.zeros, 8);
+  const rhsMagnitude = packed?.maxMagnitude ?? maxMagnitude(right!.source.dtype, right!.zeros, 8);
   checkDepth(
     depth,
-    reachOf(left.source.dtype, left.zeros, 8),
-    rhsReach,
+    maxMagnitude(left.source.dtype, left.zeros, 8),
+    rhsMagnitude,
     largestBias(instance, epilogue.bias),
   );
 

@@ -28,9 +28,9 @@ import {
   checkDepth,
   checkEpilogue,
   columnsOf,
+  maxMagnitude,
   type Orientation,
   PackedMatrix,
-  reachOf,
   runProduct,
 } from "../gemm/matmul.ts";
 import {
@@ -264,8 +264,8 @@ function createInt8(instance: Bytelane, options: LinearOptions): Linear {
           ...{ weights: src, quantized: address, depth, n, strideK, strideN, scales },
         });
       const columns = layColumns(instance, n, scales, real, input, output, (most) => {
-        const reach = input ? reachOf(input.dtype, input.zeroPoint, 8) : 255;
-        checkDepth(depth, reach, matrix.reach, most);
+        const magnitude = input ? maxMagnitude(input.dtype, input.zeroPoint, 8) : 255;
+        checkDepth(depth, magnitude, matrix.maxMagnitude, most);
       });
       return new Linear(instance, matrix, columns, epilogue, input);
     } catch (fault) {

@@ -22,7 +22,7 @@ export interface Entries {
 }
 
 /** The parameters of one call, checked but for what `placeParams` looks into. */
-export interface Layout extends Entries {
+export interface ChannelParams extends Entries {
   readonly extent: Extent;
   readonly low: number;
   readonly high: number;
@@ -59,7 +59,7 @@ export function checkParams(
   params: QuantizationParams,
   shape: readonly number[],
   dtype: QuantizedDType | "i32",
-): Layout {
+): ChannelParams {
   checkObject("params", params);
   const limits = limitsOf(dtype);
   const [least, greatest] = limits;
@@ -140,7 +140,7 @@ export function placeChecked(
   [least, greatest]: readonly [least: number, greatest: number],
 ): number {
   const address = call.copyIn(dtype, values, channels);
-  if (!instance.kernels.are_within(address, channels, least, greatest)) {
+  if (!instance.kernels.all_in_range_i32(address, channels, least, greatest)) {
     perChannel(argument, values, channels, check, Float64Array);
   }
   return address;

@@ -1,11 +1,11 @@
 /** The extremes of any length and layout against a loop of comparisons. */
-import { are_within, extremes_f32 } from "../../assembly/min-max";
+import { all_in_range_i32, min_max_f32 } from "../../assembly/min-max";
 import { at, awkward, bits, compare, misses, reals, sample } from "./samples";
 
 function check(x: StaticArray<f32>, outer: i32, channels: i32, inner: i32): void {
   const lows = new StaticArray<f32>(channels + 1).fill(42);
   const highs = new StaticArray<f32>(channels + 1).fill(42);
-  extremes_f32(at(x), outer, channels, inner, at(lows), at(highs));
+  min_max_f32(at(x), outer, channels, inner, at(lows), at(highs));
   for (let c = 0; c < channels; c++) {
     let least: f32 = Infinity;
     let most: f32 = -Infinity;
@@ -58,15 +58,15 @@ describe("extremes", () => {
       const x = new StaticArray<i32>(n + 1);
       for (let i = 0; i < n; i++) x[i] = -3 + <i32>(bits() % 8);
       x[n] = 99;
-      compare(are_within(at(x), n, -3, 4), true);
+      compare(all_in_range_i32(at(x), n, -3, 4), true);
       for (let i = 0; i < n; i++) {
         const kept = x[i];
         x[i] = -4;
-        compare(are_within(at(x), n, -3, 4), false);
+        compare(all_in_range_i32(at(x), n, -3, 4), false);
         x[i] = 5;
-        compare(are_within(at(x), n, -3, 4), false);
+        compare(all_in_range_i32(at(x), n, -3, 4), false);
         x[i] = i32.MIN_VALUE;
-        compare(are_within(at(x), n, -3, 4), false);
+        compare(all_in_range_i32(at(x), n, -3, 4), false);
         x[i] = kept;
       }
     }

@@ -117,7 +117,7 @@ async function compile(engine: Engine): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(binary);
 }
 
-/** Weights by the ends of i8 that they leave out: u8 weights are the same moved by 128. */
+/** Weights by the ends of i8 that they leave out: u8 weights are the same offset by 128. */
 const RANGES = {
   all: (q: number) => q,
   "not the least": (q: number) => Math.max(q, -127),
@@ -142,17 +142,17 @@ function expectExact(instance: Bytelane): ReadonlySet<number> {
   ]) {
     for (const left of ["i8", "u8"] as const) {
       for (const right of ["i8", "u8"] as const) {
-        const moved = right === "u8" ? 128 : 0;
+        const offset = right === "u8" ? 128 : 0;
         const kinds = Object.entries(RANGES).map(([range, of]) => ({
           bits: 8 as const,
           range,
           of,
         }));
         const seven = { bits: 7 as const, range: "7 bits", of: (q: number) => q >> 1 };
-        for (const { bits, range, of } of moved ? kinds : [seven, ...kinds]) {
+        for (const { bits, range, of } of offset ? kinds : [seven, ...kinds]) {
           scope(instance, () => {
             const lhs = bytes(left, m * depth, m);
-            const rhs = bytes(right, depth * n, n).map((q) => of(q - moved) + moved);
+            const rhs = bytes(right, depth * n, n).map((q) => of(q - offset) + offset);
             const zeroPoint = left === "i8" ? -128 : 255;
             const data = packMatrix(instance, rhs as Int8Array, {
               shape: [depth, n],
@@ -223,7 +223,7 @@ describe.each(Object.keys(ENGINES) as DotClass[])("an engine whose relaxed dot i
     }
   });
 
-  it("saves u8 layers as they are, however far a tier has moved them", async () => {
+  it("saves u8 layers as they are, however far a tier has offset them", async () => {
     const weights = Uint8Array.of(0, 200, 100, 254, 3, 128);
     for (const tier of exact ? (["relaxed", "direct"] as const) : (["relaxed"] as const)) {
       const instance = await open(tier);
@@ -255,7 +255,7 @@ describe.each(Object.keys(ENGINES) as DotClass[])("an engine whose relaxed dot i
 describe("the dot products of a tier", () => {
   it("are the pairs of i16 in the simd tier, whatever the engine", () => {
     for (const kind of Object.keys(ENGINES) as DotClass[]) {
-      const pairs = { code: 0, moved: 0 };
+      const pairs = { code: 0, offset: 0 };
       expect(chooseDots("simd", kind)).toEqual({ full: [pairs], reduced: [pairs] });
     }
   });

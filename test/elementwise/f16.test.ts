@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { fromHalf, type Halves, tensor, toHalf } from "../../src/entries/index.ts";
+import { fromF16, type Halves, tensor, toF16 } from "../../src/entries/index.ts";
 import { decodeHalf, encodeHalf } from "../reference/f16.ts";
 import { expectSame, LENGTHS, noise } from "../support/samples.ts";
 import { describeTiers } from "../support/tiers.ts";
@@ -20,13 +20,13 @@ function beside(x: number, steps: number): number {
 
 describeTiers("half precision", (instance) => {
   it("decodes every half", () => {
-    const x = fromHalf(instance, ALL);
+    const x = fromF16(instance, ALL);
     expectSame(x, Array.from(ALL, decodeHalf));
   });
 
   it("keeps the sign and payload of a NaN", () => {
     const nans = ALL.filter((bits) => (bits & 0x7c00) === 0x7c00 && (bits & 0x3ff) !== 0);
-    const got = words(fromHalf(instance, nans));
+    const got = words(fromF16(instance, nans));
     const wanted = Array.from(
       nans,
       (bits) => (((bits & 0x8000) << 16) | 0x7f800000 | ((bits & 0x3ff) << 13)) >>> 0,
@@ -35,7 +35,7 @@ describeTiers("half precision", (instance) => {
   });
 
   it("encodes every half to itself, and every NaN to 0x7e00 with its sign", () => {
-    const got = toHalf(instance, fromHalf(instance, ALL));
+    const got = toF16(instance, fromF16(instance, ALL));
     const noNumber = (bits: number) => (bits & 0x7fff) > 0x7c00;
     expectSame(
       got,
@@ -51,7 +51,7 @@ describeTiers("half precision", (instance) => {
       x.push(middle, -middle, beside(middle, 1), beside(middle, -1));
     }
     const values = Float32Array.from(x);
-    expectSame(toHalf<Uint16Array>(instance, values), Array.from(values, encodeHalf));
+    expectSame(toF16<Uint16Array>(instance, values), Array.from(values, encodeHalf));
   });
 
   it("encodes f32 of every exponent", () => {
@@ -60,7 +60,7 @@ describeTiers("half precision", (instance) => {
     for (let i = 0; i < values.length; i++) {
       words(values)[i] = ((integer(0, 1) << 31) | ((i >> 6) << 23) | integer(0, 2 ** 23 - 1)) >>> 0;
     }
-    const got = toHalf(instance, values);
+    const got = toF16(instance, values);
     for (let i = 0; i < values.length; i++) {
       const sign = words(values)[i] >>> 31 ? 0x8000 : 0;
       const wanted = Number.isNaN(values[i]) ? sign | 0x7e00 : encodeHalf(values[i]);
@@ -71,18 +71,18 @@ describeTiers("half precision", (instance) => {
   it("handles infinities, zeros and the bounds", () => {
     const x = Float32Array.of(Infinity, -Infinity, 0, -0, 65504, 65519, 65520, 2 ** -24, 2 ** -25);
     const wanted = [0x7c00, 0xfc00, 0, 0x8000, 0x7bff, 0x7bff, 0x7c00, 1, 0];
-    expectSame(toHalf<Uint16Array>(instance, x), wanted);
-    expectSame(toHalf<Uint16Array>(instance, Float32Array.of(beside(2 ** -25, 1), 1e-45)), [1, 0]);
+    expectSame(toF16<Uint16Array>(instance, x), wanted);
+    expectSame(toF16<Uint16Array>(instance, Float32Array.of(beside(2 ** -25, 1), 1e-45)), [1, 0]);
   });
 
   it("writes no more than it is asked for", () => {
     for (const length of LENGTHS) {
       const x = Float32Array.from({ length }, (_, i) => i * 0.37 - 9);
       const halves = new Uint16Array(length + 2).fill(0xabcd);
-      toHalf(instance, x, { out: halves.subarray(1, length + 1) });
+      toF16(instance, x, { out: halves.subarray(1, length + 1) });
       expectSame(halves, [0xabcd, ...Array.from(x, encodeHalf), 0xabcd], length);
       const back = new Float32Array(length + 2).fill(7);
-      fromHalf(instance, halves.subarray(1, length + 1), { out: back.subarray(1, length + 1) });
+      fromF16(instance, halves.subarray(1, length + 1), { out: back.subarray(1, length + 1) });
       expectSame(back, [7, ...Array.from(x, (v) => decodeHalf(encodeHalf(v))), 7], length);
     }
   });
@@ -90,8 +90,8 @@ describeTiers("half precision", (instance) => {
   it("takes tensors and gives them", () => {
     using x = tensor(instance, "f32", [5], [1, 2, 3.3, -4, 1e9]);
     using back = tensor(instance, "f32", [5]);
-    const halves = toHalf(instance, x);
-    expect(fromHalf(instance, halves, { out: back })).toBe(back);
+    const halves = toF16(instance, x);
+    expect(fromF16(instance, halves, { out: back })).toBe(back);
     expectSame(
       back.data,
       Array.from(x.data, (v) => decodeHalf(encodeHalf(v))),
@@ -100,12 +100,12 @@ describeTiers("half precision", (instance) => {
 
   it("takes and fills a Float16Array, or the bits where the engine has none", () => {
     const x = Float32Array.of(1, -2.5, 1 / 3, 65504, 1e-7);
-    const halves = toHalf(instance, x);
+    const halves = toF16(instance, x);
     const out = Float16 ? new Float16([0, 0, 0, 0, 0]) : new Uint16Array(5);
-    expect(toHalf(instance, x, { out })).toBe(out);
+    expect(toF16(instance, x, { out })).toBe(out);
     expectSame(new Uint16Array(out.buffer as ArrayBuffer), halves);
     if (Float16) expectSame(Array.from(out as never), Array.from(new Float16(x) as never));
-    expectSame(fromHalf<Float32Array>(instance, out), Array.from(halves, decodeHalf));
+    expectSame(fromF16<Float32Array>(instance, out), Array.from(halves, decodeHalf));
   });
 
   it("reads and writes halves that lie in the memory, even over the f32 themselves", () => {
@@ -126,12 +126,12 @@ describeTiers("half precision", (instance) => {
     ]) {
       bytes.data.fill(0xab);
       reals(from).set(values);
-      toHalf(instance, reals(from), { out: halves(to) });
+      toF16(instance, reals(from), { out: halves(to) });
       expectSame(halves(to), wanted, `${from} ${to}`);
       if (to === 200) expectSame(bytes.data.subarray(266), new Array(134).fill(0xab));
       bytes.data.fill(0xab);
       halves(from).set(wanted);
-      fromHalf(instance, halves(from), { out: reals(to & ~3) });
+      fromF16(instance, halves(from), { out: reals(to & ~3) });
       expectSame(reals(to & ~3), rounded, `back ${from} ${to}`);
       if (to === 200) expectSame(bytes.data.subarray(332), new Array(68).fill(0xab));
     }
@@ -143,14 +143,14 @@ describeTiers("half precision", (instance) => {
     const view = () => new Uint16Array(bytes.data.buffer, bytes.data.byteOffset, n);
     view().fill(0x3c00);
     const { bytesReserved } = instance;
-    const ones = fromHalf(instance, view());
+    const ones = fromF16(instance, view());
     expect(instance.bytesReserved).toBeGreaterThan(bytesReserved);
     expect(ones.every((x) => x === 1)).toBe(true);
     const reserved = instance.bytesReserved;
     const more = new Float32Array(reserved / 4).fill(2);
     using large = tensor(instance, "u8", [more.length * 2]);
     const out = new Uint16Array(large.data.buffer, large.data.byteOffset, more.length);
-    toHalf(instance, more, { out });
+    toF16(instance, more, { out });
     expect(instance.bytesReserved).toBeGreaterThan(reserved);
     expect(
       new Uint16Array(large.data.buffer, large.data.byteOffset, more.length).every(

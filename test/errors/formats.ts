@@ -1,6 +1,6 @@
 /** Packed bits and halves. */
 
-import { fromHalf, toHalf } from "../../src/entries/index.ts";
+import { fromF16, toF16 } from "../../src/entries/index.ts";
 import { packBits, unpackBits } from "../../src/formats/index.ts";
 import type { Case } from "./case.ts";
 
@@ -55,31 +55,31 @@ export const formats: Case[] = [
     '"packed" expected 2 bytes for 3 codes of 4 bits, got Uint8Array(1)',
     (instance) => unpackBits(instance, new Uint8Array(1), 3),
   ],
-  ["TypeError", NO_INSTANCE, () => toHalf(none, x)],
+  ["TypeError", NO_INSTANCE, () => toF16(none, x)],
   [
     "TypeError",
     '"x" expected elements of f32, got Int8Array(2)',
-    (instance) => toHalf(instance, wrong(new Int8Array(2))),
+    (instance) => toF16(instance, wrong(new Int8Array(2))),
   ],
   [
     "TypeError",
     '"options.out" expected a Uint16Array or Float16Array, got Int16Array(6)',
-    (instance) => toHalf(instance, x, { out: wrong(new Int16Array(6)) }),
+    (instance) => toF16(instance, x, { out: wrong(new Int16Array(6)) }),
   ],
   [
     "RangeError",
     '"options.out" expected 6 elements, got Uint16Array(5)',
-    (instance) => toHalf(instance, x, { out: new Uint16Array(5) }),
+    (instance) => toF16(instance, x, { out: new Uint16Array(5) }),
   ],
-  ["TypeError", NO_INSTANCE, () => fromHalf(none, new Uint16Array(1))],
+  ["TypeError", NO_INSTANCE, () => fromF16(none, new Uint16Array(1))],
   [
     "TypeError",
     '"x" expected a Uint16Array or Float16Array, got Float32Array(6)',
-    (instance) => fromHalf(instance, wrong(x)),
+    (instance) => fromF16(instance, wrong(x)),
   ],
   [
     "RangeError",
     '"options.out" expected 1 elements, got Float32Array(6)',
-    (instance) => fromHalf(instance, new Uint16Array(1), { out: x }),
+    (instance) => fromF16(instance, new Uint16Array(1), { out: x }),
   ],
 ];

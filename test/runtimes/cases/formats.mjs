@@ -1,18 +1,18 @@
 import { lengths, specials } from "./inputs.mjs";
 
 export function* formats(bytelane, instance, random) {
-  const { fromHalf, packBits, toHalf, unpackBits } = bytelane;
-  yield ["to half, specials", toHalf(instance, specials)];
-  yield ["to half, any bits", toHalf(instance, random.patterns(5000))];
+  const { fromF16, packBits, toF16, unpackBits } = bytelane;
+  yield ["to half, specials", toF16(instance, specials)];
+  yield ["to half, any bits", toF16(instance, random.patterns(5000))];
   yield [
     "from half, all",
-    fromHalf(
+    fromF16(
       instance,
       Uint16Array.from({ length: 65536 }, (_, i) => i),
     ),
   ];
   for (const n of lengths) {
-    yield [`to half n=${n}`, toHalf(instance, random.reals(n, -70000, 70000))];
+    yield [`to half n=${n}`, toF16(instance, random.reals(n, -70000, 70000))];
     for (const bits of [2, 4]) {
       for (const dtype of ["i8", "u8"]) {
         const half = 2 ** (bits - 1);
