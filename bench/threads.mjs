@@ -94,7 +94,7 @@ function prepare(api, instance, { m, n, depth, isLayer }, { weights, lhs }, isPo
       api.createLinear(instance, { weights, shape: [depth, n], weightScale: 1 / 64 }),
     );
     const linear = isPooled ? api.linearPooled : api.linear;
-    return { run: () => linear(instance, layer, x, { out }), output, end };
+    return { run: () => linear(layer, x, { out }), output, end };
   }
   const rhs = { data: keep(api.packMatrix(instance, weights, { shape: [depth, n] })) };
   const matmul = isPooled ? api.matmulPooled : api.matmul;

@@ -239,11 +239,7 @@ describe("the tarball, installed alone", () => {
     const x = Float32Array.of(-1, 0.5, 2);
     const q = quantize(instance, x, { scale: 2 / 127 });
     const weights = Float32Array.of(1, 0, 0.25, 1, -1, 0.5);
-    const y = linear(
-      instance,
-      createLinear(instance, { weights, shape: [3, 2] }),
-      x,
-    ) as Float32Array;
+    const y = linear(createLinear(instance, { weights, shape: [3, 2] }), x) as Float32Array;
     return { q: [...q], y: [...y] };
   }
 

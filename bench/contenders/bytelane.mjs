@@ -78,7 +78,7 @@ function gemmInt4(api, instance, { m, n, k, block, x, weights, scales }, io) {
   );
   const source = io.input(x, [m, k]);
   const out = io.output("f32", [m, n]);
-  return () => api.linear(instance, layer, source, { out });
+  return () => api.linear(layer, source, { out });
 }
 
 function quantizeTo(dtype) {
@@ -138,7 +138,7 @@ const CALLS = {
     );
     const source = io.input(lhs, [m, k]);
     const out = io.output("i8", [m, n]);
-    return () => api.linear(instance, layer, source, { out });
+    return () => api.linear(layer, source, { out });
   },
   linear_dynamic_f32: (api, instance, { m, n, k, x, weights, rhsScales, bias }, io) => {
     const shape = [k, n];
@@ -147,7 +147,7 @@ const CALLS = {
     );
     const source = io.input(x, [m, k]);
     const out = io.output("f32", [m, n]);
-    return () => api.linear(instance, layer, source, { out });
+    return () => api.linear(layer, source, { out });
   },
   gemm_f32_i4_block32: gemmInt4,
   gemm_f32_i4_block128: gemmInt4,
@@ -155,7 +155,7 @@ const CALLS = {
   top_k_i8: (api, instance, { rows, query, count, width, k }, io) => {
     const index = io.keep(api.createIndex(instance, { vectors: rows, shape: [count, width] }));
     const source = io.input(query);
-    return () => api.topK(instance, index, source, k).indices;
+    return () => api.topK(index, source, k).indices;
   },
   quantize_f32_i8: quantizeTo("i8"),
   quantize_f32_u8: quantizeTo("u8"),

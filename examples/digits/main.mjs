@@ -56,7 +56,7 @@ function classify(instance, model, images) {
       [images.length / model[0].inFeatures, model[0].inFeatures],
       images,
     );
-    return model.reduce((x, layer) => linear(instance, layer, x), pixels).data.slice();
+    return model.reduce((x, layer) => linear(layer, x), pixels).data.slice();
   });
 }
 

@@ -110,7 +110,7 @@ function judge(instance, stored, documents, queries) {
     cosine(rowOf(documents, i, dimensions), rowOf(stored.documents, i, dimensions)),
   );
   const index = createIndex(instance, { vectors: documents, shape: [count, dimensions] });
-  const { indices } = topK(instance, index, queries, 10);
+  const { indices } = topK(index, queries, 10);
   index.dispose();
   const recalls = { 1: [], 10: [] };
   for (let q = 0; q < queries.length / dimensions; q++) {
@@ -279,7 +279,7 @@ async function answer(question, options) {
 
   const start = performance.now();
   const query = encoder.encode(createTextEncoder(tokenizer)(question));
-  const { indices, scores } = topK(instance, index, query, 5);
+  const { indices, scores } = topK(index, query, 5);
   const milliseconds = performance.now() - start;
 
   const results = Array.from(indices, (document, i) => {

@@ -76,12 +76,12 @@ export function createQuantizedOps(instance, bitsOf, observed) {
     gather(table, ids, dst) {
       const out = part(dst, 0, [ids.length, table.columns]);
       if ("values" in table) gatherRows(instance, table, ids, { out });
-      else gatherInt4(instance, table, ids, { out });
+      else gatherInt4(table, ids, { out });
     },
 
     dense(layer, src, rows, dst) {
       const x = part(src, 0, [rows, layer.inFeatures]);
-      linear(instance, layer, x, { out: part(dst, 0, [rows, layer.outFeatures]) });
+      linear(layer, x, { out: part(dst, 0, [rows, layer.outFeatures]) });
     },
 
     attentionScores(qkv, { tokens, heads, headSize, scale }, scores) {

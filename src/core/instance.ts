@@ -190,6 +190,11 @@ export function checkHandle<T extends Handle>(argument: string, handle: T, insta
   return handle;
 }
 
+/** The instance of a live handle. */
+export function instanceOf(argument: string, handle: Handle): Bytelane {
+  return checkHandle(argument, handle, handle.instance).instance;
+}
+
 /**
  * Runs `body`, then disposes every tensor, layer and index made in it, except those that it returns: as the
  * result itself, or as a value of the array or plain object that is the result. Scopes nest.

@@ -10,7 +10,7 @@ import {
   target,
 } from "../core/call.ts";
 import { checkObject, checkOneOf, rangeFault, typeFault } from "../core/check.ts";
-import { type Bytelane, checkHandle, checkInstance, Handle } from "../core/instance.ts";
+import { type Bytelane, checkInstance, Handle, instanceOf } from "../core/instance.ts";
 import { roomFor } from "../core/parts.ts";
 import { Tensor } from "../core/tensor.ts";
 import { type Activation, checkBounds } from "../linear/activation.ts";
@@ -245,12 +245,11 @@ interface Int4Rows {
 
 /** Runs a layer: x [..., in] to f32 [..., out]. Tensors give a tensor, typed arrays a typed array. */
 export function runInt4<O extends Data<"f32"> = Data<"f32">>(
-  instance: Bytelane,
   layer: Int4Linear,
   x: Int4Input,
   options: { readonly out?: O } = {},
 ): O {
-  checkHandle("layer", layer, checkInstance(instance));
+  const instance = instanceOf("layer", layer);
   const { inFeatures, outFeatures, parts, sizes, inputs } = layer;
   const rows = isRows<Int4Rows>(x) ? x : undefined;
   if (rows && inputs === "f32") {

@@ -2,7 +2,7 @@
 
 import { type Data, inCall, operand, target } from "../core/call.ts";
 import { checkInteger, typeFault } from "../core/check.ts";
-import { type Bytelane, checkHandle, checkInstance, Handle } from "../core/instance.ts";
+import { type Bytelane, checkInstance, Handle, instanceOf } from "../core/instance.ts";
 import { roomFor } from "../core/parts.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { checkMatrix, type Int4Extent, type Int4Matrix } from "./matrix.ts";
@@ -89,14 +89,12 @@ export function createInt4Table(instance: Bytelane, matrix: Int4Matrix): Int4Tab
 
 /** Rows of a table as f32 [ids, columns], in the order of `ids`. Errors: an id outside [0, rows). */
 export function gatherInt4<O extends Data<"f32"> = Tensor<"f32">>(
-  instance: Bytelane,
   table: Int4Table,
   ids: Int32Array | readonly number[],
   options: { readonly out?: O } = {},
 ): O {
-  checkInstance(instance);
   if (!(table instanceof Int4Table)) throw typeFault("table", "an int4 table", table);
-  checkHandle("table", table, instance);
+  const instance = instanceOf("table", table);
   const { rows, columns, blockSize, sizes, parts } = table;
   const wanted = Array.isArray(ids) ? undefined : operand(instance, "ids", ids, ["i32"]);
   // read once: the room for the rows may detach a view on this memory

@@ -19,7 +19,7 @@ import {
   typeFault,
 } from "../core/check.ts";
 import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
-import { type Bytelane, checkHandle, checkInstance, Handle } from "../core/instance.ts";
+import { type Bytelane, checkInstance, Handle, instanceOf } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 import type { QuantizedRows } from "../elementwise/dynamic-quantize.ts";
 import { quantizeChannels } from "../elementwise/quantize.ts";
@@ -501,17 +501,15 @@ function takes(input: Required<StaticParams> | undefined, rows: RowsInput | unde
  * Errors: x of another type or another number of features, an `out` that does not fit.
  */
 export function linear<O extends Data = Data>(
-  instance: Bytelane,
   layer: Linear | Int4Linear,
   x: LinearInput,
   options: { readonly out?: O } = {},
 ): O {
-  checkInstance(instance);
   if (layer instanceof Int4Linear) {
-    return runInt4(instance, layer, x as Int4Input, options as { out?: Data<"f32"> }) as O;
+    return runInt4(layer, x as Int4Input, options as { out?: Data<"f32"> }) as O;
   }
   if (!(layer instanceof Linear)) throw typeFault("layer", "a layer made by createLinear", layer);
-  checkHandle("layer", layer, instance);
+  const instance = instanceOf("layer", layer);
   const { input, matrix, inFeatures, outFeatures, epilogue } = layer;
   const rows = isRows<RowsInput>(x) ? x : undefined;
   const data = rows ? rows.values : (x as Data<"f32" | "i8" | "u8">);

@@ -9,7 +9,7 @@ import {
   rangeFault,
   typeFault,
 } from "../core/check.ts";
-import { type Bytelane, checkHandle, checkInstance, Handle } from "../core/instance.ts";
+import { type Bytelane, checkInstance, Handle, instanceOf } from "../core/instance.ts";
 import { quantizeChannels } from "../elementwise/quantize.ts";
 import { checkDepth, checkEpilogue, columnsOf, PackedMatrix, runProduct } from "../gemm/matmul.ts";
 import { perChannel } from "../params/channels.ts";
@@ -140,17 +140,11 @@ export interface Matches {
  * query is f32, [dimensions] or [queries, dimensions]. Its row is quantized with a scale of its own; scores are real
  * dot products, or cosines.
  */
-export function topK(
-  instance: Bytelane,
-  index: VectorIndex,
-  query: Data<"f32">,
-  k: number,
-): Matches {
-  checkInstance(instance);
+export function topK(index: VectorIndex, query: Data<"f32">, k: number): Matches {
   if (!(index instanceof VectorIndex)) {
     throw typeFault("index", "an index made by createIndex", index);
   }
-  checkHandle("index", index, instance);
+  const instance = instanceOf("index", index);
   const { dimensions, count } = index;
   const source = operand(instance, "query", query, ["f32"]);
   if (source.length % dimensions !== 0 || source.length === 0) {

@@ -14,7 +14,6 @@ import { perform } from "./pool.ts";
  * Errors, all as rejections: those of `linear`; a worker that ended, after which the instance can be used again.
  */
 export function linearPooled<O extends Data = Data>(
-  instance: Bytelane,
   layer: Linear | Int4Linear,
   x: LinearInput,
   options?: { readonly out?: O },
@@ -23,7 +22,7 @@ export function linearPooled<O extends Data = Data>(
   const input = x as { length?: number; scales?: unknown; values?: { length?: number } };
   const length = input?.scales ? input.values?.length : input?.length;
   const work = (length ?? 0) * (layer?.outFeatures ?? 0);
-  return perform(instance, work, () => linear(instance, layer, x, options));
+  return perform(layer?.instance, work, () => linear(layer, x, options));
 }
 
 /** `matmul` on the workers of the instance, as `linearPooled` is for `linear`. */

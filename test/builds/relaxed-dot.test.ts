@@ -215,7 +215,7 @@ describe.each(Object.keys(ENGINES) as DotClass[])("an engine whose relaxed dot i
         const [simd, relaxed] = lanes.map((instance) =>
           scope(instance, () => {
             const options = { format: "int4", weights, shape: [depth, n], scheme } as const;
-            return linear(instance, createLinear(instance, options), x) as Float32Array;
+            return linear(createLinear(instance, options), x) as Float32Array;
           }),
         );
         expectSame(relaxed, simd, `${m} × ${n} × ${depth}, ${scheme}`);
@@ -233,10 +233,7 @@ describe.each(Object.keys(ENGINES) as DotClass[])("an engine whose relaxed dot i
           "layer",
         ) as Linear;
         const x = Float32Array.of(1, -2, 3, 5);
-        expectSame(
-          linear(instance, loaded, x) as Float32Array,
-          linear(instance, layer, x) as Float32Array,
-        );
+        expectSame(linear(loaded, x) as Float32Array, linear(layer, x) as Float32Array);
       });
     }
   });

@@ -88,10 +88,10 @@ describe("both builds give the same bytes", () => {
             createLinear(instance, { weights, shape: [depth, n], bits }),
           );
           const index = createIndex(instance, { vectors: weights, shape: [n, depth] });
-          const { indices, scores } = topK(instance, index, finite(depth, seed), 1);
+          const { indices, scores } = topK(index, finite(depth, seed), 1);
           return [
             ...results.map((each) => each.data.slice()),
-            ...layers.map((layer) => linear(instance, layer, x) as Float32Array),
+            ...layers.map((layer) => linear(layer, x) as Float32Array),
             ...[indices, scores],
           ];
         });

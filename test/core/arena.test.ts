@@ -47,7 +47,7 @@ describe.each(TIERS)("growth of the memory, tier %s", (tier) => {
     const data = Int8Array.of(1, 2, 3, 4);
     const run = () => ({
       x: x.data.slice(),
-      y: (linear(instance, layer, x) as Tensor<"f32">).data.slice(),
+      y: (linear(layer, x) as Tensor<"f32">).data.slice(),
       c: (
         matmul(instance, { data }, { data: rhs }, { m: 1, n: 4, depth: 4 }) as Tensor
       ).data.slice(),
@@ -77,7 +77,7 @@ describe.each(TIERS)("growth of the memory, tier %s", (tier) => {
     const wanted = (() => {
       const roomy = createBytelaneSync({ tier });
       const layer = createLinear(roomy, { weights, shape: [8, 8], input });
-      return linear(roomy, layer, values) as Float32Array;
+      return linear(layer, values) as Float32Array;
     })();
     const instance = open();
     const layer = createLinear(instance, { weights, shape: [8, 8], input });
@@ -86,7 +86,7 @@ describe.each(TIERS)("growth of the memory, tier %s", (tier) => {
     // less is free than the quantized rows take, which are the first that the call asks for
     while (instance.bytesReserved - instance.bytesUsed > 15_000) tensor(instance, "u8", [4000]);
     const before = instance.bytesReserved;
-    linear(instance, layer, x, { out });
+    linear(layer, x, { out });
     expect(instance.bytesReserved).toBeGreaterThan(before);
     expectSame(out.data, wanted);
   });
@@ -165,10 +165,10 @@ describe.each(TIERS)("growth of the memory, tier %s", (tier) => {
     const four = open();
     const small = createInt4Table(four, quantizeInt4(four, finite(96, 1), { shape: [32, 3] }));
     const many = Int32Array.from({ length: 4000 }, (_, i) => i % 3);
-    const wanted = gatherInt4(four, small, [0, 1, 2]).data.slice();
+    const wanted = gatherInt4(small, [0, 1, 2]).data.slice();
     const kept = tensor(four, "i32", [4000], many);
     const before = four.bytesReserved;
-    const looked = gatherInt4(four, small, kept.data);
+    const looked = gatherInt4(small, kept.data);
     expect(four.bytesReserved).toBeGreaterThan(before);
     expectSame(looked.data.subarray(3999 * 32), wanted.subarray(0, 32));
   });
@@ -284,7 +284,7 @@ describeTiers("the life of handles", (instance) => {
           weights: weights.subarray(0, 100 * n),
           shape: [100, n],
         });
-        linear(instance, layer, weights.subarray(0, 300));
+        linear(layer, weights.subarray(0, 300));
         layer.dispose();
         const data = new Int8Array(50 * n);
         matmul(instance, { data }, { data }, { m: n, n, depth: 50, out: new Int32Array(n * n) });

@@ -42,7 +42,7 @@ const KINDS: readonly [name: string, cycles: number, cycle: (instance: Bytelane)
     4000,
     (instance) => {
       const layer = createLinear(instance, { weights: WEIGHTS, shape: [12, 8] });
-      linear(instance, layer, WEIGHTS.subarray(0, 24));
+      linear(layer, WEIGHTS.subarray(0, 24));
       layer.dispose();
     },
   ],
@@ -53,7 +53,7 @@ const KINDS: readonly [name: string, cycles: number, cycle: (instance: Bytelane)
       const matrix = quantizeInt4(instance, WEIGHTS, { shape: [32, 3] });
       const layer = createLinear(instance, { format: "int4", weights: matrix });
       const table = createInt4Table(instance, matrix);
-      linear(instance, layer, WEIGHTS.subarray(0, 32));
+      linear(layer, WEIGHTS.subarray(0, 32));
       table.dispose();
       layer.dispose();
     },
@@ -64,7 +64,7 @@ const KINDS: readonly [name: string, cycles: number, cycle: (instance: Bytelane)
     (instance) => {
       const packed = packMatrix(instance, INTEGERS, { shape: [12, 8] });
       const index = createIndex(instance, { vectors: WEIGHTS, shape: [12, 8] });
-      topK(instance, index, WEIGHTS.subarray(0, 8), 2);
+      topK(index, WEIGHTS.subarray(0, 8), 2);
       packed.dispose();
       index.dispose();
     },

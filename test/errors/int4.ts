@@ -10,6 +10,7 @@ import {
   type Int4Matrix,
   linear,
   quantizeInt4,
+  tensor,
 } from "../../src/entries/index.ts";
 import { createInt4Linear, runInt4 } from "../../src/int4/layer.ts";
 import type { Case } from "./case.ts";
@@ -43,7 +44,7 @@ const run =
   (input: unknown, options: object = {}, out?: unknown): Case[2] =>
   (instance) => {
     using made = createLinear(instance, { format: "int4", weights: matrix, ...options });
-    return linear(instance, made, wrong(input), wrong({ out }));
+    return linear(made, wrong(input), wrong({ out }));
   };
 
 const quantized =
@@ -198,19 +199,11 @@ export const int4: Case[] = [
   ],
   [
     "TypeError",
-    NO_INSTANCE,
-    (instance) => {
-      using made = createLinear(instance, { format: "int4", weights: matrix });
-      return runInt4(none, made, x);
-    },
-  ],
-  [
-    "TypeError",
     '"layer" expected a live handle, got disposed int4 linear layer 16 → 2',
     (instance) => {
       const made = createLinear(instance, { format: "int4", weights: matrix });
       made.dispose();
-      return runInt4(instance, made, x);
+      return runInt4(made, x);
     },
   ],
   [
@@ -243,23 +236,21 @@ export const int4: Case[] = [
     '"matrix" expected an object, got null',
     (instance) => dequantizeInt4(instance, wrong(null)),
   ],
-  ["TypeError", NO_INSTANCE, () => gatherInt4(none, none, [0])],
+  ["TypeError", '"table" expected an int4 table, got Object', () => gatherInt4(none, [0])],
   [
     "TypeError",
-    '"table" expected an int4 table, got Object',
-    (instance) => gatherInt4(instance, none, [0]),
-  ],
-  [
-    "TypeError",
-    '"table" expected a handle of this instance, got int4 table [2, 16] of another',
-    (instance) => gatherInt4(instance, createInt4Table(createBytelaneSync(), matrix), [0]),
+    '"ids" expected a handle of this instance, got tensor i32[1] of another',
+    (instance) => {
+      using made = createInt4Table(instance, matrix);
+      return gatherInt4(made, tensor(createBytelaneSync(), "i32", [1], [0]) as never);
+    },
   ],
   [
     "TypeError",
     '"ids" expected a tensor or typed array of i32, got undefined',
     (instance) => {
       using made = createInt4Table(instance, matrix);
-      return gatherInt4(instance, made, wrong(undefined));
+      return gatherInt4(made, wrong(undefined));
     },
   ],
   [
@@ -267,7 +258,7 @@ export const int4: Case[] = [
     '"ids[1]" expected an integer in [0, 1], got 2',
     (instance) => {
       using made = createInt4Table(instance, matrix);
-      return gatherInt4(instance, made, [0, 2]);
+      return gatherInt4(made, [0, 2]);
     },
   ],
   [
@@ -275,7 +266,7 @@ export const int4: Case[] = [
     '"options.out" expected 16 elements, got Float32Array(32)',
     (instance) => {
       using made = createInt4Table(instance, matrix);
-      return gatherInt4(instance, made, [0], { out: x });
+      return gatherInt4(made, [0], { out: x });
     },
   ],
 

@@ -88,7 +88,7 @@ describeTiers("ggml blocks", (instance) => {
     expectSame(dequantizeInt4(instance, matrix), reals);
     expectSame(int4ToGgml(matrix), bytes);
     using table = createInt4Table(instance, matrix);
-    using row = gatherInt4(instance, table, [4]);
+    using row = gatherInt4(table, [4]);
     expectSame(row.data, reals.subarray(4 * 64, 5 * 64));
   });
 

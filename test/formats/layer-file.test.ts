@@ -63,12 +63,12 @@ describeTiers("saved layers", (instance, tier) => {
     for (const [name, layer] of Object.entries(layers)) {
       const back = loaded.layers.get(name) as Linear;
       expect([back.inFeatures, back.outFeatures]).toEqual([DEPTH, N]);
-      const got = linear(target, back, x) as Float32Array;
-      expectSame(got, linear(instance, layer, x) as Float32Array, name);
+      const got = linear(back, x) as Float32Array;
+      expectSame(got, linear(layer, x) as Float32Array, name);
     }
     const ids = [20, 0, 7];
-    using wanted = gatherInt4(instance, table, ids);
-    expectSame(gatherInt4(target, loaded.layers.get("table") as never, ids).data, wanted.data);
+    using wanted = gatherInt4(table, ids);
+    expectSame(gatherInt4(loaded.layers.get("table") as never, ids).data, wanted.data);
     expect(loaded.layers.get("held")).toMatchObject({ dtype: "i32", shape: [2, 3] });
     expectSame((loaded.layers.get("held") as typeof held).data, held.data);
     expectSame((loaded.layers.get("x") as typeof held).data, x);
@@ -88,22 +88,20 @@ describeTiers("saved layers", (instance, tier) => {
     expect(instance.bytesUsed).toBe(used);
     const { plain, zeros } = layers;
     for (const [name, layer] of Object.entries({ plain, zeros })) {
-      const got = linear(instance, loaded.layers.get(name) as Linear, x) as Float32Array;
-      expectSame(got, linear(instance, layer, x) as Float32Array, name);
+      const got = linear(loaded.layers.get(name) as Linear, x) as Float32Array;
+      expectSame(got, linear(layer, x) as Float32Array, name);
     }
-    using rows = gatherInt4(instance, loaded.layers.get("table") as never, [3]);
-    using wanted = gatherInt4(instance, table, [3]);
+    using rows = gatherInt4(loaded.layers.get("table") as never, [3]);
+    using wanted = gatherInt4(table, [3]);
     expectSame(rows.data, wanted.data);
     // growth detaches views, not addresses
     using large = tensor(instance, "u8", [instance.bytesReserved]);
     expect(large.length).toBeGreaterThan(0);
-    linear(instance, loaded.layers.get("plain") as Linear, x);
+    linear(loaded.layers.get("plain") as Linear, x);
     host.dispose();
     const layer = loaded.layers.get("plain") as Linear;
-    expect(() => linear(instance, layer, x)).toThrow('"layer" expected a live handle');
-    expect(() => gatherInt4(instance, loaded.layers.get("table") as never, [3])).toThrow(
-      "live handle",
-    );
+    expect(() => linear(layer, x)).toThrow('"layer" expected a live handle');
+    expect(() => gatherInt4(loaded.layers.get("table") as never, [3])).toThrow("live handle");
     for (const handle of [...Object.values(layers), table]) handle.dispose();
   });
 
@@ -121,10 +119,7 @@ describeTiers("saved layers", (instance, tier) => {
     const used = instance.bytesUsed;
     using back = loadLayers(instance, host).layers.get("layer") as Linear;
     expect(instance.bytesUsed - used).toBeGreaterThanOrEqual(layer.byteLength);
-    expectSame(
-      linear(instance, back, x) as Float32Array,
-      linear(instance, layer, x) as Float32Array,
-    );
+    expectSame(linear(back, x) as Float32Array, linear(layer, x) as Float32Array);
   });
 
   it("are refused where the file does not hold what its metadata say", () => {
@@ -254,11 +249,8 @@ describeTiers("saved layers", (instance, tier) => {
       "layer",
     ) as Linear;
     for (const each of [layer, back]) {
-      expectSame(
-        linear(instance, each, Float32Array.of(1000)) as unknown as Int8Array,
-        [0, 127, -128],
-      );
-      expectSame(linear(instance, each, Float32Array.of(0)) as unknown as Int8Array, [0, 0, 0]);
+      expectSame(linear(each, Float32Array.of(1000)) as unknown as Int8Array, [0, 127, -128]);
+      expectSame(linear(each, Float32Array.of(0)) as unknown as Int8Array, [0, 0, 0]);
     }
   });
 
@@ -276,7 +268,7 @@ describeTiers("saved layers", (instance, tier) => {
       try {
         const { layers } = loadLayers(instance, damaged);
         for (const each of layers.values()) {
-          if ("inFeatures" in each) linear(instance, each, new Float32Array(each.inFeatures));
+          if ("inFeatures" in each) linear(each, new Float32Array(each.inFeatures));
           each.dispose();
         }
       } catch (error) {

@@ -78,11 +78,7 @@ describeTiers("int4 layers", (instance) => {
         const y = oracle.integerProduct(definition, j, lhs, x.scales[i], bias?.[j] ?? -0);
         return clamp(y);
       });
-      expectSame(
-        linear(instance, layer, { ...x, zeroPoints: undefined }) as Float32Array,
-        wanted,
-        what,
-      );
+      expectSame(linear(layer, { ...x, zeroPoints: undefined }) as Float32Array, wanted, what);
     }
     using layer = createLinear(instance, { ...options, inputs: "f32" });
     const x = finite(m * columns, m + n + 1);
@@ -91,7 +87,7 @@ describeTiers("int4 layers", (instance) => {
       const lhs = (k: number) => x[i * columns + k];
       return clamp(oracle.realProduct(definition, j, lhs, bias?.[j] ?? -0));
     });
-    expectSame(linear(instance, layer, x) as Float32Array, wanted, `${what}, reals`);
+    expectSame(linear(layer, x) as Float32Array, wanted, `${what}, reals`);
   }
 
   it.each(SIZES)("equal the definition, blocks of %s", (blockSize) => {
@@ -138,7 +134,7 @@ describeTiers("int4 layers", (instance) => {
           using layer = createLinear(instance, { format: "int4", weights: matrix });
           const values = new Int8Array(5 * columns).fill(value);
           const scales = new Float32Array(5).fill(1);
-          const y = linear(instance, layer, {
+          const y = linear(layer, {
             values,
             scales,
             zeroPoints: undefined,
@@ -164,7 +160,7 @@ describeTiers("int4 layers", (instance) => {
       for (const m of [1, 5]) {
         const values = new Int8Array(m * columns).fill(value);
         const scales = new Float32Array(m).fill(1);
-        const y = linear(instance, layer, {
+        const y = linear(layer, {
           values,
           scales,
           zeroPoints: undefined,
@@ -183,7 +179,7 @@ describeTiers("int4 layers", (instance) => {
     const matrix = matrixOf(11, 70, 32, { halves: false, zeros: false, seed: 6 });
     const x = finite(4 * 70, 7);
     using layer = createLinear(instance, { format: "int4", weights: matrix });
-    const y = linear(instance, layer, x) as Float32Array;
+    const y = linear(layer, x) as Float32Array;
     const wanted = Float32Array.from({ length: 44 }, (_, at) => {
       const i = Math.floor(at / 11);
       const row = quantizeRowI8(x.subarray(i * 70, (i + 1) * 70));
@@ -191,7 +187,7 @@ describeTiers("int4 layers", (instance) => {
     });
     expectSame(y, wanted);
     const rows = quantizeRows(instance, x, { shape: [4, 70] });
-    expectSame(linear(instance, layer, rows) as Float32Array, wanted, "rows quantized before");
+    expectSame(linear(layer, rows) as Float32Array, wanted, "rows quantized before");
   });
 
   it("take tensors of any number of dimensions, and write where they are told", () => {
@@ -200,10 +196,10 @@ describeTiers("int4 layers", (instance) => {
     const data = finite(6 * 24, 9);
     using x = tensor(instance, "f32", [2, 3, 24], data);
     using out = tensor(instance, "f32", [2, 3, 5]);
-    expect(linear(instance, layer, x, { out })).toBe(out);
-    expectSame(out.data, linear(instance, layer, data) as Float32Array);
+    expect(linear(layer, x, { out })).toBe(out);
+    expectSame(out.data, linear(layer, data) as Float32Array);
     expect(layer.outFeatures).toBe(5);
-    expect(linear(instance, layer, new Float32Array(0))).toHaveLength(0);
+    expect(linear(layer, new Float32Array(0))).toHaveLength(0);
   });
 
   it("take no more memory than codes, scales, zero points and bias, in whole panels", () => {
@@ -224,7 +220,7 @@ describeTiers("int4 layers", (instance) => {
     const weights = matrixOf(8, 16, 16, { halves: true, zeros: false, seed: 1 });
     const layer: Int4Linear = createLinear(instance, { format: "int4", weights });
     layer.dispose();
-    expect(() => linear(instance, layer, new Float32Array(16))).toThrow("got disposed int4 linear");
+    expect(() => linear(layer, new Float32Array(16))).toThrow("got disposed int4 linear");
   });
 });
 
@@ -245,17 +241,14 @@ describeTiers("int4 tables", (instance) => {
         expectSame(dequantizeInt4(instance, matrix), wanted, columns);
         using table = createInt4Table(instance, matrix);
         const ids = Int32Array.of(5, 0, 3, 3);
-        using rows = gatherInt4(instance, table, ids);
+        using rows = gatherInt4(table, ids);
         expect(rows.shape).toEqual([4, columns]);
         const picked = [...ids].flatMap((id) => [
           ...wanted.subarray(id * columns, (id + 1) * columns),
         ]);
         expectSame(rows.data, picked);
         const out = new Float32Array(columns);
-        expectSame(
-          gatherInt4(instance, table, [2], { out }),
-          wanted.slice(2 * columns, 3 * columns),
-        );
+        expectSame(gatherInt4(table, [2], { out }), wanted.slice(2 * columns, 3 * columns));
       }
     }
   });

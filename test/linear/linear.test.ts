@@ -94,7 +94,7 @@ describeTiers("a dynamic linear layer", (instance) => {
         using layer = createLinear(instance, { weights, shape, orientation, bias, bits });
         expect([layer.inFeatures, layer.outFeatures]).toEqual([depth, n]);
         const x = finite(m * depth, m);
-        const y = linear(instance, layer, x) as Float32Array;
+        const y = linear(layer, x) as Float32Array;
         const right = quantized(weights, depth, n, orientation, bits);
         expectSame(
           y,
@@ -121,7 +121,7 @@ describeTiers("a dynamic linear layer", (instance) => {
       ],
     ] as const) {
       using layer = createLinear(instance, { weights, shape: [depth, n], activation });
-      expectSame(linear(instance, layer, x) as Float32Array, dynamic(x, right, depth, n, bounds));
+      expectSame(linear(layer, x) as Float32Array, dynamic(x, right, depth, n, bounds));
     }
   });
 
@@ -134,7 +134,7 @@ describeTiers("a dynamic linear layer", (instance) => {
       const x = tensor(instance, "f32", [2, 2, depth], finite(m * depth, 8));
       for (const dtype of ["i8", "u8"] as const) {
         const rows = quantizeRows(instance, x, { dtype }) as LinearInput;
-        const y = linear(instance, layer, rows) as Tensor<"f32">;
+        const y = linear(layer, rows) as Tensor<"f32">;
         expect(y.shape).toEqual([2, 2, n]);
         const row = dtype === "i8" ? oracle.quantizeRowI8 : oracle.quantizeRowU8;
         const q = Array.from({ length: m }, (_, i) =>
@@ -146,7 +146,7 @@ describeTiers("a dynamic linear layer", (instance) => {
         );
         expectSame(y.data, right, dtype);
         const plain = quantizeRows(instance, x.data.slice(), { dtype, shape: [m, depth] });
-        expectSame(linear(instance, layer, plain) as Float32Array, right, `${dtype}, plain`);
+        expectSame(linear(layer, plain) as Float32Array, right, `${dtype}, plain`);
       }
     });
   });
@@ -156,10 +156,10 @@ describeTiers("a dynamic linear layer", (instance) => {
       const layer = createLinear(instance, {
         weights: tensor(instance, "f32", [3, 2], finite(6, 1)),
       });
-      const y = linear(instance, layer, tensor(instance, "f32", [2, 0, 3])) as Tensor;
+      const y = linear(layer, tensor(instance, "f32", [2, 0, 3])) as Tensor;
       expect(y.shape).toEqual([2, 0, 2]);
-      expectSame(linear(instance, layer, new Float32Array(0)) as Float32Array, []);
-      const one = linear(instance, layer, tensor(instance, "f32", [3])) as Tensor;
+      expectSame(linear(layer, new Float32Array(0)) as Float32Array, []);
+      const one = linear(layer, tensor(instance, "f32", [3])) as Tensor;
       expect(one.shape).toEqual([2]);
     });
   });
@@ -171,11 +171,11 @@ describeTiers("a dynamic linear layer", (instance) => {
         const layer = createLinear(instance, { weights, shape: [5, n] });
         const x = finite(15, 2);
         const room = guarded(instance, "f32", 3 * n, 4 * (n % 8));
-        linear(instance, layer, x, { out: room.view() });
+        linear(layer, x, { out: room.view() });
         expectSame(room.view(), dynamic(x, quantized(weights, 5, n, "in-out"), 5, n));
         room.expectGuards();
         const out = new Float32Array(3 * n);
-        expect(linear(instance, layer, x, { out })).toBe(out);
+        expect(linear(layer, x, { out })).toBe(out);
         expectSame(out, room.view());
       }
     });
@@ -186,7 +186,7 @@ describeTiers("a dynamic linear layer", (instance) => {
     const right = quantized(weights, 3, 4, "in-out");
     using layer = createLinear(instance, { weights, shape: [3, 4] });
     const x = Float32Array.of(NaN, 1, 2, Infinity, 1, -1, 0, 0, 0);
-    expectSame(linear(instance, layer, x) as Float32Array, dynamic(x, right, 3, 4));
+    expectSame(linear(layer, x) as Float32Array, dynamic(x, right, 3, 4));
   });
 
   it.each(ORIENTATIONS)(
@@ -213,7 +213,7 @@ describeTiers("a dynamic linear layer", (instance) => {
           ...{ weights, shape, orientation, inputMean },
           ...(bias ? { bias } : {}),
         });
-        const y = linear(instance, layer, x) as Float32Array;
+        const y = linear(layer, x) as Float32Array;
         expectSame(y, dynamic(x, w, depth, n, { bias: corrected }));
       }
     },
@@ -222,7 +222,7 @@ describeTiers("a dynamic linear layer", (instance) => {
   it("takes a column of nothing but NaN for zeros", () => {
     const weights = Float32Array.of(NaN, 1, NaN, 2);
     using layer = createLinear(instance, { weights, shape: [2, 2] });
-    const y = linear(instance, layer, Float32Array.of(1, 1)) as Float32Array;
+    const y = linear(layer, Float32Array.of(1, 1)) as Float32Array;
     expect(y[0]).toBe(0);
     expect(y[1]).toBeCloseTo(3, 1);
   });
@@ -237,7 +237,7 @@ describeTiers("a dynamic linear layer", (instance) => {
         const x = finite(m * depth, seed + 1);
         using layer = createLinear(instance, { weights, shape, orientation });
         const right = dynamic(x, quantized(weights, depth, n, orientation), depth, n);
-        expectSame(linear(instance, layer, x) as Float32Array, right);
+        expectSame(linear(layer, x) as Float32Array, right);
       }),
     );
   });
@@ -274,8 +274,8 @@ describeTiers("a static linear layer", (instance) => {
           const scale = f(input.scale * w.scale(e % n));
           return toReal(c, 1, scale, bias[e % n], -Infinity, Infinity);
         });
-        expectSame(linear(instance, layer, x) as Float32Array, right, `${m} × ${n} × ${depth}`);
-        expectSame(linear(instance, layer, q) as Float32Array, right, "from integers");
+        expectSame(linear(layer, x) as Float32Array, right, `${m} × ${n} × ${depth}`);
+        expectSame(linear(layer, q) as Float32Array, right, "from integers");
       }
     }
   });
@@ -305,7 +305,7 @@ describeTiers("a static linear layer", (instance) => {
           const multiplier = f(step / output.scale);
           return oracle.requantize(value, steps, multiplier, zeroPoint, low, high);
         });
-        const y = linear(instance, layer, x) as Int8Array;
+        const y = linear(layer, x) as Int8Array;
         expect(y.constructor).toBe(dtype === "i8" ? Int8Array : Uint8Array);
         expectSame(y, right, `${JSON.stringify(activation)}, zero point ${zeroPoint}`);
       }
@@ -333,7 +333,7 @@ describeTiers("a static linear layer", (instance) => {
             weights[orientation === "in-out" ? k * n + j : j * depth + k] - at(zero, j),
           scale: (j) => at(scale, j),
         };
-        expectSame(linear(instance, layer, x) as Float32Array, dynamic(x, w, depth, n));
+        expectSame(linear(layer, x) as Float32Array, dynamic(x, w, depth, n));
       }
     };
     check({ weightScale: 0.5 }, 0.5, 0);
@@ -351,11 +351,11 @@ describeTiers("a static linear layer", (instance) => {
       });
       const second = createLinear(instance, { weights: finite(30, 2), shape: [10, 3], input: mid });
       const x = tensor(instance, "f32", [2, 6], finite(12, 3));
-      const hidden = linear(instance, first, x) as Tensor<"u8">;
+      const hidden = linear(first, x) as Tensor<"u8">;
       expect([hidden.dtype, hidden.shape]).toEqual(["u8", [2, 10]]);
-      const y = linear(instance, second, hidden) as Tensor<"f32">;
+      const y = linear(second, hidden) as Tensor<"f32">;
       expect([y.dtype, y.shape]).toEqual(["f32", [2, 3]]);
-      const plain = linear(instance, second, hidden.data.slice()) as Float32Array;
+      const plain = linear(second, hidden.data.slice()) as Float32Array;
       expectSame(y.data, plain);
     });
   });

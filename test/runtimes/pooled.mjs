@@ -35,9 +35,9 @@ async function compare(bytelane, instance) {
     const input = { dtype: "u8", scale: 0.025, zeroPoint: 120 };
     for (const options of [{}, { bits: 7 }, { input }, { format: "int4" }]) {
       const layer = createLinear(instance, { weights, shape: [depth, n], ...options });
-      const wanted = linear(instance, layer, x);
+      const wanted = linear(layer, x);
       const label = `${m} × ${n} × ${depth} ${JSON.stringify(options)}`;
-      pending.push(linearPooled(instance, layer, x).then((got) => expectSame(label, got, wanted)));
+      pending.push(linearPooled(layer, x).then((got) => expectSame(label, got, wanted)));
       layer.dispose();
     }
     const out = new Int32Array(m * n);

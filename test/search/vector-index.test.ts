@@ -58,7 +58,7 @@ describeTiers("topK", (instance) => {
         metric === "cosine",
       );
       for (const k of new Set([1, Math.ceil(count / 3), count])) {
-        const { indices, scores: found } = topK(instance, index, queries, k);
+        const { indices, scores: found } = topK(index, queries, k);
         const right = scores.map((row) => best.topK(row, k));
         expectSame(indices, right.flat(), `${count} × ${dimensions}, k = ${k}`);
         expectSame(
@@ -72,7 +72,7 @@ describeTiers("topK", (instance) => {
   it("puts the lower row first among equals", () => {
     const vectors = new Float32Array(20 * 3).fill(1);
     using index = createIndex(instance, { vectors, shape: [20, 3] });
-    const { indices } = topK(instance, index, Float32Array.of(1, 2, 3), 6);
+    const { indices } = topK(index, Float32Array.of(1, 2, 3), 6);
     expectSame(indices, [0, 1, 2, 3, 4, 5]);
   });
 
@@ -96,7 +96,7 @@ describeTiers("topK", (instance) => {
       const shape: [number, number] = [count, dimensions];
       using index = createIndex(instance, { vectors, shape, ...(given ? { scales: given } : {}) });
       const [scores] = scoresOf(rowsOf(query, dimensions), rows(scale), false);
-      expectSame(topK(instance, index, query, 30).indices, best.topK(scores, 30));
+      expectSame(topK(index, query, 30).indices, best.topK(scores, 30));
     }
   });
 
@@ -110,7 +110,7 @@ describeTiers("topK", (instance) => {
       return { values: Array.from(row, (x) => oracle.roundHalfEven(f(x / scale))), scale };
     });
     const [scores] = scoresOf(rowsOf(query, 20), rows as unknown as oracle.Row[], false);
-    const found = topK(instance, index, query, 9);
+    const found = topK(index, query, 9);
     expectSame(
       found.scores,
       Array.from(found.indices, (row) => scores[row]),
@@ -121,7 +121,7 @@ describeTiers("topK", (instance) => {
     const [count, dimensions] = [100, 64];
     const vectors = finite(count * dimensions, 7);
     using index = createIndex(instance, { vectors, shape: [count, dimensions], metric: "cosine" });
-    const { indices, scores } = topK(instance, index, vectors, 1);
+    const { indices, scores } = topK(index, vectors, 1);
     expectSame(
       indices,
       Array.from({ length: count }, (_, i) => i),
@@ -133,8 +133,8 @@ describeTiers("topK", (instance) => {
     const vectors = Float32Array.of(0, 0, 1, 1);
     for (const metric of ["dot", "cosine"] as const) {
       using index = createIndex(instance, { vectors, shape: [2, 2], metric });
-      expectSame(topK(instance, index, Float32Array.of(0, 0), 2).scores, [0, 0]);
-      expectSame(topK(instance, index, Float32Array.of(1, 1), 2).indices, [1, 0]);
+      expectSame(topK(index, Float32Array.of(0, 0), 2).scores, [0, 0]);
+      expectSame(topK(index, Float32Array.of(1, 1), 2).indices, [1, 0]);
     }
   });
 
@@ -143,7 +143,7 @@ describeTiers("topK", (instance) => {
     const scales = new Float32Array(2).fill(3e38);
     using index = createIndex(instance, { vectors, shape: [2, 1], scales });
     // the scale of the query times that of the row is Infinity, and 0 times that is NaN
-    const { indices, scores } = topK(instance, index, Float32Array.of(3e38), 2);
+    const { indices, scores } = topK(index, Float32Array.of(3e38), 2);
     expectSame(indices, [1, -1]);
     expectSame(scores, [Infinity, NaN]);
   });
@@ -153,7 +153,7 @@ describeTiers("topK", (instance) => {
       const vectors = tensor(instance, "f32", [6, 8], finite(48, 1));
       const index = createIndex(instance, { vectors });
       const query = tensor(instance, "f32", [2, 8], finite(16, 2));
-      const { indices } = topK(instance, index, query, 3);
+      const { indices } = topK(index, query, 3);
       const rows = rowsOf(vectors.data, 8);
       const right = scoresOf(rowsOf(query.data, 8), rows, false).map((row) => best.topK(row, 3));
       expectSame(indices, right.flat());
@@ -172,7 +172,7 @@ describeTiers("topK", (instance) => {
         const query = finite(dimensions, seed + 1);
         using index = createIndex(instance, { vectors, shape: [count, dimensions] });
         const [scores] = scoresOf(rowsOf(query, dimensions), rowsOf(vectors, dimensions), false);
-        expectSame(topK(instance, index, query, k).indices, best.topK(scores, k));
+        expectSame(topK(index, query, k).indices, best.topK(scores, k));
       }),
     );
   });

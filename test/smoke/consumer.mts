@@ -14,7 +14,7 @@ const array: Int8Array = quantize(instance, new Float32Array(4), { scale: 1 });
 const bytes: Uint8Array = quantize(instance, new Float32Array(4), { dtype: "u8", scale: 1 });
 const x: Tensor<"f32"> = tensor(instance, "f32", [2, 2]);
 const q: Tensor<"u8"> = quantize(instance, x, { dtype: "u8", scale: 1 });
-export const search = (index: VectorIndex): Int32Array => topK(instance, index, x, 1).indices;
+export const search = (index: VectorIndex): Int32Array => topK(index, x, 1).indices;
 export const all = [array.length, bytes.length, q.data.length, q.shape.length];
 // @ts-expect-error: integers are not quantized
 quantize(instance, new Int32Array(4), { scale: 1 });

@@ -232,8 +232,8 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
           ] as never;
           for (const [i, [layer, input]] of cases.entries()) {
             await expectEqual(
-              linear(instance, layer, input),
-              linearPooled(instance, layer, input),
+              linear(layer, input),
+              linearPooled(layer, input),
               `case ${i}, ${m} × ${n} × ${depth}`,
             );
           }
@@ -254,10 +254,10 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
     const weights = finite(64 * 40, 1);
     const layer = createLinear(instance, { weights, shape: [64, 40], input: { scale: 0.5 } });
     const inputs = Array.from({ length: 40 }, (_, i) => finite(64 * (1 + 5 * i), i));
-    const wanted = inputs.map((x) => linear(instance, layer, x) as Float32Array);
-    const pending = inputs.map((x) => linearPooled(instance, layer, x));
+    const wanted = inputs.map((x) => linear(layer, x) as Float32Array);
+    const pending = inputs.map((x) => linearPooled(layer, x));
     // scalars and rooms of calls in between are their own
-    const between = inputs.map((x) => linear(instance, layer, x) as Float32Array);
+    const between = inputs.map((x) => linear(layer, x) as Float32Array);
     const got = await Promise.all(pending);
     for (const [i, y] of wanted.entries()) {
       expectSame(between[i], y);
@@ -277,8 +277,8 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
       x: tensor(instance, "f32", [200, 64], values),
     });
     const one = open2();
-    const wanted = linear(instance, one.layer, one.x) as Tensor<"f32">;
-    const pending = linearPooled(instance, one.layer, one.x) as Promise<Tensor<"f32">>;
+    const wanted = linear(one.layer, one.x) as Tensor<"f32">;
+    const pending = linearPooled(one.layer, one.x) as Promise<Tensor<"f32">>;
     one.layer.dispose();
     one.x.dispose();
     expect(one.layer.disposed).toBe(true);
@@ -441,10 +441,9 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
     );
     await expect(matmulPooled(instance, lhs, rhs, undefined as never)).rejects.toThrow(TypeError);
     const layer = createLinear(instance, { weights: finite(8, 1), shape: [4, 2] });
-    await expect(linearPooled(instance, layer, finite(9, 1))).rejects.toThrow(RangeError);
-    await expect(linearPooled(instance, layer, null as never)).rejects.toThrow(TypeError);
-    await expect(linearPooled(instance, {} as never, finite(8, 1))).rejects.toThrow(TypeError);
-    await expect(linearPooled({} as never, layer, finite(8, 1))).rejects.toThrow(TypeError);
+    await expect(linearPooled(layer, finite(9, 1))).rejects.toThrow(RangeError);
+    await expect(linearPooled(layer, null as never)).rejects.toThrow(TypeError);
+    await expect(linearPooled({} as never, finite(8, 1))).rejects.toThrow(TypeError);
     layer.dispose();
     expect(instance.bytesUsed).toBe(used);
     // the kernels are the plain ones again
@@ -481,7 +480,7 @@ describe("workers with memories of their own", () => {
     const x = finite(64, 2);
     const sent = async () => {
       watched.orders.length = 0;
-      await linearPooled(instance, layer, x);
+      await linearPooled(layer, x);
       return watched.orders.map(({ lengths }) => lengths);
     };
     // each its half of the panels with the zero point of all columns, then scales, and the row with its scale and zero point
@@ -497,10 +496,7 @@ describe("workers with memories of their own", () => {
     // another layer at the same place is another layer
     layer.dispose();
     const other = createLinear(instance, { weights: weights.map((w) => -w), shape: [64, 320] });
-    expectSame(
-      (await linearPooled(instance, other, x)) as Float32Array,
-      linear(instance, other, x) as Float32Array,
-    );
+    expectSame((await linearPooled(other, x)) as Float32Array, linear(other, x) as Float32Array);
     instance.dispose();
   });
 

@@ -35,15 +35,15 @@ export function* int4(bytelane, instance, random) {
       yield [`dequantize ${name}`, dequantizeInt4(instance, matrix)];
       for (const inputs of ["i8", "f32"]) {
         const layer = createLinear(instance, { format: "int4", weights: matrix, bias, inputs });
-        yield [`${rows} rows ${inputs} ${name}`, linear(instance, layer, x)];
+        yield [`${rows} rows ${inputs} ${name}`, linear(layer, x)];
         if (inputs === "i8") {
           const shared = quantizeRows(instance, x, { dtype: "i8", shape: [rows, inFeatures] });
-          yield [`${rows} quantized rows ${name}`, linear(instance, layer, shared)];
+          yield [`${rows} quantized rows ${name}`, linear(layer, shared)];
         }
         layer.dispose();
       }
       const table = createInt4Table(instance, matrix);
-      const gathered = gatherInt4(instance, table, Int32Array.of(outFeatures - 1, 0, 0));
+      const gathered = gatherInt4(table, Int32Array.of(outFeatures - 1, 0, 0));
       yield [`gather ${name}`, gathered.data.slice()];
       gathered.dispose();
       table.dispose();

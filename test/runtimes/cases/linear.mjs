@@ -21,27 +21,24 @@ export function* linear({ createLinear, linear, quantizeRows }, instance, random
           createLinear(instance, { weights, shape, orientation, bits, bias, ...options });
 
         const dynamic = make({ activation: "relu" });
-        yield [`dynamic ${name}`, linear(instance, dynamic, x)];
+        yield [`dynamic ${name}`, linear(dynamic, x)];
         for (const dtype of ["i8", "u8"]) {
           const shared = quantizeRows(instance, x, { dtype, shape: [rows, inFeatures] });
-          yield [`${dtype} rows ${name}`, linear(instance, dynamic, shared)];
+          yield [`${dtype} rows ${name}`, linear(dynamic, shared)];
         }
         dynamic.dispose();
 
         const corrected = make({ inputMean: random.reals(inFeatures, -1, 2) });
-        yield [`bias correction ${name}`, linear(instance, corrected, x)];
+        yield [`bias correction ${name}`, linear(corrected, x)];
         corrected.dispose();
 
         const real = make({ input, activation: "relu6" });
-        yield [`static f32 ${name}`, linear(instance, real, x)];
-        yield [
-          `integers in ${name}`,
-          linear(instance, real, random.integers("u8", rows * inFeatures)),
-        ];
+        yield [`static f32 ${name}`, linear(real, x)];
+        yield [`integers in ${name}`, linear(real, random.integers("u8", rows * inFeatures))];
         real.dispose();
 
         const integers = make({ input, output, activation: { low: -1.5 } });
-        yield [`static i8 ${name}`, linear(instance, integers, x)];
+        yield [`static i8 ${name}`, linear(integers, x)];
         integers.dispose();
       }
     }
@@ -52,7 +49,7 @@ export function* linear({ createLinear, linear, quantizeRows }, instance, random
       weightZeroPoint: random.integers("i32", outFeatures, [0, 255]),
     });
     const x = random.reals(rows * inFeatures, -2, 3);
-    yield [`given weights ${rows}×${inFeatures}→${outFeatures}`, linear(instance, given, x)];
+    yield [`given weights ${rows}×${inFeatures}→${outFeatures}`, linear(given, x)];
     given.dispose();
   }
 }

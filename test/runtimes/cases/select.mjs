@@ -10,7 +10,7 @@ export function* select({ createIndex, topK }, instance, random) {
       // equal rows: among equal scores the lower row comes first
       vectors.copyWithin(dimensions * (count >> 1), 0, dimensions);
       const index = createIndex(instance, { vectors, shape: [count, dimensions], metric });
-      const found = topK(instance, index, random.reals(queries * dimensions, -1, 1), k);
+      const found = topK(index, random.reals(queries * dimensions, -1, 1), k);
       yield [`${metric} ${count}×${dimensions} k=${k}`, found.indices, found.scores];
       index.dispose();
       const scales = random.scales(count);
@@ -19,7 +19,7 @@ export function* select({ createIndex, topK }, instance, random) {
         ...{ vectors: integers, shape: [count, dimensions], metric },
         ...(metric === "dot" ? { scales } : {}),
       });
-      const best = topK(instance, given, random.reals(dimensions, -1, 1), k);
+      const best = topK(given, random.reals(dimensions, -1, 1), k);
       yield [`${metric} i8 ${count}×${dimensions} k=${k}`, best.indices, best.scores];
       given.dispose();
     }
