@@ -90,9 +90,7 @@ function prepare(api, instance, { m, n, depth, isLayer }, { weights, lhs }, isPo
   };
   const output = () => out.data.slice();
   if (isLayer) {
-    const layer = keep(
-      api.createLinear(instance, { weights, shape: [depth, n], weightScale: 1 / 64 }),
-    );
+    const layer = keep(api.createLinear(instance, { weights, shape: [depth, n], scale: 1 / 64 }));
     const linear = isPooled ? api.linearPooled : api.linear;
     return { run: () => linear(layer, x, { out }), output, end };
   }

@@ -130,7 +130,7 @@ const CALLS = {
       api.createLinear(instance, {
         weights,
         shape: [k, n],
-        weightScale: rhsScales,
+        scale: rhsScales,
         bias: Float32Array.from(bias, (b, j) => b * Math.fround(lhsScale * rhsScales[j])),
         input: { scale: lhsScale, zeroPoint: data.lhsZeroPoint },
         output: { scale: data.outScale, zeroPoint: data.outZeroPoint },
@@ -142,9 +142,7 @@ const CALLS = {
   },
   linear_dynamic_f32: (api, instance, { m, n, k, x, weights, rhsScales, bias }, io) => {
     const shape = [k, n];
-    const layer = io.keep(
-      api.createLinear(instance, { weights, shape, weightScale: rhsScales, bias }),
-    );
+    const layer = io.keep(api.createLinear(instance, { weights, shape, scale: rhsScales, bias }));
     const source = io.input(x, [m, k]);
     const out = io.output("f32", [m, n]);
     return () => api.linear(layer, source, { out });

@@ -95,9 +95,9 @@ export function createQuantizedOps(instance, bitsOf, observed) {
         matmul(
           instance,
           { data: q.values, scale: q.scales.data.map((step) => step * scale), ...head },
-          { data: k.values, scale: k.scales, transposed: true, ...head },
+          { data: k.values, scale: k.scales, orientation: "out-in", ...head },
           {
-            ...{ m: tokens, n: tokens, depth: headSize, batch: heads, result: "f32" },
+            ...{ m: tokens, n: tokens, depth: headSize, batch: heads, dtype: "f32" },
             out: part(scores, 0, [heads, tokens, tokens]),
           },
         );
@@ -123,7 +123,7 @@ export function createQuantizedOps(instance, bitsOf, observed) {
             ...{ stride: 3 * width, batchStride: headSize },
           },
           {
-            ...{ m: tokens, n: headSize, depth: tokens, batch: heads, result: "f32" },
+            ...{ m: tokens, n: headSize, depth: tokens, batch: heads, dtype: "f32" },
             ...{ out: part(context, 0, [tokens, width]) },
             ...{ outStride: width, outBatchStride: headSize },
           },

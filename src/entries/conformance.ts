@@ -173,7 +173,11 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
     const { sides, sizes, count } = productOf(input);
     const result = input.get<QuantizedDType>("dtype");
     const c = new ARRAYS[result](count);
-    const to = { result, scale: number(input, "scale"), zeroPoint: number(input, "zeroPoint") };
+    const to = {
+      dtype: result,
+      scale: number(input, "scale"),
+      zeroPoint: number(input, "zeroPoint"),
+    };
     matmul(instance, ...sides, { ...sizes, ...to, out: c });
     return { c };
   },

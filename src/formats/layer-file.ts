@@ -159,7 +159,7 @@ function save(instance: Bytelane, writer: Writer, name: string, layer: Storable)
 }
 
 const INTEGERS: CheckedEpilogue = {
-  ...{ result: "i32", bias: undefined, low: 0, high: 0, zero: 0, scale: 1 },
+  ...{ dtype: "i32", bias: undefined, low: 0, high: 0, zero: 0, scale: 1 },
 };
 
 /** Rows of the unit matrix that are multiplied at a time. */
@@ -203,7 +203,7 @@ function unpack(instance: Bytelane, matrix: PackedMatrix, zeros: Int32Array): In
 function saveInt8(instance: Bytelane, writer: Writer, name: string, layer: Linear): Scheme {
   const { matrix, columns, epilogue, input, inFeatures, outFeatures } = layer;
   const { arena } = instance;
-  const { result, low, high, zero, scale } = epilogue;
+  const { dtype: result, low, high, zero, scale } = epilogue;
   // zero points of the codes as i8: what the build has moved weights by is taken back, even where that left u8 as it was
   const zeros = new Int32Array(outFeatures);
   for (let j = 0; j < outFeatures; j++) {
@@ -552,7 +552,7 @@ function planInt8(instance: Bytelane, reader: Reader, name: string, fields: Fiel
         };
   const zero = fields.integer("zeroPoint", least, greatest);
   const scale = fields.number("scale");
-  const epilogue = { result, bias: undefined, ...bounds, zero, scale };
+  const epilogue = { dtype: result, bias: undefined, ...bounds, zero, scale };
   const weights = reader.take(`${name}.weights`, ["I8"], depth * n);
   const scales = reader.scales(`${name}.scales`, ["F32"], n);
   if (words(scales, Float32Array).some((step) => step < 0)) {

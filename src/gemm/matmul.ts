@@ -167,10 +167,7 @@ export function packMatrix(
   const shape = options.shape ?? source.shape;
   if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
   for (const size of shape) checkInteger("options.shape", size, 1, MAX_I32);
-  const orientation = checkOneOf("options.orientation", options.orientation ?? "in-out", [
-    "in-out",
-    "out-in",
-  ] as const);
+  const orientation = checkOrientation("options.orientation", options.orientation);
   const [depth, n] = orientation === "in-out" ? shape : [shape[1], shape[0]];
   if (source.length !== depth * n) throw rangeFault("weights", `${depth * n} elements`, weights);
   const bits = checkOneOf("options.bits", options.bits ?? 8, [7, 8] as const);
@@ -185,6 +182,14 @@ export function packMatrix(
     instance.adopt(matrix);
     return matrix;
   });
+}
+
+/** @internal */
+export function checkOrientation(
+  argument: string,
+  orientation: Orientation = "in-out",
+): Orientation {
+  return checkOneOf(argument, orientation, ["in-out", "out-in"] as const);
 }
 
 function checkBits(instance: Bytelane, source: Operand<QuantizedDType>, address: number): void {
@@ -216,7 +221,7 @@ function checkZeros(
 /** What a product becomes on its way to memory. */
 export interface Epilogue {
   /** "i32" leaves the integers, "f32" scales them back to reals, "i8" and "u8" requantize. Default "i32". */
-  readonly result?: "i32" | "f32" | "i8" | "u8";
+  readonly dtype?: "i32" | "f32" | "i8" | "u8";
   /** One a column: i32 in units of the accumulator, for an f32 result f32 in real units. */
   readonly bias?: Int32Array | Float32Array | Data<"i32" | "f32">;
   /** Real step of an i8 or u8 result, which cannot do without; an error with the others. */
@@ -244,8 +249,8 @@ export interface MatrixSide {
   readonly stride?: number;
   /** Elements between two matrices of a batch. Default: dense. */
   readonly batchStride?: number;
-  /** Of rhs: it lies as [n, depth] instead of [depth, n]. Default false. */
-  readonly transposed?: boolean;
+  /** Of rhs: [depth, n] for "in-out", [n, depth] for "out-in". Default "in-out". */
+  readonly orientation?: Orientation;
 }
 
 /** Sizes of a product, [m, depth] · [depth, n] → [m, n], its destination, and what its sums become. */
@@ -361,7 +366,7 @@ function checkScales(
 
 /** @internal The epilogue, checked: addresses are filled in by the call. */
 export interface CheckedEpilogue {
-  readonly result: "i32" | "f32" | "i8" | "u8";
+  readonly dtype: "i32" | "f32" | "i8" | "u8";
   readonly bias: Operand<"i32" | "f32"> | undefined;
   readonly low: number;
   readonly high: number;
@@ -375,40 +380,40 @@ const RESULTS = ["i32", "f32", "i8", "u8"] as const;
 
 /** @internal */
 export function checkEpilogue(instance: Bytelane, epilogue: Epilogue, n: number): CheckedEpilogue {
-  const result = checkOneOf("options.result", epilogue.result ?? "i32", RESULTS);
-  const real = result === "f32";
+  const dtype = checkOneOf("options.dtype", epilogue.dtype ?? "i32", RESULTS);
+  const real = dtype === "f32";
   const bias =
     epilogue.bias === undefined
       ? undefined
       : operand(instance, "options.bias", epilogue.bias, [real ? "f32" : "i32"], n);
-  if (result === "i32" || real) {
+  if (dtype === "i32" || real) {
     if (epilogue.scale !== undefined || epilogue.zeroPoint !== undefined) {
       throw typeFault(
         "options.scale",
-        `nothing for a result of ${result}`,
+        `nothing for a result of ${dtype}`,
         epilogue.scale ?? epilogue.zeroPoint,
       );
     }
   }
-  if (result === "i32") {
+  if (dtype === "i32") {
     if (epilogue.low !== undefined || epilogue.high !== undefined) {
       throw typeFault("options.low", "nothing for a result of i32", epilogue.low ?? epilogue.high);
     }
-    return { result, bias, low: 0, high: 0, zero: 0, scale: 1 };
+    return { dtype, bias, low: 0, high: 0, zero: 0, scale: 1 };
   }
   if (real) {
     const low = checkNumber("options.low", epilogue.low ?? Number.NEGATIVE_INFINITY);
     const high = checkNumber("options.high", epilogue.high ?? Number.POSITIVE_INFINITY);
     if (!(low <= high)) throw rangeFault("options.low", `at most high (${high})`, low);
-    return { result, bias, low, high, zero: 0, scale: 1 };
+    return { dtype, bias, low, high, zero: 0, scale: 1 };
   }
-  const limits = limitsOf(result);
+  const limits = limitsOf(dtype);
   const least = limits[0];
   const greatest = limits[1];
   const low = checkInteger("options.low", epilogue.low ?? least, least, greatest);
   const high = checkInteger("options.high", epilogue.high ?? greatest, low, greatest);
   const zero = checkInteger("options.zeroPoint", epilogue.zeroPoint ?? 0, least, greatest);
-  return { result, bias, low, high, zero, scale: checkScale("options.scale", epilogue.scale) };
+  return { dtype, bias, low, high, zero, scale: checkScale("options.scale", epilogue.scale) };
 }
 
 /** Errors unless depth · max|lhs| · max|rhs| + |bias| fits the accumulator (docs/math.md, 7). */
@@ -464,7 +469,7 @@ const RESULT = { i32: 0, f32: 1, i8: 2, u8: 3 } as const;
 export function runProduct(instance: Bytelane, epilogue: CheckedEpilogue, p: Product): void {
   const { rhs } = p;
   instance.kernels.gemm(
-    RESULT[epilogue.result],
+    RESULT[epilogue.dtype],
     rhs.dot.code,
     p.lhs,
     p.lhsStride,
@@ -537,7 +542,7 @@ function placeColumns(
 /**
  * C = (lhs − zeroPoint) · (rhs − zeroPoint), exact in i32, then the epilogue (docs/math.md, 6–8).
  *
- * lhs is [m, depth]; rhs is a packed matrix, or [depth, n] (transposed: [n, depth]), packed on the way. Any mix of
+ * lhs is [m, depth]; rhs is a packed matrix, or [depth, n] ("out-in": [n, depth]), packed on the way. Any mix of
  * i8 and u8. An f32 result is f32(C) · (lhs.scale · rhs.scale) + bias; an i8 or u8 result is
  * round((C + bias) · multiplier) + zeroPoint with multiplier = lhs.scale · rhs.scale / scale.
  *
@@ -564,7 +569,8 @@ export function matmul(
     throw rangeFault("rhs.data", `a packed matrix [${depth}, ${n}]`, packed);
   }
   const side = packed ? undefined : (rhs as MatrixSide);
-  const flipped = side?.transposed === true;
+  const flipped =
+    side !== undefined && checkOrientation("rhs.orientation", side.orientation) === "out-in";
   const right =
     side &&
     checkSide(instance, NAMES.rhs, side, flipped ? n : depth, flipped ? depth : n, n, batch);
@@ -591,25 +597,21 @@ export function matmul(
   const given =
     options.out === undefined
       ? undefined
-      : operand(instance, "options.out", options.out, ONLY[epilogue.result]);
+      : operand(instance, "options.out", options.out, ONLY[epilogue.dtype]);
   if (given ? given.length < least : !dense) {
-    throw rangeFault(
-      "options.out",
-      `at least ${least} elements of ${epilogue.result}`,
-      options.out,
-    );
+    throw rangeFault("options.out", `at least ${least} elements of ${epilogue.dtype}`, options.out);
   }
   const shape = batch === 1 ? [m, n] : [batch, m, n];
   return inCall(instance, (call) => {
     const result = given
       ? {
-          dtype: epilogue.result,
+          dtype: epilogue.dtype,
           length: given.length,
           shape: [given.length],
           given,
           asTensor: false,
         }
-      : target(instance, undefined, epilogue.result, shape, true);
+      : target(instance, undefined, epilogue.dtype, shape, true);
     const src = call.input(left.source);
     const rhsAt = right ? call.input(right.source) : 0;
     const { kernels, arena, scalars } = instance;
@@ -627,16 +629,16 @@ export function matmul(
         ? ({ address: scalars + 4, step: 0, batchStep: 0 } as const)
         : placeRows(call, "i32", left.zeros, m);
     const columns =
-      epilogue.result === "i32"
+      epilogue.dtype === "i32"
         ? one
         : placeColumns(instance, call, rhsScale, folded ? lhsScale : 1, epilogue.scale, n);
     const bias = epilogue.bias ? call.input(epilogue.bias) : 0;
     const { address, value } = call.output(result);
     // what lies between the rows of a given array, and behind them, stays
     if (given && given.address < 0 && !(dense && given.length === least)) {
-      arena.view(epilogue.result, address, given.length).set(given.value as Elements["i8"]);
+      arena.view(epilogue.dtype, address, given.length).set(given.value as Elements["i8"]);
     }
-    const size = epilogue.result === "i32" || epilogue.result === "f32" ? 4 : 1;
+    const size = epilogue.dtype === "i32" || epilogue.dtype === "f32" ? 4 : 1;
     // what is packed on the way may be packed either way
     const workspace = call.scratch(
       packed

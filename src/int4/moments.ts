@@ -60,8 +60,8 @@ export class InputMoments {
         const product = matmul(
           instance,
           side,
-          { ...side, transposed: true },
-          { m: features, n: features, depth: count, result: "f32" },
+          { ...side, orientation: "out-in" },
+          { m: features, n: features, depth: count, dtype: "f32" },
         ) as Tensor<"f32">;
         const sums = this.#sums;
         const view = product.data;

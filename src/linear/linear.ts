@@ -27,6 +27,7 @@ import {
   type CheckedEpilogue,
   checkDepth,
   checkEpilogue,
+  checkOrientation,
   columnsOf,
   maxMagnitude,
   type Orientation,
@@ -61,16 +62,16 @@ export interface StaticParams {
 export interface LinearOptions {
   /** 8 bits a weight, one scale an output channel; "int4" has options of its own. Default "int8". */
   readonly format?: "int8";
-  /** f32 weights, quantized symmetrically per output channel; or i8 / u8 weights with `weightScale`. */
+  /** f32 weights, quantized symmetrically per output channel; or i8 / u8 weights with `scale`. */
   readonly weights: Data<"f32" | "i8" | "u8">;
   /** [in, out] for "in-out", [out, in] for "out-in". A tensor of two dimensions brings its own. */
   readonly shape?: readonly [number, number];
   /** How the weights lie: [in, out] as TensorFlow has them, [out, in] as PyTorch. Default "in-out". */
   readonly orientation?: Orientation;
   /** Of weights that are integers already: one scale, or one an output channel. */
-  readonly weightScale?: number | Float32Array;
+  readonly scale?: number | Float32Array;
   /** Of weights that are integers already. Default 0. */
-  readonly weightZeroPoint?: number | Int32Array;
+  readonly zeroPoint?: number | Int32Array;
   /** Bits of weights quantized here; 7 runs faster on the relaxed build, at half the precision. Default 8. */
   readonly bits?: 7 | 8;
   /** One real number an output channel. */
@@ -198,10 +199,7 @@ function createInt8(instance: Bytelane, options: LinearOptions): Linear {
   if (shape[0] * shape[1] !== weights.length) {
     throw rangeFault("options.weights", `${shape[0] * shape[1]} elements`, options.weights);
   }
-  const orientation = checkOneOf("options.orientation", options.orientation ?? "in-out", [
-    "in-out",
-    "out-in",
-  ] as const);
+  const orientation = checkOrientation("options.orientation", options.orientation);
   const bits = checkOneOf("options.bits", options.bits ?? 8, [7, 8] as const);
   const [depth, n] = orientation === "in-out" ? [shape[0], shape[1]] : [shape[1], shape[0]];
   const input = options.input && checkStatic("options.input", options.input);
@@ -226,9 +224,7 @@ function createInt8(instance: Bytelane, options: LinearOptions): Linear {
   const bounds = checkActivation(options.activation);
   const epilogue = checkEpilogue(
     instance,
-    output
-      ? { result: output.dtype, ...output, ...quantizedBounds(bounds, output) }
-      : { result: "f32", ...bounds },
+    output ? { ...output, ...quantizedBounds(bounds, output) } : { dtype: "f32", ...bounds },
     n,
   );
   const given = weights.dtype === "f32" ? undefined : givenScales(options, weights.dtype, n);
@@ -280,14 +276,14 @@ function givenScales(
   dtype: QuantizedDType,
   n: number,
 ): { scales: Float32Array; zeros: Int32Array } {
-  if (options.weightScale === undefined) {
-    throw typeFault("options.weightScale", `the scale of ${dtype} weights`, undefined);
+  if (options.scale === undefined) {
+    throw typeFault("options.scale", `the scale of ${dtype} weights`, undefined);
   }
   return {
-    scales: perChannel("options.weightScale", options.weightScale, n, checkScale, Float32Array),
+    scales: perChannel("options.scale", options.scale, n, checkScale, Float32Array),
     zeros: perChannel(
-      "options.weightZeroPoint",
-      options.weightZeroPoint ?? 0,
+      "options.zeroPoint",
+      options.zeroPoint ?? 0,
       n,
       (name, value) => checkZero(name, value, dtype),
       Int32Array,
@@ -524,7 +520,7 @@ export function linear<O extends Data = Data>(
   }
   const m = source.length / inFeatures;
   const shape = shapeOfRows(source, m, outFeatures);
-  const result = target(instance, options.out, epilogue.result, shape, data instanceof Tensor);
+  const result = target(instance, options.out, epilogue.dtype, shape, data instanceof Tensor);
   const place = placeLeft(instance, source, input, rows, m);
   return inCall(instance, (call) => {
     const lhs = place(call);
@@ -543,7 +539,7 @@ export function linear<O extends Data = Data>(
       columnScales: layer.columns.scales,
       bias: layer.columns.bias,
       dst: address,
-      dstStride: outFeatures * (epilogue.result === "f32" ? 4 : 1),
+      dstStride: outFeatures * (epilogue.dtype === "f32" ? 4 : 1),
       workspace,
     });
     return value as O;

@@ -170,7 +170,7 @@ export function topK(index: VectorIndex, query: Data<"f32">, k: number): Matches
     const scores = call.scratch(m * count * 4);
     const best = call.scratch(k * 8);
     arena.words.setInt32(scalars, 0, true);
-    runProduct(instance, checkEpilogue(instance, { result: "f32" }, count), {
+    runProduct(instance, checkEpilogue(instance, { dtype: "f32" }, count), {
       ...{ lhs: values, lhsStride: dimensions, lhsUnsigned: false, lhsZeros: scalars },
       ...{ lhsZeroStep: 0, rhs: index.matrix, m, rowScales, rowScaleStep: 4 },
       ...{ columnScales: index.scales, bias: 0, dst: scores, dstStride: count * 4 },

@@ -228,7 +228,7 @@ describe.each(Object.keys(ENGINES) as DotClass[])("an engine whose relaxed dot i
     for (const tier of exact ? (["relaxed", "direct"] as const) : (["relaxed"] as const)) {
       const instance = await open(tier);
       scope(instance, () => {
-        const layer = createLinear(instance, { weights, shape: [2, 3], weightScale: 0.1 });
+        const layer = createLinear(instance, { weights, shape: [2, 3], scale: 0.1 });
         const loaded = loadLayers(instance, saveLayers(instance, { layer })).layers.get(
           "layer",
         ) as Linear;

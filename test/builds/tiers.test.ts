@@ -81,8 +81,8 @@ describe("both builds give the same bytes", () => {
           const whole = packMatrix(instance, rhs, { shape: [depth, n] });
           const results = [data, whole].flatMap((each) => [
             matmul(instance, left, { data: each }, sizes),
-            matmul(instance, left, { data: each, scale: 0.1 }, { ...sizes, result: "f32", low: 0 }),
-            matmul(instance, left, { data: each }, { ...sizes, result: "i8", scale: 2 }),
+            matmul(instance, left, { data: each, scale: 0.1 }, { ...sizes, dtype: "f32", low: 0 }),
+            matmul(instance, left, { data: each }, { ...sizes, dtype: "i8", scale: 2 }),
           ]) as Tensor[];
           const layers = ([7, 8] as const).map((bits) =>
             createLinear(instance, { weights, shape: [depth, n], bits }),

@@ -134,7 +134,7 @@ describe.each(TIERS)("growth of the memory, tier %s", (tier) => {
       third,
       { data: lhs.data, scale: scales.data },
       { data: rhs },
-      { m: 40, n: 2, depth: 1000, result: "f32", out: result.data },
+      { m: 40, n: 2, depth: 1000, dtype: "f32", out: result.data },
     );
     expect(third.bytesReserved).toBeGreaterThan(reservedBefore);
     const fresh = createBytelaneSync({ tier });
@@ -142,7 +142,7 @@ describe.each(TIERS)("growth of the memory, tier %s", (tier) => {
       fresh,
       { data: lhs.data.slice(), scale: scales.data.slice() },
       { data: rhs },
-      { m: 40, n: 2, depth: 1000, result: "f32" },
+      { m: 40, n: 2, depth: 1000, dtype: "f32" },
     ) as Tensor;
     expectSame(result.data, wanted.data);
   });
@@ -208,7 +208,7 @@ describe.each(TIERS)("a limit on the memory, tier %s", (tier) => {
         createLinear(instance, {
           weights: new Int8Array(400_000),
           shape: [400, 1000],
-          weightScale: 1,
+          scale: 1,
         }),
       () => packMatrix(instance, new Int8Array(300_000), { shape: [300, 1000] }),
       () => quantizeRows(instance, new Float32Array(110_000), { shape: [1000, 110] }),
@@ -249,7 +249,7 @@ describe.each(TIERS)("a limit on the memory, tier %s", (tier) => {
     const data = Int8Array.of(3);
     const run = (lhs: object, options: object) => {
       const out = new Float32Array(1);
-      const sizes = { m: 1, n: 1, depth: 1, result: "f32", out } as const;
+      const sizes = { m: 1, n: 1, depth: 1, dtype: "f32", out } as const;
       matmul(instance, { data, ...lhs }, { data }, { ...sizes, ...options });
       return out[0];
     };
@@ -258,7 +258,7 @@ describe.each(TIERS)("a limit on the memory, tier %s", (tier) => {
     expect(run({ scale: last.data.subarray(7) }, {})).toBe(4.5);
     const rhs = { data, scale: last.data.subarray(7) };
     const out = new Float32Array(1);
-    matmul(instance, { data }, rhs, { m: 1, n: 1, depth: 1, result: "f32", out });
+    matmul(instance, { data }, rhs, { m: 1, n: 1, depth: 1, dtype: "f32", out });
     expect(out[0]).toBe(4.5);
   });
 });

@@ -99,7 +99,7 @@ const SAFE = [
   'target(instance, undefined, "',
   "target(instance, undefined, epilogue.result",
   'extentOf("params.axis", shape, undefined)',
-  'checkEpilogue(instance, { result: "f32" }, count)',
+  'checkEpilogue(instance, { dtype: "f32" }, count)',
   'perChannel("params.zeroPoint", layout.zeros',
 ];
 

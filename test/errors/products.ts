@@ -247,8 +247,8 @@ export const products: Case[] = [
   // matmul: the epilogue and the result
   [
     "RangeError",
-    '"options.result" expected one of "i32", "f32", "i8", "u8", got "i16"',
-    product({ result: "i16" }),
+    '"options.dtype" expected one of "i32", "f32", "i8", "u8", got "i16"',
+    product({ dtype: "i16" }),
   ],
   [
     "TypeError",
@@ -258,42 +258,42 @@ export const products: Case[] = [
   [
     "RangeError",
     '"options.bias" expected 2 elements, got Float32Array(3)',
-    product({ result: "f32", bias: new Float32Array(3) }),
+    product({ dtype: "f32", bias: new Float32Array(3) }),
   ],
   [
     "TypeError",
     '"options.scale" expected nothing for a result of f32, got 2',
-    product({ result: "f32", scale: 2 }),
+    product({ dtype: "f32", scale: 2 }),
   ],
   ["TypeError", '"options.low" expected nothing for a result of i32, got 6', product({ high: 6 })],
-  ["TypeError", '"options.low" expected a number, got "0"', product({ result: "f32", low: "0" })],
-  ["TypeError", '"options.high" expected a number, got "6"', product({ result: "f32", high: "6" })],
+  ["TypeError", '"options.low" expected a number, got "0"', product({ dtype: "f32", low: "0" })],
+  ["TypeError", '"options.high" expected a number, got "6"', product({ dtype: "f32", high: "6" })],
   [
     "RangeError",
     '"options.low" expected at most high (1), got 2',
-    product({ result: "f32", low: 2, high: 1 }),
+    product({ dtype: "f32", low: 2, high: 1 }),
   ],
   [
     "RangeError",
     '"options.low" expected at most high (NaN), got 0',
-    product({ result: "f32", low: 0, high: NaN }),
+    product({ dtype: "f32", low: 0, high: NaN }),
   ],
   [
     "RangeError",
     '"options.low" expected an integer in [0, 255], got -1',
-    product({ result: "u8", scale: 1, low: -1 }),
+    product({ dtype: "u8", scale: 1, low: -1 }),
   ],
   [
     "RangeError",
     '"options.high" expected an integer in [7, 127], got 6',
-    product({ result: "i8", scale: 1, low: 7, high: 6 }),
+    product({ dtype: "i8", scale: 1, low: 7, high: 6 }),
   ],
   [
     "RangeError",
     '"options.zeroPoint" expected an integer in [-128, 127], got 128',
-    product({ result: "i8", scale: 1, zeroPoint: 128 }),
+    product({ dtype: "i8", scale: 1, zeroPoint: 128 }),
   ],
-  ["TypeError", '"options.scale" expected a number, got undefined', product({ result: "i8" })],
+  ["TypeError", '"options.scale" expected a number, got undefined', product({ dtype: "i8" })],
   [
     "RangeError",
     '"options.outStride" expected an integer in [2, 2147483647], got 1',
@@ -403,7 +403,7 @@ export const products: Case[] = [
   [
     "TypeError",
     '"options.inputMean" expected nothing, since the weights are integers, got Float32Array(2)',
-    layer({ weights: q, weightScale: 1, inputMean: new Float32Array(2) }),
+    layer({ weights: q, scale: 1, inputMean: new Float32Array(2) }),
   ],
   [
     "RangeError",
@@ -417,23 +417,23 @@ export const products: Case[] = [
   ],
   [
     "TypeError",
-    '"options.weightScale" expected the scale of i8 weights, got undefined',
+    '"options.scale" expected the scale of i8 weights, got undefined',
     layer({ weights: q }),
   ],
   [
     "RangeError",
-    '"options.weightScale" expected 3 values, one a channel, got Float32Array(2)',
-    layer({ weights: q, weightScale: new Float32Array(2) }),
+    '"options.scale" expected 3 values, one a channel, got Float32Array(2)',
+    layer({ weights: q, scale: new Float32Array(2) }),
   ],
   [
     "RangeError",
-    '"options.weightZeroPoint" expected an integer in [-128, 127], got 128',
-    layer({ weights: q, weightScale: 1, weightZeroPoint: 128 }),
+    '"options.zeroPoint" expected an integer in [-128, 127], got 128',
+    layer({ weights: q, scale: 1, zeroPoint: 128 }),
   ],
   [
     "RangeError",
     '"options.depth" expected at most 65793 for these types, zero points and bias, got 140000',
-    layer({ weights: deep, shape: [140_000, 1], weightScale: 1 }),
+    layer({ weights: deep, shape: [140_000, 1], scale: 1 }),
   ],
 
   // linear

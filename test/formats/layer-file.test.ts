@@ -38,8 +38,8 @@ function layersOf(instance: Parameters<typeof createLinear>[0]) {
     int8: createLinear(instance, { weights, shape, bias, activation: { low: -3 } }),
     int7: createLinear(instance, { weights, shape, bits: 7 }),
     given: createLinear(instance, {
-      ...{ weights: bytes("u8", DEPTH * N, 4), shape, weightScale: 0.01 },
-      weightZeroPoint: Int32Array.from({ length: N }, (_, j) => j * 12),
+      ...{ weights: bytes("u8", DEPTH * N, 4), shape, scale: 0.01 },
+      zeroPoint: Int32Array.from({ length: N }, (_, j) => j * 12),
     }),
     static: createLinear(instance, {
       ...{ weights, shape, bias, activation: "relu" },

@@ -73,7 +73,7 @@ function multiply(instance: Bytelane, s: Sides, transposed = false): Int32Array 
   matmul(
     instance,
     { data: s.lhs, zeroPoint: listed(s.lhsZero, m) },
-    { data: s.rhs, zeroPoint: listed(s.rhsZero, n), transposed },
+    { data: s.rhs, zeroPoint: listed(s.rhsZero, n), orientation: transposed ? "out-in" : "in-out" },
     { m, n, depth, out },
   );
   return out;
@@ -304,7 +304,7 @@ function finished(
   rowScale: Each,
   columnScale: Each,
 ): number[] {
-  const { result, zeroPoint = 0, scale = 1 } = epilogue;
+  const { dtype: result, zeroPoint = 0, scale = 1 } = epilogue;
   const bias = epilogue.bias as ArrayLike<number> | undefined;
   return Array.from(c, (value, at0) => {
     const [i, j] = [Math.floor(at0 / n), at0 % n];
@@ -322,19 +322,19 @@ function finished(
 
 describeTiers("matmul's epilogues", (instance) => {
   const epilogues: [string, (n: number) => Epilogue][] = [
-    ["f32", () => ({ result: "f32" })],
-    ["f32, bias", (n) => ({ result: "f32", bias: finite(n, 3) })],
-    ["f32, ReLU6", (n) => ({ result: "f32", bias: finite(n, 5), low: 0, high: 6 })],
-    ["f32, bounds that are no f32", () => ({ result: "f32", low: -0.1, high: 0.3 })],
-    ["i8", () => ({ result: "i8", scale: 0.7, zeroPoint: -128 })],
+    ["f32", () => ({ dtype: "f32" })],
+    ["f32, bias", (n) => ({ dtype: "f32", bias: finite(n, 3) })],
+    ["f32, ReLU6", (n) => ({ dtype: "f32", bias: finite(n, 5), low: 0, high: 6 })],
+    ["f32, bounds that are no f32", () => ({ dtype: "f32", low: -0.1, high: 0.3 })],
+    ["i8", () => ({ dtype: "i8", scale: 0.7, zeroPoint: -128 })],
     [
       "i8, bias",
-      (n) => ({ result: "i8", scale: 3, zeroPoint: 127, bias: integers(n, 3, 99), low: -100 }),
+      (n) => ({ dtype: "i8", scale: 3, zeroPoint: 127, bias: integers(n, 3, 99), low: -100 }),
     ],
-    ["u8", () => ({ result: "u8", scale: 5 })],
+    ["u8", () => ({ dtype: "u8", scale: 5 })],
     [
       "u8, bias",
-      (n) => ({ result: "u8", scale: 0.5, zeroPoint: 255, bias: integers(n, 4, 999), high: 250 }),
+      (n) => ({ dtype: "u8", scale: 0.5, zeroPoint: 255, bias: integers(n, 4, 999), high: 250 }),
     ],
   ];
   const ARRAYS = { f32: Float32Array, i8: Int8Array, u8: Uint8Array } as const;
@@ -348,7 +348,7 @@ describeTiers("matmul's epilogues", (instance) => {
       const sizes = { m, n, depth: 1, out } as const;
       matmul(instance, { ...left, scale }, right, {
         ...sizes,
-        ...{ result: "i8", scale: 0.5, zeroPoint: 3 },
+        ...{ dtype: "i8", scale: 0.5, zeroPoint: 3 },
       });
       expectSame(
         out,
@@ -366,7 +366,7 @@ describeTiers("matmul's epilogues", (instance) => {
       const s = { ...sides(["u8", "i8"], m, n, 19), lhsZero: 128 };
       const c = wanted(s);
       const epilogue = make(n);
-      const Elements = ARRAYS[epilogue.result as "f32"];
+      const Elements = ARRAYS[epilogue.dtype as "f32"];
       const run = (lhs: number | Float32Array, rhs: number | Float32Array): Data => {
         const out = new Elements(m * n);
         const left = { data: s.lhs, zeroPoint: 128, scale: lhs };
@@ -415,7 +415,7 @@ describeTiers("matmul's epilogues", (instance) => {
     const s = sides(["i8", "i8"], 1, 4, 3);
     const bias = Float32Array.of(NaN, Infinity, -Infinity, 1);
     const out = new Float32Array(4);
-    const options = { m: 1, n: 4, depth: 3, result: "f32", bias, low: 0, high: 6, out } as const;
+    const options = { m: 1, n: 4, depth: 3, dtype: "f32", bias, low: 0, high: 6, out } as const;
     matmul(instance, { data: s.lhs }, { data: s.rhs }, options);
     expectSame(out, finished(wanted(s), 4, options, 1, 1));
     expect(out.subarray(0, 3)).toEqual(Float32Array.of(NaN, 6, 0));
@@ -449,7 +449,7 @@ describeTiers("matmul's epilogues", (instance) => {
           const c = wanted({ m, n, depth, lhs, rhs });
           const sized = { m, n, depth };
           const bias = finite(n, seed + 2);
-          const real = { result: "f32", bias, low: -3 } as const;
+          const real = { dtype: "f32", bias, low: -3 } as const;
           const y = new Float32Array(m * n);
           const [left, right] = [
             { data: lhs, scale: a },
@@ -457,7 +457,7 @@ describeTiers("matmul's epilogues", (instance) => {
           ];
           matmul(instance, left, right, { ...sized, ...real, out: y });
           expectSame(y, finished(c, n, real, 1, f(f(a) * f(b))));
-          const short = { result: "u8", scale: 0.3, zeroPoint: 77 } as const;
+          const short = { dtype: "u8", scale: 0.3, zeroPoint: 77 } as const;
           const q = new Uint8Array(m * n);
           matmul(instance, left, right, { ...sized, ...short, out: q });
           expectSame(q, finished(c, n, short, 1, f(f(a) * f(b))));
@@ -491,7 +491,7 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
           const short = result === "i8" || result === "u8";
           const room = guarded(instance, result, length, short ? shift : 4 * (shift % 8));
           const before = room.view().slice();
-          const epilogue = short ? { result, scale: 500, zeroPoint: 3 } : { result };
+          const epilogue = short ? { dtype: result, scale: 500, zeroPoint: 3 } : { dtype: result };
           const out = room.view();
           matmul(instance, left, right, { m, n, depth, ...epilogue, out, outStride });
           const values = result === "i32" ? c : finished(c, n, epilogue, 1, 1);
@@ -521,7 +521,7 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
     matmul(
       instance,
       { data: x, ...side },
-      { data: y, ...side, transposed: true },
+      { data: y, ...side, orientation: "out-in" },
       { m, n, depth: width, batch: heads, out: scores },
     );
     for (let h = 0; h < heads; h++) {
@@ -576,7 +576,7 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
       instance,
       { data: lhs, zeroPoint: lhsZeros, scale: lhsScales },
       { data: rhs, zeroPoint: rhsZeros, scale: rhsScales },
-      { m, n, depth, batch, result: "f32", out },
+      { m, n, depth, batch, dtype: "f32", out },
     );
     for (let b = 0; b < batch; b++) {
       const c = product(
@@ -589,7 +589,7 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
       const right = finished(
         c,
         n,
-        { result: "f32" },
+        { dtype: "f32" },
         (i) => lhsScales[b * m + i],
         (j) => rhsScales[b * n + j],
       );

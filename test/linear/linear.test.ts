@@ -336,10 +336,10 @@ describeTiers("a static linear layer", (instance) => {
         expectSame(linear(layer, x) as Float32Array, dynamic(x, w, depth, n));
       }
     };
-    check({ weightScale: 0.5 }, 0.5, 0);
-    check({ weightScale: scales }, (j) => scales[j], 0);
-    check({ weightScale: scales, weightZeroPoint: least + 255 }, (j) => scales[j], least + 255);
-    check({ weightScale: 0.5, weightZeroPoint: zeros }, 0.5, (j) => zeros[j]);
+    check({ scale: 0.5 }, 0.5, 0);
+    check({ scale: scales }, (j) => scales[j], 0);
+    check({ scale: scales, zeroPoint: least + 255 }, (j) => scales[j], least + 255);
+    check({ scale: 0.5, zeroPoint: zeros }, 0.5, (j) => zeros[j]);
   });
 
   it("runs from tensors to tensors, and one quantized layer feeds the next", () => {

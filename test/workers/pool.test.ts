@@ -160,7 +160,7 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
                 scale: steps(m * batch, 8),
               },
               { data, scale: steps(n, 9) },
-              { batch, result: "f32", bias: finite(n, 10), low: -3 },
+              { batch, dtype: "f32", bias: finite(n, 10), low: -3 },
             ],
           ];
           for (const [left, right, more] of sides) {
@@ -168,7 +168,7 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
             await expectEqual(
               matmul(instance, left, right, options),
               matmulPooled(instance, left, right, options),
-              JSON.stringify(more.result),
+              JSON.stringify(more.dtype),
             );
           }
         }
@@ -179,7 +179,7 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
       it("writes into an out with strides, and leaves what is between alone", async () => {
         const [m, n, depth, outStride] = [70, 50, 12, 64];
         const lhs = { data: bytes("i8", m * depth, 1) };
-        const rhs = { data: bytes("u8", n * depth, 2), transposed: true };
+        const rhs = { data: bytes("u8", n * depth, 2), orientation: "out-in" } as const;
         const run = async (
           call: (out: Int32Array) => Data | Promise<Data>,
         ): Promise<Int32Array> => {

@@ -35,7 +35,7 @@ export function* gemm({ matmul, packMatrix }, instance, random) {
         const lhs = { data: random.integers(a, m * depth) };
         const rhs = { data: random.integers(b, depth * n) };
         yield [name, multiply(lhs, rhs, size)];
-        yield [`${name} transposed`, multiply(lhs, { ...rhs, transposed: true }, size)];
+        yield [`${name} transposed`, multiply(lhs, { ...rhs, orientation: "out-in" }, size)];
         const moved = [
           { ...lhs, zeroPoint: random.integers("i32", m, zerosOf[a]) },
           { ...rhs, zeroPoint: random.integers("i32", n, zerosOf[b]) },
@@ -107,19 +107,19 @@ export function* gemm({ matmul, packMatrix }, instance, random) {
     const bias = random.reals(n, -20, 20);
     const levels = random.integers("i32", n, [-9000, 9000]);
     const name = `${m}×${n}×${depth}`;
-    yield [`f32 ${name}`, multiply(lhs, rhs, { ...size, result: "f32" })];
-    yield [`f32 rows bias ${name}`, multiply(rows, rhs, { ...size, result: "f32", bias })];
+    yield [`f32 ${name}`, multiply(lhs, rhs, { ...size, dtype: "f32" })];
+    yield [`f32 rows bias ${name}`, multiply(rows, rhs, { ...size, dtype: "f32", bias })];
     yield [
       `f32 ReLU6 ${name}`,
-      multiply(lhs, rhs, { ...size, result: "f32", bias, low: 0, high: 6 }),
+      multiply(lhs, rhs, { ...size, dtype: "f32", bias, low: 0, high: 6 }),
     ];
     yield [
       `i8 ${name}`,
-      multiply(lhs, rhs, { ...size, result: "i8", scale: 1.7, zeroPoint: -9, bias: levels }),
+      multiply(lhs, rhs, { ...size, dtype: "i8", scale: 1.7, zeroPoint: -9, bias: levels }),
     ];
     yield [
       `u8 ${name}`,
-      multiply(lhs, rhs, { ...size, result: "u8", scale: 0.9, zeroPoint: 128, low: 60, high: 199 }),
+      multiply(lhs, rhs, { ...size, dtype: "u8", scale: 0.9, zeroPoint: 128, low: 60, high: 199 }),
     ];
   }
 
@@ -136,13 +136,13 @@ export function* gemm({ matmul, packMatrix }, instance, random) {
     const rhs = {
       data: random.integers("u8", batch * (transposed ? n : depth) * wide.rhs),
       stride: wide.rhs,
-      transposed,
+      orientation: transposed ? "out-in" : "in-out",
       zeroPoint: random.integers("i32", batch * n, [0, 255]),
       scale: random.scales(batch * n),
     };
     const out = random.reals(batch * m * wide.out, -1, 1);
     const before = out.slice();
-    matmul(instance, lhs, rhs, { m, n, depth, batch, result: "f32", outStride: wide.out, out });
+    matmul(instance, lhs, rhs, { m, n, depth, batch, dtype: "f32", outStride: wide.out, out });
     const gap = out.findIndex((value, i) => i % wide.out >= n && value !== before[i]);
     if (gap >= 0) throw new Error(`out[${gap}] expected ${before[gap]} as before, got ${out[gap]}`);
     yield [`batch of 3, strides, transposed ${transposed}`, out];

@@ -45,8 +45,8 @@ export function* linear({ createLinear, linear, quantizeRows }, instance, random
     const given = createLinear(instance, {
       weights: random.integers("u8", inFeatures * outFeatures),
       shape: [inFeatures, outFeatures],
-      weightScale: random.scales(outFeatures),
-      weightZeroPoint: random.integers("i32", outFeatures, [0, 255]),
+      scale: random.scales(outFeatures),
+      zeroPoint: random.integers("i32", outFeatures, [0, 255]),
     });
     const x = random.reals(rows * inFeatures, -2, 3);
     yield [`given weights ${rows}×${inFeatures}→${outFeatures}`, linear(given, x)];
