@@ -5,17 +5,17 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { compress } from "@blu3r4y/lzma";
-import asc from "assemblyscript/asc";
 import { build } from "esbuild";
 import { conformanceEntry } from "./golden/entry.mjs";
+import { frequentBytes, packText } from "./wasm-text.mjs";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const require = createRequire(import.meta.url);
 const at = (...parts) => path.join(root, ...parts);
 
-/** Targets of asconfig.json. The default entry carries the first two, in this order. */
-const BUILDS = ["relaxed", "simd", "relaxed.threads", "simd.threads"];
+/** Targets of asconfig.json that the default entry carries, and all of them. */
+const INLINED = ["relaxed", "simd"];
+const BUILDS = [...INLINED, "relaxed.threads", "simd.threads"];
 
 /** A tool of node_modules, run with this Node. */
 async function run(packageName, bin, ...args) {
@@ -59,49 +59,23 @@ function writeModule(name, what, constants) {
   writeFileSync(at("src", name), `/** ${what} Written by scripts/build.mjs. */\n${lines.join("")}`);
 }
 
-/** What stands before the data of an .lzma file: properties, size of the dictionary, size of the data. */
-const LZMA_HEADER = 13;
-
-/** The module that decodes the builds: it is small, and needs nothing but a memory that holds them. */
-async function compileDecoder() {
-  const size = ["--optimizeLevel", "3", "--shrinkLevel", "2", "--converge", "--initialMemory", "2"];
-  const bare = ["--runtime", "stub", "--noAssert", "--use", "abort="];
-  const files = new Map();
-  const { error, stderr } = await asc.main(
-    ["lzma.ts", "--outFile", "lzma.wasm", ...size, ...bare],
-    {
-      readFile: (name) => (name === "lzma.ts" ? readFileSync(at("assembly", name), "utf8") : null),
-      writeFile: (name, contents) => void files.set(name, contents),
-      listFiles: () => [],
-    },
-  );
-  if (error) throw new Error(`assembly/lzma.ts does not compile: ${stderr.toString()}`);
-  return Buffer.from(files.get("lzma.wasm"));
+/** The builds of the default entry as text. They share their frequent bytes, and with them most of their text. */
+function inlineBuilds() {
+  const modules = INLINED.map((name) => readFileSync(at("build", `bytelane.${name}.wasm`)));
+  const frequent = frequentBytes(modules);
+  const constants = INLINED.map((name, i) => [
+    name.toUpperCase(),
+    ["string", packText(modules[i], frequent)],
+  ]);
+  writeModule("builds/binaries.ts", "The builds as text.", Object.fromEntries(constants));
 }
 
-/** The builds as text, compressed together, since they share most of their code. */
-async function inlineBuilds() {
-  const [relaxed, simd] = BUILDS.map((name) => readFileSync(at("build", `bytelane.${name}.wasm`)));
-  const file = Buffer.from(compress(Buffer.concat([relaxed, simd]), 9));
-  const decoder = await compileDecoder();
-  writeModule(
-    "builds/binaries.ts",
-    "Both builds, relaxed first, in LZMA, and their decoder; in base64.",
-    {
-      DECODER: ["string", decoder.toString("base64")],
-      COMPRESSED: ["string", file.subarray(LZMA_HEADER).toString("base64")],
-      RELAXED_BYTES: ["number", relaxed.length],
-      SIMD_BYTES: ["number", simd.length],
-    },
-  );
-}
-
+/** Not minified, so that a stack trace shows names: the bundlers of apps do that. */
 const settings = {
   bundle: true,
   format: "esm",
   target: "es2022",
   platform: "neutral",
-  minify: true,
   legalComments: "none",
   logLevel: "warning",
 };
@@ -113,7 +87,13 @@ async function inlineWorker() {
     resolveDir: at("src"),
     loader: "ts",
   };
-  const { outputFiles } = await build({ ...settings, format: "iife", stdin, write: false });
+  const { outputFiles } = await build({
+    ...settings,
+    format: "iife",
+    minify: true,
+    stdin,
+    write: false,
+  });
   writeModule("workers/worker-text.ts", "A worker of a pool.", {
     WORKER: ["string", outputFiles[0].text.trim()],
   });
@@ -187,7 +167,7 @@ await Promise.all(BUILDS.map(compile));
 rmSync(at("dist"), { recursive: true, force: true });
 mkdirSync(at("dist", "wasm"), { recursive: true });
 for (const name of BUILDS) publish(name);
-await inlineBuilds();
+inlineBuilds();
 await inlineWorker();
 await bundle();
 await build({ ...settings, sourcemap: true, ...conformanceEntry() });

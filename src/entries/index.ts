@@ -1,18 +1,16 @@
 /** The default entry: both builds inlined, so that there is nothing to find. */
 
+import { RELAXED, SIMD } from "../builds/binaries.ts";
 import {
   type BytelaneOptions,
   openBytelane,
   openBytelaneSync,
   type Sources,
 } from "../builds/choose.ts";
-import { inlinedRelaxed, inlinedSimd } from "../builds/inlined.ts";
+import { unpackText } from "../builds/unpack.ts";
 import type { Bytelane } from "../core/instance.ts";
 
-const SOURCES: Sources<() => Uint8Array<ArrayBuffer>> = {
-  relaxed: inlinedRelaxed,
-  simd: inlinedSimd,
-};
+const SOURCES: Sources<string> = { relaxed: RELAXED, simd: SIMD };
 
 /**
  * Makes an instance: chooses the build, tests it, and gives it memory.
@@ -21,7 +19,7 @@ const SOURCES: Sources<() => Uint8Array<ArrayBuffer>> = {
  * 'wasm-unsafe-eval'; a RangeError where the engine cannot give `initialMemory`; options of another type or out of range.
  */
 export function createBytelane(options: BytelaneOptions = {}): Promise<Bytelane> {
-  return openBytelane(SOURCES, options, async (bytes) => WebAssembly.compile(bytes()));
+  return openBytelane(SOURCES, options, async (text) => WebAssembly.compile(unpackText(text)));
 }
 
 /**
@@ -33,7 +31,7 @@ export function createBytelane(options: BytelaneOptions = {}): Promise<Bytelane>
  * Errors: those of `createBytelane`, thrown.
  */
 export function createBytelaneSync(options: BytelaneOptions = {}): Bytelane {
-  return openBytelaneSync(SOURCES, options, (bytes) => new WebAssembly.Module(bytes()));
+  return openBytelaneSync(SOURCES, options, (text) => new WebAssembly.Module(unpackText(text)));
 }
 
 export * from "./operations.ts";

@@ -40,10 +40,7 @@ describe.each(TIERS)("the build %s", (tier) => {
     createBytelaneSync({ tier });
     await createBytelane({ tier });
     const right = digest(published(tier));
-    // the module that decodes them comes before each
-    const decoder = digest(seen[0]);
-    expect(seen.map(digest)).toEqual([decoder, right, decoder, right]);
-    expect(seen[0].length).toBeLessThan(2000);
+    expect(seen.map(digest)).toEqual([right, right]);
   });
 
   it("imports nothing, and exports the same names as the other", async () => {
@@ -110,9 +107,6 @@ describe("the choice of the build", () => {
     const words =
       '"options.tier" expected a build that this engine runs, got relaxed: the engine does not accept the module: Refused by the policy; simd: the engine does not accept the module: Refused by the policy';
     expect(() => createBytelaneSync()).toThrow(new Error(words));
-    await expect(createBytelane()).rejects.toThrow(new Error(words));
-    // the decoder is let through, and what it has decoded is not
-    vi.mocked(WebAssembly.Module).mockRestore();
     await expect(createBytelane()).rejects.toThrow(new Error(words));
   });
 
