@@ -97,7 +97,7 @@ const LISTED = Object.entries({
 /** Calls that cannot fail: their arguments are the library's own. */
 const SAFE = [
   'target(instance, undefined, "',
-  "target(instance, undefined, epilogue.result",
+  "target(instance, undefined, epilogue.dtype",
   'extentOf("params.axis", shape, undefined)',
   'checkEpilogue(instance, { dtype: "f32" }, count)',
   'perChannel("params.zeroPoint", layout.zeros',

@@ -247,6 +247,17 @@ export const products: Case[] = [
   // matmul: the epilogue and the result
   [
     "RangeError",
+    '"rhs.orientation" expected one of "in-out", "out-in", got "flipped"',
+    (instance) =>
+      matmul(
+        instance,
+        { data: q },
+        { data: q, orientation: wrong("flipped") },
+        { m: 2, n: 2, depth: 3 },
+      ),
+  ],
+  [
+    "RangeError",
     '"options.dtype" expected one of "i32", "f32", "i8", "u8", got "i16"',
     product({ dtype: "i16" }),
   ],

@@ -119,7 +119,7 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
             const rhs = { data: bytes("i8", depth * n, n), zeroPoint: -7 };
             for (const result of ["i32", "f32", "i8", "u8"] as const) {
               const scaled = result === "i8" || result === "u8" ? { scale: 90, zeroPoint: 2 } : {};
-              const options = { m, n, depth, result, ...scaled };
+              const options = { m, n, depth, dtype: result, ...scaled };
               const label = `${left} ${m} × ${n} × ${depth} → ${result}`;
               await expectEqual(
                 matmul(instance, lhs, rhs, options),
