@@ -22,7 +22,7 @@ export {
   NF4,
   quantizeCodebook,
 } from "./codebook.ts";
-export { decodeGgml, encodeGgml, type GgmlType, int4FromGgml, int4ToGgml } from "./ggml.ts";
+export { decodeGgml, encodeGgml, type GgmlType, int4FromGgml, int4ToGgml } from "../gguf/int4.ts";
 export {
   type LoadedLayers,
   loadLayers,
