@@ -120,6 +120,7 @@ async function bundle() {
       { in: at("src", "entries", "module.ts"), out: "edge" },
       { in: at("src", "calibration", "index.ts"), out: "calibration" },
       { in: at("src", "formats", "index.ts"), out: "formats" },
+      { in: at("src", "gguf", "index.ts"), out: "gguf" },
       { in: at("src", "workers", "index.ts"), out: "pool" },
       { in: at("src", "workers", "worker.ts"), out: "worker" },
     ],

@@ -48,7 +48,7 @@ function measure(name, bytes, budget, kind) {
 }
 
 const all = (...entries) => entries.map((entry) => `export * from "${entry}";`).join("");
-const ROOMS = ["bytelane/calibration", "bytelane/formats", "bytelane/pool"];
+const ROOMS = ["bytelane/calibration", "bytelane/formats", "bytelane/gguf", "bytelane/pool"];
 /** An app that fetches its module. */
 const fetching = (...names) => `
   export { ${names.join(", ")} } from "bytelane";

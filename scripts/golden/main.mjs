@@ -1,7 +1,9 @@
 /**
  * Makes the golden vectors by running the references:
  *
- *     node scripts/golden/main.mjs [--only onnxruntime,litert] [--json FILE]
+ *     node scripts/golden/main.mjs [--only onnxruntime,litert] [--blocks N] [--json FILE]
+ *
+ * "gguf" also compares N random blocks per type (10^6) with ggml's, with the build in dist/: the figure ggufDiffer.
  *
  * The npm packages go to .cache/golden (without install scripts), the Python ones are Debian's:
  * apt-get install --no-install-recommends python3-numpy python3-torch python3-onnx
@@ -14,7 +16,15 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { encode } from "./tensors.mjs";
 
-const REFERENCES = ["onnxruntime", "onnx", "pytorch", "litert", "ggml", "sentence-transformers"];
+const REFERENCES = [
+  "onnxruntime",
+  "onnx",
+  "pytorch",
+  "litert",
+  "ggml",
+  "sentence-transformers",
+  "gguf",
+];
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.dirname(path.dirname(here));
@@ -73,37 +83,59 @@ function vectorOf({ operation, profile, ran, refusal, item, outputs }) {
   };
 }
 
-async function make(only) {
+async function make(only, blocks) {
   install();
   mkdirSync(target, { recursive: true });
-  const figures = [];
+  const rows = [];
+  const figures = {};
   for (const name of REFERENCES) {
     if (!only.includes(name)) continue;
     const { run } = await import(`./${name}.mjs`);
+    if (name === "gguf") {
+      const { reference, vectors, bytes, figures: found } = await run({ load, progress, blocks });
+      Object.assign(figures, found);
+      rows.push({ reference, vectors, refused: 0, bytes });
+      continue;
+    }
     const { reference, vectors } = await run({ load, progress });
     const file = path.join(target, `${name}.golden.json`);
     const lines = vectors.map((vector) => `    ${JSON.stringify(vectorOf(vector))}`);
     const text = `{\n  "reference": ${JSON.stringify(reference)},\n  "vectors": [\n${lines.join(",\n")}\n  ]\n}\n`;
     writeFileSync(file, text);
     const refused = vectors.filter(({ refusal }) => refusal).length;
-    figures.push({ reference, vectors: vectors.length, refused, bytes: Buffer.byteLength(text) });
+    rows.push({ reference, vectors: vectors.length, refused, bytes: Buffer.byteLength(text) });
   }
   if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
-  console.table(figures);
-  return figures;
+  console.table(rows);
+  if (figures.ggufDiffer !== undefined) console.table(figures);
+  return { references: rows, figures };
 }
 
 try {
   const { values } = parseArgs({
-    options: { only: { type: "string", default: REFERENCES.join(",") }, json: { type: "string" } },
+    options: {
+      only: { type: "string", default: REFERENCES.join(",") },
+      blocks: { type: "string", default: "1000000" },
+      json: { type: "string" },
+      help: { type: "boolean", default: false },
+    },
   });
+  if (values.help) {
+    console.log("node scripts/golden/main.mjs [--only NAME,…] [--blocks N] [--json FILE]");
+    console.log(`names: ${REFERENCES.join(", ")}`);
+    process.exit(0);
+  }
   const only = values.only.split(",");
   const unknown = only.find((name) => !REFERENCES.includes(name));
   if (unknown !== undefined) {
     throw new RangeError(`"--only" expected some of ${REFERENCES.join(", ")}, got ${unknown}`);
   }
-  const figures = await make(only);
-  if (values.json) writeFileSync(values.json, `${JSON.stringify({ references: figures })}\n`);
+  const blocks = Number(values.blocks);
+  if (!(blocks >= 1 && Number.isSafeInteger(blocks))) {
+    throw new RangeError(`"--blocks" expected a positive integer, got ${values.blocks}`);
+  }
+  const made = await make(only, blocks);
+  if (values.json) writeFileSync(values.json, `${JSON.stringify(made)}\n`);
   process.exit(0);
 } catch (error) {
   console.error(error.message);

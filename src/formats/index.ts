@@ -22,7 +22,6 @@ export {
   NF4,
   quantizeCodebook,
 } from "./codebook.ts";
-export { decodeGgml, encodeGgml, type GgmlType, int4FromGgml, int4ToGgml } from "../gguf/int4.ts";
 export {
   type LoadedLayers,
   loadLayers,

@@ -46,7 +46,7 @@ const apps = [
 ];
 
 /** Imports of whole entries, from which no bundle may keep a call: importing does no work. */
-const entries = ["", "/load", "/threads", "/worker", "/calibration", "/formats", "/pool"];
+const entries = ["", "/load", "/threads", "/worker", "/calibration", "/formats", "/gguf", "/pool"];
 
 const page = `<!doctype html>
 <html lang="en">

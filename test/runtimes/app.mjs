@@ -8,7 +8,7 @@ import { cache, project, resolveExport, unpack } from "./pack.mjs";
 const here = join(project, "test", "runtimes");
 
 /** The entries whose names the suite takes as one. */
-const library = [".", "./calibration", "./formats", "./pool", "./conformance"];
+const library = [".", "./calibration", "./formats", "./gguf", "./pool", "./conformance"];
 
 /** Copies everything into the app folder. Returns its path and the package's folder in it. */
 export function prepareApp(tarball) {

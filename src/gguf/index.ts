@@ -1,0 +1,14 @@
+/** The entry of GGUF: files, and the block formats of ggml. */
+export { decodeGgml, type GgmlType } from "./decode.ts";
+export { encodeGgml, type GgmlTarget } from "./encode.ts";
+export {
+  type Gguf,
+  GgufFile,
+  type GgufSource,
+  type GgufTensor,
+  openGguf,
+  type RowRange,
+  readGguf,
+} from "./file.ts";
+export { int4FromGgml, int4ToGgml } from "./int4.ts";
+export type { GgufArray, GgufEntry, GgufValue } from "./reader.ts";
