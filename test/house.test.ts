@@ -71,6 +71,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   nn: ["core", "params", "elementwise", "gemm", "linear"],
   calibration: ["core", "params", "elementwise", "int4"],
   formats: ["core", "params", "elementwise", "gemm", "int4", "linear", "search", "calibration"],
+  gguf: ["core", "params", "elementwise", "gemm", "int4", "linear"],
   workers: ["core", "params", "elementwise", "gemm", "int4", "linear", "search"],
 };
 

@@ -47,6 +47,8 @@ function openGgml(folder, operation, type, blocks) {
     child.on("exit", (code) => code && reject(new Error(`ggml_stream.py ended with ${code}`)));
   });
   ended.catch(() => {});
+  // why it ended is in `ended`
+  child.stdin.on("error", () => {});
   const { elements, bytes } = TYPES[type];
   const size = blocks * (operation === "decode" ? elements * 4 : bytes);
   const chunks = child.stdout[Symbol.asyncIterator]();
