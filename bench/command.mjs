@@ -1,8 +1,8 @@
 import { parseArgs } from "node:util";
 import { openPlain } from "./contenders/plain.mjs";
 import { describeRun, EFFORT, runCases, writeRuns } from "./harness.mjs";
+import { openRoof } from "./lab/roof/index.mjs";
 import { machine, runtime } from "./machine.mjs";
-import { openRoof } from "./roof/index.mjs";
 import { runUnder } from "./runtimes.mjs";
 import { measureStarts } from "./starts.mjs";
 

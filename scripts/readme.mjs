@@ -2,7 +2,7 @@
  * Writes the tables of README.md from figures that the examples printed:
  *
  *   npm start -- --bits 4 --plan build/search-plan.json --json build/search.json
- *   node24 examples/search/main.mjs --json build/search-newer.json      under a newer Node, if there is one
+ *   node24 eval/search/main.mjs --json build/search-newer.json      under a newer Node, if there is one
  *   npm run example:digits -- --json build/digits.json
  *   npm run example:plan -- --json build/plan.json
  *   node scripts/readme.mjs

@@ -1,7 +1,7 @@
 import { parentPort } from "node:worker_threads";
 import { findCase } from "../cases.mjs";
 import { timeCalls } from "../harness.mjs";
-import { openRoof } from "../roof/index.mjs";
+import { openRoof } from "../lab/roof/index.mjs";
 
 /**
  * plain.mjs once more for every case: what an engine learns of the types in one case would slow

@@ -1,5 +1,5 @@
 import { createObserver } from "bytelane/calibration";
-import { createEncoder } from "../search/encoder.mjs";
+import { createEncoder } from "../../eval/search/encoder.mjs";
 import { createFloatOps } from "../search/float.mjs";
 
 /** Names of the encoder's dense layers, by their weights. */

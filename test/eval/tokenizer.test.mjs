@@ -1,7 +1,7 @@
 /** The search example's tokenizer against the id lists of the reference package's own (tokens.mjs made them). */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { loadTokenizer } from "../../examples/search/tokenizer.mjs";
+import { loadTokenizer } from "../../eval/search/tokenizer.mjs";
 
 const cases = JSON.parse(readFileSync(new URL("tokens.golden.json", import.meta.url), "utf8"));
 

@@ -1,8 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
-import { alignTable, answerOf, progressOf } from "./harness.mjs";
-import { machine, runtime } from "./machine.mjs";
+import { alignTable, answerOf, progressOf } from "../harness.mjs";
+import { machine, runtime } from "../machine.mjs";
 
 /*
  * Streams values through observers in constant memory, against plain JavaScript: a main thread with
@@ -83,8 +83,8 @@ async function main() {
   const wanted = Number(options.values);
   if (!(wanted >= 1))
     throw new RangeError(`"--values" expected a number of at least 1, got ${options.values}`);
-  const { createBytelane, tensor } = await import("../dist/index.js");
-  const { createObserver } = await import("../dist/calibration.js");
+  const { createBytelane, tensor } = await import("../../dist/index.js");
+  const { createObserver } = await import("../../dist/calibration.js");
   const worker = new Worker(new URL(import.meta.url));
   const ask = askOf(worker);
   await ask();

@@ -1,7 +1,7 @@
 // Trains the network and writes weights.bin and weights.json.
 //
-//   node examples/digits/train.mjs [--seed N] [--epochs N] [--out DIRECTORY] [--json FILE]
-//   node examples/digits/train.mjs --hold-out [--json FILE]
+//   node eval/digits/train.mjs [--seed N] [--epochs N] [--out DIRECTORY] [--json FILE]
+//   node eval/digits/train.mjs --hold-out [--json FILE]
 //
 // The same arguments give the same bytes, on every run and every engine that keeps to IEEE 754 (see
 // learn.mjs). The settings below were chosen on such samples as --hold-out sets apart: it judges on

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createBytelaneSync } from "bytelane";
 import { afterAll, describe, expect, it } from "vitest";
-import { createRandom } from "../../examples/digits/random.mjs";
+import { createRandom } from "../../eval/digits/random.mjs";
 import {
   bytesOfBudget,
   bytesOfPlan,
@@ -14,16 +14,11 @@ import {
   readPlan,
   uniformPlan,
   writePlan,
-} from "../../examples/search/plans.mjs";
-import { cosine } from "../../examples/search/similarity.mjs";
-import { bitsByPlan, createCandidates, listTensors } from "../../examples/search/tensors.mjs";
-import {
-  examine,
-  gatherPlans,
-  pairedDifference,
-  rankPlans,
-} from "../../examples/search/verdict.mjs";
-import { loadWeights } from "../../examples/search/weights.mjs";
+} from "../../eval/search/plans.mjs";
+import { cosine } from "../../eval/search/similarity.mjs";
+import { bitsByPlan, createCandidates, listTensors } from "../../eval/search/tensors.mjs";
+import { examine, gatherPlans, pairedDifference, rankPlans } from "../../eval/search/verdict.mjs";
+import { loadWeights } from "../../eval/search/weights.mjs";
 
 const size = (name, eight, four) => ({ name, bytes: { 8: eight, 4: four } });
 const SIZES = [size("a", 100, 50), size("b", 60, 30), size("c", 20, 10)];

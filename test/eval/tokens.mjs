@@ -2,8 +2,8 @@
 //   node test/examples/tokens.mjs
 
 import { writeFileSync } from "node:fs";
-import { loadCorpus } from "../../examples/search/corpus.mjs";
-import { createReference } from "../../examples/search/reference.mjs";
+import { loadCorpus } from "../../eval/search/corpus.mjs";
+import { createReference } from "../../eval/search/reference.mjs";
 
 const { tokenizer } = await createReference();
 const { queries } = loadCorpus();

@@ -1,9 +1,9 @@
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { allowRelaxedSimd } from "../machine.mjs";
+import { allowRelaxedSimd } from "../../machine.mjs";
 
 const SOURCE = fileURLToPath(new URL("streams.ts", import.meta.url));
-const BUILD = fileURLToPath(new URL("../../build/bench/", import.meta.url));
+const BUILD = fileURLToPath(new URL("../../../build/bench/", import.meta.url));
 const TIERS = {
   simd: { enable: ["simd"], streams: { dot: ["i32x4.dot_i16x8_s"] } },
   relaxed: {

@@ -3,10 +3,10 @@ import { writeFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { alignTable } from "./harness.mjs";
-import { machine, runtime } from "./machine.mjs";
+import { alignTable } from "../harness.mjs";
+import { machine, runtime } from "../machine.mjs";
+import { nodeOf } from "../runtimes.mjs";
 import { openRoof } from "./roof/index.mjs";
-import { nodeOf } from "./runtimes.mjs";
 
 const HELP = `What V8's optimizing compiler makes of the inner loops that multiply, on x64.
 
@@ -17,9 +17,9 @@ const HELP = `What V8's optimizing compiler makes of the inner loops that multip
 
 const path = (file) => fileURLToPath(new URL(file, import.meta.url));
 const MODULES = {
-  roof: path("../build/bench/roof.relaxed.wasm"),
-  simd: path("../dist/wasm/bytelane.simd.wasm"),
-  relaxed: path("../dist/wasm/bytelane.relaxed.wasm"),
+  roof: path("../../build/bench/roof.relaxed.wasm"),
+  simd: path("../../dist/wasm/bytelane.simd.wasm"),
+  relaxed: path("../../dist/wasm/bytelane.relaxed.wasm"),
 };
 
 /** Compiles a module at once, and says which exports its functions have: a function's name is its index. */
@@ -105,7 +105,7 @@ try {
     console.log(HELP);
   } else {
     const { arch } = machine();
-    if (arch !== "x64") throw new Error(`"bench/code.mjs" expected x64, got ${arch}`);
+    if (arch !== "x64") throw new Error(`"bench/lab/code.mjs" expected x64, got ${arch}`);
     await openRoof();
     const major = values.node ?? process.versions.node.split(".")[0];
     const binary = await nodeOf(major);

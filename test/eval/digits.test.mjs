@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { describe, expect, it } from "vitest";
-import { calibrationSet, imageAt, loadDigits, PIXELS } from "../../examples/digits/data.mjs";
-import { forward, judge, loadModel } from "../../examples/digits/model.mjs";
+import { calibrationSet, imageAt, loadDigits, PIXELS } from "../../eval/digits/data.mjs";
+import { forward, judge, loadModel } from "../../eval/digits/model.mjs";
 
 const digits = loadDigits();
 const require = createRequire(import.meta.url);

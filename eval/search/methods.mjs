@@ -1,7 +1,7 @@
 /*
  * What each method of rounding to 4 bits brings, on the sentence encoder:
  *
- *   node examples/search/methods.mjs [--documents 97] [--json FILE]
+ *   node eval/search/methods.mjs [--documents 97] [--json FILE]
  *
  * All dense layers and the embedding table have 4 bits, attention has 8. Calibration sees text that
  * is never judged (corpus.mjs); judged are evenly spaced documents, and every other query.

@@ -8,9 +8,9 @@ import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
-import { alignTable, countDifferences, progressOf, timeCalls } from "./harness.mjs";
-import { allowRelaxedSimd, machine, runtime } from "./machine.mjs";
-import { nodeOf } from "./runtimes.mjs";
+import { alignTable, countDifferences, progressOf, timeCalls } from "../harness.mjs";
+import { allowRelaxedSimd, machine, runtime } from "../machine.mjs";
+import { nodeOf } from "../runtimes.mjs";
 
 const HELP = `Pooled operations against the same ones on one thread. Fails below the targets.
 
