@@ -1,13 +1,8 @@
 /** Chooses the build, tests it, instantiates it. Beside the entries, what they carry and the worker, the only file that says WebAssembly. */
 import type { Kernels } from "../core/abi.ts";
 import { checkInteger, checkObject, checkOneOf } from "../core/check.ts";
-import {
-  type Build,
-  Bytelane,
-  type PoolOptions,
-  type Report,
-  type Tier,
-} from "../core/instance.ts";
+import { Bytelane, type PoolOptions } from "../core/instance.ts";
+import type { Build, Report, Tier } from "../core/tiers.ts";
 import { chooseDots, classOf, selfTest } from "./relaxed-dot.ts";
 
 /** Which build an instance runs, the memory it may have, and its threads. */

@@ -1,26 +1,7 @@
 /** What the engine's relaxed dot product computes, and the test that a build must pass before it is trusted. */
 import type { Kernels } from "../core/abi.ts";
-import type { Bytelane, Tier } from "../core/instance.ts";
-
-/** A dot product of the GEMM: how it multiplies, and how far packed weights are offset for it. */
-export interface Dot {
-  /**
-   * 0: two i16 products, every build. 1: four relaxed products in two steps. 2: four in one instruction. 3: four in one
-   * instruction for each of two parts of the weights.
-   */
-  readonly code: 0 | 1 | 2 | 3;
-  /** What is added to i8 weights when they are packed. */
-  readonly offset: 0 | 64 | 127 | 128;
-}
-
-/**
- * The dot products of an instance: for weights of 8 bits, in the order in which they are tried, and for weights in
- * [-64, 63].
- */
-export interface Dots {
-  readonly full: readonly Dot[];
-  readonly reduced: readonly Dot[];
-}
+import type { Bytelane } from "../core/instance.ts";
+import type { Dot, Dots, Tier } from "../core/tiers.ts";
 
 const PAIRS: Dot = { code: 0, offset: 0 };
 

@@ -1,6 +1,6 @@
 /** Builds that come from elsewhere: what a source may be, and how it becomes a module. */
 import { checkObject, typeFault } from "../core/check.ts";
-import type { Build } from "../core/instance.ts";
+import type { Build } from "../core/tiers.ts";
 import { type BytelaneOptions, isModule } from "./choose.ts";
 
 /** A build at once: a module, or the bytes of one. */

@@ -3,7 +3,8 @@
 import { type Data, operand } from "../core/call.ts";
 import { rangeFault, typeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
-import { type Bytelane, checkInstance, scope } from "../core/instance.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
+import { scope } from "../core/scope.ts";
 import { Tensor } from "../core/tensor.ts";
 import { dequantize } from "../elementwise/dequantize.ts";
 import { shapeOf } from "../elementwise/quantize.ts";

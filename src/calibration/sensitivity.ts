@@ -2,7 +2,8 @@
 
 import { type Data, operand } from "../core/call.ts";
 import { checkInteger, checkNumber, rangeFault, typeFault } from "../core/check.ts";
-import { type Bytelane, checkInstance, scope } from "../core/instance.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
+import { scope } from "../core/scope.ts";
 import { Tensor } from "../core/tensor.ts";
 import { dequantize } from "../elementwise/dequantize.ts";
 import { minMax } from "../elementwise/min-max.ts";

@@ -4,7 +4,8 @@
  */
 import { countOf, rangeFault, typeFault } from "./check.ts";
 import { ARRAYS, BYTES, type DType, dtypeOf, type Elements } from "./dtype.ts";
-import { type Bytelane, checkHandle } from "./instance.ts";
+import { checkHandle } from "./handle.ts";
+import type { Bytelane } from "./instance.ts";
 import { Tensor } from "./tensor.ts";
 
 /** What operations accept as data. */

@@ -1,24 +1,9 @@
-/** The instance that every operation takes first, and what owns memory in it. */
+/** The instance: one module, one memory, and what lives in it. */
 
-import type { Dots } from "../builds/relaxed-dot.ts";
 import type { Kernels } from "./abi.ts";
 import { Arena } from "./arena.ts";
-import { describe, typeFault } from "./check.ts";
-
-/** What the kernels run on: a build, and how it uses the dot product. All give the same bytes for the same inputs. */
-export type Tier = "simd" | "relaxed" | "direct";
-
-/** The modules that are published. "direct" is a way to use the relaxed one. */
-export type Build = "simd" | "relaxed";
-
-/** Which build runs, why, and what was tried before it. */
-export interface Report {
-  readonly tier: Tier;
-  /** Why it does, in words for people. */
-  readonly reason: string;
-  /** One entry a tier that was considered, in order. */
-  readonly probed: readonly { readonly tier: Tier; readonly result: string }[];
-}
+import { typeFault } from "./check.ts";
+import type { Dots, Report, Tier } from "./tiers.ts";
 
 /** Threads for the pooled operations. */
 export interface PoolOptions {
@@ -48,8 +33,13 @@ export interface Origin {
 /** @internal What hears of the end of handles and of the instance. */
 export interface Follower {
   /** A handle was disposed and gives its blocks back: now, or when nobody reads them any more. */
-  release(handle: Handle, blocks: readonly (readonly [address: number, bytes: number])[]): void;
+  release(blocks: readonly (readonly [address: number, bytes: number])[]): void;
   end(): void;
+}
+
+/** What a scope disposes. */
+interface Scoped {
+  dispose(): void;
 }
 
 /** An instance: one module, one memory. Made by `createBytelane`. */
@@ -65,7 +55,7 @@ export class Bytelane {
   /** @internal Where calls are left open, for a pooled call to close. */
   openCalls: { end(done: boolean): void }[] | undefined;
   readonly #report: Report;
-  readonly #scopes: Handle[][] = [];
+  readonly #scopes: Scoped[][] = [];
   #disposed = false;
 
   /** @internal */
@@ -126,45 +116,9 @@ export class Bytelane {
   }
 
   /** @internal */
-  adopt(handle: Handle): void {
+  adopt(handle: Scoped): void {
     this.#scopes.at(-1)?.push(handle);
   }
-}
-
-/** What tensors, packed matrices, layers, tables and indexes are: holders of an instance's memory until they are disposed. */
-export abstract class Handle {
-  /** @internal */ readonly instance: Bytelane;
-  readonly #blocks: readonly (readonly [address: number, bytes: number])[];
-  #disposed = false;
-
-  /** @internal With `scoped` false no scope disposes it: its maker does, or adopts it. */
-  constructor(instance: Bytelane, blocks: readonly (readonly [number, number])[], scoped = true) {
-    this.instance = instance;
-    this.#blocks = blocks;
-    if (scoped) instance.adopt(this);
-  }
-
-  /** True when its memory was given back, or the instance has ended: operations refuse it then. */
-  get disposed(): boolean {
-    return this.#disposed || this.instance.disposed;
-  }
-
-  /** Gives the memory back. A second call does nothing. */
-  dispose(): void {
-    if (this.disposed) return;
-    this.#disposed = true;
-    const { arena, follower } = this.instance;
-    if (follower) follower.release(this, this.#blocks);
-    else for (const [address, bytes] of this.#blocks) arena.free(address, bytes);
-  }
-
-  /** For `using`. Where an engine lacks the symbol, this is a method that nobody calls. */
-  [Symbol.dispose](): void {
-    this.dispose();
-  }
-
-  /** How the handle appears in errors. */
-  abstract describe(): string;
 }
 
 /** The instance, or an error that says what came instead. */
@@ -175,48 +129,4 @@ export function checkInstance(instance: Bytelane): Bytelane {
   if (instance.disposed)
     throw new TypeError('"instance" expected a live instance, got a disposed one');
   return instance;
-}
-
-/** A live handle of this instance. */
-export function checkHandle<T extends Handle>(argument: string, handle: T, instance: Bytelane): T {
-  if (handle.instance !== instance) {
-    throw new TypeError(
-      `"${argument}" expected a handle of this instance, got ${describe(handle)} of another`,
-    );
-  }
-  if (handle.disposed) {
-    throw new TypeError(`"${argument}" expected a live handle, got disposed ${describe(handle)}`);
-  }
-  return handle;
-}
-
-/** The instance of a live handle. */
-export function instanceOf(argument: string, handle: Handle): Bytelane {
-  return checkHandle(argument, handle, handle.instance).instance;
-}
-
-/**
- * Runs `body`, then disposes every tensor, layer and index made in it, except those that it returns: as the
- * result itself, or as a value of the array or plain object that is the result. Scopes nest.
- */
-export function scope<T>(instance: Bytelane, body: () => T): T {
-  checkInstance(instance);
-  if (typeof body !== "function") throw typeFault("body", "a function", body);
-  instance.enterScope();
-  let kept: ReadonlySet<unknown> = new Set();
-  try {
-    const result = body();
-    if (result instanceof Promise) {
-      throw typeFault("body", "a synchronous function", result);
-    }
-    kept = new Set([
-      result,
-      ...(typeof result === "object" && result !== null && !(result instanceof Handle)
-        ? Object.values(result)
-        : []),
-    ]);
-    return result;
-  } finally {
-    instance.leaveScope(kept);
-  }
 }

@@ -1,7 +1,8 @@
 /** Tensors: typed, shaped handles on bytes of an instance's memory. */
 import { checkInteger, checkOneOf, checkShape, countOf, rangeFault, typeFault } from "./check.ts";
 import { BYTES, DTYPES, type DType, dtypeOf, type Elements } from "./dtype.ts";
-import { type Bytelane, checkHandle, checkInstance, Handle } from "./instance.ts";
+import { checkHandle, Handle } from "./handle.ts";
+import { type Bytelane, checkInstance } from "./instance.ts";
 
 /** A handle: element type, shape, and where the bytes lie. Made by `tensor` and by the operations. */
 export class Tensor<T extends DType = DType> extends Handle {

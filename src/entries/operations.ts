@@ -3,16 +3,11 @@
 export type { BytelaneOptions } from "../builds/choose.ts";
 export type { Data, InKind } from "../core/call.ts";
 export type { DType, Elements, QuantizedDType } from "../core/dtype.ts";
-export {
-  type Build,
-  type Bytelane,
-  type Handle,
-  type PoolOptions,
-  type Report,
-  scope,
-  type Tier,
-} from "../core/instance.ts";
+export type { Handle } from "../core/handle.ts";
+export type { Bytelane, PoolOptions } from "../core/instance.ts";
+export { scope } from "../core/scope.ts";
 export { part, type Tensor, tensor } from "../core/tensor.ts";
+export type { Build, Report, Tier } from "../core/tiers.ts";
 export { clamp } from "../elementwise/clamp.ts";
 export { dequantize, gatherRows, type QuantizedTable } from "../elementwise/dequantize.ts";
 export {

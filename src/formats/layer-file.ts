@@ -15,7 +15,8 @@ import {
   limitsOf,
   QUANTIZED_DTYPES,
 } from "../core/dtype.ts";
-import { type Bytelane, checkHandle, checkInstance, type Handle } from "../core/instance.ts";
+import { checkHandle, type Handle } from "../core/handle.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { roomFor } from "../core/parts.ts";
 import { Tensor } from "../core/tensor.ts";
 import { type CheckedEpilogue, maxMagnitude, PackedMatrix, runProduct } from "../gemm/matmul.ts";

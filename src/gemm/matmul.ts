@@ -1,6 +1,6 @@
 /** Matrix products of 8-bit integers: packed right-hand sides, and `matmul` with its epilogues. */
 
-import { type Dot, PARTS } from "../builds/relaxed-dot.ts";
+import { PARTS } from "../builds/relaxed-dot.ts";
 import { type Call, type Data, inCall, type Operand, operand, target } from "../core/call.ts";
 import {
   checkInteger,
@@ -12,8 +12,10 @@ import {
   typeFault,
 } from "../core/check.ts";
 import { type Elements, limitsOf, type QuantizedDType } from "../core/dtype.ts";
-import { type Bytelane, checkHandle, checkInstance, Handle } from "../core/instance.ts";
+import { checkHandle, Handle } from "../core/handle.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
+import type { Dot } from "../core/tiers.ts";
 
 /** How a matrix of weights lies in memory: [in, out] as TensorFlow has them, or [out, in] as PyTorch. */
 export type Orientation = "in-out" | "out-in";

@@ -10,7 +10,8 @@ import {
   target,
 } from "../core/call.ts";
 import { checkObject, checkOneOf, rangeFault, typeFault } from "../core/check.ts";
-import { type Bytelane, checkInstance, Handle, instanceOf } from "../core/instance.ts";
+import { Handle, instanceOf } from "../core/handle.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { roomFor } from "../core/parts.ts";
 import { Tensor } from "../core/tensor.ts";
 import { type Activation, checkBounds } from "../linear/activation.ts";

@@ -2,7 +2,8 @@
 
 import { type Data, operand } from "../core/call.ts";
 import { checkInteger, rangeFault } from "../core/check.ts";
-import { type Bytelane, checkInstance, scope } from "../core/instance.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
+import { scope } from "../core/scope.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
 import { quantizeRows } from "../elementwise/dynamic-quantize.ts";
 import { matmul } from "../gemm/matmul.ts";

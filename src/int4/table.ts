@@ -2,7 +2,8 @@
 
 import { type Data, inCall, operand, target } from "../core/call.ts";
 import { checkInteger, typeFault } from "../core/check.ts";
-import { type Bytelane, checkInstance, Handle, instanceOf } from "../core/instance.ts";
+import { Handle, instanceOf } from "../core/handle.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { roomFor } from "../core/parts.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { checkMatrix, type Int4Extent, type Int4Matrix } from "./matrix.ts";

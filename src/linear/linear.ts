@@ -19,7 +19,8 @@ import {
   typeFault,
 } from "../core/check.ts";
 import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
-import { type Bytelane, checkInstance, Handle, instanceOf } from "../core/instance.ts";
+import { Handle, instanceOf } from "../core/handle.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 import type { QuantizedRows } from "../elementwise/dynamic-quantize.ts";
 import { quantizeChannels } from "../elementwise/quantize.ts";

@@ -9,7 +9,8 @@ import {
   rangeFault,
   typeFault,
 } from "../core/check.ts";
-import { type Bytelane, checkInstance, Handle, instanceOf } from "../core/instance.ts";
+import { Handle, instanceOf } from "../core/handle.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { quantizeChannels } from "../elementwise/quantize.ts";
 import { checkDepth, checkEpilogue, columnsOf, PackedMatrix, runProduct } from "../gemm/matmul.ts";
 import { perChannel } from "../params/channels.ts";

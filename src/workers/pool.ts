@@ -8,7 +8,7 @@
 import type { Kernels, LinearMemory } from "../core/abi.ts";
 import { Arena } from "../core/arena.ts";
 import { typeFault } from "../core/check.ts";
-import { type Bytelane, checkInstance, type Handle, type PoolOptions } from "../core/instance.ts";
+import { type Bytelane, checkInstance, type PoolOptions } from "../core/instance.ts";
 import {
   CALL_COUNT,
   createMailbox,
@@ -376,7 +376,7 @@ class Pool {
   }
 
   /** Follows the handles of the instance: what calls in flight may read is given back after them. */
-  release(_owner: Handle, blocks: Blocks): void {
+  release(blocks: Blocks): void {
     this.#given.push([this.#lastCall, blocks]);
     this.#giveBack();
   }

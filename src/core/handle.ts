@@ -1,0 +1,57 @@
+/** Handles: what holds memory of an instance until it is disposed. */
+import { describe } from "./check.ts";
+import type { Bytelane } from "./instance.ts";
+
+/** What tensors, packed matrices, layers, tables and indexes are: holders of an instance's memory until they are disposed. */
+export abstract class Handle {
+  /** @internal */ readonly instance: Bytelane;
+  readonly #blocks: readonly (readonly [address: number, bytes: number])[];
+  #disposed = false;
+
+  /** @internal With `scoped` false no scope disposes it: its maker does, or adopts it. */
+  constructor(instance: Bytelane, blocks: readonly (readonly [number, number])[], scoped = true) {
+    this.instance = instance;
+    this.#blocks = blocks;
+    if (scoped) instance.adopt(this);
+  }
+
+  /** True when its memory was given back, or the instance has ended: operations refuse it then. */
+  get disposed(): boolean {
+    return this.#disposed || this.instance.disposed;
+  }
+
+  /** Gives the memory back. A second call does nothing. */
+  dispose(): void {
+    if (this.disposed) return;
+    this.#disposed = true;
+    const { arena, follower } = this.instance;
+    if (follower) follower.release(this.#blocks);
+    else for (const [address, bytes] of this.#blocks) arena.free(address, bytes);
+  }
+
+  /** For `using`. Where an engine lacks the symbol, this is a method that nobody calls. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** How the handle appears in errors. */
+  abstract describe(): string;
+}
+
+/** A live handle of this instance. */
+export function checkHandle<T extends Handle>(argument: string, handle: T, instance: Bytelane): T {
+  if (handle.instance !== instance) {
+    throw new TypeError(
+      `"${argument}" expected a handle of this instance, got ${describe(handle)} of another`,
+    );
+  }
+  if (handle.disposed) {
+    throw new TypeError(`"${argument}" expected a live handle, got disposed ${describe(handle)}`);
+  }
+  return handle;
+}
+
+/** The instance of a live handle. */
+export function instanceOf(argument: string, handle: Handle): Bytelane {
+  return checkHandle(argument, handle, handle.instance).instance;
+}
