@@ -70,7 +70,7 @@ function testDot(instance: Bytelane, dot: Dot): string | undefined {
   const high = seven ? 63 : 127;
   // 8 bits at once are out of the contract: an engine may change its answer
   const rounds = low < -127 ? 1000 : 50;
-  const { kernels, arena, scalars } = instance;
+  const { kernels, arena, memory, scalars } = instance;
   const m = 10;
   const n = 32;
   const depth = 16;
@@ -80,12 +80,12 @@ function testDot(instance: Bytelane, dot: Dot): string | undefined {
   const blocks = sizes.map((size) => arena.allocate(size));
   const [lhs, rhs, packed, columns, room, out] = blocks;
   try {
-    const a = arena.view("i8", lhs, m * depth);
-    const b = arena.view("i8", rhs, depth * n);
+    const a = memory.view("i8", lhs, m * depth);
+    const b = memory.view("i8", rhs, depth * n);
     for (let i = 0; i < a.length; i++) a[i] = (i * 7) % 5 < 2 ? 127 : -128 + ((i * 3) % 4);
     for (let i = 0; i < b.length; i++) b[i] = (i * 5) % 7 < 3 ? high : low + ((i * 11) % 3);
-    arena.words.setInt32(scalars, 0, true);
-    arena.words.setInt32(scalars + 4, dot.offset, true);
+    memory.words.setInt32(scalars, 0, true);
+    memory.words.setInt32(scalars + 4, dot.offset, true);
     kernels.pack_rhs(rhs, n, 1, depth, n, 0, 1, dot.offset, packed, columns);
     for (let round = 0; round < rounds; round++) {
       for (const [first, rows] of [
@@ -97,7 +97,7 @@ function testDot(instance: Bytelane, dot: Dot): string | undefined {
           scalars, 0, columns, 0, 0, 0, 0, out + first * n * 4, n * 4, room);
       }
       if (round > 0 && round < rounds - 1) continue;
-      const fault = compare(a, b, arena.view("i32", out, m * n), n, depth);
+      const fault = compare(a, b, memory.view("i32", out, m * n), n, depth);
       if (fault) return fault;
     }
     return undefined;

@@ -73,7 +73,7 @@ export class HistogramObserver extends Observer {
 
   protected take({ address, length, outer, channels, inner, lows, highs }: Piece): void {
     const tables = this.#tables as Tables;
-    const { arena, kernels } = this.instance;
+    const { memory, kernels } = this.instance;
     const grids = this.#grids;
     const isFull = this.#counted + length > MOST_COUNTED;
     if (isFull || grids.some((grid, c) => grid.isTooNarrowFor(lows[c], highs[c]))) {
@@ -86,13 +86,13 @@ export class HistogramObserver extends Observer {
     if (!tables.isLoaded) {
       grids.forEach(({ recent }, c) => {
         const at = tables.address + c * tables.stride;
-        arena.view("i32", at, recent.length).set(recent);
+        memory.view("i32", at, recent.length).set(recent);
       });
       // four tables of `stride` bytes are as many i32
-      if (tables.four) arena.view("i32", tables.four, tables.stride).fill(0);
+      if (tables.four) memory.view("i32", tables.four, tables.stride).fill(0);
       tables.isLoaded = true;
     }
-    arena.view("f32", tables.scales, channels).set(grids.map(({ inverse }) => inverse));
+    memory.view("f32", tables.scales, channels).set(grids.map(({ inverse }) => inverse));
     const zero = this.#half + 1;
     const [first, stride] = tables.four
       ? [tables.four + zero * 16, 0]
@@ -110,12 +110,12 @@ export class HistogramObserver extends Observer {
   /** Moves the counts from the tables to the grids. */
   #unload(tables: Tables): void {
     if (!tables.isLoaded) return;
-    const { arena, kernels } = this.instance;
+    const { memory, kernels } = this.instance;
     const { address, stride, four } = tables;
     const entries = entriesOf(this.#half);
     if (four) kernels.sum_tables_u32(four, address, entries);
     this.#grids.forEach(({ recent }, c) => {
-      recent.set(arena.view("i32", address + c * stride, entries));
+      recent.set(memory.view("i32", address + c * stride, entries));
       this.skip(recent[entries - 1]);
       recent[entries - 1] = 0;
     });

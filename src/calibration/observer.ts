@@ -114,7 +114,7 @@ export abstract class Observer {
     if (source.length === 0) return this;
     inCall(instance, (call) => {
       const { channels } = extent;
-      const { kernels, arena } = instance;
+      const { kernels, memory } = instance;
       const most = pieceLength(extent);
       const room = call.scratch(most * 4);
       const extremes = call.scratch(channels * 8);
@@ -125,12 +125,12 @@ export abstract class Observer {
         if (source.address >= 0) address = source.address + start * 4;
         else {
           const values = source.value as Float32Array;
-          arena.view("f32", room, length).set(values.subarray(start, start + length));
+          memory.view("f32", room, length).set(values.subarray(start, start + length));
         }
         const outer = channels === 1 ? 1 : length / (channels * extent.inner);
         const inner = channels === 1 ? length : extent.inner;
-        const lows = arena.view("f32", extremes, channels);
-        const highs = arena.view("f32", extremes + channels * 4, channels);
+        const lows = memory.view("f32", extremes, channels);
+        const highs = memory.view("f32", extremes + channels * 4, channels);
         kernels.min_max_f32(address, outer, channels, inner, extremes, extremes + channels * 4);
         const isInfinite = lows.includes(-Infinity) || highs.includes(Infinity);
         if (isInfinite || !this.skipsItself) {

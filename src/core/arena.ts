@@ -1,15 +1,11 @@
-/** The arena: blocks of the module's linear memory. The only file that touches `memory.buffer`. */
-import type { LinearMemory } from "./abi.ts";
-import { ARRAYS, type DType, type Elements } from "./dtype.ts";
+/** The arena: which bytes of a memory are free. Pure bookkeeping: it reads and writes no memory. */
 
-const PAGE = 65536;
-
-/** Blocks start and end on this boundary. */
+/** Allocations start and end on this boundary. */
 const GRAIN = 32;
 
 /**
- * Bytes at the end of the memory that are never handed out. The epilogue reads column arrays eight entries of 4 bytes
- * at a time, and a part or a view may start at the last entry of the last block.
+ * Bytes at the end of the memory that are never allocated. The epilogue reads column arrays eight entries of 4 bytes
+ * at a time, and a part or a view may start at the last entry of the last allocation.
  */
 const MARGIN = 32;
 
@@ -17,59 +13,45 @@ function padded(bytes: number): number {
   return Math.ceil((bytes || 1) / GRAIN) * GRAIN;
 }
 
-/** A first-fit allocator. Free blocks are kept sorted by address and merged with their neighbours. */
-export class Arena {
-  readonly #memory: LinearMemory;
+/** Memories grow by whole pages. */
+const PAGE = 65536;
+
+/** Makes the memory longer by `bytes`, a multiple of a page, or returns false where it cannot. */
+export type Grow = (bytes: number) => boolean;
+
+/** A first-fit allocator. Free ranges are sorted by address and merged with their neighbours. */
+export class FreeList {
   readonly #starts: number[] = [];
   readonly #sizes: number[] = [];
   readonly #limit: number;
-  #buffer: LinearMemory["buffer"];
-  #words: DataView | undefined;
+  readonly #grow: Grow;
+  #size: number;
   #used = 0;
 
-  constructor(memory: LinearMemory, base: number, limit: number) {
-    this.#memory = memory;
-    this.#buffer = memory.buffer;
+  /** Allocates from `base` on in a memory of `size` bytes, which may grow to `limit`. */
+  constructor(base: number, size: number, limit: number, grow: Grow) {
     const start = padded(base);
+    this.#size = size;
     this.#limit = limit;
-    this.#release(start, this.size - MARGIN - start);
+    this.#grow = grow;
+    this.#release(start, size - MARGIN - start);
   }
 
-  /** Bytes that tensors, layers and indexes hold. */
+  /** Bytes that are allocated. */
   get used(): number {
     return this.#used;
   }
 
-  /** Bytes of the linear memory. */
+  /** Bytes of the memory. */
   get size(): number {
-    return this.#buffer.byteLength;
-  }
-
-  /** A view of `length` elements at an address. Growth detaches it. */
-  view<T extends DType>(dtype: T, address: number, length: number): Elements[T] {
-    const Elements = ARRAYS[dtype];
-    return new Elements(this.#buffer, address, length) as unknown as Elements[T];
-  }
-
-  /**
-   * All of the memory, for the scalars of a call, little-endian. Growth replaces it: ask for it again after anything that
-   * allocates.
-   */
-  get words(): DataView {
-    this.#words ??= new DataView(this.#buffer);
-    return this.#words;
-  }
-
-  /** Where a view lies in this memory, or -1. Growth detaches the view, so that this is asked before anything is allocated. */
-  addressOf(view: ArrayBufferView): number {
-    return view.buffer === this.#buffer ? view.byteOffset : -1;
+    return this.#size;
   }
 
   allocate(bytes: number): number {
     const size = padded(bytes);
     let at = this.#sizes.findIndex((free) => free >= size);
     if (at < 0) {
-      this.#grow(size);
+      this.#extend(size);
       at = this.#sizes.length - 1;
     }
     const address = this.#starts[at];
@@ -88,26 +70,20 @@ export class Arena {
     this.#release(address, size);
   }
 
-  /** Grows by what the last free block lacks, and by a quarter at least, so that growth stays rare. */
-  #grow(size: number): void {
+  /** Grows by what the last free range lacks, and by a quarter at least, so that growth stays rare. */
+  #extend(size: number): void {
     const last = this.#starts.length - 1;
-    const end = this.size - MARGIN;
+    const end = this.#size - MARGIN;
     const tail =
       last >= 0 && this.#starts[last] + this.#sizes[last] === end ? this.#sizes[last] : 0;
     const least = Math.ceil((size - tail) / PAGE);
-    const room = Math.floor((this.#limit - this.size) / PAGE);
-    const generous = Math.min(room, Math.max(least, Math.ceil(this.size / PAGE / 4)));
-    for (const pages of least > room ? [] : [generous, least]) {
-      try {
-        this.#memory.grow(pages);
-        // kept, since asking for it costs as much as a small view
-        this.#buffer = this.#memory.buffer;
-        this.#words = undefined;
-        this.#release(end, this.size - MARGIN - end);
-        return;
-      } catch {
-        // the engine has less than that
-      }
+    const most = Math.floor((this.#limit - this.#size) / PAGE);
+    const generous = Math.min(most, Math.max(least, Math.ceil(this.#size / PAGE / 4)));
+    for (const pages of least > most ? [] : [generous, least]) {
+      if (!this.#grow(pages * PAGE)) continue;
+      this.#size += pages * PAGE;
+      this.#release(end, this.#size - MARGIN - end);
+      return;
     }
     throw new RangeError(
       `"memory" expected at most ${this.#limit} bytes in all, got ${this.#used} in use and a request for ${size}`,
@@ -119,7 +95,7 @@ export class Arena {
     this.#sizes.splice(at, 1);
   }
 
-  /** Gives a block back to the sorted list, joined with the free blocks that touch it. */
+  /** Adds a range to the sorted list, joined with the free ranges that touch it. */
   #release(address: number, size: number): void {
     if (size <= 0) return;
     const starts = this.#starts;
@@ -147,4 +123,21 @@ export class Arena {
       sizes.splice(low, 0, size);
     }
   }
+}
+
+/** One allocation for several parts, each on a boundary of the arena: their addresses, 0 for an empty part. */
+export function allocateParts<Part extends string>(
+  arena: FreeList,
+  bytes: Readonly<Record<Part, number>>,
+): { parts: Record<Part, number>; size: number } {
+  const entries = Object.entries(bytes) as [Part, number][];
+  const whole = (count: number): number => Math.ceil(count / GRAIN) * GRAIN;
+  const size = entries.reduce((sum, [, count]) => sum + whole(count), 0);
+  let at = arena.allocate(size);
+  const parts = {} as Record<Part, number>;
+  for (const [part, count] of entries) {
+    parts[part] = count && at;
+    at += whole(count);
+  }
+  return { parts, size };
 }

@@ -42,7 +42,7 @@ export function operand<T extends DType>(
     if (!dtype)
       throw typeFault(argument, `a tensor or typed array of ${dtypes.join(" or ")}`, value);
     const array = value as Elements[T];
-    const address = instance.arena.addressOf(array);
+    const address = instance.memory.addressOf(array);
     checked = { dtype, length: array.length, shape: undefined, address, value: array };
   }
   if (!dtypes.includes(checked.dtype)) {
@@ -129,7 +129,7 @@ export class Call {
     count = (values as ArrayLike<number>).length,
   ): number {
     const address = this.scratch(count * BYTES[dtype]);
-    const view = this.#instance.arena.view(dtype, address, count);
+    const view = this.#instance.memory.view(dtype, address, count);
     if (typeof values === "number") view.fill(values);
     else view.set(values);
     return address;
@@ -156,12 +156,12 @@ export class Call {
 
   /** Ends the call: results are copied out if it went well, made tensors are dropped if it did not. */
   end(done: boolean): void {
-    const { arena } = this.#instance;
+    const { arena, memory } = this.#instance;
     if (!done) for (const made of this.#made ?? []) made.dispose();
     else {
       for (const { address, value } of this.#copies ?? []) {
         const array = value as Elements[DType];
-        array.set(arena.view(dtypeOf(array) as DType, address, array.length));
+        array.set(memory.view(dtypeOf(array) as DType, address, array.length));
       }
     }
     // the last one first: each joins the free block behind it

@@ -1,8 +1,9 @@
 /** The instance: one module, one memory, and what lives in it. */
 
 import type { Kernels } from "./abi.ts";
-import { Arena } from "./arena.ts";
+import { FreeList } from "./arena.ts";
 import { typeFault } from "./check.ts";
+import { Memory } from "./memory.ts";
 import type { Dots, Report, Tier } from "./tiers.ts";
 
 /** Threads for the pooled operations. */
@@ -46,7 +47,8 @@ interface Scoped {
 export class Bytelane {
   readonly tier: Tier;
   /** @internal Others while a pooled call writes its products down. */ kernels: Kernels;
-  /** @internal */ readonly arena: Arena;
+  /** @internal */ readonly arena: FreeList;
+  /** @internal */ readonly memory: Memory;
   /** @internal */ readonly dots: Dots;
   /** @internal */ readonly origin: Origin;
   /** @internal */ follower: Follower | undefined;
@@ -65,7 +67,10 @@ export class Bytelane {
     this.origin = origin;
     this.tier = report.tier;
     this.#report = report;
-    this.arena = new Arena(kernels.memory, kernels.heap_base(), limit);
+    this.memory = new Memory(kernels.memory);
+    this.arena = new FreeList(kernels.heap_base(), this.memory.size, limit, (bytes) =>
+      this.memory.grow(bytes),
+    );
     this.scalars = this.arena.allocate(64);
   }
 
@@ -76,7 +81,7 @@ export class Bytelane {
 
   /** Bytes of the linear memory. It grows and never shrinks. */
   get bytesReserved(): number {
-    return this.arena.size;
+    return this.memory.size;
   }
 
   /** True after `dispose`: every operation refuses the instance then. */

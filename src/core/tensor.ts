@@ -50,7 +50,7 @@ export class Tensor<T extends DType = DType> extends Handle {
    */
   get data(): Elements[T] {
     checkHandle("tensor", this, this.instance);
-    return this.instance.arena.view(this.dtype, this.address, this.length);
+    return this.instance.memory.view(this.dtype, this.address, this.length);
   }
 
   describe(): string {
@@ -106,9 +106,9 @@ export function tensor<T extends DType>(
     }
   }
   // a view on this memory would be detached by growth: remember where it points
-  const own = values ? instance.arena.addressOf(values as Elements[T]) : -1;
+  const own = values ? instance.memory.addressOf(values as Elements[T]) : -1;
   const result = new Tensor(instance, dtype, shape);
-  if (own >= 0) result.data.set(instance.arena.view(dtype, own, count));
+  if (own >= 0) result.data.set(instance.memory.view(dtype, own, count));
   else if (values) result.data.set(values);
   else result.data.fill(0);
   return result;

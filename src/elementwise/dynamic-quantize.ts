@@ -34,7 +34,7 @@ export function quantizeDynamic<X extends Data<"f32">>(
   return inCall(instance, (call) => {
     const src = call.input(source);
     const { address, value } = call.output(result);
-    const { scalars, arena, kernels } = instance;
+    const { scalars, memory, kernels } = instance;
     const { length } = source;
     kernels.quantize_rows_f32_u8(
       src,
@@ -46,7 +46,7 @@ export function quantizeDynamic<X extends Data<"f32">>(
       scalars + 4,
       scalars + 8,
     );
-    const { words } = arena;
+    const { words } = memory;
     const scale = words.getFloat32(scalars, true);
     const zeroPoint = words.getInt32(scalars + 4, true);
     return { values: value as InKind<X, "u8">, scale, zeroPoint };

@@ -28,7 +28,7 @@ export function bytesOfHalves(argument: string, value: unknown): Uint8Array {
 
 /** The bytes of `n` halves that were given, found again in the memory if they lie there: growth detaches their array. */
 function givenHalves(instance: Bytelane, bytes: Uint8Array, place: number, n: number): Uint8Array {
-  return place < 0 ? bytes : instance.arena.view("u8", place, n * 2);
+  return place < 0 ? bytes : instance.memory.view("u8", place, n * 2);
 }
 
 /** Whether `n` halves at an address and `n` f32 at another share no byte. */
@@ -51,14 +51,14 @@ export function toF16<H extends Halves = Uint16Array>(
   const out = (options.out ?? new Uint16Array(length)) as H;
   const bytes = bytesOfHalves("options.out", out);
   if (out.length !== length) throw rangeFault("options.out", `${length} elements`, out);
-  const place = instance.arena.addressOf(bytes);
+  const place = instance.memory.addressOf(bytes);
   return inCall(instance, (call) => {
     const src = call.input(source);
     const isDirect = place >= 0 && areApart(place, length, src);
     const dst = isDirect ? place : call.scratch(length * 2);
     instance.kernels.convert_f32_f16(src, dst, length);
     if (!isDirect) {
-      givenHalves(instance, bytes, place, length).set(instance.arena.view("u8", dst, length * 2));
+      givenHalves(instance, bytes, place, length).set(instance.memory.view("u8", dst, length * 2));
     }
     return out;
   });
@@ -77,13 +77,13 @@ export function fromF16<O extends Data<"f32"> = Float32Array>(
   const bytes = bytesOfHalves("x", x);
   const { length } = x;
   const result = target(instance, options.out, "f32", [length], options.out instanceof Tensor);
-  const place = instance.arena.addressOf(bytes);
+  const place = instance.memory.addressOf(bytes);
   return inCall(instance, (call) => {
     const { address, value } = call.output(result);
     let src = place;
     if (place < 0 || !areApart(place, length, address)) {
       src = call.scratch(length * 2);
-      instance.arena.view("u8", src, length * 2).set(givenHalves(instance, bytes, place, length));
+      instance.memory.view("u8", src, length * 2).set(givenHalves(instance, bytes, place, length));
     }
     instance.kernels.convert_f16_f32(src, address, length);
     return value as O;

@@ -39,10 +39,13 @@ export function minMax(
     const lows = channels === 1 ? instance.scalars : call.scratch(channels * 8);
     const highs = lows + channels * 4;
     instance.kernels.min_max_f32(src, outer, channels, inner, lows, highs);
-    const { arena } = instance;
+    const { memory } = instance;
     if (options.axis === undefined)
-      return { min: arena.words.getFloat32(lows, true), max: arena.words.getFloat32(highs, true) };
-    const min = arena.view("f32", lows, channels).slice();
-    return { min, max: arena.view("f32", highs, channels).slice() };
+      return {
+        min: memory.words.getFloat32(lows, true),
+        max: memory.words.getFloat32(highs, true),
+      };
+    const min = memory.view("f32", lows, channels).slice();
+    return { min, max: memory.view("f32", highs, channels).slice() };
   });
 }

@@ -45,7 +45,7 @@ export function packBits(
     const src = call.input(source);
     const dst = call.scratch(bytes);
     instance.kernels.pack_bits(src, dst, source.length, bits);
-    return instance.arena.view("u8", dst, bytes).slice();
+    return instance.memory.view("u8", dst, bytes).slice();
   });
 }
 
@@ -69,6 +69,6 @@ export function unpackBits<S extends boolean = false>(
     const src = call.input(source);
     const dst = call.scratch(length);
     instance.kernels.unpack_bits(src, dst, length, bits, signed ? 1 : 0);
-    return instance.arena.view(signed ? "i8" : "u8", dst, length).slice() as never;
+    return instance.memory.view(signed ? "i8" : "u8", dst, length).slice() as never;
   });
 }

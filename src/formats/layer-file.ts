@@ -4,6 +4,7 @@
  * already can be used where it lies.
  */
 
+import { allocateParts } from "../core/arena.ts";
 import { inCall } from "../core/call.ts";
 import { checkShape, countOf, describe, rangeFault, typeFault } from "../core/check.ts";
 import {
@@ -17,7 +18,6 @@ import {
 } from "../core/dtype.ts";
 import { checkHandle, type Handle } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { roomFor } from "../core/parts.ts";
 import { Tensor } from "../core/tensor.ts";
 import { type CheckedEpilogue, maxMagnitude, PackedMatrix, runProduct } from "../gemm/matmul.ts";
 import {
@@ -84,7 +84,7 @@ class Writer {
   memory(name: string, dtype: SafetensorsDType, shape: number[], address: number): void {
     const size = dtype === "F32" || dtype === "I32" ? 4 : dtype === "F16" ? 2 : 1;
     const count = shape.reduce((product, length) => product * length, size);
-    this.add(name, { dtype, shape, data: this.#instance.arena.view("u8", address, count) });
+    this.add(name, { dtype, shape, data: this.#instance.memory.view("u8", address, count) });
   }
 
   add(name: string, tensor: SafeTensor): void {
@@ -174,23 +174,23 @@ function unpack(instance: Bytelane, matrix: PackedMatrix, zeros: Int32Array): In
   const { depth, columns, dot } = matrix;
   const codes = new Int8Array(depth * columns);
   inCall(instance, (call) => {
-    const { arena, kernels } = instance;
+    const { memory, kernels } = instance;
     const rows = Math.min(UNITS, depth);
     const units = call.scratch(rows * depth);
     const sums = call.scratch(rows * columns * 4);
     const workspace = call.scratch(kernels.gemm_workspace(rows, depth, dot.code));
     const columnScales = call.scratch(Math.ceil(columns / 8) * 32);
-    arena.words.setInt32(instance.scalars, 0, true);
+    memory.words.setInt32(instance.scalars, 0, true);
     for (let k = 0; k < depth; k += rows) {
       const m = Math.min(rows, depth - k);
-      const view = arena.view("i8", units, m * depth).fill(0);
+      const view = memory.view("i8", units, m * depth).fill(0);
       for (let i = 0; i < m; i++) view[i * depth + k + i] = 1;
       runProduct(instance, INTEGERS, {
         ...{ lhs: units, lhsStride: depth, lhsUnsigned: false, lhsZeros: instance.scalars },
         ...{ lhsZeroStep: 0, rhs: matrix, m, rowScales: instance.scalars, rowScaleStep: 0 },
         ...{ columnScales, bias: 0, dst: sums, dstStride: columns * 4, workspace },
       });
-      const result = arena.view("i32", sums, m * columns);
+      const result = memory.view("i32", sums, m * columns);
       for (let i = 0; i < m; i++) {
         for (let j = 0; j < columns; j++) {
           codes[j * depth + k + i] = result[i * columns + j] + zeros[j];
@@ -203,12 +203,12 @@ function unpack(instance: Bytelane, matrix: PackedMatrix, zeros: Int32Array): In
 
 function saveInt8(instance: Bytelane, writer: Writer, name: string, layer: Linear): Scheme {
   const { matrix, columns, epilogue, input, inFeatures, outFeatures } = layer;
-  const { arena } = instance;
+  const { memory } = instance;
   const { dtype: result, low, high, zero, scale } = epilogue;
   // zero points of the codes as i8: what the build has moved weights by is taken back, even where that left u8 as it was
   const zeros = new Int32Array(outFeatures);
   for (let j = 0; j < outFeatures; j++) {
-    zeros[j] = arena.words.getInt32(matrix.zeros + j * matrix.zeroStep, true) - matrix.dot.offset;
+    zeros[j] = memory.words.getInt32(matrix.zeros + j * matrix.zeroStep, true) - matrix.dot.offset;
   }
   const codes = unpack(instance, matrix, zeros);
   const data = new Uint8Array(codes.buffer);
@@ -339,10 +339,10 @@ class Reader {
     }
     const { length } = data;
     const address = this.host ? data.byteOffset : -1;
-    const { arena } = this.#instance;
+    const { memory } = this.#instance;
     return {
       ...{ dtype, shape, address },
-      bytes: () => (address < 0 ? data : arena.view("u8", address, length)),
+      bytes: () => (address < 0 ? data : memory.view("u8", address, length)),
     };
   }
 
@@ -384,9 +384,9 @@ function placeIn<Name extends string>(
     const parts = Object.fromEntries(entries.map(([name, part]) => [name, part?.address ?? 0]));
     return { parts: parts as Record<Name, number>, memory: host };
   }
-  const { parts, size } = roomFor(instance, bytes);
+  const { parts, size } = allocateParts(instance.arena, bytes);
   for (const [name, part] of entries) {
-    if (part) instance.arena.view("u8", parts[name], bytes[name]).set(part.bytes());
+    if (part) instance.memory.view("u8", parts[name], bytes[name]).set(part.bytes());
   }
   return { parts, memory: size };
 }
@@ -529,7 +529,7 @@ function planTensor(instance: Bytelane, reader: Reader, name: string, fields: Fi
       );
     }
     const made = new Tensor<DType>(instance, dtype, shape);
-    instance.arena.view("u8", made.address, made.byteLength).set(part.bytes());
+    instance.memory.view("u8", made.address, made.byteLength).set(part.bytes());
     return made;
   };
 }
@@ -577,7 +577,7 @@ function planInt8(instance: Bytelane, reader: Reader, name: string, fields: Fiel
     throw damaged(`a depth of layer ${describe(name)} that its accumulator holds`, depth);
   }
   return () => {
-    const { arena } = instance;
+    const { arena, memory } = instance;
     const matrix = inCall(instance, (call) => {
       const address = weights.address < 0 ? call.copyIn("u8", weights.bytes()) : weights.address;
       return new PackedMatrix(instance, {
@@ -588,9 +588,9 @@ function planInt8(instance: Bytelane, reader: Reader, name: string, fields: Fiel
       const padded = Math.ceil(n / 8) * 32;
       const bytes = bias ? 2 * padded : padded;
       const address = arena.allocate(bytes);
-      arena.view("u8", address, bytes).fill(0).set(scales.bytes());
+      memory.view("u8", address, bytes).fill(0).set(scales.bytes());
       const biasAt = bias ? address + padded : 0;
-      if (bias) arena.view("u8", biasAt, n * 4).set(bias.bytes());
+      if (bias) memory.view("u8", biasAt, n * 4).set(bias.bytes());
       const columns = { address, bytes, scales: address, bias: biasAt };
       return new Linear(instance, matrix, columns, epilogue, input);
     } catch (fault) {

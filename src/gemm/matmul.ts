@@ -55,7 +55,7 @@ export class PackedMatrix extends Handle {
   /** @internal Packs `n` columns of `depth` from an address, as room for them is made. */
   constructor(instance: Bytelane, source: PackSource) {
     const { dtype, depth, n, zeros, bits } = source;
-    const { dots, arena } = instance;
+    const { dots, memory } = instance;
     const list = typeof zeros === "number" ? [zeros] : zeros;
     const count = list.every((zero) => zero === list[0]) ? 1 : n;
     const packed = pack(instance, source, count, bits < 8 ? dots.reduced : dots.full);
@@ -71,7 +71,7 @@ export class PackedMatrix extends Handle {
     this.dot = dot;
     this.maxMagnitude = maxMagnitude(dtype, zeros, bits);
     this.zeroStep = count === 1 ? 0 : 4;
-    const view = arena.view("i32", packed.zeros, count);
+    const view = memory.view("i32", packed.zeros, count);
     const moved = (dtype === "u8" ? -128 : 0) + dot.offset;
     for (let j = 0; j < count; j++) view[j] = list[j] + moved;
   }
@@ -196,7 +196,7 @@ export function checkOrientation(
 
 function checkBits(instance: Bytelane, source: Operand<QuantizedDType>, address: number): void {
   if (source.dtype !== "i8") throw typeFault("weights", "elements of i8 for 7 bits", source.value);
-  for (const value of instance.arena.view("i8", address, source.length)) {
+  for (const value of instance.memory.view("i8", address, source.length)) {
     if (value < -64 || value > 63)
       throw rangeFault("weights", "values in [-64, 63] for 7 bits", value);
   }
@@ -440,7 +440,7 @@ function largestBias(instance: Bytelane, bias: Operand<"i32" | "f32"> | undefine
   if (bias?.dtype !== "i32") return 0;
   const values =
     bias.value instanceof Tensor
-      ? instance.arena.view("i32", bias.address, bias.length)
+      ? instance.memory.view("i32", bias.address, bias.length)
       : (bias.value as Int32Array);
   let most = 0;
   for (const value of values) most = Math.max(most, Math.abs(value));
@@ -528,7 +528,7 @@ function placeColumns(
   if (typeof rhsScale === "number") {
     const step = Math.fround(Math.fround(lhsScale * rhsScale) / scale);
     const address = call.scratch(n * 4);
-    instance.arena.view("f32", address, n).fill(step);
+    instance.memory.view("f32", address, n).fill(step);
     return { address, step: 4, batchStep: 0 };
   }
   const batchStep = rhsScale.length > n ? n * 4 : 0;
@@ -536,7 +536,7 @@ function placeColumns(
     return { address: call.input(rhsScale), step: 4, batchStep };
   }
   const given =
-    "dtype" in rhsScale ? instance.arena.view("f32", rhsScale.address, rhsScale.length) : rhsScale;
+    "dtype" in rhsScale ? instance.memory.view("f32", rhsScale.address, rhsScale.length) : rhsScale;
   const values = given.map((step) => Math.fround(lhsScale * step) / scale);
   return { address: call.copyIn("f32", values), step: 4, batchStep };
 }
@@ -616,13 +616,13 @@ export function matmul(
       : target(instance, undefined, epilogue.dtype, shape, true);
     const src = call.input(left.source);
     const rhsAt = right ? call.input(right.source) : 0;
-    const { kernels, arena, scalars } = instance;
+    const { kernels, memory, scalars } = instance;
     // one scale for all of lhs joins the column scales where those are divided by the scale of the result, since
     // the order of the f32 steps is promised
     const lhsScale = typeof left.scale === "number" ? left.scale : 1;
     const folded = epilogue.scale !== 1;
     const one = { address: scalars, step: 0, batchStep: 0 } as const;
-    const { words } = arena;
+    const { words } = memory;
     words.setFloat32(scalars, folded ? 1 : lhsScale, true);
     words.setInt32(scalars + 4, typeof left.zeros === "number" ? left.zeros : 0, true);
     const rowScales = typeof left.scale === "number" ? one : placeRows(call, "f32", left.scale, m);
@@ -638,7 +638,7 @@ export function matmul(
     const { address, value } = call.output(result);
     // what lies between the rows of a given array, and behind them, stays
     if (given && given.address < 0 && !(dense && given.length === least)) {
-      arena.view(epilogue.dtype, address, given.length).set(given.value as Elements["i8"]);
+      memory.view(epilogue.dtype, address, given.length).set(given.value as Elements["i8"]);
     }
     const size = epilogue.dtype === "i32" || epilogue.dtype === "f32" ? 4 : 1;
     // what is packed on the way may be packed either way

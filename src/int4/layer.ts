@@ -1,5 +1,6 @@
 /** A linear layer on int4 weights: y = activation(x · W + b), the weights packed in memory. */
 
+import { allocateParts } from "../core/arena.ts";
 import {
   type Data,
   inCall,
@@ -12,7 +13,6 @@ import {
 import { checkObject, checkOneOf, rangeFault, typeFault } from "../core/check.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { roomFor } from "../core/parts.ts";
 import { Tensor } from "../core/tensor.ts";
 import { type Activation, checkBounds } from "../linear/activation.ts";
 import { checkMatrix, type Int4Matrix, type Int4Options, quantizeInt4 } from "./matrix.ts";
@@ -159,9 +159,9 @@ export function createInt4Linear(instance: Bytelane, options: Int4LinearOptions)
     ...{ inFeatures: columns, outFeatures: rows, blockSize, halves },
     ...{ hasZeros: zeroPoints !== undefined, hasBias: bias !== undefined },
   };
-  const { parts, size } = roomFor(instance, { ...bytesOf(sizes) });
+  const { parts, size } = allocateParts(instance.arena, { ...bytesOf(sizes) });
   try {
-    instance.arena.view("u8", parts.panels, size).fill(0);
+    instance.memory.view("u8", parts.panels, size).fill(0);
     layPanels(instance, matrix, parts.panels);
     layScales(instance, matrix, parts.scales);
     if (zeroPoints) layZeros(instance, matrix, zeroPoints, parts.zeros);
@@ -174,7 +174,7 @@ export function createInt4Linear(instance: Bytelane, options: Int4LinearOptions)
 }
 
 function layPanels(instance: Bytelane, matrix: Int4Matrix, panels: number): void {
-  const { arena, kernels } = instance;
+  const { memory, kernels } = instance;
   const { rows, columns, blockSize, values } = matrix;
   const stride = Math.ceil(columns / blockSize) * blockSize;
   const rowBytes = stride / 2;
@@ -186,7 +186,7 @@ function layPanels(instance: Bytelane, matrix: Int4Matrix, panels: number): void
     for (let row = 0; row < rows; row += strip) {
       const count = Math.ceil(Math.min(strip, rows - row) / 8) * 8;
       const from = values.subarray(row * rowBytes, (row + strip) * rowBytes);
-      arena
+      memory
         .view("u8", packed, count * rowBytes)
         .fill(0)
         .set(from);
@@ -206,7 +206,7 @@ function layScales(
   const blocks = Math.ceil(columns / blockSize);
   const size = scales.BYTES_PER_ELEMENT;
   const source = new DataView(buffer, byteOffset);
-  const bytes = instance.arena.view("u8", to, Math.ceil(rows / 8) * blocks * 8 * size);
+  const bytes = instance.memory.view("u8", to, Math.ceil(rows / 8) * blocks * 8 * size);
   const result = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let i = 0; i < length; i++) {
     const row = Math.floor(i / blocks);
@@ -221,7 +221,7 @@ function layZeros(instance: Bytelane, matrix: Int4Matrix, zeros: Uint8Array, to:
   const { rows, columns, blockSize } = matrix;
   const blocks = Math.ceil(columns / blockSize);
   const rowBytes = Math.ceil(blocks / 2);
-  const result = instance.arena.view("u8", to, Math.ceil(rows / 8) * blocks * 4);
+  const result = instance.memory.view("u8", to, Math.ceil(rows / 8) * blocks * 4);
   for (let row = 0; row < rows; row++) {
     for (let b = 0; b < blocks; b++) {
       const zero = (zeros[row * rowBytes + (b >> 1)] >> (4 * (b & 1))) & 15;
@@ -231,10 +231,12 @@ function layZeros(instance: Bytelane, matrix: Int4Matrix, zeros: Uint8Array, to:
 }
 
 function layBias(instance: Bytelane, bias: Operand<"f32">, to: number): void {
-  const { arena } = instance;
+  const { memory } = instance;
   const values =
-    bias.address >= 0 ? arena.view("f32", bias.address, bias.length) : (bias.value as Float32Array);
-  arena.view("f32", to, bias.length).set(values);
+    bias.address >= 0
+      ? memory.view("f32", bias.address, bias.length)
+      : (bias.value as Float32Array);
+  memory.view("f32", to, bias.length).set(values);
 }
 
 /** What a layer takes: reals, or rows quantized once for several layers. */

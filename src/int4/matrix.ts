@@ -211,7 +211,7 @@ function stripReader(
 ): ReadStrip {
   const values = (): Float32Array =>
     source.address >= 0
-      ? instance.arena.view("f32", source.address, source.length)
+      ? instance.memory.view("f32", source.address, source.length)
       : (source.value as Float32Array);
   if (orientation === "out-in") {
     return (row, count, strip, stride) => {
@@ -258,23 +258,23 @@ class Strip {
     this.#importance = moments && plan.steps > 0 ? call.scratch(this.#stride * 4) : 0;
     this.#feedback = moments?.feedback();
     if (this.#importance && moments) {
-      const weights = instance.arena.view("f32", this.#importance, this.#stride);
+      const weights = instance.memory.view("f32", this.#importance, this.#stride);
       weights.fill(0).set(moments.importance());
     }
   }
 
   quantize(row: number, count: number, read: ReadStrip, result: Int4Matrix): void {
-    const { arena, kernels } = this.#instance;
+    const { memory, kernels } = this.#instance;
     const { blocks, columns, blockSize, rowBytes, zeroBytes, halves } = this.#plan;
     const stride = this.#stride;
-    const reals = arena.view("f32", this.#reals, count * stride);
+    const reals = memory.view("f32", this.#reals, count * stride);
     if (stride > columns) reals.fill(0);
     read(row, count, reals, stride);
     if (this.#feedback) {
-      feedBack(this.#feedback, reals, arena.view("u8", this.#codes, count * stride), {
+      feedBack(this.#feedback, reals, memory.view("u8", this.#codes, count * stride), {
         ...{ rows: count, columns, stride, blockSize },
-        scales: arena.view("f32", this.#scales, count * blocks),
-        zeros: arena.view("i32", this.#zeros, count * blocks),
+        scales: memory.view("f32", this.#scales, count * blocks),
+        zeros: memory.view("i32", this.#zeros, count * blocks),
         choose: (block) => {
           for (let r = 0; r < count; r++) this.#choose(r * blocks + block, 1, block);
         },
@@ -288,15 +288,15 @@ class Strip {
       );
     }
     kernels.pack_bits(this.#codes, this.#packed, count * stride, 4);
-    result.values.set(arena.view("u8", this.#packed, count * rowBytes), row * rowBytes);
+    result.values.set(memory.view("u8", this.#packed, count * rowBytes), row * rowBytes);
     const bits = new Uint8Array(
       result.scales.buffer,
       row * blocks * (halves ? 2 : 4),
       count * blocks * (halves ? 2 : 4),
     );
-    bits.set(arena.view("u8", halves ? this.#halves : this.#scales, bits.length));
+    bits.set(memory.view("u8", halves ? this.#halves : this.#scales, bits.length));
     if (result.zeroPoints) {
-      const zeros = arena.view("i32", this.#zeros, count * blocks);
+      const zeros = memory.view("i32", this.#zeros, count * blocks);
       for (let r = 0; r < count; r++) {
         for (let b = 0; b < blocks; b++) {
           const at = (row + r) * zeroBytes + (b >> 1);
@@ -308,7 +308,7 @@ class Strip {
 
   /** Scales and zero points of `count` blocks of one row, from number `at` of the strip and `block` of the row on. */
   #choose(at: number, count: number, block: number): void {
-    const { arena, kernels } = this.#instance;
+    const { memory, kernels } = this.#instance;
     const { blockSize, asymmetric, steps, halves } = this.#plan;
     const scales = this.#scales + at * 4;
     kernels.choose_int4_f32(
@@ -318,7 +318,7 @@ class Strip {
       ...([scales, this.#zeros + at * 4, this.#instance.scalars] as const),
     );
     if (!halves) return;
-    const view = arena.view("f32", scales, count);
+    const view = memory.view("f32", scales, count);
     for (let b = 0; b < count; b++) {
       const size = Math.min(Math.max(Math.abs(view[b]), HALF_LEAST), HALF_MOST);
       view[b] = view[b] < 0 ? -size : size;

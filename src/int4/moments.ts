@@ -50,7 +50,7 @@ export class InputMoments {
         const to = columns.data;
         const from =
           source.address >= 0
-            ? instance.arena.view("f32", source.address, source.length)
+            ? instance.memory.view("f32", source.address, source.length)
             : (source.value as Float32Array);
         for (let r = 0; r < count; r++) {
           const row = (start + r) * features;

@@ -1,10 +1,10 @@
 /** Tables of int4 rows, looked up by index: embeddings. */
 
+import { allocateParts } from "../core/arena.ts";
 import { type Data, inCall, operand, target } from "../core/call.ts";
 import { checkInteger, typeFault } from "../core/check.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { roomFor } from "../core/parts.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { checkMatrix, type Int4Extent, type Int4Matrix } from "./matrix.ts";
 
@@ -77,10 +77,10 @@ export function createInt4Table(instance: Bytelane, matrix: Int4Matrix): Int4Tab
   const extent = checkMatrix("matrix", matrix);
   const { rows, columns, blockSize, values, scales, zeroPoints } = matrix;
   const sizes = { ...extent, rows, columns, blockSize, hasZeros: zeroPoints !== undefined };
-  const { parts, size } = roomFor(instance, { ...tableBytes(sizes) });
+  const { parts, size } = allocateParts(instance.arena, { ...tableBytes(sizes) });
   const copy = (from: Uint8Array | Uint16Array | Float32Array, to: number): void => {
     const bytes = new Uint8Array(from.buffer, from.byteOffset, from.byteLength);
-    instance.arena.view("u8", to, bytes.length).set(bytes);
+    instance.memory.view("u8", to, bytes.length).set(bytes);
   };
   copy(values, parts.values);
   copy(scales, parts.scales);
@@ -123,7 +123,7 @@ export function dequantizeInt4(instance: Bytelane, matrix: Int4Matrix): Float32A
   // a part of the rows at a time: the reals are eight times as large as the codes
   const strip = Math.max(1, Math.min(rows, Math.floor(2 ** 18 / columns)));
   inCall(instance, (call) => {
-    const { arena, kernels } = instance;
+    const { memory, kernels } = instance;
     const size = halves ? 2 : 4;
     const codes = call.scratch(strip * rowBytes);
     const steps = call.scratch(strip * blocks * size);
@@ -133,7 +133,7 @@ export function dequantizeInt4(instance: Bytelane, matrix: Int4Matrix): Float32A
       const count = Math.min(strip, rows - row);
       const copy = (array: Uint8Array, to: number, bytes: number): void => {
         const from = array.subarray(row * bytes, (row + count) * bytes);
-        arena.view("u8", to, from.length).set(from);
+        memory.view("u8", to, from.length).set(from);
       };
       copy(values, codes, rowBytes);
       copy(
@@ -146,7 +146,7 @@ export function dequantizeInt4(instance: Bytelane, matrix: Int4Matrix): Float32A
         ...([codes, rowBytes, columns, blockSize, steps, halves ? 1 : 0, zeros, 0] as const),
         ...([0, count, reals, instance.scalars] as const),
       );
-      result.set(arena.view("f32", reals, count * columns), row * columns);
+      result.set(memory.view("f32", reals, count * columns), row * columns);
     }
   });
   return result;

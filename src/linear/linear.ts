@@ -308,8 +308,8 @@ function correctBias(
   },
 ): Float32Array {
   const { depth, n, strideK, strideN, scales } = matrix;
-  const weights = instance.arena.view("f32", matrix.weights, depth * n);
-  const quantized = instance.arena.view("i8", matrix.quantized, depth * n);
+  const weights = instance.memory.view("f32", matrix.weights, depth * n);
+  const quantized = instance.memory.view("i8", matrix.quantized, depth * n);
   const lost = new Float64Array(n);
   for (let k = 0; k < depth; k++) {
     for (let j = 0; j < n; j++) {
@@ -324,7 +324,7 @@ function correctBias(
 function readReals(instance: Bytelane, source: Operand<"f32">, argument: string): Float32Array {
   const values =
     source.address >= 0
-      ? instance.arena.view("f32", source.address, source.length)
+      ? instance.memory.view("f32", source.address, source.length)
       : (source.value as Float32Array);
   for (let i = 0; i < values.length; i++) {
     if (!Number.isFinite(values[i]))
@@ -362,10 +362,10 @@ function layColumns(
   const padded = columnsOf(n);
   const bytes = padded * (bias ? 8 : 4);
   const address = instance.arena.allocate(bytes);
-  instance.arena.view("f32", address, padded).fill(0).set(scales);
+  instance.memory.view("f32", address, padded).fill(0).set(scales);
   const biasAt = bias ? address + padded * 4 : 0;
-  if (integers) instance.arena.view("i32", biasAt, padded).fill(0).set(integers);
-  else if (bias) instance.arena.view("f32", biasAt, padded).fill(0).set(bias);
+  if (integers) instance.memory.view("i32", biasAt, padded).fill(0).set(integers);
+  else if (bias) instance.memory.view("f32", biasAt, padded).fill(0).set(bias);
   return { address, bytes, scales: address, bias: biasAt };
 }
 
@@ -399,7 +399,7 @@ function placeRows(
   const zeros = rows.zeroPoints && operand(instance, "x.zeroPoints", rows.zeroPoints, ["i32"], m);
   if (zeros) checkZeros(instance, zeros, source.dtype);
   return (call) => {
-    instance.arena.words.setInt32(instance.scalars, 0, true);
+    instance.memory.words.setInt32(instance.scalars, 0, true);
     return {
       address: call.input(source),
       unsigned: source.dtype === "u8",
@@ -420,7 +420,7 @@ function checkZero(argument: string, value: unknown, dtype: QuantizedDType): num
 function checkZeros(instance: Bytelane, zeros: Operand<"i32">, dtype: QuantizedDType): void {
   const values =
     zeros.address >= 0
-      ? instance.arena.view("i32", zeros.address, zeros.length)
+      ? instance.memory.view("i32", zeros.address, zeros.length)
       : (zeros.value as Int32Array);
   for (let i = 0; i < values.length; i++) checkZero("x.zeroPoints", values[i], dtype);
 }
@@ -448,16 +448,16 @@ function placeStatic(
   source: Operand<"f32" | QuantizedDType>,
   input: Required<StaticParams>,
 ): PlaceLeft {
-  const { kernels, arena, scalars } = instance;
+  const { kernels, memory, scalars } = instance;
   return (call) => {
-    const { words } = arena;
+    const { words } = memory;
     words.setFloat32(scalars, 1, true);
     words.setInt32(scalars + 4, input.zeroPoint, true);
     let address = call.input(source);
     if (source.dtype === "f32") {
       const src = address;
       address = call.scratch(source.length);
-      arena.words.setFloat32(scalars + 8, input.scale, true);
+      memory.words.setFloat32(scalars + 8, input.scale, true);
       const [low, high] = limitsOf(input.dtype);
       kernels.quantize_f32(
         ...([src, address, 1, 1, source.length, scalars + 8, scalars + 4, low, high] as const),

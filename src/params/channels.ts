@@ -162,10 +162,10 @@ export function placeParams(
   { scales, zeros, zeroLimits, checkZero }: Entries,
   channels: number,
 ): PlacedParams {
-  const { arena, scalars } = instance;
+  const { memory, scalars } = instance;
   if (typeof scales === "number" && typeof zeros === "number") {
-    arena.words.setFloat32(scalars, scales, true);
-    arena.words.setInt32(scalars + 4, zeros, true);
+    memory.words.setFloat32(scalars, scales, true);
+    memory.words.setInt32(scalars + 4, zeros, true);
     return { scales: scalars, zeros: scalars + 4 };
   }
   return {

@@ -95,7 +95,7 @@ export function createIndex(instance: Bytelane, options: IndexOptions): VectorIn
   const given = perChannel("options.scales", options.scales ?? 1, count, checkScale, Float32Array);
   const padded = columnsOf(count);
   return inCall(instance, (call) => {
-    const { arena } = instance;
+    const { arena, memory } = instance;
     let address = call.input(source);
     let scales: Float32Array = given;
     if (source.dtype === "f32") {
@@ -104,7 +104,7 @@ export function createIndex(instance: Bytelane, options: IndexOptions): VectorIn
     }
     if (metric === "cosine") {
       scales = new Float32Array(count);
-      const values = arena.view("i8", address, count * dimensions);
+      const values = memory.view("i8", address, count * dimensions);
       for (let i = 0; i < count; i++) {
         let sum = 0;
         for (let k = i * dimensions; k < (i + 1) * dimensions; k++) sum += values[k] * values[k];
@@ -117,7 +117,7 @@ export function createIndex(instance: Bytelane, options: IndexOptions): VectorIn
     });
     try {
       const at = arena.allocate(padded * 4);
-      arena.view("f32", at, padded).fill(0).set(scales);
+      memory.view("f32", at, padded).fill(0).set(scales);
       return new VectorIndex(instance, matrix, at, padded * 4, metric);
     } catch (fault) {
       matrix.dispose();
@@ -154,14 +154,14 @@ export function topK(index: VectorIndex, query: Data<"f32">, k: number): Matches
   checkInteger("k", k, 1, count);
   const m = source.length / dimensions;
   return inCall(instance, (call) => {
-    const { arena, kernels, scalars } = instance;
+    const { memory, kernels, scalars } = instance;
     const src = call.input(source);
     const values = call.scratch(m * dimensions);
     const rowScales = call.scratch(m * 4);
     kernels.quantize_rows_f32_i8(src, dimensions, values, m, dimensions, rowScales, scalars + 8);
     if (index.metric === "cosine") {
-      const q = arena.view("i8", values, m * dimensions);
-      const lengths = arena.view("f32", rowScales, m);
+      const q = memory.view("i8", values, m * dimensions);
+      const lengths = memory.view("f32", rowScales, m);
       for (let i = 0; i < m; i++) {
         let sum = 0;
         for (let d = i * dimensions; d < (i + 1) * dimensions; d++) sum += q[d] * q[d];
@@ -170,7 +170,7 @@ export function topK(index: VectorIndex, query: Data<"f32">, k: number): Matches
     }
     const scores = call.scratch(m * count * 4);
     const best = call.scratch(k * 8);
-    arena.words.setInt32(scalars, 0, true);
+    memory.words.setInt32(scalars, 0, true);
     runProduct(instance, checkEpilogue(instance, { dtype: "f32" }, count), {
       ...{ lhs: values, lhsStride: dimensions, lhsUnsigned: false, lhsZeros: scalars },
       ...{ lhsZeroStep: 0, rhs: index.matrix, m, rowScales, rowScaleStep: 4 },
@@ -181,8 +181,8 @@ export function topK(index: VectorIndex, query: Data<"f32">, k: number): Matches
     const found = new Float32Array(m * k).fill(Number.NaN);
     for (let i = 0; i < m; i++) {
       const row = kernels.top_k_f32(scores + i * count * 4, count, k, best, best + k * 4);
-      indices.set(arena.view("i32", best, row), i * k);
-      found.set(arena.view("f32", best + k * 4, row), i * k);
+      indices.set(memory.view("i32", best, row), i * k);
+      found.set(memory.view("f32", best + k * 4, row), i * k);
     }
     return { indices, scores: found };
   });

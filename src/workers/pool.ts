@@ -5,10 +5,11 @@
  * With a shared memory (a threaded build) the workers run them where they lie. Otherwise each worker has a memory of
  * its own, holds a part of the columns of every matrix that it has met, and gets the rows of each call in a message.
  */
-import type { Kernels, LinearMemory } from "../core/abi.ts";
-import { Arena } from "../core/arena.ts";
+import type { Kernels } from "../core/abi.ts";
+import { FreeList } from "../core/arena.ts";
 import { typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance, type PoolOptions } from "../core/instance.ts";
+import type { Memory } from "../core/memory.ts";
 import {
   CALL_COUNT,
   createMailbox,
@@ -61,30 +62,12 @@ interface Job {
   settle(): void;
 }
 
-/** The memory of a worker, as the arena sees it: how long it is, and that it grows. */
-class RemoteMemory implements LinearMemory {
-  byteLength: number;
-
-  constructor(byteLength: number) {
-    this.byteLength = byteLength;
-  }
-
-  get buffer(): ArrayBuffer {
-    return this as unknown as ArrayBuffer;
-  }
-
-  grow(pages: number): number {
-    this.byteLength += pages * PAGE;
-    return 0;
-  }
-}
-
 /** A worker, and what is known of its memory. */
 interface Seat {
   readonly index: number;
   readonly member: Member;
-  readonly memory: RemoteMemory;
-  readonly arena: Arena;
+  /** Of its memory, which is as long as the arena says. */
+  readonly arena: FreeList;
   /** Copies of weights: address and bytes here, by their address in the instance. */
   readonly held: Map<number, readonly [address: number, bytes: number]>;
 }
@@ -277,7 +260,7 @@ class Pool {
     const job = this.#published;
     this.#published = (job + 1) | 0;
     const seats = this.#fill();
-    const loads = seats.map((seat) => new Load(this.#instance.arena, seat));
+    const loads = seats.map((seat) => new Load(this.#instance.memory, seat));
     const shares: Share[] = [];
     for (const call of calls) {
       this.#quantizeHere(call);
@@ -292,12 +275,12 @@ class Pool {
     }
     const done = this.#begin(job, seats);
     for (const { seat, order, transfer } of loads) {
-      seat.member.post({ ...order, job, size: seat.memory.byteLength } satisfies Order, transfer);
+      seat.member.post({ ...order, job, size: seat.arena.size } satisfies Order, transfer);
     }
     const results = await done;
     for (const load of loads) load.free();
     for (const share of shares) {
-      placeColumns(this.#instance.arena, share, results.get(share.load.seat)![share.read]);
+      placeColumns(this.#instance.memory, share, results.get(share.load.seat)![share.read]);
     }
   }
 
@@ -313,9 +296,8 @@ class Pool {
         (message) => this.#receive(seat, message),
         (why) => this.#lose(seat, why),
       );
-      const memory = new RemoteMemory(PAGE);
-      const arena = new Arena(memory, kernels.heap_base(), 2 ** 32);
-      const seat: Seat = { index, member, memory, arena, held: new Map() };
+      const arena = new FreeList(kernels.heap_base(), PAGE, 2 ** 32, () => true);
+      const seat: Seat = { index, member, arena, held: new Map() };
       this.#seats[index] = seat;
       const box = this.#mailbox;
       const shared = box && {
@@ -427,13 +409,13 @@ interface Share {
 class Load {
   readonly seat: Seat;
   readonly transfer: ArrayBuffer[] = [];
-  readonly #here: Arena;
+  readonly #here: Memory;
   readonly #writes: [address: number, bytes: Uint8Array][] = [];
   readonly #calls: number[][] = [];
   readonly #reads: [address: number, bytes: number][] = [];
   readonly #rooms: [address: number, bytes: number][] = [];
 
-  constructor(here: Arena, seat: Seat) {
+  constructor(here: Memory, seat: Seat) {
     this.#here = here;
     this.seat = seat;
   }
@@ -498,19 +480,19 @@ class Load {
 }
 
 /** Lays the columns of a share into the rows of the result: word by word, since a copy for each row would cost more. */
-function placeColumns(arena: Arena, { p, call, first }: Share, columns: Uint8Array): void {
+function placeColumns(memory: Memory, { p, call, first }: Share, columns: Uint8Array): void {
   const stride = call.values[p.index.dst + 1];
   const width = columns.length / p.m;
   const start = call.values[p.index.dst] + first * 8 * p.size;
   const length = stride * (p.m - 1) + width;
   if ((start | stride | width) % 4 !== 0) {
-    const out = arena.view("u8", start, length);
+    const out = memory.view("u8", start, length);
     for (let i = 0; i < p.m; i++) {
       out.set(columns.subarray(i * width, (i + 1) * width), i * stride);
     }
     return;
   }
-  const out = arena.view("i32", start, length / 4);
+  const out = memory.view("i32", start, length / 4);
   const words = new Int32Array(
     columns.buffer as ArrayBuffer,
     columns.byteOffset,

@@ -1,0 +1,54 @@
+/** Views of the module's linear memory. The only file of the core that touches `memory.buffer`. */
+import type { LinearMemory } from "./abi.ts";
+import { ARRAYS, type DType, type Elements } from "./dtype.ts";
+
+const PAGE = 65536;
+
+/** A linear memory. Its buffer is kept here: asking for it costs as much as a small view. */
+export class Memory {
+  readonly #memory: LinearMemory;
+  #buffer: LinearMemory["buffer"];
+  #words: DataView | undefined;
+
+  constructor(memory: LinearMemory) {
+    this.#memory = memory;
+    this.#buffer = memory.buffer;
+  }
+
+  /** Bytes of the linear memory. */
+  get size(): number {
+    return this.#buffer.byteLength;
+  }
+
+  /** A view of `length` elements at an address. Growth detaches it. */
+  view<T extends DType>(dtype: T, address: number, length: number): Elements[T] {
+    const Elements = ARRAYS[dtype];
+    return new Elements(this.#buffer, address, length) as unknown as Elements[T];
+  }
+
+  /**
+   * All of the memory, for the scalars of a call, little-endian. Growth replaces it: read the
+   * property again after anything that allocates.
+   */
+  get words(): DataView {
+    this.#words ??= new DataView(this.#buffer);
+    return this.#words;
+  }
+
+  /** Where a view lies in this memory, or -1. Growth detaches the view: call this before anything is allocated. */
+  addressOf(view: ArrayBufferView): number {
+    return view.buffer === this.#buffer ? view.byteOffset : -1;
+  }
+
+  /** Grows by `bytes`, a multiple of a page. False where the engine has less than that. */
+  grow(bytes: number): boolean {
+    try {
+      this.#memory.grow(bytes / PAGE);
+    } catch {
+      return false;
+    }
+    this.#buffer = this.#memory.buffer;
+    this.#words = undefined;
+    return true;
+  }
+}
