@@ -73,7 +73,7 @@ function gemmInt4(api, instance, { m, n, k, block, x, weights, scales }, io) {
   const layer = io.keep(
     api.createLinear(instance, {
       format: "int4",
-      weights: { rows: n, columns: k, blockSize: block, values: weights, scales },
+      weights: { outFeatures: n, inFeatures: k, blockSize: block, values: weights, scale: scales },
     }),
   );
   const source = io.input(x, [m, k]);
@@ -164,8 +164,8 @@ const CALLS = {
     const source = io.input(x, shape);
     const out = io.output("i8", shape);
     return () => {
-      const { values, scales } = api.quantizeRows(instance, source, { shape, out });
-      scales.dispose?.();
+      const { values, scale } = api.quantizeRows(instance, source, { shape, out });
+      scale.dispose?.();
       return values;
     };
   },
@@ -185,7 +185,7 @@ const CALLS = {
     // A table is part of a model: in the instance's memory, whatever comes with a call.
     const source = {
       values: io.keep(api.tensor(instance, "i8", [scales.length, width], table)),
-      scales: io.keep(api.tensor(instance, "f32", [scales.length], scales)),
+      scale: io.keep(api.tensor(instance, "f32", [scales.length], scales)),
     };
     const out = io.output("f32", [ids.length, width]);
     return () => api.gatherRows(instance, source, ids, { out });

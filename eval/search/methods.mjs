@@ -52,7 +52,7 @@ function createOps(instance, observed, { options, inputs, see }) {
   let bits = 0;
   let count = 0;
   const noted = (matrix) => {
-    const size = matrix.rows * matrix.columns;
+    const size = matrix.outFeatures * matrix.inFeatures;
     bits += size * bitsPerWeight(matrix);
     count += size;
     return matrix;

@@ -57,7 +57,7 @@ export function createQuantizedOps(instance, bitsOf, observed) {
       }
       return scope(instance, () => {
         const table = quantizeRows(instance, tensor(instance, "f32", shape, data));
-        bytes += table.values.byteLength + table.scales.byteLength;
+        bytes += table.values.byteLength + table.scale.byteLength;
         return { ...table, columns: shape[1] };
       });
     },
@@ -94,8 +94,8 @@ export function createQuantizedOps(instance, bitsOf, observed) {
         const head = { stride: width, batchStride: headSize };
         matmul(
           instance,
-          { data: q.values, scale: q.scales.data.map((step) => step * scale), ...head },
-          { data: k.values, scale: k.scales, orientation: "out-in", ...head },
+          { data: q.values, scale: q.scale.data.map((step) => step * scale), ...head },
+          { data: k.values, scale: k.scale, orientation: "out-in", ...head },
           {
             ...{ m: tokens, n: tokens, depth: headSize, batch: heads, dtype: "f32" },
             out: part(scores, 0, [heads, tokens, tokens]),
@@ -117,7 +117,7 @@ export function createQuantizedOps(instance, bitsOf, observed) {
         ]);
         matmul(
           instance,
-          { data: p.values, scale: p.scales },
+          { data: p.values, scale: p.scale },
           {
             ...{ data: v, scale: params.scale.subarray(2 * width) },
             ...{ stride: 3 * width, batchStride: headSize },

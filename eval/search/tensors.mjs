@@ -75,8 +75,8 @@ export function createCandidates(instance, observed) {
         const matrix = quantizeInt4(instance, weights, { shape, orientation, moments });
         const restored = dequantizeInt4(instance, matrix);
         return {
-          bytes: matrix.values.byteLength + matrix.scales.byteLength,
-          restored: isTable ? restored : transpose(restored, matrix.rows, matrix.columns),
+          bytes: matrix.values.byteLength + matrix.scale.byteLength,
+          restored: isTable ? restored : transpose(restored, matrix.outFeatures, matrix.inFeatures),
         };
       },
     },

@@ -81,7 +81,7 @@ export function target<T extends DType>(
 /** Rows that were quantized before. What data are is asked first: looking for properties takes as long as a small product. */
 export function isRows<R>(x: unknown): x is R {
   if (x instanceof Tensor || ArrayBuffer.isView(x)) return false;
-  return typeof x === "object" && x !== null && "values" in x && "scales" in x;
+  return typeof x === "object" && x !== null && "values" in x && "scale" in x;
 }
 
 /** The dimensions of x with other columns. A copy of two would cost as much as a small product. */

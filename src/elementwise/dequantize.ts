@@ -46,9 +46,9 @@ export interface QuantizedTable {
   /** i8 or u8, shape [rows, columns]; a plain array needs `columns`. */
   readonly values: Data<QuantizedDType>;
   /** One scale a row. */
-  readonly scales: Data<"f32">;
+  readonly scale: Data<"f32">;
   /** One zero point a row. Default 0. */
-  readonly zeroPoints?: Data<"i32"> | undefined;
+  readonly zeroPoint?: Data<"i32"> | undefined;
   /** Elements of a row. Default: the last dimension of a tensor. */
   readonly columns?: number;
 }
@@ -72,9 +72,9 @@ export function gatherRows<O extends Data<"f32"> = Tensor<"f32">>(
   const rows = values.length / columns;
   if (!Number.isInteger(rows))
     throw rangeFault("table.values", `whole rows of ${columns}`, values.value);
-  const scales = operand(instance, "table.scales", table.scales, ["f32"], rows);
+  const scales = operand(instance, "table.scale", table.scale, ["f32"], rows);
   const zeros =
-    table.zeroPoints && operand(instance, "table.zeroPoints", table.zeroPoints, ["i32"], rows);
+    table.zeroPoint && operand(instance, "table.zeroPoint", table.zeroPoint, ["i32"], rows);
   const wanted = Array.isArray(ids) ? undefined : operand(instance, "ids", ids, ["i32"]);
   // read once: the room for the rows may detach a view on this memory
   const { length } = ids;

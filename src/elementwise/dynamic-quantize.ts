@@ -58,9 +58,9 @@ export interface QuantizedRows<V, S, Z> {
   /** Shape [rows, columns]. */
   readonly values: V;
   /** One f32 a row. */
-  readonly scales: S;
+  readonly scale: S;
   /** One i32 a row; for i8, where all are 0, undefined. */
-  readonly zeroPoints: Z;
+  readonly zeroPoint: Z;
 }
 
 /** Rows of [..., columns] and what becomes of them. With `stride` the shape must be given, and x may be longer. */
@@ -104,7 +104,7 @@ export function quantizeRows<X extends Data<"f32">, D extends QuantizedDType = "
     const { scalars, kernels } = instance;
     if (dtype === "i8") {
       kernels.quantize_rows_f32_i8(src, stride, v.address, rows, columns, s.address, scalars);
-      return { values: v.value, scales: s.value, zeroPoints: undefined };
+      return { values: v.value, scale: s.value, zeroPoint: undefined };
     }
     const z = call.output(zeros);
     kernels.quantize_rows_f32_u8(
@@ -117,6 +117,6 @@ export function quantizeRows<X extends Data<"f32">, D extends QuantizedDType = "
       z.address,
       scalars,
     );
-    return { values: v.value, scales: s.value, zeroPoints: z.value };
+    return { values: v.value, scale: s.value, zeroPoint: z.value };
   }) as never;
 }

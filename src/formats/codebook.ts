@@ -28,7 +28,7 @@ export interface CodebookMatrix {
   /** [rows][blocks · blockSize / 2]: two codes a byte, the low nibble first. */
   readonly values: Uint8Array;
   /** [rows][blocks]. */
-  readonly scales: Float32Array;
+  readonly scale: Float32Array;
 }
 
 /** Rows, blocks and the codebook: a value takes 4 + 32 / blockSize bits, 4.5 with the defaults. */
@@ -134,20 +134,20 @@ export function quantizeCodebook(
       scales.set(scale, row * blocks);
     }
   });
-  return { rows, columns, blockSize, codebook, values, scales };
+  return { rows, columns, blockSize, codebook, values, scale: scales };
 }
 
 /** All of a matrix as f32, row by row: codebook[code] · scale, by look-up in registers. */
 export function dequantizeCodebook(instance: Bytelane, matrix: CodebookMatrix): Float32Array {
   checkInstance(instance);
   checkObject("matrix", matrix);
-  const { rows, columns, blockSize, values, scales } = matrix;
+  const { rows, columns, blockSize, values, scale: scales } = matrix;
   const codebook = checkCodebook(matrix.codebook);
   const given = blockSize === blockSizeOf("channel", columns) ? "channel" : blockSize;
   const { blocks } = layoutOf([rows, columns], rows * columns, given as BlockSize);
   const rowBytes = (blocks * blockSize) / 2;
   const codes = operand(instance, "matrix.values", values, ["u8"], rows * rowBytes);
-  const steps = operand(instance, "matrix.scales", scales, ["f32"], rows * blocks);
+  const steps = operand(instance, "matrix.scale", scales, ["f32"], rows * blocks);
   return inCall(instance, (call) => {
     const src = call.input(codes);
     const step = call.input(steps);

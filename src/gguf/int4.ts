@@ -42,13 +42,20 @@ export function int4FromGgml(
       values[b * 16 + 8 + i] = (first >> 4) | (second & 0xf0);
     }
   }
-  return { rows, columns, blockSize: BLOCK, values, scales };
+  return { outFeatures: rows, inFeatures: columns, blockSize: BLOCK, values, scale: scales };
 }
 
 /** The inverse, for a matrix in blocks of 32 with scales in f16, without zero points. */
 export function int4ToGgml(matrix: Int4Matrix): Uint8Array {
   const { halves, blocks } = checkMatrix("matrix", matrix);
-  const { rows, columns, blockSize, values, scales, zeroPoints } = matrix;
+  const {
+    outFeatures: rows,
+    inFeatures: columns,
+    blockSize,
+    values,
+    scale: scales,
+    zeroPoint: zeroPoints,
+  } = matrix;
   if (blockSize !== BLOCK || columns % BLOCK !== 0 || !halves || zeroPoints) {
     throw rangeFault(
       "matrix",

@@ -153,18 +153,19 @@ export function createInt4Linear(instance: Bytelane, options: Int4LinearOptions)
   const settings = { inputs, ...checkBounds(options.activation) };
   const matrix = matrixOf(instance, options);
   const { halves } = checkMatrix("options.weights", matrix);
-  const { rows, columns, blockSize, zeroPoints } = matrix;
-  const bias = options.bias && operand(instance, "options.bias", options.bias, ["f32"], rows);
+  const { outFeatures, inFeatures, blockSize, zeroPoint } = matrix;
+  const bias =
+    options.bias && operand(instance, "options.bias", options.bias, ["f32"], outFeatures);
   const sizes = {
-    ...{ inFeatures: columns, outFeatures: rows, blockSize, halves },
-    ...{ hasZeros: zeroPoints !== undefined, hasBias: bias !== undefined },
+    ...{ inFeatures, outFeatures, blockSize, halves },
+    ...{ hasZeros: zeroPoint !== undefined, hasBias: bias !== undefined },
   };
   const { parts, size } = allocateParts(instance.arena, { ...bytesOf(sizes) });
   try {
     instance.memory.view("u8", parts.panels, size).fill(0);
     layPanels(instance, matrix, parts.panels);
     layScales(instance, matrix, parts.scales);
-    if (zeroPoints) layZeros(instance, matrix, zeroPoints, parts.zeros);
+    if (zeroPoint) layZeros(instance, matrix, zeroPoint, parts.zeros);
     if (bias) layBias(instance, bias, parts.bias);
     return new Int4Linear(instance, sizes, parts, settings, size);
   } catch (fault) {
@@ -175,7 +176,7 @@ export function createInt4Linear(instance: Bytelane, options: Int4LinearOptions)
 
 function layPanels(instance: Bytelane, matrix: Int4Matrix, panels: number): void {
   const { memory, kernels } = instance;
-  const { rows, columns, blockSize, values } = matrix;
+  const { outFeatures: rows, inFeatures: columns, blockSize, values } = matrix;
   const stride = Math.ceil(columns / blockSize) * blockSize;
   const rowBytes = stride / 2;
   const groups = Math.ceil(columns / 4);
@@ -199,7 +200,7 @@ function layPanels(instance: Bytelane, matrix: Int4Matrix, panels: number): void
 /** [rows][blocks] to [rows / 8][blocks][8], as words of 16 or 32 bits. */
 function layScales(
   instance: Bytelane,
-  { rows, columns, blockSize, scales }: Int4Matrix,
+  { outFeatures: rows, inFeatures: columns, blockSize, scale: scales }: Int4Matrix,
   to: number,
 ): void {
   const { buffer, byteOffset, length } = scales;
@@ -218,7 +219,7 @@ function layScales(
 
 /** Nibbles of [rows][blocks] to [rows / 8][blocks][4] bytes: columns 0–3 in the low nibbles, 4–7 in the high ones. */
 function layZeros(instance: Bytelane, matrix: Int4Matrix, zeros: Uint8Array, to: number): void {
-  const { rows, columns, blockSize } = matrix;
+  const { outFeatures: rows, inFeatures: columns, blockSize } = matrix;
   const blocks = Math.ceil(columns / blockSize);
   const rowBytes = Math.ceil(blocks / 2);
   const result = instance.memory.view("u8", to, Math.ceil(rows / 8) * blocks * 4);
@@ -243,7 +244,7 @@ function layBias(instance: Bytelane, bias: Operand<"f32">, to: number): void {
 export type Int4Input = Data<"f32"> | Int4Rows;
 interface Int4Rows {
   readonly values: Data<"i8">;
-  readonly scales: Data<"f32">;
+  readonly scale: Data<"f32">;
 }
 
 /** Runs a layer: x [..., in] to f32 [..., out]. Tensors give a tensor, typed arrays a typed array. */
@@ -264,7 +265,7 @@ export function runInt4<O extends Data<"f32"> = Data<"f32">>(
     throw rangeFault("x", `rows of ${inFeatures} elements`, data);
   }
   const m = source.length / inFeatures;
-  const given = rows && operand(instance, "x.scales", rows.scales, ["f32"], m);
+  const given = rows && operand(instance, "x.scale", rows.scale, ["f32"], m);
   const shape = shapeOfRows(source, m, outFeatures);
   const result = target(instance, options.out, "f32", shape, data instanceof Tensor);
   return inCall(instance, (call) => {

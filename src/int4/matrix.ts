@@ -17,17 +17,17 @@ export const BLOCK_SIZES = [16, 32, 64, 128, 256, "channel"] as const;
  */
 export interface Int4Matrix {
   /** Output channels, or rows of a table. */
-  readonly rows: number;
+  readonly outFeatures: number;
   /** Input features, or elements of a table's row: at most 2^20. */
-  readonly columns: number;
+  readonly inFeatures: number;
   /** Codes that share a scale: 16 to 256, or a whole row, in a multiple of 4. */
   readonly blockSize: number;
   /** [rows][blocks][blockSize / 2]: codes in [0, 15], two a byte, the low nibble first. */
   readonly values: Uint8Array;
   /** [rows][blocks]: f32, or the bits of f16. */
-  readonly scales: Float32Array | Uint16Array;
+  readonly scale: Float32Array | Uint16Array;
   /** [rows][(blocks + 1) / 2]: packed like the codes. Without them every zero point is 8. */
-  readonly zeroPoints?: Uint8Array | undefined;
+  readonly zeroPoint?: Uint8Array | undefined;
 }
 
 /** The counts that follow from a matrix. */
@@ -46,9 +46,16 @@ export function blockSizeOf(blockSize: BlockSize, columns: number): number {
 /** Checks a matrix as a caller may have made it: sizes first, then that every scale is a finite number. */
 export function checkMatrix(argument: string, matrix: Int4Matrix): Int4Extent {
   checkObject(argument, matrix);
-  const { rows, columns, blockSize, values, scales, zeroPoints } = matrix;
-  checkInteger(`${argument}.rows`, rows, 1, 2 ** 31 - 1);
-  checkInteger(`${argument}.columns`, columns, 1, 2 ** 20);
+  const {
+    outFeatures: rows,
+    inFeatures: columns,
+    blockSize,
+    values,
+    scale: scales,
+    zeroPoint: zeroPoints,
+  } = matrix;
+  checkInteger(`${argument}.outFeatures`, rows, 1, 2 ** 31 - 1);
+  checkInteger(`${argument}.inFeatures`, columns, 1, 2 ** 20);
   if (blockSize !== blockSizeOf("channel", columns)) {
     checkOneOf(`${argument}.blockSize`, blockSize, [16, 32, 64, 128, 256]);
   }
@@ -62,22 +69,22 @@ export function checkMatrix(argument: string, matrix: Int4Matrix): Int4Extent {
   }
   const halves = scales instanceof Uint16Array;
   if (!halves && !(scales instanceof Float32Array)) {
-    throw typeFault(`${argument}.scales`, "a Float32Array, or a Uint16Array of f16", scales);
+    throw typeFault(`${argument}.scale`, "a Float32Array, or a Uint16Array of f16", scales);
   }
   if (scales.length !== rows * blocks) {
-    throw rangeFault(`${argument}.scales`, `${rows * blocks} values`, scales);
+    throw rangeFault(`${argument}.scale`, `${rows * blocks} values`, scales);
   }
   for (const scale of scales) {
     if (halves ? (scale & 0x7c00) === 0x7c00 : !Number.isFinite(scale)) {
-      throw rangeFault(`${argument}.scales`, "finite numbers", scale);
+      throw rangeFault(`${argument}.scale`, "finite numbers", scale);
     }
   }
   if (zeroPoints !== undefined) {
     if (!(zeroPoints instanceof Uint8Array)) {
-      throw typeFault(`${argument}.zeroPoints`, "a Uint8Array", zeroPoints);
+      throw typeFault(`${argument}.zeroPoint`, "a Uint8Array", zeroPoints);
     }
     if (zeroPoints.length !== rows * zeroBytes) {
-      throw rangeFault(`${argument}.zeroPoints`, `${rows * zeroBytes} bytes`, zeroPoints);
+      throw rangeFault(`${argument}.zeroPoint`, `${rows * zeroBytes} bytes`, zeroPoints);
     }
   }
   return { blocks, rowBytes, zeroBytes, halves };
@@ -85,9 +92,9 @@ export function checkMatrix(argument: string, matrix: Int4Matrix): Int4Extent {
 
 /** Bits a weight takes, scales and zero points counted. */
 export function bitsPerWeight(matrix: Int4Matrix): number {
-  const { rows, columns, values, scales, zeroPoints } = matrix;
-  const bytes = values.byteLength + scales.byteLength + (zeroPoints?.byteLength ?? 0);
-  return (8 * bytes) / (rows * columns);
+  const { outFeatures, inFeatures, values, scale, zeroPoint } = matrix;
+  const bytes = values.byteLength + scale.byteLength + (zeroPoint?.byteLength ?? 0);
+  return (8 * bytes) / (outFeatures * inFeatures);
 }
 
 /** How weights become 4 bits: 4 + 16 / blockSize bits each, with f32 scales 16 and with zero points 4 a block more. */
@@ -184,10 +191,10 @@ export function quantizeInt4(
     steps: method === "search" ? STEPS : 0,
   };
   const result = {
-    ...{ rows, columns, blockSize },
+    ...{ outFeatures: rows, inFeatures: columns, blockSize },
     values: new Uint8Array(rows * plan.rowBytes),
-    scales: plan.halves ? new Uint16Array(rows * blocks) : new Float32Array(rows * blocks),
-    zeroPoints: plan.asymmetric ? new Uint8Array(rows * plan.zeroBytes) : undefined,
+    scale: plan.halves ? new Uint16Array(rows * blocks) : new Float32Array(rows * blocks),
+    zeroPoint: plan.asymmetric ? new Uint8Array(rows * plan.zeroBytes) : undefined,
   };
   const read = stripReader(instance, source, orientation, plan);
   inCall(instance, (call) => {
@@ -290,17 +297,17 @@ class Strip {
     kernels.pack_bits(this.#codes, this.#packed, count * stride, 4);
     result.values.set(memory.view("u8", this.#packed, count * rowBytes), row * rowBytes);
     const bits = new Uint8Array(
-      result.scales.buffer,
+      result.scale.buffer,
       row * blocks * (halves ? 2 : 4),
       count * blocks * (halves ? 2 : 4),
     );
     bits.set(memory.view("u8", halves ? this.#halves : this.#scales, bits.length));
-    if (result.zeroPoints) {
+    if (result.zeroPoint) {
       const zeros = memory.view("i32", this.#zeros, count * blocks);
       for (let r = 0; r < count; r++) {
         for (let b = 0; b < blocks; b++) {
           const at = (row + r) * zeroBytes + (b >> 1);
-          result.zeroPoints[at] |= zeros[r * blocks + b] << (4 * (b & 1));
+          result.zeroPoint[at] |= zeros[r * blocks + b] << (4 * (b & 1));
         }
       }
     }

@@ -56,8 +56,8 @@ export class InputMoments {
           const row = (start + r) * features;
           for (let i = 0, at = r; i < features; i++, at += count) to[at] = from[row + i];
         }
-        const { values, scales } = quantizeRows(instance, columns);
-        const side = { data: values, scale: scales };
+        const { values, scale } = quantizeRows(instance, columns);
+        const side = { data: values, scale };
         const product = matmul(
           instance,
           side,

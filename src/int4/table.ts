@@ -75,7 +75,14 @@ export class Int4Table extends Handle {
 export function createInt4Table(instance: Bytelane, matrix: Int4Matrix): Int4Table {
   checkInstance(instance);
   const extent = checkMatrix("matrix", matrix);
-  const { rows, columns, blockSize, values, scales, zeroPoints } = matrix;
+  const {
+    outFeatures: rows,
+    inFeatures: columns,
+    blockSize,
+    values,
+    scale: scales,
+    zeroPoint: zeroPoints,
+  } = matrix;
   const sizes = { ...extent, rows, columns, blockSize, hasZeros: zeroPoints !== undefined };
   const { parts, size } = allocateParts(instance.arena, { ...tableBytes(sizes) });
   const copy = (from: Uint8Array | Uint16Array | Float32Array, to: number): void => {
@@ -118,7 +125,14 @@ export function gatherInt4<O extends Data<"f32"> = Tensor<"f32">>(
 export function dequantizeInt4(instance: Bytelane, matrix: Int4Matrix): Float32Array {
   checkInstance(instance);
   const { blocks, rowBytes, zeroBytes, halves } = checkMatrix("matrix", matrix);
-  const { rows, columns, blockSize, values, scales, zeroPoints } = matrix;
+  const {
+    outFeatures: rows,
+    inFeatures: columns,
+    blockSize,
+    values,
+    scale: scales,
+    zeroPoint: zeroPoints,
+  } = matrix;
   const result = new Float32Array(rows * columns);
   // a part of the rows at a time: the reals are eight times as large as the codes
   const strip = Math.max(1, Math.min(rows, Math.floor(2 ** 18 / columns)));

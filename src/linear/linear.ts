@@ -395,8 +395,8 @@ function placeRows(
   rows: RowsInput,
   m: number,
 ): PlaceLeft {
-  const scales = operand(instance, "x.scales", rows.scales, ["f32"], m);
-  const zeros = rows.zeroPoints && operand(instance, "x.zeroPoints", rows.zeroPoints, ["i32"], m);
+  const scales = operand(instance, "x.scale", rows.scale, ["f32"], m);
+  const zeros = rows.zeroPoint && operand(instance, "x.zeroPoint", rows.zeroPoint, ["i32"], m);
   if (zeros) checkZeros(instance, zeros, source.dtype);
   return (call) => {
     instance.memory.words.setInt32(instance.scalars, 0, true);
@@ -422,7 +422,7 @@ function checkZeros(instance: Bytelane, zeros: Operand<"i32">, dtype: QuantizedD
     zeros.address >= 0
       ? instance.memory.view("i32", zeros.address, zeros.length)
       : (zeros.value as Int32Array);
-  for (let i = 0; i < values.length; i++) checkZero("x.zeroPoints", values[i], dtype);
+  for (let i = 0; i < values.length; i++) checkZero("x.zeroPoint", values[i], dtype);
 }
 
 /**

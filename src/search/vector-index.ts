@@ -66,7 +66,7 @@ export interface IndexOptions {
   /** [count, dimensions]. A tensor of two dimensions brings its own. */
   readonly shape?: readonly [number, number];
   /** Of i8 vectors: one scale, or one a vector. Default 1. */
-  readonly scales?: number | Float32Array;
+  readonly scale?: number | Float32Array;
   /** What a score is: the dot product, or the cosine of the angle. Default "dot". */
   readonly metric?: Metric;
   /** Bits of vectors quantized here; 7 runs faster on the relaxed build. Default 8. */
@@ -92,7 +92,7 @@ export function createIndex(instance: Bytelane, options: IndexOptions): VectorIn
   const bits = checkOneOf("options.bits", options.bits ?? 8, [7, 8] as const);
   // queries reach ±127, vectors that come in 8 bits −128
   checkDepth(dimensions, 127, 128, 0);
-  const given = perChannel("options.scales", options.scales ?? 1, count, checkScale, Float32Array);
+  const given = perChannel("options.scale", options.scale ?? 1, count, checkScale, Float32Array);
   const padded = columnsOf(count);
   return inCall(instance, (call) => {
     const { arena, memory } = instance;

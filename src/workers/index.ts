@@ -19,8 +19,8 @@ export function linearPooled<O extends Data = Data>(
   options?: { readonly out?: O },
 ): Promise<O> {
   // what is not a layer or an input has no work, and is refused where nothing is pooled
-  const input = x as { length?: number; scales?: unknown; values?: { length?: number } };
-  const length = input?.scales ? input.values?.length : input?.length;
+  const input = x as { length?: number; scale?: unknown; values?: { length?: number } };
+  const length = input?.scale ? input.values?.length : input?.length;
   const work = (length ?? 0) * (layer?.outFeatures ?? 0);
   return perform(layer?.instance, work, () => linear(layer, x, options));
 }

@@ -60,7 +60,7 @@ describe("both builds give the same bytes", () => {
             requantize(instance, acc, { multiplier: 1e-6 }),
             quantizeDynamic(instance, x).values,
             Float64Array.of(min, max, quantizeDynamic(instance, x).scale),
-            ...[rows.values, rows.scales, rows.zeroPoints],
+            ...[rows.values, rows.scale, rows.zeroPoint],
           ];
         });
       }),

@@ -153,7 +153,7 @@ describe.each(TIERS)("growth of the memory, tier %s", (tier) => {
     const values = Int8Array.from({ length: 3 * columns }, (_, i) => i % 100);
     const list = Int32Array.from({ length: 60 }, (_, i) => (i * 2) % 3);
     const ids = tensor(instance, "i32", [60], list);
-    const table = { values, scales: Float32Array.of(1, 2, 4), columns };
+    const table = { values, scale: Float32Array.of(1, 2, 4), columns };
     const reserved = instance.bytesReserved;
     const rows = gatherRows(instance, table, ids.data);
     expect(instance.bytesReserved).toBeGreaterThan(reserved);

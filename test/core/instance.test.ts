@@ -49,7 +49,7 @@ describeTiers("scope", (instance) => {
       tensor(instance, "i8", [2]),
     ]);
     const rows = scope(instance, () => quantizeRows(instance, tensor(instance, "f32", [2, 2])));
-    for (const kept of [x, a, b, rows.values, rows.scales]) {
+    for (const kept of [x, a, b, rows.values, rows.scale]) {
       expect(kept.disposed).toBe(false);
       kept.dispose();
     }

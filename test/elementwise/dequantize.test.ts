@@ -165,7 +165,7 @@ describeTiers("gatherRows", (instance) => {
           { length: ids.length * columns },
           (_, i) => values[row(i) * columns + (i % columns)],
         );
-        const all = { values, scales, zeroPoints, columns };
+        const all = { values, scale: scales, zeroPoint: zeroPoints, columns };
         const x = gatherRows(instance, all, ids);
         expect(x.shape).toEqual([ids.length, columns]);
         expectSame(
@@ -176,7 +176,11 @@ describeTiers("gatherRows", (instance) => {
             (i) => zeroPoints[row(i)],
           ),
         );
-        const plain = gatherRows(instance, { values, scales, columns }, Int32Array.from(ids));
+        const plain = gatherRows(
+          instance,
+          { values, scale: scales, columns },
+          Int32Array.from(ids),
+        );
         expectSame(
           plain.data,
           wanted(picked, (i) => scales[row(i)], 0),
@@ -191,9 +195,9 @@ describeTiers("gatherRows", (instance) => {
       const values = tensor(instance, "i8", [4, 3], q);
       const scales = tensor(instance, "f32", [4], [1, 2, 4, 8]);
       const out = new Float32Array(3);
-      expect(gatherRows(instance, { values, scales }, [2], { out })).toBe(out);
+      expect(gatherRows(instance, { values, scale: scales }, [2], { out })).toBe(out);
       expectSame(out, wanted(q.subarray(6, 9), 4, 0));
-      const none = gatherRows(instance, { values, scales }, []);
+      const none = gatherRows(instance, { values, scale: scales }, []);
       expect(none.shape).toEqual([0, 3]);
     });
   });

@@ -67,8 +67,8 @@ describeTiers("quantizeRows", (instance) => {
         const [from, to] = [r * columns, (r + 1) * columns];
         const right = ROW[dtype](x.subarray(from, to));
         expectSame(result.values.subarray(from, to), right.values, `row of ${columns}`);
-        expect(result.scales[r]).toBe(right.scale);
-        expect(result.zeroPoints?.[r] ?? 0).toBe(right.zero);
+        expect(result.scale[r]).toBe(right.scale);
+        expect(result.zeroPoint?.[r] ?? 0).toBe(right.zero);
       }
     }
   });
@@ -76,21 +76,21 @@ describeTiers("quantizeRows", (instance) => {
   it("treats all but the last dimension as rows, and knows shapes with 0 and 1", () => {
     scope(instance, () => {
       const x = tensor(instance, "f32", [2, 3, 4], finite(24, 2));
-      const { values, scales, zeroPoints } = quantizeRows(instance, x);
+      const { values, scale: scales, zeroPoint: zeroPoints } = quantizeRows(instance, x);
       expect(values.shape).toEqual([2, 3, 4]);
       expect(scales.length).toBe(6);
       expect(zeroPoints).toBeUndefined();
       for (const shape of [[0, 4], [0], [1, 1], [4, 0]]) {
         const empty = quantizeRows(instance, tensor(instance, "f32", shape), { dtype: "u8" });
         expect(empty.values.shape).toEqual(shape);
-        expect([...empty.scales.data].every((scale) => scale === 1)).toBe(true);
+        expect([...empty.scale.data].every((scale) => scale === 1)).toBe(true);
       }
     });
   });
 
   it("reads rows from where they lie", () => {
     const x = finite(50, 3);
-    const { values, scales } = quantizeRows(instance, x, { shape: [4, 9], stride: 13 });
+    const { values, scale: scales } = quantizeRows(instance, x, { shape: [4, 9], stride: 13 });
     for (let r = 0; r < 4; r++) {
       const right = oracle.quantizeRowI8(x.subarray(r * 13, r * 13 + 9));
       expectSame(values.subarray(r * 9, r * 9 + 9), right.values);
@@ -103,7 +103,7 @@ describeTiers("quantizeRows", (instance) => {
       fc.property(
         fc.float32Array({ minLength: 1, maxLength: 50, noNaN: true, noDefaultInfinity: true }),
         (x) => {
-          const { values, scales } = quantizeRows(instance, x, { shape: [1, x.length] });
+          const { values, scale: scales } = quantizeRows(instance, x, { shape: [1, x.length] });
           const right = oracle.quantizeRowI8(x);
           expectSame(values, right.values);
           expect(scales[0]).toBe(right.scale);

@@ -22,7 +22,7 @@ const x = new Float32Array(6);
 const q = new Int8Array(6);
 const acc = new Int32Array(6);
 const shape = [2, 3];
-const table = { values: q, scales: Float32Array.of(1, 1), columns: 3 };
+const table = { values: q, scale: Float32Array.of(1, 1), columns: 3 };
 
 export const elementwise: Case[] = [
   // quantize, and through it the parameters
@@ -204,7 +204,7 @@ export const elementwise: Case[] = [
   [
     "RangeError",
     '"table.columns" expected the length of a row, got undefined',
-    (instance) => gatherRows(instance, { values: q, scales: x }, [0]),
+    (instance) => gatherRows(instance, { values: q, scale: x }, [0]),
   ],
   [
     "RangeError",
@@ -218,13 +218,13 @@ export const elementwise: Case[] = [
   ],
   [
     "RangeError",
-    '"table.scales" expected 2 elements, got Float32Array(6)',
-    (instance) => gatherRows(instance, { ...table, scales: x }, [0]),
+    '"table.scale" expected 2 elements, got Float32Array(6)',
+    (instance) => gatherRows(instance, { ...table, scale: x }, [0]),
   ],
   [
     "RangeError",
-    '"table.zeroPoints" expected 2 elements, got Int32Array(6)',
-    (instance) => gatherRows(instance, { ...table, zeroPoints: acc }, [0]),
+    '"table.zeroPoint" expected 2 elements, got Int32Array(6)',
+    (instance) => gatherRows(instance, { ...table, zeroPoint: acc }, [0]),
   ],
   [
     "TypeError",

@@ -25,8 +25,8 @@ const x = new Float32Array(32);
 
 /** Two rows of 16 codes, one block each. */
 const matrix: Int4Matrix = {
-  ...{ rows: 2, columns: 16, blockSize: 16 },
-  ...{ values: new Uint8Array(16), scales: Float32Array.of(1, 1) },
+  ...{ outFeatures: 2, inFeatures: 16, blockSize: 16 },
+  ...{ values: new Uint8Array(16), scale: Float32Array.of(1, 1) },
 };
 
 const table =
@@ -59,11 +59,15 @@ export const int4: Case[] = [
     '"matrix" expected an object, got undefined',
     (instance) => createInt4Table(instance, wrong(undefined)),
   ],
-  ["RangeError", '"matrix.rows" expected an integer in [1, 2147483647], got 0', table({ rows: 0 })],
   [
     "RangeError",
-    '"matrix.columns" expected an integer in [1, 1048576], got 0',
-    table({ columns: 0 }),
+    '"matrix.outFeatures" expected an integer in [1, 2147483647], got 0',
+    table({ outFeatures: 0 }),
+  ],
+  [
+    "RangeError",
+    '"matrix.inFeatures" expected an integer in [1, 1048576], got 0',
+    table({ inFeatures: 0 }),
   ],
   [
     "RangeError",
@@ -82,29 +86,29 @@ export const int4: Case[] = [
   ],
   [
     "TypeError",
-    '"matrix.scales" expected a Float32Array, or a Uint16Array of f16, got [1, 1]',
-    table({ scales: [1, 1] }),
+    '"matrix.scale" expected a Float32Array, or a Uint16Array of f16, got [1, 1]',
+    table({ scale: [1, 1] }),
   ],
   [
     "RangeError",
-    '"matrix.scales" expected 2 values, got Float32Array(1)',
-    table({ scales: new Float32Array(1) }),
+    '"matrix.scale" expected 2 values, got Float32Array(1)',
+    table({ scale: new Float32Array(1) }),
   ],
   [
     "RangeError",
-    '"matrix.scales" expected finite numbers, got NaN',
-    table({ scales: Float32Array.of(1, NaN) }),
+    '"matrix.scale" expected finite numbers, got NaN',
+    table({ scale: Float32Array.of(1, NaN) }),
   ],
   [
     "RangeError",
-    '"matrix.scales" expected finite numbers, got 64512',
-    table({ scales: Uint16Array.of(0xfc00, 0) }),
+    '"matrix.scale" expected finite numbers, got 64512',
+    table({ scale: Uint16Array.of(0xfc00, 0) }),
   ],
-  ["TypeError", '"matrix.zeroPoints" expected a Uint8Array, got 8', table({ zeroPoints: 8 })],
+  ["TypeError", '"matrix.zeroPoint" expected a Uint8Array, got 8', table({ zeroPoint: 8 })],
   [
     "RangeError",
-    '"matrix.zeroPoints" expected 2 bytes, got Uint8Array(1)',
-    table({ zeroPoints: new Uint8Array(1) }),
+    '"matrix.zeroPoint" expected 2 bytes, got Uint8Array(1)',
+    table({ zeroPoint: new Uint8Array(1) }),
   ],
 
   // quantizeInt4
@@ -209,7 +213,7 @@ export const int4: Case[] = [
   [
     "TypeError",
     '"x" expected reals, since the layer\'s inputs are f32, got "quantized rows"',
-    run({ values: new Int8Array(16), scales: Float32Array.of(1) }, { inputs: "f32" }),
+    run({ values: new Int8Array(16), scale: Float32Array.of(1) }, { inputs: "f32" }),
   ],
   ["TypeError", '"x" expected elements of f32, got Int8Array(16)', run(new Int8Array(16))],
   [
@@ -219,8 +223,8 @@ export const int4: Case[] = [
   ],
   [
     "RangeError",
-    '"x.scales" expected 1 elements, got Float32Array(2)',
-    run({ values: new Int8Array(16), scales: new Float32Array(2) }),
+    '"x.scale" expected 1 elements, got Float32Array(2)',
+    run({ values: new Int8Array(16), scale: new Float32Array(2) }),
   ],
   [
     "RangeError",

@@ -476,21 +476,21 @@ export const products: Case[] = [
   ],
   [
     "RangeError",
-    '"x.scales" expected 3 elements, got Float32Array(1)',
-    run({}, () => ({ values: q, scales: new Float32Array(1) })),
+    '"x.scale" expected 3 elements, got Float32Array(1)',
+    run({}, () => ({ values: q, scale: new Float32Array(1) })),
   ],
   [
     "RangeError",
-    '"x.zeroPoints" expected 3 elements, got Int32Array(1)',
-    run({}, () => ({ values: q, scales: new Float32Array(3), zeroPoints: new Int32Array(1) })),
+    '"x.zeroPoint" expected 3 elements, got Int32Array(1)',
+    run({}, () => ({ values: q, scale: new Float32Array(3), zeroPoint: new Int32Array(1) })),
   ],
   [
     "RangeError",
-    '"x.zeroPoints" expected an integer in [0, 255], got 256',
+    '"x.zeroPoint" expected an integer in [0, 255], got 256',
     run({}, () => ({
       values: new Uint8Array(6),
-      scales: new Float32Array(3),
-      zeroPoints: Int32Array.of(0, 255, 256),
+      scale: new Float32Array(3),
+      zeroPoint: Int32Array.of(0, 255, 256),
     })),
   ],
   [
@@ -539,8 +539,8 @@ export const products: Case[] = [
   ],
   [
     "RangeError",
-    '"options.scales" expected 2 values, one a channel, got Float32Array(3)',
-    index({ vectors: q, scales: new Float32Array(3) }),
+    '"options.scale" expected 2 values, one a channel, got Float32Array(3)',
+    index({ vectors: q, scale: new Float32Array(3) }),
   ],
   [
     "TypeError",

@@ -145,11 +145,31 @@ describeTiers("blocked quantization", (instance) => {
   });
 });
 
+/** A golden vector's operands under the names of a matrix. */
+function matrixOf(given: object): Int4Matrix {
+  const { rows, columns, blockSize, values, scales, zeroPoints } = given as {
+    rows: number;
+    columns: number;
+    blockSize: number;
+    values: Uint8Array;
+    scales: Float32Array;
+    zeroPoints?: Uint8Array;
+  };
+  return {
+    outFeatures: rows,
+    inFeatures: columns,
+    blockSize,
+    values,
+    scale: scales,
+    zeroPoint: zeroPoints,
+  };
+}
+
 describeTiers("the layout of MatMulNBits", (instance) => {
   it.each(of("weights"))(
     "has the weights that ONNX Runtime reads: %s",
     (_, { input, expected }) => {
-      const matrix = opened(input) as unknown as Int4Matrix;
+      const matrix = matrixOf(opened(input));
       const weights = open(expected.weights) as Float32Array;
       // the runtime adds +0, which turns a weight of −0 into 0
       expectSame(
@@ -160,10 +180,9 @@ describeTiers("the layout of MatMulNBits", (instance) => {
   );
 
   it.each(of("product"))("gives its products: %s", (_, { input, expected }) => {
-    const { x, bias, ...matrix } = opened(input) as unknown as Int4Matrix & {
-      x: Float32Array;
-      bias: Float32Array;
-    };
+    const given = opened(input) as unknown as { x: Float32Array; bias: Float32Array };
+    const { x, bias } = given;
+    const matrix = matrixOf(given);
     const wanted = open(expected.y) as Float32Array;
     const size = Math.max(...wanted.map(Math.abs));
     using reals = createLinear(instance, { format: "int4", weights: matrix, bias, inputs: "f32" });

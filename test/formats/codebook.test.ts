@@ -34,7 +34,7 @@ describeTiers("codebooks", (instance) => {
           const start = row * columns + Math.floor(k / size) * size;
           const block = x.subarray(start, Math.min(start + size, (row + 1) * columns));
           const extent = Math.max(...block.map(Math.abs));
-          const scale = matrix.scales[row * blocks + Math.floor(k / size)];
+          const scale = matrix.scale[row * blocks + Math.floor(k / size)];
           expect(scale).toBe(extent === 0 ? 1 : f(extent / reach));
           const code = codeAt(matrix.values, row * blocks * size + k);
           const value = f(x[at] / scale);
@@ -57,7 +57,7 @@ describeTiers("codebooks", (instance) => {
     const x = Float32Array.of(NaN, Infinity, 0, -1);
     const matrix = quantizeCodebook(instance, x, { shape: [1, 4], blockSize: "channel" });
     expect([0, 1, 2, 3].map((i) => codeAt(matrix.values, i))).toEqual([0, 15, 7, 7]);
-    expect(Number.isFinite(matrix.scales[0])).toBe(true);
+    expect(Number.isFinite(matrix.scale[0])).toBe(true);
   });
 
   it("fit a tensor better than NF4 does", () => {
@@ -125,8 +125,8 @@ describeTiers("codebooks", (instance) => {
     fail(() => dequantizeCodebook(instance, null as never), '"matrix" expected an object');
     fail(() => dequantizeCodebook(instance, { ...matrix, rows: 3 }), '"matrix.values" expected 24');
     fail(
-      () => dequantizeCodebook(instance, { ...matrix, scales: new Float32Array(3) }),
-      '"matrix.scales"',
+      () => dequantizeCodebook(instance, { ...matrix, scale: new Float32Array(3) }),
+      '"matrix.scale"',
     );
   });
 });

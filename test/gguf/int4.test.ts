@@ -13,7 +13,7 @@ describeTiers("Q4_0 blocks", (instance) => {
   it("become a matrix without loss, and back", () => {
     const bytes = encodeGgml(finite(6 * 64, 5), "Q4_0");
     const matrix = int4FromGgml(bytes, [6, 64]);
-    expect(matrix).toMatchObject({ rows: 6, columns: 64, blockSize: 32 });
+    expect(matrix).toMatchObject({ outFeatures: 6, inFeatures: 64, blockSize: 32 });
     const reals = decodeGgml(bytes, "Q4_0");
     expectSame(dequantizeInt4(instance, matrix), reals);
     expectSame(int4ToGgml(matrix), bytes);
@@ -39,6 +39,6 @@ describeTiers("Q4_0 blocks", (instance) => {
     fail(() => int4FromGgml(infinite, [1, 32]), '"bytes" expected blocks with finite scales');
     const matrix = quantizeInt4(instance, finite(64, 1), { shape: [32, 2], scaleType: "f32" });
     fail(() => int4ToGgml(matrix), '"matrix" expected whole blocks of 32 with f16 scales');
-    fail(() => int4ToGgml({ ...matrix, rows: 3 }), '"matrix.values" expected');
+    fail(() => int4ToGgml({ ...matrix, outFeatures: 3 }), '"matrix.values" expected');
   });
 });

@@ -36,19 +36,25 @@ function matrixOf(
     Uint8Array.from({ length }, () => (integer(0, 3) === 0 ? 0xf0 : integer(0, 255)));
   const length = rows * blocks;
   return {
-    ...{ rows, columns, blockSize: size },
+    ...{ outFeatures: rows, inFeatures: columns, blockSize: size },
     values: bytes((rows * blocks * size) / 2),
-    scales: options.halves
+    scale: options.halves
       ? Uint16Array.from({ length }, () => integer(0, 0x7bff) | (integer(0, 3) === 0 ? 0x8000 : 0))
       : Float32Array.from({ length }, () => real(-0.02, 0.1)),
-    ...(options.zeros && { zeroPoints: bytes(rows * Math.ceil(blocks / 2)) }),
+    ...(options.zeros && { zeroPoint: bytes(rows * Math.ceil(blocks / 2)) }),
   };
 }
 
 function oracleOf(matrix: Int4Matrix): oracle.Blocks {
-  const { scales } = matrix;
+  const { scale: scales } = matrix;
   const halves = scales instanceof Uint16Array;
-  return { ...matrix, scale: (i) => (halves ? decodeHalf(scales[i]) : scales[i]) };
+  return {
+    ...matrix,
+    rows: matrix.outFeatures,
+    columns: matrix.inFeatures,
+    zeroPoints: matrix.zeroPoint,
+    scale: (i) => (halves ? decodeHalf(scales[i]) : scales[i]),
+  };
 }
 
 /** Rows of i8 with -128 among them, and a scale each. */
@@ -57,13 +63,13 @@ function rowsOf(m: number, columns: number, seed: number) {
   const values = Int8Array.from({ length: m * columns }, () =>
     integer(0, 4) === 0 ? -128 : integer(-128, 127),
   );
-  return { values, scales: Float32Array.from({ length: m }, () => real(0.001, 0.02)) };
+  return { values, scale: Float32Array.from({ length: m }, () => real(0.001, 0.02)) };
 }
 
 describeTiers("int4 layers", (instance) => {
   /** Runs a layer on quantized rows and on reals, and holds both against the definition. */
   function check(matrix: Int4Matrix, m: number, bias: Float32Array | undefined, low = -Infinity) {
-    const { rows: n, columns } = matrix;
+    const { outFeatures: n, inFeatures: columns } = matrix;
     const definition = oracleOf(matrix);
     const activation = low === -Infinity ? "none" : { low };
     const options = { format: "int4", weights: matrix, activation, ...(bias && { bias }) } as const;
@@ -75,10 +81,10 @@ describeTiers("int4 layers", (instance) => {
       const wanted = Float32Array.from({ length: m * n }, (_, at) => {
         const [i, j] = [Math.floor(at / n), at % n];
         const lhs = (k: number) => x.values[i * columns + k];
-        const y = oracle.integerProduct(definition, j, lhs, x.scales[i], bias?.[j] ?? -0);
+        const y = oracle.integerProduct(definition, j, lhs, x.scale[i], bias?.[j] ?? -0);
         return clamp(y);
       });
-      expectSame(linear(layer, { ...x, zeroPoints: undefined }) as Float32Array, wanted, what);
+      expectSame(linear(layer, { ...x, zeroPoint: undefined }) as Float32Array, wanted, what);
     }
     using layer = createLinear(instance, { ...options, inputs: "f32" });
     const x = finite(m * columns, m + n + 1);
@@ -125,10 +131,10 @@ describeTiers("int4 layers", (instance) => {
     for (const code of [0x00, 0xff]) {
       for (const zero of [0x00, 0xff]) {
         const matrix: Int4Matrix = {
-          ...{ rows: 9, columns, blockSize: 256 },
+          ...{ outFeatures: 9, inFeatures: columns, blockSize: 256 },
           values: new Uint8Array((9 * columns) / 2).fill(code),
-          scales: new Float32Array(9 * 4).fill(1),
-          zeroPoints: new Uint8Array(9 * 2).fill(zero),
+          scale: new Float32Array(9 * 4).fill(1),
+          zeroPoint: new Uint8Array(9 * 2).fill(zero),
         };
         for (const value of [-128, 127]) {
           using layer = createLinear(instance, { format: "int4", weights: matrix });
@@ -136,8 +142,8 @@ describeTiers("int4 layers", (instance) => {
           const scales = new Float32Array(5).fill(1);
           const y = linear(layer, {
             values,
-            scales,
-            zeroPoints: undefined,
+            scale: scales,
+            zeroPoint: undefined,
           }) as Float32Array;
           const wanted = columns * value * ((code & 15) - (zero & 15)) + 0;
           expectSame(y, new Float32Array(45).fill(wanted));
@@ -150,10 +156,10 @@ describeTiers("int4 layers", (instance) => {
     // one scale a column: 255 · 128 · 2^17 is beyond i32, and what it stands for is not
     const columns = 2 ** 17;
     const matrix: Int4Matrix = {
-      ...{ rows: 9, columns, blockSize: columns },
+      ...{ outFeatures: 9, inFeatures: columns, blockSize: columns },
       values: new Uint8Array((9 * columns) / 2).fill(0xff),
-      scales: new Float32Array(9).fill(1),
-      zeroPoints: new Uint8Array(9).fill(0),
+      scale: new Float32Array(9).fill(1),
+      zeroPoint: new Uint8Array(9).fill(0),
     };
     using layer = createLinear(instance, { format: "int4", weights: matrix });
     for (const value of [-128, 127]) {
@@ -162,8 +168,8 @@ describeTiers("int4 layers", (instance) => {
         const scales = new Float32Array(m).fill(1);
         const y = linear(layer, {
           values,
-          scales,
-          zeroPoints: undefined,
+          scale: scales,
+          zeroPoint: undefined,
         }) as Float32Array;
         expectSame(y, new Float32Array(9 * m).fill(15 * value * columns));
       }
@@ -265,7 +271,7 @@ describeTiers("int4 tables", (instance) => {
 
 describeTiers("int4 quantization", (instance) => {
   const codeAt = (matrix: Int4Matrix, row: number, k: number): number => {
-    const rowBytes = matrix.values.length / matrix.rows;
+    const rowBytes = matrix.values.length / matrix.outFeatures;
     return (matrix.values[row * rowBytes + (k >> 1)] >> (4 * (k & 1))) & 15;
   };
 
@@ -289,7 +295,7 @@ describeTiers("int4 quantization", (instance) => {
           [...weights.subarray(start, end)],
           scheme === "asymmetric",
         );
-        expect(matrix.scales[at]).toBe(rule.scale);
+        expect(matrix.scale[at]).toBe(rule.scale);
         for (let i = start; i < end; i++) {
           const code = oracle.codeOf(weights[i], rule.scale, rule.zero);
           expect(codeAt(matrix, row, i - row * columns)).toBe(code);
@@ -345,7 +351,7 @@ describeTiers("int4 quantization", (instance) => {
       orientation: "out-in",
       blockSize: 16,
     });
-    expect([...matrix.scales].map(decodeHalf)).toEqual([65504, -(2 ** -24)]);
+    expect([...matrix.scale].map(decodeHalf)).toEqual([65504, -(2 ** -24)]);
   });
 
   it("counts its bits", () => {

@@ -94,7 +94,7 @@ describeTiers("topK", (instance) => {
       [undefined, () => 1],
     ] as const) {
       const shape: [number, number] = [count, dimensions];
-      using index = createIndex(instance, { vectors, shape, ...(given ? { scales: given } : {}) });
+      using index = createIndex(instance, { vectors, shape, ...(given ? { scale: given } : {}) });
       const [scores] = scoresOf(rowsOf(query, dimensions), rows(scale), false);
       expectSame(topK(index, query, 30).indices, best.topK(scores, 30));
     }
@@ -141,7 +141,7 @@ describeTiers("topK", (instance) => {
   it("says where fewer than k scores are numbers", () => {
     const vectors = Int8Array.of(0, 1);
     const scales = new Float32Array(2).fill(3e38);
-    using index = createIndex(instance, { vectors, shape: [2, 1], scales });
+    using index = createIndex(instance, { vectors, shape: [2, 1], scale: scales });
     // the scale of the query times that of the row is Infinity, and 0 times that is NaN
     const { indices, scores } = topK(index, Float32Array.of(3e38), 2);
     expectSame(indices, [1, -1]);

@@ -34,7 +34,7 @@ export function* dequantize({ dequantize, gatherRows }, instance, random) {
       const zeroPoints = random.integers("i32", rows, dtype === "i8" ? [-128, 127] : [0, 255]);
       const ids = random.integers("i32", 13, [0, rows - 1]);
       const out = new Float32Array(ids.length * columns);
-      gatherRows(instance, { values, scales, zeroPoints, columns }, ids, { out });
+      gatherRows(instance, { values, scale: scales, zeroPoint: zeroPoints, columns }, ids, { out });
       yield [`gather ${dtype} ${columns}`, out];
     }
   }

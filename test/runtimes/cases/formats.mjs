@@ -31,7 +31,7 @@ export function* formats(bytelane, instance, random) {
   const x = random.reals(12 * 128, -3, 3);
   for (const blockSize of [16, 64]) {
     const matrix = quantizeCodebook(instance, x, { shape: [12, 128], blockSize });
-    const { values, scales } = matrix;
+    const { values, scale: scales } = matrix;
     yield [`codebook of ${blockSize}`, values, scales, dequantizeCodebook(instance, matrix)];
     for (const dtype of ["i8", "u4"]) {
       const scale = random.scales(12 * (128 / blockSize));

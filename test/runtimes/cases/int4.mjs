@@ -5,7 +5,7 @@ const sizes = [
   [9, 256, 24],
 ];
 
-const arraysOf = ({ values, scales, zeroPoints }) => [
+const arraysOf = ({ values, scale: scales, zeroPoint: zeroPoints }) => [
   values,
   new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength),
   ...(zeroPoints ? [zeroPoints] : []),

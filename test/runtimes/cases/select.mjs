@@ -17,7 +17,7 @@ export function* select({ createIndex, topK }, instance, random) {
       const integers = random.integers("i8", count * dimensions);
       const given = createIndex(instance, {
         ...{ vectors: integers, shape: [count, dimensions], metric },
-        ...(metric === "dot" ? { scales } : {}),
+        ...(metric === "dot" ? { scale: scales } : {}),
       });
       const best = topK(given, random.reals(dimensions, -1, 1), k);
       yield [`${metric} i8 ${count}×${dimensions} k=${k}`, best.indices, best.scores];
