@@ -6,6 +6,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { build } from "esbuild";
+import { ENTRIES } from "./entries.mjs";
 import { conformanceEntry } from "./golden/entry.mjs";
 import { frequentBytes, packText } from "./wasm-text.mjs";
 
@@ -80,7 +81,7 @@ const settings = {
   logLevel: "warning",
 };
 
-/** What a worker runs that is made from text: the module "bytelane/worker", and a call of it. */
+/** What a worker runs that is made from text: `serve` of "bytelane/workers". */
 async function inlineWorker() {
   const stdin = {
     contents: 'import { serve } from "./workers/worker.ts"; serve();',
@@ -99,31 +100,11 @@ async function inlineWorker() {
   });
 }
 
-/** How platforms import a .wasm file as a module. */
-const WASM_IMPORTS = {
-  workerd: (text) => text,
-  // Vercel, Next.js and other bundlers of theirs
-  "edge-light": (text) => text.replaceAll('.wasm"', '.wasm?module"'),
-  // source-phase imports, which esbuild does not read
-  source: (text) =>
-    text.replaceAll(/import (\w+) ?from ?"(.*?\.wasm)"/g, 'import source $1 from"$2"'),
-};
-
 /** Bundles the entries. What they share is in chunks, so that handles of one are handles of all. */
 async function bundle() {
   const { outputFiles } = await build({
     ...settings,
-    entryPoints: [
-      { in: at("src", "entries", "index.ts"), out: "index" },
-      { in: at("src", "entries", "load.ts"), out: "load" },
-      { in: at("src", "entries", "threads.ts"), out: "threads" },
-      { in: at("src", "entries", "module.ts"), out: "edge" },
-      { in: at("src", "calibration", "index.ts"), out: "calibration" },
-      { in: at("src", "formats", "index.ts"), out: "formats" },
-      { in: at("src", "gguf", "index.ts"), out: "gguf" },
-      { in: at("src", "workers", "index.ts"), out: "pool" },
-      { in: at("src", "workers", "worker.ts"), out: "worker" },
-    ],
+    entryPoints: ENTRIES.map(({ file, source }) => ({ in: at("src", source), out: file })),
     outdir: at("dist"),
     splitting: true,
     sourcemap: true,
@@ -131,15 +112,10 @@ async function bundle() {
     external: ["*.wasm"],
     write: false,
   });
+  const rewrites = new Map(ENTRIES.map(({ file, wasm }) => [`${file}.js`, wasm]));
   for (const { path: file, text } of outputFiles) {
-    const name = path.basename(file);
-    if (!name.startsWith("edge.")) writeFileSync(file, text);
-    else {
-      for (const [entry, rewrite] of Object.entries(WASM_IMPORTS)) {
-        const code = rewrite(text.replaceAll("edge.js", `${entry}.js`));
-        writeFileSync(at("dist", name.replace("edge", entry)), code);
-      }
-    }
+    const rewrite = rewrites.get(path.basename(file));
+    writeFileSync(file, rewrite ? rewrite(text) : text);
   }
 }
 

@@ -29,7 +29,6 @@ const PENDING: Readonly<Record<string, readonly string[]>> = {
     "assembly/int4/pack.ts",
     "assembly/int4/tile.ts",
   ],
-  buffer: ["src/builds/inlined.ts"],
   exports: ["pack_lhs", "tiles", "tileInTwoSteps", "tileOfRow"],
   file: [
     "src/formats/layer-file.ts",

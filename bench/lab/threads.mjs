@@ -45,18 +45,18 @@ const EFFORT = {
 };
 
 async function openApi() {
-  const parts = ["bytelane", "bytelane/pool"].map((name) => import(name));
-  const [plain, pool] = await Promise.all(parts).catch((cause) => {
+  const parts = ["bytelane", "bytelane/workers"].map((name) => import(name));
+  const [plain, workers] = await Promise.all(parts).catch((cause) => {
     throw new Error('"dist" expected a build, got none: npm run build', { cause });
   });
-  return { ...plain, ...pool, threads: await import("bytelane/threads") };
+  return { ...plain, ...workers, load: await import("bytelane/load") };
 }
 
 /** Instances with a pool, of the build that `one` runs: one memory for all workers, and a memory for each. */
 async function openPools(api, { tier }, pool) {
   const build = tier === "simd" ? "simd" : "relaxed";
   const address = new URL(import.meta.resolve(`bytelane/wasm/bytelane.${build}.threads.wasm`));
-  const shared = await api.threads.createBytelane({ [build]: address, tier, pool });
+  const shared = await api.load.createBytelane({ [build]: address, tier, pool, shared: true });
   return { shared, plain: await api.createBytelane({ tier, pool }) };
 }
 

@@ -5,7 +5,6 @@ export const FAMILIES = [
     [
       "entries/index",
       "entries/load",
-      "entries/threads",
       "entries/module",
       "builds/sources",
       "builds/choose",
@@ -45,7 +44,6 @@ export const FAMILIES = [
   ["Files", ["formats/layer-file", "formats/safetensors"]],
   ["GGUF files", ["gguf/file", "gguf/reader"]],
   ["Blocks of ggml", ["gguf/decode", "gguf/encode", "gguf/int4"]],
-  ["Pooled operations", ["workers/index"]],
-  ["Workers", ["workers/worker"]],
+  ["Operations on workers", ["workers/index", "workers/worker"]],
   ["Conformance", ["entries/conformance"]],
 ];

@@ -1,4 +1,4 @@
-/** Chooses the build, tests it, instantiates it. Beside the entries, what they carry and the worker, the only file that says WebAssembly. */
+/** Chooses a build, tests it, and makes an instance of it. */
 import type { Kernels } from "../core/abi.ts";
 import { checkInteger, checkObject, checkOneOf } from "../core/check.ts";
 import { Bytelane, type PoolOptions } from "../core/instance.ts";
@@ -21,8 +21,8 @@ export interface BytelaneOptions {
   readonly pool?: number | PoolOptions;
 }
 
-/** Where each build comes from. What a source may be is the entry's own matter: it turns them into modules. */
-export type Sources<S> = Readonly<Partial<Record<Build, S>>>;
+/** Where each build comes from. The entry knows what a source is and how to compile it. */
+export type Sources<S> = { readonly [B in Build]?: S | undefined };
 
 export interface Settings {
   readonly tiers: readonly Tier[];
@@ -65,12 +65,15 @@ const PROBE = [
  * The search for a build: names one to compile, takes what came of it, a module or why there is none, and ends with an
  * instance. Compiling is all that differs between the ways to run it.
  */
-function* search(
+function* chooseBuild(
   sources: Sources<unknown>,
   options: BytelaneOptions,
   makeMemory: MakeMemory | undefined,
 ): Generator<Build, Bytelane, WebAssembly.Module | string> {
   const settings = checkOptions(options);
+  if (typeof WebAssembly !== "object") {
+    throw new Error('"createBytelane" expected an engine with WebAssembly, got one without');
+  }
   const probed: { tier: Tier; result: string }[] = [];
   for (const tier of settings.tiers) {
     const build = tier === "simd" ? tier : "relaxed";
@@ -87,8 +90,36 @@ function* search(
     if (typeof instance !== "string") return instance;
     probed.push({ tier, result: instance });
   }
+  throw refusal(settings, probed);
+}
+
+/** The smallest module there is. */
+const EMPTY = [0, 97, 115, 109, 1, 0, 0, 0];
+
+/** True where nothing may be compiled, whatever the module: by a page's policy, or on a host that takes no bytes. */
+function forbidsCompiling(): boolean {
+  try {
+    new WebAssembly.Module(Uint8Array.from(EMPTY));
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** Why no build runs. */
+function refusal({ forced }: Settings, probed: Report["probed"]): Error {
   const list = probed.map(({ tier, result }) => `${tier}: ${result}`).join("; ");
-  throw new Error(`"options.tier" expected a build that this engine runs, got ${list}`);
+  const wasCompiled = probed.some(({ result }) => result.startsWith(REFUSED));
+  if (wasCompiled && forbidsCompiling()) {
+    const words =
+      '"createBytelane" expected to be allowed to compile WebAssembly, got a refusal. A page\'s';
+    const policy = "Content-Security-Policy needs 'wasm-unsafe-eval' in script-src.";
+    const hosts =
+      'Hosts that compile nothing take ready modules ("bytelane/module", "bytelane/load")';
+    return new Error(`${words} ${policy} ${hosts}`, { cause: list });
+  }
+  const argument = forced ? "options.tier" : "createBytelane";
+  return new Error(`"${argument}" expected a build that this engine runs, got ${list}`);
 }
 
 /** An instance of a module, or why this tier does not run on it. */
@@ -127,11 +158,13 @@ function instantiate(
   return fault === undefined ? instance : `self-test failed: ${fault}`;
 }
 
+const REFUSED = "the engine does not accept the module: ";
+
 /** The engine's words against a module, or a policy's against all modules. Other errors go through. */
 function refusalOf(fault: unknown): string {
   const { name, message } = fault as Error;
   if (name !== "CompileError") throw fault;
-  return `the engine does not accept the module: ${message}`;
+  return REFUSED + message;
 }
 
 /** Makes an instance; `compile` may wait. */
@@ -141,7 +174,7 @@ export async function openBytelane<S>(
   compile: (source: S, build: Build) => Promise<WebAssembly.Module>,
   makeMemory?: MakeMemory,
 ): Promise<Bytelane> {
-  const steps = search(sources, options, makeMemory);
+  const steps = chooseBuild(sources, options, makeMemory);
   let step = steps.next();
   while (!step.done) {
     step = steps.next(await compile(sources[step.value] as S, step.value).catch(refusalOf));
@@ -156,7 +189,7 @@ export function openBytelaneSync<S>(
   compile: (source: S, build: Build) => WebAssembly.Module,
   makeMemory?: MakeMemory,
 ): Bytelane {
-  const steps = search(sources, options, makeMemory);
+  const steps = chooseBuild(sources, options, makeMemory);
   let step = steps.next();
   while (!step.done) {
     let module: WebAssembly.Module | string;

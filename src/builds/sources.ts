@@ -3,10 +3,13 @@ import { checkObject, typeFault } from "../core/check.ts";
 import type { Build } from "../core/tiers.ts";
 import { type BytelaneOptions, isModule } from "./choose.ts";
 
-/** A build at once: a module, or the bytes of one. */
+/** A build that is ready: a module, or the bytes of one. */
 export type ReadySource = WebAssembly.Module | BufferSource;
 
-/** A build, or where it is. A text is an address as `fetch` takes it, or where there is no page the path of a file. */
+/**
+ * A build, or where it is. A text is an address as `fetch` takes it. Where there is no page, a text without a scheme is
+ * the path of a file, relative to the working directory.
+ */
 export type BuildSource =
   | ReadySource
   | URL
@@ -14,12 +17,23 @@ export type BuildSource =
   | Response
   | PromiseLike<ReadySource | URL | string | Response>;
 
-/** Where the builds come from, one of them at least. "relaxed" runs where the engine has relaxed SIMD. */
+/** Where the builds come from. One of `simd`, `relaxed` and `folder` is needed. */
 export interface LoadOptions extends BytelaneOptions {
-  /** bytelane.simd.wasm; for "bytelane/threads" bytelane.simd.threads.wasm. */
+  /** The build that every engine runs: bytelane.simd.wasm. */
   readonly simd?: BuildSource;
-  /** bytelane.relaxed.wasm; for "bytelane/threads" bytelane.relaxed.threads.wasm. */
+  /** The build for engines with relaxed SIMD: bytelane.relaxed.wasm. */
   readonly relaxed?: BuildSource;
+  /**
+   * The folder that holds the files of "bytelane/wasm/" under their names. It stands for whichever of `simd` and
+   * `relaxed` is not given. An address, or the path of a folder, as a text or as a URL.
+   */
+  readonly folder?: URL | string;
+  /**
+   * True for an instance whose memory its workers share. It takes the threaded builds: `folder` finds them by name,
+   * and `simd` and `relaxed` are then bytelane.simd.threads.wasm and bytelane.relaxed.threads.wasm. A page has to be
+   * cross-origin isolated. Default false.
+   */
+  readonly shared?: boolean;
 }
 
 /** The same, with nothing to wait for. */
@@ -28,93 +42,175 @@ export interface ReadyOptions extends BytelaneOptions {
   readonly simd?: ReadySource;
   /** As in `LoadOptions`. */
   readonly relaxed?: ReadySource;
+  /** As in `LoadOptions`. */
+  readonly shared?: boolean;
 }
 
-export function checkSources<O extends LoadOptions>(options: O): O {
+/** The published file of a build. */
+const fileOf = (build: Build, shared: boolean) =>
+  `bytelane.${build}.${shared ? "threads." : ""}wasm`;
+
+export interface CheckedSources<S> {
+  readonly simd: S | undefined;
+  readonly relaxed: S | undefined;
+  readonly shared: boolean;
+}
+
+export function checkSources(options: LoadOptions): CheckedSources<BuildSource> {
   checkObject("options", options);
-  if (options.simd === undefined && options.relaxed === undefined) {
+  const { simd, relaxed, folder, shared = false } = options;
+  if (typeof shared !== "boolean") throw typeFault("options.shared", "true or false", shared);
+  if (simd === undefined && relaxed === undefined && folder === undefined) {
+    throw typeFault("options", "a build as simd, as relaxed, or in a folder", options);
+  }
+  if (folder === undefined) return { simd, relaxed, shared };
+  if (!isAddress(folder)) throw typeFault("options.folder", "an address", folder);
+  const inFolder = (build: Build) => {
+    const url = resolve(folder);
+    if (!url.pathname.endsWith("/")) url.pathname += "/";
+    return new URL(fileOf(build, shared), url);
+  };
+  return { simd: simd ?? inFolder("simd"), relaxed: relaxed ?? inFolder("relaxed"), shared };
+}
+
+export function checkReadySources(options: ReadyOptions): CheckedSources<ReadySource> {
+  checkObject("options", options);
+  const { simd, relaxed, shared = false } = options;
+  if (typeof shared !== "boolean") throw typeFault("options.shared", "true or false", shared);
+  if (simd === undefined && relaxed === undefined) {
     throw typeFault("options", "a build, as simd or as relaxed", options);
   }
-  return options;
+  return { simd, relaxed, shared };
 }
 
-/** Errors unless a module is one of Bytelane, and of the kind that the entry runs. */
-function checkModule(module: WebAssembly.Module, name: Build, threaded: boolean) {
-  const has = WebAssembly.Module.exports(module).some((each) => each.name === "heap_base");
-  const imports = WebAssembly.Module.imports(module).map(({ kind }) => kind);
-  if (!has || String(imports) !== (threaded ? "memory" : "")) {
-    const file = `bytelane.${name}.${threaded ? "threads." : ""}wasm`;
-    throw typeFault(`options.${name}`, `the module of ${file}`, module);
+const tagOf = (value: unknown) => Object.prototype.toString.call(value).slice(8, -1);
+
+function isAddress(value: unknown): value is URL | string {
+  return tagOf(value) === "URL" || typeof value === "string";
+}
+
+/** The URL of an address: in a page relative to it, elsewhere relative to the working directory. */
+function resolve(address: URL | string): URL {
+  const { document, location, process } = globalThis;
+  const base = document?.baseURI ?? location?.href;
+  // a scheme has two letters at least: C:\ begins a path
+  if (base === undefined && typeof address === "string" && !/^[a-z][\w+.-]+:/i.test(address)) {
+    const modules = process?.getBuiltinModule?.("url");
+    if (modules) return new URL(modules.pathToFileURL(address));
   }
-  return module;
+  return new URL(address, base ?? "file:///");
+}
+
+/** Errors unless a module is the one that an option stands for. */
+function checkModule(module: WebAssembly.Module, build: Build, shared: boolean) {
+  const has = WebAssembly.Module.exports(module).some(({ name }) => name === "heap_base");
+  const imports = String(WebAssembly.Module.imports(module).map(({ kind }) => kind));
+  if (has && imports === (shared ? "memory" : "")) return module;
+  const got = !has ? "another module" : shared ? "one without threads" : "a threaded one";
+  throw new TypeError(
+    `"options.${build}" expected the module of ${fileOf(build, shared)}, got ${got}`,
+  );
 }
 
 /** The bytes of a buffer source, or undefined. V8 compiles no DataView. */
-function bytesOf(value: unknown): BufferSource | undefined {
+function bytesOf(value: unknown): Uint8Array<ArrayBuffer> | undefined {
   if (ArrayBuffer.isView(value)) {
     return new Uint8Array(value.buffer as ArrayBuffer, value.byteOffset, value.byteLength);
   }
-  const tag = Object.prototype.toString.call(value);
-  return tag === "[object ArrayBuffer]" ? (value as ArrayBuffer) : undefined;
+  return tagOf(value) === "ArrayBuffer" ? new Uint8Array(value as ArrayBuffer) : undefined;
 }
 
-function missing(name: Build, place: string, got: string, cause?: unknown): Error {
-  return new Error(`"options.${name}" expected a file at ${place}, got ${got}`, { cause });
+/** The first four bytes of every module: "\0asm". */
+const MAGIC = [0x00, 0x61, 0x73, 0x6d];
+
+/** Errors unless bytes begin as a module does: a page in the place of a file does not. */
+function checkMagic(bytes: Uint8Array, build: Build, place: string, type?: string) {
+  if (MAGIC.every((byte, i) => bytes[i] === byte)) return;
+  const start = Array.from(bytes.subarray(0, 4), (byte) => byte.toString(16).padStart(2, "0"));
+  const got = type || (start.length > 0 ? `bytes that begin with ${start.join(" ")}` : "no bytes");
+  throw missing(build, place, got);
 }
 
-async function compileResponse(response: Response, name: Build): Promise<WebAssembly.Module> {
-  if (!response.ok) throw missing(name, response.url, `status ${response.status}`);
+function missing(build: Build, place: string, got: string, cause?: unknown): Error {
+  const words = `"options.${build}" expected a WebAssembly module${place}, got ${got}`;
+  return new Error(words, cause === undefined ? {} : { cause });
+}
+
+const placeOf = (url: URL | string) => (url ? ` at ${url}` : "");
+
+async function compileResponse(response: Response, build: Build): Promise<WebAssembly.Module> {
+  const place = placeOf(response.url);
+  if (!response.ok) throw missing(build, place, `status ${response.status}`);
   const type = response.headers.get("content-type")?.trim().toLowerCase();
-  return type === "application/wasm" && WebAssembly.compileStreaming !== undefined
-    ? WebAssembly.compileStreaming(response)
-    : WebAssembly.compile(await response.arrayBuffer());
-}
-
-/** What is at an address: the bytes of a file in Node, whose `fetch` takes none, else a response. */
-async function reach(address: URL | string, name: Build): Promise<BufferSource | Response> {
-  const { document, location, process } = globalThis;
-  const url = new URL(address, document?.baseURI ?? location?.href ?? "file:///");
-  try {
-    return url.protocol === "file:" && typeof process?.getBuiltinModule === "function"
-      ? new Uint8Array(await process.getBuiltinModule("fs").promises.readFile(url))
-      : await fetch(url);
-  } catch (cause) {
-    throw missing(name, url.href, (cause as Error).message, cause);
+  if (type === "application/wasm" && WebAssembly.compileStreaming !== undefined) {
+    return WebAssembly.compileStreaming(response).catch((fault) => {
+      fault.message += place;
+      throw fault;
+    });
   }
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  checkMagic(bytes, build, place, type?.replace(/;.*/, ""));
+  return WebAssembly.compile(bytes);
 }
 
-async function compile(source: BuildSource, name: Build): Promise<WebAssembly.Module> {
+/** The bytes of a file, which Node's `fetch` does not read, or undefined where `url` is none. */
+async function readFile(url: URL): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const { process } = globalThis;
+  if (url.protocol !== "file:" || typeof process?.getBuiltinModule !== "function") return undefined;
+  return new Uint8Array(await process.getBuiltinModule("fs").promises.readFile(url));
+}
+
+/** What is at an address. */
+async function compileAt(address: URL | string, build: Build): Promise<WebAssembly.Module> {
+  const url = resolve(address);
+  const place = placeOf(url);
+  let bytes: Uint8Array<ArrayBuffer> | undefined;
+  let response: Response | undefined;
+  try {
+    bytes = await readFile(url);
+    response = bytes ? undefined : await fetch(url);
+  } catch (cause) {
+    throw missing(build, place, (cause as Error).message, cause);
+  }
+  if (response) return compileResponse(response, build);
+  checkMagic(bytes!, build, place);
+  return WebAssembly.compile(bytes!);
+}
+
+async function compile(source: BuildSource, build: Build): Promise<WebAssembly.Module> {
   const given: unknown = await source;
   if (isModule(given)) return given;
-  const tag = Object.prototype.toString.call(given);
-  const isAddress = tag === "[object URL]" || tag === "[object String]";
-  const found = isAddress ? await reach(given as unknown as URL | string, name) : given;
-  const bytes = bytesOf(found);
-  if (bytes) return WebAssembly.compile(bytes);
-  if (isAddress || tag === "[object Response]")
-    return compileResponse(found as unknown as Response, name);
-  throw typeFault(`options.${name}`, "a module, bytes, an address or a Response", given);
+  const bytes = bytesOf(given);
+  if (bytes) {
+    checkMagic(bytes, build, "");
+    return WebAssembly.compile(bytes);
+  }
+  if (isAddress(given)) return compileAt(given, build);
+  if (tagOf(given) === "Response") return compileResponse(given as unknown as Response, build);
+  throw typeFault(`options.${build}`, "a module, bytes, an address or a Response", given);
 }
 
 /** The module of a source. */
 export async function moduleOf(
   source: BuildSource,
-  name: Build,
-  threaded: boolean,
+  build: Build,
+  shared: boolean,
 ): Promise<WebAssembly.Module> {
-  return checkModule(await compile(source, name), name, threaded);
+  return checkModule(await compile(source, build), build, shared);
 }
 
-/** The module of a source that is there. */
+/** The module of a source that is ready. */
 export function readyModuleOf(
   source: ReadySource,
-  name: Build,
-  threaded: boolean,
+  build: Build,
+  shared: boolean,
 ): WebAssembly.Module {
+  if (isModule(source)) return checkModule(source, build, shared);
   const bytes = bytesOf(source);
-  if (!isModule(source) && !bytes) {
-    throw typeFault(`options.${name}`, "a module or bytes, since nothing is waited for", source);
+  if (!bytes) {
+    const expected = "a module or bytes, since nothing is waited for";
+    throw typeFault(`options.${build}`, expected, source);
   }
-  const module = bytes ? new WebAssembly.Module(bytes) : (source as WebAssembly.Module);
-  return checkModule(module, name, threaded);
+  checkMagic(bytes, build, "");
+  return checkModule(new WebAssembly.Module(bytes), build, shared);
 }

@@ -11,7 +11,7 @@ export interface PoolOptions {
   /** How many workers, at most 64. */
   readonly size: number;
   /**
-   * Makes one worker, whose module calls `serve()` of "bytelane/worker". Default: a worker made from text that the
+   * Makes one worker, whose module calls `serve()` of "bytelane/workers". Default: a worker made from text that the
    * library carries, which a page's policy may forbid.
    */
   readonly worker?: () => unknown;

@@ -1,25 +1,37 @@
-/** The entry that is told where the builds are: files of "bytelane/wasm/", or modules that are ready. */
+/** The entry that is told where the builds are: files of "bytelane/wasm/", or ready modules. */
 import { openBytelane, openBytelaneSync } from "../builds/choose.ts";
+import { shareMemory } from "../builds/shared-memory.ts";
 import {
-  type BuildSource,
+  checkReadySources,
   checkSources,
   type LoadOptions,
   moduleOf,
   type ReadyOptions,
-  type ReadySource,
   readyModuleOf,
 } from "../builds/sources.ts";
 import type { Bytelane } from "../core/instance.ts";
 
 /**
- * Makes an instance from builds that are elsewhere. Of two addresses only the one of the build that runs is fetched; it
- * is compiled while it streams in, where the server says application/wasm.
- * Errors: those of "bytelane"; a file that is not there, a module that is not of Bytelane.
+ * Makes an instance from builds that lie elsewhere. Only the build that runs is fetched. It is compiled while it
+ * streams in, where the server says application/wasm.
+ *
+ * Errors: those of "bytelane"; a file that is not there or is no WebAssembly; a module that is not of Bytelane or has
+ * threads where `shared` is not set, and the other way round; a shared memory in a page that is not cross-origin
+ * isolated.
+ *
+ * @example
+ * ```js
+ * import { createBytelane } from "bytelane/load";
+ * const instance = await createBytelane({ folder: "/assets/bytelane/" });
+ * ```
  */
 export async function createBytelane(options: LoadOptions): Promise<Bytelane> {
-  const sources = checkSources(options);
-  return openBytelane<BuildSource>(sources, options, (source, build) =>
-    moduleOf(source, build, false),
+  const { simd, relaxed, shared } = checkSources(options);
+  return openBytelane(
+    { simd, relaxed },
+    options,
+    (source, build) => moduleOf(source, build, shared),
+    shared ? shareMemory : undefined,
   );
 }
 
@@ -28,13 +40,24 @@ export async function createBytelane(options: LoadOptions): Promise<Bytelane> {
  * browsers, and their main threads as "bytelane" has it. workerd compiles no bytes, but imports modules.
  *
  * Errors: the same, thrown; a source that has to be waited for.
+ *
+ * @example
+ * ```js
+ * import { readFileSync } from "node:fs";
+ * const simd = readFileSync("bytelane.simd.wasm");
+ * const instance = createBytelaneSync({ simd });
+ * ```
  */
 export function createBytelaneSync(options: ReadyOptions): Bytelane {
-  const sources = checkSources(options);
-  return openBytelaneSync<ReadySource>(sources, options, (source, build) =>
-    readyModuleOf(source, build, false),
+  const { simd, relaxed, shared } = checkReadySources(options);
+  return openBytelaneSync(
+    { simd, relaxed },
+    options,
+    (source, build) => readyModuleOf(source, build, shared),
+    shared ? shareMemory : undefined,
   );
 }
 
+export type { BytelaneOptions } from "../builds/choose.ts";
 export type { BuildSource, LoadOptions, ReadyOptions, ReadySource } from "../builds/sources.ts";
-export * from "./operations.ts";
+export type { Bytelane } from "../core/instance.ts";

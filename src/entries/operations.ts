@@ -8,6 +8,7 @@ export type { Bytelane, PoolOptions } from "../core/instance.ts";
 export { scope } from "../core/scope.ts";
 export { part, type Tensor, tensor } from "../core/tensor.ts";
 export type { Build, Report, Tier } from "../core/tiers.ts";
+export { version } from "../core/version.ts";
 export { clamp } from "../elementwise/clamp.ts";
 export { dequantize, gatherRows, type QuantizedTable } from "../elementwise/dequantize.ts";
 export {

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { openBytelaneSync } from "../../src/builds/choose.ts";
 import { createBytelane, createBytelaneSync } from "../../src/entries/index.ts";
+import * as load from "../../src/entries/load.ts";
 import { TIERS } from "../support/tiers.ts";
 
 const PAGE = 65536;
@@ -105,9 +106,24 @@ describe("the choice of the build", () => {
     );
     vi.spyOn(WebAssembly, "compile").mockImplementation(async () => refuse());
     const words =
-      '"options.tier" expected a build that this engine runs, got relaxed: the engine does not accept the module: Refused by the policy; simd: the engine does not accept the module: Refused by the policy';
+      '"createBytelane" expected to be allowed to compile WebAssembly, got a refusal. A page\'s Content-Security-Policy needs \'wasm-unsafe-eval\' in script-src. Hosts that compile nothing take ready modules ("bytelane/module", "bytelane/load")';
     expect(() => createBytelaneSync()).toThrow(new Error(words));
     await expect(createBytelane()).rejects.toThrow(new Error(words));
+    expect(() => createBytelaneSync({ tier: "simd" })).toThrow(new Error(words));
+  });
+
+  it("is an error in our words where the engine has no WebAssembly", async () => {
+    vi.stubGlobal("WebAssembly", undefined);
+    try {
+      const words = '"createBytelane" expected an engine with WebAssembly, got one without';
+      expect(() => createBytelaneSync()).toThrow(new Error(words));
+      await expect(createBytelane()).rejects.toThrow(new Error(words));
+      const address = new URL("../../dist/wasm/bytelane.simd.wasm", import.meta.url);
+      await expect(load.createBytelane({ simd: address })).rejects.toThrow(new Error(words));
+      expect(() => load.createBytelaneSync({ simd: published("simd") })).toThrow(new Error(words));
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 
   it("is simd where the relaxed dot product computes wrongly", () => {

@@ -8,7 +8,7 @@ import { cache, project, resolveExport, unpack } from "./pack.mjs";
 const here = join(project, "test", "runtimes");
 
 /** The entries whose names the suite takes as one. */
-const library = [".", "./calibration", "./formats", "./gguf", "./pool", "./conformance"];
+const library = [".", "./workers", "./calibration", "./formats", "./gguf", "./conformance"];
 
 /** Copies everything into the app folder. Returns its path and the package's folder in it. */
 export function prepareApp(tarball) {
@@ -35,15 +35,13 @@ export function prepareApp(tarball) {
   // every name of the library at once, for whoever looks packages up and for a page, which does not
   write("library", ...library.map((subpath) => posix.join("bytelane", subpath)));
   write("entry", ...library.map((subpath) => target(subpath, "browser")));
-  for (const name of ["load", "source", "threads", "worker"]) {
-    write(`${name}-entry`, target(`./${name}`));
-  }
+  for (const name of ["load", "workers"]) write(`${name}-entry`, target(`./${name}`));
   return {
     folder,
     home,
     /** What a worker imports, by name. */
     edgeEntries: Object.fromEntries(
-      [...library, "./load", "./source"].map((subpath) => [
+      [...library, "./load", "./module"].map((subpath) => [
         posix.join("bytelane", subpath),
         target(subpath, "workerd", "worker"),
       ]),

@@ -11,7 +11,7 @@ const both = ["simd", "relaxed"];
 
 function node(major, tiers, name = `node${major}`, settings = {}) {
   const { host = "console.mjs", source = false, examples = ["node.mjs"] } = settings;
-  const all = source ? [...examples, "source.mjs"] : examples;
+  const all = source ? [...examples, "module.mjs"] : examples;
   const options = { host, source, tiers, examples: all.map((name) => `examples/${name}`) };
   return {
     name,
@@ -32,7 +32,7 @@ const deno = {
     const args = ["run", "--no-remote", "--node-modules-dir=manual", "--allow-read"];
     const options = {
       host: "console.mjs",
-      examples: ["examples/deno.ts", "examples/source.mjs"],
+      examples: ["examples/deno.ts", "examples/module.mjs"],
       tiers: both,
       source: true,
       env: denoEnv(app),

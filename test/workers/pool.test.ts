@@ -19,7 +19,6 @@ import {
   tensor,
 } from "../../src/entries/index.ts";
 import * as loaded from "../../src/entries/load.ts";
-import * as threads from "../../src/entries/threads.ts";
 import { linearPooled, matmulPooled } from "../../src/workers/index.ts";
 import type { Order } from "../../src/workers/worker.ts";
 import { WORKER } from "../../src/workers/worker-text.ts";
@@ -60,9 +59,9 @@ function open(
   pool: number | PoolOptions,
   options: object = {},
 ): Bytelane {
-  const entry = flavour === "one memory" ? threads : loaded;
-  const name = flavour === "one memory" ? `${tier}.threads` : tier;
-  return entry.createBytelaneSync({ [tier]: moduleOf(name), tier, pool, ...options });
+  const shared = flavour === "one memory";
+  const module = moduleOf(shared ? `${tier}.threads` : tier);
+  return loaded.createBytelaneSync({ [tier]: module, tier, pool, shared, ...options });
 }
 
 const copied = (data: Data): Data =>

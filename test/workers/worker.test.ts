@@ -3,7 +3,6 @@ import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
 import { matmul } from "../../src/entries/index.ts";
 import * as loaded from "../../src/entries/load.ts";
-import * as threads from "../../src/entries/threads.ts";
 import { matmulPooled } from "../../src/workers/index.ts";
 import { serve } from "../../src/workers/worker.ts";
 import { moduleOf } from "../support/builds.ts";
@@ -11,14 +10,13 @@ import { bytes, expectSame } from "../support/samples.ts";
 
 describe("serve", () => {
   it.each(["one memory", "many memories"])("in a module of one's own, over %s", async (flavour) => {
-    const entry = new URL("../../dist/worker.js", import.meta.url);
+    const entry = new URL("../../dist/workers.js", import.meta.url);
     const text = `import { serve } from "${entry}"; serve();`;
     const worker = () => new Worker(new URL(`data:text/javascript,${encodeURIComponent(text)}`));
     const pool = { size: 2, least: 0, worker };
-    const instance =
-      flavour === "one memory"
-        ? threads.createBytelaneSync({ simd: moduleOf("simd.threads"), pool })
-        : loaded.createBytelaneSync({ simd: moduleOf("simd"), pool });
+    const shared = flavour === "one memory";
+    const simd = moduleOf(shared ? "simd.threads" : "simd");
+    const instance = loaded.createBytelaneSync({ simd, pool, shared });
     const data = bytes("i8", 60 * 60, 1);
     const sizes = { m: 60, n: 60, depth: 60 };
     const call = [{ data }, { data }] as const;

@@ -6,13 +6,12 @@ import options from "./options.mjs";
 import { checkPools } from "./pooled.mjs";
 import { post } from "./post.mjs";
 import { run } from "./suite.mjs";
-import * as threads from "./threads-entry.mjs";
 
 const isolated = globalThis.crossOriginIsolated === true;
 const at = (name) => new URL(`${options.wasm}/bytelane.${name}.wasm`, import.meta.url);
 const loaded = (tier, more) => load.createBytelane({ [tier]: at(tier), tier, ...more });
 const shared = (tier, more) =>
-  threads.createBytelane({ [tier]: at(`${tier}.threads`), tier, ...more });
+  load.createBytelane({ [tier]: at(`${tier}.threads`), tier, shared: true, ...more });
 
 /** WebKitGTK hides shared memory from a page that is isolated, too. */
 const shares = isolated && typeof SharedArrayBuffer === "function";
@@ -61,7 +60,7 @@ export async function conform(place) {
       (error) => error.message,
     );
     if (!words.includes("cross-origin isolated")) {
-      result.failures.push(`expected words on isolation from bytelane/threads, got ${words}`);
+      result.failures.push(`expected words on isolation of a shared memory, got ${words}`);
     }
   }
   await post(place, { isolated, evalBlocked: strict, ...result });

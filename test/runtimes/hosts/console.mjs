@@ -1,16 +1,14 @@
 // Node, Deno and Bun: the same file in all three. The first argument is the options as JSON.
 
 import * as load from "bytelane/load";
-import * as threads from "bytelane/threads";
 import * as bytelane from "./library.mjs";
 import { checkPools } from "./pooled.mjs";
 import { run } from "./suite.mjs";
 
 const options = JSON.parse(process.argv[2]);
-const at = (name) => new URL(import.meta.resolve(`bytelane/wasm/bytelane.${name}.wasm`));
-const loaded = (tier, more) => load.createBytelane({ [tier]: at(tier), tier, ...more });
-const shared = (tier, more) =>
-  threads.createBytelane({ [tier]: at(`${tier}.threads`), tier, ...more });
+const folder = new URL(".", import.meta.resolve("bytelane/wasm/bytelane.simd.wasm"));
+const loaded = (tier, more) => load.createBytelane({ folder, tier, ...more });
+const shared = (tier, more) => load.createBytelane({ folder, tier, shared: true, ...more });
 
 const starts = {
   inlined: (tier) => bytelane.createBytelane({ tier }),
@@ -19,8 +17,8 @@ const starts = {
   shared: (tier) => shared(tier),
 };
 if (options.source) {
-  const source = await import("bytelane/source");
-  starts.source = (tier) => source.createBytelane({ tier });
+  const module = await import("bytelane/module");
+  starts.module = (tier) => module.createBytelane({ tier });
 }
 
 const result = await run(bytelane, { ...options, starts });

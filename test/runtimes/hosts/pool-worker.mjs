@@ -1,5 +1,5 @@
 // A worker of one's own, where a policy forbids workers made from text.
 
-import { serve } from "./worker-entry.mjs";
+import { serve } from "./workers-entry.mjs";
 
 serve();

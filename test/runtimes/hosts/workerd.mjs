@@ -1,7 +1,7 @@
 // workerd never compiles bytes: the modules come ready, through imports.
 
 import * as load from "bytelane/load";
-import * as source from "bytelane/source";
+import * as module from "bytelane/module";
 import relaxed from "bytelane/wasm/bytelane.relaxed.wasm";
 import simd from "bytelane/wasm/bytelane.simd.wasm";
 import * as bytelane from "./library.mjs";
@@ -13,7 +13,7 @@ const starts = {
   imported: (tier) => bytelane.createBytelane({ tier }),
   sync: (tier) => bytelane.createBytelaneSync({ tier }),
   loaded: (tier) => load.createBytelane({ simd, relaxed, tier }),
-  source: (tier) => source.createBytelane({ tier }),
+  module: (tier) => module.createBytelane({ tier }),
 };
 
 // The clock stands still while JavaScript runs and moves on at I/O.

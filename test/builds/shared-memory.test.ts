@@ -1,7 +1,8 @@
-/** The entry of threaded builds: their memory is shared, and all else is as it is elsewhere. */
+/** Threaded builds: their memory is shared, and all else is as it is elsewhere. */
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import * as threads from "../../src/entries/threads.ts";
+import { dequantize, quantize, tensor } from "../../src/entries/index.ts";
+import { createBytelane, createBytelaneSync } from "../../src/entries/load.ts";
 import { at, bytesOf, expectWorks, moduleOf } from "../support/builds.ts";
 import { TIERS } from "../support/tiers.ts";
 
@@ -17,33 +18,32 @@ describe.each(TIERS)("a threaded build, tier %s", (tier) => {
 
   it("gives an instance whose memory is shared", async () => {
     for (const instance of [
-      await threads.createBytelane({ [tier]: at(name), tier }),
-      threads.createBytelaneSync({ [tier]: bytesOf(name), tier }),
+      await createBytelane({ [tier]: at(name), tier, shared: true }),
+      createBytelaneSync({ [tier]: bytesOf(name), tier, shared: true }),
     ]) {
       expect(instance.tier).toBe(tier);
       expectWorks(instance);
-      const x = threads.tensor(instance, "f32", [2], [1, 2]);
+      const x = tensor(instance, "f32", [2], [1, 2]);
       expect(x.data.buffer).toBeInstanceOf(SharedArrayBuffer);
     }
   });
 
   it("grows in mid-life; a view that was kept goes on to show the same bytes", () => {
-    const instance = threads.createBytelaneSync({
-      ...{ [tier]: moduleOf(name), tier, initialMemory: PAGE, maximumMemory: 2 ** 26 },
-    });
-    const x = threads.tensor(instance, "f32", [3], [-1, 0.5, 3]);
+    const memory = { initialMemory: PAGE, maximumMemory: 2 ** 26 };
+    const instance = createBytelaneSync({ [tier]: moduleOf(name), tier, shared: true, ...memory });
+    const x = tensor(instance, "f32", [3], [-1, 0.5, 3]);
     const kept = x.data;
     const before = instance.bytesReserved;
-    threads.tensor(instance, "u8", [2 * before]).dispose();
+    tensor(instance, "u8", [2 * before]).dispose();
     expect(instance.bytesReserved).toBeGreaterThan(before);
     expect(kept.length).toBe(3);
     kept[0] = 2;
     expect(x.data[0]).toBe(2);
     // what was kept is an operand like any other, and a destination
     const scale = 1 / 64;
-    const q = threads.quantize(instance, kept, { scale }) as Int8Array;
+    const q = quantize(instance, kept, { scale }) as Int8Array;
     expect([...q]).toEqual([127, 32, 127]);
-    threads.dequantize(instance, Int8Array.of(64, 0, -64), { scale }, { out: kept });
+    dequantize(instance, Int8Array.of(64, 0, -64), { scale }, { out: kept });
     expect([...x.data]).toEqual([1, 0, -1]);
     expectWorks(instance);
   });
@@ -60,7 +60,7 @@ describe.each(TIERS)("a threaded build, tier %s", (tier) => {
 });
 
 describe("a memory that the engine cannot set aside", () => {
-  const source = { simd: moduleOf("simd.threads"), tier: "simd" } as const;
+  const source = { simd: moduleOf("simd.threads"), tier: "simd", shared: true } as const;
 
   /** An engine that shares at most so many pages. */
   function limitTo(pages: number): number[] {
@@ -81,10 +81,10 @@ describe("a memory that the engine cannot set aside", () => {
 
   it("is asked for in halves", () => {
     const asked = limitTo(10_000);
-    const instance = threads.createBytelaneSync(source);
+    const instance = createBytelaneSync(source);
     expect(asked).toEqual([65536, 32768, 16384, 8192]);
     expectWorks(instance);
-    expect(() => threads.tensor(instance, "u8", [2 ** 30])).toThrow(
+    expect(() => tensor(instance, "u8", [2 ** 30])).toThrow(
       /^"memory" expected at most 536870912 bytes in all, got /,
     );
     expectWorks(instance);
@@ -92,7 +92,7 @@ describe("a memory that the engine cannot set aside", () => {
 
   it("is an error where there is none", () => {
     limitTo(1);
-    expect(() => threads.createBytelaneSync({ ...source, maximumMemory: 8 * PAGE })).toThrow(
+    expect(() => createBytelaneSync({ ...source, maximumMemory: 8 * PAGE })).toThrow(
       new RangeError('"options.maximumMemory" expected what the engine can share, got 524288'),
     );
   });
@@ -101,20 +101,28 @@ describe("a memory that the engine cannot set aside", () => {
 describe("errors", () => {
   it("a page that is not isolated", async () => {
     vi.stubGlobal("crossOriginIsolated", false);
-    await expect(threads.createBytelane({ simd: at("simd.threads") })).rejects.toThrow(
+    await expect(createBytelane({ simd: at("simd.threads"), shared: true })).rejects.toThrow(
       new TypeError(
-        '"createBytelane" expected a page that is cross-origin isolated for a shared memory, got one that is not',
+        '"options.shared" expected a page that is cross-origin isolated, got one that is not',
       ),
     );
   });
 
-  it("a build without threads, and no build at all", async () => {
-    await expect(threads.createBytelane({ simd: at("simd") })).rejects.toThrow(
-      new TypeError('"options.simd" expected the module of bytelane.simd.threads.wasm, got Module'),
+  it("a build without threads, one with threads, and no build at all", async () => {
+    const words =
+      '"options.simd" expected the module of bytelane.simd.threads.wasm, got one without threads';
+    await expect(createBytelane({ simd: at("simd"), shared: true })).rejects.toThrow(
+      new TypeError(words),
     );
-    expect(() => threads.createBytelaneSync({ simd: moduleOf("simd") })).toThrow(
-      new TypeError('"options.simd" expected the module of bytelane.simd.threads.wasm, got Module'),
+    expect(() => createBytelaneSync({ simd: moduleOf("simd"), shared: true })).toThrow(
+      new TypeError(words),
     );
-    expect(() => threads.createBytelaneSync({})).toThrow('"options" expected a build');
+    expect(() => createBytelaneSync({ simd: moduleOf("simd.threads") })).toThrow(
+      new TypeError('"options.simd" expected the module of bytelane.simd.wasm, got a threaded one'),
+    );
+    expect(() => createBytelaneSync({ shared: true })).toThrow('"options" expected a build');
+    expect(() => createBytelaneSync({ simd: moduleOf("simd"), shared: 1 as never })).toThrow(
+      new TypeError('"options.shared" expected true or false, got 1'),
+    );
   });
 });

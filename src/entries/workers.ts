@@ -1,0 +1,3 @@
+/** Operations on the workers of an instance, and what a worker of your own runs. */
+export * from "../workers/index.ts";
+export { serve } from "../workers/worker.ts";
