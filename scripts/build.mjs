@@ -60,7 +60,10 @@ function writeModule(name, what, constants) {
   writeFileSync(at("src", name), `/** ${what} Written by scripts/build.mjs. */\n${lines.join("")}`);
 }
 
-/** The builds of the default entry as text. They share their frequent bytes, and with them most of their text. */
+/**
+ * The builds of the default entry as text. They share their frequent bytes, and with them most of
+ * their text.
+ */
 function inlineBuilds() {
   const modules = INLINED.map((name) => readFileSync(at("build", `bytelane.${name}.wasm`)));
   const frequent = frequentBytes(modules);

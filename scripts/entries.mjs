@@ -1,7 +1,8 @@
 /**
- * The JavaScript files of dist/: `file` is bundled from `source`, a file of src/. `name` is what users import; files
- * without one stand for "bytelane" on a platform (package.json, "exports"). `wasm` rewrites imports of .wasm files for
- * the platform. test/package.test.ts compares the names with package.json and jsr.json.
+ * The JavaScript files of dist/: `file` is bundled from `source`, a file of src/. `name` is what
+ * users import; files without one stand for "bytelane" on a platform (package.json, "exports").
+ * `wasm` rewrites imports of .wasm files for the platform. test/package.test.ts compares the names
+ * with package.json and jsr.json.
  */
 export const ENTRIES = [
   { file: "index", name: "bytelane", source: "entries/index.ts" },
@@ -16,7 +17,10 @@ export const ENTRIES = [
   { file: "gguf", name: "bytelane/gguf", source: "gguf/index.ts" },
 ];
 
-/** The golden vectors are written into this entry: it is built apart, beside the others (scripts/golden/entry.mjs). */
+/**
+ * The golden vectors are written into this entry: it is built apart, beside the others
+ * (scripts/golden/entry.mjs).
+ */
 export const CONFORMANCE = { name: "bytelane/conformance", source: "entries/conformance.ts" };
 
 function addModuleQuery(text) {

@@ -1,4 +1,7 @@
-/** What is published: the files, their imports, and that the packed tarball works where nothing else is installed. */
+/**
+ * What is published: the files, their imports, and that the packed tarball works where nothing else
+ * is installed.
+ */
 import { execFile, execFileSync } from "node:child_process";
 import {
   cpSync,

@@ -8,16 +8,24 @@ import { chooseDots, classOf, selfTest } from "./relaxed-dot.ts";
 /** Which build an instance runs, the memory it may have, and its threads. */
 export interface BytelaneOptions {
   /**
-   * A tier to insist on, or "auto": "relaxed" where the engine has relaxed SIMD and computes rightly, else "simd".
-   * "direct" is for engines whose relaxed dot product is exact on all of 8 bits (Arm, x64 with VNNI); it is never
-   * chosen by itself. Default "auto".
+   * A tier to insist on, or "auto": "relaxed" where the engine has relaxed SIMD and computes
+   * rightly, else "simd". "direct" is for engines whose relaxed dot product is exact on all of 8
+   * bits (Arm, x64 with VNNI); it is never chosen by itself. Default "auto".
    */
   readonly tier?: Tier | "auto";
-  /** Bytes to start with, beside the kernels' own: at most 64 KiB less than the maximum. Default 1 MiB. */
+  /**
+   * Bytes to start with, beside the kernels' own: at most 64 KiB less than the maximum. Default 1
+   * MiB.
+   */
   readonly initialMemory?: number;
-  /** Bytes that the linear memory may reach, 128 KiB or more. Default 4 GiB, all that wasm32 has. */
+  /**
+   * Bytes that the linear memory may reach, 128 KiB or more. Default 4 GiB, all that wasm32 has.
+   */
   readonly maximumMemory?: number;
-  /** Workers for the pooled operations; they start with the first of these. 64 at most. Default 0: one thread. */
+  /**
+   * Workers for the pooled operations; they start with the first of these. 64 at most. Default 0:
+   * one thread.
+   */
   readonly pool?: number | PoolOptions;
 }
 
@@ -55,15 +63,18 @@ export function isModule(value: unknown): value is WebAssembly.Module {
   return Object.prototype.toString.call(value) === "[object WebAssembly.Module]";
 }
 
-/** A module whose one function multiplies by i16x8.relaxed_dot_i8x16_i7x16_s: valid where relaxed SIMD is. */
+/**
+ * A module whose one function multiplies by i16x8.relaxed_dot_i8x16_i7x16_s: valid where relaxed
+ * SIMD is.
+ */
 const PROBE = [
   ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0],
   ...[65, 0, 253, 15, 65, 0, 253, 15, 253, 146, 2, 11],
 ];
 
 /**
- * The search for a build: names one to compile, takes what came of it, a module or why there is none, and ends with an
- * instance. Compiling is all that differs between the ways to run it.
+ * The search for a build: names one to compile, takes what came of it, a module or why there is
+ * none, and ends with an instance. Compiling is all that differs between the ways to run it.
  */
 function* chooseBuild(
   sources: Sources<unknown>,
@@ -96,7 +107,10 @@ function* chooseBuild(
 /** The smallest module there is. */
 const EMPTY = [0, 97, 115, 109, 1, 0, 0, 0];
 
-/** True where nothing may be compiled, whatever the module: by a page's policy, or on a host that takes no bytes. */
+/**
+ * True where nothing may be compiled, whatever the module: by a page's policy, or on a host that
+ * takes no bytes.
+ */
 function forbidsCompiling(): boolean {
   try {
     new WebAssembly.Module(Uint8Array.from(EMPTY));
@@ -160,7 +174,9 @@ function instantiate(
 
 const REFUSED = "the engine does not accept the module: ";
 
-/** The engine's words against a module, or a policy's against all modules. Other errors go through. */
+/**
+ * The engine's words against a module, or a policy's against all modules. Other errors go through.
+ */
 function refusalOf(fault: unknown): string {
   const { name, message } = fault as Error;
   if (name !== "CompileError") throw fault;

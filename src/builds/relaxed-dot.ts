@@ -1,4 +1,7 @@
-/** What the engine's relaxed dot product computes, and the test that a build must pass before it is trusted. */
+/**
+ * What the engine's relaxed dot product computes, and the test that a build must pass before it is
+ * trusted.
+ */
 import type { Kernels } from "../core/abi.ts";
 import type { Bytelane } from "../core/instance.ts";
 import type { Dot, Dots, Tier } from "../core/tiers.ts";
@@ -11,8 +14,9 @@ const TWO_STEPS: Dot = { code: 1, offset: 64 };
 export const PARTS = 3;
 
 /**
- * Two parts that the relaxed dot product takes reach 254: i8 without −128, as symmetric quantization makes it. Weights
- * that do have it are packed for pairs, and so is u8, which mostly has both of its ends.
+ * Two parts that the relaxed dot product takes reach 254: i8 without −128, as symmetric
+ * quantization makes it. Weights that do have it are packed for pairs, and so is u8, which mostly
+ * has both of its ends.
  */
 const IN_PARTS: Dot = { code: PARTS, offset: 127 };
 
@@ -35,9 +39,9 @@ export function classOf(kernels: Kernels): DotClass {
 }
 
 /**
- * The dot products of a tier, or why there are none. Where relaxed products are exact they are one instruction, and two
- * of them, within their contract, are quicker than pairs of i16 for weights of 8 bits. Where pairs saturate the two
- * steps were faster than the engine's three instructions.
+ * The dot products of a tier, or why there are none. Where relaxed products are exact they are one
+ * instruction, and two of them, within their contract, are quicker than pairs of i16 for weights of
+ * 8 bits. Where pairs saturate the two steps were faster than the engine's three instructions.
  */
 export function chooseDots(tier: Tier, dotClass: DotClass): Dots | string {
   if (tier === "simd") return { full: [PAIRS], reduced: [PAIRS] };
@@ -50,8 +54,8 @@ export function chooseDots(tier: Tier, dotClass: DotClass): Dots | string {
 }
 
 /**
- * Runs the relaxed dot products of an instance on extremes in every pairing, first on cold code and then often
- * enough for an optimizing compiler to take over, and says what was wrong.
+ * Runs the relaxed dot products of an instance on extremes in every pairing, first on cold code and
+ * then often enough for an optimizing compiler to take over, and says what was wrong.
  */
 export function selfTest(instance: Bytelane): string | undefined {
   const { full, reduced } = instance.dots;
@@ -63,7 +67,10 @@ export function selfTest(instance: Bytelane): string | undefined {
   return undefined;
 }
 
-/** The ends of what a dot product takes, by 9 rows and then one, of 32 columns, so that each of its tiles runs. */
+/**
+ * The ends of what a dot product takes, by 9 rows and then one, of 32 columns, so that each of its
+ * tiles runs.
+ */
 function testDot(instance: Bytelane, dot: Dot): string | undefined {
   const seven = dot.offset === 64;
   const low = seven ? -64 : dot.code === PARTS ? -127 : -128;

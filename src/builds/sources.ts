@@ -7,8 +7,8 @@ import { type BytelaneOptions, isModule } from "./choose.ts";
 export type ReadySource = WebAssembly.Module | BufferSource;
 
 /**
- * A build, or where it is. A text is an address as `fetch` takes it. Where there is no page, a text without a scheme is
- * the path of a file, relative to the working directory.
+ * A build, or where it is. A text is an address as `fetch` takes it. Where there is no page, a text
+ * without a scheme is the path of a file, relative to the working directory.
  */
 export type BuildSource =
   | ReadySource
@@ -24,14 +24,15 @@ export interface LoadOptions extends BytelaneOptions {
   /** The build for engines with relaxed SIMD: bytelane.relaxed.wasm. */
   readonly relaxed?: BuildSource;
   /**
-   * The folder that holds the files of "bytelane/wasm/" under their names. It stands for whichever of `simd` and
-   * `relaxed` is not given. An address, or the path of a folder, as a text or as a URL.
+   * The folder that holds the files of "bytelane/wasm/" under their names. It stands for whichever
+   * of `simd` and `relaxed` is not given. An address, or the path of a folder, as a text or as a
+   * URL.
    */
   readonly folder?: URL | string;
   /**
-   * True for an instance whose memory its workers share. It takes the threaded builds: `folder` finds them by name,
-   * and `simd` and `relaxed` are then bytelane.simd.threads.wasm and bytelane.relaxed.threads.wasm. A page has to be
-   * cross-origin isolated. Default false.
+   * True for an instance whose memory its workers share. It takes the threaded builds: `folder`
+   * finds them by name, and `simd` and `relaxed` are then bytelane.simd.threads.wasm and
+   * bytelane.relaxed.threads.wasm. A page has to be cross-origin isolated. Default false.
    */
   readonly shared?: boolean;
 }

@@ -1,6 +1,7 @@
 /**
- * "bytelane" on edge runtimes, which compile no bytes. Next.js compiles every module that is imported, used or not, and
- * on Node 20 it cannot compile the relaxed build. So this entry has the simd build alone.
+ * "bytelane" on edge runtimes, which compile no bytes. Next.js compiles every module that is
+ * imported, used or not, and on Node 20 it cannot compile the relaxed build. So this entry has the
+ * simd build alone.
  */
 import { type BytelaneOptions, openBytelane, openBytelaneSync } from "../builds/choose.ts";
 import type { Bytelane } from "../core/instance.ts";

@@ -12,12 +12,12 @@ import {
 import type { Bytelane } from "../core/instance.ts";
 
 /**
- * Makes an instance from builds that lie elsewhere. Only the build that runs is fetched. It is compiled while it
- * streams in, where the server says application/wasm.
+ * Makes an instance from builds that lie elsewhere. Only the build that runs is fetched. It is
+ * compiled while it streams in, where the server says application/wasm.
  *
- * Errors: those of "bytelane"; a file that is not there or is no WebAssembly; a module that is not of Bytelane or has
- * threads where `shared` is not set, and the other way round; a shared memory in a page that is not cross-origin
- * isolated.
+ * Errors: those of "bytelane"; a file that is not there or is no WebAssembly; a module that is not
+ * of Bytelane or has threads where `shared` is not set, and the other way round; a shared memory in
+ * a page that is not cross-origin isolated.
  *
  * @example
  * ```js
@@ -36,8 +36,9 @@ export async function createBytelane(options: LoadOptions): Promise<Bytelane> {
 }
 
 /**
- * The same at once, from modules, or from bytes where the platform compiles at once: Node, Deno, Bun, the workers of
- * browsers, and their main threads as "bytelane" has it. workerd compiles no bytes, but imports modules.
+ * The same at once, from modules, or from bytes where the platform compiles at once: Node, Deno,
+ * Bun, the workers of browsers, and their main threads as "bytelane" has it. workerd compiles no
+ * bytes, but imports modules.
  *
  * Errors: the same, thrown; a source that has to be waited for.
  *

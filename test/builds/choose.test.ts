@@ -127,7 +127,8 @@ describe("the choice of the build", () => {
   });
 
   it("is simd where the relaxed dot product computes wrongly", () => {
-    // the relaxed build with both of its dot products turned into other instructions of as many operands
+    // the relaxed build with both of its dot products turned into other instructions of as many
+    // operands
     const bytes = Uint8Array.from(published("relaxed"));
     const turns: Readonly<Record<string, [number, number]>> = {
       fd9202: [0x8e, 0x01], // i16x8.relaxed_dot_i8x16_i7x16_s → i16x8.add

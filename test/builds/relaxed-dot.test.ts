@@ -1,6 +1,7 @@
 /**
- * Engines that are not at hand: the kernels are compiled with the relaxed dot products replaced by a model of what an
- * engine makes of them, so that every class of engine, and each tier on it, runs here.
+ * Engines that are not at hand: the kernels are compiled with the relaxed dot products replaced by
+ * a model of what an engine makes of them, so that every class of engine, and each tier on it, runs
+ * here.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
@@ -125,8 +126,9 @@ const RANGES = {
 } as const;
 
 /**
- * Products of all signedness mixes against the oracle, extremes among them, 7 bits and 8, of weights that use all of
- * their type and of such that leave one end out. Gives the dot products that were used.
+ * Products of all signedness mixes against the oracle, extremes among them, 7 bits and 8, of
+ * weights that use all of their type and of such that leave one end out. Gives the dot products
+ * that were used.
  */
 function expectExact(instance: Bytelane): ReadonlySet<number> {
   const used = new Set<number>();

@@ -1,4 +1,7 @@
-/** Builds from elsewhere: every kind of source gives the same instance, and what is wrong with one is said. */
+/**
+ * Builds from elsewhere: every kind of source gives the same instance, and what is wrong with one
+ * is said.
+ */
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { runInNewContext } from "node:vm";

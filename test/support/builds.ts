@@ -17,7 +17,10 @@ export function expectWorks(instance: Bytelane): void {
   expectSame(quantize(instance, x, { scale: 1 / 64 }), [-64, 32, 127]);
 }
 
-/** A server of the builds, and of a page, on loopback: the content type that it gives, and what was asked of it. */
+/**
+ * A server of the builds, and of a page, on loopback: the content type that it gives, and what was
+ * asked of it.
+ */
 export function serveBuilds(): { type: string; asked: string[]; address(name: string): string } {
   let server: Server;
   const state = {
