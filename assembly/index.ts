@@ -1,7 +1,7 @@
 /** The ABI: what the module exports, by op. Every function is pure in its addresses and numbers. */
 export { pack_bits, unpack_bits } from "./bits";
-export { choose_int4_f32, gather_int4_f32, quantize_codebook_f32 } from "./blocks";
 export { clamp_f32, clamp_i8, clamp_i32, clamp_u8 } from "./clamp";
+export { quantize_codebook_f32 } from "./codebook";
 export {
   dequantize_i8_f32,
   dequantize_i32_f32,
@@ -10,7 +10,6 @@ export {
   gather_u8_f32,
 } from "./dequantize";
 export { quantize_rows_f32_i8, quantize_rows_f32_u8 } from "./dynamic";
-export { mask_non_finite_f32 } from "./finite";
 export {
   gemm,
   gemm_workspace,
@@ -20,7 +19,9 @@ export {
 export { pack_lhs, pack_rhs } from "./gemm/pack";
 export { tileInTwoSteps, tileOfRow, tiles } from "./gemm/tile";
 export { convert_f16_f32, convert_f32_f16 } from "./half";
-export { histogram_f32, sum_tables_u32 } from "./histogram";
+export { histogram_f32, mask_non_finite_f32, sum_tables_u32 } from "./histogram";
+export { choose_int4_f32 } from "./int4/choose";
+export { gather_int4_f32 } from "./int4/gather";
 export { gemm_int4_f32, int4_workspace, pack_int4, unpack_int4 } from "./int4/index";
 export { all_in_range_i32, min_max_f32 } from "./min-max";
 export { quantize_f32, quantize_rule_f32 } from "./quantize";
