@@ -6,16 +6,16 @@
  * The last byte is filled up with zeros.
  */
 
-/** Neighbours of `bits` each, in the bytes of 16-bit lanes, side by side in one byte. */
-function fold(x: v128, bits: i32): v128 {
+/** Two neighbouring bytes that hold `bits` each, packed into one byte; 8 bytes result. */
+function packNeighbours(x: v128, bits: i32): v128 {
   const pairs = v128.or(x, i16x8.shr_u(x, 8 - bits));
   const most = (1 << (2 * bits)) - 1;
   const bytes = v128.and(pairs, i16x8.splat(<i16>most));
   return i8x16.narrow_i16x8_u(bytes, bytes);
 }
 
-/** The inverse: the 8 low bytes to 16, `bits` each. */
-function spread(x: v128, bits: i32): v128 {
+/** The inverse: the 8 low bytes become 16 that hold `bits` each. */
+function unpackNeighbours(x: v128, bits: i32): v128 {
   const most = (1 << bits) - 1;
   const mask = i8x16.splat(<i8>most);
   const low = v128.and(x, mask);
@@ -26,7 +26,7 @@ function spread(x: v128, bits: i32): v128 {
 
 /** 16 codes of 4 bits from 8 bytes, as bytes in [0, 15]. */
 export function nibbles_i8x16(x: v128): v128 {
-  return spread(x, 4);
+  return unpackNeighbours(x, 4);
 }
 
 /** n codes, one a byte, of which the low `bits` count, packed. */
@@ -36,8 +36,8 @@ export function pack_bits(src: usize, dst: usize, n: i32, bits: i32): void {
   const end = src + n;
   for (const stop = src + (n & ~15); src < stop; src += 16) {
     let x = v128.and(v128.load(src), mask);
-    if (bits == 2) x = fold(x, 2);
-    x = fold(x, 4);
+    if (bits == 2) x = packNeighbours(x, 2);
+    x = packNeighbours(x, 4);
     if (bits == 2) v128.store32_lane(dst, x, 0);
     else v128.store64_lane(dst, x, 0);
     dst += 2 * bits;
@@ -57,8 +57,8 @@ export function unpack_bits(src: usize, dst: usize, n: i32, bits: i32, signed: b
   const half_i8x16 = i8x16.splat(<i8>half);
   const end = dst + n;
   for (const stop = dst + (n & ~15); dst < stop; dst += 16, src += 2 * bits) {
-    let codes = spread(bits == 2 ? v128.load32_zero(src) : v128.load64_zero(src), 4);
-    if (bits == 2) codes = spread(codes, 2);
+    let codes = unpackNeighbours(bits == 2 ? v128.load32_zero(src) : v128.load64_zero(src), 4);
+    if (bits == 2) codes = unpackNeighbours(codes, 2);
     // (x xor half) − half extends the sign
     v128.store(dst, i8x16.sub(v128.xor(codes, half_i8x16), half_i8x16));
   }

@@ -79,8 +79,8 @@ function countValues(
 }
 
 /**
- * Adds the values of [outer, channels, inner] to one table a channel. `scales` (f32) holds one entry a
- * channel; `tables` is the address of bin 0 of the first channel, the others follow `stride` bytes apart.
+ * Counts the values of [outer, channels, inner] in one table per channel. `scales` (f32) has one entry
+ * per channel; `tables` is the address of bin 0 of the first channel, the others follow `stride` bytes apart.
  *
  * With stride 0 there is one channel, counted in four tables that lie interleaved, so that equal neighbours
  * do not wait for each other's store: entry e of table t at 16 · e + 4 · t. `sum_tables_u32` joins them.
@@ -99,8 +99,8 @@ export function histogram_f32(
   const shift = stride ? 2 : 4;
   // four neighbours belong to four channels, or to one
   const across = inner == 1;
-  const apart = across ? i32x4.splat(<i32>stride) : i32x4.splat(stride ? 0 : 4);
-  const spread = i32x4.mul(apart, i32x4(0, 1, 2, 3));
+  const distance = across ? i32x4.splat(<i32>stride) : i32x4.splat(stride ? 0 : 4);
+  const laneOffsets = i32x4.mul(distance, i32x4(0, 1, 2, 3));
   const step: usize = across ? (<usize>channels) << 2 : 16;
   const n = across ? outer : inner >> 2;
   const rows = across ? 1 : outer;
@@ -111,7 +111,15 @@ export function histogram_f32(
       const wide = !across || c + 4 <= channels;
       if (wide && n > 0) {
         const four = across ? v128.load(scale) : v128.load32_splat(scale);
-        countVectors(src, step, n, four, limit, i32x4.add(i32x4.splat(<i32>table), spread), shift);
+        countVectors(
+          src,
+          step,
+          n,
+          four,
+          limit,
+          i32x4.add(i32x4.splat(<i32>table), laneOffsets),
+          shift,
+        );
       }
       if (!across) src += (<usize>(inner & ~3)) << 2;
       if (!across || !wide) {

@@ -24,7 +24,8 @@ export { choose_int4_f32 } from "./int4/choose";
 export { gather_int4_f32 } from "./int4/gather";
 export { gemm_int4_f32, int4_workspace, pack_int4, unpack_int4 } from "./int4/index";
 export { all_in_range_i32, min_max_f32 } from "./min-max";
-export { quantize_f32, quantize_rule_f32 } from "./quantize";
+export { quantize_f32 } from "./quantize";
+export { quantize_rule_f32 } from "./quantize-profiles";
 export { requantize_fixed, requantize_i32 } from "./requantize";
 export { top_k_f32 } from "./top-k";
 

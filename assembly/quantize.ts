@@ -22,7 +22,6 @@ import {
   multiplyAdd_f32x4,
   narrow,
   shiftOf,
-  zero_v128,
 } from "./lanes";
 
 /** Steps of f32 between 1 / scale and the factors beside it. */
@@ -31,44 +30,40 @@ const STEPS = 3;
 /** How many values are divided where two products differ: data with ties have them often. */
 const DIVIDED = 16;
 
-/** Bits of `rule`: where a profile parts from the rule above (src/profile.ts says which profile sets which). */
-const MULTIPLY = 1;
-const AWAY = 2;
-const WRAP = 4;
-
-/** The f32 before 0.5. Half itself would carry 0.49999997 over to 1. */
-const ALMOST_HALF: f32 = 0.49999997;
-
-/** Integers that were moved by `shiftOf(high)` and saturated to i8, as bytes of either type. `least` is the moved lower bound. */
-function moveBack_i8x16(q: v128, least: v128, shift: v128): v128 {
+/**
+ * Integers that were offset by `shiftOf(high)` and saturated to i8, as bytes of either type. `least` is the lower bound
+ * with that offset.
+ */
+export function subtractShift_i8x16(q: v128, least: v128, shift: v128): v128 {
   return i8x16.sub(i8x16.max_s(q, least), shift);
 }
 
+/** The first 1 to 3 bytes of a vector, or 4 where n is more. */
+export function storeFour(dst: usize, q: v128, n: i32): void {
+  if (n >= 4) {
+    v128.store32_lane(dst, q, 0);
+    return;
+  }
+  v128.store8_lane(dst, q, 0);
+  if (n > 1) v128.store8_lane(dst, q, 1, 1);
+  if (n > 2) v128.store8_lane(dst, q, 2, 2);
+}
+
 /**
- * The definition, four values at a time; of the last ones it reads up to three too many. `offset` is what the integers
- * lack. By rule:
- *
- *   default    moveBack(round((x − start) / scale) + zero + offset)
- *   MULTIPLY   (x − start) · scale, which holds the reciprocal
- *   AWAY       ties away from zero: trunc(x + copysign(0.49999997, x))
- *   WRAP       trunc((x − start) / scale + zero) modulo 256, for what fits i32
- *
- * Where `scales` is not 0, scales, zero points and (with a rule) starts are read from memory.
+ * The definition, four values at a time: round(x / scale) + zero + offset, saturated, less the shift. Of the last values it
+ * reads up to three too many. Where `scales` is not 0, scales and zero points are read from memory.
  */
 function divide(
   src: usize,
   dst: usize,
   n: i32,
-  start: v128,
   scale: v128,
   zero: v128,
   offset: v128,
   scales: usize,
   toZeros: usize,
-  toStarts: usize,
   least_i8x16: v128,
   shift_i8x16: v128,
-  rule: i32,
 ): void {
   const limit = limit_f32x4();
   const least = f32x4.neg(limit);
@@ -77,30 +72,14 @@ function divide(
     if (scales) {
       scale = v128.load(scales);
       zero = v128.load(scales + toZeros);
-      if (rule) start = v128.load(scales + toStarts);
       scales += 16;
     }
-    let x = f32x4.sub(v128.load(src), start);
-    x = rule & MULTIPLY ? f32x4.mul(x, scale) : f32x4.div(x, scale);
-    if (rule & WRAP) {
-      x = i32x4.trunc_sat_f32x4_s(f32x4.add(x, f32x4.convert_i32x4_s(zero)));
-      x = i32x4.shr_s(i32x4.shl(x, 24), 24);
-    } else {
-      x = v128.and(x, f32x4.eq(x, x));
-      if (rule & AWAY) {
-        const half = v128.bitselect(x, f32x4.splat(ALMOST_HALF), f32x4.splat(-0.0));
-        x = f32x4.trunc(f32x4.add(x, half));
-      }
-      x = bound_f32x4(x, least, limit, magic);
-      x = i32x4.add(i32x4.add(x, zero), offset);
-    }
-    const q = moveBack_i8x16(narrow<i8>(x, x, x, x), least_i8x16, shift_i8x16);
-    if (n >= 4) v128.store32_lane(dst, q, 0);
-    else {
-      v128.store8_lane(dst, q, 0);
-      if (n > 1) v128.store8_lane(dst, q, 1, 1);
-      if (n > 2) v128.store8_lane(dst, q, 2, 2);
-    }
+    let x = f32x4.div(v128.load(src), scale);
+    // NaN becomes 0
+    x = v128.and(x, f32x4.eq(x, x));
+    x = bound_f32x4(x, least, limit, magic);
+    x = i32x4.add(i32x4.add(x, zero), offset);
+    storeFour(dst, subtractShift_i8x16(narrow<i8>(x, x, x, x), least_i8x16, shift_i8x16), n);
   }
 }
 
@@ -130,7 +109,7 @@ function bytes_i8x16(
     i32x4.sub(c, magic),
     i32x4.sub(d, magic),
   );
-  return moveBack_i8x16(q, least, shift);
+  return subtractShift_i8x16(q, least, shift);
 }
 
 /**
@@ -167,7 +146,7 @@ export function quantizeRun(
     count = n < 16 ? n : min(count, n);
     if (count) {
       // biome-ignore format: one call
-      divide(src, dst, count, zero_v128(), f32x4.splat(scale), shifted, twice, 0, 0, 0, least_i8x16, shift_i8x16, 0);
+      divide(src, dst, count, f32x4.splat(scale), shifted, twice, 0, 0, least_i8x16, shift_i8x16);
       n -= count;
       src += count << 2;
       dst += count;
@@ -202,8 +181,8 @@ export function quantizeRun(
 }
 
 /**
- * Lays down what one row after the other needs, each `stride` bytes behind the other: shifted zero points, factors below,
- * factors above.
+ * Writes what every row needs, in three arrays that lie `stride` bytes apart: shifted zero points, factors below, factors
+ * above.
  */
 function prepare(scales: usize, zeros: usize, scratch: usize, stride: usize, shift: i32): void {
   const one = f32x4.splat(1);
@@ -239,7 +218,7 @@ function quantizeAcross(
     count = n < 8 ? n : min(count, n);
     if (count) {
       // biome-ignore format: one call
-      divide(src, dst, count, zero_v128(), magic, magic, twice, scales, toShifted, 0, least_i8x16, shift_i8x16, 0);
+      divide(src, dst, count, magic, magic, twice, scales, toShifted, least_i8x16, shift_i8x16);
       n -= count;
       src += count << 2;
       dst += count;
@@ -261,7 +240,7 @@ function quantizeAcross(
       const b_differs = f32x4.ne(b, product_f32x4(x1, v128.load(above, 16), z1));
       const q_i16x8 = i16x8.narrow_i32x4_s(i32x4.sub(a, magic), i32x4.sub(b, magic));
       const q = i8x16.narrow_i16x8_s(q_i16x8, q_i16x8);
-      v128.store64_lane(dst, moveBack_i8x16(q, least_i8x16, shift_i8x16), 0);
+      v128.store64_lane(dst, subtractShift_i8x16(q, least_i8x16, shift_i8x16), 0);
       if (i32x4.bitmask(v128.or(a_differs, b_differs))) break;
       n -= 8;
       src += 32;
@@ -302,42 +281,6 @@ export function quantize_f32(
         const scale = load<f32>(scales + at);
         quantizeRun(src, dst, inner, scale, load<i32>(zeros + at), low, high);
       }
-      src += (<usize>length) << 2;
-      dst += length;
-    }
-  }
-}
-
-/** The rules of the profiles beside the default. `starts` (f32) has one entry a channel, as scales and zeros. */
-export function quantize_rule_f32(
-  src: usize,
-  dst: usize,
-  outer: i32,
-  channels: i32,
-  inner: i32,
-  starts: usize,
-  scales: usize,
-  zeros: usize,
-  low: i32,
-  high: i32,
-  rule: i32,
-): void {
-  const across = inner == 1;
-  const runs = across ? 1 : channels;
-  const length = across ? channels : inner;
-  // what wraps has all of its type's range: as i8, u8 is the same bytes
-  const shift = rule & WRAP ? 0 : shiftOf(high);
-  const offset = i32x4.splat(shift - MAGIC_BITS);
-  const leasts = i8x16.splat(<i8>(rule & WRAP ? -128 : low + shift));
-  const shifts = i8x16.splat(<i8>shift);
-  for (let o = 0; o < outer; o++) {
-    for (let c = 0; c < runs; c++) {
-      const at = (<usize>c) << 2;
-      const start = v128.load32_splat(starts + at);
-      const scale = v128.load32_splat(scales + at);
-      const zero = v128.load32_splat(zeros + at);
-      // biome-ignore format: one call
-      divide(src, dst, length, start, scale, zero, offset, across ? scales : 0, zeros - scales, starts - scales, leasts, shifts, rule);
       src += (<usize>length) << 2;
       dst += length;
     }

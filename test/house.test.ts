@@ -20,8 +20,7 @@ import {
  * An entry is removed when it obeys.
  */
 const PENDING: Readonly<Record<string, readonly string[]>> = {
-  rooms: ["src/core/instance.ts", "src/gemm/matmul.ts", "src/int4/layer.ts"],
-  circle: ["src/core/instance.ts"],
+  rooms: ["src/gemm/matmul.ts", "src/int4/layer.ts"],
   RELAXED: [
     "assembly/gemm/index.ts",
     "assembly/gemm/pack.ts",
@@ -47,7 +46,7 @@ const PENDING: Readonly<Record<string, readonly string[]>> = {
     "assembly/int4/tile.ts:tileRow",
   ],
   parameters: [
-    "assembly/blocks.ts:gather_int4_f32",
+    "assembly/int4/gather.ts:gather_int4_f32",
     "assembly/gemm/epilogue.ts:finish",
     "assembly/gemm/index.ts:gemm",
     "assembly/gemm/pack.ts:pack_lhs",
@@ -89,9 +88,9 @@ const ELEMENTWISE = [
 
 /** Constants that kernels and wrapper both state, as [file, name, file, name]. */
 const SHARED_CONSTANTS = [
-  ["assembly/quantize.ts", "MULTIPLY", "src/params/profile.ts", "MULTIPLIES"],
-  ["assembly/quantize.ts", "AWAY", "src/params/profile.ts", "AWAY"],
-  ["assembly/quantize.ts", "WRAP", "src/params/profile.ts", "WRAPS"],
+  ["assembly/quantize-profiles.ts", "MULTIPLY", "src/params/profile.ts", "MULTIPLIES"],
+  ["assembly/quantize-profiles.ts", "AWAY", "src/params/profile.ts", "AWAY"],
+  ["assembly/quantize-profiles.ts", "WRAP", "src/params/profile.ts", "WRAPS"],
   ["assembly/dynamic.ts", "LEAST_SCALE", "src/params/params.ts", "LEAST_SCALE"],
   ["assembly/lanes.ts", "PARTS", "src/builds/relaxed-dot.ts", "PARTS"],
 ] as const;
