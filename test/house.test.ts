@@ -29,12 +29,7 @@ const PENDING: Readonly<Record<string, readonly string[]>> = {
     "assembly/int4/tile.ts",
   ],
   exports: ["pack_lhs", "tiles", "tileInTwoSteps", "tileOfRow"],
-  file: [
-    "src/formats/layer-file.ts",
-    "src/gemm/matmul.ts",
-    "src/linear/linear.ts",
-    "src/workers/pool.ts",
-  ],
+  file: ["src/gemm/matmul.ts", "src/linear/linear.ts", "src/workers/pool.ts"],
   function: [
     "src/calibration/plan-picture.ts:planPicture",
     "src/gemm/matmul.ts:matmul",

@@ -22,13 +22,9 @@ export {
   NF4,
   quantizeCodebook,
 } from "./codebook.ts";
-export {
-  type LoadedLayers,
-  loadLayers,
-  type Storable,
-  type Stored,
-  saveLayers,
-} from "./layer-file.ts";
+export type { Storable, Stored } from "./layer-file.ts";
+export { type LoadedLayers, loadLayers } from "./layer-loader.ts";
+export { saveLayers } from "./layer-writer.ts";
 export {
   readSafetensors,
   type SafeTensor,

@@ -1,0 +1,331 @@
+/** Loads what the layer writer wrote. */
+import { allocateParts } from "../core/arena.ts";
+import { inCall } from "../core/call.ts";
+import { checkShape, countOf, describe, typeFault } from "../core/check.ts";
+import { BYTES, DTYPES, type DType, limitsOf, QUANTIZED_DTYPES } from "../core/dtype.ts";
+import { checkHandle, type Handle } from "../core/handle.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
+import { Tensor } from "../core/tensor.ts";
+import { maxMagnitude, PackedMatrix } from "../gemm/matmul.ts";
+import { bytesOf, INT4_INPUTS, Int4Linear } from "../int4/layer.ts";
+import { Int4Table, tableBytes } from "../int4/table.ts";
+import { Linear, type StaticParams } from "../linear/linear.ts";
+import { damaged, Fields } from "./field-reader.ts";
+import { KEY, NAMES, type Stored, VERSION } from "./layer-file.ts";
+import { readSafetensors, type SafeTensor, type SafetensorsDType } from "./safetensors.ts";
+
+const MAX_I32 = 0x7fffffff;
+
+/** A tensor of a file that a layer asked for. */
+interface Part {
+  readonly dtype: SafetensorsDType;
+  readonly shape: readonly number[];
+  /** Where it lies in the instance's memory, or -1. */
+  readonly address: number;
+  /** Its bytes as they lie now: growth detaches views on the instance's memory. */
+  bytes(): Uint8Array;
+}
+
+/** Finds the tensors of a file by their names, types and sizes. */
+class Reader {
+  readonly #instance: Bytelane;
+  readonly #tensors: ReadonlyMap<string, SafeTensor>;
+  /** The file where it lies in the instance's memory. */
+  readonly host: Tensor<"u8"> | undefined;
+
+  constructor(
+    instance: Bytelane,
+    tensors: ReadonlyMap<string, SafeTensor>,
+    host: Tensor<"u8"> | undefined,
+  ) {
+    this.#instance = instance;
+    this.#tensors = tensors;
+    this.host = host;
+  }
+
+  has(name: string): boolean {
+    return this.#tensors.has(name);
+  }
+
+  /** A tensor of one of the types, with that many elements. */
+  take(name: string, types: readonly SafetensorsDType[], elements: number): Part {
+    const tensor = this.#tensors.get(name);
+    if (!tensor) throw damaged(`a tensor ${describe(name)}`, "none");
+    const { dtype, shape, data } = tensor;
+    if (!types.includes(dtype)) {
+      throw damaged(`tensor ${describe(name)} of ${types.join(" or ")}`, dtype);
+    }
+    const count = shape.reduce((product, length) => product * length, 1);
+    if (count !== elements) {
+      throw damaged(`${elements} elements in tensor ${describe(name)}`, count);
+    }
+    const { length } = data;
+    const address = this.host ? data.byteOffset : -1;
+    const { memory } = this.#instance;
+    return {
+      ...{ dtype, shape, address },
+      bytes: () => (address < 0 ? data : memory.view("u8", address, length)),
+    };
+  }
+
+  /** The same, if the file has it. */
+  find(name: string, type: SafetensorsDType, elements: number): Part | undefined {
+    return this.has(name) ? this.take(name, [type], elements) : undefined;
+  }
+
+  /** A tensor of f32 or f16 without Infinity and NaN. */
+  scales(name: string, types: readonly SafetensorsDType[], elements: number): Part {
+    const part = this.take(name, types, elements);
+    const { buffer, byteOffset, byteLength } = part.bytes();
+    const view = new DataView(buffer, byteOffset, byteLength);
+    const halves = part.dtype === "F16";
+    const mask = halves ? 0x7c00 : 0x7f800000;
+    for (let at = 0; at < byteLength; at += halves ? 2 : 4) {
+      const word = halves ? view.getUint16(at, true) : view.getUint32(at, true);
+      if ((word & mask) === mask) throw damaged(`finite numbers in ${describe(name)}`, "others");
+    }
+    return part;
+  }
+}
+
+const ALIGNMENT: Readonly<Partial<Record<SafetensorsDType, number>>> = { F32: 4, I32: 4, F16: 2 };
+
+/** Where parts stand: in the file if it lies in the instance's memory and they are aligned, else copied to a block. */
+function placeIn<Name extends string>(
+  instance: Bytelane,
+  reader: Reader,
+  bytes: Readonly<Record<Name, number>>,
+  tensors: Readonly<Record<Name, Part | undefined>>,
+): { parts: Record<Name, number>; memory: number | Handle } {
+  const entries = Object.entries(tensors) as [Name, Part | undefined][];
+  const { host } = reader;
+  if (
+    host &&
+    entries.every(([, part]) => !part || part.address % (ALIGNMENT[part.dtype] ?? 1) === 0)
+  ) {
+    const parts = Object.fromEntries(entries.map(([name, part]) => [name, part?.address ?? 0]));
+    return { parts: parts as Record<Name, number>, memory: host };
+  }
+  const { parts, size } = allocateParts(instance.arena, bytes);
+  for (const [name, part] of entries) {
+    if (part) instance.memory.view("u8", parts[name], bytes[name]).set(part.bytes());
+  }
+  return { parts, memory: size };
+}
+
+/** What loading gives: by name. Each layer is disposed on its own. */
+export interface LoadedLayers {
+  /** Under the names that `saveLayers` was given. */
+  readonly layers: ReadonlyMap<string, Stored>;
+  /** What `saveLayers` was given beside them. */
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+/**
+ * Loads what `saveLayers` wrote.
+ *
+ * From a Uint8Array each part is copied into the instance's memory, once. From a tensor of the instance that holds the
+ * file's bytes, int4 layers, tables and tensors are used where they lie, as far as their alignment allows; they live no
+ * longer than that tensor.
+ *
+ * Errors, before anything of size is allocated: a file that is no safetensors, that says nothing of layers, or whose
+ * tensors are not those that its layers need.
+ */
+export function loadLayers(instance: Bytelane, file: Uint8Array | Tensor<"u8">): LoadedLayers {
+  checkInstance(instance);
+  const host = file instanceof Tensor ? checkHandle("file", file, instance) : undefined;
+  if (host && host.dtype !== "u8") throw typeFault("file", "a Uint8Array or a tensor of u8", file);
+  const { tensors, metadata } = readSafetensors(host ? host.data : (file as Uint8Array));
+  const text = metadata.get(KEY);
+  if (text === undefined) throw damaged(`metadata with the key ${describe(KEY)}`, "none");
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    throw damaged(`JSON under ${describe(KEY)}`, text.slice(0, 40));
+  }
+  const scheme = new Fields("the metadata", parsed);
+  scheme.integer("version", VERSION, VERSION);
+  const reader = new Reader(instance, tensors, host);
+  // every layer is checked before the first one is made
+  const makers = scheme
+    .object("layers")
+    .entries()
+    .map(([name, fields]) => [name, plan(instance, reader, name, fields)] as const);
+  const layers = new Map<string, Stored>();
+  try {
+    for (const [name, make] of makers) layers.set(name, make());
+  } catch (fault) {
+    for (const layer of layers.values()) layer.dispose();
+    throw fault;
+  }
+  const rest = new Map(metadata);
+  rest.delete(KEY);
+  return { layers, metadata: rest };
+}
+
+type Make = () => Stored;
+
+function plan(instance: Bytelane, reader: Reader, name: string, value: unknown): Make {
+  const fields = new Fields(`layer ${describe(name)}`, value);
+  const kind = fields.oneOf("kind", ["int4", "int4-table", "int8", "tensor"]);
+  if (kind === "int4") return planInt4(instance, reader, name, fields);
+  if (kind === "int4-table") return planTable(instance, reader, name, fields);
+  if (kind === "int8") return planInt8(instance, reader, name, fields);
+  return planTensor(instance, reader, name, fields);
+}
+
+/** The size of blocks: one of the usual, or all of a row. */
+function blockSizeIn(fields: Fields, columns: number): number {
+  const size = fields.integer("blockSize", 4, 2 ** 20);
+  if (![16, 32, 64, 128, 256, Math.ceil(columns / 4) * 4].includes(size)) {
+    throw damaged("a block size that int4 has", size);
+  }
+  return size;
+}
+
+function boundsIn(fields: Fields): { low: number; high: number } {
+  const low = fields.number("low", Number.NEGATIVE_INFINITY);
+  const high = fields.number("high", Number.POSITIVE_INFINITY);
+  if (!(low <= high)) throw damaged("bounds in order", [low, high]);
+  return { low, high };
+}
+
+function planInt4(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
+  const inFeatures = fields.integer("inFeatures", 1, 2 ** 20);
+  const outFeatures = fields.integer("outFeatures", 1, MAX_I32);
+  const blockSize = blockSizeIn(fields, inFeatures);
+  const settings = { inputs: fields.oneOf("inputs", INT4_INPUTS), ...boundsIn(fields) };
+  const columns = Math.ceil(outFeatures / 8) * 8;
+  const entries = columns * Math.ceil(inFeatures / blockSize);
+  const panels = reader.take(`${name}.panels`, ["U8"], columns * Math.ceil(inFeatures / 4) * 2);
+  const scales = reader.scales(`${name}.scales`, ["F16", "F32"], entries);
+  const zeros = reader.find(`${name}.zeros`, "U8", entries / 2);
+  const bias = reader.find(`${name}.bias`, "F32", columns);
+  const sizes = {
+    ...{ inFeatures, outFeatures, blockSize, halves: scales.dtype === "F16" },
+    ...{ hasZeros: zeros !== undefined, hasBias: bias !== undefined },
+  };
+  return () => {
+    const bytes = { ...bytesOf(sizes) };
+    const { parts, memory } = placeIn(instance, reader, bytes, { panels, scales, zeros, bias });
+    return new Int4Linear(instance, sizes, parts, settings, memory);
+  };
+}
+
+function planTable(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
+  const rows = fields.integer("rows", 1, MAX_I32);
+  const columns = fields.integer("columns", 1, 2 ** 20);
+  const blockSize = blockSizeIn(fields, columns);
+  const blocks = Math.ceil(columns / blockSize);
+  const rowBytes = (blocks * blockSize) / 2;
+  const zeroBytes = Math.ceil(blocks / 2);
+  const values = reader.take(`${name}.values`, ["U8"], rows * rowBytes);
+  const scales = reader.scales(`${name}.scales`, ["F16", "F32"], rows * blocks);
+  const zeros = reader.find(`${name}.zeros`, "U8", rows * zeroBytes);
+  const sizes = {
+    ...{ rows, columns, blockSize, blocks, rowBytes, zeroBytes },
+    ...{ halves: scales.dtype === "F16", hasZeros: zeros !== undefined },
+  };
+  return () => {
+    const bytes = { ...tableBytes(sizes) };
+    const { parts, memory } = placeIn(instance, reader, bytes, { values, scales, zeros });
+    return new Int4Table(instance, sizes, parts, memory);
+  };
+}
+
+function planTensor(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
+  const dtype = fields.oneOf("dtype", DTYPES);
+  const shape = fields.list("shape");
+  const count = countOf(checkShape("file", shape));
+  const part = reader.take(name, [NAMES[dtype]], count);
+  return () => {
+    const { host } = reader;
+    if (host && part.address % BYTES[dtype] === 0) {
+      return new Tensor<DType>(
+        instance,
+        dtype,
+        shape,
+        host as unknown as Tensor<DType>,
+        part.address,
+      );
+    }
+    const made = new Tensor<DType>(instance, dtype, shape);
+    instance.memory.view("u8", made.address, made.byteLength).set(part.bytes());
+    return made;
+  };
+}
+
+/** Little-endian words of a part. */
+function words<A>(part: Part, array: new (buffer: ArrayBuffer) => A): A {
+  return new array(part.bytes().slice().buffer as ArrayBuffer);
+}
+
+function planInt8(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
+  const depth = fields.integer("inFeatures", 1, MAX_I32);
+  const n = fields.integer("outFeatures", 1, MAX_I32);
+  const result = fields.oneOf("result", ["f32", "i8", "u8"]);
+  const [least, greatest] = result === "f32" ? [0, 0] : limitsOf(result);
+  const bounds =
+    result === "f32"
+      ? boundsIn(fields)
+      : {
+          low: fields.integer("low", least, greatest),
+          high: fields.integer("high", least, greatest),
+        };
+  const zero = fields.integer("zeroPoint", least, greatest);
+  const scale = fields.number("scale");
+  const epilogue = { dtype: result, bias: undefined, ...bounds, zero, scale };
+  const weights = reader.take(`${name}.weights`, ["I8"], depth * n);
+  const scales = reader.scales(`${name}.scales`, ["F32"], n);
+  if (words(scales, Float32Array).some((step) => step < 0)) {
+    throw damaged(`scales of at least 0 in ${describe(`${name}.scales`)}`, "others");
+  }
+  const bias = reader.find(`${name}.bias`, result === "f32" ? "F32" : "I32", n);
+  const input = fields.has("input") ? inputIn(fields.object("input")) : undefined;
+  if (result !== "f32" && !input) throw damaged(`an input for a result of ${result}`, "none");
+  const moved = reader.find(`${name}.zeros`, "I32", n);
+  const zeros = moved ? words(moved, Int32Array) : 0;
+  if (zeros !== 0 && zeros.some((z) => z < -128 || z > 127)) {
+    throw damaged("zero points of i8", "others");
+  }
+  // weights that fit 7 bits may take the quicker product, however they came about
+  const bits = weights.bytes().every((code) => code < 64 || code > 191) ? 7 : 8;
+  const integers = bias && result !== "f32" ? words(bias, Int32Array) : [];
+  let most = 0;
+  for (const x of integers) most = Math.max(most, Math.abs(x));
+  const magnitude = input ? maxMagnitude(input.dtype, input.zeroPoint, 8) : 255;
+  if (depth * magnitude * maxMagnitude("i8", zeros, bits) + most > MAX_I32) {
+    throw damaged(`a depth of layer ${describe(name)} that its accumulator holds`, depth);
+  }
+  return () => {
+    const { arena, memory } = instance;
+    const matrix = inCall(instance, (call) => {
+      const address = weights.address < 0 ? call.copyIn("u8", weights.bytes()) : weights.address;
+      return new PackedMatrix(instance, {
+        ...{ address, dtype: "i8", depth, n, strideK: 1, strideN: depth, zeros, bits },
+      });
+    });
+    try {
+      const padded = Math.ceil(n / 8) * 32;
+      const bytes = bias ? 2 * padded : padded;
+      const address = arena.allocate(bytes);
+      memory.view("u8", address, bytes).fill(0).set(scales.bytes());
+      const biasAt = bias ? address + padded : 0;
+      if (bias) memory.view("u8", biasAt, n * 4).set(bias.bytes());
+      const columns = { address, bytes, scales: address, bias: biasAt };
+      return new Linear(instance, matrix, columns, epilogue, input);
+    } catch (fault) {
+      matrix.dispose();
+      throw fault;
+    }
+  };
+}
+
+function inputIn(fields: Fields): Required<StaticParams> {
+  const dtype = fields.oneOf("dtype", QUANTIZED_DTYPES);
+  const scale = fields.number("scale");
+  if (!(scale > 0 && scale < Number.POSITIVE_INFINITY)) throw damaged("a positive scale", scale);
+  const [low, high] = limitsOf(dtype);
+  return { dtype, scale, zeroPoint: fields.integer("zeroPoint", low, high) };
+}
