@@ -122,6 +122,23 @@ async function bundle() {
   }
 }
 
+/** The licences of what the entry "onnx" bundles: Apache 2.0, and the terms that head its decoder of varints. */
+function writeLicences() {
+  const library = path.dirname(require.resolve("@bufbuild/protobuf"));
+  const folder = path.join(library.slice(0, library.lastIndexOf("protobuf")), "protobuf");
+  const { version } = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8"));
+  const varint = readFileSync(path.join(folder, "dist", "esm", "wire", "varint.js"), "utf8");
+  const terms = [];
+  for (const line of varint.split("\n")) {
+    if (!line.startsWith("//")) break;
+    terms.push(line.replace(/^\/\/ ?/, ""));
+  }
+  const apache = readFileSync(at("LICENSE"), "utf8");
+  const head = `dist/onnx.js holds @bufbuild/protobuf ${version}, Copyright Buf Technologies, Inc.,\n`;
+  const text = `${head}under the Apache License 2.0, and parts of it under these terms:\n\n${terms.join("\n")}\n\n`;
+  writeFileSync(at("dist", "third-party-licenses.txt"), `${text}${apache}`);
+}
+
 /** Removes the declarations that no entry reaches: the insides of the library. */
 function pruneDeclarations() {
   const { exports } = JSON.parse(readFileSync(at("package.json"), "utf8"));
@@ -150,6 +167,7 @@ for (const name of BUILDS) publish(name);
 inlineBuilds();
 await inlineWorker();
 await bundle();
+writeLicences();
 await build({ ...settings, sourcemap: true, ...conformanceEntry() });
 await run("typescript", "tsc", "--project", "tsconfig.build.json");
 pruneDeclarations();

@@ -74,7 +74,7 @@ describe("the tarball", () => {
 
   it("holds nothing else", () => {
     const allowed =
-      /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md|dist\/[\w.-]+\.js(\.map)?|dist\/types\/[\w/.-]+\.d\.ts|dist\/wasm\/bytelane\.[\w.]+\.(wasm|wat|wasm\.map))$/;
+      /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md|dist\/[\w.-]+\.js(\.map)?|dist\/third-party-licenses\.txt|dist\/types\/[\w/.-]+\.d\.ts|dist\/wasm\/bytelane\.[\w.]+\.(wasm|wat|wasm\.map))$/;
     expect(names().filter((name) => !allowed.test(name))).toEqual([]);
   });
 
@@ -213,8 +213,8 @@ describe("the configuration for JSR", () => {
       expect(existsSync(path.join(root, source)), source).toBe(true);
     }
     const missing = Object.keys(exports).filter((entry) => !(entry in jsr.exports));
-    // what imports .wasm files, what the build writes vectors into, and what is no module
-    expect(missing).toEqual(["./module", "./conformance", "./wasm/*", "./package.json"]);
+    // what imports .wasm files, bundles a library, has vectors from the build, and what is no module
+    expect(missing).toEqual(["./module", "./onnx", "./conformance", "./wasm/*", "./package.json"]);
   });
 
   it("takes in what the build writes and git does not hold", () => {

@@ -117,7 +117,9 @@ export interface FeedbackRows {
   readonly blockSize: number;
   /** One a row and block, filled by `choose`. */
   readonly scales: Float32Array;
-  readonly zeros: Int32Array;
+  readonly zeros: Int32Array | Uint8Array;
+  /** The greatest code. Default 15. */
+  readonly most?: number;
   /** Chooses scales and zero points of a block for all rows, from the reals as they stand. */
   choose(block: number): void;
 }
@@ -129,8 +131,8 @@ export function feedBack(
   codes: Uint8Array,
   options: FeedbackRows,
 ): void {
-  const { rows, columns, stride, blockSize, scales, zeros, choose } = options;
-  const blocks = stride / blockSize;
+  const { rows, columns, stride, blockSize, scales, zeros, most = 15, choose } = options;
+  const blocks = Math.ceil(stride / blockSize);
   const errors = new Float64Array(columns);
   for (let block = 0; block < blocks; block++) {
     const start = block * blockSize;
@@ -142,14 +144,14 @@ export function feedBack(
       const row = reals.subarray(r * stride, r * stride + columns);
       for (let k = start; k < end; k++) {
         const steps = Math.fround(row[k] / scale);
-        const code = Math.min(Math.max((roundHalfEven(steps) || 0) + zero, 0), 15);
+        const code = Math.min(Math.max((roundHalfEven(steps) || 0) + zero, 0), most);
         codes[r * stride + k] = code;
         const error = row[k] - (code - zero) * scale || 0;
         errors[k] = error;
         const share = k * features;
         for (let j = k + 1; j < end; j++) row[j] -= error * shares[share + j];
       }
-      codes.fill(zero, r * stride + end, r * stride + start + blockSize);
+      codes.fill(zero, r * stride + end, r * stride + Math.min(start + blockSize, stride));
       subtractRows(row, errors, shares, features, start, end, end);
     }
   }

@@ -1,0 +1,231 @@
+/**
+ * Weights in blocks with a scale each, of 4 or 8 bits, by the rule of ONNX Runtime's MatMulNBits; and better scales, where a
+ * search is asked for. All sums and products that decide a code are steps of f32, as they are there.
+ */
+import { type Feedback, feedBack } from "../int4/gptq.ts";
+
+const f = Math.fround;
+
+/** Codes of [rows, columns], each block of a row with a scale; value = (code − zero) · scale. */
+export interface Blocks {
+  readonly bits: 4 | 8;
+  readonly rows: number;
+  readonly columns: number;
+  readonly blockSize: number;
+  /** Blocks of a row; the last one may be shorter. */
+  readonly blocks: number;
+  /** [rows, columns], one code per byte, from 0 on. */
+  readonly codes: Uint8Array;
+  /** [rows, blocks]. */
+  readonly scales: Float32Array;
+  /** [rows, blocks]; all 2^(bits − 1) where `asymmetric` is false. */
+  readonly zeros: Uint8Array;
+  readonly asymmetric: boolean;
+}
+
+/** What decides scales and codes. */
+export interface BlockOptions {
+  readonly bits: 4 | 8;
+  readonly blockSize: number;
+  readonly asymmetric: boolean;
+  /** "nearest" is ONNX Runtime's rule to the bit; "search" tries smaller and larger scales. */
+  readonly method: "nearest" | "search";
+  /** Mean squares of the inputs, as weights of the search. */
+  readonly importance?: Float32Array | undefined;
+  /** Rounding errors are fed back by it. */
+  readonly feedback?: Feedback | undefined;
+}
+
+/** Half away from zero, as C's roundf; 0.49999997 is not a half. */
+function roundAway(x: number): number {
+  const whole = Math.trunc(x);
+  return Math.abs(x - whole) >= 0.5 ? whole + Math.sign(x) : whole;
+}
+
+interface Choice {
+  scale: number;
+  zero: number;
+}
+
+/** The scale and zero point of the extremes of a block. */
+function chooseNearest(min: number, max: number, bits: number, asymmetric: boolean): Choice {
+  if (!asymmetric) {
+    // the larger magnitude becomes the code 0, since there is one more code on that side
+    const extreme = Math.abs(max) > Math.abs(min) ? max : min;
+    return { scale: f(-extreme / 2 ** (bits - 1)), zero: 2 ** (bits - 1) };
+  }
+  const most = 2 ** bits - 1;
+  const low = Math.min(min, 0);
+  const scale = f(f(Math.max(max, 0) - low) / most);
+  const zero = scale === 0 ? low : f(0 - f(low / scale));
+  return { scale, zero: Math.min(Math.max(roundAway(zero), 0), most) };
+}
+
+const reciprocal = (scale: number): number => (scale === 0 ? 0 : f(1 / scale));
+
+/** Factors on the scale of the extremes that a search tries: most good ones lie a little below 1. */
+const FACTORS = Array.from({ length: 16 }, (_, i) => 0.72 + i * 0.025);
+
+/** Σ importance · (x − x̃)² of one block. The codes here may differ from the final ones in ties, which costs nothing. */
+function lossOf(
+  reals: Float32Array,
+  start: number,
+  end: number,
+  { scale, zero }: Choice,
+  most: number,
+  importance: Float32Array | undefined,
+  column: number,
+): number {
+  const inverse = 1 / scale;
+  const offset = zero + 0.5;
+  let loss = 0;
+  for (let i = start; i < end; i++) {
+    const real = reals[i];
+    const steps = real * inverse + offset;
+    const code = steps <= 0 ? 0 : steps >= most ? most : steps | 0;
+    const error = real - (code - zero) * scale;
+    loss += importance ? error * error * importance[column + i - start] : error * error;
+  }
+  return loss;
+}
+
+/** The best of the scales near that of the extremes, by the squared error of the block. */
+function chooseSearch(
+  reals: Float32Array,
+  start: number,
+  end: number,
+  [min, max]: readonly [number, number],
+  { bits, asymmetric, importance }: BlockOptions,
+  column: number,
+): Choice {
+  const most = 2 ** bits - 1;
+  let best = chooseNearest(min, max, bits, asymmetric);
+  if (best.scale === 0) return best;
+  let least = lossOf(reals, start, end, best, most, importance, column);
+  const starts = [best];
+  // of a symmetric block, either sign of the scale gives the extra code to one side
+  if (!asymmetric) starts.push({ scale: -best.scale, zero: best.zero });
+  for (const { scale, zero } of starts) {
+    for (const factor of FACTORS) {
+      const choice = { scale: f(scale * factor), zero };
+      if (asymmetric) {
+        choice.zero = Math.min(Math.max(Math.round(-Math.min(min, 0) / choice.scale), 0), most);
+      }
+      const loss = lossOf(reals, start, end, choice, most, importance, column);
+      if (loss < least) [least, best] = [loss, choice];
+    }
+  }
+  return best;
+}
+
+/** The extremes of reals[start, end). */
+function extremes(reals: Float32Array, start: number, end: number): readonly [number, number] {
+  let min = reals[start];
+  let max = min;
+  for (let i = start + 1; i < end; i++) {
+    const value = reals[i];
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  return [min, max];
+}
+
+/**
+ * Quantizes reals [rows, columns]. With feedback the reals are used up.
+ *
+ * Reals are finite: NaN and Infinity have no scale, and layers that hold them are left in float before this.
+ */
+export function quantizeBlocks(
+  reals: Float32Array,
+  rows: number,
+  columns: number,
+  options: BlockOptions,
+): Blocks {
+  const { bits, blockSize, asymmetric, method, feedback } = options;
+  const blocks = Math.ceil(columns / blockSize);
+  const codes = new Uint8Array(rows * columns);
+  const scales = new Float32Array(rows * blocks);
+  const zeros = new Uint8Array(rows * blocks);
+  const result = { bits, rows, columns, blockSize, blocks, codes, scales, zeros, asymmetric };
+  const choose = (row: number, block: number): void => {
+    const column = block * blockSize;
+    const start = row * columns + column;
+    const end = row * columns + Math.min(column + blockSize, columns);
+    const range = extremes(reals, start, end);
+    const { scale, zero } =
+      method === "search"
+        ? chooseSearch(reals, start, end, range, options, column)
+        : chooseNearest(...range, bits, asymmetric);
+    scales[row * blocks + block] = scale;
+    zeros[row * blocks + block] = zero;
+  };
+  if (feedback) {
+    feedBack(feedback, reals, codes, {
+      ...{ rows, columns, stride: columns, blockSize, scales, zeros, most: 2 ** bits - 1 },
+      choose: (block) => {
+        for (let row = 0; row < rows; row++) choose(row, block);
+      },
+    });
+    return result;
+  }
+  for (let row = 0; row < rows; row++) {
+    for (let block = 0; block < blocks; block++) {
+      choose(row, block);
+      roundBlock(reals, result, row, block);
+    }
+  }
+  return result;
+}
+
+/** code = clamp(round(x · (1 / scale) + zero)), ties away from zero. */
+function roundBlock(reals: Float32Array, result: Blocks, row: number, block: number): void {
+  const { bits, columns, blockSize, blocks, codes, scales, zeros } = result;
+  const most = 2 ** bits - 1;
+  const inverse = reciprocal(scales[row * blocks + block]);
+  const zero = zeros[row * blocks + block];
+  const start = row * columns + block * blockSize;
+  const end = row * columns + Math.min((block + 1) * blockSize, columns);
+  for (let i = start; i < end; i++) {
+    const steps = f(f(reals[i] * inverse) + zero);
+    codes[i] = Math.min(Math.max(roundAway(steps), 0), most);
+  }
+}
+
+/** The reals that the codes stand for, [rows, columns]. */
+export function restoreBlocks(matrix: Blocks): Float32Array {
+  const { rows, columns, blockSize, blocks, codes, scales, zeros } = matrix;
+  const reals = new Float32Array(rows * columns);
+  for (let row = 0; row < rows; row++) {
+    for (let k = 0, i = row * columns; k < columns; k++, i++) {
+      const entry = row * blocks + Math.floor(k / blockSize);
+      reals[i] = (codes[i] - zeros[entry]) * scales[entry];
+    }
+  }
+  return reals;
+}
+
+/** Codes of 4 bits two per byte, the first one low; rows of `columns` are filled up with zeros to `stride` codes. */
+export function packRows(
+  codes: Uint8Array,
+  rows: number,
+  columns: number,
+  stride: number,
+  bits: 4 | 8,
+): Uint8Array {
+  if (bits === 8) {
+    if (stride === columns) return codes;
+    const bytes = new Uint8Array(rows * stride);
+    for (let row = 0; row < rows; row++) {
+      bytes.set(codes.subarray(row * columns, (row + 1) * columns), row * stride);
+    }
+    return bytes;
+  }
+  const rowBytes = Math.ceil(stride / 2);
+  const bytes = new Uint8Array(rows * rowBytes);
+  for (let row = 0; row < rows; row++) {
+    for (let k = 0; k < columns; k++) {
+      bytes[row * rowBytes + (k >> 1)] |= codes[row * columns + k] << (4 * (k & 1));
+    }
+  }
+  return bytes;
+}

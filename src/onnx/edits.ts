@@ -1,0 +1,111 @@
+/** Changes of a model's graphs, gathered and then made at once. */
+import type { Constant, Graphs, Scope } from "./graph.ts";
+import { innerGraphs } from "./graph.ts";
+import type { GraphProto, ModelProto, NodeProto, TensorProto } from "./onnx_pb.ts";
+
+/** Versions of the format before took initializers for inputs. */
+const PLAIN_FORMAT = 4n;
+
+interface Changes {
+  readonly first: NodeProto[];
+  readonly replaced: Map<NodeProto, readonly NodeProto[]>;
+  readonly tensors: TensorProto[];
+}
+
+/** New nodes and tensors. Nothing changes before `apply`. */
+export class Edits {
+  readonly #graphs: Graphs;
+  readonly #changes = new Map<Scope, Changes>();
+  /** Constants that may go when nobody reads them any more. */
+  readonly #released = new Set<Constant>();
+  /** Constants that a node of the same output takes the place of. */
+  readonly #replaced = new Set<Constant>();
+
+  constructor(graphs: Graphs) {
+    this.#graphs = graphs;
+  }
+
+  #of(scope: Scope): Changes {
+    let changes = this.#changes.get(scope);
+    if (!changes) {
+      changes = { first: [], replaced: new Map(), tensors: [] };
+      this.#changes.set(scope, changes);
+    }
+    return changes;
+  }
+
+  /** Adds a constant. Its name is a fresh one. */
+  tensor(scope: Scope, tensor: TensorProto): string {
+    this.#of(scope).tensors.push(tensor);
+    return tensor.name as string;
+  }
+
+  /** Puts nodes in the place of one. */
+  replace(scope: Scope, node: NodeProto, nodes: readonly NodeProto[]): void {
+    this.#of(scope).replaced.set(node, nodes);
+  }
+
+  /** Nodes that make a constant's value under its own name, in its place. */
+  replaceConstant(constant: Constant, nodes: readonly NodeProto[]): void {
+    this.#of(constant.scope).first.push(...nodes);
+    this.#replaced.add(constant);
+  }
+
+  /** The constant goes, if nobody reads it after the changes. */
+  release(constant: Constant): void {
+    this.#released.add(constant);
+  }
+
+  /** True where a node was replaced already. */
+  touches(scope: Scope, node: NodeProto): boolean {
+    return this.#changes.get(scope)?.replaced.has(node) ?? false;
+  }
+
+  /** Makes the changes. The graphs' tables are out of date then. */
+  apply(): void {
+    for (const [{ graph }, { first, replaced, tensors }] of this.#changes) {
+      graph.node = [...first, ...graph.node.flatMap((node) => replaced.get(node) ?? [node])];
+      graph.initializer.push(...tensors);
+    }
+    for (const constant of this.#replaced) remove(constant);
+    const read = namesRead(this.#graphs.model.graph as GraphProto);
+    for (const constant of this.#released) {
+      const name = constant.node?.output[0] ?? constant.tensor.name ?? "";
+      if (!read.has(name)) remove(constant);
+    }
+  }
+}
+
+function remove({ scope: { graph }, tensor, node }: Constant): void {
+  if (node) graph.node = graph.node.filter((each) => each !== node);
+  else graph.initializer = graph.initializer.filter((each) => each !== tensor);
+}
+
+/** Values that nodes read or graphs give, in this graph and those inside it. */
+function namesRead(graph: GraphProto): Set<string> {
+  const names = new Set<string>();
+  const visit = (each: GraphProto): void => {
+    for (const { name } of each.output) names.add(name ?? "");
+    for (const node of each.node) {
+      for (const name of node.input) names.add(name);
+      for (const inner of innerGraphs(node)) visit(inner);
+    }
+  };
+  visit(graph);
+  return names;
+}
+
+/**
+ * Makes constants of a model before version 4 of the format what they are since: not inputs. There every initializer had to
+ * be an input as well, though nobody could replace it.
+ */
+export function dropConstantInputs(model: ModelProto): void {
+  if ((model.irVersion ?? 0n) >= PLAIN_FORMAT) return;
+  const visit = (graph: GraphProto): void => {
+    const names = new Set(graph.initializer.map(({ name }) => name));
+    graph.input = graph.input.filter(({ name }) => !names.has(name));
+    for (const node of graph.node) for (const inner of innerGraphs(node)) visit(inner);
+  };
+  visit(model.graph as GraphProto);
+  model.irVersion = PLAIN_FORMAT;
+}

@@ -1,0 +1,14 @@
+/** The entry of ONNX: model files to smaller ones. */
+export {
+  type Calibration,
+  type OnnxRunner,
+  type OnnxRuntime,
+  type OnnxSession,
+  type OnnxValue,
+  type OnnxValues,
+  onnxRunner,
+} from "./calibrate.ts";
+export type { OnnxOptions, OnnxProgress, WeightBits } from "./options.ts";
+export { type QuantizedOnnx, quantizeOnnx } from "./quantize.ts";
+export { type OnnxReport, onnxReportTable, type TensorReport } from "./report.ts";
+export type { ByteSource, OnnxSource } from "./source.ts";

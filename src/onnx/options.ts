@@ -1,0 +1,128 @@
+/** What quantizeOnnx is told, checked. */
+import { checkInteger, checkObject, checkOneOf, rangeFault, typeFault } from "../core/check.ts";
+import { type Calibration, checkCalibration } from "./calibrate.ts";
+
+/** Bits of a tensor: 32 leaves it as it is. */
+export type WeightBits = 4 | 8 | 16 | 32;
+
+/** How a model is quantized. */
+export interface OnnxOptions {
+  /**
+   * "weights": activations stay f32. "dynamic": 8-bit products, whose activations are quantized at run time. "static":
+   * activations are quantized by what calibration saw. Default "weights".
+   */
+  readonly mode?: "weights" | "dynamic" | "static";
+  /** Bits of weights in the mode "weights"; 16 is f16. Default 4. */
+  readonly bits?: 4 | 8 | 16;
+  /** Weights that share a scale. Default 32 for 4 bits, 128 for 8. */
+  readonly blockSize?: 16 | 32 | 64 | 128 | 256;
+  /** "asymmetric" stores a zero point per block. Default "symmetric". */
+  readonly scheme?: "symmetric" | "asymmetric";
+  /**
+   * "nearest" is ONNX Runtime's rule, to the bit. "search" looks for the scales with the least squared error. "gptq"
+   * feeds rounding errors back and needs `calibration`. Default "search".
+   */
+  readonly method?: "nearest" | "search" | "gptq";
+  /**
+   * What becomes of 1 × 1 convolutions: "dequantize" keeps Conv and dequantizes its weights before it, "matmul" runs
+   * MatMulNBits between two transpositions. Default "dequantize".
+   */
+  readonly pointwise?: "dequantize" | "matmul";
+  /** MatMulNBits' accuracy_level: 4 lets a runtime quantize activations to 8 bits. Default: none. */
+  readonly accuracyLevel?: 0 | 1 | 2 | 3 | 4;
+  /** Tensors with fewer elements stay as they are. Default 1024. */
+  readonly minElements?: number;
+  /** Bits of single tensors by name, before all other options. */
+  readonly tensors?: Readonly<Record<string, { readonly bits: WeightBits }>>;
+  /** A runtime and inputs, for what must see the activations. */
+  readonly calibration?: Calibration;
+  /**
+   * The name of a file for large tensors, relative to the model. Without it the result is one file, of at most 2 GiB.
+   */
+  readonly externalData?: string;
+  /** Called after each tensor. */
+  readonly onProgress?: (progress: OnnxProgress) => void;
+  /** Ends the work with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** How far the work is. */
+export interface OnnxProgress {
+  /** What is being done, such as "calibrate" or "quantize". */
+  readonly stage: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+/** @internal The options with their defaults. */
+export interface Checked extends OnnxOptions {
+  readonly mode: "weights" | "dynamic" | "static";
+  readonly bits: 4 | 8 | 16;
+  readonly blockSize: 16 | 32 | 64 | 128 | 256;
+  readonly scheme: "symmetric" | "asymmetric";
+  readonly method: "nearest" | "search" | "gptq";
+  readonly pointwise: "dequantize" | "matmul";
+  readonly minElements: number;
+  readonly bitsOf: (name: string) => WeightBits | undefined;
+}
+
+/** The shortest edit distance below half the longer word finds what was meant. */
+const KEYS: readonly (keyof OnnxOptions)[] = [
+  ...(["mode", "bits", "blockSize", "scheme", "method", "pointwise", "accuracyLevel"] as const),
+  ...(["minElements", "tensors", "calibration", "externalData", "onProgress", "signal"] as const),
+];
+
+/** @internal */
+export function checkOnnxOptions(options: OnnxOptions): Checked {
+  checkObject("options", options);
+  for (const key of Object.keys(options)) {
+    if (!(KEYS as readonly string[]).includes(key)) {
+      throw rangeFault("options", `the keys ${KEYS.join(", ")}`, key);
+    }
+  }
+  const mode = checkOneOf("options.mode", options.mode ?? "weights", [
+    "weights",
+    "dynamic",
+    "static",
+  ] as const);
+  const bits = checkOneOf("options.bits", options.bits ?? (mode === "weights" ? 4 : 8), [
+    4, 8, 16,
+  ] as const);
+  if (mode !== "weights" && bits !== 8) {
+    throw rangeFault("options.bits", `8 in the mode "${mode}"`, bits);
+  }
+  const method = checkOneOf("options.method", options.method ?? "search", [
+    "nearest",
+    "search",
+    "gptq",
+  ] as const);
+  const { calibration, externalData } = options;
+  if (calibration !== undefined) checkCalibration(calibration);
+  else if (mode === "static" || method === "gptq") {
+    throw typeFault("options.calibration", "a runner and feeds", calibration);
+  }
+  if (externalData !== undefined && !/^[^/\\:]+$/.test(externalData)) {
+    throw rangeFault("options.externalData", "the name of a file", externalData);
+  }
+  const tensors = new Map(Object.entries(options.tensors ?? {}));
+  for (const [name, each] of tensors) {
+    checkOneOf(`options.tensors[${JSON.stringify(name)}].bits`, each?.bits, [4, 8, 16, 32]);
+  }
+  return {
+    ...options,
+    ...{ mode, bits, method },
+    blockSize: checkOneOf("options.blockSize", options.blockSize ?? (bits === 8 ? 128 : 32), [
+      16, 32, 64, 128, 256,
+    ] as const),
+    scheme: checkOneOf("options.scheme", options.scheme ?? "symmetric", [
+      "symmetric",
+      "asymmetric",
+    ] as const),
+    pointwise: checkOneOf("options.pointwise", options.pointwise ?? "dequantize", [
+      "dequantize",
+      "matmul",
+    ] as const),
+    minElements: checkInteger("options.minElements", options.minElements ?? 1024, 0, 2 ** 53 - 1),
+    bitsOf: (name) => tensors.get(name)?.bits,
+  };
+}

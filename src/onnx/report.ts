@@ -1,0 +1,91 @@
+/** What happened to each tensor of a model. */
+import { errorBetween } from "../calibration/error.ts";
+
+/** One constant of the model. */
+export interface TensorReport {
+  /** The value's name in the file. */
+  readonly name: string;
+  /** The operators that read it. */
+  readonly operators: readonly string[];
+  readonly shape: readonly number[];
+  /** How it is stored now, such as "MatMulNBits 4 bits, blocks of 32"; undefined where it was left alone. */
+  readonly stored: string | undefined;
+  /** Bits per weight, scales and zero points counted. */
+  readonly bits: number;
+  readonly bytesBefore: number;
+  readonly bytes: number;
+  /** Signal over noise of the weights in dB; Infinity where nothing was lost. */
+  readonly sqnr: number;
+  readonly cosine: number;
+  /** Why it was left alone. */
+  readonly reason: string | undefined;
+}
+
+/** The whole of it. */
+export interface OnnxReport {
+  /** One per constant, in the order of the file. */
+  readonly tensors: readonly TensorReport[];
+  /** Bytes of the model, external data counted. */
+  readonly bytesBefore: number;
+  readonly bytes: number;
+  /** f32 bytes of the tensors that were quantized, and what they take now. */
+  readonly quantizedBytesBefore: number;
+  readonly quantizedBytes: number;
+  /** What was decided for the model as a whole, such as a raised operator set. */
+  readonly notes: readonly string[];
+}
+
+/** @internal How far restored weights are from the weights. */
+export function lossOfWeights(
+  weights: Float32Array,
+  restored: Float32Array,
+): { sqnr: number; cosine: number } {
+  const { sqnr, cosine } = errorBetween(weights, restored);
+  return { sqnr, cosine };
+}
+
+/** @internal Sums the tensors up. */
+export function reportOf(
+  tensors: readonly TensorReport[],
+  bytesBefore: number,
+  bytes: number,
+  notes: readonly string[],
+): OnnxReport {
+  const quantized = tensors.filter(({ stored }) => stored !== undefined);
+  const sum = (key: "bytesBefore" | "bytes"): number =>
+    quantized.reduce((total, each) => total + each[key], 0);
+  return {
+    tensors,
+    ...{ bytesBefore, bytes },
+    quantizedBytesBefore: sum("bytesBefore"),
+    quantizedBytes: sum("bytes"),
+    notes,
+  };
+}
+
+/** The report as lines of text, a tensor per line. */
+export function onnxReportTable(report: OnnxReport): string {
+  const rows = [
+    ["tensor", "operator", "shape", "bits", "bytes", "SQNR dB", "cosine", "stored"],
+    ...report.tensors.map((each) => [
+      each.name,
+      each.operators.join(", "),
+      each.shape.join(" × "),
+      each.bits.toFixed(2),
+      String(each.bytes),
+      each.stored === undefined ? "" : each.sqnr.toFixed(1),
+      each.stored === undefined ? "" : each.cosine.toFixed(5),
+      each.stored ?? `left: ${each.reason}`,
+    ]),
+  ];
+  const widths = rows[0].map((_, i) => Math.max(...rows.map((cells) => cells[i].length)));
+  const numeric = new Set([3, 4, 5, 6]);
+  return rows
+    .map((cells) =>
+      cells
+        .map((cell, i) => (numeric.has(i) ? cell.padStart(widths[i]) : cell.padEnd(widths[i])))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
