@@ -1,6 +1,6 @@
 /** Chooses a build, tests it, and makes an instance of it. */
 import type { Kernels } from "../core/abi.ts";
-import { checkInteger, checkObject, checkOneOf } from "../core/check.ts";
+import { checkInteger, checkOneOf, checkOptions } from "../core/check.ts";
 import { Bytelane, type PoolOptions } from "../core/instance.ts";
 import type { Build, Report, Tier } from "../core/tiers.ts";
 import { chooseDots, classOf, selfTest } from "./relaxed-dot.ts";
@@ -46,8 +46,13 @@ export type MakeMemory = (settings: Settings) => { memory: WebAssembly.Memory; l
 export const PAGE = 65536;
 const LIMIT = 2 ** 32;
 
-function checkOptions(options: BytelaneOptions): Settings {
-  checkObject("options", options);
+const OPTIONS = [
+  ...["tier", "initialMemory", "maximumMemory", "pool"],
+  ...["simd", "relaxed", "folder", "shared"],
+] as const;
+
+function settingsOf(options: BytelaneOptions): Settings {
+  checkOptions("options", options, OPTIONS);
   const { tier = "auto", maximumMemory = LIMIT, pool = 0 } = options;
   checkOneOf("options.tier", tier, ["auto", "simd", "relaxed", "direct"]);
   const maximum = checkInteger("options.maximumMemory", maximumMemory, 2 * PAGE, LIMIT);
@@ -81,7 +86,7 @@ function* chooseBuild(
   options: BytelaneOptions,
   makeMemory: MakeMemory | undefined,
 ): Generator<Build, Bytelane, WebAssembly.Module | string> {
-  const settings = checkOptions(options);
+  const settings = settingsOf(options);
   if (typeof WebAssembly !== "object") {
     throw new Error('"createBytelane" expected an engine with WebAssembly, got one without');
   }

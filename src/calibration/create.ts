@@ -1,5 +1,12 @@
 /** Making and restoring observers of every method. */
-import { checkInteger, checkNumber, checkObject, checkOneOf, rangeFault } from "../core/check.ts";
+import {
+  checkInteger,
+  checkNumber,
+  checkObject,
+  checkOneOf,
+  checkOptions,
+  rangeFault,
+} from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { AverageObserver, checkFixed, FixedObserver, MinMaxObserver } from "./extremes.ts";
 import { HistogramObserver } from "./histogram.ts";
@@ -51,7 +58,17 @@ export type ObserverOptions =
     })
   | HistogramOptions;
 
-const METHODS = ["minmax", "average", "order", "percentile", "entropy", "mse", "fixed"] as const;
+/** The methods, and the options that each has beside `method` and `axis`. */
+const OPTIONS = {
+  minmax: [],
+  average: ["weight"],
+  order: ["rank"],
+  percentile: ["percent", "bins"],
+  entropy: ["sides", "zeros", "bins"],
+  mse: ["bins"],
+  fixed: ["min", "max"],
+} as const;
+const METHODS = Object.keys(OPTIONS) as (keyof typeof OPTIONS)[];
 
 /**
  * Makes an observer: it watches data batch by batch, in any order and cut in any way, and proposes a clipping range.
@@ -69,6 +86,7 @@ export function createObserver(instance: Bytelane, options: ObserverOptions): Ob
 function make(instance: Bytelane, argument: string, options: ObserverOptions): Observer {
   checkObject(argument, options);
   const method = checkOneOf(`${argument}.method`, options.method, METHODS);
+  checkOptions(argument, options, ["method", "axis", ...OPTIONS[method]]);
   const axis =
     options.axis === undefined
       ? undefined

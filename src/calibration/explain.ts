@@ -77,7 +77,7 @@ export function explain(observer: HistogramObserver, options: ExplainOptions = {
   if (!(observer instanceof HistogramObserver)) {
     throw typeFault("observer", 'an observer of "percentile", "entropy" or "mse"', observer);
   }
-  const scheme = checkScheme(options);
+  const scheme = checkScheme(options, ["channel", "methods", "ranges"]);
   const channel = checkInteger("options.channel", options.channel ?? 0, 0, 2 ** 31 - 1);
   const methods = options.methods ?? DEFAULT_METHODS;
   const searches = methods.map((method, i) => checkSearch(`options.methods[${i}]`, method));

@@ -16,7 +16,7 @@ export type SearchOptions =
   | {
       /** The range that holds a share of the values. */
       readonly method: "percentile";
-      /** Share in percent, in (0, 100]. Default 99.99. */
+      /** Share in percent, in [1, 100]: 99.9, not 0.999. Default 99.99. */
       readonly percent?: number;
     }
   | {
@@ -48,8 +48,8 @@ export function checkSearch(argument: string, options: SearchOptions): Search {
   const method = checkOneOf(`${argument}.method`, options.method, SEARCHES);
   if (options.method === "percentile") {
     const percent = checkNumber(`${argument}.percent`, options.percent ?? 99.99);
-    if (!(percent > 0 && percent <= 100)) {
-      throw rangeFault(`${argument}.percent`, "a number in (0, 100]", percent);
+    if (!(percent >= 1 && percent <= 100)) {
+      throw rangeFault(`${argument}.percent`, "percent in [1, 100], such as 99.9", percent);
     }
     return { method: "percentile", percent };
   }

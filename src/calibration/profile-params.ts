@@ -2,8 +2,8 @@
 import {
   checkInteger,
   checkNumber,
-  checkObject,
   checkOneOf,
+  checkOptions,
   rangeFault,
   typeFault,
 } from "../core/check.ts";
@@ -88,7 +88,7 @@ function chooseGgml(min: number, max: number): Choice {
 }
 
 /** What a profile does not have. */
-function checkOptions(options: ProfileOptions, profile: Profile) {
+function checkChoice(options: ProfileOptions, profile: Profile) {
   const { dtype: givenType, scheme: givenScheme, bits: givenBits } = options;
   const dtype = checkOneOf("options.dtype", givenType ?? "i8", ["i8", "u8"] as const);
   const wraps = profile === "sentence-transformers";
@@ -127,15 +127,15 @@ export function chooseProfileParams(
 ): ProfileParams<number>;
 export function chooseProfileParams(range: Range, options: ProfileOptions): ProfileParams;
 export function chooseProfileParams(range: Range, options: ProfileOptions): ProfileParams {
-  checkObject("range", range);
-  checkObject("options", options);
+  checkOptions("range", range, ["min", "max"]);
+  checkOptions("options", options, ["profile", "dtype", "scheme", "bits", "axis"]);
   const profile = checkOneOf("options.profile", options.profile, [
     "pytorch",
     "tflite",
     "ggml",
     "sentence-transformers",
   ] as const);
-  const { dtype, symmetric, bits } = checkOptions(options, profile);
+  const { dtype, symmetric, bits } = checkChoice(options, profile);
   const wraps = profile === "sentence-transformers";
   const [least, greatest] = limitsOf(dtype);
   const restricted = symmetric && profile !== "pytorch";

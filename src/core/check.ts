@@ -3,19 +3,43 @@
  * value, a RangeError for its size. Every check runs before anything is written.
  */
 
-/** How a value appears in an error. */
+/** @internal The key of the method by which a handle says what it is. */
+export const DESCRIBE = Symbol("describe");
+
+const LONGEST = 60;
+
+/** How a value appears in an error: never long, whatever the value is, and with a likely cause. */
 export function describe(value: unknown): string {
-  if (Array.isArray(value)) return value.length <= 8 ? `[${value.join(", ")}]` : "a long array";
-  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "string") {
+    return JSON.stringify(value.length > LONGEST ? `${value.slice(0, LONGEST)}…` : value);
+  }
+  if (typeof value === "bigint") return `${String(value).slice(0, LONGEST)}n`;
   if (typeof value === "function") return "a function";
   if (typeof value !== "object" || !value) return String(value);
-  const label = (value as { describe?: () => string }).describe?.();
+  try {
+    return describeObject(value);
+  } catch {
+    // a getter or a proxy of the caller threw
+    return "an object";
+  }
+}
+
+function describeObject(value: object): string {
+  const label = (value as { [DESCRIBE]?: () => string })[DESCRIBE]?.();
   if (label) return label;
+  if (Array.isArray(value)) return describeArray(value);
   if (ArrayBuffer.isView(value)) {
     const { length = value.byteLength } = value as unknown as { length?: number };
     return `${value.constructor.name}(${length})`;
   }
-  return value.constructor?.name ?? "an object";
+  if (typeof (value as { then?: unknown }).then === "function") return "a Promise: await it";
+  return String(value.constructor?.name ?? "an object").slice(0, LONGEST);
+}
+
+function describeArray(value: readonly unknown[]): string {
+  const isShort = value.length <= 8 && value.every((entry) => typeof entry !== "object");
+  const text = isShort ? `[${value.map(describe).join(", ")}]` : "";
+  return text && text.length <= LONGEST ? text : `an array of ${value.length}`;
 }
 
 export function typeFault(argument: string, expected: string, value: unknown): TypeError {
@@ -55,6 +79,73 @@ export function checkOneOf<T extends string | number>(
 
 export function checkObject(argument: string, value: unknown): void {
   if (typeof value !== "object" || value === null) throw typeFault(argument, "an object", value);
+}
+
+/** What other libraries, and earlier versions, call an option. */
+const ALIASES: Readonly<Record<string, string>> = {
+  min: "low",
+  max: "high",
+  result: "dtype",
+  transposed: "orientation",
+  input: "activations",
+  inputs: "activations",
+  weightscale: "scale",
+  weightzeropoint: "zeroPoint",
+  inputmean: "inputStats",
+  moments: "inputStats",
+  range: "symmetricRange",
+};
+
+/** An object of options of which every name is known. An unknown name is an error that names the nearest known one. */
+export function checkOptions(argument: string, options: unknown, known: readonly string[]): void {
+  checkObject(argument, options);
+  if (Array.isArray(options) || ArrayBuffer.isView(options) || DESCRIBE in (options as object)) {
+    throw typeFault(argument, "an object of options", options);
+  }
+  for (const name in options as object) {
+    if (known.includes(name)) continue;
+    const nearest = nearestOf(name, known);
+    const expected = nearest
+      ? `another name, such as ${JSON.stringify(nearest)}`
+      : `one of the names ${known.join(", ")}`;
+    throw new TypeError(
+      `"${argument}" expected ${expected}, got the unknown option ${describe(name)}`,
+    );
+  }
+}
+
+const plain = (name: string): string => name.toLowerCase().replace(/[_-]/g, "");
+
+/** The known name that a misspelt one most likely means, or undefined. */
+function nearestOf(name: string, known: readonly string[]): string | undefined {
+  const alias = ALIASES[plain(name)];
+  if (alias !== undefined && known.includes(alias)) return alias;
+  let nearest: string | undefined;
+  let least = Math.max(2, name.length / 3) + 1;
+  for (const each of known) {
+    const [given, wanted] = [plain(name).slice(0, LONGEST), plain(each)];
+    const isPart = given.startsWith(wanted) || (given !== "" && wanted.startsWith(given));
+    const distance = isPart ? 1 : editDistance(given, wanted);
+    if (distance < least) {
+      nearest = each;
+      least = distance;
+    }
+  }
+  return nearest;
+}
+
+/** Insertions, deletions and replacements that turn one text into another (Wagner and Fischer, 1974). */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const replaced = row[j - 1] + (from[i - 1] === to[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, row[j] + 1, next[j - 1] + 1));
+    }
+    row = next;
+  }
+  return row[to.length];
 }
 
 /** Dimensions: integers of at least 0 whose product is a safe element count. */

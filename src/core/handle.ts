@@ -1,5 +1,5 @@
 /** Handles: what holds memory of an instance until it is disposed. */
-import { describe } from "./check.ts";
+import { DESCRIBE, describe } from "./check.ts";
 import type { Bytelane } from "./instance.ts";
 
 /** What tensors, packed matrices, layers, tables and indexes are: holders of an instance's memory until they are disposed. */
@@ -34,8 +34,28 @@ export abstract class Handle {
     this.dispose();
   }
 
-  /** How the handle appears in errors. */
-  abstract describe(): string;
+  /** @internal How the handle appears in errors, and wherever it is printed. */
+  abstract [DESCRIBE](): string;
+
+  /** What the handle is: `tensor f32 [2, 3]`. */
+  toString(): string {
+    return this[DESCRIBE]();
+  }
+
+  /** The same, for JSON and for the diffs of test runners. */
+  toJSON(): string {
+    return this[DESCRIBE]();
+  }
+
+  /** @internal What console.log prints in Node, Deno and Bun. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this[DESCRIBE]();
+  }
+
+  /** @internal Vue makes no proxy of what says so: a handle is compared by identity. */
+  get __v_skip(): boolean {
+    return true;
+  }
 }
 
 /** A live handle of this instance. */

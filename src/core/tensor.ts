@@ -1,5 +1,13 @@
 /** Tensors: typed, shaped handles on bytes of an instance's memory. */
-import { checkInteger, checkOneOf, checkShape, countOf, rangeFault, typeFault } from "./check.ts";
+import {
+  checkInteger,
+  checkOneOf,
+  checkShape,
+  countOf,
+  DESCRIBE,
+  rangeFault,
+  typeFault,
+} from "./check.ts";
 import { BYTES, DTYPES, type DType, dtypeOf, type Elements } from "./dtype.ts";
 import { checkHandle, Handle } from "./handle.ts";
 import { type Bytelane, checkInstance } from "./instance.ts";
@@ -53,8 +61,9 @@ export class Tensor<T extends DType = DType> extends Handle {
     return this.instance.memory.view(this.dtype, this.address, this.length);
   }
 
-  describe(): string {
-    return `tensor ${this.dtype}[${this.shape.join(", ")}]`;
+  /** @internal */
+  [DESCRIBE](): string {
+    return `tensor ${this.dtype} [${this.shape.join(", ")}]`;
   }
 }
 

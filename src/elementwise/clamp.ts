@@ -1,5 +1,5 @@
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
-import { checkInteger, checkNumber, checkObject, rangeFault } from "../core/check.ts";
+import { checkInteger, checkNumber, checkOptions, rangeFault } from "../core/check.ts";
 import { type DType, limitsOf } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
@@ -17,7 +17,8 @@ export function clamp<X extends Data>(
   options: { readonly out?: Data } = {},
 ): X extends Tensor<infer D> ? Tensor<D> : X {
   checkInstance(instance);
-  checkObject("bounds", bounds);
+  checkOptions("bounds", bounds, ["low", "high"]);
+  checkOptions("options", options, ["out"]);
   const source = operand(instance, "x", x, ["f32", "i32", "i8", "u8"]);
   const { dtype, length } = source;
   let low: number;

@@ -1,13 +1,13 @@
 /** Integers back to real values, and rows of a quantized table by index. */
 
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
-import { checkInteger, checkObject, rangeFault } from "../core/check.ts";
+import { checkInteger, checkOptions, rangeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 import { checkParams, placeParams } from "../params/channels.ts";
 import type { QuantizationParams } from "../params/params.ts";
-import { type ShapeOption, shapeOf } from "./quantize.ts";
+import { SHAPE_OPTIONS, type ShapeOption, shapeOf } from "./quantize.ts";
 
 const DEQUANTIZE = {
   i8: "dequantize_i8_f32",
@@ -27,6 +27,7 @@ export function dequantize<X extends Data<"i8" | "u8" | "i32">>(
   options: ShapeOption<Data<"f32">> = {},
 ): InKind<X, "f32"> {
   checkInstance(instance);
+  checkOptions("options", options, SHAPE_OPTIONS);
   const source = operand(instance, "q", q, ["i8", "u8", "i32"]);
   const shape = shapeOf(source, options.shape);
   const layout = checkParams(params, shape, source.dtype);
@@ -64,7 +65,8 @@ export function gatherRows<O extends Data<"f32"> = Tensor<"f32">>(
   options: { readonly out?: O } = {},
 ): O {
   checkInstance(instance);
-  checkObject("table", table);
+  checkOptions("table", table, ["values", "scale", "zeroPoint", "columns", "axis", "shape"]);
+  checkOptions("options", options, ["out"]);
   const values = operand(instance, "table.values", table.values, ["i8", "u8"]);
   const columns = table.columns ?? values.shape?.at(-1);
   if (columns === undefined) throw rangeFault("table.columns", "the length of a row", columns);

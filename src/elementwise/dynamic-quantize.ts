@@ -1,11 +1,18 @@
 /** Dynamic quantization: the range comes from the data themselves, for all of them or row by row. */
 
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
-import { checkInteger, checkOneOf, checkShape, countOf, rangeFault } from "../core/check.ts";
+import {
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  checkShape,
+  countOf,
+  rangeFault,
+} from "../core/check.ts";
 import { QUANTIZED_DTYPES, type QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
-import { type ShapeOption, shapeOf } from "./quantize.ts";
+import { SHAPE_OPTIONS, type ShapeOption, shapeOf } from "./quantize.ts";
 
 /** All values with one scale and zero point. */
 export interface DynamicResult<V> {
@@ -28,6 +35,7 @@ export function quantizeDynamic<X extends Data<"f32">>(
   options: ShapeOption<Data<"u8">> = {},
 ): DynamicResult<InKind<X, "u8">> {
   checkInstance(instance);
+  checkOptions("options", options, SHAPE_OPTIONS);
   const source = operand(instance, "x", x, ["f32"]);
   const shape = shapeOf(source, options.shape);
   const result = target(instance, options.out, "u8", shape, x instanceof Tensor);
@@ -81,6 +89,7 @@ export function quantizeRows<X extends Data<"f32">, D extends QuantizedDType = "
   options: RowsOptions<D> = {},
 ): QuantizedRows<InKind<X, D>, InKind<X, "f32">, D extends "u8" ? InKind<X, "i32"> : undefined> {
   checkInstance(instance);
+  checkOptions("options", options, ["dtype", "shape", "stride", "out"]);
   const dtype = checkOneOf("options.dtype", options.dtype ?? "i8", QUANTIZED_DTYPES) as D;
   const source = operand(instance, "x", x, ["f32"]);
   const shape =

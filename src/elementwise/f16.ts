@@ -1,7 +1,7 @@
 /** IEEE half precision, f16, to and from f32. Halves are kept as their bits. */
 
 import { type Data, inCall, operand, target } from "../core/call.ts";
-import { rangeFault, typeFault } from "../core/check.ts";
+import { checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 
@@ -46,6 +46,7 @@ export function toF16<H extends Halves = Uint16Array>(
   options: { readonly out?: H } = {},
 ): H {
   checkInstance(instance);
+  checkOptions("options", options, ["out"]);
   const source = operand(instance, "x", x, ["f32"]);
   const { length } = source;
   const out = (options.out ?? new Uint16Array(length)) as H;
@@ -74,6 +75,7 @@ export function fromF16<O extends Data<"f32"> = Float32Array>(
   options: { readonly out?: O } = {},
 ): O {
   checkInstance(instance);
+  checkOptions("options", options, ["out"]);
   const bytes = bytesOfHalves("x", x);
   const { length } = x;
   const result = target(instance, options.out, "f32", [length], options.out instanceof Tensor);

@@ -1,5 +1,6 @@
 /** Reductions over f32 data: the extremes that calibration starts from. */
 import { type Data, inCall, operand } from "../core/call.ts";
+import { checkOptions } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { extentOf } from "../params/channels.ts";
 import { shapeOf } from "./quantize.ts";
@@ -31,6 +32,7 @@ export function minMax(
   options: { readonly axis?: number; readonly shape?: readonly number[] } = {},
 ): Extremes | ChannelExtremes {
   checkInstance(instance);
+  checkOptions("options", options, ["axis", "shape"]);
   const source = operand(instance, "x", x, ["f32"]);
   const extent = extentOf("options.axis", shapeOf(source, options.shape), options.axis);
   return inCall(instance, (call) => {

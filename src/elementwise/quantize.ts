@@ -12,6 +12,7 @@ import {
 import {
   checkNumber,
   checkOneOf,
+  checkOptions,
   checkShape,
   countOf,
   rangeFault,
@@ -37,6 +38,8 @@ export interface ShapeOption<Out> {
   /** Where to write: a tensor or a typed array of the result's type and length. Default: a new one in kind. */
   readonly out?: Out;
 }
+
+export const SHAPE_OPTIONS = ["shape", "out"] as const;
 
 /** The shape of an operand: the tensor's own, the given one, or one dimension. */
 export function shapeOf(source: Operand, shape: readonly number[] | undefined): readonly number[] {
@@ -79,6 +82,7 @@ export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">
   options: QuantizeOptions<Data<D>> = {},
 ): InKind<X, D> {
   checkInstance(instance);
+  checkOptions("options", options, ["shape", "out", "profile"]);
   const source = operand(instance, "x", x, ["f32"]);
   const shape = shapeOf(source, options.shape);
   const dtype = checkOneOf("params.dtype", params?.dtype ?? "i8", QUANTIZED_DTYPES) as D;

@@ -4,8 +4,8 @@ import { type Data, type InKind, inCall, operand, target } from "../core/call.ts
 import {
   checkInteger,
   checkNumber,
-  checkObject,
   checkOneOf,
+  checkOptions,
   checkScale,
   rangeFault,
 } from "../core/check.ts";
@@ -14,7 +14,7 @@ import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 import { extentOf, POSITIVE, perChannel, placeChecked } from "../params/channels.ts";
 import { fixedPoint, fixedShifts, ROUNDINGS, type Rounding } from "../params/profile.ts";
-import { type ShapeOption, shapeOf } from "./quantize.ts";
+import { SHAPE_OPTIONS, type ShapeOption, shapeOf } from "./quantize.ts";
 
 /** From accumulators to 8 bits: q = clamp(round((acc + bias) · multiplier) + zeroPoint, low, high). */
 export interface RequantizeParams<D extends QuantizedDType> {
@@ -56,7 +56,8 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
   checkInstance(instance);
   const source = operand(instance, "acc", acc, ["i32"]);
   const shape = shapeOf(source, options.shape);
-  checkObject("params", params);
+  checkOptions("params", params, PARAMS);
+  checkOptions("options", options, SHAPE_OPTIONS);
   const dtype = checkOneOf("params.dtype", params.dtype ?? "i8", QUANTIZED_DTYPES) as D;
   const [least, greatest] = limitsOf(dtype);
   const zero = checkInteger("params.zeroPoint", params.zeroPoint ?? 0, least, greatest);
@@ -106,6 +107,16 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
   });
 }
 
+const PARAMS = [
+  "dtype",
+  "multiplier",
+  "bias",
+  "axis",
+  "zeroPoint",
+  "low",
+  "high",
+  "rounding",
+] as const satisfies readonly (keyof RequantizeParams<QuantizedDType>)[];
 const MULTIPLIER = "params.multiplier";
 
 /** Multipliers in fixed point, one a channel. */

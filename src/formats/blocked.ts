@@ -1,7 +1,7 @@
 /** Quantization in blocks along an axis, as ONNX QuantizeLinear and DequantizeLinear with block_size have it. */
 
 import { type Data, type InKind, inCall, type Operand, operand, target } from "../core/call.ts";
-import { checkInteger, checkObject, checkOneOf, checkScale, rangeFault } from "../core/check.ts";
+import { checkInteger, checkOneOf, checkOptions, checkScale, rangeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
@@ -47,7 +47,7 @@ interface Cut extends Entries {
 }
 
 function cutOf(params: BlockedParams, shape: readonly number[]): Cut {
-  checkObject("params", params);
+  checkOptions("params", params, ["dtype", "axis", "blockSize", "scale", "zeroPoint"]);
   const dtype = checkOneOf("params.dtype", params.dtype ?? "i8", DTYPES);
   const { outer, channels: size, inner } = extentOf("params.axis", shape, params.axis ?? -1);
   const block = checkInteger("params.blockSize", params.blockSize, 1, 2 ** 31 - 1);

@@ -1,7 +1,14 @@
 /** Non-uniform quantization to 4 bits: a code is the index of one of 16 reals, times the scale of its block. */
 
 import { type Data, inCall, operand } from "../core/call.ts";
-import { checkInteger, checkObject, checkOneOf, rangeFault, typeFault } from "../core/check.ts";
+import {
+  checkInteger,
+  checkObject,
+  checkOneOf,
+  checkOptions,
+  rangeFault,
+  typeFault,
+} from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { BLOCK_SIZES, type BlockSize, blockSizeOf } from "../int4/matrix.ts";
 
@@ -88,7 +95,7 @@ export function quantizeCodebook(
   options: CodebookOptions = {},
 ): CodebookMatrix {
   checkInstance(instance);
-  checkObject("options", options);
+  checkOptions("options", options, ["shape", "blockSize", "codebook"]);
   const source = operand(instance, "x", x, ["f32"]);
   const codebook = checkCodebook(options.codebook ?? NF4);
   const shape = options.shape ?? source.shape;

@@ -7,7 +7,9 @@ import {
   checkNumber,
   checkObject,
   checkOneOf,
+  checkOptions,
   checkScale,
+  DESCRIBE,
   rangeFault,
   typeFault,
 } from "../core/check.ts";
@@ -76,7 +78,8 @@ export class PackedMatrix extends Handle {
     for (let j = 0; j < count; j++) view[j] = list[j] + moved;
   }
 
-  describe(): string {
+  /** @internal */
+  [DESCRIBE](): string {
     return `packed matrix [${this.depth}, ${this.columns}]`;
   }
 }
@@ -164,7 +167,7 @@ export function packMatrix(
   options: PackOptions = {},
 ): PackedMatrix {
   checkInstance(instance);
-  checkObject("options", options);
+  checkOptions("options", options, PACK_OPTIONS);
   const source = operand(instance, "weights", weights, ["i8", "u8"]);
   const shape = options.shape ?? source.shape;
   if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
@@ -289,6 +292,20 @@ interface Side {
   readonly batchStride: number;
 }
 
+const PACK_OPTIONS = ["shape", "orientation", "zeroPoint", "bits"] as const;
+const SIDE_OPTIONS = [
+  "data",
+  "zeroPoint",
+  "scale",
+  "stride",
+  "batchStride",
+  "orientation",
+] as const;
+const MATMUL_OPTIONS = [
+  ...["m", "n", "depth", "batch", "out", "outStride", "outBatchStride"],
+  ...["dtype", "bias", "scale", "zeroPoint", "low", "high"],
+] as const;
+
 /** The names of errors, as literals: building them for each call cost as much as a small product. */
 const NAMES = {
   lhs: {
@@ -319,7 +336,7 @@ function checkSide(
   entries: number,
   batch: number,
 ): Side {
-  checkObject(names.side, side);
+  checkOptions(names.side, side, SIDE_OPTIONS);
   const source = operand(instance, names.data, side.data, EIGHT_BITS);
   const stride =
     side.stride === undefined ? columns : checkInteger(names.stride, side.stride, columns, MAX_I32);
@@ -557,7 +574,7 @@ export function matmul(
   options: MatmulOptions,
 ): Data {
   checkInstance(instance);
-  checkObject("options", options);
+  checkOptions("options", options, MATMUL_OPTIONS);
   const m = checkInteger("options.m", options.m, 0, MAX_I32);
   const n = checkInteger("options.n", options.n, 1, MAX_I32);
   const depth = checkInteger("options.depth", options.depth, 1, MAX_I32);

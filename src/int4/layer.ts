@@ -10,12 +10,18 @@ import {
   shapeOfRows,
   target,
 } from "../core/call.ts";
-import { checkObject, checkOneOf, rangeFault, typeFault } from "../core/check.ts";
+import { checkOneOf, checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 import { type Activation, checkBounds } from "../linear/activation.ts";
-import { checkMatrix, type Int4Matrix, type Int4Options, quantizeInt4 } from "./matrix.ts";
+import {
+  checkMatrix,
+  INT4_OPTIONS,
+  type Int4Matrix,
+  type Int4Options,
+  quantizeInt4,
+} from "./matrix.ts";
 
 /** How a layer takes its inputs: quantized row by row, or as they are, which is slow and the reference. */
 export type Int4Inputs = "i8" | "f32";
@@ -34,6 +40,8 @@ export interface Int4LinearOptions extends Int4Options {
   /** "i8" quantizes each row of x symmetrically, with scale max|x| / 127. Default "i8". */
   readonly inputs?: Int4Inputs;
 }
+
+const LAYER_OPTIONS = [...INT4_OPTIONS, "format", "weights", "bias", "activation", "inputs"];
 
 /** What a layer's parts look like. */
 export interface Int4Sizes {
@@ -125,7 +133,8 @@ export class Int4Linear extends Handle {
     return super.disposed || this.#host?.disposed === true;
   }
 
-  describe(): string {
+  /** @internal */
+  [DESCRIBE](): string {
     return `int4 linear layer ${this.inFeatures} → ${this.outFeatures}`;
   }
 }
@@ -134,7 +143,8 @@ export class Int4Linear extends Handle {
 function matrixOf(instance: Bytelane, options: Int4LinearOptions): Int4Matrix {
   const { weights } = options;
   if (weights instanceof Tensor || ArrayBuffer.isView(weights)) {
-    return quantizeInt4(instance, weights, options);
+    const { format: _, weights: __, bias: ___, activation, inputs, ...rest } = options;
+    return quantizeInt4(instance, weights, rest);
   }
   return weights;
 }
@@ -148,7 +158,7 @@ const STRIP = 64;
  */
 export function createInt4Linear(instance: Bytelane, options: Int4LinearOptions): Int4Linear {
   checkInstance(instance);
-  checkObject("options", options);
+  checkOptions("options", options, LAYER_OPTIONS);
   const inputs = checkOneOf("options.inputs", options.inputs ?? "i8", INT4_INPUTS);
   const settings = { inputs, ...checkBounds(options.activation) };
   const matrix = matrixOf(instance, options);

@@ -1,7 +1,14 @@
 /** Matrices of 4-bit codes in blocks, and how weights become one. */
 
 import { type Call, type Data, inCall, type Operand, operand } from "../core/call.ts";
-import { checkInteger, checkObject, checkOneOf, rangeFault, typeFault } from "../core/check.ts";
+import {
+  checkInteger,
+  checkObject,
+  checkOneOf,
+  checkOptions,
+  rangeFault,
+  typeFault,
+} from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import type { Orientation } from "../gemm/matmul.ts";
 import { type Feedback, feedBack } from "./gptq.ts";
@@ -121,6 +128,16 @@ export interface Int4Options {
   readonly moments?: InputMoments;
 }
 
+export const INT4_OPTIONS = [
+  "shape",
+  "orientation",
+  "blockSize",
+  "scheme",
+  "scaleType",
+  "method",
+  "moments",
+] as const satisfies readonly (keyof Int4Options)[];
+
 /** Candidates of a search: more brought less than a thousandth of the error. */
 const STEPS = 24;
 /** Rows that are quantized at a time, so that room for reals stays small beside the packed result. */
@@ -149,7 +166,7 @@ export function quantizeInt4(
   options: Int4Options = {},
 ): Int4Matrix {
   checkInstance(instance);
-  checkObject("options", options);
+  checkOptions("options", options, INT4_OPTIONS);
   const source = operand(instance, "weights", weights, ["f32"]);
   const shape = options.shape ?? source.shape;
   if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);

@@ -2,7 +2,7 @@
 
 import { allocateParts } from "../core/arena.ts";
 import { type Data, inCall, operand, target } from "../core/call.ts";
-import { checkInteger, typeFault } from "../core/check.ts";
+import { checkInteger, DESCRIBE, typeFault } from "../core/check.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import type { Tensor } from "../core/tensor.ts";
@@ -66,7 +66,8 @@ export class Int4Table extends Handle {
     return super.disposed || this.#host?.disposed === true;
   }
 
-  describe(): string {
+  /** @internal */
+  [DESCRIBE](): string {
     return `int4 table [${this.rows}, ${this.columns}]`;
   }
 }

@@ -14,7 +14,9 @@ import {
   checkInteger,
   checkObject,
   checkOneOf,
+  checkOptions,
   checkScale,
+  DESCRIBE,
   rangeFault,
   typeFault,
 } from "../core/check.ts";
@@ -90,6 +92,13 @@ export interface LinearOptions {
   readonly output?: StaticParams;
 }
 
+const INT8_OPTIONS = [
+  ...["format", "weights", "shape", "orientation", "scale", "zeroPoint", "bits"],
+  ...["bias", "inputMean", "activation", "input", "output"],
+] as const;
+/** `low` and `high` come with calibrated parameters; a layer uses all of its type. */
+const STATIC_PARAMS = ["dtype", "scale", "zeroPoint", "low", "high"] as const;
+
 /** Bytes of a layer's memory, beside its panels. */
 interface Columns {
   readonly address: number;
@@ -134,13 +143,14 @@ export class Linear extends Handle {
     super.dispose();
   }
 
-  describe(): string {
+  /** @internal */
+  [DESCRIBE](): string {
     return `linear layer ${this.inFeatures} → ${this.outFeatures}`;
   }
 }
 
 function checkStatic(argument: string, params: StaticParams): Required<StaticParams> {
-  checkObject(argument, params);
+  checkOptions(argument, params, STATIC_PARAMS);
   const dtype = checkOneOf(`${argument}.dtype`, params.dtype ?? "i8", ["i8", "u8"] as const);
   const scale = checkScale(`${argument}.scale`, params.scale);
   const zeroPoint = checkZero(`${argument}.zeroPoint`, params.zeroPoint ?? 0, dtype);
@@ -193,6 +203,7 @@ export function createLinear(
 }
 
 function createInt8(instance: Bytelane, options: LinearOptions): Linear {
+  checkOptions("options", options, INT8_OPTIONS);
   const weights = operand(instance, "options.weights", options.weights, ["f32", "i8", "u8"]);
   const shape = options.shape ?? weights.shape;
   if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
@@ -506,6 +517,7 @@ export function linear<O extends Data = Data>(
     return runInt4(layer, x as Int4Input, options as { out?: Data<"f32"> }) as O;
   }
   if (!(layer instanceof Linear)) throw typeFault("layer", "a layer made by createLinear", layer);
+  checkOptions("options", options, ["out"]);
   const instance = instanceOf("layer", layer);
   const { input, matrix, inFeatures, outFeatures, epilogue } = layer;
   const rows = isRows<RowsInput>(x) ? x : undefined;

@@ -1,7 +1,7 @@
 /** Quantization parameters against the shape of the data they are for: one entry a channel. */
 
 import type { Call } from "../core/call.ts";
-import { checkInteger, checkObject, checkScale, rangeFault, typeFault } from "../core/check.ts";
+import { checkInteger, checkOptions, checkScale, rangeFault, typeFault } from "../core/check.ts";
 import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
 import type { Bytelane } from "../core/instance.ts";
 import type { QuantizationParams } from "./params.ts";
@@ -51,6 +51,19 @@ export function extentOf(
   return { outer, channels: channel < 0 ? 1 : shape[channel], inner };
 }
 
+/** Names that parameters may have: those of `quantize`, and of a quantized value. */
+const PARAMS = [
+  "dtype",
+  "scale",
+  "zeroPoint",
+  "axis",
+  "low",
+  "high",
+  "start",
+  "values",
+  "shape",
+] as const;
+
 /**
  * Checks `params` for data of an element type; an accumulator, i32, has no zero point.
  * The names of errors are literals: building them for each call cost more than a small kernel.
@@ -60,7 +73,7 @@ export function checkParams(
   shape: readonly number[],
   dtype: QuantizedDType | "i32",
 ): ChannelParams {
-  checkObject("params", params);
+  checkOptions("params", params, PARAMS);
   const limits = limitsOf(dtype);
   const [least, greatest] = limits;
   const zeroLimits = dtype === "i32" ? ([0, 0] as const) : limits;

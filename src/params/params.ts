@@ -4,8 +4,8 @@
 import {
   checkInteger,
   checkNumber,
-  checkObject,
   checkOneOf,
+  checkOptions,
   rangeFault,
   typeFault,
 } from "../core/check.ts";
@@ -108,8 +108,17 @@ export interface Scheme {
   readonly high: number;
 }
 
-export function checkScheme(options: SchemeOptions): Scheme {
-  checkObject("options", options);
+const SCHEME_OPTIONS = [
+  "dtype",
+  "scheme",
+  "range",
+  "bits",
+  "axis",
+] as const satisfies readonly (keyof SchemeOptions)[];
+
+/** The scheme that options describe; `others` names options that the caller reads itself. */
+export function checkScheme(options: SchemeOptions, others: readonly string[] = []): Scheme {
+  checkOptions("options", options, [...SCHEME_OPTIONS, ...others]);
   const dtype = checkOneOf("options.dtype", options.dtype ?? "i8", ["i8", "u8"] as const);
   const scheme = checkOneOf("options.scheme", options.scheme ?? "symmetric", [
     "symmetric",
@@ -169,7 +178,7 @@ export function chooseParams(
 ): Params<number>;
 export function chooseParams(range: Range, options?: SchemeOptions): Params;
 export function chooseParams(range: Range, options: SchemeOptions = {}): Params {
-  checkObject("range", range);
+  checkOptions("range", range, ["min", "max"]);
   const scheme = checkScheme(options);
   const { dtype, low, high } = scheme;
   const axis = options.axis === undefined ? {} : { axis: options.axis };

@@ -3,9 +3,10 @@
 import { type Data, inCall, operand } from "../core/call.ts";
 import {
   checkInteger,
-  checkObject,
   checkOneOf,
+  checkOptions,
   checkScale,
+  DESCRIBE,
   rangeFault,
   typeFault,
 } from "../core/check.ts";
@@ -51,7 +52,8 @@ export class VectorIndex extends Handle {
     super.dispose();
   }
 
-  describe(): string {
+  /** @internal */
+  [DESCRIBE](): string {
     return `index of ${this.count} vectors [${this.dimensions}]`;
   }
 }
@@ -79,7 +81,7 @@ export interface IndexOptions {
  */
 export function createIndex(instance: Bytelane, options: IndexOptions): VectorIndex {
   checkInstance(instance);
-  checkObject("options", options);
+  checkOptions("options", options, ["vectors", "shape", "metric", "scale", "bits"]);
   const source = operand(instance, "options.vectors", options.vectors, ["f32", "i8"]);
   const shape = options.shape ?? source.shape;
   if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);

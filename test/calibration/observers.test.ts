@@ -461,7 +461,7 @@ describe("observers", () => {
     [{ method: "order", rank: 0 }, '"options.rank" expected an integer in [1, 1048576], got 0'],
     [
       { method: "percentile", percent: 0 },
-      '"options.percent" expected a number in (0, 100], got 0',
+      '"options.percent" expected percent in [1, 100], such as 99.9, got 0',
     ],
     [
       { method: "entropy", sides: "three" },

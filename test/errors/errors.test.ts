@@ -12,6 +12,7 @@ import { elementwise } from "./elementwise.ts";
 import { formats } from "./formats.ts";
 import { handles } from "./handles.ts";
 import { int4 } from "./int4.ts";
+import { options } from "./options.ts";
 import { products } from "./products.ts";
 import { profiles } from "./profiles.ts";
 
@@ -50,6 +51,7 @@ describe.each([
   ["formats", formats],
   ["four bits", int4],
   ["profiles", profiles],
+  ["unknown options", options],
 ] as const)("errors of %s", (_, cases) => {
   it.each(cases.map((each) => [each[1], each] as const))("%s", (_, each) => check(each));
 });

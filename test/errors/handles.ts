@@ -95,7 +95,7 @@ export const handles: Case[] = [
   ],
   [
     "TypeError",
-    '"shape" expected an array of dimensions, got [2, 3]',
+    '"shape" expected an array of dimensions, got [2, "3"]',
     (instance) => tensor(instance, "f32", wrong([2, "3"])),
   ],
   [
@@ -125,7 +125,7 @@ export const handles: Case[] = [
   ],
   [
     "TypeError",
-    '"tensor" expected a live handle, got disposed tensor f32[2, 3]',
+    '"tensor" expected a live handle, got disposed tensor f32 [2, 3]',
     (instance) => disposed(instance).data,
   ],
   [
@@ -135,7 +135,7 @@ export const handles: Case[] = [
   ],
   [
     "TypeError",
-    '"whole" expected a live handle, got disposed tensor f32[2, 3]',
+    '"whole" expected a live handle, got disposed tensor f32 [2, 3]',
     (instance) => part(disposed(instance), 0, [1]),
   ],
   [
@@ -153,12 +153,12 @@ export const handles: Case[] = [
   // operands
   [
     "TypeError",
-    '"x" expected a live handle, got disposed tensor f32[2, 3]',
+    '"x" expected a live handle, got disposed tensor f32 [2, 3]',
     (instance) => quantize(instance, disposed(instance), { scale: 1 }),
   ],
   [
     "TypeError",
-    '"x" expected a handle of this instance, got tensor f32[2, 3] of another',
+    '"x" expected a handle of this instance, got tensor f32 [2, 3] of another',
     (instance) => quantize(instance, foreign(), { scale: 1 }),
   ],
   [
@@ -168,7 +168,7 @@ export const handles: Case[] = [
   ],
   [
     "TypeError",
-    '"x" expected a tensor or typed array of f32, got a long array',
+    '"x" expected a tensor or typed array of f32, got an array of 9',
     (instance) => quantize(instance, wrong(new Array(9).fill(0)), { scale: 1 }),
   ],
   [
@@ -219,7 +219,7 @@ export const handles: Case[] = [
   ],
   [
     "TypeError",
-    '"options.out" expected a handle of this instance, got tensor f32[2, 3] of another',
+    '"options.out" expected a handle of this instance, got tensor f32 [2, 3] of another',
     (instance) => quantize(instance, new Float32Array(6), { scale: 1 }, { out: wrong(foreign()) }),
   ],
 
@@ -227,7 +227,7 @@ export const handles: Case[] = [
   ["TypeError", '"body" expected a function, got 3', (instance) => scope(instance, wrong(3))],
   [
     "TypeError",
-    '"body" expected a synchronous function, got Promise',
+    '"body" expected a synchronous function, got a Promise: await it',
     (instance) => scope(instance, async () => 0),
   ],
   [

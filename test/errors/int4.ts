@@ -243,7 +243,7 @@ export const int4: Case[] = [
   ["TypeError", '"table" expected an int4 table, got Object', () => gatherInt4(none, [0])],
   [
     "TypeError",
-    '"ids" expected a handle of this instance, got tensor i32[1] of another',
+    '"ids" expected a handle of this instance, got tensor i32 [1] of another',
     (instance) => {
       using made = createInt4Table(instance, matrix);
       return gatherInt4(made, tensor(createBytelaneSync(), "i32", [1], [0]) as never);
