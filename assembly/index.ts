@@ -29,7 +29,14 @@ export { quantize_rule_f32 } from "./quantize-profiles";
 export { requantize_fixed, requantize_i32 } from "./requantize";
 export { top_k_f32 } from "./top-k";
 
-/** The first byte that belongs to the caller: everything below is the kernels' constants. */
+/**
+ * The first byte that belongs to the caller. Below lie the constants of these kernels, up to 4096, and from there on those
+ * of "bytelane/nn" (asconfig.nn.json, memoryBase), whose module is put onto the same memory when it is used.
+ */
 export function heap_base(): usize {
+  return 8192;
+}
+/** The end of the constants of these kernels. */
+export function constants_end(): usize {
   return __heap_base;
 }

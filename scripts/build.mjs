@@ -37,8 +37,11 @@ async function run(packageName, bin, ...args) {
   }
 }
 
-const compile = (name) =>
-  run("assemblyscript", "asc", "--config", "asconfig.json", "--target", name);
+/** Targets of asconfig.nn.json: the kernels of "bytelane/nn". */
+const NN_BUILDS = ["relaxed", "simd"];
+
+const compile = (config, name) =>
+  run("assemblyscript", "asc", "--config", config, "--target", name);
 
 function publish(name) {
   for (const ending of ["wasm", "wat", "wasm.map"]) {
@@ -60,18 +63,17 @@ function writeModule(name, what, constants) {
   writeFileSync(at("src", name), `/** ${what} Written by scripts/build.mjs. */\n${lines.join("")}`);
 }
 
-/**
- * The builds of the default entry as text. They share their frequent bytes, and with them most of
- * their text.
- */
-function inlineBuilds() {
-  const modules = INLINED.map((name) => readFileSync(at("build", `bytelane.${name}.wasm`)));
+/** Modules as text. They share their frequent bytes, and with them most of their text. */
+function inlineModules(file, what, names) {
+  const modules = Object.values(names).map((name) =>
+    readFileSync(at("build", `bytelane.${name}.wasm`)),
+  );
   const frequent = frequentBytes(modules);
-  const constants = INLINED.map((name, i) => [
-    name.toUpperCase(),
+  const constants = Object.keys(names).map((key, i) => [
+    key,
     ["string", packText(modules[i], frequent)],
   ]);
-  writeModule("builds/binaries.ts", "The builds as text.", Object.fromEntries(constants));
+  writeModule(file, what, Object.fromEntries(constants));
 }
 
 /** Not minified, so that a stack trace shows names: the bundlers of apps do that. */
@@ -160,11 +162,18 @@ function pruneDeclarations() {
 }
 
 mkdirSync(at("build"), { recursive: true });
-await Promise.all(BUILDS.map(compile));
+await Promise.all([
+  ...BUILDS.map((name) => compile("asconfig.json", name)),
+  ...NN_BUILDS.map((name) => compile("asconfig.nn.json", name)),
+]);
 rmSync(at("dist"), { recursive: true, force: true });
 mkdirSync(at("dist", "wasm"), { recursive: true });
-for (const name of BUILDS) publish(name);
-inlineBuilds();
+for (const name of [...BUILDS, ...NN_BUILDS.map((name) => `nn.${name}`)]) publish(name);
+inlineModules("builds/binaries.ts", "The builds as text.", { RELAXED: "relaxed", SIMD: "simd" });
+inlineModules("builds/nn-binaries.ts", "The kernels of nn as text.", {
+  NN_RELAXED: "nn.relaxed",
+  NN_SIMD: "nn.simd",
+});
 await inlineWorker();
 await bundle();
 writeLicences();

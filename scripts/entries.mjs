@@ -14,6 +14,7 @@ export const ENTRIES = [
   { file: "workers", name: "bytelane/workers", source: "entries/workers.ts" },
   { file: "calibration", name: "bytelane/calibration", source: "calibration/index.ts" },
   { file: "formats", name: "bytelane/formats", source: "formats/index.ts" },
+  { file: "nn", name: "bytelane/nn", source: "entries/nn.ts" },
   { file: "gguf", name: "bytelane/gguf", source: "gguf/index.ts" },
   { file: "onnx", name: "bytelane/onnx", source: "onnx/index.ts" },
 ];

@@ -61,7 +61,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   int4: ["core", "params", "elementwise", "gemm"],
   linear: ["core", "params", "elementwise", "gemm", "int4"],
   search: ["core", "params", "elementwise", "gemm"],
-  nn: ["core", "params", "elementwise", "gemm", "linear"],
+  nn: ["core", "builds", "params", "elementwise", "gemm", "linear"],
   calibration: ["core", "params", "elementwise", "int4"],
   formats: ["core", "params", "elementwise", "gemm", "int4", "linear", "search", "calibration"],
   gguf: ["core", "params", "elementwise", "gemm", "int4", "linear"],
@@ -79,6 +79,7 @@ const ELEMENTWISE = [
   /^assembly\/(quantize|quantize-profiles|dequantize|requantize|codebook|dynamic)\.ts$/,
   /^assembly\/int4\/(gather|choose)\.ts$/,
   /^assembly\/gather\.ts$/,
+  /^assembly\/nn\/elementwise\.ts$/,
 ];
 
 /** Constants that kernels and wrapper both state, as [file, name, file, name]. */

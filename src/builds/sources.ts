@@ -178,7 +178,8 @@ async function compileAt(address: URL | string, build: Build): Promise<WebAssemb
   return WebAssembly.compile(bytes!);
 }
 
-async function compile(source: BuildSource, build: Build): Promise<WebAssembly.Module> {
+/** The module of a source, of whatever kind it is. */
+export async function compile(source: BuildSource, build: Build): Promise<WebAssembly.Module> {
   const given: unknown = await source;
   if (isModule(given)) return given;
   const bytes = bytesOf(given);

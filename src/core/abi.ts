@@ -5,6 +5,7 @@
 export interface Kernels {
   readonly memory: LinearMemory;
   heap_base(): number;
+  constants_end(): number;
 
   /** With `scratch`, room for 12 bytes a channel and 36 more, rows whose inner is 1 run as vectors. */
   quantize_f32(

@@ -1,0 +1,82 @@
+/**
+ * y = activation(x), element by element; `dst` may be `src`. ReLU and its bounded forms are clamp_f32 of the main module.
+ * The last lanes that are not four go through the same vector function.
+ */
+import { F32x4, loadTail, storeTail } from "./functions";
+
+const EXP: i32 = 0;
+const SIGMOID: i32 = 1;
+const TANH: i32 = 2;
+const SILU: i32 = 3;
+const GELU: i32 = 4;
+const GELU_TANH: i32 = 5;
+/** alpha and beta are the line's slope and offset. */
+const HARD_SIGMOID: i32 = 6;
+const HARD_SWISH: i32 = 7;
+/** alpha is the slope below zero. */
+const LEAKY: i32 = 8;
+
+/** `kind` is a constant where these are inlined, so that one branch is left. */
+class Activation {
+  @inline static apply(kind: i32, x: v128, alpha: v128, beta: v128): v128 {
+    if (kind == EXP) return F32x4.exp(x);
+    if (kind == SIGMOID) return F32x4.sigmoid(x);
+    if (kind == TANH) return F32x4.tanh(x);
+    if (kind == SILU) return f32x4.mul(x, F32x4.sigmoid(x));
+    if (kind == GELU) return F32x4.gelu(x);
+    if (kind == GELU_TANH) return F32x4.geluTanh(x);
+    if (kind == HARD_SIGMOID) return F32x4.hardSigmoid(x, alpha, beta);
+    if (kind == HARD_SWISH) return f32x4.mul(x, F32x4.hardSigmoid(x, alpha, beta));
+    return v128.bitselect(f32x4.mul(x, alpha), x, f32x4.lt(x, i32x4.splat(0)));
+  }
+
+  @inline static run(kind: i32, src: usize, dst: usize, n: i32, alpha: f32, beta: f32): void {
+    const a = f32x4.splat(alpha);
+    const b = f32x4.splat(beta);
+    for (; n >= 4; n -= 4, src += 16, dst += 16) {
+      v128.store(dst, Activation.apply(kind, v128.load(src), a, b));
+    }
+    if (n > 0) {
+      storeTail(dst, Activation.apply(kind, loadTail(src, n, i32x4.splat(0)), a, b), n);
+    }
+  }
+}
+
+// biome-ignore format: one line a kind
+export function activate_f32(kind: i32, src: usize, dst: usize, n: i32, alpha: f32, beta: f32): void {
+  switch (kind) {
+    case EXP: Activation.run(EXP, src, dst, n, alpha, beta); break;
+    case SIGMOID: Activation.run(SIGMOID, src, dst, n, alpha, beta); break;
+    case TANH: Activation.run(TANH, src, dst, n, alpha, beta); break;
+    case SILU: Activation.run(SILU, src, dst, n, alpha, beta); break;
+    case GELU: Activation.run(GELU, src, dst, n, alpha, beta); break;
+    case GELU_TANH: Activation.run(GELU_TANH, src, dst, n, alpha, beta); break;
+    case HARD_SIGMOID: Activation.run(HARD_SIGMOID, src, dst, n, alpha, beta); break;
+    case HARD_SWISH: Activation.run(HARD_SWISH, src, dst, n, alpha, beta); break;
+    case LEAKY: Activation.run(LEAKY, src, dst, n, alpha, beta); break;
+  }
+}
+
+/**
+ * dst[i] = table[src[i]], both 8 bits of either type; the table has 256 entries in the order of the bytes as u8, on any
+ * address. A swizzle gives 0 for an index above 15, so that the sixteen parts of the table can be joined by or.
+ */
+export function lookup_8(src: usize, dst: usize, n: i32, table: usize): void {
+  const sixteen = i8x16.splat(16);
+  for (; n >= 32; n -= 32, src += 32, dst += 32) {
+    let x = v128.load(src);
+    let y = v128.load(src, 16);
+    let left = i8x16.splat(0);
+    let right = left;
+    for (let part: usize = 0; part < 256; part += 16) {
+      const entries = v128.load(table + part);
+      left = v128.or(left, i8x16.swizzle(entries, x));
+      right = v128.or(right, i8x16.swizzle(entries, y));
+      x = i8x16.sub(x, sixteen);
+      y = i8x16.sub(y, sixteen);
+    }
+    v128.store(dst, left);
+    v128.store(dst, right, 16);
+  }
+  for (; n > 0; n--, src++, dst++) store<u8>(dst, load<u8>(table + load<u8>(src)));
+}

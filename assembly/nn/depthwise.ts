@@ -1,0 +1,181 @@
+/**
+ * Depthwise convolution: y[o, c] = clamp(Σ_t x[o + t, c] · w[t, c] + bias[c], low, high)
+ *
+ * Padding is not read: taps outside the image add nothing. Outputs whose windows lie inside the image take all taps by a
+ * table of their offsets, several pixels at a time; the others take the taps that they have, one after another in the
+ * same order. So both give the same bytes.
+ *
+ * Weights, bias and scales are filled up to whole vectors of 8 channels; of the image up to seven channels too many are
+ * read, which the arena allows, and none is written.
+ */
+import { storeTail } from "./functions";
+import { firstInside, firstTap, lastInside, lastTap, Window } from "./window";
+
+/** Pixels that share the loads of weights. */
+const PIXELS: i32 = 4;
+
+/** Writes the offsets, in elements of one channel, of all taps, and of the last one again. */
+export function tap_offsets(w: Window, offsets: usize): void {
+  let offset = 0;
+  for (let i = 0; i < w.kernelHeight; i++) {
+    for (let j = 0; j < w.kernelWidth; j++, offsets += 4) {
+      offset = (i * w.dilationHeight * w.width + j * w.dilationWidth) * w.channels;
+      store<i32>(offsets, offset);
+    }
+  }
+  store<i32>(offsets, offset);
+}
+
+class Reals {
+  @inline static add(acc: v128, x: v128, w: v128): v128 {
+    return f32x4.add(acc, f32x4.mul(x, w));
+  }
+
+  /** The first `n` of eight channels. */
+  @inline static put(dst: usize, a: v128, b: v128, low: v128, high: v128, n: i32): void {
+    a = f32x4.pmin(f32x4.pmax(a, low), high);
+    b = f32x4.pmin(f32x4.pmax(b, low), high);
+    if (n >= 8) {
+      v128.store(dst, a);
+      v128.store(dst, b, 16);
+    } else if (n >= 4) {
+      v128.store(dst, a);
+      if (n > 4) storeTail(dst + 16, b, n - 4);
+    } else {
+      storeTail(dst, a, n);
+    }
+  }
+}
+
+/** Four pixels with all their taps, `apart` bytes from one to the next in src. */
+function fourReals(
+  src: usize,
+  apart: usize,
+  taps: i32,
+  offsets: usize,
+  channels: i32,
+  weights: usize,
+  bias: usize,
+  dst: usize,
+  low: v128,
+  high: v128,
+): void {
+  const pixel = (<usize>channels) << 2;
+  const row = (<usize>((channels + 7) & ~7)) << 2;
+  const end = offsets + ((<usize>taps) << 2);
+  for (let n = channels; n > 0; n -= 8, src += 32, weights += 32, bias += 32, dst += 32) {
+    let a0 = v128.load(bias);
+    let a1 = v128.load(bias, 16);
+    let b0 = a0;
+    let b1 = a1;
+    let c0 = a0;
+    let c1 = a1;
+    let d0 = a0;
+    let d1 = a1;
+    let weight = weights;
+    for (let tap = offsets; tap < end; tap += 4, weight += row) {
+      const w0 = v128.load(weight);
+      const w1 = v128.load(weight, 16);
+      let at = src + ((<usize>load<i32>(tap)) << 2);
+      a0 = Reals.add(a0, v128.load(at), w0);
+      a1 = Reals.add(a1, v128.load(at, 16), w1);
+      at += apart;
+      b0 = Reals.add(b0, v128.load(at), w0);
+      b1 = Reals.add(b1, v128.load(at, 16), w1);
+      at += apart;
+      c0 = Reals.add(c0, v128.load(at), w0);
+      c1 = Reals.add(c1, v128.load(at, 16), w1);
+      at += apart;
+      d0 = Reals.add(d0, v128.load(at), w0);
+      d1 = Reals.add(d1, v128.load(at, 16), w1);
+    }
+    let to = dst;
+    Reals.put(to, a0, a1, low, high, n);
+    to += pixel;
+    Reals.put(to, b0, b1, low, high, n);
+    to += pixel;
+    Reals.put(to, c0, c1, low, high, n);
+    Reals.put(to + pixel, d0, d1, low, high, n);
+  }
+}
+
+/** One pixel with the taps [i0, i1) × [j0, j1); `src` is where tap 0 of row 0 would be, and may lie outside. */
+function oneReal(
+  w: Window,
+  src: usize,
+  i0: i32,
+  i1: i32,
+  j0: i32,
+  j1: i32,
+  weights: usize,
+  bias: usize,
+  dst: usize,
+  bounds: usize,
+): void {
+  const row = (<usize>((w.channels + 7) & ~7)) << 2;
+  const pixel = (<usize>w.channels) << 2;
+  const low = v128.load32_splat(bounds);
+  const high = v128.load32_splat(bounds, 4);
+  const across = <usize>w.dilationWidth * pixel;
+  const down = <usize>w.dilationHeight * <usize>w.width * pixel;
+  for (let n = w.channels; n > 0; n -= 8, src += 32, weights += 32, bias += 32, dst += 32) {
+    let a = v128.load(bias);
+    let b = v128.load(bias, 16);
+    for (let i = i0; i < i1; i++) {
+      let at = src + <usize>i * down + <usize>j0 * across;
+      let weight = weights + <usize>(i * w.kernelWidth + j0) * row;
+      for (let j = j0; j < j1; j++, at += across, weight += row) {
+        a = Reals.add(a, v128.load(at), v128.load(weight));
+        b = Reals.add(b, v128.load(at, 16), v128.load(weight, 16));
+      }
+    }
+    Reals.put(dst, a, b, low, high, n);
+  }
+}
+
+/**
+ * Rows [firstRow, firstRow + rows) of the result of one image. weights [taps][channels, filled up to eights], bias
+ * likewise; offsets as tap_offsets writes them; bounds are two floats.
+ */
+export function depthwise_f32(
+  w: Window,
+  src: usize,
+  weights: usize,
+  bias: usize,
+  offsets: usize,
+  bounds: usize,
+  dst: usize,
+  firstRow: i32,
+  rows: i32,
+): void {
+  const pixel = (<usize>w.channels) << 2;
+  const taps = w.kernelHeight * w.kernelWidth;
+  const reach = (w.kernelWidth - 1) * w.dilationWidth;
+  const left = firstInside(w.strideWidth, w.padLeft, w.outWidth);
+  const right = max(lastInside(w.strideWidth, w.padLeft, reach, w.width, w.outWidth), left);
+  const low = v128.load32_splat(bounds);
+  const high = v128.load32_splat(bounds, 4);
+  const apart = <usize>w.strideWidth * pixel;
+  for (let y = firstRow; y < firstRow + rows; y++) {
+    const top = y * w.strideHeight - w.padTop;
+    const i0 = firstTap(top, w.dilationHeight);
+    const i1 = lastTap(top, w.dilationHeight, w.height, w.kernelHeight);
+    const whole = i0 == 0 && i1 == w.kernelHeight;
+    let to = dst + <usize>y * <usize>w.outWidth * pixel;
+    for (let x = 0; x < w.outWidth; ) {
+      const start = x * w.strideWidth - w.padLeft;
+      const at = src + <usize>(top * w.width + start) * pixel;
+      if (whole && x >= left && x + PIXELS <= right) {
+        fourReals(at, apart, taps, offsets, w.channels, weights, bias, to, low, high);
+        x += PIXELS;
+        to += pixel * PIXELS;
+      } else {
+        const j0 = firstTap(start, w.dilationWidth);
+        const j1 = lastTap(start, w.dilationWidth, w.width, w.kernelWidth);
+        oneReal(w, at, i0, i1, j0, j1, weights, bias, to, bounds);
+        x++;
+        to += pixel;
+      }
+    }
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * Layer norm  y = (x − μ) / √(σ² + ε) · gain + bias, μ and σ² being mean and variance of a row
+ * RMS norm    y = x / √(mean(x²) + ε) · gain
+ *
+ * Sums are taken in f32 over at most 64 values a lane, and these in f64. The mean is subtracted in two parts, so that a
+ * row far from zero loses nothing.
+ */
+import { addWide, loadTail, storeTail, total } from "./functions";
+
+const BLOCK: i32 = 256;
+
+class Row {
+  /** x − high − low, or its square. */
+  @inline static term(x: v128, highs: v128, lows: v128, squared: bool): v128 {
+    const centred = f32x4.sub(f32x4.sub(x, highs), lows);
+    if (squared) return f32x4.mul(centred, centred);
+    return centred;
+  }
+
+  /** Σ of the terms of n floats. `squared` is a constant where this is inlined. */
+  @inline static sum(row: usize, n: i32, highs: v128, lows: v128, squared: bool): f64 {
+    let sum = i32x4.splat(0);
+    while (n > 0) {
+      let left = i32x4.splat(0);
+      let right = left;
+      let rest = min(n, BLOCK);
+      n -= rest;
+      for (; rest >= 8; rest -= 8, row += 32) {
+        left = f32x4.add(left, Row.term(v128.load(row), highs, lows, squared));
+        right = f32x4.add(right, Row.term(v128.load(row, 16), highs, lows, squared));
+      }
+      for (; rest > 0; rest--, row += 4) {
+        // the other lanes add nothing
+        const x = v128.load32_lane(row, f32x4.add(highs, lows), 0);
+        const term = Row.term(x, highs, lows, squared);
+        left = f32x4.add(left, v128.and(term, i32x4(-1, 0, 0, 0)));
+      }
+      sum = addWide(addWide(sum, left), right);
+    }
+    return total(sum);
+  }
+
+  /** (x − high − low) · factor · gain + bias. */
+  @inline static scale(
+    x: v128,
+    highs: v128,
+    lows: v128,
+    factors: v128,
+    gain: v128,
+    bias: v128,
+  ): v128 {
+    const centred = f32x4.sub(f32x4.sub(x, highs), lows);
+    return f32x4.add(f32x4.mul(f32x4.mul(centred, factors), gain), bias);
+  }
+}
+
+/** Differences to the first value are added up, which lose nothing where all values are far from zero. */
+function mean(row: usize, n: i32): f64 {
+  const first = load<f32>(row);
+  return <f64>first + Row.sum(row, n, f32x4.splat(first), i32x4.splat(0), false) / <f64>n;
+}
+
+function meanSquare(row: usize, n: i32, high: f32, low: f32): f64 {
+  return Row.sum(row, n, f32x4.splat(high), f32x4.splat(low), true) / <f64>n;
+}
+
+/** gain and bias are addresses. */
+function normalize(
+  src: usize,
+  dst: usize,
+  n: i32,
+  high: f32,
+  low: f32,
+  factor: f32,
+  gain: usize,
+  bias: usize,
+): void {
+  const h = f32x4.splat(high);
+  const l = f32x4.splat(low);
+  const f = f32x4.splat(factor);
+  for (; n >= 4; n -= 4, src += 16, dst += 16, gain += 16, bias += 16) {
+    v128.store(dst, Row.scale(v128.load(src), h, l, f, v128.load(gain), v128.load(bias)));
+  }
+  if (n > 0) {
+    const g = loadTail(gain, n, h);
+    const b = loadTail(bias, n, h);
+    storeTail(dst, Row.scale(loadTail(src, n, h), h, l, f, g, b), n);
+  }
+}
+
+/** Rows of `columns` floats, dense; dst may be src. gain and bias have one entry per column. */
+export function norm_f32(
+  src: usize,
+  dst: usize,
+  rows: i32,
+  columns: i32,
+  gain: usize,
+  bias: usize,
+  epsilon: f64,
+  centred: bool,
+): void {
+  const bytes = (<usize>columns) << 2;
+  for (; rows > 0; rows--, src += bytes, dst += bytes) {
+    let high: f32 = 0;
+    let low: f32 = 0;
+    if (centred) {
+      const average = mean(src, columns);
+      high = <f32>average;
+      low = <f32>(average - <f64>high);
+    }
+    const variance = meanSquare(src, columns, high, low);
+    const factor = <f32>(1 / sqrt<f64>(variance + epsilon));
+    normalize(src, dst, columns, high, low, factor, gain, bias);
+  }
+}

@@ -1,0 +1,129 @@
+/** Activations: each one fixed sequence of f32 operations, so that every runtime gives the same bytes. */
+import { nnKernels } from "../builds/nn-kernels.ts";
+import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
+import { checkNumber, checkOneOf } from "../core/check.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
+import { Tensor } from "../core/tensor.ts";
+import { type Activation as Bounds, checkBounds } from "../linear/activation.ts";
+
+/** Activations of nn by name, in the order of their numbers (assembly/nn/activate.ts). */
+const KINDS = [
+  "exp",
+  "sigmoid",
+  "tanh",
+  "silu",
+  "gelu",
+  "gelu-tanh",
+  "hard-sigmoid",
+  "hard-swish",
+  "leaky-relu",
+] as const;
+const BOUNDS = ["none", "relu", "relu6"] as const;
+
+/** The name of a function of one real number. */
+export type ActivationName = (typeof KINDS)[number] | (typeof BOUNDS)[number];
+
+/**
+ * What a real result goes through:
+ *
+ * | name | value |
+ * |---|---|
+ * | "relu", "relu6" | max(x, 0), min(max(x, 0), 6) |
+ * | "leaky-relu" | x, for x < 0 slope · x (default 0.01) |
+ * | "sigmoid" | 1 / (1 + e^−x) |
+ * | "hard-sigmoid" | min(max(alpha · x + beta, 0), 1) (defaults 1/6 and 0.5, as PyTorch; ONNX has 0.2 and 0.5) |
+ * | "tanh", "exp" | tanh(x), e^x |
+ * | "silu" | x · sigmoid(x) |
+ * | "hard-swish" | x · hardSigmoid(x) |
+ * | "gelu" | x · Φ(x), Φ being the normal distribution, by erf |
+ * | "gelu-tanh" | its approximation by tanh |
+ *
+ * or two bounds, `low` and `high`.
+ */
+export type NnActivation =
+  | ActivationName
+  | Exclude<Bounds, string>
+  | { readonly kind: "leaky-relu"; readonly slope?: number }
+  | {
+      readonly kind: "hard-sigmoid" | "hard-swish";
+      readonly alpha?: number;
+      readonly beta?: number;
+    };
+
+/** An activation as the kernels take it: bounds, or a function with two constants. */
+export type CheckedActivation =
+  | { readonly kind: "bounds"; readonly low: number; readonly high: number }
+  | { readonly kind: number; readonly alpha: number; readonly beta: number };
+
+interface Named {
+  readonly kind?: string;
+  readonly slope?: number;
+  readonly alpha?: number;
+  readonly beta?: number;
+}
+
+const SIXTH = Math.fround(1 / 6);
+
+/** @internal */
+export function checkNnActivation(
+  argument: string,
+  activation: NnActivation = "none",
+): CheckedActivation {
+  const named: Named =
+    typeof activation === "string" ? { kind: activation } : (activation as Named);
+  if (named?.kind === undefined) return { kind: "bounds", ...checkBounds(activation as Bounds) };
+  const name = checkOneOf(argument, named.kind, [...BOUNDS, ...KINDS]);
+  if (name === "none" || name === "relu" || name === "relu6") {
+    return { kind: "bounds", ...checkBounds(name) };
+  }
+  const kind = KINDS.indexOf(name);
+  if (name === "leaky-relu") {
+    return { kind, alpha: checkNumber(`${argument}.slope`, named.slope ?? 0.01), beta: 0 };
+  }
+  const alpha = checkNumber(`${argument}.alpha`, named.alpha ?? SIXTH);
+  return { kind, alpha, beta: checkNumber(`${argument}.beta`, named.beta ?? 0.5) };
+}
+
+/** @internal Runs an activation over n floats; dst may be src. */
+export function runActivation(
+  instance: Bytelane,
+  activation: CheckedActivation,
+  src: number,
+  dst: number,
+  n: number,
+): void {
+  if (activation.kind === "bounds") {
+    const { low, high } = activation;
+    instance.kernels.clamp_f32(src, dst, n, low, high);
+  } else {
+    const { kind, alpha, beta } = activation;
+    nnKernels(instance).activate_f32(kind, src, dst, n, alpha, beta);
+  }
+}
+
+/**
+ * y = activation(x), element by element; `out` may be x. exp, sigmoid and tanh are within 3 ulp of the exact value for
+ * every f32; SiLU and GELU within 2^-22 of the larger of |x| and 1, relative. NaN stays NaN.
+ *
+ *     activate(instance, x, "hard-swish", { out: x });
+ *
+ * Errors: an unknown name, constants that are no numbers.
+ */
+export function activate<X extends Data<"f32">>(
+  instance: Bytelane,
+  x: X,
+  activation: NnActivation,
+  options: { readonly out?: Data<"f32"> } = {},
+): InKind<X, "f32"> {
+  checkInstance(instance);
+  const source = operand(instance, "x", x, ["f32"]);
+  const checked = checkNnActivation("activation", activation);
+  const shape = source.shape ?? [source.length];
+  const result = target(instance, options.out, "f32", shape, x instanceof Tensor);
+  return inCall(instance, (call) => {
+    const src = call.input(source);
+    const { address, value } = call.output(result);
+    runActivation(instance, checked, src, address, source.length);
+    return value as InKind<X, "f32">;
+  });
+}

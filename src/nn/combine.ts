@@ -1,0 +1,203 @@
+/** Sums and products of two operands, element by element: reals, or quantized values with requantization. */
+import { nnKernels } from "../builds/nn-kernels.ts";
+import { type Data, type InKind, inCall, type Operand, operand, target } from "../core/call.ts";
+import { checkObject, rangeFault } from "../core/check.ts";
+import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
+import { Tensor } from "../core/tensor.ts";
+import { type Activation, checkBounds } from "../linear/activation.ts";
+import type { StaticParams } from "../linear/linear.ts";
+import { roundHalfEven } from "../params/params.ts";
+import { checkParams } from "./lookup.ts";
+
+/** Integers with one scale and one zero point. */
+export interface QuantizedValue<V extends Data<QuantizedDType> = Data<QuantizedDType>> {
+  readonly values: V;
+  readonly scale: number;
+  /** Default 0. */
+  readonly zeroPoint?: number;
+}
+
+/** What follows a sum or product. */
+export interface CombineOptions {
+  /** Bounds of the result: "relu", "relu6", or an object with low and high. Default "none". */
+  readonly activation?: Activation;
+  readonly out?: Data<"f32">;
+}
+
+/** Parameters of a quantized result, and what follows. */
+export interface CombineQuantizedOptions<D extends QuantizedDType = QuantizedDType>
+  extends StaticParams {
+  readonly dtype?: D;
+  readonly activation?: Activation;
+  readonly out?: Data<D>;
+}
+
+/** Errors unless y repeats along the last axes of x. */
+function checkPeriod(x: Operand, y: Operand, value: unknown): number {
+  const fits = x.length === 0 ? y.length === 0 : y.length > 0 && x.length % y.length === 0;
+  if (!fits) throw rangeFault("y", `as many elements as x (${x.length}), or a divisor`, value);
+  return y.length;
+}
+
+function combineReals<X extends Data<"f32">>(
+  instance: Bytelane,
+  x: X,
+  y: Data<"f32">,
+  options: CombineOptions,
+  multiply: 0 | 1,
+): InKind<X, "f32"> {
+  const left = operand(instance, "x", x, ["f32"]);
+  const right = operand(instance, "y", y, ["f32"]);
+  const period = checkPeriod(left, right, y);
+  const { low, high } = checkBounds(options.activation);
+  const shape = left.shape ?? [left.length];
+  const result = target(instance, options.out, "f32", shape, x instanceof Tensor);
+  return inCall(instance, (call) => {
+    const a = call.input(left);
+    const b = call.input(right);
+    const { address, value } = call.output(result);
+    const n = left.length;
+    nnKernels(instance).combine_f32(multiply, a, b, address, n, period, low, high);
+    return value as InKind<X, "f32">;
+  });
+}
+
+interface Side {
+  readonly source: Operand<QuantizedDType>;
+  readonly params: Required<StaticParams>;
+}
+
+function checkSide(instance: Bytelane, argument: string, side: QuantizedValue): Side {
+  checkObject(argument, side);
+  const { values, scale, zeroPoint } = side;
+  const source = operand(instance, `${argument}.values`, values, ["i8", "u8"]);
+  const params = { dtype: source.dtype, scale, ...(zeroPoint !== undefined && { zeroPoint }) };
+  return { source, params: checkParams(argument, params) };
+}
+
+function combineIntegers(
+  instance: Bytelane,
+  x: QuantizedValue,
+  y: QuantizedValue,
+  options: CombineQuantizedOptions,
+  multiply: 0 | 1,
+): QuantizedValue {
+  const a = checkSide(instance, "x", x);
+  const b = checkSide(instance, "y", y);
+  const period = checkPeriod(a.source, b.source, y.values);
+  const { dtype, scale, zeroPoint } = checkParams("options", options);
+  const bounds = checkBounds(options.activation);
+  const [least, greatest] = limitsOf(dtype);
+  const place = (real: number) =>
+    Math.min(Math.max(roundHalfEven(real / scale) + zeroPoint, least), greatest);
+  const f = Math.fround;
+  const first = multiply
+    ? f(f(a.params.scale * b.params.scale) / scale)
+    : f(a.params.scale / scale);
+  const second = f(b.params.scale / scale);
+  const shape = a.source.shape ?? [a.source.length];
+  const isTensor = a.source.value instanceof Tensor;
+  const result = target(instance, options.out, dtype, shape, isTensor);
+  return inCall(instance, (call) => {
+    const left = call.input(a.source);
+    const right = call.input(b.source);
+    const { address, value } = call.output(result);
+    nnKernels(instance).combine_8(
+      multiply,
+      left,
+      a.source.dtype === "u8" ? 1 : 0,
+      right,
+      b.source.dtype === "u8" ? 1 : 0,
+      address,
+      a.source.length,
+      period,
+      a.params.zeroPoint,
+      b.params.zeroPoint,
+      first,
+      second,
+      zeroPoint,
+      place(bounds.low),
+      place(bounds.high),
+    );
+    return { values: value, scale, zeroPoint };
+  });
+}
+
+/** An object with values. Typed arrays have a method of that name. */
+function isQuantized(x: unknown): x is QuantizedValue {
+  if (x instanceof Tensor || ArrayBuffer.isView(x)) return false;
+  return typeof x === "object" && x !== null && "values" in x;
+}
+
+function combine(
+  instance: Bytelane,
+  x: Data<"f32"> | QuantizedValue,
+  y: Data<"f32"> | QuantizedValue,
+  options: CombineOptions | CombineQuantizedOptions,
+  multiply: 0 | 1,
+): Data<"f32"> | QuantizedValue {
+  checkInstance(instance);
+  return isQuantized(x)
+    ? combineIntegers(
+        instance,
+        x,
+        y as QuantizedValue,
+        options as CombineQuantizedOptions,
+        multiply,
+      )
+    : combineReals(instance, x, y as Data<"f32">, options as CombineOptions, multiply);
+}
+
+/**
+ * x + y, element by element; y may be shorter and repeats along the first axes of x, such as a bias. `out` may be x or y.
+ * Quantized values, each { values, scale, zeroPoint }, are added as reals and quantized anew:
+ * round((x − zx) · sx/s + (y − zy) · sy/s) + z, ties to even.
+ *
+ *     add(instance, hidden, delta, { out: hidden });
+ *     const sum = add(instance, { values: a, scale: 0.1 }, { values: b, scale: 0.2 }, { scale: 0.25 });
+ *
+ * Errors: y of a length that does not divide that of x; parameters out of range.
+ */
+export function add<X extends Data<"f32">>(
+  instance: Bytelane,
+  x: X,
+  y: Data<"f32">,
+  options?: CombineOptions,
+): InKind<X, "f32">;
+export function add<V extends Data<QuantizedDType>, D extends QuantizedDType = "i8">(
+  instance: Bytelane,
+  x: QuantizedValue<V>,
+  y: QuantizedValue,
+  options: CombineQuantizedOptions<D>,
+): QuantizedValue<InKind<V, D>>;
+export function add(
+  instance: Bytelane,
+  x: Data<"f32"> | QuantizedValue,
+  y: Data<"f32"> | QuantizedValue,
+  options: CombineOptions | CombineQuantizedOptions = {},
+): unknown {
+  return combine(instance, x, y, options, 0);
+}
+
+/** x · y, element by element; as `add`. Quantized: round((x − zx) · (y − zy) · (sx · sy / s)) + z. */
+export function multiply<X extends Data<"f32">>(
+  instance: Bytelane,
+  x: X,
+  y: Data<"f32">,
+  options?: CombineOptions,
+): InKind<X, "f32">;
+export function multiply<V extends Data<QuantizedDType>, D extends QuantizedDType = "i8">(
+  instance: Bytelane,
+  x: QuantizedValue<V>,
+  y: QuantizedValue,
+  options: CombineQuantizedOptions<D>,
+): QuantizedValue<InKind<V, D>>;
+export function multiply(
+  instance: Bytelane,
+  x: Data<"f32"> | QuantizedValue,
+  y: Data<"f32"> | QuantizedValue,
+  options: CombineOptions | CombineQuantizedOptions = {},
+): unknown {
+  return combine(instance, x, y, options, 1);
+}
