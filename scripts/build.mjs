@@ -14,9 +14,8 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const require = createRequire(import.meta.url);
 const at = (...parts) => path.join(root, ...parts);
 
-/** Targets of asconfig.json that the default entry carries, and all of them. */
-const INLINED = ["relaxed", "simd"];
-const BUILDS = [...INLINED, "relaxed.threads", "simd.threads"];
+/** Targets of asconfig.json. */
+const BUILDS = ["relaxed", "simd", "relaxed.threads", "simd.threads"];
 
 /** A tool of node_modules, run with this Node. */
 async function run(packageName, bin, ...args) {

@@ -84,6 +84,7 @@ describe("the tarball", () => {
       ...["wasm", "wasm.map", "wat", "threads.wasm", "threads.wasm.map"].map(
         (ending) => `dist/wasm/bytelane.${tier}.${ending}`,
       ),
+      ...["wasm", "wasm.map", "wat"].map((ending) => `dist/wasm/bytelane.nn.${tier}.${ending}`),
     ]);
     const wasm = names().filter((name) => name.startsWith("dist/wasm/"));
     expect(wasm.sort()).toEqual(builds.sort());
@@ -262,11 +263,11 @@ describe("the published JavaScript", () => {
 describe("the published wasm", () => {
   const folder = path.join(root, "dist", "wasm");
   const names = readdirSync(folder).filter((name) => name.endsWith(".wasm"));
-  // a threaded build may import one shared memory and nothing else
-  it.each(names)("%s imports nothing", async (name) => {
+  // a threaded build and the kernels of nn import one memory
+  it.each(names)("%s imports nothing but a memory", async (name) => {
     const module = await WebAssembly.compile(readFileSync(path.join(folder, name)));
     const imports = WebAssembly.Module.imports(module).map(({ kind }) => kind);
-    expect(imports).toEqual(name.includes("threads") ? ["memory"] : []);
+    expect(imports).toEqual(/threads|\.nn\./.test(name) ? ["memory"] : []);
   });
 });
 
