@@ -1,6 +1,6 @@
 /** Changes of a model's graphs, gathered and then made at once. */
 import type { Constant, Graphs, Scope } from "./graph.ts";
-import { innerGraphs } from "./graph.ts";
+import { innerGraphs, needs } from "./graph.ts";
 import type { GraphProto, ModelProto, NodeProto, TensorProto } from "./onnx_pb.ts";
 
 /** Versions of the format before took initializers for inputs. */
@@ -66,6 +66,7 @@ export class Edits {
     for (const [{ graph }, { first, replaced, tensors }] of this.#changes) {
       graph.node = [...first, ...graph.node.flatMap((node) => replaced.get(node) ?? [node])];
       graph.initializer.push(...tensors);
+      graph.node = sorted(graph.node);
     }
     for (const constant of this.#replaced) remove(constant);
     const read = namesRead(this.#graphs.model.graph as GraphProto);
@@ -79,6 +80,33 @@ export class Edits {
 function remove({ scope: { graph }, tensor, node }: Constant): void {
   if (node) graph.node = graph.node.filter((each) => each !== node);
   else graph.initializer = graph.initializer.filter((each) => each !== tensor);
+}
+
+/** Nodes in the order that they had, but each behind those whose values it reads. */
+function sorted(nodes: readonly NodeProto[]): NodeProto[] {
+  const producers = new Map(nodes.flatMap((node) => node.output.map((name) => [name, node])));
+  const done = new Set<NodeProto>();
+  const result: NodeProto[] = [];
+  const stack: NodeProto[] = [];
+  for (const node of nodes) {
+    stack.push(node);
+    while (stack.length > 0) {
+      const top = stack[stack.length - 1];
+      const missing = done.has(top)
+        ? undefined
+        : [...needs(top)]
+            .map((name) => producers.get(name))
+            .find((each) => each && !done.has(each));
+      if (missing) stack.push(missing);
+      else {
+        stack.pop();
+        if (done.has(top)) continue;
+        done.add(top);
+        result.push(top);
+      }
+    }
+  }
+  return result;
 }
 
 /** Values that nodes read or graphs give, in this graph and those inside it. */

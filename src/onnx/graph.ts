@@ -230,7 +230,7 @@ function checkAcyclic({ graph, producers }: Scope): void {
 }
 
 /** Values that a node needs, those of the graphs inside it among them. */
-function needs(node: NodeProto): Set<string> {
+export function needs(node: NodeProto): Set<string> {
   const names = new Set(node.input);
   const visit = (graph: GraphProto): void => {
     for (const inner of graph.node) {

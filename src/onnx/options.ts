@@ -1,5 +1,13 @@
 /** What quantizeOnnx is told, checked. */
-import { checkInteger, checkObject, checkOneOf, rangeFault, typeFault } from "../core/check.ts";
+import type { ObserverOptions } from "../calibration/create.ts";
+import {
+  checkInteger,
+  checkNumber,
+  checkObject,
+  checkOneOf,
+  rangeFault,
+  typeFault,
+} from "../core/check.ts";
 import { type Calibration, checkCalibration } from "./calibrate.ts";
 
 /** Bits of a tensor: 32 leaves it as it is. */
@@ -30,6 +38,32 @@ export interface OnnxOptions {
   readonly pointwise?: "dequantize" | "matmul";
   /** MatMulNBits' accuracy_level: 4 lets a runtime quantize activations to 8 bits. Default: none. */
   readonly accuracyLevel?: 0 | 1 | 2 | 3 | 4;
+  /**
+   * How activations are calibrated in the mode "static": any method of `createObserver`. Default the percentile 99.99.
+   */
+  readonly activations?: ObserverOptions;
+  /**
+   * Bits of weights in the modes "dynamic" and "static": 7 keeps sums exact on processors that saturate pairs of products
+   * in 16 bits (x86 without VNNI, under onnxruntime-node). Default 8.
+   */
+  readonly weightBits?: 7 | 8;
+  /** Depthwise convolutions in the mode "static": their few weights lose the most. Default "float". */
+  readonly depthwise?: "float" | "quantize";
+  /** In the mode "static": takes off a layer's bias what quantization adds on average. Default true. */
+  readonly biasCorrection?: boolean;
+  /**
+   * In the mode "static", the share of the measured loss that may remain: the layers that lose the most at the model's
+   * outputs stay in float until the others are at most this share. 1 measures nothing. Default 0.5.
+   */
+  readonly sensitive?: number;
+  /**
+   * Bits per tensor in the mode "weights", by what each loses at the model's outputs on the calibration's feeds: at most so
+   * many bytes of weights, so many bits per weight, or so much loss (noise over signal, added up over tensors).
+   */
+  readonly plan?:
+    | { readonly budgetBytes: number }
+    | { readonly bitsPerWeight: number }
+    | { readonly maxLoss: number };
   /** Tensors with fewer elements stay as they are. Default 1024. */
   readonly minElements?: number;
   /** Bits of single tensors by name, before all other options. */
@@ -58,7 +92,11 @@ export interface OnnxProgress {
 export interface Checked extends OnnxOptions {
   readonly mode: "weights" | "dynamic" | "static";
   readonly bits: 4 | 8 | 16;
-  readonly blockSize: 16 | 32 | 64 | 128 | 256;
+  readonly activations: ObserverOptions;
+  readonly weightBits: 7 | 8;
+  readonly depthwise: "float" | "quantize";
+  readonly biasCorrection: boolean;
+  readonly sensitive: number;
   readonly scheme: "symmetric" | "asymmetric";
   readonly method: "nearest" | "search" | "gptq";
   readonly pointwise: "dequantize" | "matmul";
@@ -66,9 +104,9 @@ export interface Checked extends OnnxOptions {
   readonly bitsOf: (name: string) => WeightBits | undefined;
 }
 
-/** The shortest edit distance below half the longer word finds what was meant. */
 const KEYS: readonly (keyof OnnxOptions)[] = [
   ...(["mode", "bits", "blockSize", "scheme", "method", "pointwise", "accuracyLevel"] as const),
+  ...(["activations", "weightBits", "depthwise", "biasCorrection", "sensitive", "plan"] as const),
   ...(["minElements", "tensors", "calibration", "externalData", "onProgress", "signal"] as const),
 ];
 
@@ -98,7 +136,7 @@ export function checkOnnxOptions(options: OnnxOptions): Checked {
   ] as const);
   const { calibration, externalData } = options;
   if (calibration !== undefined) checkCalibration(calibration);
-  else if (mode === "static" || method === "gptq") {
+  else if (mode === "static" || method === "gptq" || options.plan !== undefined) {
     throw typeFault("options.calibration", "a runner and feeds", calibration);
   }
   if (externalData !== undefined && !/^[^/\\:]+$/.test(externalData)) {
@@ -108,12 +146,14 @@ export function checkOnnxOptions(options: OnnxOptions): Checked {
   for (const [name, each] of tensors) {
     checkOneOf(`options.tensors[${JSON.stringify(name)}].bits`, each?.bits, [4, 8, 16, 32]);
   }
+  if (options.blockSize !== undefined) {
+    checkOneOf("options.blockSize", options.blockSize, [16, 32, 64, 128, 256]);
+  }
+  if (options.plan !== undefined) checkPlan(options.plan);
   return {
     ...options,
     ...{ mode, bits, method },
-    blockSize: checkOneOf("options.blockSize", options.blockSize ?? (bits === 8 ? 128 : 32), [
-      16, 32, 64, 128, 256,
-    ] as const),
+    ...checkStatic(options),
     scheme: checkOneOf("options.scheme", options.scheme ?? "symmetric", [
       "symmetric",
       "asymmetric",
@@ -125,4 +165,29 @@ export function checkOnnxOptions(options: OnnxOptions): Checked {
     minElements: checkInteger("options.minElements", options.minElements ?? 1024, 0, 2 ** 53 - 1),
     bitsOf: (name) => tensors.get(name)?.bits,
   };
+}
+
+function checkStatic(options: OnnxOptions) {
+  const sensitive = checkNumber("options.sensitive", options.sensitive ?? 0.5);
+  if (!(sensitive >= 0 && sensitive <= 1)) {
+    throw rangeFault("options.sensitive", "a share in [0, 1]", sensitive);
+  }
+  return {
+    activations: options.activations ?? ({ method: "percentile", percent: 99.99 } as const),
+    weightBits: checkOneOf("options.weightBits", options.weightBits ?? 8, [7, 8] as const),
+    depthwise: checkOneOf("options.depthwise", options.depthwise ?? "float", [
+      "float",
+      "quantize",
+    ] as const),
+    biasCorrection: options.biasCorrection ?? true,
+    sensitive,
+  };
+}
+
+function checkPlan(plan: NonNullable<OnnxOptions["plan"]>): void {
+  checkObject("options.plan", plan);
+  const [[key, value], ...others] = Object.entries(plan);
+  checkOneOf("options.plan", key, ["budgetBytes", "bitsPerWeight", "maxLoss"]);
+  if (others.length > 0) throw rangeFault("options.plan", "one goal", Object.keys(plan));
+  checkNumber(`options.plan.${key}`, value);
 }

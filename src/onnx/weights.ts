@@ -79,12 +79,38 @@ export class WeightWriter {
     if (sites.some(({ transposed }) => transposed !== site.transposed)) {
       return "read by operators that need it in two orientations";
     }
-    const asMatmul = (each: Site): boolean =>
-      each.operator === "MatMul" ||
-      each.operator === "Gemm" ||
-      (plan.pointwise === "matmul" && isPointwise(each));
-    if (sites.every(asMatmul)) return this.#storeMatmul(constant, sites, reals, plan);
+    if (sites.every((each) => this.#isMatmul(each, plan)))
+      return this.#storeMatmul(constant, sites, reals, plan);
     return this.#storeDequantized(constant, site, reals, plan);
+  }
+
+  /** What a constant would be, and what it would take; its elements as they lie. */
+  restore(
+    site: Site,
+    reals: Float32Array,
+    plan: WeightPlan,
+  ): { restored: Float32Array; bytes: number } {
+    if (plan.bits === 8 && !this.#isMatmul(site, plan) && site.operator !== "Gather") {
+      const { values, scales, restored } = quantizeRowsOf(this.#instance, site, reals);
+      return { restored, bytes: values.length + scales.byteLength };
+    }
+    const fills = this.#isMatmul(site, plan) || site.operator === "Gather";
+    const size = fills ? plan.blockSize : divisor(site.columns, plan.blockSize);
+    const { blocks, restored } = this.#quantize(site, reals, plan, size);
+    const padded = this.#isMatmul(site, plan) ? blocks.blocks * size : site.columns;
+    const zeros = plan.asymmetric ? blocks.zeros.length * plan.bits : 0;
+    const bits = site.rows * padded * plan.bits + zeros;
+    return {
+      restored: site.transposed ? transpose(restored, site.rows, site.columns) : restored,
+      bytes: Math.ceil(bits / 8) + blocks.scales.byteLength,
+    };
+  }
+
+  #isMatmul(site: Site, { pointwise }: WeightPlan): boolean {
+    const { operator } = site;
+    return (
+      operator === "MatMul" || operator === "Gemm" || (pointwise === "matmul" && isPointwise(site))
+    );
   }
 
   /** A table that is a matrix as well: each of the two in its own form. */
@@ -116,7 +142,7 @@ export class WeightWriter {
     });
     const restored = restoreBlocks(blocks);
     const before = site.transposed ? transpose(reals, site.columns, site.rows) : reals;
-    return { blocks, ...lossOfWeights(before, restored) };
+    return { blocks, restored, ...lossOfWeights(before, restored) };
   }
 
   /** Names of new tensors begin with that of the old one. */
@@ -332,6 +358,8 @@ export class WeightWriter {
 
 interface Quantized {
   readonly blocks: Blocks;
+  /** [rows, columns]. */
+  readonly restored: Float32Array;
   readonly sqnr: number;
   readonly cosine: number;
 }
