@@ -1,11 +1,18 @@
 /** Lines of text as pictures, and what a recogniser of the PP-OCR family reads in them. */
+
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
-import { readFileSync } from "node:fs";
 
 const require = createRequire(import.meta.url);
 const HEIGHT = 48;
-const FACES = ["DejaVuSans", "DejaVuSerif", "DejaVuSansMono", "DejaVuSans-Bold", "DejaVuSansCondensed"];
+const FACES = [
+  "DejaVuSans",
+  "DejaVuSerif",
+  "DejaVuSansMono",
+  "DejaVuSans-Bold",
+  "DejaVuSansCondensed",
+];
 
 /** A generator of integers below a bound, from a seed (xorshift). */
 export function random(seed) {

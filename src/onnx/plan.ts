@@ -2,6 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { type PlanGoal, paretoFront } from "../calibration/plan.ts";
 import type { LayerSensitivity } from "../calibration/sensitivity.ts";
+import { rangeFault } from "../core/check.ts";
 import type { InputMoments } from "../int4/moments.ts";
 import { type Calibration, type OnnxSession, type OnnxValues, withOutputs } from "./calibrate.ts";
 import type { Constant } from "./graph.ts";
@@ -51,7 +52,13 @@ export async function choosePlan(
   const parameters = layers.reduce((sum, layer) => sum + layer.parameters, 0);
   const goal: PlanGoal =
     "bitsPerWeight" in plan ? { budgetBytes: (plan.bitsPerWeight * parameters) / 8 } : plan;
-  const chosen = paretoFront(layers).choose(goal).choices;
+  const front = paretoFront(layers);
+  const { bytes } = front.points[0];
+  if ("budgetBytes" in goal && goal.budgetBytes < bytes) {
+    const least = `at least ${bytes} bytes, ${((8 * bytes) / parameters).toFixed(2)} bits per weight`;
+    throw rangeFault("options.plan", least, Object.values(plan)[0]);
+  }
+  const chosen = front.choose(goal).choices;
   return new Map(
     chosen.map(({ candidate }, i) => {
       const found = CANDIDATES.find(

@@ -95,7 +95,9 @@ export class WeightWriter {
       return { restored, bytes: values.length + scales.byteLength };
     }
     const fills = this.#isMatmul(site, plan) || site.operator === "Gather";
-    const size = fills ? plan.blockSize : divisor(site.columns, plan.blockSize);
+    const size = fills
+      ? fitting(plan.blockSize, site.columns)
+      : divisor(site.columns, plan.blockSize);
     const { blocks, restored } = this.#quantize(site, reals, plan, size);
     const padded = this.#isMatmul(site, plan) ? blocks.blocks * size : site.columns;
     const zeros = plan.asymmetric ? blocks.zeros.length * plan.bits : 0;
@@ -158,7 +160,8 @@ export class WeightWriter {
     plan: WeightPlan,
   ): Stored {
     const [site] = sites;
-    const { blocks, sqnr, cosine } = this.#quantize(site, reals, plan, plan.blockSize);
+    const fitted = fitting(plan.blockSize, site.columns);
+    const { blocks, sqnr, cosine } = this.#quantize(site, reals, plan, fitted);
     const bits = plan.bits as 4 | 8;
     const { rows, columns, blockSize } = blocks;
     const size = (blockSize * bits) / 8;
@@ -232,7 +235,8 @@ export class WeightWriter {
     const [site] = sites;
     const bits = plan.bits as 4 | 8;
     if (site.columns % 2 === 1) return "rows of an odd number of elements";
-    const { blocks, sqnr, cosine } = this.#quantize(site, reals, plan, plan.blockSize);
+    const fitted = fitting(plan.blockSize, site.columns);
+    const { blocks, sqnr, cosine } = this.#quantize(site, reals, plan, fitted);
     const { rows, columns, blockSize } = blocks;
     const values = packRows(blocks.codes, rows, columns, columns, bits);
     // codes of 8 bits are unsigned with a middle of 128; of 4 bits without zero points they are signed
@@ -387,6 +391,13 @@ export function refusal(reals: Float32Array, bits: number): string | undefined {
 export function divisor(count: number, most: number): number {
   for (let size = Math.min(most, count); size > 8; size--) if (count % size === 0) return size;
   return count;
+}
+
+/** The least block of MatMulNBits, of 16 or more, that holds what the given one would. */
+function fitting(blockSize: number, columns: number): number {
+  let size = blockSize;
+  while (size > 16 && size / 2 >= columns) size /= 2;
+  return size;
 }
 
 /** Codes around 8 in the low and high nibbles, as two's complement. */
