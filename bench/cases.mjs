@@ -1,3 +1,4 @@
+import { createRandom } from "../tools/random.mjs";
 import { halfFromFloat } from "./plain.mjs";
 import {
   CALL_SHAPES,
@@ -13,15 +14,10 @@ import {
   TWO_SIZES,
 } from "./shapes.mjs";
 
-/** Marsaglia's xorshift: the same data in every run. */
+/** Words of 32 bits: the same data in every run. */
 function randomWords(seed) {
-  let x = seed;
-  return () => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return x;
-  };
+  const random = createRandom(seed);
+  return () => (random() * 2 ** 32) | 0;
 }
 
 /** Every value of the type, or of [low, high], equally often. */

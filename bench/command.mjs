@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { runCommand } from "../tools/command.mjs";
 import { openPlain } from "./contenders/plain.mjs";
 import { describeRun, EFFORT, runCases, writeRuns } from "./harness.mjs";
 import { openRoof } from "./lab/roof/index.mjs";
@@ -7,7 +7,6 @@ import { runUnder } from "./runtimes.mjs";
 import { measureStarts } from "./starts.mjs";
 
 const OPTIONS = {
-  json: { type: "string" },
   filter: { type: "string", default: "" },
   roofs: { type: "boolean", default: false },
   calls: { type: "boolean", default: false },
@@ -15,7 +14,6 @@ const OPTIONS = {
   quick: { type: "boolean", default: false },
   node: { type: "string" },
   revectorize: { type: "boolean", default: false },
-  help: { type: "boolean", short: "h", default: false },
 };
 
 const HELP = `
@@ -48,15 +46,9 @@ function printRoofs({ registers, memory }) {
  * `open(plain)` resolves to `contend(item)`, which gives the contenders; starts.mjs says what
  * `starters` are.
  */
-export async function runCommand(script, bench) {
-  try {
-    const { values } = parseArgs({ options: OPTIONS });
-    if (values.help) console.log(`${bench.about}\n${HELP}`);
-    else await runValues(script, values, bench);
-  } catch (fault) {
-    console.error(fault.message);
-    process.exitCode = 1;
-  }
+export function runBench(script, bench) {
+  const help = `${bench.about}\n${HELP}`;
+  return runCommand({ help, options: OPTIONS }, (values) => runValues(script, values, bench));
 }
 
 async function runValues(script, values, bench) {
@@ -68,7 +60,7 @@ async function runValues(script, values, bench) {
     const args = [...(filter ? ["--filter", filter] : []), ...switches.map((name) => `--${name}`)];
     const flags = revectorize ? ["--experimental-wasm-revectorize"] : [];
     const runs = await runUnder(majors, { script, args, flags });
-    if (json) await writeRuns(json, runs);
+    if (json) writeRuns(json, runs);
     return;
   }
   // The parts of a run: all of them, those that are asked for, or the cases of a filter.
@@ -86,11 +78,11 @@ async function runValues(script, values, bench) {
     run.roofs = measureRoofs(roof, quick);
     printRoofs(run.roofs);
     if (selected.length > 0) run.rows = await contendAll(selected, bench, { roof, quick });
-    if (json) await writeRuns(json, [run]);
+    if (json) writeRuns(json, [run]);
   }
   if (isAll || starts) {
     run.starts = await measureStarts(bench.starters, { rounds: quick ? 3 : 7 });
-    if (json) await writeRuns(json, [run]);
+    if (json) writeRuns(json, [run]);
   }
 }
 

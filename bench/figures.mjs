@@ -1,22 +1,8 @@
 import { CALL_SHAPES } from "./shapes.mjs";
 
-/**
- * Looks figures up in the rows of runs. A set is what one runtime gave: `{ name, bench, peers }`,
- * the run against plain JavaScript and the one against other runtimes, either of them possibly
- * missing.
- */
+/** Looks figures up in the rows of a run. */
 
-export const unique = (values) => [...new Set(values)];
-
-export const nameOf = ({ runtime }) => `${runtime.name} ${runtime.version}`;
-
-export function setsOf(bench, peers) {
-  return unique([...bench, ...peers].map(nameOf)).map((name) => ({
-    name,
-    bench: bench.findLast((run) => nameOf(run) === name) ?? null,
-    peers: peers.findLast((run) => nameOf(run) === name) ?? null,
-  }));
-}
+const unique = (values) => [...new Set(values)];
 
 /** What somebody gets who asks for no tier: "direct" is never chosen by itself. */
 const isDefault = ({ build }) => build !== "direct";
@@ -37,16 +23,11 @@ export function bestOf(run, op, shape, contender, { mode = "kernel", build } = {
   return rates.length > 0 ? Math.max(...rates) : null;
 }
 
-export const opsOf = (run) => unique(run.rows.map(({ op }) => op));
-
 /** The shapes of an operation whose kernel outweighs a call. */
 export const shapesOf = (run, op) =>
   unique(run.rows.filter((row) => row.op === op).map(({ shape }) => shape)).filter(
     (shape) => !CALL_SHAPES.includes(shape),
   );
-
-export const contendersOf = (run, op) =>
-  unique(run.rows.filter((row) => row.op === op).map(({ contender }) => contender));
 
 /** Bytelane's best over the roof that was measured beside it. */
 export function shareOf(run, op, shape, options) {
@@ -80,19 +61,4 @@ export function microsecondsOf(run, op, shape, contender, mode) {
     .filter((row) => row.shape === shape && row.mode === mode)
     .map(({ microseconds }) => microseconds);
   return times.length > 0 ? Math.min(...times) : null;
-}
-
-export const figure = (value) => {
-  if (value === null || value === undefined || Number.isNaN(value)) return "–";
-  if (value >= 99.95) return value.toFixed(0);
-  return value.toFixed(value >= 9.995 ? 1 : 2);
-};
-export const times = (value) => (value === null ? "–" : `${figure(value)} ×`);
-export const percent = (value) => (value === null ? "–" : `${(100 * value).toFixed(0)} %`);
-
-/** A table in Markdown: the first columns to the left, numbers to the right. */
-export function table(head, rows, leftColumns = 1) {
-  const line = (cells) => `| ${cells.join(" | ")} |`;
-  const rule = head.map((_, i) => (i < leftColumns ? "---" : "--:"));
-  return [head, rule, ...rows].map(line).join("\n");
 }

@@ -1,4 +1,6 @@
-import { writeFile } from "node:fs/promises";
+import { writeJson } from "../tools/command.mjs";
+import { createProgress } from "../tools/progress.mjs";
+import { textTable } from "../tools/table.mjs";
 import { machine, runtime } from "./machine.mjs";
 
 /**
@@ -222,45 +224,8 @@ export async function measureCase(item, contenders, { effort, guard }) {
   return rows;
 }
 
-/** A bar on a terminal, otherwise a line every ten seconds. */
-export function progressOf(total, { stream = process.stderr } = {}) {
-  const start = Date.now();
-  let last = 0;
-  let done = 0;
-  const clear = () => {
-    if (stream.isTTY) stream.write("\r\x1b[2K");
-  };
-  return {
-    clear,
-    step(label) {
-      const seconds = Math.round((Date.now() - start) / 1000);
-      if (stream.isTTY) {
-        const width = 24;
-        const filled = Math.round((done / total) * width);
-        const bar = "█".repeat(filled) + "░".repeat(width - filled);
-        stream.write(`\r\x1b[2K${bar} ${done}/${total} ${seconds} s  ${label}`);
-      } else if (Date.now() - last > 10_000) {
-        stream.write(`${done}/${total} ${seconds} s  ${label}\n`);
-        last = Date.now();
-      }
-      done++;
-    },
-  };
-}
-
 const text = (value, digits = 1) =>
   value === null || value === undefined ? "–" : value.toFixed(value < 10 ? digits + 1 : digits);
-
-/** Lines of a table, numbers to the right. `rows` are arrays of strings, the first is the head. */
-export function alignTable(rows, leftColumns = 1) {
-  const widths = rows[0].map((_, i) => Math.max(...rows.map((cells) => cells[i].length)));
-  return rows.map((cells) =>
-    cells
-      .map((cell, i) => (i < leftColumns ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
-      .join("  ")
-      .trimEnd(),
-  );
-}
 
 function printRows(item, rows, baseline) {
   const isProduct = item.unit === "GOPS";
@@ -286,7 +251,7 @@ function printRows(item, rows, baseline) {
       .filter(Boolean)
       .join(", "),
   ]);
-  console.log(`${alignTable([head, ...lines], 2).join("\n")}\n`);
+  console.log(`${textTable([head, ...lines], { left: [0, 1] })}\n`);
 }
 
 /**
@@ -295,9 +260,9 @@ function printRows(item, rows, baseline) {
  */
 export async function runCases(cases, { contend, plain, effort, roof }) {
   const rows = [];
-  const progress = progressOf(cases.length);
-  for (const item of cases) {
-    progress.step(`${item.op} ${item.shape}`);
+  const progress = createProgress("cases", cases.length);
+  for (const [i, item] of cases.entries()) {
+    progress(i, `${item.op} ${item.shape}`);
     const contenders = await contend(item);
     const judged = { ...item, expected: () => plain.expected(item) };
     const measured = await measureCase(judged, contenders, { effort, guard: roof.guard });
@@ -320,8 +285,17 @@ export function describeRun(command) {
 /** The shape of every file that a bench writes. */
 export const FORMAT = "bytelane-bench/1";
 
-export async function writeRuns(file, runs) {
-  await writeFile(file, `${JSON.stringify({ format: FORMAT, runs }, null, 1)}\n`);
+/** Writes runs, and the best rate of every row by name. */
+export function writeRuns(file, runs) {
+  const figures = {};
+  for (const { runtime: where, rows } of runs) {
+    const prefix = runs.length > 1 ? `${where.name} ${where.version} ` : "";
+    for (const { op, shape, contender, build, mode, best } of rows) {
+      const name = [op, shape, contender, build, mode].filter(Boolean).join(" ");
+      if (best !== null) figures[prefix + name] = best;
+    }
+  }
+  writeJson(file, { format: FORMAT, figures, runs });
 }
 
 /** The next message of a worker, or its error. */

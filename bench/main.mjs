@@ -1,9 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { selectCases } from "./cases.mjs";
-import { runCommand } from "./command.mjs";
+import { runBench } from "./command.mjs";
 import { BYTELANE_START, openBytelane } from "./contenders/bytelane.mjs";
 
-await runCommand(fileURLToPath(import.meta.url), {
+await runBench(fileURLToPath(import.meta.url), {
   name: "bench",
   about: "Every kernel of Bytelane against plain JavaScript.",
   cases: selectCases,

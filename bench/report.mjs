@@ -1,352 +1,65 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+/** Condenses raw figures of the benches, and writes those of bench/results into the documents. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import {
-  bestOf,
-  contendersOf,
-  figure,
-  microsecondsOf,
-  nameOf,
-  opsOf,
-  percent,
-  ratioOf,
-  setsOf,
-  shapesOf,
-  shareOf,
-  spreadOf,
-  table,
-  times,
-  unique,
-} from "./figures.mjs";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { runCommand, writeJson } from "../tools/command.mjs";
+import { fillFile } from "../tools/fill.mjs";
+import { markdownTable } from "../tools/table.mjs";
+import { bestOf } from "./figures.mjs";
 import { FORMAT } from "./harness.mjs";
-import { GEMM_SHAPES, INT4_SHAPES, SMALL_LAYER, shapeName } from "./shapes.mjs";
-import { START_STEPS } from "./starts.mjs";
-import { summaryTable } from "./summary.mjs";
+import { GEMM_SHAPES, shapeName } from "./shapes.mjs";
+import { ROWS, summarize } from "./summary.mjs";
 
-const HELP = `Writes the figures of the benches into the documentation: those of the files that are given,
-otherwise all that lie in build/bench/.
+const HELP = `
+Condenses what the benches wrote with --json to one file per runtime in bench/results, and fills
+docs/performance.md and docs/performance.svg from these files.
 
-  --bench FILE    what \`npm run bench -- --json FILE\` wrote; again for each runtime
-  --peers FILE    what \`npm run bench:peers -- --json FILE\` wrote; again for each runtime
-  --threads FILE  what \`npm run bench:threads -- --json FILE\` wrote
-  --runtime NAME  whose tables are open, and the plot's, such as "Node 24" [the last one]
-  --docs FILE     the page whose figures are replaced [docs/performance.md]
-  --plot FILE     also draws GOPS over size [docs/performance.svg], "" for none`;
+  --raw FOLDER    where the benches' files are; default build/bench. Runtimes without a file there
+                  keep the figures of bench/results
+  --runtime NAME  the runtime of the plot, such as "Node 24"; the one with a plot by default
+  --json FILE     also writes the figures as one JSON object`;
 
-const MARKS = ["<!-- figures -->", "<!-- /figures -->"];
+const at = (name) => fileURLToPath(new URL(name, import.meta.url));
+const RESULTS = at("results");
+const PAGE = at("../docs/performance.md");
+const PLOT = at("../docs/performance.svg");
 
-const ROOFS = {
-  clock: "GHz",
-  dot: "dot + add",
-  two_step: "two-step relaxed",
-  fused: "fused relaxed",
-};
-const STREAMS = {
-  load4: "read",
-  load4_store1: "f32 → i8 traffic",
-  divide4_store1: "with divisions",
-  load1_store4: "i8 → f32 traffic",
-  copy: "memory.copy",
-};
+const nameOf = ({ runtime }) => `${runtime.name} ${runtime.version}`;
+const isFlagged = ({ runtime }) => runtime.flags?.length > 0;
+const readJson = (file) => JSON.parse(readFileSync(file, "utf8"));
 
-const PLAIN = "plain JS";
-const PRODUCTS = /^(gemm|linear|top_k)/;
-const isProduct = (op) => PRODUCTS.test(op);
+const jsonFiles = (folder) =>
+  existsSync(folder)
+    ? readdirSync(folder)
+        .filter((name) => name.endsWith(".json"))
+        .sort()
+        .map((name) => path.join(folder, name))
+    : [];
 
-const FIGURES = fileURLToPath(new URL("../build/bench/", import.meta.url));
-
-async function readRuns(files = []) {
-  const runs = [];
-  for (const file of files) {
-    const more = runsIn(JSON.parse(await readFile(file, "utf8")));
-    if (!more) throw new TypeError(`"${file}" expected figures of a bench, format ${FORMAT}`);
-    runs.push(...more);
+/** Raw runs by runtime: `{ bench, peers, threads }`, each possibly missing. */
+function readRaw(folder) {
+  const sets = new Map();
+  for (const file of jsonFiles(folder)) {
+    const content = readJson(file);
+    const runs = content.format === FORMAT ? content.runs : [content];
+    for (const run of runs) {
+      const kind = { bench: "bench", "bench:peers": "peers", "bench:threads": "threads" };
+      if (!kind[run.command] || isFlagged(run)) continue;
+      const set = sets.get(nameOf(run)) ?? {};
+      sets.set(nameOf(run), { ...set, [kind[run.command]]: run });
+    }
   }
-  return runs;
+  return sets;
 }
 
-/** The runs of a file, or undefined for the files of other commands. */
-function runsIn(file) {
-  if (file.command === "bench:threads") return [file];
-  return file.format === FORMAT ? file.runs : undefined;
-}
-
-/** The runs in the usual folder, by the names of their files. */
-async function readAllRuns() {
-  const names = await readdir(FIGURES).catch(() => []);
-  const files = names.filter((name) => name.endsWith(".json")).sort();
-  const read = files.map(async (name) => JSON.parse(await readFile(`${FIGURES}${name}`, "utf8")));
-  const all = await Promise.all(read);
-  return all.flatMap((file) => runsIn(file) ?? []);
-}
-
-function chooseSet(sets, wanted) {
-  if (!wanted) return sets.at(-1);
-  const found = sets.find(({ name }) => name.startsWith(wanted));
-  if (!found) {
-    const names = sets.map(({ name }) => name).join(", ");
-    throw new RangeError(`"--runtime" expected one of ${names}, got ${wanted}`);
-  }
-  return found;
-}
-
-const networks = new Map(
-  [SMALL_LAYER, ...INT4_SHAPES, ...GEMM_SHAPES].map((shape) => [shapeName(shape), shape.from]),
-);
-
-/** The columns of an operation: Bytelane's builds one by one, every other contender at its best. */
-function columnsOf(run, op) {
-  return contendersOf(run, op).flatMap((contender) =>
-    contender === "Bytelane"
-      ? unique(
-          run.rows
-            .filter((row) => row.op === op && row.contender === contender)
-            .map((row) => row.build),
-        ).map((build) => ({ contender, build, label: `Bytelane ${build}` }))
-      : [{ contender, label: contender }],
-  );
-}
-
-function isWrong(run, op, contender) {
-  const rows = run.rows.filter((row) => row.op === op && row.contender === contender);
-  return rows.some(({ differs }) => differs > 0);
-}
-
-function productsTable(run, op) {
-  const columns = columnsOf(run, op);
-  const head = columns.map(({ contender, label }) =>
-    isWrong(run, op, contender) ? `${label} (wrong values)` : label,
-  );
-  const rows = shapesOf(run, op).map((shape) => {
-    const rates = columns.map(({ contender, build }) =>
-      bestOf(run, op, shape, contender, { build }),
-    );
-    const share = percent(shareOf(run, op, shape));
-    return [shape, networks.get(shape) ?? "", ...rates.map(figure), share];
-  });
-  return table(["GOPS", "from", ...head, "of the dot + add roof"], rows, 2);
-}
-
-function streamsTable(run, ops) {
-  const contenders = unique(ops.flatMap((op) => contendersOf(run, op)));
-  const rows = ops.flatMap((op) =>
-    shapesOf(run, op).map((shape) => [
-      `\`${op}\` ${shape}`,
-      ...contenders.map((contender) => figure(bestOf(run, op, shape, contender))),
-      figure(bestOf(run, op, shape, "Bytelane", { mode: "call" })),
-    ]),
-  );
-  return table(["GB/s", ...contenders, "Bytelane, as called"], rows);
-}
-
-/** Mean and least advantage over a contender, a row an operation, a column a set. */
-function advantagesTable(sets, kind, contender, mode) {
-  const runs = sets.filter((set) => set[kind]);
-  const ops = unique(runs.flatMap((set) => opsOf(set[kind])));
-  const rows = ops
-    .map((op) => [
-      `\`${op}\``,
-      ...runs.map((set) => {
-        const run = set[kind];
-        const spread = spreadOf(
-          shapesOf(run, op).map((shape) => ratioOf(run, op, shape, contender, mode)),
-        );
-        return spread ? `${times(spread.mean)} (${times(spread.least)})` : "–";
-      }),
-    ])
-    .filter(([, ...cells]) => cells.some((cell) => cell !== "–"));
-  return table(["", ...runs.map(({ name }) => name)], rows);
-}
-
-function roofsTables(sets) {
-  const runs = sets.map(({ name, bench, peers }) => ({ name, roofs: (bench ?? peers).roofs }));
-  const registers = table(
-    ["GOPS", ...Object.values(ROOFS)],
-    runs.map(({ name, roofs }) => [
-      name,
-      ...Object.keys(ROOFS).map((key) => figure(roofs.registers[key])),
-    ]),
-  );
-  const rows = runs.flatMap(({ name, roofs }) =>
-    Object.entries(roofs.memory).map(([bytes, rates]) => [
-      `${name}, ${bytes >= 2 ** 20 ? `${bytes / 2 ** 20} MB` : `${bytes / 2 ** 10} KB`}`,
-      ...Object.keys(STREAMS).map((stream) => figure(rates[stream])),
-    ]),
-  );
-  return [registers, table(["GB/s", ...Object.values(STREAMS)], rows)];
-}
-
-/** Columns of the table of calls: [head, operation, shape, mode]. */
-const CALLS = [
-  ["product 1 × 8 × 8, in place", "gemm_u8_i8_i32", "1 × 8 × 8", "kernel"],
-  ["as called", "gemm_u8_i8_i32", "1 × 8 × 8", "call"],
-  ["layer 1 × 32 × 32, in place", "linear_dynamic_f32", "1 × 32 × 32", "kernel"],
-  ["as called", "linear_dynamic_f32", "1 × 32 × 32", "call"],
-  ["quantize 16, in place", "quantize_f32_i8", "16", "kernel"],
-  ["as called", "quantize_f32_i8", "16", "call"],
-  ["32³, as called", "gemm_u8_i8_i32", "32³", "call"],
-  ["quantize 1 K, as called", "quantize_f32_i8", "1 K", "call"],
-];
-
-function callsTable(sets) {
-  const rows = sets.flatMap(({ name, bench, peers }) => {
-    const run = peers ?? bench;
-    return unique(run.rows.map(({ contender }) => contender))
-      .map((contender) => [
-        `${contender}, ${name}`,
-        ...CALLS.map(([, op, shape, mode]) =>
-          figure(microsecondsOf(run, op, shape, contender, mode)),
-        ),
-      ])
-      .filter(([, ...cells]) => cells.some((cell) => cell !== "–"));
-  });
-  return table(["µs a call", ...CALLS.map(([head]) => head)], rows);
-}
-
-function startsTable(sets) {
-  const rows = sets.flatMap(({ name, bench, peers }) =>
-    (peers?.starts ?? bench?.starts ?? []).map((result) => [
-      `${result.contender}, ${name}`,
-      ...Object.keys(START_STEPS).map((step) => figure(result[step])),
-    ]),
-  );
-  return table(["ms", ...Object.values(START_STEPS)], rows);
-}
-
-/** Products under a flag of the engine beside those without: shares of the roof, whatever the clock. */
-function flaggedParts(sets, flagged) {
-  return flagged.flatMap((run) => {
-    const base = sets.find(({ name, bench }) => bench && name === nameOf(run))?.bench;
-    if (!base) return [];
-    const rows = opsOf(run)
-      .filter(isProduct)
-      .flatMap((op) =>
-        shapesOf(run, op).map((shape) => [
-          `\`${op}\` ${shape}`,
-          ...["simd", "relaxed"].flatMap((build) =>
-            [base, run].map((each) => percent(shareOf(each, op, shape, { build }))),
-          ),
-        ]),
-      );
-    const flags = run.runtime.flags.map((flag) => `\`${flag}\``).join(" ");
-    const head = ["simd", "simd, flag", "relaxed", "relaxed, flag"];
-    return [`### ${nameOf(run)} with ${flags}`, table(["of the dot + add roof", ...head], rows)];
-  });
-}
-
-/** What belongs to a runtime that is not the chosen one is folded up. */
-const folded = (isOpen, title, parts) =>
-  isOpen
-    ? [`### ${title}`, ...parts]
-    : [`<details><summary>${title}</summary>`, ...parts, "</details>"];
-
-function productParts(run) {
-  return opsOf(run)
-    .filter(isProduct)
-    .flatMap((op) => [`\`${op}\``, productsTable(run, op)]);
-}
-
-function streamParts(run) {
-  const ops = opsOf(run).filter((op) => !isProduct(op));
-  return ops.length > 0 ? [streamsTable(run, ops)] : [];
-}
-
-/** Times as fast as one thread: the median of rounds in which the machine had the cores, and the quartiles. */
-function threadsParts(runs) {
-  return runs.flatMap(({ runtime, pool, tier, rows, trips }) => {
-    const cell = (shape, kind) => {
-      const row = rows.find((each) => each.shape === shape && each.kind === kind);
-      if (!row) return "–";
-      const spread = `${row.low.toFixed(2)} – ${row.high.toFixed(2)}`;
-      return `${row.ratio.toFixed(2)} × (${spread})${row.isSteady ? "" : ", machine busy"}`;
-    };
-    const lines = unique(rows.map(({ shape }) => shape)).map((shape) => [
-      shape,
-      cell(shape, "shared"),
-      cell(shape, "plain"),
-    ]);
-    const trip = ({ first, warm }) =>
-      `${first.toFixed(0)} µs at first and ${warm.toFixed(0)} µs later`;
-    return [
-      `${pool} workers over one thread, ${runtime.name} ${runtime.version}, build ${tier}: medians and quartiles.`,
-      table(["m × n × depth", "on one memory", "each its own memory"], lines),
-      `A call with nothing to multiply takes ${trip(trips.shared)} on one memory, ${trip(trips.plain)} where each worker has its own.`,
-    ];
-  });
-}
-
-function figures(sets, flagged, chosen, plot, threads) {
-  const runs = sets.flatMap(({ bench, peers }) => [bench, peers]).filter(Boolean);
-  const { cpu, arch, os } = runs[0].machine;
-  const withPeers = sets.filter(({ peers }) => peers);
-  const withBench = sets.filter(({ bench }) => bench);
-  const parts = [
-    `Measured on one core of ${cpu} (${arch}, ${os}), ` +
-      `${unique(runs.map(({ date }) => date)).join(", ")}, under ` +
-      `${sets.map(({ name }) => name).join(", ")}. Best of interleaved samples; ratios compare ` +
-      "the best with the best of the same run.",
-    "### In short",
-    "“Over” is how many times as fast: the geometric mean over the shapes, and the least in " +
-      "parentheses.",
-    summaryTable(sets),
-    "### Roofs of this machine",
-    ...roofsTables(sets),
-  ];
-  if (plot) {
-    parts.push("### Products over size", `![GOPS over the size of square products](${plot})`);
-  }
-  parts.push("### The cost of a call", callsTable(sets));
-  if (runs.some(({ starts }) => starts)) {
-    parts.push("### A fresh process", startsTable(sets));
-  }
-  if (threads.length > 0) parts.push("### Workers of a pool", ...threadsParts(threads));
-  const rivals = unique(
-    withPeers.flatMap(({ peers }) => peers.rows.map(({ contender }) => contender)),
-  ).filter((contender) => contender !== "Bytelane");
-  for (const rival of rivals) {
-    parts.push(
-      `### Times as fast as ${rival}`,
-      "In the kernel:",
-      advantagesTable(withPeers, "peers", rival, "kernel"),
-      "As called, with typed arrays:",
-      advantagesTable(withPeers, "peers", rival, "call"),
-    );
-  }
-  if (withBench.length > 0) {
-    parts.push(
-      "### Times as fast as plain JavaScript",
-      advantagesTable(withBench, "bench", PLAIN, "kernel"),
-    );
-  }
-  parts.push(...flaggedParts(sets, flagged));
-  for (const set of withPeers) {
-    const isOpen = set === chosen;
-    const title = (what) => `${what} beside other runtimes, ${set.name}, in the kernel`;
-    parts.push(
-      ...folded(isOpen, title("Products"), productParts(set.peers)),
-      ...folded(isOpen, title("Element-wise work"), streamParts(set.peers)),
-    );
-  }
-  for (const set of withBench) {
-    const isOpen = set === chosen;
-    const title = (what) => `${what} beside plain JavaScript, ${set.name}`;
-    parts.push(
-      ...folded(isOpen, title("Products"), productParts(set.bench)),
-      ...folded(isOpen, title("Element-wise work"), streamParts(set.bench)),
-    );
-  }
-  return parts.join("\n\n");
-}
-
-/** GOPS of the square products, a series a contender, for the plot. */
-function squares({ name, bench, peers }) {
+/** GOPS of the square products, a series per contender, for the plot. */
+function plotOf({ bench, peers }) {
   const run = peers ?? bench;
   const points = [];
-  const add = (source, op, contender, build, label) => {
+  const add = (source, op, contender, build, series) => {
     for (const shape of GEMM_SHAPES.filter(({ m, n, k }) => m === n && n === k)) {
       const gops = source && bestOf(source, op, shapeName(shape), contender, { build });
-      if (gops) points.push({ size: shape.m, gops, series: label });
+      if (gops) points.push({ size: shape.m, gops, series });
     }
   };
   add(run, "gemm_u8_i8_i32", "Bytelane", undefined, "Bytelane u8·i8");
@@ -355,69 +68,119 @@ function squares({ name, bench, peers }) {
   add(run, "gemm_u8_i8_i32", "onnxruntime-web", undefined, "onnxruntime-web u8·i8");
   add(run, "gemm_i8_i8_i32", "onnxruntime-web", undefined, "onnxruntime-web i8·i8");
   add(run, "gemm_i8_i8_i8", "LiteRT.js", undefined, "LiteRT.js i8·i8");
-  add(bench, "gemm_u8_i8_i32", PLAIN, undefined, "plain JavaScript");
-  return { points, roof: run.roofs.registers.dot, title: `${name}, ${run.machine.cpu}` };
+  add(bench, "gemm_u8_i8_i32", "plain JS", undefined, "plain JavaScript");
+  return { points, roof: run.roofs.registers.dot, title: `${nameOf(run)}, ${run.machine.cpu}` };
 }
 
-async function main() {
-  const { values } = parseArgs({
-    options: {
-      bench: { type: "string", multiple: true },
-      peers: { type: "string", multiple: true },
-      threads: { type: "string", multiple: true },
-      docs: {
-        type: "string",
-        default: fileURLToPath(new URL("../docs/performance.md", import.meta.url)),
-      },
-      plot: {
-        type: "string",
-        default: fileURLToPath(new URL("../docs/performance.svg", import.meta.url)),
-      },
-      runtime: { type: "string" },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
-  if (values.help) {
-    console.log(HELP);
-    return;
+/** Writes what the raw runs come to, one file per runtime. */
+function condense(folder) {
+  for (const [name, set] of readRaw(folder)) {
+    const { date, machine, runtime, roofs } = set.bench ?? set.peers ?? set.threads;
+    const [family, major] = [runtime.name.toLowerCase(), runtime.version.split(".")[0]];
+    const file = path.join(RESULTS, `${family}-${major}.json`);
+    const before = existsSync(file) ? readJson(file) : {};
+    const isWhole = set.bench || set.peers;
+    mkdirSync(RESULTS, { recursive: true });
+    writeJson(file, {
+      ...before,
+      ...{ name, date: date ?? before.date, machine, runtime },
+      figures: { ...before.figures, ...summarize(set) },
+      ...(isWhole && { roofs, plot: plotOf(set) }),
+    });
   }
-  const isGiven = values.bench || values.peers || values.threads;
-  const all = isGiven ? [] : await readAllRuns();
-  const runsOf = (command, files) =>
-    isGiven ? readRuns(files) : all.filter((run) => run.command === command);
-  const bench = await runsOf("bench", values.bench);
-  const isFlagged = ({ runtime }) => runtime.flags.length > 0;
-  const sets = setsOf(
-    bench.filter((run) => !isFlagged(run)),
-    await runsOf("bench:peers", values.peers),
+}
+
+/** The files of bench/results, in the order of their runtimes. */
+export function readResults() {
+  const major = ({ name }) => Number(name.match(/\d+/)?.[0] ?? 0);
+  return jsonFiles(RESULTS)
+    .map(readJson)
+    .sort((a, b) => major(a) - major(b));
+}
+
+const figure = (value) => {
+  if (value >= 99.95) return value.toFixed(0);
+  return value.toFixed(value >= 9.995 ? 1 : 2);
+};
+
+function cellOf({ key, unit }, { figures }) {
+  const value = figures[key];
+  if (value === undefined) return "–";
+  if (unit === "%") return `${(100 * value).toFixed(0)} %`;
+  if (unit === "") return figure(value);
+  const least = figures[`${key}.least`];
+  return least === undefined ? `${figure(value)} ×` : `${figure(value)} × (${figure(least)} ×)`;
+}
+
+const measuredOn = ({ machine }) => `one core of ${machine.cpu} (${machine.arch}, ${machine.os})`;
+
+function summaryTable(results, keys) {
+  const rows = ROWS.filter(({ key }) => keys === undefined || keys.includes(key))
+    .map((row) => [row.label, ...results.map((result) => cellOf(row, result))])
+    .filter(([, ...cells]) => cells.some((cell) => cell !== "–"));
+  return markdownTable(["", ...results.map(({ name }) => name)], rows);
+}
+
+/** Rows of the summary that stand in the README too, those that Bytelane loses among them. */
+const ASKED = [
+  ...["u8i8OverWeb", "i8i8OverWeb", "oneRowOverWeb", "int4RowOverWeb", "i8OverLiteRt"],
+  ...["quantize1MOverWeb", "dynamicOverWeb", "exactOverPlain", "startMilliseconds"],
+  ...["int4OverInt8.simd", "int4OverInt8.relaxed"],
+];
+
+/** The README's table, for the runtimes that were measured beside others. */
+export function speedTable() {
+  const results = readResults().filter(({ figures }) => figures.u8i8OverWeb !== undefined);
+  const dates = [...new Set(results.map(({ date }) => date))].join(", ");
+  return `${summaryTable(results, ASKED)}\n\nMeasured on ${measuredOn(results[0])}, ${dates}.`;
+}
+
+function roofsTable(results) {
+  const names = { clock: "GHz", dot: "dot + add", two_step: "two-step", fused: "fused" };
+  const rows = results
+    .filter(({ roofs }) => roofs)
+    .map(({ name, roofs }) => [
+      name,
+      ...Object.keys(names).map((key) => {
+        const value = roofs.registers[key];
+        return value === null || value === undefined ? "–" : figure(value);
+      }),
+    ]);
+  return markdownTable(["GOPS", ...Object.values(names)], rows);
+}
+
+async function main({ raw, runtime, json }) {
+  condense(raw);
+  const results = readResults();
+  const drawn = results.filter(({ name, plot }) => plot && (!runtime || name.startsWith(runtime)));
+  if (runtime && drawn.length === 0) {
+    const names = results.map(({ name }) => name).join(", ");
+    throw new RangeError(`"--runtime" expected one of ${names} with a plot, got ${runtime}`);
+  }
+  if (drawn.length > 0) {
+    const { drawSizes } = await import("./plot.mjs");
+    writeFileSync(PLOT, await drawSizes(drawn[drawn.length - 1].plot));
+  }
+  const dates = [...new Set(results.map(({ date }) => date))].join(", ");
+  const text = [
+    `Measured on ${measuredOn(results[0])}, ${dates}.`,
+    summaryTable(results),
+    roofsTable(results),
+  ].join("\n\n");
+  fillFile(PAGE, { figures: text });
+  const figures = Object.fromEntries(
+    results.flatMap(({ name, figures: each }) =>
+      Object.entries(each).map(([key, value]) => [`${name} ${key}`, value]),
+    ),
   );
-  if (sets.length === 0) {
-    throw new TypeError(
-      '"--bench" expected a file with figures, or some in build/bench/, got none',
-    );
-  }
-  const page = await readFile(values.docs, "utf8");
-  const [start, end] = MARKS.map((mark) => page.indexOf(mark));
-  if (start < 0 || end < start) {
-    throw new RangeError(
-      `"--docs" expected a page with ${MARKS.join(" and ")}, got ${values.docs}`,
-    );
-  }
-  const chosen = chooseSet(sets, values.runtime);
-  if (values.plot) {
-    const { drawSizes } = await import("./peers/plot.mjs");
-    await writeFile(values.plot, await drawSizes(squares(chosen)));
-  }
-  const plot = values.plot ? path.relative(path.dirname(values.docs), values.plot) : "";
-  const threads = await runsOf("bench:threads", values.threads);
-  const body = figures(sets, bench.filter(isFlagged), chosen, plot, threads);
-  const head = page.slice(0, start + MARKS[0].length);
-  await writeFile(values.docs, `${head}\n\n${body}\n\n${page.slice(end)}`);
+  writeJson(json, { figures });
+  console.log(`${results.length} runtimes in ${path.relative(process.cwd(), PAGE)}`);
 }
 
-try {
-  await main();
-} catch (fault) {
-  console.error(fault.message);
-  process.exitCode = 1;
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const options = {
+    raw: { type: "string", default: at("../build/bench") },
+    runtime: { type: "string" },
+  };
+  await runCommand({ help: HELP, options }, main);
 }

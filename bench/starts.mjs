@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { alignTable } from "./harness.mjs";
+import { textTable } from "../tools/table.mjs";
 
 const CHILD = fileURLToPath(new URL("starts-child.mjs", import.meta.url));
 
@@ -61,6 +61,6 @@ export async function measureStarts(starters, { rounds }) {
     ...Object.keys(START_STEPS).map((step) => result[step]?.toFixed(1) ?? "–"),
   ]);
   const head = ["ms in a fresh process", ...Object.values(START_STEPS)];
-  console.log(`${alignTable([head, ...lines]).join("\n")}\n`);
+  console.log(`${textTable([head, ...lines])}\n`);
   return starts;
 }

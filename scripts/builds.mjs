@@ -1,9 +1,4 @@
-/**
- * Builds everything twice, from nothing, in two folders of different names, and fails where a byte differs. Prints the
- * SHA-256 of each published module, which docs/builds.md has for those who build it themselves.
- *
- *   npm run builds [-- --write] [--json FILE]      --write puts the table into docs/builds.md; else it must be there
- */
+/** Builds everything twice and compares; HELP says how. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
@@ -15,22 +10,21 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
-  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs, promisify } from "node:util";
+import { promisify } from "node:util";
+import { runCommand, writeJson } from "../tools/command.mjs";
+import { fillFile } from "../tools/fill.mjs";
+import { markdownTable } from "../tools/table.mjs";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const page = path.join(root, "docs", "builds.md");
-const { values: options } = parseArgs({
-  options: { json: { type: "string" }, write: { type: "boolean", default: false } },
-});
 
 /** All that a build reads. What it writes into src/ itself is left out. */
 const INPUTS = [
-  ...["assembly", "src", "scripts", "test/golden", "asconfig.json"],
+  ...["assembly", "src", "scripts", "tools", "test/golden", "asconfig.json"],
   ...["package.json", "tsconfig.json", "tsconfig.build.json"],
 ];
 const WRITTEN = ["src/builds/binaries.ts", "src/workers/worker-text.ts", "node_modules"];
@@ -71,63 +65,63 @@ function differences(one, other) {
   });
 }
 
-const home = mkdtempSync(path.join(tmpdir(), "bytelane-builds-"));
-let first;
-let second;
-try {
-  const folders = [path.join(home, "one"), path.join(home, "another", "folder")];
-  // both before either is built: somebody may be at work on the sources
-  for (const folder of folders) copyInputs(folder);
-  first = await buildIn(folders[0]);
-  second = await buildIn(folders[1]);
-} finally {
-  rmSync(home, { recursive: true, force: true });
-}
-
-const differing = differences(first, second);
-const modules = [...first]
-  .filter(([name]) => name.endsWith(".wasm"))
-  .map(([name, bytes]) => ({
-    name: path.basename(name),
-    bytes: bytes.length,
-    sha256: sha256(bytes),
-  }));
-const here = path.join(root, "dist");
-const present = existsSync(here) ? differences(first, filesOf(here)) : null;
-
-const table = [
-  "| module | bytes | SHA-256 |",
-  "| --- | --: | --- |",
-  ...modules.map((each) => `| ${each.name} | ${each.bytes} | \`${each.sha256}\` |`),
-].join("\n");
-console.log(`${table}\n\n${first.size} files, ${differing.length} differ between two builds`);
-if (present) console.log(`${present.length} differ from dist/, which is what was built here last`);
-
-/** The page with the table in its place. */
-function fill(text) {
-  const pattern = /<!-- builds -->[\s\S]*?<!-- \/builds -->/;
-  if (!pattern.test(text)) {
-    throw new Error('"docs/builds.md" expected a mark <!-- builds -->, got none');
+/** The files of two builds, in folders of different names. */
+async function buildTwice() {
+  const home = mkdtempSync(path.join(tmpdir(), "bytelane-builds-"));
+  try {
+    const folders = [path.join(home, "one"), path.join(home, "another", "folder")];
+    // both before either is built: somebody may be at work on the sources
+    for (const folder of folders) copyInputs(folder);
+    return [await buildIn(folders[0]), await buildIn(folders[1])];
+  } finally {
+    rmSync(home, { recursive: true, force: true });
   }
-  return text.replace(pattern, `<!-- builds -->\n\n${table}\n\n<!-- /builds -->`);
 }
 
-const text = readFileSync(page, "utf8");
-const isStale = fill(text) !== text;
-if (options.write) writeFileSync(page, fill(text));
-if (options.json) {
-  const figures = { modules, files: first.size, differing, present, isStale };
-  writeFileSync(options.json, `${JSON.stringify(figures, null, 2)}\n`);
+const HELP = `
+Builds everything twice, from nothing, in two folders, and fails where a byte differs. Prints the
+SHA-256 of each published module, which docs/builds.md has for those who build it themselves.
+
+  --write      puts the table into docs/builds.md; without it the table must be there
+  --json FILE  also writes the figures as one JSON object`;
+
+async function main({ write, json }) {
+  const [first, second] = await buildTwice();
+  const differing = differences(first, second);
+  const modules = [...first]
+    .filter(([name]) => name.endsWith(".wasm"))
+    .map(([name, bytes]) => ({
+      name: path.basename(name),
+      bytes: bytes.length,
+      sha256: sha256(bytes),
+    }));
+  const here = path.join(root, "dist");
+  const present = existsSync(here) ? differences(first, filesOf(here)) : null;
+
+  const cells = modules.map((each) => [each.name, String(each.bytes), `\`${each.sha256}\``]);
+  const table = markdownTable(["module", "bytes", "SHA-256"], cells, { left: [0, 2] });
+  console.log(`${table}\n\n${first.size} files, ${differing.length} differ between two builds`);
+  if (present) {
+    console.log(`${present.length} differ from dist/, which is what was built here last`);
+  }
+  const isStale = fillFile(page, { builds: table }, { write });
+  const figures = {
+    modules: modules.length,
+    files: first.size,
+    differing: differing.length,
+    stale: Number(isStale),
+  };
+  writeJson(json, { figures, modules, differing, present, isStale });
+  if (differing.length > 0) {
+    const names = differing.join(", ");
+    console.error(`"dist" expected the same bytes from two builds, got other ${names}`);
+    process.exitCode = 1;
+  }
+  if (isStale && !write) {
+    const command = "npm run builds -- --write";
+    console.error(`"docs/builds.md" expected the table above, got another: ${command}`);
+    process.exitCode = 1;
+  }
 }
-if (differing.length > 0) {
-  console.error(
-    `"dist" expected the same bytes from two builds, got other ${differing.join(", ")}`,
-  );
-  process.exitCode = 1;
-}
-if (isStale && !options.write) {
-  console.error(
-    '"docs/builds.md" expected the table above, got another: npm run builds -- --write',
-  );
-  process.exitCode = 1;
-}
+
+await runCommand({ help: HELP, options: { write: { type: "boolean", default: false } } }, main);

@@ -1,35 +1,49 @@
-/**
- * Writes the tables of README.md from figures that the examples printed:
- *
- *   npm start -- --bits 4 --plan build/search-plan.json --json build/search.json
- *   node24 eval/search/main.mjs --json build/search-newer.json      under a newer Node, if there is one
- *   npm run example:digits -- --json build/digits.json
- *   npm run example:plan -- --json build/plan.json
- *   node scripts/readme.mjs
- *
- * What it says of speed comes from docs/performance.md, whose tables bench/report.mjs writes.
- */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+/** Fills the tables of README.md; HELP says how. */
+import { existsSync, readFileSync } from "node:fs";
 import os from "node:os";
-import { parseArgs } from "node:util";
+import { speedTable } from "../bench/report.mjs";
+import { runCommand, writeJson } from "../tools/command.mjs";
+import { fillFile } from "../tools/fill.mjs";
+import { markdownTable } from "../tools/table.mjs";
 
-const { values } = parseArgs({
-  options: {
-    search: { type: "string", default: "build/search.json" },
-    newer: { type: "string", default: "build/search-newer.json" },
-    digits: { type: "string", default: "build/digits.json" },
-    plan: { type: "string", default: "build/plan.json" },
-    json: { type: "string" },
-  },
-});
+const HELP = `
+Writes the tables of README.md from figures that the evaluations wrote:
+
+  npm start -- --bits 4 --plan build/search-plan.json --json build/search.json
+  node24 eval/search/main.mjs --json build/search-newer.json     under a newer Node, if there is one
+  npm run example:digits -- --json build/digits.json
+  npm run example:plan -- --json build/plan.json
+  npm run readme
+
+What it says of speed comes from bench/results.
+
+  --search FILE  default build/search.json
+  --newer FILE   default build/search-newer.json, left out where it is missing
+  --digits FILE  default build/digits.json
+  --plan FILE    default build/plan.json
+  --json FILE    also writes the figures as one JSON object`;
+
+const OPTIONS = {
+  search: { type: "string", default: "build/search.json" },
+  newer: { type: "string", default: "build/search-newer.json" },
+  digits: { type: "string", default: "build/digits.json" },
+  plan: { type: "string", default: "build/plan.json" },
+};
 const README = new URL("../README.md", import.meta.url);
-const PERFORMANCE = new URL("../docs/performance.md", import.meta.url);
-const read = (file) => JSON.parse(readFileSync(file, "utf8"));
+
+/** A file that an evaluation wrote, or how to make it. */
+function read(name, file) {
+  if (!existsSync(file)) {
+    throw new RangeError(`"--${name}" expected figures, got no file ${file}: see --help`);
+  }
+  return JSON.parse(readFileSync(file, "utf8"));
+}
+
 const count = (value) => value.toLocaleString("en");
 const percent = (value, digits) => `${(100 * value).toFixed(digits)} %`;
 
 /** A Markdown table of one column a contender. */
-function searchTable({ runtime, columns, tokens, plainGemmGops }) {
+function searchTable({ runtime, columns, tokens, figures: { plainGemmGops } }) {
   const rows = [
     ["", (c) => c.name],
     ["weights, bytes", (c) => count(c.weightBytes)],
@@ -40,17 +54,19 @@ function searchTable({ runtime, columns, tokens, plainGemmGops }) {
       "recall@1, recall@10",
       (c) => c.recallAt1 && `${c.recallAt1.toFixed(3)}, ${c.recallAt10.toFixed(3)}`,
     ],
-    ["sentences a second", (c) => (1000 / c.milliseconds).toFixed(1)],
+    ["sentences per second", (c) => (1000 / c.milliseconds).toFixed(1)],
     ["× plain JavaScript", (c) => c.timesPlain.toFixed(1)],
     ["× reference", (c) => c.timesReference.toFixed(1)],
     ["multiply-adds in integers", (c) => percent(c.int8Share, 1)],
-  ].map(([label, of]) => `| ${[label, ...columns.map((c) => of(c) || "–")].join(" | ")} |`);
-  rows.splice(1, 0, `|---|${columns.map(() => "--:|").join("")}`);
-  const builds = columns.map(({ build }) => build).join("; ");
+  ].map(([label, of]) => [label, ...columns.map((c) => of(c) || "–")]);
+  const [head, ...body] = rows;
+  const build = columns[columns.length - 1].build.replace("wasm, ", "");
   return [
-    ...rows,
+    markdownTable(head, body),
     "",
-    `${runtime}, ${os.cpus()[0].model.trim()}, ${tokens} tokens a sentence, medians of runs in turns. Builds: ${builds}. The plain JavaScript's GEMM reaches ${plainGemmGops.toFixed(1)} GOPS.`,
+    `${runtime}, ${os.cpus()[0].model.trim()}, ${tokens} tokens per sentence, medians of ` +
+      `interleaved runs. Bytelane ran its ${build} build. The plain JavaScript's GEMM reaches ` +
+      `${plainGemmGops.toFixed(1)} GOPS.`,
   ];
 }
 
@@ -61,17 +77,16 @@ function newerLines({ runtime, columns }) {
   const times = `${timesPlain.toFixed(1)} × and ${timesReference.toFixed(1)} ×`;
   return [
     "",
-    `Under ${runtime}, int8 in ${build}: ${int8} sentences a second, against ${plain} in plain JavaScript and ${reference} in the reference, ${times} as many.`,
+    `Under ${runtime}, int8 in ${build}: ${int8} sentences per second, against ${plain} in ` +
+      `plain JavaScript and ${reference} in the reference, ${times} as many.`,
   ];
 }
 
 function digitsTable({ runtime, build, float, int8, int4 }) {
+  const row = (name, { accuracy, bytes }) => [name, percent(accuracy, 2), count(bytes)];
+  const rows = [row("float32", float), row("int8, static", int8), row("int4, blocks of 32", int4)];
   return [
-    "| | test accuracy | bytes |",
-    "|---|--:|--:|",
-    `| float32 | ${percent(float.accuracy, 2)} | ${count(float.bytes)} |`,
-    `| int8, static | ${percent(int8.accuracy, 2)} | ${count(int8.bytes)} |`,
-    `| int4, blocks of 32 | ${percent(int4.accuracy, 2)} | ${count(int4.bytes)} |`,
+    markdownTable(["", "test accuracy", "bytes"], rows),
     "",
     `${count(int8.count)} images, ${runtime}, build ${build}.`,
   ];
@@ -84,77 +99,44 @@ function planTable({ runtime, budget, documents, parameters, counts, judged }) {
   const lot = of("lot").filter((each) => each !== chosen);
   const row = (label, { bytes, meanCosine, worstCosine }) => {
     const bits = ((8 * bytes) / parameters).toFixed(2);
-    return `| ${[label, bits, meanCosine.toFixed(5), worstCosine.toFixed(4)].join(" | ")} |`;
+    return [label, bits, meanCosine.toFixed(5), worstCosine.toFixed(4)];
   };
   const uniform = of("uniform").filter((each) => each !== chosen);
-  return [
-    "| | bits a weight | mean cosine | worst |",
-    "|---|--:|--:|--:|",
+  const rows = [
     row(`planned for ${budget.toFixed(1)} bits`, chosen),
     ...(lot.length > 0 ? [row("best other plan within the budget", lot[0])] : []),
     ...(lot.length > 2 ? [row("median of the others", lot[lot.length >> 1])] : []),
     ...of("weights").map((each) => row("planned by the weights' errors alone", each)),
     ...uniform.map((each) => row(each.name, each)),
-    "",
-    `${documents} documents that nothing was measured on, ${runtime}; ${lot.length} other plans of the ${counts.within} within the budget were judged.`,
   ];
-}
-
-/** Questions of docs/performance.md, "In short", that stand in the README too. */
-const ASKED = [
-  "u8 · i8 over onnxruntime-web, all shapes",
-  "i8 · i8 over onnxruntime-web, all shapes",
-  "one row over onnxruntime-web",
-  "int4, one row, over onnxruntime-web",
-  "quantize 1 M over onnxruntime-web",
-  "dynamic quantization over onnxruntime-web",
-  "exact 8-bit products over plain JavaScript, from 128³ on",
-  "ms from import to a first result, fresh process",
-];
-
-/** Their answers, for the runtimes that all of them were asked of. */
-function speedTable(performance) {
-  const lines = performance.split("\n");
-  const start = lines.indexOf("### In short");
-  const table = lines.slice(lines.findIndex((line, i) => i > start && line.startsWith("|")));
-  const cellsOf = (line) => line.split("|").slice(1, -1);
-  const rows = ASKED.map((asked) => {
-    const found = table.find((line) => line.startsWith(`| ${asked} |`));
-    if (!found) throw new Error(`"docs/performance.md" expected "${asked}", got no such row`);
-    return cellsOf(found);
-  });
-  const kept = rows[0].map((_, i) => i).filter((i) => rows.every((row) => row[i].trim() !== "–"));
-  const lineOf = (row) => `|${kept.map((i) => row[i]).join("|")}|`;
   return [
-    lineOf(cellsOf(table[0])),
-    `|---|${kept
-      .slice(1)
-      .map(() => "--:|")
-      .join("")}`,
-    ...rows.map(lineOf),
+    markdownTable(["", "bits per weight", "mean cosine", "worst"], rows),
     "",
-    lines.find((line) => line.startsWith("Measured on one core of")),
+    `${documents} documents that nothing was measured on, ${runtime}; ${lot.length} other plans ` +
+      `of the ${counts.within} within the budget were judged.`,
   ];
 }
 
-function fill(text, name, lines) {
-  const pattern = new RegExp(`<!-- ${name} -->[^]*?<!-- /${name} -->`);
-  if (!pattern.test(text))
-    throw new Error(`"README.md" expected a mark <!-- ${name} -->, got none`);
-  return text.replace(pattern, `<!-- ${name} -->\n${lines.join("\n")}\n<!-- /${name} -->`);
+function main(values) {
+  const tables = {
+    search: read("search", values.search),
+    newer: existsSync(values.newer) ? read("newer", values.newer) : null,
+    digits: read("digits", values.digits),
+    plan: read("plan", values.plan),
+  };
+  const newer = tables.newer ? newerLines(tables.newer) : [];
+  const figures = {};
+  for (const [name, file] of Object.entries(tables)) {
+    for (const [key, value] of Object.entries(file?.figures ?? {}))
+      figures[`${name}.${key}`] = value;
+  }
+  fillFile(README, {
+    search: [...searchTable(tables.search), ...newer].join("\n"),
+    digits: digitsTable(tables.digits).join("\n"),
+    plan: planTable(tables.plan).join("\n"),
+    speed: speedTable(),
+  });
+  writeJson(values.json, { figures, ...tables });
 }
 
-const figures = {
-  search: read(values.search),
-  newer: existsSync(values.newer) ? read(values.newer) : null,
-  digits: read(values.digits),
-  plan: read(values.plan),
-};
-let text = readFileSync(README, "utf8");
-const newer = figures.newer ? newerLines(figures.newer) : [];
-text = fill(text, "search", [...searchTable(figures.search), ...newer]);
-text = fill(text, "digits", digitsTable(figures.digits));
-text = fill(text, "plan", planTable(figures.plan));
-text = fill(text, "speed", speedTable(readFileSync(PERFORMANCE, "utf8")));
-writeFileSync(README, text);
-if (values.json) writeFileSync(values.json, `${JSON.stringify(figures, null, 2)}\n`);
+await runCommand({ help: HELP, options: OPTIONS }, main);

@@ -2,17 +2,20 @@
  * What an app gets from a bundler, in raw bytes, gzip and brotli. Fails above a budget of
  * docs/architecture.md.
  */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { runCommand, writeJson } from "../tools/command.mjs";
+import { fillFile } from "../tools/fill.mjs";
+import { markdownTable } from "../tools/table.mjs";
 
-const usage = `npm run size -- [options]
-  --write       put the table into README.md
-  --json FILE   write the rows, and their compressed sizes in bytes as figures
-`;
+const HELP = `
+What an app gets from a bundler, in raw bytes, gzip and brotli. Fails above a budget.
+
+  --write      puts the table into README.md
+  --json FILE  also writes the rows, and their compressed sizes in bytes as figures`;
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const wasm = path.join(root, "dist", "wasm");
@@ -140,8 +143,7 @@ function tableOf(rows) {
       .map(([kind, kB]) => `${kB} (${kind})`)
       .join(", ") || "–",
   ]);
-  const rule = head.map((_, i) => (i === 0 ? "---" : "--:"));
-  return [head, rule, ...cells].map((row) => `| ${row.join(" | ")} |`).join("\n");
+  return markdownTable(head, cells);
 }
 
 /** One figure per app: the size that its budget is about, or the one that its key names. */
@@ -151,29 +153,13 @@ function figuresOf(rows) {
   return Object.fromEntries(apps.map((row) => [row.key, row[kindOf(row.key)]]));
 }
 
-async function main() {
-  const { values: options } = parseArgs({
-    options: {
-      json: { type: "string" },
-      write: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (options.help) return console.log(usage);
+async function main({ json, write }) {
   const { exports } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
   const rows = await measure(Object.keys(exports).map((key) => key.replace(/^\./, "bytelane")));
   const table = tableOf(rows);
   console.log(table);
-  if (options.json) {
-    const text = JSON.stringify({ figures: figuresOf(rows), rows }, null, 2);
-    writeFileSync(options.json, `${text}\n`);
-  }
-  if (options.write) {
-    const readme = path.join(root, "README.md");
-    const pattern = /<!-- size -->[\s\S]*?<!-- \/size -->/;
-    const text = readFileSync(readme, "utf8");
-    writeFileSync(readme, text.replace(pattern, `<!-- size -->\n\n${table}\n\n<!-- /size -->`));
-  }
+  writeJson(json, { figures: figuresOf(rows), rows });
+  if (write) fillFile(path.join(root, "README.md"), { size: table });
   for (const words of exceeded(rows)) {
     console.error(words);
     process.exitCode = 1;
@@ -181,8 +167,5 @@ async function main() {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await main().catch((fault) => {
-    process.stderr.write(`${fault.message}\n`);
-    process.exitCode = 1;
-  });
+  await runCommand({ help: HELP, options: { write: { type: "boolean", default: false } } }, main);
 }

@@ -1,9 +1,8 @@
 import { spawn } from "node:child_process";
-import { writeFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import { alignTable } from "../harness.mjs";
+import { runCommand, writeJson } from "../../tools/command.mjs";
+import { textTable } from "../../tools/table.mjs";
 import { machine, runtime } from "../machine.mjs";
 import { nodeOf } from "../runtimes.mjs";
 import { openRoof } from "./roof/index.mjs";
@@ -91,48 +90,38 @@ async function loopsOf(binary, flags, [module, file]) {
   );
 }
 
-try {
-  const { values } = parseArgs({
-    options: {
-      list: { type: "boolean", default: false },
-      node: { type: "string" },
-      revectorize: { type: "boolean", default: false },
-      json: { type: "string" },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
-  if (values.help) {
-    console.log(HELP);
-  } else {
-    const { arch } = machine();
-    if (arch !== "x64") throw new Error(`"bench/lab/code.mjs" expected x64, got ${arch}`);
-    await openRoof();
-    const major = values.node ?? process.versions.node.split(".")[0];
-    const binary = await nodeOf(major);
-    const flags = values.revectorize ? ["--experimental-wasm-revectorize"] : [];
-    if (Number(major) < 22) flags.push("--experimental-wasm-relaxed-simd");
-    const loops = [];
-    for (const module of Object.entries(MODULES)) {
-      loops.push(...(await loopsOf(binary, flags, module)));
-    }
-    const kinds = [...Object.keys(KINDS), "all"];
-    const rows = loops.map((loop) => [
-      `${loop.module} ${loop.function}`,
-      ...kinds.map((kind) => String(loop[kind])),
-    ]);
-    const head = ["inner loop", ...kinds.map((kind) => (kind === "wide" ? "256 bits" : kind))];
-    console.log(alignTable([head, ...rows]).join("\n"));
-    if (values.list) {
-      for (const { module, function: name, loop } of loops) {
-        console.log(`\n${module} ${name}\n  ${loop.join("\n  ")}`);
-      }
-    }
-    if (values.json) {
-      const where = { machine: machine(), runtime: runtime(), node: major, flags };
-      await writeFile(values.json, `${JSON.stringify({ ...where, loops }, null, 1)}\n`);
+const OPTIONS = {
+  list: { type: "boolean", default: false },
+  node: { type: "string" },
+  revectorize: { type: "boolean", default: false },
+};
+
+async function main({ list, node, revectorize, json }) {
+  const { arch } = machine();
+  if (arch !== "x64") throw new Error(`"bench/lab/code.mjs" expected x64, got ${arch}`);
+  await openRoof();
+  const major = node ?? process.versions.node.split(".")[0];
+  const binary = await nodeOf(major);
+  const flags = revectorize ? ["--experimental-wasm-revectorize"] : [];
+  if (Number(major) < 22) flags.push("--experimental-wasm-relaxed-simd");
+  const loops = [];
+  for (const module of Object.entries(MODULES)) {
+    loops.push(...(await loopsOf(binary, flags, module)));
+  }
+  const kinds = [...Object.keys(KINDS), "all"];
+  const rows = loops.map((loop) => [
+    `${loop.module} ${loop.function}`,
+    ...kinds.map((kind) => String(loop[kind])),
+  ]);
+  const head = ["inner loop", ...kinds.map((kind) => (kind === "wide" ? "256 bits" : kind))];
+  console.log(textTable([head, ...rows]));
+  if (list) {
+    for (const { module, function: name, loop } of loops) {
+      console.log(`\n${module} ${name}\n  ${loop.join("\n  ")}`);
     }
   }
-} catch (fault) {
-  console.error(fault.message);
-  process.exitCode = 1;
+  const where = { machine: machine(), runtime: runtime(), node: major, flags };
+  writeJson(json, { ...where, figures: { loops: loops.length }, loops });
 }
+
+await runCommand({ help: HELP, options: OPTIONS }, main);

@@ -1,7 +1,9 @@
-import { writeFile } from "node:fs/promises";
-import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
-import { alignTable, answerOf, progressOf } from "../harness.mjs";
+import { runCommand, writeJson } from "../../tools/command.mjs";
+import { createProgress } from "../../tools/progress.mjs";
+import { createRandom } from "../../tools/random.mjs";
+import { textTable } from "../../tools/table.mjs";
+import { answerOf } from "../harness.mjs";
 import { machine, runtime } from "../machine.mjs";
 
 /*
@@ -22,11 +24,7 @@ const WIDEST = 12;
 const BINS = 8192;
 
 function batchOf(length) {
-  let state = 1;
-  const random = () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
+  const random = createRandom(1);
   return Float32Array.from({ length }, (_, i) => {
     const x = random() + random() + random() + random() - 2;
     return i % 65537 === 0 ? x * (WIDEST / 2) : x;
@@ -44,7 +42,7 @@ function timed(run) {
 }
 
 async function plainThread() {
-  const { histogram, minMax } = await import("./plain.mjs");
+  const { histogram, minMax } = await import("../plain.mjs");
   const batch = batchOf(BATCH);
   const ends = new Float32Array(2);
   const counts = new Uint32Array(BINS);
@@ -68,21 +66,11 @@ function askOf(worker) {
   };
 }
 
-async function main() {
-  const { values: options } = parseArgs({
-    options: {
-      values: { type: "string", default: "1e9" },
-      json: { type: "string" },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
-  if (options.help) {
-    console.log(HELP);
-    return;
-  }
+async function main(options) {
   const wanted = Number(options.values);
-  if (!(wanted >= 1))
+  if (!(wanted >= 1)) {
     throw new RangeError(`"--values" expected a number of at least 1, got ${options.values}`);
+  }
   const { createBytelane, tensor } = await import("../../dist/index.js");
   const { createObserver } = await import("../../dist/calibration.js");
   const worker = new Worker(new URL(import.meta.url));
@@ -111,14 +99,14 @@ async function main() {
   };
 
   const rounds = Math.ceil(wanted / BATCH);
-  const progress = progressOf(rounds);
+  const progress = createProgress("rounds", rounds);
   const memory = () => {
     globalThis.gc?.();
     return { wasm: instance.bytesReserved, process: process.memoryUsage().rss };
   };
   let first;
   for (let round = 0; round < rounds; round++) {
-    progress.step(`${(round * BATCH).toExponential(1)} values`);
+    progress(round, `${(round * BATCH).toExponential(1)} values`);
     for (const [name, { run }] of Object.entries(own)) note(name, timed(run));
     if (round < 400) for (const name of plain) note(`plain ${name}`, await ask(name));
     // by then all is compiled and every buffer is made
@@ -155,7 +143,7 @@ async function main() {
     };
   });
   const digits = (x) => (x === null ? "" : x.toFixed(2));
-  const table = alignTable([
+  const table = textTable([
     ["GB/s", "best", "median", "× plain JS", "median"],
     ...rows.map((row) => [
       row.name,
@@ -166,26 +154,32 @@ async function main() {
     ]),
   ]);
   const mib = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
-  console.log(table.join("\n"));
+  console.log(table);
   console.log(`\n${streamed} values through each observer; counts ${isExact ? "exact" : "WRONG"}`);
   console.log(
-    `WebAssembly memory ${mib(first.wasm)} → ${mib(last.wasm)}, process ${mib(first.process)} → ${mib(last.process)}`,
+    `WebAssembly memory ${mib(first.wasm)} → ${mib(last.wasm)}, ` +
+      `process ${mib(first.process)} → ${mib(last.process)}`,
   );
-  if (options.json) {
-    const result = {
-      command: "stream",
-      date: new Date().toISOString().slice(0, 10),
-      machine: machine(),
-      runtime: runtime(),
-      values: streamed,
-      isExact,
-      memory: { first, last },
-      rows,
-    };
-    await writeFile(options.json, `${JSON.stringify(result, null, 1)}\n`);
-  }
+  const figures = {
+    wasmGrowth: last.wasm - first.wasm,
+    processGrowth: last.process - first.process,
+    ...Object.fromEntries(rows.map(({ name, best }) => [name, best])),
+  };
+  writeJson(options.json, {
+    command: "stream",
+    date: new Date().toISOString().slice(0, 10),
+    machine: machine(),
+    runtime: runtime(),
+    figures,
+    values: streamed,
+    isExact,
+    memory: { first, last },
+    rows,
+  });
   if (!isExact || last.wasm !== first.wasm) process.exitCode = 1;
 }
 
-if (isMainThread) await main();
-else await plainThread();
+if (isMainThread) {
+  const options = { values: { type: "string", default: "1e9" } };
+  await runCommand({ help: HELP, options }, main);
+} else await plainThread();

@@ -4,11 +4,13 @@
  * Beside them runs a control, threads that share nothing: it says when the machine had the cores to give.
  */
 import { spawnSync } from "node:child_process";
-import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
-import { alignTable, countDifferences, progressOf, timeCalls } from "../harness.mjs";
+import { integerOption, runCommand, writeJson } from "../../tools/command.mjs";
+import { createProgress } from "../../tools/progress.mjs";
+import { createRandom } from "../../tools/random.mjs";
+import { textTable } from "../../tools/table.mjs";
+import { countDifferences, timeCalls } from "../harness.mjs";
 import { allowRelaxedSimd, machine, runtime } from "../machine.mjs";
 import { nodeOf } from "../runtimes.mjs";
 
@@ -60,20 +62,13 @@ async function openPools(api, { tier }, pool) {
   return { shared, plain: await api.createBytelane({ tier, pool }) };
 }
 
-function randomOf(seed) {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state;
-  };
-}
-
 function dataOf({ m, n, depth, isLayer }) {
-  const random = randomOf(m + n + depth);
-  const weights = Int8Array.from({ length: depth * n }, () => random() >>> 24);
-  if (!isLayer)
-    return { weights, lhs: Uint8Array.from({ length: m * depth }, () => random() >>> 24) };
-  return { weights, lhs: Float32Array.from({ length: m * depth }, () => random() / 2 ** 31 - 1) };
+  const random = createRandom(m + n + depth);
+  const weights = Int8Array.from({ length: depth * n }, () => 256 * random());
+  if (!isLayer) {
+    return { weights, lhs: Uint8Array.from({ length: m * depth }, () => 256 * random()) };
+  }
+  return { weights, lhs: Float32Array.from({ length: m * depth }, () => 2 * random() - 1) };
 }
 
 /** A call with all its data in the memory of the instance, and the values that it gives. */
@@ -279,30 +274,22 @@ function print(rows, trips) {
       .filter(Boolean)
       .join(", "),
   ]);
-  console.log(alignTable([head, ...lines], 2).join("\n"));
+  console.log(textTable([head, ...lines], { left: [0, 1] }));
   const trip = ({ first, warm }) => `${micro(first)} µs at first, ${micro(warm)} µs later`;
   console.log(
     `\na call with nothing to multiply: on one memory ${trip(trips.shared)}; each its own ${trip(trips.plain)}`,
   );
 }
 
-async function main() {
-  const { values } = parseArgs({
-    options: {
-      pool: { type: "string", default: "2" },
-      filter: { type: "string", default: "" },
-      quick: { type: "boolean", default: false },
-      node: { type: "string" },
-      json: { type: "string" },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
-  if (values.help) return console.log(HELP);
-  const { pool, filter, quick, node, json } = values;
-  const size = Number(pool);
-  if (!Number.isInteger(size) || size < 1) {
-    throw new RangeError(`"--pool" expected an integer from 1 on, got ${pool}`);
-  }
+const OPTIONS = {
+  pool: { type: "string", default: "2" },
+  filter: { type: "string", default: "" },
+  quick: { type: "boolean", default: false },
+  node: { type: "string" },
+};
+
+async function main({ pool, filter, quick, node, json }) {
+  const size = integerOption("pool", pool, 1, 1024);
   const shapes = SHAPES.filter(({ name }) => name.includes(filter));
   if (shapes.length === 0)
     throw new RangeError(`"--filter" expected part of a shape, got ${filter}`);
@@ -323,10 +310,10 @@ async function main() {
   console.log(`${name} ${version} on ${machine().cpu}, ${one.tier}, ${size} workers`);
   const effort = quick ? EFFORT.quick : EFFORT.full;
   const control = await openControl(size);
-  const progress = progressOf(shapes.length);
+  const progress = createProgress("shapes", shapes.length);
   const rows = [];
-  for (const shape of shapes) {
-    progress.step(shape.name);
+  for (const [i, shape] of shapes.entries()) {
+    progress(i, shape.name);
     rows.push(...(await measure(api, instances, shape, { control, effort })));
   }
   progress.clear();
@@ -338,11 +325,11 @@ async function main() {
     ...{ command: "bench:threads", machine: machine(), runtime: runtime() },
     ...{ pool: size, tier: one.tier },
   };
-  if (json) await writeFile(json, `${JSON.stringify({ ...run, rows, trips }, null, 1)}\n`);
+  const figures = Object.fromEntries(
+    rows.map(({ shape, kind, ratio }) => [`${kind} ${shape}`, ratio]),
+  );
+  writeJson(json, { ...run, figures, rows, trips });
   if (rows.some(({ differs, isMet }) => differs > 0 || !isMet)) process.exitCode = 1;
 }
 
-await main().catch((fault) => {
-  console.error(fault.message);
-  process.exitCode = 1;
-});
+await runCommand({ help: HELP, options: OPTIONS }, main);

@@ -5,9 +5,9 @@
 // Math.sqrt differ; every engine uses the processor's, which is exact.) Math.exp, Math.sin and
 // their like are each engine's own approximation, so they are not used.
 
+import { createRandom, shuffle } from "../../tools/random.mjs";
 import { imageAt } from "./data.mjs";
 import { distort } from "./distort.mjs";
-import { createRandom, shuffle } from "./random.mjs";
 
 /**
  * @typedef {object} Settings

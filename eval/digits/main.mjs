@@ -8,10 +8,10 @@
  * int4: weights in blocks of 32 with a scale each. What the layers' inputs look like on the same
  * images says how rounding errors are best made up for. Activations are quantized row by row.
  */
-import { writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
 import { createBytelane, createLinear, linear, scope, tensor } from "bytelane";
 import { createMoments, createObserver } from "bytelane/calibration";
+import { runCommand, writeJson } from "../../tools/command.mjs";
+import { textTable } from "../../tools/table.mjs";
 import { CLASSES, calibrationSet, loadDigits } from "./data.mjs";
 import { formatConfusion, forward, judge, loadModel } from "./model.mjs";
 
@@ -60,48 +60,60 @@ function classify(instance, model, images) {
   });
 }
 
-const { values: options } = parseArgs({ options: { json: { type: "string" } } });
-const digits = loadDigits();
-const { layers, description } = loadModel();
-const { images, labels, count } = digits.test;
+const HELP = `
+Handwritten digits: a trained float32 network in int8 with static calibration, and in int4.
 
-const instance = await createBytelane();
-const calibration = calibrationSet(digits);
+  --json FILE  also writes the figures as one JSON object`;
 
-const float = {
-  ...judge(forward(layers, images), labels, CLASSES),
-  bytes: description.parameters * 4,
-};
-const [int8, int4] = [quantizeTo8, quantizeTo4].map((quantizeTo) => {
-  const model = quantizeTo(instance, layers, calibration.images);
-  return {
-    ...judge(classify(instance, model, images), labels, CLASSES),
-    bytes: model.reduce((sum, layer) => sum + layer.byteLength, 0),
-  };
-});
-
-console.log(
-  `network    ${layers.map(({ inputs }) => inputs).join("-")}-${CLASSES}, build ${instance.tier}`,
-);
-console.log(`images     ${count} to judge, ${calibration.count} others to calibrate`);
-for (const [name, { accuracy, bytes }] of Object.entries({ float32: float, int8, int4 })) {
-  const lost = (100 * (float.accuracy - accuracy)).toFixed(2);
-  const size = bytes.toLocaleString("en").padStart(8);
-  console.log(
-    `${name.padEnd(8)}   ${(100 * accuracy).toFixed(2)} %   ${size} bytes   lost ${lost} points`,
-  );
+/** Accuracy and size by name, and the confusion of int8. */
+function print({ float, int8, int4 }) {
+  const rows = Object.entries({ float32: float, int8, int4 }).map(([name, { accuracy, bytes }]) => [
+    name,
+    `${(100 * accuracy).toFixed(2)} %`,
+    `${bytes.toLocaleString("en")} bytes`,
+    `lost ${(100 * (float.accuracy - accuracy)).toFixed(2)} points`,
+  ]);
+  console.log(textTable(rows));
+  console.log(`\nint8, ${formatConfusion(int8.confusion)}`);
 }
-console.log(`\nint8, ${formatConfusion(int8.confusion)}`);
-if (options.json) {
-  const runtime = `Node ${process.versions.node}`;
-  const figures = {
-    runtime,
+
+async function main({ json }) {
+  const digits = loadDigits();
+  const { layers, description } = loadModel();
+  const { images, labels, count } = digits.test;
+  const instance = await createBytelane();
+  const calibration = calibrationSet(digits);
+
+  const float = {
+    ...judge(forward(layers, images), labels, CLASSES),
+    bytes: description.parameters * 4,
+  };
+  const [int8, int4] = [quantizeTo8, quantizeTo4].map((quantizeTo) => {
+    const model = quantizeTo(instance, layers, calibration.images);
+    return {
+      ...judge(classify(instance, model, images), labels, CLASSES),
+      bytes: model.reduce((sum, layer) => sum + layer.byteLength, 0),
+    };
+  });
+
+  const sizes = layers.map(({ inputs }) => inputs).join("-");
+  console.log(`network ${sizes}-${CLASSES}, build ${instance.tier}`);
+  console.log(`${count} images to judge, ${calibration.count} others to calibrate\n`);
+  print({ float, int8, int4 });
+  const figures = {};
+  for (const [name, each] of Object.entries({ float, int8, int4 })) {
+    figures[`${name}.accuracy`] = each.accuracy;
+    figures[`${name}.bytes`] = each.bytes;
+  }
+  writeJson(json, {
+    command: "example:digits",
+    runtime: `Node ${process.versions.node}`,
     build: instance.tier,
     calibration: calibration.count,
-    float,
-    int8,
-    int4,
-  };
-  writeFileSync(options.json, `${JSON.stringify(figures, null, 2)}\n`);
+    figures,
+    ...{ float, int8, int4 },
+  });
+  instance.dispose();
 }
-instance.dispose();
+
+await runCommand({ help: HELP }, main);

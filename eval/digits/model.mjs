@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { textTable } from "../../tools/table.mjs";
 
 export const MODEL_DIRECTORY = fileURLToPath(new URL(".", import.meta.url));
 
@@ -130,20 +131,14 @@ export function judge(scores, labels, classes) {
  * @returns {string} a text table: zeros are dots, the last column is the share found of each row
  */
 export function formatConfusion(confusion) {
-  const width = Math.max(...confusion.flat().map((n) => String(n).length)) + 2;
-  const line = (head, cells, tail) =>
-    `${head} │${cells.map((cell) => String(cell).padStart(width)).join("")} │ ${tail}`;
-  const rule = `──┼${"─".repeat(width * confusion.length)}─┼────────`;
   const rows = confusion.map((counts, digit) => {
     const total = counts.reduce((sum, n) => sum + n, 0);
     const found = total === 0 ? "–" : `${((100 * counts[digit]) / total).toFixed(1)} %`;
-    const cells = counts.map((n) => (n === 0 ? "·" : n));
-    return line(digit, cells, found.padStart(7));
+    return [String(digit), ...counts.map((n) => (n === 0 ? "·" : String(n))), found];
   });
-  const digits = confusion.map((_, digit) => digit);
-  return ["row: what it is, column: what it is taken for", line(" ", digits, "  found"), rule]
-    .concat(rows)
-    .join("\n");
+  const head = ["", ...confusion.map((_, digit) => String(digit)), "found"];
+  const table = textTable([head, ...rows], { rule: true });
+  return `row: what it is, column: what it is taken for\n${table}`;
 }
 
 function readFloats(bytes, offset, length) {

@@ -1,8 +1,3 @@
-// Trains the network and writes weights.bin and weights.json.
-//
-//   node eval/digits/train.mjs [--seed N] [--epochs N] [--out DIRECTORY] [--json FILE]
-//   node eval/digits/train.mjs --hold-out [--json FILE]
-//
 // The same arguments give the same bytes, on every run and every engine that keeps to IEEE 754 (see
 // learn.mjs). The settings below were chosen on such samples as --hold-out sets apart: it judges on
 // each fifth sample of the training part, trains on the others, and writes no weights. The test set
@@ -11,7 +6,8 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { parseArgs } from "node:util";
+import { integerOption, runCommand, writeJson } from "../../tools/command.mjs";
+import { createProgress } from "../../tools/progress.mjs";
 import { CLASSES, loadDigits, PIXELS, takeWhere } from "./data.mjs";
 import { learn } from "./learn.mjs";
 import { formatConfusion, forward, judge, MODEL_DIRECTORY } from "./model.mjs";
@@ -28,53 +24,61 @@ const SETTINGS = {
   distortion: { shift: 2, bend: 0.15 },
 };
 
-const { values: options } = parseArgs({
-  options: {
-    seed: { type: "string", default: String(SETTINGS.seed) },
-    epochs: { type: "string", default: String(SETTINGS.epochs) },
-    out: { type: "string", default: MODEL_DIRECTORY },
-    json: { type: "string" },
-    "hold-out": { type: "boolean", default: false },
-  },
-});
-const settings = {
-  ...SETTINGS,
-  seed: readInteger("--seed", options.seed, 0),
-  epochs: readInteger("--epochs", options.epochs, 1),
+const HELP = `
+Trains the network of the digits and writes weights.bin and weights.json.
+
+  --seed N      of the first weights, the order and the distortions; default ${SETTINGS.seed}
+  --epochs N    default ${SETTINGS.epochs}
+  --out FOLDER  where the files go; default eval/digits
+  --hold-out    trains on four fifths of the training part, judges on the fifth, writes no weights
+  --json FILE   also writes the figures as one JSON object`;
+
+const OPTIONS = {
+  seed: { type: "string", default: String(SETTINGS.seed) },
+  epochs: { type: "string", default: String(SETTINGS.epochs) },
+  out: { type: "string", default: MODEL_DIRECTORY },
+  "hold-out": { type: "boolean", default: false },
 };
 
-const digits = loadDigits();
-const [studied, judged] = options["hold-out"]
-  ? [0, 1].map((held) => takeWhere(digits.train, (i) => Number(i % 5 === 4) === held))
-  : [digits.train, digits.test];
+function main(options) {
+  const settings = {
+    ...SETTINGS,
+    seed: integerOption("seed", options.seed, 0, 0xffff_ffff),
+    epochs: integerOption("epochs", options.epochs, 1, 0xffff_ffff),
+  };
+  const digits = loadDigits();
+  const [studied, judged] = options["hold-out"]
+    ? [0, 1].map((held) => takeWhere(digits.train, (i) => Number(i % 5 === 4) === held))
+    : [digits.train, digits.test];
 
-const started = performance.now();
-const layers = learn(SIZES, studied, settings, createProgress(settings.epochs));
-const seconds = (performance.now() - started) / 1000;
-const onStudied = judge(forward(layers, studied.images), studied.labels, CLASSES);
-const onJudged = judge(forward(layers, judged.images), judged.labels, CLASSES);
+  const started = performance.now();
+  const progress = createProgress("epochs", settings.epochs);
+  const layers = learn(SIZES, studied, settings, (epoch, right) =>
+    progress(epoch, `${(100 * right).toFixed(2)} % right while learning`),
+  );
+  const seconds = (performance.now() - started) / 1000;
+  const onStudied = judge(forward(layers, studied.images), studied.labels, CLASSES);
+  const onJudged = judge(forward(layers, judged.images), judged.labels, CLASSES);
+  const judgedAs = options["hold-out"] ? "heldOut" : "test";
 
-const { bytes, places } = serialize(layers);
-const figures = {
-  parameters: bytes.length / 4,
-  sha256: createHash("sha256").update(bytes).digest("hex"),
-  accuracy: {
-    training: pickFigures(onStudied),
-    [options["hold-out"] ? "heldOut" : "test"]: pickFigures(onJudged),
-  },
-};
+  const { bytes, places } = serialize(layers);
+  const result = {
+    parameters: bytes.length / 4,
+    sha256: createHash("sha256").update(bytes).digest("hex"),
+    accuracy: { training: pickFigures(onStudied), [judgedAs]: pickFigures(onJudged) },
+  };
 
-console.log(`${SIZES.join(" – ")}: ${figures.parameters} parameters, ${seconds.toFixed(0)} s`);
-console.log(`training ${describe(onStudied)}`);
-console.log(`${options["hold-out"] ? "held out" : "test    "} ${describe(onJudged)}`);
-console.log(`\n${formatConfusion(onJudged.confusion)}\n`);
-console.log(`sha256 of the weights: ${figures.sha256}`);
+  console.log(`${SIZES.join(" – ")}: ${result.parameters} parameters, ${seconds.toFixed(0)} s`);
+  console.log(`training ${describe(onStudied)}`);
+  console.log(`${options["hold-out"] ? "held out" : "test    "} ${describe(onJudged)}`);
+  console.log(`\n${formatConfusion(onJudged.confusion)}\n`);
+  console.log(`sha256 of the weights: ${result.sha256}`);
 
-if (!options["hold-out"]) writeModel(options.out, bytes, places, figures);
-if (options.json) {
+  if (!options["hold-out"]) writeModel(options.out, bytes, places, result);
+  const accuracies = { training: onStudied.accuracy, [judgedAs]: onJudged.accuracy, seconds };
   const runtime = `Node ${process.versions.node}`;
-  const report = { ...figures, confusion: onJudged.confusion, settings, seconds, runtime };
-  writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  const { confusion } = onJudged;
+  writeJson(options.json, { figures: accuracies, ...result, confusion, settings, runtime });
 }
 
 // weights.bin: for each layer its weights [in, out] and then its bias, float32, little-endian.
@@ -113,20 +117,6 @@ function writeModel(directory, bytes, places, { sha256, parameters, accuracy }) 
   writeFileSync(`${directory}/weights.json`, `${JSON.stringify(description, null, 2)}\n`);
 }
 
-function createProgress(epochs) {
-  const { stderr } = process;
-  return (epoch, right) => {
-    const state = `epoch ${epoch} of ${epochs}, ${(100 * right).toFixed(2)} % right while learning`;
-    if (stderr.isTTY) {
-      const filled = Math.round((30 * epoch) / epochs);
-      const bar = "█".repeat(filled) + "░".repeat(30 - filled);
-      stderr.write(`\r${bar} ${state}${epoch === epochs ? "\n" : ""}`);
-    } else if (epoch % 10 === 0 || epoch === epochs) {
-      stderr.write(`${state}\n`);
-    }
-  };
-}
-
 function pickFigures({ count, correct, accuracy }) {
   return { count, correct, accuracy };
 }
@@ -135,12 +125,4 @@ function describe({ count, correct, accuracy }) {
   return `${(100 * accuracy).toFixed(2)} % right (${correct} of ${count})`;
 }
 
-function readInteger(name, text, lowest) {
-  const number = Number(text);
-  if (!/^\d+$/.test(text) || number < lowest || number > 0xffff_ffff) {
-    throw new RangeError(
-      `"${name}" expected an integer from ${lowest} to ${0xffff_ffff}, got ${text}`,
-    );
-  }
-  return number;
-}
+await runCommand({ help: HELP, options: OPTIONS }, main);

@@ -1,11 +1,11 @@
-import { writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
-import { parseArgs } from "node:util";
+import { runCommand, writeJson } from "../../tools/command.mjs";
+import { createProgress } from "../../tools/progress.mjs";
+import { textTable } from "../../tools/table.mjs";
 import { loadCorpus } from "./corpus.mjs";
 import { countMultiplyAdds } from "./count.mjs";
 import { createEncoder } from "./encoder.mjs";
 import { createFloatOps, measureFloatGemm } from "./float.mjs";
-import { createProgress } from "./progress.mjs";
 import { loadReferenceEmbeddings } from "./reference.mjs";
 import { cosine, rowOf } from "./similarity.mjs";
 import { loadWeights } from "./weights.mjs";
@@ -77,8 +77,7 @@ export function checkFloat({ weights, corpus, stored, documents = 8, queries = 8
   };
 }
 
-function main() {
-  const { values } = parseArgs({ options: { json: { type: "string" } } });
+function main(values) {
   const weights = loadWeights();
   const corpus = loadCorpus();
   const stored = loadReferenceEmbeddings();
@@ -112,12 +111,22 @@ function main() {
   for (const [shape, gops] of Object.entries(gemm)) {
     console.log(`                ${gops.toFixed(2)} ${shape}`);
   }
-  for (const [stage, milliseconds] of Object.entries(result.stages)) {
-    console.log(`  ${stage.padEnd(18)} ${milliseconds.toFixed(3).padStart(8)} ms`);
-  }
-  if (values.json) writeFileSync(values.json, `${JSON.stringify(figures, null, 2)}\n`);
+  const stages = Object.entries(result.stages);
+  console.log(textTable(stages.map(([stage, ms]) => [`  ${stage}`, `${ms.toFixed(3)} ms`])));
+  const { meanCosine, worstCosine, gops } = result;
+  writeJson(values.json, {
+    figures: { meanCosine, worstCosine, gops, milliseconds: best },
+    ...figures,
+  });
   // Printed as 1.000000, that is to say.
   if (result.worstCosine < 1 - 5e-7) process.exitCode = 1;
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) main();
+const HELP = `
+Checks the encoder in plain JavaScript against the stored float32 embeddings, and times it.
+
+  --json FILE  also writes the figures as one JSON object`;
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  await runCommand({ help: HELP }, main);
+}

@@ -1,22 +1,16 @@
-/*
- * Semantic search with the Universal Sentence Encoder lite, quantized.
- *
- *   npm start                              8 bits against float32, over all documents
- *   npm start -- --bits 4                  4 bits too; --bits 8 is the default
- *   npm start -- --plan FILE               bits by a plan that plan.mjs has written
- *   npm start -- "how do I add a column"   answers with the best documents
- */
+/** Semantic search with the Universal Sentence Encoder lite, quantized; HELP says how. */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
 import { createBytelane, createIndex, topK } from "bytelane";
+import { runCommand, writeJson } from "../../tools/command.mjs";
+import { createProgress } from "../../tools/progress.mjs";
+import { textTable } from "../../tools/table.mjs";
 import { observeInputs } from "./calibrate.mjs";
 import { createTextEncoder, digestOfIds, loadCorpus } from "./corpus.mjs";
 import { countMultiplyAdds } from "./count.mjs";
 import { createEncoder } from "./encoder.mjs";
 import { createFloatOps, measureFloatGemm } from "./float.mjs";
 import { readPlan } from "./plans.mjs";
-import { createProgress } from "./progress.mjs";
 import { createQuantizedOps } from "./quantized.mjs";
 import { createReference, loadReferenceEmbeddings } from "./reference.mjs";
 import { cosine, overlapAt, rowOf, topRows } from "./similarity.mjs";
@@ -25,6 +19,18 @@ import { loadTokenizer } from "./tokenizer.mjs";
 import { loadWeights } from "./weights.mjs";
 
 const CACHE = new URL("../../.cache/", import.meta.url);
+
+const HELP = `
+Semantic search in 778 documents with a quantized sentence encoder, against float32.
+
+  npm start                              8 bits against float32: quality and speed, a minute
+  npm start -- --bits 4                  4 bits too
+  npm start -- --plan FILE               bits by a plan that npm run example:plan has written
+  npm start -- "how do I add a column"   answers with the best documents
+
+  --bits N     8 (always there) or 4; may be given again
+  --plan FILE  also compares the encoder with the bits of this plan
+  --json FILE  also writes the figures as one JSON object`;
 
 /**
  * The encoder by a plan of bits, calibrated on text that is never judged: titles that are not among
@@ -136,20 +142,26 @@ function printTable(columns) {
     ["worst cosine", (c) => c.worstCosine?.toFixed(6)],
     ["recall@1", (c) => c.recallAt1?.toFixed(3)],
     ["recall@10", (c) => c.recallAt10?.toFixed(3)],
-    ["ms a sentence", (c) => c.milliseconds.toFixed(1)],
-    ["sentences a second", (c) => (1000 / c.milliseconds).toFixed(1)],
+    ["ms per sentence", (c) => c.milliseconds.toFixed(1)],
+    ["sentences per second", (c) => (1000 / c.milliseconds).toFixed(1)],
     ["  × plain JavaScript", (c) => c.timesPlain.toFixed(1)],
     ["  × reference", (c) => c.timesReference.toFixed(1)],
     ["multiply-adds in integers", (c) => percent(c.int8Share)],
     ["build", (c) => c.build],
   ].map(([label, of]) => [label, ...columns.map((column) => of(column) ?? "–")]);
-  const widths = rows[0].map((_, at) => Math.max(...rows.map((row) => String(row[at]).length)));
-  for (const row of rows) {
-    const cells = row.map((cell, at) =>
-      at === 0 ? cell.padEnd(widths[at]) : String(cell).padStart(widths[at]),
-    );
-    console.log(cells.join("  "));
+  console.log(textTable(rows));
+}
+
+/** The table's numbers by name: "int8.recallAt1" and so on. */
+function figuresOf(columns, plainGemmGops) {
+  const figures = { plainGemmGops };
+  for (const { name, ...rest } of columns) {
+    const prefix = name.replace("Bytelane ", "").replaceAll(" ", "_");
+    for (const [key, value] of Object.entries(rest)) {
+      if (typeof value === "number") figures[`${prefix}.${key}`] = value;
+    }
   }
+  return figures;
 }
 
 async function compare(options) {
@@ -226,21 +238,17 @@ async function compare(options) {
     `Universal Sentence Encoder lite, ${weights.parameters.toLocaleString("en")} parameters;`,
   );
   console.log(
-    `${corpus.documents.length} documents, ${corpus.queries.length} queries; times are medians at ${tokens} tokens,`,
+    `${corpus.documents.length} documents, ${corpus.queries.length} queries; times are medians ` +
+      `at ${tokens} tokens,`,
   );
-  console.log(`taken in turns over ${sample.length} documents, on Node ${process.versions.node}.`);
+  console.log(`interleaved over ${sample.length} documents, on Node ${process.versions.node}.`);
   console.log(
-    `The plain JavaScript's GEMM reaches ${gemm.toFixed(2)} GOPS (128 × 512 × 512); its column is from the ${sample.length} documents.`,
+    `The plain JavaScript's GEMM reaches ${gemm.toFixed(2)} GOPS (128 × 512 × 512); ` +
+      `its column is from the ${sample.length} documents.`,
   );
-  if (options.json) {
-    const figures = {
-      runtime: `Node ${process.versions.node}`,
-      tokens,
-      plainGemmGops: gemm,
-      columns,
-    };
-    writeFileSync(options.json, `${JSON.stringify(figures, null, 2)}\n`);
-  }
+  const runtime = `Node ${process.versions.node}`;
+  const figures = figuresOf(columns, gemm);
+  writeJson(options.json, { command: "start", runtime, tokens, figures, columns });
   instance.dispose();
 }
 
@@ -289,22 +297,11 @@ async function answer(question, options) {
   for (const { title, score, text } of results)
     console.log(`${score.toFixed(3)}  ${title}\n       ${text}…\n`);
   console.log(`${corpus.documents.length} documents searched in ${milliseconds.toFixed(1)} ms.`);
-  if (options.json) {
-    writeFileSync(
-      options.json,
-      `${JSON.stringify({ question, milliseconds, results }, null, 2)}\n`,
-    );
-  }
+  writeJson(options.json, { question, figures: { milliseconds }, results });
   instance.dispose();
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    bits: { type: "string", multiple: true },
-    plan: { type: "string" },
-    json: { type: "string" },
-  },
-});
-if (positionals.length > 0) await answer(positionals.join(" "), values);
-else await compare(values);
+const options = { bits: { type: "string", multiple: true }, plan: { type: "string" } };
+await runCommand({ help: HELP, options, positionals: true }, (values, positionals) =>
+  positionals.length > 0 ? answer(positionals.join(" "), values) : compare(values),
+);

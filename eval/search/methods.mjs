@@ -6,8 +6,6 @@
  * All dense layers and the embedding table have 4 bits, attention has 8. Calibration sees text that
  * is never judged (corpus.mjs); judged are evenly spaced documents, and every other query.
  */
-import { writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
 import {
   bitsPerWeight,
   createBytelane,
@@ -16,10 +14,12 @@ import {
   quantizeInt4,
   scope,
 } from "bytelane";
+import { integerOption, runCommand, writeJson } from "../../tools/command.mjs";
+import { createProgress } from "../../tools/progress.mjs";
+import { textTable } from "../../tools/table.mjs";
 import { observeInputs } from "./calibrate.mjs";
 import { loadCorpus } from "./corpus.mjs";
 import { createEncoder } from "./encoder.mjs";
-import { createProgress } from "./progress.mjs";
 import { createQuantizedOps } from "./quantized.mjs";
 import { loadReferenceEmbeddings } from "./reference.mjs";
 import { cosine, rowOf } from "./similarity.mjs";
@@ -112,35 +112,38 @@ function chooseTexts({ documents, queries }, count) {
   ];
 }
 
-const { values } = parseArgs({
-  options: { documents: { type: "string", default: "97" }, json: { type: "string" } },
-});
-const count = Number(values.documents);
-const corpus = loadCorpus();
-if (!Number.isInteger(count) || count < 1 || count > corpus.documents.length) {
-  console.error(
-    `"--documents" expected an integer in [1, ${corpus.documents.length}], got ${values.documents}`,
-  );
-  process.exit(1);
+const HELP = `
+What each method of 4-bit quantization brings, on the sentence encoder: every dense layer and the
+embedding table in 4 bits, judged by the cosine to float32.
+
+  --documents N  documents that are judged, evenly spaced; default 97
+  --json FILE    also writes the figures as one JSON object`;
+
+async function main(values) {
+  const corpus = loadCorpus();
+  const count = integerOption("documents", values.documents, 1, corpus.documents.length);
+  const weights = loadWeights();
+  const instance = await createBytelane();
+  const sentences = [...corpus.calibration, ...corpus.longCalibration];
+  const seen = createProgress("calibrating", sentences.length);
+  const observed = observeInputs(instance, weights, sentences, () => 4, seen);
+  const texts = chooseTexts(corpus, count);
+  const progress = createProgress("methods", METHODS.length);
+  const rows = METHODS.map((method, i) => {
+    const row = judge(instance, weights, observed, method, texts);
+    progress(i + 1);
+    return row;
+  });
+  console.log(`mean cosine to float32, ${count} documents and ${texts.length - count} queries`);
+  const lines = rows.map(({ bits, documents, worst, queries }, i) => [
+    METHODS[i].name,
+    bits.toFixed(3),
+    ...[documents, worst, queries].map((x) => x.toFixed(4)),
+  ]);
+  console.log(textTable([["method", "bits", "documents", "worst", "queries"], ...lines]));
+  const figures = Object.fromEntries(rows.map(({ method, documents }) => [method, documents]));
+  writeJson(values.json, { figures, documents: count, methods: rows });
 }
-const weights = loadWeights();
-const instance = await createBytelane();
-const sentences = [...corpus.calibration, ...corpus.longCalibration];
-const seen = createProgress("calibrating", sentences.length);
-const observed = observeInputs(instance, weights, sentences, () => 4, seen);
-const texts = chooseTexts(corpus, count);
-const progress = createProgress("methods", METHODS.length);
-const rows = METHODS.map((method, i) => {
-  const row = judge(instance, weights, observed, method, texts);
-  progress(i + 1);
-  return row;
-});
-console.log(`mean cosine to float32, ${count} documents and ${texts.length - count} queries`);
-console.log(`${"method".padEnd(33)}  bits  documents   worst  queries`);
-for (const [i, { bits, documents, worst, queries }] of rows.entries()) {
-  const figures = [documents, worst, queries].map((x) => x.toFixed(4).padStart(7));
-  console.log(`${METHODS[i].name.padEnd(33)} ${bits.toFixed(3)}    ${figures.join(" ")}`);
-}
-if (values.json) {
-  writeFileSync(values.json, `${JSON.stringify({ documents: count, methods: rows }, null, 2)}\n`);
-}
+
+const options = { documents: { type: "string", default: "97" } };
+await runCommand({ help: HELP, options }, main);

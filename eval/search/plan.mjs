@@ -11,10 +11,12 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { parseArgs } from "node:util";
 import { createBytelane, scope } from "bytelane";
 import { paretoFront, plan, planPicture, planTable, sensitivity } from "bytelane/calibration";
-import { createRandom } from "../digits/random.mjs";
+import { integerOption, runCommand, writeJson } from "../../tools/command.mjs";
+import { createProgress } from "../../tools/progress.mjs";
+import { createRandom } from "../../tools/random.mjs";
+import { textTable } from "../../tools/table.mjs";
 import { observeInputs } from "./calibrate.mjs";
 import { loadCorpus } from "./corpus.mjs";
 import { createEncoder } from "./encoder.mjs";
@@ -27,19 +29,19 @@ import {
   uniformPlan,
   writePlan,
 } from "./plans.mjs";
-import { createProgress } from "./progress.mjs";
 import { loadReferenceEmbeddings } from "./reference.mjs";
 import { cosine, rowOf } from "./similarity.mjs";
 import { bitsByPlan, createCandidates, listTensors, prepareTensors } from "./tensors.mjs";
 import { examine, gatherPlans, mean, rankPlans } from "./verdict.mjs";
 import { loadWeights } from "./weights.mjs";
 
-const HELP = `8 or 4 bits for each tensor of the sentence encoder, planned on half of the documents and judged on the other.
+const HELP = `8 or 4 bits for each tensor of the sentence encoder, planned on half of the documents and
+judged on the other half.
 
-  --budget N     bits a weight, scales counted; default 5.0
+  --budget N     bits per weight, scales counted; default 5.0
   --documents N  documents of each half, evenly spaced, at most 389; default 195
-  --random N     plans drawn by lot; default 100
-  --seed N       of the lot; default 1
+  --random N     plans drawn at random; default 100
+  --seed N       of the random plans; default 1
   --plan FILE    where the plan goes; default build/search-plan.json
   --picture FILE where the picture goes; default build/plan.svg
   --json FILE    also writes the figures as one JSON object`;
@@ -95,21 +97,18 @@ const bitsOfChoices = ({ choices }) =>
 
 function printFront(front, parameters) {
   console.log(`\nThe Pareto front, ${front.length} plans that no other one beats:`);
-  const cells = front.map(({ bytes, loss }) => {
-    const bits = ((8 * bytes) / parameters).toFixed(3);
-    return `${String(bytes).padStart(9)} ${bits} ${loss.toFixed(6)}`;
-  });
+  const cells = front.map(({ bytes, loss }) => [
+    String(bytes),
+    ((8 * bytes) / parameters).toFixed(3),
+    loss.toFixed(6),
+  ]);
   const columns = 3;
   const rows = Math.ceil(cells.length / columns);
-  const head = `${"bytes".padStart(9)} ${"bits".padEnd(5)} ${"loss".padEnd(8)}`;
-  console.log(Array(columns).fill(head).join("   ").trimEnd());
-  for (let row = 0; row < rows; row++) {
-    console.log(
-      Array.from({ length: columns }, (_, column) => cells[column * rows + row] ?? "")
-        .join("   ")
-        .trimEnd(),
-    );
-  }
+  const lines = Array.from({ length: rows }, (_, row) =>
+    Array.from({ length: columns }, (_, column) => cells[column * rows + row] ?? []).flat(),
+  );
+  const head = Array(columns).fill(["bytes", "bits", "loss"]).flat();
+  console.log(textTable([head, ...lines], { left: [] }));
 }
 
 function printJudged(judged, parameters) {
@@ -124,34 +123,19 @@ function printJudged(judged, parameters) {
       `${describePlan(bits)}${isWithin ? "" : " (outside the budget)"}`,
     ]),
   ];
-  const widths = rows[0].map((_, i) => Math.max(...rows.map((cells) => cells[i].length)));
-  for (const cells of rows) {
-    const padded = cells.map((cell, i) =>
-      i === 0 || i === 5 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]),
-    );
-    console.log(padded.join("  ").trimEnd());
-  }
+  console.log(textTable(rows, { left: [0, 5] }));
 }
 
-function integerOf(name, text, least, most) {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new RangeError(`"--${name}" expected an integer in [${least}, ${most}], got ${text}`);
-}
+const OPTIONS = {
+  budget: { type: "string", default: "5.0" },
+  documents: { type: "string", default: "195" },
+  random: { type: "string", default: "100" },
+  seed: { type: "string", default: "1" },
+  plan: { type: "string", default: "build/search-plan.json" },
+  picture: { type: "string", default: "build/plan.svg" },
+};
 
-function readOptions() {
-  const { values } = parseArgs({
-    options: {
-      budget: { type: "string", default: "5.0" },
-      documents: { type: "string", default: "195" },
-      random: { type: "string", default: "100" },
-      seed: { type: "string", default: "1" },
-      plan: { type: "string", default: "build/search-plan.json" },
-      picture: { type: "string", default: "build/plan.svg" },
-      json: { type: "string" },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
+function readOptions(values) {
   const budget = Number(values.budget);
   if (!(budget > 0 && budget <= 32)) {
     throw new RangeError(`"--budget" expected bits a weight in (0, 32], got ${values.budget}`);
@@ -159,9 +143,9 @@ function readOptions() {
   return {
     ...values,
     budget,
-    documents: integerOf("documents", values.documents, 2, 389),
-    random: integerOf("random", values.random, 1, 2 ** 20),
-    seed: integerOf("seed", values.seed, 0, 2 ** 31 - 1),
+    documents: integerOption("documents", values.documents, 2, 389),
+    random: integerOption("random", values.random, 1, 2 ** 20),
+    seed: integerOption("seed", values.seed, 0, 2 ** 31 - 1),
   };
 }
 
@@ -283,34 +267,32 @@ async function run(options) {
   const verdict = examine(result.judged);
   print(result, verdict, options);
 
-  for (const file of [options.picture, options.plan, options.json]) {
-    if (file !== undefined) mkdirSync(dirname(file), { recursive: true });
+  for (const file of [options.picture, options.plan]) {
+    mkdirSync(dirname(file), { recursive: true });
   }
-  const title = `The sentence encoder in ${options.budget} bits a weight`;
+  const title = `The sentence encoder in ${options.budget} bits per weight`;
   writeFileSync(options.picture, planPicture(result.planned, { title }));
   writePlan(options.plan, verdict.chosen.bits);
   const seconds = (performance.now() - started) / 1000;
   console.log(
-    `\n${options.plan} and ${options.picture} written; ${seconds.toFixed(0)} s, ${result.milliseconds.toFixed(1)} ms a document.`,
+    `\n${options.plan} and ${options.picture} written; ${seconds.toFixed(0)} s, ` +
+      `${result.milliseconds.toFixed(1)} ms per document.`,
   );
-  if (options.json) {
-    const { budget, documents, seed } = options;
-    const { planned, milliseconds, ...rest } = result;
-    const { goal, bytes, bitsPerWeight, loss, front } = planned;
-    const figures = {
-      runtime: `Node ${process.versions.node}`,
-      ...{ budget, documents, seed, seconds, milliseconds },
-      plan: { ...goal, bytes, bitsPerWeight, loss, bits: verdict.chosen.bits },
-      ...rest,
-      front,
-      mostAhead: verdict.mostAhead,
-      checks: verdict.checks,
-    };
-    writeFileSync(options.json, `${JSON.stringify(figures, null, 2)}\n`);
-  }
+  const { budget, documents, seed } = options;
+  const { planned, milliseconds, ...rest } = result;
+  const { goal, bytes, bitsPerWeight, loss, front } = planned;
+  const { chosen, mostAhead, checks } = verdict;
+  const { meanCosine, worstCosine } = chosen;
+  writeJson(options.json, {
+    command: "example:plan",
+    runtime: `Node ${process.versions.node}`,
+    figures: { bitsPerWeight, loss, meanCosine, worstCosine, mostAhead, seconds, milliseconds },
+    ...{ budget, documents, seed },
+    plan: { ...goal, bytes, bitsPerWeight, loss, bits: chosen.bits },
+    ...rest,
+    ...{ front, mostAhead, checks },
+  });
   if (!verdict.checks.every(({ holds }) => holds)) process.exitCode = 1;
 }
 
-const options = readOptions();
-if (options.help) console.log(HELP);
-else await run(options);
+await runCommand({ help: HELP, options: OPTIONS }, (values) => run(readOptions(values)));

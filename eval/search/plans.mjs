@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { shuffle } from "../digits/random.mjs";
+import { shuffle } from "../../tools/random.mjs";
 
 /*
  * Plans of 8 or 4 bits a tensor, as { name: bits }, the smallest of all cases of mixed precision: few

@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
-import { parseArgs } from "node:util";
+import { runCommand, writeJson } from "../../tools/command.mjs";
+import { createProgress } from "../../tools/progress.mjs";
 import { clipText, digestOfIds, distinctTitles, loadCorpus, loadRecords } from "./corpus.mjs";
-import { createProgress } from "./progress.mjs";
 import { loadTokenizer } from "./tokenizer.mjs";
 
 const require = createRequire(import.meta.url);
@@ -150,10 +150,7 @@ async function generate(corpus, reference) {
   return description;
 }
 
-async function main() {
-  const { values } = parseArgs({
-    options: { check: { type: "boolean", default: false }, json: { type: "string" } },
-  });
+async function main(values) {
   const corpus = loadCorpus();
   const reference = await createReference();
   const tokens = compareTokenizers(reference);
@@ -163,9 +160,21 @@ async function main() {
   const state = values.check ? "checked" : "written";
   console.log(`${file} ${state}: (${documents} + ${queries}) × ${dimensions}`);
   console.log(`SHA-256 ${description.sha256}`);
-  if (values.json) {
-    writeFileSync(values.json, `${JSON.stringify({ state, tokens, ...description }, null, 2)}\n`);
-  }
+  writeJson(values.json, {
+    figures: { documents, queries, dimensions },
+    state,
+    tokens,
+    description,
+  });
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await main();
+const HELP = `
+Embeds all documents and queries with the float32 reference, and stores the vectors.
+
+  --check      compares the stored vectors with their digest, and writes nothing
+  --json FILE  also writes the figures as one JSON object`;
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const options = { check: { type: "boolean", default: false } };
+  await runCommand({ help: HELP, options }, main);
+}

@@ -1,6 +1,6 @@
 import { createObserver } from "bytelane/calibration";
 import { createEncoder } from "../../eval/search/encoder.mjs";
-import { createFloatOps } from "../search/float.mjs";
+import { createFloatOps } from "../../eval/search/float.mjs";
 
 /** Names of the encoder's dense layers, by their weights. */
 function namesOf(weights) {
@@ -18,7 +18,7 @@ function namesOf(weights) {
  * product is wrapped, and its input observed before it runs.
  *
  * @param {import("bytelane").Bytelane} instance
- * @param {ReturnType<import("../search/weights.mjs").loadWeights>} weights
+ * @param {ReturnType<import("../../eval/search/weights.mjs").loadWeights>} weights
  * @param {{ ids: Int32Array }[]} sentences
  * @param {(done: number) => void} [progress]
  * @returns {Map<string, import("bytelane/calibration").HistogramObserver>}

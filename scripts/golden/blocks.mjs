@@ -15,7 +15,7 @@ import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { onnxModel } from "../../bench/peers/onnx.mjs";
-import { randomOf } from "./cases.mjs";
+import { createRandom } from "../../tools/random.mjs";
 import { encode } from "./tensors.mjs";
 
 const root = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
@@ -76,7 +76,7 @@ function blockedCases() {
     ["u4", [50, 3], 0, 32],
   ];
   return list.map(([dtype, shape, axis, blockSize], at) => {
-    const random = randomOf(500 + at);
+    const random = createRandom(500 + at);
     const blocks = [...shape];
     blocks[axis] = Math.ceil(shape[axis] / blockSize);
     const [low, high] = RANGES[dtype];
@@ -158,7 +158,7 @@ function matrixCases() {
     [256, 2, 300, false],
   ];
   return list.map(([blockSize, rows, columns, hasZeros], at) => {
-    const random = randomOf(700 + at);
+    const random = createRandom(700 + at);
     const blocks = Math.ceil(columns / blockSize);
     const bytes = (length) => Uint8Array.from({ length }, () => Math.floor(random() * 256));
     return {

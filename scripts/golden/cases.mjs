@@ -3,19 +3,10 @@
  * dividing and multiplying by the reciprocal round to different integers, bounds, and what is not a number.
  */
 
+import { createRandom } from "../../tools/random.mjs";
+
 const f = Math.fround;
 const bits = new DataView(new ArrayBuffer(4));
-
-/** A generator of numbers in [0, 1): mulberry32. */
-export function randomOf(seed) {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** The f32 that is `steps` away in magnitude. */
 function neighbour(x, steps) {
@@ -29,7 +20,7 @@ export const TIE = { scale: f(0.00214854861), x: f(0.273939937) };
 
 /** Values around the integers of an 8-bit type, at a scale. */
 function valuesAt(scale, seed, count) {
-  const random = randomOf(seed);
+  const random = createRandom(seed);
   const values = [0, -0, 1e-40, -1e-40, f(0.49999997 * scale), f(-0.49999997 * scale)];
   if (scale === TIE.scale) values.push(TIE.x, -TIE.x);
   for (let i = 0; i < count; i++) {
@@ -80,7 +71,7 @@ function perAxis() {
     ["i8", [2, 41], 0],
   ];
   return list.map(([dtype, shape, axis], i) => {
-    const random = randomOf(100 + i);
+    const random = createRandom(100 + i);
     const channels = shape[axis];
     const scale = Float32Array.from({ length: channels }, () => 0.01 + random());
     const least = dtype === "i8" ? -128 : 0;
@@ -142,7 +133,7 @@ export const dequantizeCases = [
   return { name: `every ${dtype}`, q, shape: [256], scale: f(scale), zeroPoint };
 });
 
-const random = randomOf(7);
+const random = createRandom(7);
 const uniform = (length, low, high) =>
   Float32Array.from({ length }, () => low + random() * (high - low));
 
@@ -206,7 +197,7 @@ export const qlinearCases = [
 
 /** Accumulators around the ties of a multiplier 1 / scale, and across i32 as far as scale · 2^8 matters. */
 function accumulators(scale, seed) {
-  const draw = randomOf(seed);
+  const draw = createRandom(seed);
   const values = [0, 1, -1];
   for (let i = 0; i < 45; i++) {
     const tie = (Math.floor(draw() * 260 - 130) + 0.5) * scale;
@@ -246,7 +237,7 @@ export const ranges = [
 
 /** Blocks of 32. */
 export const blocks = (() => {
-  const draw = randomOf(11);
+  const draw = createRandom(11);
   const rows = [
     () => draw() - 0.5,
     () => (draw() + draw() + draw() - 1.5) * 40,
@@ -264,7 +255,7 @@ export const blocks = (() => {
 
 /** Embeddings [rows, columns] with the ranges they are scaled by: some values lie outside. */
 export const embeddings = (() => {
-  const draw = randomOf(13);
+  const draw = createRandom(13);
   const [rows, columns] = [12, 37];
   const calibration = Float32Array.from({ length: 100 * columns }, () => (draw() - 0.5) * 0.3);
   const x = Float32Array.from({ length: rows * columns }, () => (draw() - 0.5) * 0.32);

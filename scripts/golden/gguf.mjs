@@ -6,7 +6,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { randomOf } from "./cases.mjs";
+import { createRandom } from "../../tools/random.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.dirname(path.dirname(here));
@@ -133,7 +133,7 @@ function differing(got, wanted, size) {
 async function compare({ folder, codecs, operation, type, blocks, progress }) {
   const { elements, bytes } = TYPES[type];
   const ggml = openGgml(folder, operation, type, CHUNK);
-  const random = randomOf(blocks + type.length * 1000 + type.charCodeAt(1));
+  const random = createRandom(blocks + type.length * 1000 + type.charCodeAt(1));
   let differ = 0;
   for (let done = 0; done < blocks; done += CHUNK) {
     progress(`${operation} ${type}, ${done} of ${blocks} blocks`);
@@ -162,7 +162,7 @@ async function goldenVectors(folder) {
   ]) {
     for (const type of types) {
       const blocks = TYPES[type].bytes === 2 ? 2048 : GOLDEN_BLOCKS;
-      const random = randomOf(type.length * 77 + type.charCodeAt(1));
+      const random = createRandom(type.length * 77 + type.charCodeAt(1));
       const ggml = openGgml(folder, operation, type, blocks);
       const input =
         operation === "decode"

@@ -1,19 +1,11 @@
-/**
- * Makes the golden vectors by running the references:
- *
- *     node scripts/golden/main.mjs [--only onnxruntime,litert] [--blocks N] [--json FILE]
- *
- * "gguf" also compares N random blocks per type (10^6) with ggml's, with the build in dist/: the figure ggufDiffer.
- *
- * The npm packages go to .cache/golden (without install scripts), the Python ones are Debian's:
- * apt-get install --no-install-recommends python3-numpy python3-torch python3-onnx
- */
+/** Makes the golden vectors by running the references; HELP says how. */
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { parseArgs } from "node:util";
+import { integerOption, runCommand, writeJson } from "../../tools/command.mjs";
+import { createProgress } from "../../tools/progress.mjs";
 import { encode } from "./tensors.mjs";
 
 const REFERENCES = [
@@ -59,12 +51,11 @@ async function load(name) {
   return { folder, version, module: imported.default ?? imported };
 }
 
+/** The steps of a run are known only afterwards: about this many. */
+const STEPS = 1500;
+const show = createProgress("steps", STEPS);
 let steps = 0;
-function progress(text) {
-  steps++;
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${steps} ${text}`);
-  else if (steps % 50 === 0) console.error(`${steps} ${text}`);
-}
+const progress = (text) => show(Math.min(++steps, STEPS), text);
 
 const encoded = (object) =>
   Object.fromEntries(
@@ -105,39 +96,36 @@ async function make(only, blocks) {
     const refused = vectors.filter(({ refusal }) => refusal).length;
     rows.push({ reference, vectors: vectors.length, refused, bytes: Buffer.byteLength(text) });
   }
-  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+  show.clear();
   console.table(rows);
   if (figures.ggufDiffer !== undefined) console.table(figures);
   return { references: rows, figures };
 }
 
-try {
-  const { values } = parseArgs({
-    options: {
-      only: { type: "string", default: REFERENCES.join(",") },
-      blocks: { type: "string", default: "1000000" },
-      json: { type: "string" },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) {
-    console.log("node scripts/golden/main.mjs [--only NAME,…] [--blocks N] [--json FILE]");
-    console.log(`names: ${REFERENCES.join(", ")}`);
-    process.exit(0);
-  }
+const HELP = `
+Makes the golden vectors of test/golden by running the references.
+
+  --only NAME,…  only these: ${REFERENCES.join(", ")}
+  --blocks N     random blocks per type that "gguf" compares with ggml's; default 1000000
+  --json FILE    also writes the figures as one JSON object
+
+The npm packages go to .cache/golden, the Python ones are Debian's: apt-get install
+--no-install-recommends python3-numpy python3-torch python3-onnx`;
+
+async function main(values) {
   const only = values.only.split(",");
   const unknown = only.find((name) => !REFERENCES.includes(name));
   if (unknown !== undefined) {
     throw new RangeError(`"--only" expected some of ${REFERENCES.join(", ")}, got ${unknown}`);
   }
-  const blocks = Number(values.blocks);
-  if (!(blocks >= 1 && Number.isSafeInteger(blocks))) {
-    throw new RangeError(`"--blocks" expected a positive integer, got ${values.blocks}`);
-  }
-  const made = await make(only, blocks);
-  if (values.json) writeFileSync(values.json, `${JSON.stringify(made)}\n`);
+  const blocks = integerOption("blocks", values.blocks, 1, Number.MAX_SAFE_INTEGER);
+  writeJson(values.json, await make(only, blocks));
+  // some references leave threads behind
   process.exit(0);
-} catch (error) {
-  console.error(error.message);
-  process.exit(1);
 }
+
+const options = {
+  only: { type: "string", default: REFERENCES.join(",") },
+  blocks: { type: "string", default: "1000000" },
+};
+await runCommand({ help: HELP, options }, main);

@@ -5,9 +5,10 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { parseArgs } from "node:util";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { ENTRIES } from "../../scripts/entries.mjs";
+import { runCommand, writeJson } from "../../tools/command.mjs";
+import { textTable } from "../../tools/table.mjs";
 import { openChromium } from "../runtimes/browsers.mjs";
 import { ensurePrograms } from "../runtimes/debian.mjs";
 import { cache, installPinned, pack, unpack } from "../runtimes/pack.mjs";
@@ -21,14 +22,10 @@ const usage = `npm run bundlers -- [options]
   --json FILE       write everything as one JSON object
 `;
 
-const { values: options } = parseArgs({
-  options: {
-    "allow-missing": { type: "boolean", default: false },
-    tarball: { type: "string" },
-    json: { type: "string" },
-    help: { type: "boolean", default: false },
-  },
-});
+const OPTIONS = {
+  "allow-missing": { type: "boolean", default: false },
+  tarball: { type: "string" },
+};
 
 const here = dirname(fileURLToPath(import.meta.url));
 const fixtures = join(here, "fixtures");
@@ -221,12 +218,7 @@ function print(rows) {
     kilo(s?.code.gzip),
     kilo(s?.code.brotli),
   ]);
-  const width = head.map((name, i) => Math.max(name.length, ...cells.map((row) => row[i].length)));
-  const line = (row) =>
-    row.map((cell, i) => (i > 3 ? cell.padStart(width[i]) : cell.padEnd(width[i]))).join("  ");
-  console.log(
-    [line(head), width.map((n) => "-".repeat(n)).join("  "), ...cells.map(line)].join("\n"),
-  );
+  console.log(textTable([head, ...cells], { left: [0, 1, 2, 3], rule: true }));
   console.log("code: the same JavaScript without the inlined wasm.");
   for (const { bundler, app, detail } of rows) {
     if (detail !== undefined)
@@ -234,8 +226,7 @@ function print(rows) {
   }
 }
 
-async function main() {
-  if (options.help) return console.log(usage);
+async function main(options) {
   const tarball = pack(options.tarball);
   const folder = join(cache, "bundlers");
   const runtimesFolder = join(cache, "runtimes");
@@ -292,16 +283,9 @@ async function main() {
   const count = (state) => rows.filter((row) => row.state === state).length;
   if (missing !== undefined) console.log(`\nbundles were built but not run: ${missing}`);
   console.log(`\n${count("pass")} passed, ${count("fail")} failed, ${count("built")} not run`);
-  if (options.json !== undefined) {
-    const summary = { passed: count("pass"), failed: count("fail"), notRun: count("built") };
-    writeFileSync(options.json, `${JSON.stringify({ summary, expected, rows }, null, 2)}\n`);
-  }
+  const figures = { passed: count("pass"), failed: count("fail"), notRun: count("built") };
+  writeJson(options.json, { figures, expected, rows });
   if (count("fail") > 0 || (count("built") > 0 && !options["allow-missing"])) process.exitCode = 1;
 }
 
-try {
-  await main();
-} catch (error) {
-  process.stderr.write(`${error instanceof RangeError ? error.message : error.stack}\n`);
-  process.exitCode = 1;
-}
+await runCommand({ help: usage, options: OPTIONS }, main);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createBytelaneSync } from "bytelane";
 import { afterAll, describe, expect, it } from "vitest";
-import { createRandom } from "../../eval/digits/random.mjs";
+import { createRandom } from "../../tools/random.mjs";
 import {
   bytesOfBudget,
   bytesOfPlan,

@@ -3,7 +3,8 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { runCommand, writeJson } from "../../tools/command.mjs";
+import { textTable } from "../../tools/table.mjs";
 import { prepareApp } from "./app.mjs";
 import { ensurePrograms } from "./debian.mjs";
 import { cache, installPinned, pack } from "./pack.mjs";
@@ -21,16 +22,12 @@ Runtimes come from npm into .cache/runtimes and, as root on Debian, by apt-get i
 const here = dirname(fileURLToPath(import.meta.url));
 const goldenFile = join(here, "digests.golden.json");
 
-const { values: options } = parseArgs({
-  options: {
-    only: { type: "string" },
-    "allow-missing": { type: "boolean", default: false },
-    tarball: { type: "string" },
-    update: { type: "boolean", default: false },
-    json: { type: "string" },
-    help: { type: "boolean", default: false },
-  },
-});
+const OPTIONS = {
+  only: { type: "string" },
+  "allow-missing": { type: "boolean", default: false },
+  tarball: { type: "string" },
+  update: { type: "boolean", default: false },
+};
 
 function select(only) {
   if (only === undefined) return runtimes;
@@ -141,15 +138,7 @@ function print(rows) {
     row.starts?.[0]?.createMs?.toFixed(1) ?? "",
   ]);
   const head = ["runtime", "version", "tier", "where", "starts", "result", "digest", "create ms"];
-  const width = head.map((name, i) => Math.max(name.length, ...cells.map((row) => row[i].length)));
-  const line = (row) =>
-    row
-      .map((cell, i) => (i === 7 ? cell.padStart(width[i]) : cell.padEnd(width[i])))
-      .join("  ")
-      .trimEnd();
-  console.log(
-    [line(head), width.map((n) => "-".repeat(n)).join("  "), ...cells.map(line)].join("\n"),
-  );
+  console.log(textTable([head, ...cells], { left: [0, 1, 2, 3, 4, 5, 6], rule: true }));
   const notes = new Map();
   for (const { state, detail, runtime, where, tier } of rows) {
     if (detail === undefined) continue;
@@ -162,8 +151,7 @@ function print(rows) {
   }
 }
 
-async function main() {
-  if (options.help) return console.log(usage);
+async function main(options) {
   const selected = select(options.only);
   const tarball = pack(options.tarball);
   const app = prepareApp(tarball);
@@ -204,20 +192,12 @@ async function main() {
   if (options.json !== undefined) {
     // two thousand digests a row tell nothing where all of them are equal
     for (const start of ran.slice(1)) if (start.digest === ran[0].digest) delete start.cases;
-    const summary = { passed: count("pass"), failed, missing };
-    writeFileSync(
-      options.json,
-      `${JSON.stringify({ summary, golden: golden?.digest, rows }, null, 2)}\n`,
-    );
+    const figures = { passed: count("pass"), failed, missing };
+    writeJson(options.json, { figures, golden: golden?.digest, rows });
   }
   if (failed > 0 || ran.length === 0 || (missing > 0 && !options["allow-missing"])) {
     process.exitCode = 1;
   }
 }
 
-try {
-  await main();
-} catch (error) {
-  say(error instanceof RangeError ? error.message : error.stack);
-  process.exitCode = 1;
-}
+await runCommand({ help: usage, options: OPTIONS }, main);

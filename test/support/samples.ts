@@ -1,6 +1,7 @@
 /** Data for the tests: awkward values, reproducible noise, and guarded room in an instance's memory. */
 import { expect } from "vitest";
 import { type Bytelane, type DType, type Elements, tensor } from "../../src/entries/index.ts";
+import { createRandom } from "../../tools/random.mjs";
 
 const f = Math.fround;
 
@@ -53,16 +54,9 @@ export interface Noise {
   pick<T>(list: readonly T[]): T;
 }
 
-/** Reproducible numbers (mulberry32). */
+/** Reproducible numbers. */
 export function noise(seed: number): Noise {
-  let state = seed >>> 0;
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const next = createRandom(seed);
   const integer = (low: number, high: number) => low + Math.floor(next() * (high - low + 1));
   return {
     integer,
