@@ -102,7 +102,10 @@ export function countDifferences(got, wanted, tolerance = 0) {
   return count;
 }
 
-/** A node that seems to take less than this share of a call of some milliseconds is lost in the noise of both. */
+/**
+ * A node that seems to take less than this share of a call of some milliseconds is lost in the
+ * noise of both.
+ */
 const LOST = 0.02;
 const LONG = 2;
 

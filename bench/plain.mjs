@@ -186,7 +186,9 @@ export function gemmRows(lhs, zeroPoint, transposed, sums, { m, n, k }, out) {
   }
 }
 
-/** MatMulNBits: weights [n][k / block][block / 2], low nibble first, one scale a block, zero at 8. */
+/**
+ * MatMulNBits: weights [n][k / block][block / 2], low nibble first, one scale a block, zero at 8.
+ */
 export function gemmInt4(lhs, weights, scales, { m, n, k, block }, out) {
   const half = block / 2;
   const blocks = k / block;

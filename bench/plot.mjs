@@ -1,11 +1,10 @@
-import { parse, View } from "vega";
-import { compile } from "vega-lite";
+import { drawChart } from "../tools/draw.mjs";
 
-/** GOPS over the size of square products as SVG: a line a series, and the roof. */
-export async function drawSizes({ points, roof, title }) {
+/** GOPS over the size of square products as SVG: a line per series, and the roof. */
+export function drawSizes({ points, roof, title }) {
   const sizes = [...new Set(points.map(({ size }) => size))].sort((a, b) => a - b);
   const order = [...new Set(points.map(({ series }) => series))];
-  const { spec } = compile({
+  return drawChart({
     background: "white",
     title: { text: "8-bit products M = N = K, one thread", subtitle: title },
     width: 560,
@@ -46,5 +45,4 @@ export async function drawSizes({ points, roof, title }) {
       },
     ],
   });
-  return new View(parse(spec), { renderer: "none" }).toSVG();
 }

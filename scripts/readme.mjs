@@ -92,7 +92,9 @@ function digitsTable({ runtime, build, float, int8, int4 }) {
   ];
 }
 
-/** The plan against the best and the median of the others that were judged, and the uniform plans. */
+/**
+ * The plan against the best and the median of the others that were judged, and the uniform plans.
+ */
 function planTable({ runtime, budget, documents, parameters, counts, judged }) {
   const of = (kind) => judged.filter(({ kinds }) => kinds.includes(kind));
   const [chosen] = of("chosen");

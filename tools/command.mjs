@@ -45,8 +45,8 @@ export function integerOption(name, text, least, most) {
 }
 
 /**
- * Writes what a command found, where `--json` says so: an object whose `figures` are numbers by name.
- * What does not fit a flat object stands beside them.
+ * Writes what a command found, where `--json` says so: an object whose `figures` are numbers by
+ * name. What does not fit a flat object stands beside them.
  */
 export function writeJson(file, content) {
   if (file === undefined) return;

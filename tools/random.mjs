@@ -1,6 +1,7 @@
 /**
- * The seeded random numbers of benches, scripts, evaluations and fuzzing: mulberry32 by T. Ettinger,
- * a Weyl sequence and a mixer of 32 bits. Integer arithmetic only, so every engine draws the same.
+ * The seeded random numbers of benches, scripts, evaluations and fuzzing: mulberry32 by T.
+ * Ettinger, a Weyl sequence and a mixer of 32 bits. Integer arithmetic only, so every engine draws
+ * the same.
  *
  * @param {number} seed an integer; two seeds give unrelated streams
  * @returns {() => number} draws a multiple of 2^-32 in [0, 1)

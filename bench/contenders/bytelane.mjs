@@ -9,7 +9,10 @@ const ARRAY = {
 };
 const dtypeOf = (array) => Object.keys(ARRAY).find((dtype) => array.constructor === ARRAY[dtype]);
 
-/** Data as the instance's own tensors, made once: a call is the kernel and the checks before it. Halves lie in tensors of bytes. */
+/**
+ * Data as the instance's own tensors, made once: a call is the kernel and the checks before it.
+ * Halves lie in tensors of bytes.
+ */
 function tensors({ tensor }, instance) {
   const made = [];
   const keep = (one) => {
@@ -40,7 +43,10 @@ function tensors({ tensor }, instance) {
   };
 }
 
-/** Data as typed arrays, copied in and out by every call; the caller keeps the array of the result, and passes it again. */
+/**
+ * Data as typed arrays, copied in and out by every call; the caller keeps the array of the result,
+ * and passes it again.
+ */
 function arrays() {
   const made = [];
   return {
@@ -296,7 +302,8 @@ export async function openBytelane({ tiers = ["simd", "relaxed", "direct"] } = {
     const call = CALLS[item.op];
     if (!call) return [];
     const contenders = [];
-    // Only products differ between the tiers. As called, the one that is chosen by itself stands for all.
+    // Only products differ between the tiers. As called, the one that is chosen by itself stands
+    // for all.
     const chosen = lanes.findLast(({ tier }) => tier !== "direct");
     const used = item.unit === "GOPS" ? lanes : [chosen];
     for (const instance of used) {

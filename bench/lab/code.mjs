@@ -21,7 +21,10 @@ const MODULES = {
   relaxed: path("../../dist/wasm/bytelane.relaxed.wasm"),
 };
 
-/** Compiles a module at once, and says which exports its functions have: a function's name is its index. */
+/**
+ * Compiles a module at once, and says which exports its functions have: a function's name is its
+ * index.
+ */
 const COMPILE = `
   const { readFileSync } = require("node:fs");
   const { exports } = new WebAssembly.Instance(

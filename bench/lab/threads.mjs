@@ -1,7 +1,8 @@
 /**
- * Pooled operations against the same ones on one thread: workers on one shared memory, and workers that each hold a part
- * of the weights. All take turns in one run, and a ratio is one of neighbours in time.
- * Beside them runs a control, threads that share nothing: it says when the machine had the cores to give.
+ * Pooled operations against the same ones on one thread: workers on one shared memory, and workers
+ * that each hold a part of the weights. All take turns in one run, and a ratio is one of neighbours
+ * in time. Beside them runs a control, threads that share nothing: it says when the machine had the
+ * cores to give.
  */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -23,8 +24,9 @@ const HELP = `Pooled operations against the same ones on one thread. Fails below
   --json FILE   also writes the figures as one JSON object`;
 
 /**
- * What a ratio must reach with two workers on two idle cores: `shared` in one memory. Below the thresholds of the pool
- * both kinds stay on the calling thread and must cost next to nothing; above it, one that loses would be set wrong.
+ * What a ratio must reach with two workers on two idle cores: `shared` in one memory. Below the
+ * thresholds of the pool both kinds stay on the calling thread and must cost next to nothing; above
+ * it, one that loses would be set wrong.
  */
 const INLINE = 0.95;
 const SHAPES = [
@@ -54,7 +56,10 @@ async function openApi() {
   return { ...plain, ...workers, load: await import("bytelane/load") };
 }
 
-/** Instances with a pool, of the build that `one` runs: one memory for all workers, and a memory for each. */
+/**
+ * Instances with a pool, of the build that `one` runs: one memory for all workers, and a memory for
+ * each.
+ */
 async function openPools(api, { tier }, pool) {
   const build = tier === "simd" ? "simd" : "relaxed";
   const address = new URL(import.meta.resolve(`bytelane/wasm/bytelane.${build}.threads.wasm`));
@@ -119,7 +124,10 @@ function spin(steps) {
   return x;
 }
 
-/** What the machine itself gives now: the same work on one thread, and divided among threads that share nothing. */
+/**
+ * What the machine itself gives now: the same work on one thread, and divided among threads that
+ * share nothing.
+ */
 async function openControl(size) {
   const words = new Int32Array(new SharedArrayBuffer(8));
   words[1] = SPINS / size;
@@ -151,8 +159,8 @@ async function openControl(size) {
 }
 
 /**
- * Milliseconds a call of each contender, a sample of each in every round. A round counts where the machine gave the
- * control all cores before and after it; where too few do, all of them count.
+ * Milliseconds a call of each contender, a sample of each in every round. A round counts where the
+ * machine gave the control all cores before and after it; where too few do, all of them count.
  */
 async function sampleAll(contenders, control, { rounds, sampleMs, warmMs }) {
   const timers = [];
@@ -221,7 +229,10 @@ async function measure(api, instances, shape, { control, effort }) {
   }
 }
 
-/** Calls with nothing to multiply: what it takes to wake workers and to hear of them, at first and once all is compiled. */
+/**
+ * Calls with nothing to multiply: what it takes to wake workers and to hear of them, at first and
+ * once all is compiled.
+ */
 const TRIPS = { first: 100, all: 4000, last: 500 };
 
 /** Microseconds of such a call. */
@@ -277,7 +288,8 @@ function print(rows, trips) {
   console.log(textTable([head, ...lines], { left: [0, 1] }));
   const trip = ({ first, warm }) => `${micro(first)} µs at first, ${micro(warm)} µs later`;
   console.log(
-    `\na call with nothing to multiply: on one memory ${trip(trips.shared)}; each its own ${trip(trips.plain)}`,
+    `\na call with nothing to multiply: on one memory ${trip(trips.shared)}; ` +
+      `each its own ${trip(trips.plain)}`,
   );
 }
 

@@ -34,7 +34,9 @@ function initializer([name, { type, dims, data }]) {
   return message(5, [...parts, integer(2, ELEMENT[type]), bytes(8, name), bytes(9, raw)]);
 }
 
-/** ValueInfoProto: name 1, type 2 { tensor_type 1 { elem_type 1, shape 2 { dim 1 { value 1 } } } }. */
+/**
+ * ValueInfoProto: name 1, type 2 { tensor_type 1 { elem_type 1, shape 2 { dim 1 { value 1 } } } }.
+ */
 function valueInfo(field, [name, { type, dims }]) {
   const shape = dims.map((dim) => message(1, [integer(1, dim)]));
   const tensor = message(1, [integer(1, ELEMENT[type]), message(2, shape)]);

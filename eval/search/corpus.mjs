@@ -63,8 +63,8 @@ export function createTextEncoder(tokenizer) {
 }
 
 /**
- * Documents as { title, text, ids }, queries as { title, ids }, and text to calibrate on as { ids };
- * ids hold 128 at most.
+ * Documents as { title, text, ids }, queries as { title, ids }, and text to calibrate on as { ids
+ * }; ids hold 128 at most.
  */
 export function loadCorpus(tokenizer = loadTokenizer()) {
   const records = loadRecords();

@@ -6,14 +6,15 @@
  *   npm start -- --plan build/search-plan.json  the plan in the main example
  *
  * What each tensor loses is measured on one half of the documents; the plan that follows from it is
- * judged on the other half, against uniform plans and plans drawn by lot. Calibration sees text that
- * is in neither (corpus.mjs).
+ * judged on the other half, against uniform plans and plans drawn by lot. Calibration sees text
+ * that is in neither (corpus.mjs).
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { createBytelane, scope } from "bytelane";
-import { paretoFront, plan, planPicture, planTable, sensitivity } from "bytelane/calibration";
+import { paretoFront, plan, planChart, planTable, sensitivity } from "bytelane/calibration";
 import { integerOption, runCommand, writeJson } from "../../tools/command.mjs";
+import { drawChart } from "../../tools/draw.mjs";
 import { createProgress } from "../../tools/progress.mjs";
 import { createRandom } from "../../tools/random.mjs";
 import { textTable } from "../../tools/table.mjs";
@@ -35,7 +36,8 @@ import { bitsByPlan, createCandidates, listTensors, prepareTensors } from "./ten
 import { examine, gatherPlans, mean, rankPlans } from "./verdict.mjs";
 import { loadWeights } from "./weights.mjs";
 
-const HELP = `8 or 4 bits for each tensor of the sentence encoder, planned on half of the documents and
+const HELP = `
+8 or 4 bits for each tensor of the sentence encoder, planned on half of the documents and
 judged on the other half.
 
   --budget N     bits per weight, scales counted; default 5.0
@@ -150,8 +152,8 @@ function readOptions(values) {
 }
 
 /**
- * The encoder in any plan: the tensors, the ways to quantize them, and the cosines of some texts by a
- * plan. Every tensor is prepared here, once for each of the ways.
+ * The encoder in any plan: the tensors, the ways to quantize them, and the cosines of some texts by
+ * a plan. Every tensor is prepared here, once for each of the ways.
  */
 function openEncoder(instance, corpus) {
   const weights = loadWeights();
@@ -243,15 +245,19 @@ function print(
   printJudged(judged, parameters);
   const drawn = counts.drawn === counts.within ? "all" : counts.drawn;
   console.log(
-    `\n${counts.within} plans are within the budget, ${counts.full} of them full; ${drawn} were drawn.`,
+    `\n${counts.within} plans are within the budget, ${counts.full} of them full; ` +
+      `${drawn} were drawn.`,
   );
   console.log(
-    `This plan: estimated loss ${planned.loss.toFixed(6)}, judged ${(1 - chosen.meanCosine).toFixed(6)}.`,
+    `This plan: estimated loss ${planned.loss.toFixed(6)}, ` +
+      `judged ${(1 - chosen.meanCosine).toFixed(6)}.`,
   );
   if (next) {
     const { mean: ahead, standardError } = next.difference;
     console.log(
-      `The best other plan by lot is ${(-ahead).toExponential(2)} ± ${standardError.toExponential(2)} behind; with two standard errors none is ahead by more than ${mostAhead.toExponential(2)}.`,
+      `The best other plan at random is ${(-ahead).toExponential(2)} ± ` +
+        `${standardError.toExponential(2)} behind; with two standard errors none is ahead by ` +
+        `more than ${mostAhead.toExponential(2)}.`,
     );
   }
   for (const { name, found, holds } of checks) {
@@ -271,7 +277,7 @@ async function run(options) {
     mkdirSync(dirname(file), { recursive: true });
   }
   const title = `The sentence encoder in ${options.budget} bits per weight`;
-  writeFileSync(options.picture, planPicture(result.planned, { title }));
+  writeFileSync(options.picture, await drawChart(planChart(result.planned, { title })));
   writePlan(options.plan, verdict.chosen.bits);
   const seconds = (performance.now() - started) / 1000;
   console.log(

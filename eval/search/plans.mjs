@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { shuffle } from "../../tools/random.mjs";
 
 /*
- * Plans of 8 or 4 bits a tensor, as { name: bits }, the smallest of all cases of mixed precision: few
- * enough tensors that every plan can be listed.
+ * Plans of 8 or 4 bits a tensor, as { name: bits }, the smallest of all cases of mixed precision:
+ * few enough tensors that every plan can be listed.
  *
  * @typedef {Record<string, 8 | 4>} Bits
  * @typedef {{ name: string, bytes: { 8: number, 4: number } }} Size what a tensor takes

@@ -103,7 +103,8 @@ export function loadWeights() {
     embedding: tensor("module/Embeddings_en"),
     inverseTimescales: tensor(`${stack}/Layer_0/AddTimingSignal/TimingSignal/ExpandDims_1`).data,
     heads: scalar(
-      `${stack}/Layer_1/TransformerLayer/MultiheadAttention/split_heads/split_last_dimension/Reshape/shape/2`,
+      `${stack}/Layer_1/TransformerLayer/MultiheadAttention/split_heads/` +
+        "split_last_dimension/Reshape/shape/2",
     ),
     normEpsilon: scalar(
       `${stack}/Layer_1/TransformerLayer/FFN/layer_prepostprocess/layer_norm/Cast/x`,

@@ -1,48 +1,30 @@
-/*
- * Which clipping range? Every calibration method on the same data, side by side:
- *
- *   npm run example:calibration                    tables here, pictures in .cache/calibration/
- *   npm run example:calibration -- --bits 4        with fewer bits
- *   npm run example:calibration -- --out pictures  pictures elsewhere
- *
- * The data are the inputs of all dense layers of the sentence encoder, and a tensor with outliers.
- */
-import { mkdirSync, writeFileSync } from "node:fs";
+/** Which clipping range? Every calibration method on the same data, side by side; HELP says how. */
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { createBytelane } from "bytelane";
-import {
-  createObserver,
-  explain,
-  explanationPicture,
-  explanationTable,
-} from "bytelane/calibration";
-import { loadCorpus } from "../search/corpus.mjs";
-import { createProgress } from "../search/progress.mjs";
-import { loadWeights } from "../search/weights.mjs";
+import { createObserver, explain, explanationChart, explanationTable } from "bytelane/calibration";
+import { loadCorpus } from "../../eval/search/corpus.mjs";
+import { loadWeights } from "../../eval/search/weights.mjs";
+import { integerOption, runCommand, writeJson, writeText } from "../../tools/command.mjs";
+import { drawChart } from "../../tools/draw.mjs";
+import { createProgress } from "../../tools/progress.mjs";
+import { textTable } from "../../tools/table.mjs";
 import { observeActivations } from "./activations.mjs";
 import { createOutlierTensor } from "./outliers.mjs";
 
-const HELP = `Every calibration method on activations of the sentence encoder and on a tensor with outliers.
+const HELP = `
+Every calibration method on activations of the sentence encoder and on a tensor with outliers:
+tables here, and a chart per tensor as SVG and as a Vega-Lite specification.
 
   --bits N       bits of the quantized values, 2 to 8; default 8
   --sentences N  documents that the encoder reads; default 24
-  --out FOLDER   where the pictures go; default .cache/calibration
+  --out FOLDER   where the charts go; default build/calibration
   --json FILE    also writes the figures as one JSON object`;
 
-const { values: options } = parseArgs({
-  options: {
-    bits: { type: "string", default: "8" },
-    sentences: { type: "string", default: "24" },
-    out: {
-      type: "string",
-      default: fileURLToPath(new URL("../../.cache/calibration", import.meta.url)),
-    },
-    json: { type: "string" },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
+const OPTIONS = {
+  bits: { type: "string", default: "8" },
+  sentences: { type: "string", default: "24" },
+  out: { type: "string", default: join("build", "calibration") },
+};
 
 /** What lies on one side of 0 is quantized asymmetrically, so that no integer is wasted. */
 function schemeOf(observer, bits) {
@@ -50,28 +32,21 @@ function schemeOf(observer, bits) {
   return min >= 0 ? { bits, dtype: "u8", scheme: "asymmetric" } : { bits, scheme: "symmetric" };
 }
 
-function integerOf(name, text, least, most) {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new RangeError(`"--${name}" expected an integer in [${least}, ${most}], got ${text}`);
-}
-
 /** Signal to noise by data and method, the best of each row marked. */
 function overview(explained) {
   const methods = explained[0].explanation.methods.map(({ name }) => name);
-  const width = Math.max(...explained.map(({ name }) => name.length));
-  console.log(["SQNR in dB".padEnd(width), ...methods].join("  "));
-  for (const { name, explanation } of explained) {
+  const rows = explained.map(({ name, explanation }) => {
     const best = Math.max(...explanation.methods.map(({ sqnr }) => sqnr));
-    const cells = explanation.methods.map(({ sqnr, name: method }) =>
-      `${sqnr.toFixed(2)}${sqnr === best ? "*" : " "}`.padStart(method.length),
+    const cells = explanation.methods.map(
+      ({ sqnr }) => `${sqnr.toFixed(2)}${sqnr === best ? "*" : " "}`,
     );
-    console.log([name.padEnd(width), ...cells].join("  "));
-  }
+    return [name, ...cells];
+  });
+  console.log(textTable([["SQNR in dB", ...methods], ...rows]));
 }
 
 /** Plain data of an explanation: without the counts, which are long. */
-function figures({ name, explanation }, picture) {
+function summarize({ name, explanation }, picture) {
   const { histogram, entropy, ...rest } = explanation;
   const { min, max, total, step } = histogram;
   const { chosen, threshold, levels, bins } = entropy;
@@ -83,9 +58,9 @@ function figures({ name, explanation }, picture) {
   };
 }
 
-async function run() {
-  const bits = integerOf("bits", options.bits, 2, 8);
-  const count = integerOf("sentences", options.sentences, 1, 1000);
+async function main(options) {
+  const bits = integerOption("bits", options.bits, 2, 8);
+  const count = integerOption("sentences", options.sentences, 1, 1000);
   const instance = await createBytelane();
   const { documents } = loadCorpus();
   const sentences = Array.from(
@@ -105,24 +80,29 @@ async function run() {
   }));
   overview(explained);
 
-  mkdirSync(options.out, { recursive: true });
-  const results = explained.map((each) => {
+  const results = [];
+  for (const each of explained) {
     const { name, explanation } = each;
     const title = name.startsWith("with") ? "A tensor with outliers" : `Input of ${name}`;
-    const picture = join(options.out, `${name.replaceAll(" ", "-")}.svg`);
-    writeFileSync(picture, explanationPicture(explanation, { title }));
-    return figures(each, picture);
-  });
+    const file = join(options.out, name.replaceAll(" ", "-"));
+    const chart = explanationChart(explanation, { title });
+    writeText(`${file}.vl.json`, `${JSON.stringify(chart)}\n`);
+    writeText(`${file}.svg`, await drawChart(chart));
+    results.push(summarize(each, `${file}.svg`));
+  }
   for (const { name, explanation } of explained) {
     if (!["layer 0 contract", "layer 1 expand", "with outliers"].includes(name)) continue;
     console.log(`\n${name}: ${explanationTable(explanation)}`);
   }
-  console.log(`\n${results.length} pictures in ${options.out}`);
-  if (options.json) {
-    const result = { command: "example:calibration", bits, sentences: count, results };
-    writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`);
+  console.log(`\n${results.length} charts in ${options.out}`);
+  const figures = {};
+  for (const { name, explanation } of explained) {
+    for (const method of explanation.methods) figures[`${name}, ${method.name}`] = method.sqnr;
   }
+  writeJson(options.json, {
+    ...{ command: "example:calibration", figures, bits, sentences: count, results },
+  });
+  instance.dispose();
 }
 
-if (options.help) console.log(HELP);
-else await run();
+await runCommand({ help: HELP, options: OPTIONS }, main);

@@ -4,7 +4,9 @@ import path from "node:path";
 import { Comment, CommentTag, Converter, ReflectionFlag, ReflectionKind } from "typedoc";
 import { FAMILIES } from "./families.mjs";
 
-/** The entries of package.json that have types: specifier, name of the page, declarations, source. */
+/**
+ * The entries of package.json that have types: specifier, name of the page, declarations, source.
+ */
 export function entriesOf(root, types) {
   const { name, exports } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
   return Object.entries(exports).flatMap(([key, { types: declared }]) => {

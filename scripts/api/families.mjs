@@ -1,4 +1,6 @@
-/** The sections of the reference, in reading order: a heading and the files of src/ that declare it. */
+/**
+ * The sections of the reference, in reading order: a heading and the files of src/ that declare it.
+ */
 export const FAMILIES = [
   [
     "Instances",
@@ -37,8 +39,11 @@ export const FAMILIES = [
       (name) => `calibration/${name}`,
     ),
   ],
-  ["What a method would do", ["explain", "picture", "error"].map((name) => `calibration/${name}`)],
-  ["Bits a layer", ["sensitivity", "plan", "plan-picture"].map((name) => `calibration/${name}`)],
+  [
+    "What a method would do",
+    ["explain", "charts", "text", "error"].map((name) => `calibration/${name}`),
+  ],
+  ["Bits a layer", ["sensitivity", "plan", "plan-table"].map((name) => `calibration/${name}`)],
   ["Narrow integers", ["formats/bits"]],
   ["Formats of others", ["formats/blocked", "formats/codebook"]],
   ["Files", ["formats/layer-file", "formats/safetensors"]],

@@ -1,5 +1,6 @@
 /**
- * Writes docs/api: what every entry of the package exports, from the docstrings in its declarations.
+ * Writes docs/api: what every entry of the package exports, from the docstrings in its
+ * declarations.
  *
  *   npm run api [-- --check]      --check writes nothing, and fails where a page is stale
  */

@@ -1,4 +1,6 @@
-/** How the reference is laid out, where that differs from what the Markdown plugin does by itself. */
+/**
+ * How the reference is laid out, where that differs from what the Markdown plugin does by itself.
+ */
 import { MarkdownTheme, MarkdownThemeContext } from "typedoc-plugin-markdown";
 
 class ReferenceContext extends MarkdownThemeContext {

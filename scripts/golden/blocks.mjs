@@ -5,7 +5,7 @@
  *
  *   quantize, dequantize   QuantizeLinear and DequantizeLinear with block_size
  *   weights                what MatMulNBits makes of its blobs: its product with the unit matrix
- *   product                MatMulNBits with bias; at accuracy level 4 it quantizes x in blocks of its own
+ *   product                MatMulNBits with bias; at accuracy level 4 it quantizes x in own blocks
  *
  * The runtime is the one of scripts/golden/main.mjs, which installs it.
  */
@@ -244,7 +244,8 @@ async function main(json) {
   const run = runner(module.default ?? module);
   const vectors = [...(await blocked(run)), ...(await matrices(run))];
   const lines = vectors.map(({ operation, name, input, expected }) => {
-    return `    ${JSON.stringify({ operation, name, input: encoded(input), expected: encoded(expected) })}`;
+    const vector = { operation, name, input: encoded(input), expected: encoded(expected) };
+    return `    ${JSON.stringify(vector)}`;
   });
   const reference = `onnxruntime-node ${version}`;
   const text = `{\n  "reference": "${reference}",\n  "vectors": [\n${lines.join(",\n")}\n  ]\n}\n`;

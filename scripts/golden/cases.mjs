@@ -1,6 +1,7 @@
 /**
- * The inputs that every reference gets, chosen where rules part: ties and their neighbours, values where
- * dividing and multiplying by the reciprocal round to different integers, bounds, and what is not a number.
+ * The inputs that every reference gets, chosen where rules part: ties and their neighbours, values
+ * where dividing and multiplying by the reciprocal round to different integers, bounds, and what is
+ * not a number.
  */
 
 import { createRandom } from "../../tools/random.mjs";
@@ -195,7 +196,10 @@ export const qlinearCases = [
   ...{ lhsScale: f(lhsScale), rhsScale: f(rhsScale), scale: f(scale), dtype, zeroPoint },
 }));
 
-/** Accumulators around the ties of a multiplier 1 / scale, and across i32 as far as scale · 2^8 matters. */
+/**
+ * Accumulators around the ties of a multiplier 1 / scale, and across i32 as far as scale · 2^8
+ * matters.
+ */
 function accumulators(scale, seed) {
   const draw = createRandom(seed);
   const values = [0, 1, -1];

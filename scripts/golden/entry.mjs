@@ -1,4 +1,7 @@
-/** The entry `bytelane/conformance`: src/entries/conformance.ts with the golden vectors in it, as options for esbuild. */
+/**
+ * The entry `bytelane/conformance`: src/entries/conformance.ts with the golden vectors in it, as
+ * options for esbuild.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";

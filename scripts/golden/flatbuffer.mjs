@@ -6,8 +6,9 @@
  *     { bytes }                                a vector of bytes, aligned for vector loads
  *     { text }                                 a string of ASCII
  *
- * A reference is the distance forward to its node, so a parent is written before its children; a table begins
- * with the distance back to its vtable, [bytes of vtable, bytes of table, place of each field].
+ * A reference is the distance forward to its node, so a parent is written before its children; a
+ * table begins with the distance back to its vtable, [bytes of vtable, bytes of table, place of
+ * each field].
  */
 
 const SIZES = { i8: 1, i32: 4, f32: 4, i64: 8, ref: 4 };
@@ -49,7 +50,10 @@ export function flatbuffer(root, identifier) {
     return at;
   }
 
-  /** Room for a vector. Its count stands in the four bytes before the first element, which is what is aligned. */
+  /**
+   * Room for a vector. Its count stands in the four bytes before the first element, which is what
+   * is aligned.
+   */
   function vector(count, bytes, alignment) {
     room(4, 4);
     const first = room(bytes, alignment);

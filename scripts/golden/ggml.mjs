@@ -1,4 +1,7 @@
-/** Runs ggml on blocks of 32: the reference that weights are quantized by, and the code for this processor. */
+/**
+ * Runs ggml on blocks of 32: the reference that weights are quantized by, and the code for this
+ * processor.
+ */
 import path from "node:path";
 import * as cases from "./cases.mjs";
 import { ask } from "./python.mjs";

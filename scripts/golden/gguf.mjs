@@ -1,6 +1,6 @@
 /**
- * Holds Bytelane's codecs against ggml's library: a file that it wrote, golden vectors of a few blocks per type, and as many
- * random blocks as asked for, of which any difference is counted.
+ * Holds Bytelane's codecs against ggml's library: a file that it wrote, golden vectors of a few
+ * blocks per type, and as many random blocks as asked for, of which any difference is counted.
  */
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
@@ -94,7 +94,10 @@ function randomBlocks(type, count, random, first) {
   return blocks;
 }
 
-/** Blocks of reals of many kinds: magnitudes from 1e-6 to 1e4, some with an offset, sparse, equal or zero. */
+/**
+ * Blocks of reals of many kinds: magnitudes from 1e-6 to 1e4, some with an offset, sparse, equal or
+ * zero.
+ */
 function randomReals(type, count, random) {
   const { elements } = TYPES[type];
   const x = new Float32Array(count * elements);
@@ -177,7 +180,10 @@ async function goldenVectors(folder) {
   return vectors;
 }
 
-/** Writes test/golden/gguf/ggml.golden.json, and compares `blocks` random blocks per type (a tenth of them encoded). */
+/**
+ * Writes test/golden/gguf/ggml.golden.json, and compares `blocks` random blocks per type (a tenth
+ * of them encoded).
+ */
 export async function run({ load, progress, blocks }) {
   const entry = path.join(root, "dist", "gguf.js");
   if (!existsSync(entry)) throw new Error(`"${entry}" expected a build, got none: npm run build`);
@@ -192,7 +198,8 @@ export async function run({ load, progress, blocks }) {
   const file = execFileSync("/usr/bin/python3", [script], {
     env: { ...process.env, GGML_FOLDER: folder },
   });
-  const text = `{\n  "reference": "ggml",\n  "file": "${base64(file)}",\n  "vectors": [\n${lines}\n  ]\n}\n`;
+  const head = `{\n  "reference": "ggml",\n  "file": "${base64(file)}",\n`;
+  const text = `${head}  "vectors": [\n${lines}\n  ]\n}\n`;
   writeFileSync(path.join(target, "ggml.golden.json"), text);
 
   const figures = { ggufDiffer: 0 };

@@ -1,5 +1,6 @@
 /**
- * Runs LiteRT.js, TensorFlow Lite in wasm. One binary holds four rules, by which kernel an operator meets:
+ * Runs LiteRT.js, TensorFlow Lite in wasm. One binary holds four rules, by which kernel an operator
+ * meets:
  *
  *     QUANTIZE f32, one scale        XNNPACK            multiplies, ties to even
  *     QUANTIZE f32, a scale a row    TensorFlow Lite    divides, ties away from zero
@@ -7,8 +8,8 @@
  *     FULLY_CONNECTED                XNNPACK            f32, ties to even
  *     the same, weights an input     ruy                Q31, single rounding
  *
- * Its tensors in JavaScript have no i8: data come and go as u8 with the zero point moved by 128. A layer whose
- * input is nothing but its zero point hands its bias to the requantizer, any i32.
+ * Its tensors in JavaScript have no i8: data come and go as u8 with the zero point moved by 128. A
+ * layer whose input is nothing but its zero point hands its bias to the requantizer, any i32.
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -32,7 +33,8 @@ function model({ tensors, operators, inputs, outputs }) {
       ? [[0, "ref", { bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) }]]
       : [],
   });
-  // Tensor { shape 0, type 1, buffer 2, name 3, quantization 4 { scale 2, zero_point 3, quantized_dimension 6 } }
+  // Tensor { shape 0, type 1, buffer 2, name 3, quantization 4 { scale 2, zero_point 3,
+  // quantized_dimension 6 } }
   const tensor = ({ type, dims, scales, zeros, data }, i) => ({
     fields: [
       [0, "ref", ints(dims)],
@@ -78,7 +80,8 @@ function model({ tensors, operators, inputs, outputs }) {
       [3, "i32", OPERATOR[op]],
     ],
   });
-  // Model { version 0, operator_codes 1, subgraphs 2 { tensors, inputs, outputs, operators }, buffers 4 }
+  // Model { version 0, operator_codes 1, subgraphs 2 { tensors, inputs, outputs, operators },
+  // buffers 4 }
   const subgraph = {
     fields: [
       [0, "ref", refs(tensors.map(tensor))],

@@ -91,7 +91,8 @@ async function make(only, blocks) {
     const { reference, vectors } = await run({ load, progress });
     const file = path.join(target, `${name}.golden.json`);
     const lines = vectors.map((vector) => `    ${JSON.stringify(vectorOf(vector))}`);
-    const text = `{\n  "reference": ${JSON.stringify(reference)},\n  "vectors": [\n${lines.join(",\n")}\n  ]\n}\n`;
+    const head = `{\n  "reference": ${JSON.stringify(reference)},\n`;
+    const text = `${head}  "vectors": [\n${lines.join(",\n")}\n  ]\n}\n`;
     writeFileSync(file, text);
     const refused = vectors.filter(({ refusal }) => refusal).length;
     rows.push({ reference, vectors: vectors.length, refused, bytes: Buffer.byteLength(text) });

@@ -1,4 +1,7 @@
-/** Collects the expectations of the onnx package: numpy code beside the specification, run by its own collector. */
+/**
+ * Collects the expectations of the onnx package: numpy code beside the specification, run by its
+ * own collector.
+ */
 import { ask } from "./python.mjs";
 
 const flat = ({ array }) => array;

@@ -94,7 +94,9 @@ function opened(ort, options) {
 
 /** Where Bytelane's documented rule is another one, or the engine is wrong. */
 const REFUSED = {
-  NaN: "NaN is 0 in the wasm build and the least integer in the native one; Bytelane gives the zero point",
+  NaN:
+    "NaN is 0 in the wasm build and the least integer in the native one; " +
+    "Bytelane gives the zero point",
   "NaN among numbers": "NaN spoils the range in the wasm build, and becomes 0 in the native one",
   infinite: "an infinite range has scale infinity; Bytelane takes the largest finite value",
   "least normal range": "Bytelane's scales are at least 2^-126",
@@ -109,7 +111,8 @@ export async function run({ load, progress }) {
     matmul: cases.matmulCases,
     matmulRequantized: cases.qlinearCases,
   };
-  // both packages register with one shared library, where the later one takes over: one after the other
+  // both packages register with one shared library, where the later one takes over: one after the
+  // other
   const answers = new Map();
   for (const { name, provider } of [
     { name: "onnxruntime-node", provider: "cpu" },

@@ -1,4 +1,6 @@
-/** How arrays stand in golden files: exact, NaN and −0 included, as little-endian bytes in base64. */
+/**
+ * How arrays stand in golden files: exact, NaN and −0 included, as little-endian bytes in base64.
+ */
 
 const ARRAYS = {
   f32: Float32Array,

@@ -1,4 +1,4 @@
-/** What every method makes of the same data: as figures, and as a table. The picture is in picture.ts. */
+/** What every method makes of the same data: as figures, and as a table. charts.ts draws it. */
 import { checkInteger, checkObject, typeFault } from "../core/check.ts";
 import { checkRange, checkScheme, paramsOf, type SchemeOptions } from "../params/params.ts";
 import { type EntropyCurve, entropyCurve } from "./entropy.ts";
@@ -7,7 +7,7 @@ import { HistogramObserver } from "./histogram.ts";
 import { checkSearch, type Search, type SearchOptions, searchRange } from "./methods.ts";
 import { ErrorOfRanges } from "./mse.ts";
 import type { ChannelRange } from "./observer.ts";
-import { short } from "./svg.ts";
+import { alignRows, decibels, short } from "./text.ts";
 
 /** One method's range and what it does to the data. Errors are those of values spread evenly over their bins. */
 export interface MethodReport extends ChannelRange {
@@ -26,7 +26,7 @@ export interface MethodReport extends ChannelRange {
   readonly cosine: number;
 }
 
-/** What methods make of one channel, for `explanationTable` and `explanationPicture`. */
+/** What methods make of one channel, for `explanationTable` and `explanationChart`. */
 export interface Explanation {
   readonly histogram: Histogram;
   /** How many values were skipped since they were not finite; of all channels together. */
@@ -118,11 +118,6 @@ export function explain(observer: HistogramObserver, options: ExplainOptions = {
   };
 }
 
-/** A signal to noise ratio; without noise it has no number. */
-export function decibels(sqnr: number, digits: number): string {
-  return Number.isFinite(sqnr) ? sqnr.toFixed(digits) : "∞";
-}
-
 /** The methods side by side, as lines of text. */
 export function explanationTable(explanation: Explanation): string {
   const { histogram, methods, bits, scheme, skipped } = explanation;
@@ -140,13 +135,7 @@ export function explanationTable(explanation: Explanation): string {
       each.cosine.toFixed(6),
     ]),
   ];
-  const widths = rows[0].map((_, i) => Math.max(...rows.map((cells) => cells[i].length)));
-  const table = rows.map((cells) =>
-    cells
-      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
-      .join("  ")
-      .trimEnd(),
-  );
+  const table = alignRows(rows, 1);
   const { total, min, max } = histogram;
   const head = `${total} values in [${short(min)}, ${short(max)}], ${bits} bits ${scheme}`;
   return [skipped > 0 ? `${head}, ${skipped} skipped` : head, ...table].join("\n");

@@ -2,6 +2,12 @@
 
 export { createMoments } from "../int4/moments.ts";
 export {
+  type ChartOptions,
+  type ChartSpecification,
+  explanationChart,
+  planChart,
+} from "./charts.ts";
+export {
   type AxisOption,
   createObserver,
   type HistogramOptions,
@@ -32,7 +38,6 @@ export type {
   ObserverSettings,
   ObserverState,
 } from "./observer.ts";
-export { explanationPicture, type PictureOptions } from "./picture.ts";
 export {
   type FrontOptions,
   type LayerChoice,
@@ -43,7 +48,7 @@ export {
   paretoFront,
   plan,
 } from "./plan.ts";
-export { planPicture, planTable } from "./plan-picture.ts";
+export { planTable } from "./plan-table.ts";
 export { chooseProfileParams, type ProfileOptions, type ProfileParams } from "./profile-params.ts";
 export {
   bitsCandidate,

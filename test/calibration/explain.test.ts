@@ -4,7 +4,7 @@ import {
   createObserver,
   type Explanation,
   explain,
-  explanationPicture,
+  explanationChart,
   explanationTable,
   type MethodReport,
   quantizationError,
@@ -16,6 +16,7 @@ import {
   type Params,
   quantize,
 } from "../../src/entries/index.ts";
+import { expectDrawn } from "../support/charts.ts";
 import { SHAPE_NAMES, sample } from "../support/distributions.ts";
 
 const instance = createBytelaneSync();
@@ -79,7 +80,7 @@ describe("explain", () => {
     const own = values.subarray(2000).map(Math.abs).sort();
     expect(named(explanation, "percentile 50").max).toBeCloseTo(own[999], 2);
     expect(named(explanation, "mine")).toMatchObject({ min: -1, max: 1, zeroPoint: 0 });
-    expect(explanationPicture(explanation)).toContain("mine");
+    expect(JSON.stringify(explanationChart(explanation))).toContain("mine");
   });
 
   it("refuses what is no observer of a histogram", () => {
@@ -102,7 +103,7 @@ describe("explain", () => {
   });
 });
 
-describe("the table and the picture", () => {
+describe("the table and the chart", () => {
   const data = sample("normal", 20_000, 3);
   data[0] = 20;
   data[1] = NaN;
@@ -123,7 +124,7 @@ describe("the table and the picture", () => {
     expect(new Set(ends).size).toBe(1);
   });
 
-  it("are well-formed, whatever the data and the title", () => {
+  it("are plain data that Vega-Lite compiles, whatever the values and the title", async () => {
     const kinds = [
       data,
       Float32Array.of(3),
@@ -135,44 +136,39 @@ describe("the table and the picture", () => {
     for (const values of kinds) {
       const observer = createObserver(instance, { method: "mse" }).observe(values);
       for (const scheme of SCHEMES) {
-        const svg = explanationPicture(explain(observer, scheme), {
-          title: `<&"> of ${values.length}`,
-          width: 640,
-        });
-        expect(svg).toContain("&#60;&#38;&#34;&#62; of");
-        expect(svg).not.toMatch(/NaN|Infinity|undefined/);
-        // each tag is closed, in order
-        const open: string[] = [];
-        for (const [, end, name, self] of svg.matchAll(/<(\/?)([a-z]+)[^>]*?(\/?)>/g)) {
-          if (end) expect(open.pop()).toBe(name);
-          else if (!self) open.push(name);
-        }
-        expect(open).toEqual([]);
+        const title = `<&"> of ${values.length}`;
+        const chart = explanationChart(explain(observer, scheme), { title, width: 640 });
+        await expectDrawn(chart);
+        expect(chart.title.text).toBe(title);
+        expect(chart.vconcat[0].width).toBe(640);
       }
     }
   });
 
-  it("shows each method's range where it is", () => {
-    const svg = explanationPicture(explanation, { width: 900 });
-    // the bracket of a range: a line of width 3 from its least to its greatest value
-    const brackets = [
-      ...svg.matchAll(/<line x1="([\d.]+)" y1="[\d.]+" x2="([\d.]+)"[^>]*stroke-width="3"/g),
-    ];
-    expect(brackets.length).toBe(explanation.methods.length);
-    const widths = brackets.map(([, from, to]) => Number(to) - Number(from));
-    const spans = explanation.methods.map(
-      ({ min, max }) => Math.min(max, 20) - Math.max(min, -4.5),
+  it("has each method's range and all values", () => {
+    const [ranges, histogram, curve] = explanationChart(explanation).vconcat as unknown as {
+      data: { values: { name: string; min: number; max: number }[] };
+      layer: { data: { values: Record<string, number>[] } }[];
+    }[];
+    expect(ranges.data.values.map(({ name, min, max }) => ({ name, min, max }))).toEqual(
+      explanation.methods.map(({ name, min, max }) => ({ name, min, max })),
     );
-    const scale = widths[0] / (explanation.histogram.max - explanation.histogram.min);
-    spans.forEach((span, i) => {
-      if (i > 0) expect(widths[i] / scale / span).toBeCloseTo(1, 0);
-    });
-    expect(svg).toContain(`least at i = ${explanation.entropy?.chosen} of`);
+    const counts = histogram.layer[0].data.values.map(({ count }) => count);
+    expect(counts.reduce((sum, count) => sum + count)).toBe(explanation.histogram.total);
+    const { threshold } = curve.layer[1].data.values[0];
+    expect(threshold).toBe(explanation.entropy?.threshold);
   });
 
-  it("refuses a width that is too small", () => {
-    expect(() => explanationPicture(explanation, { width: 100 })).toThrow(
-      '"options.width" expected an integer in [480, 10000], got 100',
+  it("refuses other things", () => {
+    expect(() => explanationChart(explanation, { width: 100 })).toThrow(
+      '"options.width" expected an integer in [200, 10000], got 100',
+    );
+    expect(() => explanationChart(explanation, { title: 1 as never })).toThrow(
+      '"options.title" expected a string, got 1',
+    );
+    expect(() => explanationChart(null as never)).toThrow('"explanation" expected an object');
+    expect(() => explanationChart({} as never)).toThrow(
+      '"explanation" expected what explain returned',
     );
   });
 });

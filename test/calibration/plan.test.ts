@@ -9,11 +9,12 @@ import {
   type PlannedLayer,
   paretoFront,
   plan,
-  planPicture,
+  planChart,
   planTable,
   sensitivity,
 } from "../../src/calibration/index.ts";
 import { createBytelaneSync, scope, tensor } from "../../src/entries/index.ts";
+import { expectDrawn } from "../support/charts.ts";
 import { sample } from "../support/distributions.ts";
 
 const instance = createBytelaneSync();
@@ -292,7 +293,7 @@ describe("sensitivity", () => {
   });
 });
 
-describe("a plan's table and picture", () => {
+describe("a plan's table and chart", () => {
   const layers = unlike(7, 9);
   const chosen = plan(layers, { budgetBytes: 5000 });
 
@@ -308,7 +309,7 @@ describe("a plan's table and picture", () => {
     });
   });
 
-  it("are well-formed, whatever the plan", () => {
+  it("are plain data that Vega-Lite compiles, whatever the plan", async () => {
     const single = plan([layers[0]], { maxLoss: 1e9 });
     const lossless = plan(
       [{ name: "<x>", parameters: 4, signal: 1, costs: [{ candidate: "a", bytes: 4, loss: 0 }] }],
@@ -316,16 +317,14 @@ describe("a plan's table and picture", () => {
     );
     const many = plan(unlike(60, 2), { budgetBytes: 40_000 }, { points: 1000 });
     for (const each of [chosen, single, lossless, many]) {
-      const svg = planPicture(each, { title: "<&>" });
-      expect(svg).toContain("&#60;&#38;&#62;");
-      expect(svg).not.toMatch(/NaN|Infinity|undefined/);
-      const open: string[] = [];
-      for (const [, end, name, self] of svg.matchAll(/<(\/?)([a-z]+)[^>]*?(\/?)>/g)) {
-        if (end) expect(open.pop()).toBe(name);
-        else if (!self) open.push(name);
-      }
-      expect(open).toEqual([]);
+      const chart = planChart(each, { title: "<&>" });
+      await expectDrawn(chart);
+      expect(chart.title.text).toBe("<&>");
+      expect(chart.title.subtitle).toContain(`${each.front.length} plans on the front`);
     }
-    expect(planPicture(chosen)).toContain(`${chosen.front.length} plans on the front`);
+    const [, bytes] = planChart(many).vconcat as unknown as { data: { values: unknown[] } }[];
+    expect(bytes.data.values.length).toBe(40);
+    expect(() => planChart(null as never)).toThrow('"chosen" expected an object, got null');
+    expect(() => planChart({} as never)).toThrow('"chosen" expected what plan returned');
   });
 });

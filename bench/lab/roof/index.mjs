@@ -16,7 +16,9 @@ const TIERS = {
   },
 };
 
-/** Multiply-adds of one product: 8 of 16 bits, 16 of 8 bits; a stream's GOPS count two a product. */
+/**
+ * Multiply-adds of one product: 8 of 16 bits, 16 of 8 bits; a stream's GOPS count two a product.
+ */
 const PRODUCTS = { dot: 8, two_step: 16, fused: 16 };
 
 /** More multiplications a cycle than any core has: a stream above it was optimised away. */
