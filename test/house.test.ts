@@ -64,6 +64,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   calibration: ["core", "params", "elementwise", "int4"],
   formats: ["core", "params", "elementwise", "gemm", "int4", "linear", "search", "calibration"],
   gguf: ["core", "params", "elementwise", "gemm", "int4", "linear"],
+  onnx: ["core", "params", "elementwise", "gemm", "int4", "calibration", "formats"],
   workers: ["core", "params", "elementwise", "gemm", "int4", "linear", "search"],
 };
 

@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createBytelaneSync } from "bytelane";
 import { afterAll, describe, expect, it } from "vitest";
-import { createRandom } from "../../tools/random.mjs";
 import {
   bytesOfBudget,
   bytesOfPlan,
@@ -19,6 +18,7 @@ import { cosine } from "../../eval/search/similarity.mjs";
 import { bitsByPlan, createCandidates, listTensors } from "../../eval/search/tensors.mjs";
 import { examine, gatherPlans, pairedDifference, rankPlans } from "../../eval/search/verdict.mjs";
 import { loadWeights } from "../../eval/search/weights.mjs";
+import { createRandom } from "../../tools/random.mjs";
 
 const size = (name, eight, four) => ({ name, bytes: { 8: eight, 4: four } });
 const SIZES = [size("a", 100, 50), size("b", 60, 30), size("c", 20, 10)];
