@@ -123,7 +123,7 @@ async function bundle() {
   }
 }
 
-/** The licences of what the entry "onnx" bundles: Apache 2.0, and the terms that head its decoder of varints. */
+/** Licences of what the entry "onnx" bundles: Apache 2.0, and those of its decoder of varints. */
 function writeLicences() {
   const library = path.dirname(require.resolve("@bufbuild/protobuf"));
   const folder = path.join(library.slice(0, library.lastIndexOf("protobuf")), "protobuf");
@@ -135,8 +135,11 @@ function writeLicences() {
     terms.push(line.replace(/^\/\/ ?/, ""));
   }
   const apache = readFileSync(at("LICENSE"), "utf8");
-  const head = `dist/onnx.js holds @bufbuild/protobuf ${version}, Copyright Buf Technologies, Inc.,\n`;
-  const text = `${head}under the Apache License 2.0, and parts of it under these terms:\n\n${terms.join("\n")}\n\n`;
+  const text = [
+    `dist/onnx.js holds @bufbuild/protobuf ${version}, Copyright Buf Technologies, Inc.,`,
+    "under the Apache License 2.0, and parts of it under these terms:\n",
+    `${terms.join("\n")}\n\n`,
+  ].join("\n");
   writeFileSync(at("dist", "third-party-licenses.txt"), `${text}${apache}`);
 }
 

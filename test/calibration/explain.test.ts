@@ -50,7 +50,7 @@ describe("explain", () => {
         "MSE",
       ]);
       for (const each of explanation.methods) {
-        const params = chooseParams(each, scheme) as Params<number>;
+        const params = chooseParams({ min: each.min, max: each.max }, scheme) as Params<number>;
         expect([each.scale, each.zeroPoint]).toEqual([params.scale, params.zeroPoint]);
         const q = quantize(instance, values, params);
         const real = quantizationError(instance, values, q, params);
