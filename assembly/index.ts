@@ -10,19 +10,17 @@ export {
   gather_u8_f32,
 } from "./dequantize";
 export { quantize_rows_f32_i8, quantize_rows_f32_u8 } from "./dynamic";
-export {
-  gemm,
-  gemm_workspace,
-  packed_bytes,
-  probe_dot,
-} from "./gemm/index";
+export { finish } from "./gemm/epilogue";
+export { gemm, gemm_workspace, packed_bytes } from "./gemm/index";
 export { pack_lhs, pack_rhs } from "./gemm/pack";
-export { tileInTwoSteps, tileOfRow, tiles } from "./gemm/tile";
+export { product_bytes, quantize_lhs } from "./gemm/product";
+export { tile_row, tile_two_step, tiles } from "./gemm/tile";
 export { convert_f16_f32, convert_f32_f16 } from "./half";
 export { histogram_f32, mask_non_finite_f32, sum_tables_u32 } from "./histogram";
 export { choose_int4_f32 } from "./int4/choose";
 export { gather_int4_f32 } from "./int4/gather";
-export { gemm_int4_f32, int4_workspace, pack_int4, unpack_int4 } from "./int4/index";
+export { gemm_int4, int4_workspace, pack_int4, unpack_int4 } from "./int4/index";
+export { probe_dot } from "./lanes";
 export { all_in_range_i32, min_max_f32 } from "./min-max";
 export { quantize_f32 } from "./quantize";
 export { quantize_rule_f32 } from "./quantize-profiles";

@@ -5,7 +5,13 @@
 
 /** True in the build that may use relaxed SIMD. A compile-time constant: the other branch vanishes. */
 // @ts-expect-error: ASC_FEATURE_* are constants of the compiler
-export const RELAXED: bool = ASC_FEATURE_RELAXED_SIMD;
+const RELAXED: bool = ASC_FEATURE_RELAXED_SIMD;
+
+/**
+ * True where the build multiplies lanes of 8 bits. Without it both operands are widened to i16, and
+ * every `dot` is PAIRS.
+ */
+export const BYTE_LANES: bool = RELAXED;
 
 /**
  * Vector constants live in memory and are loaded before a loop: V8 builds a `v128.const` anew at
@@ -128,40 +134,67 @@ export function clamp8<T>(x: v128, low: v128, high: v128): v128 {
     : i8x16.min_u(i8x16.max_u(x, low), high);
 }
 
-/** How a product is to be multiplied, where a build has more ways than one (gemm/tile.ts). */
+/** The dot product of a record: which of the tags below multiplies. */
+export const PAIRS: i32 = 0;
 export const TWO_STEP: i32 = 1;
 export const FUSED: i32 = 2;
 export const PARTS: i32 = 3;
 
 /**
- * acc + the sums of the products that lie side by side in a 32-bit lane: the dot product of the GEMM.
- * L is how the lanes are multiplied:
+ * Tags that name how a tile multiplies. They are types, so that a generic function is compiled once
+ * for each of them, and only their size and sign are read:
  *
- *   i16, u16  two products. lhs in [-255, 255], rhs in i16: a pair is at most 2 · 255 · 32 768 = 16 711 680. Exact.
- *   i8        four products, relaxed SIMD in two steps. rhs in [0, 127]: inside this range all engines agree,
- *             and no pair leaves 16 bits (2 · 127 · −128 = −32 512).
- *   u8, bool  four products, relaxed SIMD in one instruction: one sdot on Arm, one vpdpbusd where x64 has VNNI,
- *             three instructions elsewhere. rhs in [0, 127] too, but for the direct tier, which gives u8 all of 8
- *             bits. The baseline compiler of Node 20 gets it wrong, so it runs only after a self-test.
+ *   tag        products per 32 bits
+ *   Pairs      2   i16 · i16
+ *   WidePairs  2   the same, with weights that were widened beforehand
+ *   TwoStep    4   i8 · 7 bits, summed in i16 and then widened
+ *   Fused      4   i8 · 7 bits, one instruction
+ *   Parts      4   i8 · 8 bits, one instruction for each of two parts of the weights
+ */
+export type Pairs = i16;
+export type WidePairs = u16;
+export type TwoStep = i8;
+export type Fused = u8;
+export type Parts = bool;
+
+/**
+ * acc + the sums of the products in a 32-bit lane: the dot product of the GEMM.
+ *
+ *   Pairs, WidePairs  lhs in [-255, 255], rhs in i16. A pair is at most 2 · 255 · 32 768 =
+ *                     16 711 680, so it is exact.
+ *   TwoStep           rhs in [0, 127]. Inside this range all engines agree, and no pair leaves
+ *                     16 bits (2 · 127 · −128 = −32 512).
+ *   Fused, Parts      one sdot on Arm, one vpdpbusd where x64 has VNNI, three instructions
+ *                     elsewhere. rhs in [0, 127], except for the direct tier, which gives Fused
+ *                     all of 8 bits. The baseline compiler of Node 20 computes it wrongly, so it
+ *                     runs only after a self-test.
  */
 export function dot_i32x4<L>(lhs: v128, rhs: v128, ones_i16: v128, acc: v128): v128 {
-  if (sizeof<L>() == 2) return i32x4.add(acc, i32x4.dot_i16x8_s(lhs, rhs));
+  if (!RELAXED || sizeof<L>() == 2) return i32x4.add(acc, i32x4.dot_i16x8_s(lhs, rhs));
   if (!isSigned<L>()) return i32x4.relaxed_dot_i8x16_i7x16_add_s(lhs, rhs, acc);
   const pairs_i16x8 = i16x8.relaxed_dot_i8x16_i7x16_s(lhs, rhs);
   return i32x4.add(acc, i32x4.dot_i16x8_s(pairs_i16x8, ones_i16));
 }
 
 /**
- * Sums of two products each, in i16: relaxed SIMD, with rhs in [0, 127], where all engines agree. The caller
- * sees to it that no sum leaves 16 bits.
+ * Sums of two products each, in i16: relaxed SIMD, with rhs in [0, 127], where all engines agree.
+ * The caller guarantees that no sum leaves 16 bits.
  */
 export function pairs_i16x8(lhs: v128, rhs: v128): v128 {
-  return i16x8.relaxed_dot_i8x16_i7x16_s(lhs, rhs);
+  return RELAXED ? i16x8.relaxed_dot_i8x16_i7x16_s(lhs, rhs) : i16x8.extmul_low_i8x16_s(lhs, rhs);
+}
+
+/** What this engine's relaxed dot product makes of four products of `lhs` and `rhs`, plus 0. */
+export function probe_dot(lhs: i32, rhs: i32): i32 {
+  if (!RELAXED) return 4 * lhs * rhs;
+  const x = i8x16.splat(<i8>lhs);
+  const y = i8x16.splat(<i8>rhs);
+  return i32x4.extract_lane(i32x4.relaxed_dot_i8x16_i7x16_add_s(x, y, zero_v128()), 0);
 }
 
 /**
- * x · y + z, rounded once or twice as the engine likes: one instruction of relaxed SIMD. For what comes out the same
- * either way.
+ * x · y + z, rounded once or twice as the engine likes: one instruction of relaxed SIMD. Only for
+ * results that are the same either way.
  */
 export function multiplyAdd_f32x4(x: v128, y: v128, z: v128): v128 {
   return RELAXED ? f32x4.relaxed_madd(x, y, z) : f32x4.add(f32x4.mul(x, y), z);

@@ -21,32 +21,9 @@ import {
  */
 const PENDING: Readonly<Record<string, readonly string[]>> = {
   rooms: ["src/gemm/matmul.ts", "src/int4/layer.ts"],
-  RELAXED: [
-    "assembly/gemm/index.ts",
-    "assembly/gemm/pack.ts",
-    "assembly/gemm/tile.ts",
-    "assembly/int4/pack.ts",
-    "assembly/int4/tile.ts",
-  ],
-  exports: ["pack_lhs", "tiles", "tileInTwoSteps", "tileOfRow"],
+  RELAXED: [],
   file: ["src/gemm/matmul.ts", "src/linear/linear.ts", "src/workers/pool.ts"],
-  function: [
-    "src/gemm/matmul.ts:matmul",
-    "src/linear/linear.ts:createInt8",
-    "assembly/gemm/epilogue.ts:finish",
-    "assembly/gemm/index.ts:gemm",
-    "assembly/int4/index.ts:gemm_int4_f32",
-    "assembly/int4/tile.ts:tile",
-    "assembly/int4/tile.ts:tileRow",
-  ],
-  parameters: [
-    "assembly/int4/gather.ts:gather_int4_f32",
-    "assembly/gemm/epilogue.ts:finish",
-    "assembly/gemm/index.ts:gemm",
-    "assembly/gemm/pack.ts:pack_lhs",
-    "assembly/int4/index.ts:gemm_int4_f32",
-    "assembly/int4/tile.ts:tileRow",
-  ],
+  function: ["src/gemm/matmul.ts:matmul", "src/linear/linear.ts:createInt8"],
   columns: ["assembly/", "src/", "test/", "scripts/api/"],
 };
 
@@ -90,6 +67,9 @@ const SHARED_CONSTANTS = [
   ["assembly/dynamic.ts", "LEAST_SCALE", "src/params/params.ts", "LEAST_SCALE"],
   ["assembly/lanes.ts", "PARTS", "src/builds/relaxed-dot.ts", "PARTS"],
 ] as const;
+
+/** Exports for gemm alone: a function that is exported stays a function of its own. */
+const OUT_OF_LINE = ["finish", "pack_lhs", "tiles", "tile_row", "tile_two_step"];
 
 const LINES = 400;
 const FUNCTION_LINES = 80;
@@ -266,10 +246,12 @@ describe("both storeys", () => {
     expect(imports).toEqual(name.includes("threads") ? ["env.memory"] : []);
     const memory = imports.length > 0 ? { env: { memory: new WebAssembly.Memory(settings) } } : {};
     const { exports } = new WebAssembly.Instance(module, memory);
-    const functions = Object.entries(exports).filter(([, value]) => typeof value === "function");
+    const functions = Object.entries(exports).filter(
+      ([key, value]) => typeof value === "function" && !OUT_OF_LINE.includes(key),
+    );
     const actual = functions.map(([key, value]) => `${key} ${(value as () => void).length}`);
     const stated = [...declared("src/core/abi.ts", "Kernels")].map(([key, n]) => `${key} ${n}`);
-    expect(unlisted("exports", actual).sort()).toEqual(stated.sort());
+    expect(actual.sort()).toEqual(stated.sort());
   });
 
   it.each(SHARED_CONSTANTS)("%s %s equals %s %s", (below, name, above, other) => {

@@ -1,15 +1,16 @@
 /**
  * The epilogue: what becomes of a tile's sums on their way to memory.              docs/math.md (6)–(8)
  *
- *   C = sums − rhsZero · Σ(lhs − lhsZero) − lhsZero · Σrhs     the zero-point correction, modulo 2^32
+ *   C = sums − rhsZero · Σ(lhs − lhsZero) − lhsZero · Σrhs    zero-point correction, modulo 2^32
  *   i32     C + bias
  *   f32     clamp(f32(C) · (rowScale · columnScale) + bias, low, high)
  *   i8, u8  clamp(round((C + bias) · (rowScale · columnScale)) + zeroPoint, low, high)
  *
- * Where all columns share a zero point, a row's sums begin with its correction (pack.ts); where all rows share one, what
- * belongs to a column is made once a panel, with the bias of integers.
+ * If all columns share one zero point, its correction is a constant per row and is already in the
+ * initial accumulators (pack.ts). If all rows share one, its correction is a constant per column:
+ * it is computed once per panel, together with the bias of integers.
  *
- * A column array is read eight entries at a time; the arena keeps the bytes behind its end readable.
+ * Column arrays are read eight entries at a time; the arena keeps the bytes beyond its end readable.
  */
 import {
   largest_f32x4,
@@ -17,132 +18,214 @@ import {
   magic_f32x4,
   narrow,
   requantizeFour,
+  shiftOf,
   zero_v128,
 } from "../lanes";
-import { ROW_BYTES } from "./pack";
+import { ROW_SUMS_BYTES } from "./pack";
+import { isQuads, Product } from "./product";
 
 /** Types of results. */
+const I32: i32 = 0;
 const F32: i32 = 1;
-/** i8, and behind it u8, which its bounds tell apart. */
+/** i8 and above it u8: their bounds are all that differs. */
 export const BYTES: i32 = 2;
 
-/** rowScale · columnScale of four columns, at most `limit`. */
-function scalesOf(row: usize, columns: usize, limit: v128): v128 {
-  const scale = f32x4.mul(v128.load32_splat(row), v128.load(columns));
-  return f32x4.pmax(f32x4.neg(limit), f32x4.pmin(limit, scale));
+/** How far the zero points of lhs move with its bytes: u8 is flipped to i8. */
+function flippedBy(product: Product): i32 {
+  return product.lhsUnsigned ? 0x80 : 0;
+}
+
+/** Whether the sums of the tiles are the result already, so that the tiles may write it. */
+export function isBare(product: Product): bool {
+  if (product.result != I32 || product.bias || product.rhsZeros) return false;
+  return !isQuads(product) || (!product.lhsZeros && product.lhsZero == flippedBy(product));
 }
 
 /**
- * The rows of one panel: acc [rows][8] i32 to rows of eight results at dst, which may be acc. The column arrays stand at
- * the entry of the panel's first column, the row arrays, and `row`, at the first row. Reals and bytes share a loop, whose branch
- * always goes one way: a loop for each would be as fast, and longer.
+ * Subtracts the corrections of zero points that differ: those of columns times the sums of rows,
+ * those of rows times the sums of columns. acc [rows][8] i32, in place.
  */
-export function finish(
-  result: i32,
+function correctZeroPoints(
+  product: Product,
   acc: usize,
-  rows: i32,
-  row: usize,
-  rowZeros: usize,
-  rowZeroStep: usize,
-  rowZeroMoved: i32,
-  rowScales: usize,
-  rowScaleStep: usize,
-  rhsZeros: usize,
-  rhsSums: usize,
-  columnScales: usize,
-  bias: usize,
-  low: f32,
-  high: f32,
-  zero: i32,
+  end: usize,
+  rowSums: usize,
+  row: i32,
+  column: usize,
+): void {
+  const rhsZeros = product.rhsZeros ? product.rhsZeros + column : 0;
+  const columnSums = isQuads(product) && product.lhsZeros ? product.columnSums + column : 0;
+  if (!rhsZeros && !columnSums) return;
+  const flipped = flippedBy(product);
+  let lhsZero = product.lhsZeros + ((<usize>row) << 2);
+  for (; acc < end; acc += 32, rowSums += ROW_SUMS_BYTES, lhsZero += 4) {
+    let left = v128.load(acc);
+    let right = v128.load(acc, 16);
+    if (rhsZeros) {
+      const sum = v128.load32_splat(rowSums, 8);
+      left = i32x4.sub(left, i32x4.mul(sum, v128.load(rhsZeros)));
+      right = i32x4.sub(right, i32x4.mul(sum, v128.load(rhsZeros, 16)));
+    }
+    if (columnSums) {
+      const zero = i32x4.splat(load<i32>(lhsZero) - flipped);
+      left = i32x4.sub(left, i32x4.mul(zero, v128.load(columnSums)));
+      right = i32x4.sub(right, i32x4.mul(zero, v128.load(columnSums, 16)));
+    }
+    v128.store(acc, left);
+    v128.store(acc, right, 16);
+  }
+}
+
+/** What each of four columns adds to its sums: the bias of integers, and the one zero point. */
+function columnTerm(product: Product, column: usize): v128 {
+  let term = zero_v128();
+  if (product.bias && product.result != F32) term = v128.load(product.bias + column);
+  if (isQuads(product) && !product.lhsZeros) {
+    const zero = i32x4.splat(product.lhsZero - flippedBy(product));
+    term = i32x4.sub(term, i32x4.mul(zero, v128.load(product.columnSums + column)));
+  }
+  return term;
+}
+
+/** The scale of a row: its own, or the one of all rows, which is in the record. */
+function rowScaleOf(product: Product, row: i32): usize {
+  if (product.rowScales) return product.rowScales + ((<usize>row) << 2);
+  return changetype<usize>(product) + offsetof<Product>("rowScale");
+}
+
+/** rowScale · columnScale of four columns. */
+function scaleOf(rowScale: usize, columnScales: usize): v128 {
+  return f32x4.mul(v128.load32_splat(rowScale), v128.load(columnScales));
+}
+
+/** The same for integers, where it stays finite, so that 0 times it is 0. */
+function finiteScaleOf(rowScale: usize, columnScales: usize): v128 {
+  const limit = largest_f32x4();
+  const scale = f32x4.pmin(limit, scaleOf(rowScale, columnScales));
+  return f32x4.pmax(f32x4.neg(limit), scale);
+}
+
+/** An i32 result: a loop without scales is faster (32³ with Parts: 67 GOPS, otherwise 55). */
+function storeSums(
+  acc: usize,
+  end: usize,
+  left: v128,
+  right: v128,
+  dst: usize,
+  stride: usize,
+): void {
+  for (; acc < end; acc += 32, dst += stride) {
+    v128.store(dst, i32x4.add(v128.load(acc), left));
+    v128.store(dst, i32x4.add(v128.load(acc, 16), right), 16);
+  }
+}
+
+function storeReals(
+  product: Product,
+  acc: usize,
+  end: usize,
+  row: i32,
+  column: usize,
+  left: v128,
+  right: v128,
+  dst: usize,
+  stride: usize,
+): void {
+  // without a bias, −0 stays −0
+  let biasLeft = f32x4.neg(zero_v128());
+  let biasRight = biasLeft;
+  if (product.bias) {
+    biasLeft = v128.load(product.bias + column);
+    biasRight = v128.load(product.bias + column, 16);
+  }
+  const columnScales = product.columnScales + column;
+  const lows = f32x4.splat(product.low);
+  const highs = f32x4.splat(product.high);
+  const step: usize = product.rowScales ? 4 : 0;
+  let rowScale = rowScaleOf(product, row);
+  let scaleLeft = scaleOf(rowScale, columnScales);
+  let scaleRight = scaleOf(rowScale, columnScales + 16);
+  for (; acc < end; acc += 32, dst += stride) {
+    if (step) {
+      scaleLeft = scaleOf(rowScale, columnScales);
+      scaleRight = scaleOf(rowScale, columnScales + 16);
+      rowScale += step;
+    }
+    let a = f32x4.convert_i32x4_s(i32x4.add(v128.load(acc), left));
+    let b = f32x4.convert_i32x4_s(i32x4.add(v128.load(acc, 16), right));
+    a = f32x4.add(f32x4.mul(a, scaleLeft), biasLeft);
+    b = f32x4.add(f32x4.mul(b, scaleRight), biasRight);
+    v128.store(dst, f32x4.pmin(f32x4.pmax(a, lows), highs));
+    v128.store(dst, f32x4.pmin(f32x4.pmax(b, lows), highs), 16);
+  }
+}
+
+/** i8 and u8: moved by `shift`, they have their upper bound by narrowing to i8 (lanes.ts). */
+function storeBytes(
+  product: Product,
+  acc: usize,
+  end: usize,
+  row: i32,
+  column: usize,
+  left: v128,
+  right: v128,
   shift: i32,
   dst: usize,
-  dstStride: usize,
+  stride: usize,
 ): void {
-  const end = acc + ((<usize>rows) << 5);
-  // zero points that differ from row to row meet the sums of columns, those that differ from column to column those of rows
-  const meeting = rowZeroStep ? rhsSums : 0;
-  if (rhsZeros || meeting) {
-    let at = acc;
-    do {
-      let left = v128.load(at);
-      let right = v128.load(at, 16);
-      if (rhsZeros) {
-        const sum = v128.load32_splat(row, 8);
-        left = i32x4.sub(left, i32x4.mul(sum, v128.load(rhsZeros)));
-        right = i32x4.sub(right, i32x4.mul(sum, v128.load(rhsZeros, 16)));
-      }
-      if (meeting) {
-        const z = i32x4.splat(load<i32>(rowZeros) - rowZeroMoved);
-        left = i32x4.sub(left, i32x4.mul(z, v128.load(meeting)));
-        right = i32x4.sub(right, i32x4.mul(z, v128.load(meeting, 16)));
-      }
-      v128.store(at, left);
-      v128.store(at, right, 16);
-      at += 32;
-      row += ROW_BYTES;
-      rowZeros += rowZeroStep;
-    } while (at < end);
-  }
-  let columnLeft = zero_v128();
-  let columnRight = columnLeft;
-  // without a bias −0 stays −0
-  let biasLeft = f32x4.neg(columnLeft);
-  let biasRight = biasLeft;
-  if (bias) {
-    biasLeft = v128.load(bias);
-    biasRight = v128.load(bias, 16);
-    if (result != F32) {
-      columnLeft = biasLeft;
-      columnRight = biasRight;
-    }
-  }
-  if (rhsSums && !meeting) {
-    const z = i32x4.splat(load<i32>(rowZeros) - rowZeroMoved);
-    columnLeft = i32x4.sub(columnLeft, i32x4.mul(z, v128.load(rhsSums)));
-    columnRight = i32x4.sub(columnRight, i32x4.mul(z, v128.load(rhsSums, 16)));
-  }
-  // sums of i32 on their own: in the loop below they are slower (32³ by parts 67 GOPS so, 55 there, Node 24)
-  if (!result) {
-    do {
-      v128.store(dst, i32x4.add(v128.load(acc), columnLeft));
-      v128.store(dst, i32x4.add(v128.load(acc, 16), columnRight), 16);
-      acc += 32;
-      dst += dstStride;
-    } while (acc < end);
-    return;
-  }
   const magic = magic_f32x4();
+  const zero = product.zeroPoint;
   const offset = i32x4.splat(zero + shift - MAGIC_BITS);
   const shift_i8x16 = i8x16.splat(<i8>shift);
-  // for integers a scale stays finite, so that 0 times it is 0
-  const limit = result == F32 ? f32x4.splat(Infinity) : largest_f32x4();
-  // an f32 result has no zero point, and bytes have their upper bound by narrowing
-  const lows = f32x4.splat(low - <f32>zero);
-  const highs = f32x4.splat(high);
-  let scaleLeft = scalesOf(rowScales, columnScales, limit);
-  let scaleRight = scalesOf(rowScales, columnScales + 16, limit);
-  do {
-    let left = i32x4.add(v128.load(acc), columnLeft);
-    let right = i32x4.add(v128.load(acc, 16), columnRight);
-    if (rowScaleStep) {
-      scaleLeft = scalesOf(rowScales, columnScales, limit);
-      scaleRight = scalesOf(rowScales, columnScales + 16, limit);
-      rowScales += rowScaleStep;
+  const columnScales = product.columnScales + column;
+  const lows = f32x4.splat(product.low - <f32>zero);
+  const step: usize = product.rowScales ? 4 : 0;
+  let rowScale = rowScaleOf(product, row);
+  let scaleLeft = finiteScaleOf(rowScale, columnScales);
+  let scaleRight = finiteScaleOf(rowScale, columnScales + 16);
+  for (; acc < end; acc += 32, dst += stride) {
+    if (step) {
+      scaleLeft = finiteScaleOf(rowScale, columnScales);
+      scaleRight = finiteScaleOf(rowScale, columnScales + 16);
+      rowScale += step;
     }
-    if (result >= BYTES) {
-      left = requantizeFour(left, scaleLeft, lows, magic, offset);
-      right = requantizeFour(right, scaleRight, lows, magic, offset);
-      const q = i8x16.sub(narrow<i8>(left, right, left, right), shift_i8x16);
-      v128.store64_lane(dst, q, 0);
-    } else {
-      left = f32x4.mul(f32x4.convert_i32x4_s(left), scaleLeft);
-      right = f32x4.mul(f32x4.convert_i32x4_s(right), scaleRight);
-      left = f32x4.add(left, biasLeft);
-      right = f32x4.add(right, biasRight);
-      v128.store(dst, f32x4.pmin(f32x4.pmax(left, lows), highs));
-      v128.store(dst, f32x4.pmin(f32x4.pmax(right, lows), highs), 16);
-    }
-    acc += 32;
-    dst += dstStride;
-  } while (acc < end);
+    let a = i32x4.add(v128.load(acc), left);
+    let b = i32x4.add(v128.load(acc, 16), right);
+    a = requantizeFour(a, scaleLeft, lows, magic, offset);
+    b = requantizeFour(b, scaleRight, lows, magic, offset);
+    v128.store64_lane(dst, i8x16.sub(narrow<i8>(a, b, a, b), shift_i8x16), 0);
+  }
+}
+
+/** How far integers move so that their upper bound is that of i8. */
+export function shiftFor(product: Product): i32 {
+  return shiftOf(<i32>product.high);
+}
+
+/**
+ * The rows of one panel: acc [rows][8] i32 to rows of eight results at dst, which may be acc. `row`
+ * and `column` are the first of each in the product, `rowSums` belongs to the first row. `shift` is
+ * that of `shiftFor`: computed here, Node 20 would convert it at each row (32³: 38 and 52 GOPS).
+ * Exported to stay out of line, as the tiles are (gemm/tile.ts).
+ */
+export function finish(
+  product: Product,
+  acc: usize,
+  rows: i32,
+  rowSums: usize,
+  row: i32,
+  column: i32,
+  shift: i32,
+  dst: usize,
+  stride: usize,
+): void {
+  const end = acc + ((<usize>rows) << 5);
+  const at = (<usize>column) << 2;
+  correctZeroPoints(product, acc, end, rowSums, row, at);
+  const left = columnTerm(product, at);
+  const right = columnTerm(product, at + 16);
+  const result = product.result;
+  if (result == I32) storeSums(acc, end, left, right, dst, stride);
+  else if (result == F32) storeReals(product, acc, end, row, at, left, right, dst, stride);
+  else storeBytes(product, acc, end, row, at, left, right, shift, dst, stride);
 }

@@ -1,21 +1,24 @@
 /**
- * Packing: both operands are laid down in the order in which the tile reads them (gemm/tile.ts).
- * Beyond the depth rhs is 0 and lhs its zero point, which adds nothing to any sum. What comes of columns beyond n is dropped.
+ * Packing: both operands are written in the order in which the tile reads them (gemm/tile.ts).
+ * Beyond the depth rhs is 0 and lhs is its zero point, which adds nothing to any sum. Results of
+ * columns beyond n are dropped.
  */
-import { flipOf, ones_i16x8, RELAXED, zero_v128 } from "../lanes";
+import { BYTE_LANES, flipOf, ones_i16x8, zero_v128 } from "../lanes";
+import { isQuads, lhsZeroOf, Product } from "./product";
 
 /**
- * Bytes of what is kept of a row, in i32: what the sums of columns begin with that share their lanes with others (tile.ts),
- * what those of all others begin with, and Σ (x − zero).
+ * Bytes of the row sums, the record of each packed lhs row, three i32: the initial accumulator of
+ * columns 0–3 where they share lanes with columns 4–7 (tile.ts), the initial accumulator of all
+ * other columns, and Σ (x − zero).
  */
-export const ROW_BYTES: usize = 12;
+export const ROW_SUMS_BYTES: usize = 12;
 
 /** Columns of an rhs panel. */
 export const PANEL: i32 = 8;
 
 /** log2 of the k of a group, which fills 32 bits of lhs lanes: pairs of i16, or quads of i8. */
 export function groupBits(quads: bool): i32 {
-  return RELAXED && quads ? 2 : 1;
+  return BYTE_LANES && quads ? 2 : 1;
 }
 /** Groups of a depth. */
 export function groups(depth: i32, quads: bool): i32 {
@@ -177,7 +180,7 @@ export function pack_rhs(
   dst: usize,
   sums: usize,
 ): bool {
-  quads = RELAXED && quads;
+  quads = BYTE_LANES && quads;
   const flip = flipOf(unsigned);
   let greatest = zero_v128();
   if (!quads) moved = 0;
@@ -219,34 +222,33 @@ export function pack_rhs(
 const MASKS = memory.data<u64>([~0, ~0, 0, 0], 16);
 
 /**
- * `rows` rows of lhs, `stride` bytes apart, to rows of whole groups, one after the other: i16, or i8 for quads.
+ * Rows of lhs to rows of whole groups, one after the other: i16, or i8 for quads. u8 is flipped to
+ * i8. Lanes of i16 hold x − zero, lanes of i8 hold the flipped x. `rowSums` receives the row sums
+ * of each row, over the true depth.
  *
- * Bytes are flipped to i8 where they are u8. Lanes i16 hold x − zero, lanes i8 hold the flipped x.
- * `kept` receives what is kept of each row, its sum over the true depth.
- * Sixteen at a time are read and written, up to fifteen behind a row's end: the arena has bytes there, and so has the
- * workspace. What lies beyond the depth counts as the zero point.
- * Out of line, so that a first large product does not stay in baseline code here (gemm/tile.ts).
+ * Reads and writes 16 bytes at a time, up to 15 beyond the end of a row: the arena and the
+ * workspace have bytes there. Exported, so that it stays a function of its own and leaves baseline
+ * code during a first large product (gemm/tile.ts).
  */
 export function pack_lhs(
-  src: usize,
-  stride: usize,
-  unsigned: bool,
+  product: Product,
+  firstRow: i32,
   rows: i32,
-  depth: i32,
-  zeros: usize,
-  zeroStep: usize,
-  quads: bool,
-  rhsZero: i32,
   dst: usize,
-  kept: usize,
+  rowSums: usize,
 ): void {
   const ones = ones_i16x8();
+  const unsigned = product.lhsUnsigned != 0;
   const flip = flipOf(unsigned);
-  quads = RELAXED && quads;
+  const quads = isQuads(product);
+  const depth = product.depth;
+  const stride = product.lhsStride;
+  const rhsZero = product.rhsZero;
+  let src = product.lhs + <usize>firstRow * stride;
   const bytes = groups(depth, quads) << 2;
-  for (const end = kept + <usize>rows * ROW_BYTES; kept < end; kept += ROW_BYTES) {
+  for (const end = firstRow + rows; firstRow < end; firstRow++, rowSums += ROW_SUMS_BYTES) {
     // the zero point moves with the bytes that were flipped
-    const zero = load<i32>(zeros) - (unsigned ? 0x80 : 0);
+    const zero = lhsZeroOf(product, firstRow) - (unsigned ? 0x80 : 0);
     const zero_i16x8 = i16x8.splat(<i16>zero);
     let sum_i32x4 = zero_v128();
     let at = src;
@@ -275,11 +277,10 @@ export function pack_lhs(
     sum_i32x4 = i32x4.add(sum_i32x4, i32x4.shuffle(sum_i32x4, sum_i32x4, 1, 0, 3, 2));
     const sum = i32x4.extract_lane(sum_i32x4, 0);
     const start = -rhsZero * sum;
-    store<i32>(kept, 257 * start - 128 * sum);
-    store<i32>(kept, start, 4);
-    store<i32>(kept, sum, 8);
+    store<i32>(rowSums, 257 * start - 128 * sum);
+    store<i32>(rowSums, start, 4);
+    store<i32>(rowSums, sum, 8);
     src += stride;
     dst += bytes;
-    zeros += zeroStep;
   }
 }

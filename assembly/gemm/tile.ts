@@ -1,18 +1,20 @@
 /**
- * The tile: 4 or 5 rows by 8 columns of sums, kept in registers over the whole depth.
- * It is written for the lanes L, which differ in how many k fill 32 bits of lhs, a group:
+ * The tile: 4 or 5 rows by 8 columns of sums, held in registers over the whole depth. It is generic
+ * in L, a tag of lanes.ts. The tags differ in how many k fill 32 bits of lhs, a group:
  *
- *   L     group   lhs           rhs panel
- *   i16   2 k     [m][k] i16    [k/2][4][2][2] i8      every 8-bit weight, every build
- *   u16   2 k     the same      [k/2][8][2] i16        the same, widened once for many rows, simd build
- *   i8    4 k     [m][k] i8     [k/4][8][4] in [0,127] 7-bit weights, relaxed build, two steps
- *   u8    4 k     the same      the same               the same in one instruction; direct tier: all of 8 bits
- *   bool  4 k     the same      [k/4][8][4] in [0,254] 8-bit weights, one instruction for each of two parts
+ *   L          group  lhs        rhs panel
+ *   Pairs      2 k    [m][k] i16 [k/2][4][2][2] i8       every 8-bit weight, every build
+ *   WidePairs  2 k    the same   [k/2][8][2] i16         the same, widened once for many rows
+ *   TwoStep    4 k    [m][k] i8  [k/4][8][4] in [0,127]  7-bit weights, relaxed build
+ *   Fused      4 k    the same   the same                the same; direct tier: all of 8 bits
+ *   Parts      4 k    the same   [k/4][8][4] in [0,254]  8-bit weights, in two parts
  *
- * One turn of the loop takes a group of k: it broadcasts a group of each row, and multiplies it with four columns and with
- * the four others, 8 dot products for 4 rows. With 8 sums, 2 registers of rhs and 1 of lhs that is 11 of the 16 of x64.
+ * Each iteration takes one group of k: it broadcasts a group of each row and multiplies it with
+ * four columns and with the other four, 8 dot products for 4 rows. With 8 sums, 2 registers of rhs
+ * and 1 of lhs that is 11 of the 16 registers of x64.
  *
- * Pairs of i16 share their bytes. A lane w holds column c + 4 in its upper byte and column c in its lower one, as u8:
+ * Pairs share their bytes: a lane w holds column c + 4 in its upper byte, and column c in its lower
+ * byte as u8.
  *
  *              k0         k1
  *   ┌──────┬──────┬──────┬──────┐
@@ -21,59 +23,78 @@
  *
  *   Σ x · lower = Σ x · w − 256 · Σ x · upper − 128 · Σ x        modulo 2^32, as all sums are
  *
- * so that 16 weights take one load and one shift instead of two loads that widen (one row: 57 → 75 GOPS). The last term is
- * what the sums begin with (pack.ts). For many rows a widened copy is a tie, but its two loads lie side by side, so that V8's
- * revectorization makes one of them (512³: 92 → 137 GOPS). It is in the simd build, where there is room for it.
+ * so 16 weights take one load and one shift instead of two widening loads (one row: 57 → 75 GOPS).
+ * The last term is in the initial accumulator (pack.ts). For many rows the widened copy is as fast,
+ * but its two loads are adjacent, so that V8's revectorization merges them (512³: 92 → 137 GOPS).
+ * The simd build has it, where there is room for the copy.
  *
- * The ranges that make it exact stand at `dot_i32x4`; the packer guarantees them. A weight in [0, 254] is the sum of
- * two in [0, 127]: min(x, 127) and the rest.
+ * The packer guarantees the operand ranges that make `dot_i32x4` exact. A weight in [0, 254] is the
+ * sum of two in [0, 127]: min(x, 127) and the rest.
  *
- * One group a turn: unrolling by hand spilled registers, and V8 unrolls small loops itself.
- * The tiles are out of line, being exported: V8 has no on-stack replacement, so what is inlined into the blocking
- * loops stays in baseline code throughout a first large product, while a function of its own is replaced between two
- * calls (first 512³ on Node 20: 27 ms inlined, 9.5 ms so, 7.2 ms warm).
+ * One group per iteration: unrolling by hand spilled registers, and V8 unrolls small loops itself.
+ * The tiles are exported to stay out of line. V8 has no on-stack replacement, so code inlined into
+ * the blocking loops stays in baseline code during a first large product, while a function of its
+ * own is replaced between two calls (first 512³ on Node 20: 27 ms inlined, 9.5 ms so, 7.2 ms warm).
  */
-import { dot_i32x4, FUSED, max7bit_u8x16, ones_i16x8, PARTS, RELAXED, TWO_STEP } from "../lanes";
-import { ROW_BYTES } from "./pack";
+import {
+  BYTE_LANES,
+  dot_i32x4,
+  FUSED,
+  Fused,
+  max7bit_u8x16,
+  ones_i16x8,
+  PARTS,
+  Pairs,
+  Parts,
+  TWO_STEP,
+  TwoStep,
+  WidePairs,
+} from "../lanes";
+import { ROW_SUMS_BYTES } from "./pack";
 
-/** Whether the columns c and c + 4 share a lane. */
-function isShared<L>(): bool {
+/** Whether L is Pairs: the columns c and c + 4 share a lane. */
+function isPairs<L>(): bool {
   return sizeof<L>() == 2 && isSigned<L>();
 }
 
 /** Bytes of a group of a panel. */
 function groupBytes<L>(): usize {
-  return isShared<L>() ? 16 : 32;
+  return isPairs<L>() ? 16 : 32;
 }
 
-/** The four other columns of a group at an address, given the first four. */
+/** Columns 4–7 of a group at an address, given columns 0–3. */
 function loadOthers<L>(address: usize, four: v128): v128 {
-  return isShared<L>() ? i16x8.shr_s(four, 8) : v128.load(address, 16);
+  return isPairs<L>() ? i16x8.shr_s(four, 8) : v128.load(address, 16);
 }
 
-/** The sums of the first four columns, without those of the others where these share their lanes. */
+/** Sums of columns 0–3; where lanes are shared, those of columns 4–7 are subtracted. */
 function firstFour<L>(sums: v128, others: v128): v128 {
-  return isShared<L>() ? i32x4.sub(sums, i32x4.shl(others, 8)) : sums;
+  return isPairs<L>() ? i32x4.sub(sums, i32x4.shl(others, 8)) : sums;
 }
 
-/** What the lanes L need beside their operands: ones, or for weights in two parts the largest first part. */
+/** The constant that L needs: ones, or for weights in two parts the largest first part. */
 function constantOf<L>(): v128 {
-  return isBoolean<L>() ? max7bit_u8x16() : ones_i16x8();
+  return isParts<L>() ? max7bit_u8x16() : ones_i16x8();
+}
+
+/** Whether L is Parts. */
+function isParts<L>(): bool {
+  return isBoolean<L>();
 }
 
 /** The first part of weights, or all of them. */
-function firstOf<L>(rhs: v128, sevens: v128): v128 {
-  return isBoolean<L>() ? i8x16.min_u(rhs, sevens) : rhs;
+function firstOf<L>(rhs: v128, max7bit: v128): v128 {
+  return isParts<L>() ? i8x16.min_u(rhs, max7bit) : rhs;
 }
 
 /** The second part of weights, where they have one. */
 function restOf<L>(rhs: v128, first: v128): v128 {
-  return isBoolean<L>() ? i8x16.sub(rhs, first) : rhs;
+  return isParts<L>() ? i8x16.sub(rhs, first) : rhs;
 }
 
 /** acc + row · the second part of four columns, where weights have one. */
 function dotRest<L>(row: v128, rest: v128, acc: v128): v128 {
-  return isBoolean<L>() ? dot_i32x4<L>(row, rest, acc, acc) : acc;
+  return isParts<L>() ? dot_i32x4<L>(row, rest, acc, acc) : acc;
 }
 
 /** acc + row · four columns. */
@@ -88,22 +109,23 @@ function storeRow<L>(dst: usize, left: v128, right: v128): void {
   v128.store(dst, right, 16);
 }
 
-/** Whether a tile has five rows. */
+/** Whether a tile has five rows: L is Fused or Parts. */
 function isFive<L>(): bool {
   return sizeof<L>() == 1 && !isSigned<L>();
 }
 
-/** What the sums of the first four columns begin with, given that of the others: only shared lanes have one of their own. */
+/** Initial accumulator of columns 0–3: only shared lanes have one of their own. */
 function startOf<L>(row: usize, others: v128): v128 {
-  return isShared<L>() ? v128.load32_splat(row) : others;
+  return isPairs<L>() ? v128.load32_splat(row) : others;
 }
 
 /**
- * The rows of a tile · rhs panel over `groups` groups of k: [rows][8] i32, rows `dstStride` bytes apart. `row` is what is
- * kept of the first row (pack.ts).
+ * The rows of a tile · rhs panel over `groups` groups of k: [rows][8] i32, rows `dstStride` bytes
+ * apart. `row` points to the row sums of the first row (pack.ts).
  *
- * Five rows are for the fused dot product: it takes 4 cycles on Zen 5 where two can begin in each, and the two parts of a
- * weight wait for one another besides. Ten sums fill that time where eight do not, and the registers are full.
+ * Five rows are for the fused dot product. It takes 4 cycles on Zen 5, which starts two per cycle,
+ * and the two parts of a weight depend on each other besides: ten sums fill that time, eight do
+ * not. Ten sums fill the registers.
  */
 function tileOf<L>(
   lhs: usize,
@@ -119,16 +141,16 @@ function tileOf<L>(
   const fifth = third << 1;
   let a1 = v128.load32_splat(row, 4);
   let a0 = startOf<L>(row, a1);
-  let b1 = v128.load32_splat(row, ROW_BYTES + 4);
-  let b0 = startOf<L>(row + ROW_BYTES, b1);
-  let c1 = v128.load32_splat(row, 2 * ROW_BYTES + 4);
-  let c0 = startOf<L>(row + 2 * ROW_BYTES, c1);
-  let d1 = v128.load32_splat(row, 3 * ROW_BYTES + 4);
-  let d0 = startOf<L>(row + 3 * ROW_BYTES, d1);
-  let e1 = isFive<L>() ? v128.load32_splat(row, 4 * ROW_BYTES + 4) : a1;
+  let b1 = v128.load32_splat(row, ROW_SUMS_BYTES + 4);
+  let b0 = startOf<L>(row + ROW_SUMS_BYTES, b1);
+  let c1 = v128.load32_splat(row, 2 * ROW_SUMS_BYTES + 4);
+  let c0 = startOf<L>(row + 2 * ROW_SUMS_BYTES, c1);
+  let d1 = v128.load32_splat(row, 3 * ROW_SUMS_BYTES + 4);
+  let d0 = startOf<L>(row + 3 * ROW_SUMS_BYTES, d1);
+  let e1 = isFive<L>() ? v128.load32_splat(row, 4 * ROW_SUMS_BYTES + 4) : a1;
   let e0 = e1;
   for (const end = lhs + second; lhs < end; lhs += 4, rhs += groupBytes<L>()) {
-    // in every turn, since five rows leave no register that keeps it; for four it is a tie
+    // loaded in each iteration: five rows leave no register for it, and for four it is a tie
     const constant = constantOf<L>();
     let left = v128.load(rhs);
     let right = loadOthers<L>(rhs, left);
@@ -174,7 +196,7 @@ function tileOf<L>(
   if (isFive<L>()) storeRow<L>(dst + dstStride, e0, e1);
 }
 
-/** Rows as far as `stop`, tile by tile. Node 20 unrolls a loop within a loop, and is 9 % quicker for it. */
+/** Tile by tile up to the row sums at `stop`. Node 20 unrolls the inner loop: 9 % faster. */
 function tilesOf<L>(
   lhs: usize,
   rhs: usize,
@@ -185,17 +207,17 @@ function tilesOf<L>(
   dstStride: usize,
 ): void {
   const rows: usize = isFive<L>() ? 5 : 4;
-  for (; row < stop; row += rows * ROW_BYTES, dst += rows * dstStride) {
+  for (; row < stop; row += rows * ROW_SUMS_BYTES, dst += rows * dstStride) {
     tileOf<L>(lhs, rhs, groups, row, dst, dstStride);
     lhs += (rows * <usize>groups) << 2;
   }
 }
 
 /**
- * Two steps are slower for being unrolled: Node 20 then loads all rows before it multiplies one, and a sum spills (105 and
- * 87 GOPS at 512³). Exported, so that this tile stays a function without an outer loop.
+ * TwoStep is slower unrolled: Node 20 then loads all rows before it multiplies one, and a sum
+ * spills (512³: 105 and 87 GOPS). Exported, so that it stays a function without an outer loop.
  */
-export function tileInTwoSteps(
+export function tile_two_step(
   lhs: usize,
   rhs: usize,
   groups: i32,
@@ -203,15 +225,16 @@ export function tileInTwoSteps(
   dst: usize,
   dstStride: usize,
 ): void {
-  if (RELAXED) tileOf<i8>(lhs, rhs, groups, row, dst, dstStride);
+  if (BYTE_LANES) tileOf<TwoStep>(lhs, rhs, groups, row, dst, dstStride);
 }
 
 /**
- * One row by four panels, 32 columns: the tile of a vector. Its four streams of rhs are read faster from
- * beyond the first-level cache than one. acc [4][8] i32; `panelBytes` lie between two panels.
+ * One row by four panels, 32 columns: the tile of a vector. Four streams of rhs are read faster
+ * from beyond the first-level cache than one. acc [4][8] i32; `panelBytes` between two panels.
  *
- * The accumulators are declared backwards for Node 20: V8 schedules them by the order of their locals, which Binaryen
- * turns round, and the last one first means that all panels are loaded before one is used (61 against 39 GOPS).
+ * The accumulators are declared backwards for Node 20. V8 schedules them by the order of their
+ * locals, which Binaryen reverses; last one first means that all panels are loaded before one is
+ * used (61 against 39 GOPS).
  */
 function tileRow<L>(
   lhs: usize,
@@ -258,18 +281,15 @@ function tileRow<L>(
   storeRow<L>(acc + 96, d0, d1);
 }
 
-/** A panel of pairs, widened. */
+/** A dot beside those of lanes.ts: pairs whose panel was widened. */
 export const WIDE: i32 = 4;
 
 /** Rows of a tile. */
 export function tileRows(dot: i32): i32 {
-  return RELAXED && (dot == FUSED || dot == PARTS) ? 5 : 4;
+  return BYTE_LANES && (dot == FUSED || dot == PARTS) ? 5 : 4;
 }
 
-/**
- * Rows of a block by one panel, tile by tile: rows are written up to whole tiles. `dot` says what multiplies: WIDE, or as
- * in gemm/index.ts.
- */
+/** Rows by one panel, tile by tile: rows are written up to whole tiles. */
 export function tiles(
   dot: i32,
   rows: i32,
@@ -280,20 +300,21 @@ export function tiles(
   dst: usize,
   dstStride: usize,
 ): void {
-  const stop = row + <usize>rows * ROW_BYTES;
-  if (!RELAXED && dot == WIDE) tilesOf<u16>(lhs, rhs, groups, row, stop, dst, dstStride);
-  else if (RELAXED && dot == TWO_STEP) {
-    for (; row < stop; row += 4 * ROW_BYTES, dst += 4 * dstStride) {
-      tileInTwoSteps(lhs, rhs, groups, row, dst, dstStride);
+  const stop = row + <usize>rows * ROW_SUMS_BYTES;
+  if (!BYTE_LANES && dot == WIDE) tilesOf<WidePairs>(lhs, rhs, groups, row, stop, dst, dstStride);
+  else if (BYTE_LANES && dot == TWO_STEP) {
+    for (; row < stop; row += 4 * ROW_SUMS_BYTES, dst += 4 * dstStride) {
+      tile_two_step(lhs, rhs, groups, row, dst, dstStride);
       lhs += (<usize>groups) << 4;
     }
-  } else if (RELAXED && dot == FUSED) tilesOf<u8>(lhs, rhs, groups, row, stop, dst, dstStride);
-  else if (RELAXED && dot == PARTS) tilesOf<bool>(lhs, rhs, groups, row, stop, dst, dstStride);
-  else tilesOf<i16>(lhs, rhs, groups, row, stop, dst, dstStride);
+  } else if (BYTE_LANES && dot == FUSED)
+    tilesOf<Fused>(lhs, rhs, groups, row, stop, dst, dstStride);
+  else if (BYTE_LANES && dot == PARTS) tilesOf<Parts>(lhs, rhs, groups, row, stop, dst, dstStride);
+  else tilesOf<Pairs>(lhs, rhs, groups, row, stop, dst, dstStride);
 }
 
 /** A tile of one row by four panels. */
-export function tileOfRow(
+export function tile_row(
   dot: i32,
   lhs: usize,
   rhs: usize,
@@ -302,13 +323,13 @@ export function tileOfRow(
   row: usize,
   acc: usize,
 ): void {
-  if (RELAXED && dot == TWO_STEP) tileRow<i8>(lhs, rhs, panelBytes, groups, row, acc);
-  else if (RELAXED && dot == FUSED) tileRow<u8>(lhs, rhs, panelBytes, groups, row, acc);
-  else if (RELAXED && dot == PARTS) tileRow<bool>(lhs, rhs, panelBytes, groups, row, acc);
-  else tileRow<i16>(lhs, rhs, panelBytes, groups, row, acc);
+  if (BYTE_LANES && dot == TWO_STEP) tileRow<TwoStep>(lhs, rhs, panelBytes, groups, row, acc);
+  else if (BYTE_LANES && dot == FUSED) tileRow<Fused>(lhs, rhs, panelBytes, groups, row, acc);
+  else if (BYTE_LANES && dot == PARTS) tileRow<Parts>(lhs, rhs, panelBytes, groups, row, acc);
+  else tileRow<Pairs>(lhs, rhs, panelBytes, groups, row, acc);
 }
 
-/** A panel of pairs of `groups` groups, widened to i16: [8][2] a group. */
+/** A panel of Pairs as WidePairs: i16, [8][2] per group. */
 export function widen(panel: usize, groups: i32, dst: usize): void {
   const low = i16x8.splat(255);
   const moved = i16x8.splat(128);

@@ -1,59 +1,51 @@
 /**
- * y [m, n] = clamp(acc · rowScale + bias, low, high) with acc of int4/tile.ts: int4 weights stay packed.
+ * y [m, n] = clamp(acc · rowScale + bias, low, high) with acc of int4/tile.ts: int4 weights stay
+ * packed.
  *
- *   weights   panels of 8 columns, [n/8][groups of 4 k][4][4] bytes (int4/tile.ts)
- *   scales    [n/8][blocks][8] f32 or f16, one a column and block of the depth
- *   zeros     [n/8][blocks][4] bytes, or 0 where every zero point is 8
- *
- * Rows go through the tile by fours, one panel after the other; what is left goes row by row, two panels at a
- * time, so that m = 1 is nothing but these. An odd last panel is its own neighbour.
+ * Rows go through the tile of four, one panel after the other. Rows that are left go one by one,
+ * two panels at a time; m = 1 has no other rows. A single last panel is its own neighbour.
  */
-import { FUSED } from "../lanes";
+import { PANEL } from "../gemm/pack";
+import { Product, quantize_lhs } from "../gemm/product";
 import { groupsOf, packRows, rowBytes } from "./pack";
-import { tile, tileReal, tileRow } from "./tile";
+import { tileOfFour, tileOfOne, tileReal } from "./tile";
 
 export { pack_int4, unpack_int4 } from "./pack";
 
-/** Bytes of lhs panels that a block of rows aims at, as in the GEMM of 8 bits. */
-const BLOCK_BYTES: i32 = 131072;
+/** Bytes of lhs panels that a pass of rows aims at, as in the GEMM of 8 bits. */
+const PASS_BYTES: i32 = 131072;
 
-/** Head of the workspace: accumulators [4][8] f32, and a spilled row of 8. */
+/** Head of the workspace: accumulators [4][8] f32, block sums [4][8] i32, and a row of 8 results. */
 const ACC_BYTES: usize = 128;
-const HEAD_BYTES: usize = 160;
+const SUM_BYTES: usize = 128;
+const HEAD_BYTES: usize = ACC_BYTES + SUM_BYTES + 32;
 
-function blockRows(m: i32, bytes: usize): i32 {
-  return min(max(BLOCK_BYTES / <i32>bytes, 4) & ~3, m);
+function rowsPerPass(m: i32, bytes: usize): i32 {
+  return min(max(PASS_BYTES / <i32>bytes, 4) & ~3, m);
 }
 
 /** Bytes of workspace for m rows; `block` counts the k of a block, a multiple of 4 or the depth. */
 export function int4_workspace(m: i32, depth: i32, block: i32): usize {
   const groups = groupsOf(depth);
   const bytes = rowBytes(groups, min(groupsOf(block), groups));
-  // a row of reals, for the reference path
-  return HEAD_BYTES + max(<usize>blockRows(m, bytes) * bytes, ((<usize>groups) << 4) + 16);
+  // the rows of a pass, or a row of reals
+  return HEAD_BYTES + max(<usize>rowsPerPass(m, bytes) * bytes, ((<usize>groups) << 4) + 16);
 }
 
-/** Rows of a tile to memory: acc [rows][8], of whose columns `columns` exist. */
-function finish(
-  acc: usize,
-  rows: i32,
-  rowScales: usize,
-  bias: usize,
-  low: f32,
-  high: f32,
-  columns: i32,
-  dst: usize,
-  stride: usize,
-  spill: usize,
-): void {
-  const lows = f32x4.splat(low);
-  const highs = f32x4.splat(high);
-  for (const end = acc + ((<usize>rows) << 5); acc < end; acc += 32, dst += stride) {
+/** Rows of a tile to memory: acc [rows][8] f32, of whose columns some may not exist. */
+function finish(product: Product, acc: usize, rows: i32, row: i32, panel: i32, spill: usize): void {
+  const lows = f32x4.splat(product.low);
+  const highs = f32x4.splat(product.high);
+  const column = panel * PANEL;
+  const columns = product.n - column;
+  const rowScales = product.rowScales;
+  const bias = product.bias ? product.bias + ((<usize>column) << 2) : 0;
+  let dst = product.dst + <usize>row * product.dstStride + ((<usize>column) << 2);
+  for (const end = row + rows; row < end; row++, acc += 32, dst += product.dstStride) {
     let left = v128.load(acc);
     let right = v128.load(acc, 16);
     if (rowScales) {
-      const scale = v128.load32_splat(rowScales);
-      rowScales += 4;
+      const scale = v128.load32_splat(rowScales + ((<usize>row) << 2));
       left = f32x4.mul(left, scale);
       right = f32x4.mul(right, scale);
     }
@@ -61,138 +53,93 @@ function finish(
       left = f32x4.add(left, v128.load(bias));
       right = f32x4.add(right, v128.load(bias, 16));
     }
-    const out = columns >= 8 ? dst : spill;
+    const out = columns >= PANEL ? dst : spill;
     v128.store(out, f32x4.pmin(f32x4.pmax(left, lows), highs));
     v128.store(out, f32x4.pmin(f32x4.pmax(right, lows), highs), 16);
-    if (columns < 8) memory.copy(dst, spill, (<usize>columns) << 2);
+    if (columns < PANEL) memory.copy(dst, spill, (<usize>columns) << 2);
+  }
+}
+
+/** The lhs panels of a pass: rows by fours, then one by one; or a row of reals with zeros behind. */
+function packPass(product: Product, row: i32, rows: i32, scratch: usize, dst: usize): void {
+  const depth = product.depth;
+  if (!product.lhs) {
+    const bytes = (<usize>depth) << 2;
+    memory.fill(dst + bytes, 0, 12);
+    memory.copy(dst, product.reals + <usize>row * product.realsStride, bytes);
+    return;
+  }
+  if (product.reals) quantize_lhs(product, row, rows, scratch);
+  const groups = groupsOf(depth);
+  const block = min(groupsOf(product.blockSize), groups);
+  const bytes = rowBytes(groups, block);
+  const stride = product.lhsStride;
+  // without zero points the sums are multiplied by the one that all codes have
+  const factor = product.blockZeros ? -1 : -8;
+  let src = product.lhs + <usize>row * stride;
+  for (let i = 0; i < rows; ) {
+    const count = rows - i < 4 ? 1 : 4;
+    packRows(src, stride, count, depth, block, factor, dst);
+    i += count;
+    src += <usize>count * stride;
+    dst += <usize>count * bytes;
+  }
+}
+
+/** The rows of a pass by `count` panels, one or two. */
+function multiplyPanels(
+  product: Product,
+  row: i32,
+  rows: i32,
+  panel: i32,
+  count: i32,
+  bytes: usize,
+  workspace: usize,
+): void {
+  const acc = workspace;
+  const sums = acc + ACC_BYTES;
+  const spill = sums + SUM_BYTES;
+  let lhs = workspace + HEAD_BYTES;
+  const end = row + rows;
+  for (; product.lhs && row + 4 <= end; row += 4, lhs += 4 * bytes) {
+    for (let p = 0; p < count; p++) {
+      tileOfFour(product, lhs, panel + p, sums, acc);
+      finish(product, acc, 4, row, panel + p, spill);
+    }
+  }
+  for (; row < end; row++, lhs += bytes) {
+    if (product.lhs) tileOfOne(product, lhs, panel, count - 1, sums, acc);
+    for (let p = 0; p < count; p++) {
+      const at = product.lhs ? acc + ((<usize>p) << 5) : acc;
+      if (!product.lhs) tileReal(product, lhs, panel + p, acc);
+      finish(product, at, 1, row, panel + p, spill);
+    }
   }
 }
 
 /**
- * lhs [m, depth]: i8 with one scale a row, or with rowScales 0 f32, the reference path. Strides in bytes; `block` counts
- * the k of a block, a multiple of 4 or the depth. bias: one f32 a column, or 0. `dot` is that of 7-bit weights
- * (gemm/tile.ts): it chooses between ways to multiply in the relaxed build, not what comes out.
+ * A part of a product with 4-bit weights: `rows` rows by `panels` panels, at their places in the
+ * result. lhs is i8 with a scale per row; or 0, and the reals are multiplied as they are, which is
+ * slow and the reference. `dot` chooses between ways to multiply; the result is the same.
  */
-export function gemm_int4_f32(
-  lhs: usize,
-  lhsStride: usize,
-  m: i32,
-  n: i32,
-  depth: i32,
-  block: i32,
-  rhs: usize,
-  scales: usize,
-  halves: bool,
-  zeros: usize,
-  rowScales: usize,
-  bias: usize,
-  low: f32,
-  high: f32,
-  dst: usize,
-  dstStride: usize,
-  dot: i32,
+export function gemm_int4(
+  product: Product,
+  firstRow: i32,
+  rows: i32,
+  firstPanel: i32,
+  panels: i32,
   workspace: usize,
 ): void {
-  const fused = dot == FUSED;
-  const groups = groupsOf(depth);
-  const blockGroups = min(groupsOf(block), groups);
-  const blocks = (groups + blockGroups - 1) / blockGroups;
-  const bytes = rowBytes(groups, blockGroups);
-  const panelBytes = (<usize>groups) << 4;
-  const scaleBytes = (<usize>blocks) << (halves ? 4 : 5);
-  const zeroBytes = zeros ? (<usize>blocks) << 2 : 0;
-  const acc = workspace;
-  const spill = acc + ACC_BYTES;
-  const panels = workspace + HEAD_BYTES;
-  const limit = rowScales ? blockRows(m, bytes) : 1;
-
-  for (let i0 = 0; i0 < m; i0 += limit) {
-    const rows = min(limit, m - i0);
-    const quads = rows & ~3;
-    const src = lhs + <usize>i0 * lhsStride;
-    if (rowScales) {
-      for (let i = 0; i < rows; i += i < quads ? 4 : 1) {
-        packRows(
-          src + <usize>i * lhsStride,
-          lhsStride,
-          i < quads ? 4 : 1,
-          depth,
-          blockGroups,
-          zeros ? -1 : -8,
-          panels + <usize>i * bytes,
-        );
-      }
-    } else {
-      memory.fill(panels + ((<usize>depth) << 2), 0, 12);
-      memory.copy(panels, src, (<usize>depth) << 2);
-    }
-    for (let j = 0; j < n; j += 16) {
-      const panel = <usize>(j >> 3);
-      const apart: usize = j + 8 < n ? 1 : 0;
-      const w = rhs + panel * panelBytes;
-      const s = scales + panel * scaleBytes;
-      const z = zeros + panel * zeroBytes;
-      for (let i = 0; i < rows; i += i < quads ? 4 : 1) {
-        const row = panels + <usize>i * bytes;
-        const four = i < quads;
-        for (let p: usize = 0; p <= apart; p++) {
-          const at = <usize>j + (p << 3);
-          let result = acc;
-          if (four) {
-            tile(
-              row,
-              w + p * panelBytes,
-              s + p * scaleBytes,
-              halves,
-              z + p * zeroBytes,
-              groups,
-              blockGroups,
-              fused,
-              acc,
-            );
-          } else if (!rowScales) {
-            tileReal(
-              row,
-              w + p * panelBytes,
-              s + p * scaleBytes,
-              halves,
-              z + p * zeroBytes,
-              groups,
-              blockGroups,
-              acc,
-            );
-          } else {
-            if (!p)
-              tileRow(
-                row,
-                w,
-                apart * panelBytes,
-                s,
-                apart * scaleBytes,
-                halves,
-                z,
-                apart * zeroBytes,
-                groups,
-                blockGroups,
-                fused,
-                acc,
-              );
-            result += p << 5;
-          }
-          finish(
-            result,
-            four ? 4 : 1,
-            rowScales ? rowScales + ((<usize>(i0 + i)) << 2) : 0,
-            bias ? bias + (at << 2) : 0,
-            low,
-            high,
-            n - <i32>at,
-            dst + <usize>(i0 + i) * dstStride + (at << 2),
-            dstStride,
-            spill,
-          );
-        }
-      }
+  const groups = groupsOf(product.depth);
+  const bytes = rowBytes(groups, min(groupsOf(product.blockSize), groups));
+  const pass = product.lhs ? rowsPerPass(rows, bytes) : 1;
+  const last = firstPanel + panels;
+  for (let i = 0; i < rows; i += pass) {
+    const row = firstRow + i;
+    const many = min(pass, rows - i);
+    packPass(product, row, many, workspace, workspace + HEAD_BYTES);
+    for (let panel = firstPanel; panel < last; panel += 2) {
+      multiplyPanels(product, row, many, panel, min(last - panel, 2), bytes, workspace);
     }
   }
 }

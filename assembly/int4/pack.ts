@@ -1,5 +1,5 @@
 /** Packing for the int4 tiles: both operands in the order in which int4/tile.ts reads them. */
-import { ones_i16x8, RELAXED, zero_v128 } from "../lanes";
+import { BYTE_LANES, ones_i16x8, zero_v128 } from "../lanes";
 
 /** Groups of 4 k. */
 export function groupsOf(depth: i32): i32 {
@@ -8,7 +8,7 @@ export function groupsOf(depth: i32): i32 {
 
 /** Bytes of an lhs panel of one row: its groups, and a sum a block. */
 export function rowBytes(groups: i32, block: i32): usize {
-  return ((<usize>groups) << (RELAXED ? 2 : 3)) + ((<usize>((groups + block - 1) / block)) << 2);
+  return ((<usize>groups) << (BYTE_LANES ? 2 : 3)) + ((<usize>((groups + block - 1) / block)) << 2);
 }
 
 /** Up to 4 bytes as a word, those that are missing as 0. */
@@ -42,7 +42,7 @@ export function packRows(
         const group = word(src + k, depth - k);
         const k_i16x8 = i16x8.extend_low_i8x16_s(i32x4.splat(group));
         pairs_i32x4 = i32x4.add(pairs_i32x4, i32x4.dot_i16x8_s(k_i16x8, ones));
-        if (RELAXED) {
+        if (BYTE_LANES) {
           store<u32>(at, group);
         } else {
           const ordered = i16x8.shuffle(k_i16x8, k_i16x8, 0, 2, 1, 3, 0, 2, 1, 3);

@@ -4,6 +4,7 @@
  */
 import type { Kernels } from "../core/abi.ts";
 import type { Bytelane } from "../core/instance.ts";
+import { PRODUCT_BYTES, RESULT_CODES, writeFields } from "../core/product.ts";
 import type { Dot, Dots, Tier } from "../core/tiers.ts";
 
 const PAIRS: Dot = { code: 0, offset: 0 };
@@ -77,32 +78,30 @@ function testDot(instance: Bytelane, dot: Dot): string | undefined {
   const high = seven ? 63 : 127;
   // 8 bits at once are out of the contract: an engine may change its answer
   const rounds = low < -127 ? 1000 : 50;
-  const { kernels, arena, memory, scalars } = instance;
+  const { kernels, arena, memory } = instance;
   const m = 10;
   const n = 32;
   const depth = 16;
   const panels = kernels.packed_bytes(depth, n, 1);
   const workspace = kernels.gemm_workspace(m, depth, 1);
-  const sizes = [m * depth, depth * n, panels, n * 4, workspace, m * n * 4];
+  const sizes = [m * depth, depth * n, panels, n * 4, workspace, m * n * 4, PRODUCT_BYTES];
   const blocks = sizes.map((size) => arena.allocate(size));
-  const [lhs, rhs, packed, columns, room, out] = blocks;
+  const [lhs, rhs, packed, columnSums, room, out, record] = blocks;
   try {
     const a = memory.view("i8", lhs, m * depth);
     const b = memory.view("i8", rhs, depth * n);
     for (let i = 0; i < a.length; i++) a[i] = (i * 7) % 5 < 2 ? 127 : -128 + ((i * 3) % 4);
     for (let i = 0; i < b.length; i++) b[i] = (i * 5) % 7 < 3 ? high : low + ((i * 11) % 3);
-    memory.words.setInt32(scalars, 0, true);
-    memory.words.setInt32(scalars + 4, dot.offset, true);
-    kernels.pack_rhs(rhs, n, 1, depth, n, 0, 1, dot.offset, packed, columns);
+    kernels.pack_rhs(rhs, n, 1, depth, n, 0, 1, dot.offset, packed, columnSums);
+    writeFields(memory.words, record, {
+      ...{ n, depth, dot: dot.code, panels: packed, columnSums, rhsZeros: 0, rhsZero: dot.offset },
+      ...{ result: RESULT_CODES.i32, columnScales: 0, bias: 0, low: 0, high: 0, zeroPoint: 0 },
+      ...{ reals: 0, realsStride: 0, lhs, lhsStride: depth, lhsUnsigned: 0 },
+      ...{ lhsZeros: 0, lhsZero: 0, rowScales: 0, rowScale: 1, dst: out, dstStride: n * 4 },
+    });
     for (let round = 0; round < rounds; round++) {
-      for (const [first, rows] of [
-        [0, m - 1],
-        [m - 1, 1],
-      ]) {
-        // biome-ignore format: as the kernel names them
-        kernels.gemm(0, dot.code, lhs + first * depth, depth, 0, scalars, 0, packed, scalars + 4, 0, columns, rows, n, depth,
-          scalars, 0, columns, 0, 0, 0, 0, out + first * n * 4, n * 4, room);
-      }
+      kernels.gemm(record, 0, m - 1, 0, n / 8, room);
+      kernels.gemm(record, m - 1, 1, 0, n / 8, room);
       if (round > 0 && round < rounds - 1) continue;
       const fault = compare(a, b, memory.view("i32", out, m * n), n, depth);
       if (fault) return fault;

@@ -129,32 +129,11 @@ export interface Kernels {
     sums: number,
   ): number;
   gemm_workspace(m: number, depth: number, quads: number): number;
-  gemm(
-    result: ResultCode,
-    dot: number,
-    lhs: number,
-    lhsStride: number,
-    lhsUnsigned: number,
-    lhsZeros: number,
-    lhsZeroStep: number,
-    rhs: number,
-    rhsZeros: number,
-    rhsZeroStep: number,
-    rhsSums: number,
-    m: number,
-    n: number,
-    depth: number,
-    rowScales: number,
-    rowScaleStep: number,
-    columnScales: number,
-    bias: number,
-    low: number,
-    high: number,
-    zero: number,
-    dst: number,
-    dstStride: number,
-    workspace: number,
-  ): void;
+  /** A part of the product that a record describes (core/product.ts). */
+  gemm: PartOfProduct;
+  /** Quantizes rows of a record's reals to its lhs; `scratch` is room for 8 bytes. */
+  quantize_lhs(product: number, firstRow: number, rows: number, scratch: number): void;
+  product_bytes(): number;
   probe_dot(lhs: number, rhs: number): number;
 
   top_k_f32(scores: number, n: number, k: number, indices: number, best: number): number;
@@ -211,26 +190,7 @@ export interface Kernels {
   ): void;
   unpack_int4(src: number, n: number, groups: number, dst: number, stride: number): void;
   int4_workspace(m: number, depth: number, block: number): number;
-  gemm_int4_f32(
-    lhs: number,
-    lhsStride: number,
-    m: number,
-    n: number,
-    depth: number,
-    block: number,
-    rhs: number,
-    scales: number,
-    halves: number,
-    zeros: number,
-    rowScales: number,
-    bias: number,
-    low: number,
-    high: number,
-    dst: number,
-    dstStride: number,
-    dot: number,
-    workspace: number,
-  ): void;
+  gemm_int4: PartOfProduct;
 }
 
 /** What the wrapper needs of a WebAssembly.Memory. */
@@ -261,5 +221,12 @@ type Gather = (
 
 type Clamp = (src: number, dst: number, n: number, low: number, high: number) => void;
 
-/** Results of `gemm`: i32, f32, i8, u8. */
-export type ResultCode = 0 | 1 | 2 | 3;
+/** Rows and panels of a product; parts may run at once, each with a workspace of its own. */
+type PartOfProduct = (
+  product: number,
+  firstRow: number,
+  rows: number,
+  firstPanel: number,
+  panels: number,
+  workspace: number,
+) => void;

@@ -9,7 +9,7 @@ import { Tensor } from "../core/tensor.ts";
 import { maxMagnitude, PackedMatrix } from "../gemm/matmul.ts";
 import { bytesOf, INT4_INPUTS, Int4Linear } from "../int4/layer.ts";
 import { Int4Table, tableBytes } from "../int4/table.ts";
-import { Linear, type StaticParams } from "../linear/linear.ts";
+import { allocateColumns, Linear, type StaticParams } from "../linear/linear.ts";
 import { damaged, Fields } from "./field-reader.ts";
 import { KEY, NAMES, type Stored, VERSION } from "./layer-file.ts";
 import { readSafetensors, type SafeTensor, type SafetensorsDType } from "./safetensors.ts";
@@ -299,7 +299,7 @@ function planInt8(instance: Bytelane, reader: Reader, name: string, fields: Fiel
     throw damaged(`a depth of layer ${describe(name)} that its accumulator holds`, depth);
   }
   return () => {
-    const { arena, memory } = instance;
+    const { memory } = instance;
     const matrix = inCall(instance, (call) => {
       const address = weights.address < 0 ? call.copyIn("u8", weights.bytes()) : weights.address;
       return new PackedMatrix(instance, {
@@ -307,13 +307,9 @@ function planInt8(instance: Bytelane, reader: Reader, name: string, fields: Fiel
       });
     });
     try {
-      const padded = Math.ceil(n / 8) * 32;
-      const bytes = bias ? 2 * padded : padded;
-      const address = arena.allocate(bytes);
-      memory.view("u8", address, bytes).fill(0).set(scales.bytes());
-      const biasAt = bias ? address + padded : 0;
-      if (bias) memory.view("u8", biasAt, n * 4).set(bias.bytes());
-      const columns = { address, bytes, scales: address, bias: biasAt };
+      const columns = allocateColumns(instance, n, bias !== undefined, input);
+      memory.view("u8", columns.scales, n * 4).set(scales.bytes());
+      if (bias) memory.view("u8", columns.bias, n * 4).set(bias.bytes());
       return new Linear(instance, matrix, columns, epilogue, input);
     } catch (fault) {
       matrix.dispose();

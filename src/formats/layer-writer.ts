@@ -5,8 +5,10 @@ import { rangeFault, typeFault } from "../core/check.ts";
 import { dtypeOf } from "../core/dtype.ts";
 import { checkHandle } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
+import { PRODUCT_BYTES } from "../core/product.ts";
 import { Tensor } from "../core/tensor.ts";
-import { type CheckedEpilogue, type PackedMatrix, runProduct } from "../gemm/matmul.ts";
+import { type CheckedEpilogue, type PackedMatrix, writeEpilogue } from "../gemm/matmul.ts";
+import { copyRecord, panelsOf, writeCall } from "../gemm/product.ts";
 import { Int4Linear } from "../int4/layer.ts";
 import { Int4Table } from "../int4/table.ts";
 import { Linear } from "../linear/linear.ts";
@@ -124,17 +126,20 @@ function unpack(instance: Bytelane, matrix: PackedMatrix, zeros: Int32Array): In
     const units = call.scratch(rows * depth);
     const sums = call.scratch(rows * columns * 4);
     const workspace = call.scratch(kernels.gemm_workspace(rows, depth, dot.code));
-    const columnScales = call.scratch(Math.ceil(columns / 8) * 32);
-    memory.words.setInt32(instance.scalars, 0, true);
+    // a record of its own, since the layer's has another epilogue
+    const record = call.scratch(PRODUCT_BYTES);
+    copyRecord(instance, matrix.record, record);
+    writeEpilogue(instance, record, INTEGERS, 0, 0);
     for (let k = 0; k < depth; k += rows) {
       const m = Math.min(rows, depth - k);
       const view = memory.view("i8", units, m * depth).fill(0);
       for (let i = 0; i < m; i++) view[i * depth + k + i] = 1;
-      runProduct(instance, INTEGERS, {
-        ...{ lhs: units, lhsStride: depth, lhsUnsigned: false, lhsZeros: instance.scalars },
-        ...{ lhsZeroStep: 0, rhs: matrix, m, rowScales: instance.scalars, rowScaleStep: 0 },
-        ...{ columnScales, bias: 0, dst: sums, dstStride: columns * 4, workspace },
+      writeCall(instance, record, {
+        ...{ reals: 0, realsStride: 0, lhs: units, lhsStride: depth, lhsUnsigned: false },
+        ...{ lhsZeros: 0, lhsZero: 0, rowScales: 0, rowScale: 1 },
+        ...{ dst: sums, dstStride: columns * 4 },
       });
+      kernels.gemm(record, 0, m, 0, panelsOf(columns), workspace);
       const result = memory.view("i32", sums, m * columns);
       for (let i = 0; i < m; i++) {
         for (let j = 0; j < columns; j++) {
@@ -148,13 +153,8 @@ function unpack(instance: Bytelane, matrix: PackedMatrix, zeros: Int32Array): In
 
 function saveInt8(instance: Bytelane, writer: Writer, name: string, layer: Linear): Scheme {
   const { matrix, columns, epilogue, input, inFeatures, outFeatures } = layer;
-  const { memory } = instance;
   const { dtype: result, low, high, zero, scale } = epilogue;
-  // zero points of the codes as i8: what the build has moved weights by is taken back, even where that left u8 as it was
-  const zeros = new Int32Array(outFeatures);
-  for (let j = 0; j < outFeatures; j++) {
-    zeros[j] = memory.words.getInt32(matrix.zeros + j * matrix.zeroStep, true) - matrix.dot.offset;
-  }
+  const zeros = Int32Array.from({ length: outFeatures }, (_, j) => matrix.zeroOf(j));
   const codes = unpack(instance, matrix, zeros);
   const data = new Uint8Array(codes.buffer);
   writer.add(`${name}.weights`, { dtype: "I8", shape: [outFeatures, inFeatures], data });

@@ -16,8 +16,10 @@ import {
 import { type Elements, limitsOf, type QuantizedDType } from "../core/dtype.ts";
 import { checkHandle, Handle } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
+import { PRODUCT, PRODUCT_BYTES, RESULT_CODES, writeFields } from "../core/product.ts";
 import { Tensor } from "../core/tensor.ts";
 import type { Dot } from "../core/tiers.ts";
+import { panelsOf, writeCall } from "./product.ts";
 
 /** How a matrix of weights lies in memory: [in, out] as TensorFlow has them, or [out, in] as PyTorch. */
 export type Orientation = "in-out" | "out-in";
@@ -45,12 +47,9 @@ export class PackedMatrix extends Handle {
   readonly depth: number;
   /** Columns n, without those that fill up the last panel. */
   readonly columns: number;
-  /** Bytes of the panels, with the column arrays. */
+  /** Bytes of the panels, with the column arrays and a record of 128 bytes. */
   readonly byteLength: number;
-  /** @internal */ readonly panels: number;
-  /** @internal Column sums, for quads. */ readonly sums: number;
-  /** @internal Zero points as packed: one a column, or one for all. */ readonly zeros: number;
-  /** @internal Bytes between two of them. */ readonly zeroStep: 0 | 4;
+  /** @internal The record of its products, its own half written. */ readonly record: number;
   /** @internal What multiplies it. */ readonly dot: Dot;
   /** @internal The largest |q − zeroPoint|. */ readonly maxMagnitude: number;
 
@@ -59,23 +58,34 @@ export class PackedMatrix extends Handle {
     const { dtype, depth, n, zeros, bits } = source;
     const { dots, memory } = instance;
     const list = typeof zeros === "number" ? [zeros] : zeros;
-    const count = list.every((zero) => zero === list[0]) ? 1 : n;
-    const packed = pack(instance, source, count, bits < 8 ? dots.reduced : dots.full);
-    const { dot, panels, bytes } = packed;
+    const isShared = list.every((zero) => zero === list[0]);
+    const packed = pack(instance, source, isShared ? 0 : n, bits < 8 ? dots.reduced : dots.full);
+    const { dot, record, bytes } = packed;
     // the matrix of a layer or an index goes with it, that of one product at its end
-    super(instance, [[panels, bytes]], false);
+    super(instance, [[record, bytes]], false);
     this.depth = depth;
     this.columns = n;
     this.byteLength = bytes;
-    this.panels = panels;
-    this.sums = packed.sums;
-    this.zeros = packed.zeros;
+    this.record = record;
     this.dot = dot;
     this.maxMagnitude = maxMagnitude(dtype, zeros, bits);
-    this.zeroStep = count === 1 ? 0 : 4;
-    const view = memory.view("i32", packed.zeros, count);
-    const moved = (dtype === "u8" ? -128 : 0) + dot.offset;
-    for (let j = 0; j < count; j++) view[j] = list[j] + moved;
+    const offset = (dtype === "u8" ? -128 : 0) + dot.offset;
+    writeFields(memory.words, record, {
+      ...{ n, depth, dot: dot.code, panels: packed.panels, columnSums: packed.sums },
+      ...{ rhsZeros: packed.zeros, rhsZero: isShared ? list[0] + offset : 0 },
+      ...{ blockSize: 0, blockScales: 0, isF16: 0, blockZeros: 0 },
+    });
+    if (isShared) return;
+    const view = memory.view("i32", packed.zeros, n);
+    for (let j = 0; j < n; j++) view[j] = list[j] + offset;
+  }
+
+  /** @internal Zero point of a column of the codes as i8, whatever the build has added to them. */
+  zeroOf(column: number): number {
+    const { words } = this.instance.memory;
+    const zeros = words.getUint32(this.record + PRODUCT.rhsZeros, true);
+    const at = zeros ? zeros + column * 4 : this.record + PRODUCT.rhsZero;
+    return words.getInt32(at, true) - this.dot.offset;
   }
 
   /** @internal */
@@ -102,15 +112,17 @@ export const columnsOf = (n: number): number => Math.ceil(n / 8) * 8;
 
 interface Packed {
   readonly dot: Dot;
-  readonly panels: number;
+  /** Address of the block: the record, then panels, column sums and zero points. */
+  readonly record: number;
   readonly bytes: number;
+  readonly panels: number;
   readonly sums: number;
   readonly zeros: number;
 }
 
 /**
- * Packs for the first of some dot products that takes the integers: two parts do not reach 255. Has room for `zeros` zero
- * points.
+ * Packs for the first of some dot products that takes the integers: two parts do not reach 255.
+ * Has room for `zeros` zero points.
  */
 function pack(
   instance: Bytelane,
@@ -121,11 +133,12 @@ function pack(
   const { dtype, depth, n } = source;
   if (dot.code === PARTS && dtype === "u8") return pack(instance, source, zeros, others);
   const { kernels, arena } = instance;
-  const sumsAt = kernels.packed_bytes(depth, n, dot.code);
+  const sumsAt = PRODUCT_BYTES + kernels.packed_bytes(depth, n, dot.code);
   const zerosAt = sumsAt + (dot.code ? columnsOf(n) * 4 : 0);
   const bytes = zerosAt + columnsOf(zeros) * 4;
-  const panels = arena.allocate(bytes);
-  const sums = dot.code ? panels + sumsAt : 0;
+  const record = arena.allocate(bytes);
+  const panels = record + PRODUCT_BYTES;
+  const sums = dot.code ? record + sumsAt : 0;
   const beyond = kernels.pack_rhs(
     source.address,
     source.strideK,
@@ -139,10 +152,10 @@ function pack(
     sums,
   );
   if (dot.code === PARTS && beyond) {
-    arena.free(panels, bytes);
+    arena.free(record, bytes);
     return pack(instance, source, zeros, others);
   }
-  return { dot, panels, bytes, sums, zeros: panels + zerosAt };
+  return { dot, record, bytes, panels, sums, zeros: zeros ? record + zerosAt : 0 };
 }
 
 /** A right-hand side before it is packed: where depth and columns lie, and what its integers stand for. */
@@ -464,63 +477,31 @@ function largestBias(instance: Bytelane, bias: Operand<"i32" | "f32"> | undefine
   return most;
 }
 
-/** @internal Everything that one product of the kernels needs, in bytes and addresses. */
-export interface Product {
-  readonly lhs: number;
-  readonly lhsStride: number;
-  readonly lhsUnsigned: boolean;
-  readonly lhsZeros: number;
-  readonly lhsZeroStep: 0 | 4;
-  readonly rhs: PackedMatrix;
-  readonly m: number;
-  readonly rowScales: number;
-  readonly rowScaleStep: 0 | 4;
-  readonly columnScales: number;
-  readonly bias: number;
-  readonly dst: number;
-  readonly dstStride: number;
-  readonly workspace: number;
+/** @internal Writes what becomes of the sums. Column scales are not read for i32. */
+export function writeEpilogue(
+  instance: Bytelane,
+  record: number,
+  epilogue: CheckedEpilogue,
+  columnScales: number,
+  bias: number,
+): void {
+  const { words } = instance.memory;
+  words.setInt32(record + PRODUCT.result, RESULT_CODES[epilogue.dtype], true);
+  words.setInt32(record + PRODUCT.columnScales, columnScales, true);
+  words.setInt32(record + PRODUCT.bias, bias, true);
+  words.setFloat32(record + PRODUCT.low, epilogue.low, true);
+  words.setFloat32(record + PRODUCT.high, epilogue.high, true);
+  words.setInt32(record + PRODUCT.zeroPoint, epilogue.zero, true);
 }
 
-const RESULT = { i32: 0, f32: 1, i8: 2, u8: 3 } as const;
-
-/** @internal */
-export function runProduct(instance: Bytelane, epilogue: CheckedEpilogue, p: Product): void {
-  const { rhs } = p;
-  instance.kernels.gemm(
-    RESULT[epilogue.dtype],
-    rhs.dot.code,
-    p.lhs,
-    p.lhsStride,
-    p.lhsUnsigned ? 1 : 0,
-    p.lhsZeros,
-    p.lhsZeroStep,
-    rhs.panels,
-    rhs.zeros,
-    rhs.zeroStep,
-    rhs.sums,
-    p.m,
-    rhs.columns,
-    rhs.depth,
-    p.rowScales,
-    p.rowScaleStep,
-    p.columnScales,
-    p.bias,
-    epilogue.low,
-    epilogue.high,
-    epilogue.zero,
-    p.dst,
-    p.dstStride,
-    p.workspace,
-  );
-}
-
-/** Where the entries of one side stand, and how far apart those of two batches are. */
+/** Where the entries of one side are, and the bytes between those of two batches. */
 interface Placed {
   readonly address: number;
-  readonly step: 0 | 4;
   readonly batchStep: number;
 }
+
+/** Entries that are not there: one number stands for all of them. */
+const ONE: Placed = { address: 0, batchStep: 0 };
 
 /** The entries of the rows of one side. */
 function placeRows(
@@ -530,7 +511,7 @@ function placeRows(
   m: number,
 ): Placed {
   const address = "dtype" in value ? call.input(value) : call.copyIn(dtype, value);
-  return { address, step: 4, batchStep: value.length > m ? m * 4 : 0 };
+  return { address, batchStep: value.length > m ? m * 4 : 0 };
 }
 
 /** Column scales over the scale of the result, each step in f32. A batch may bring its own. */
@@ -546,16 +527,16 @@ function placeColumns(
     const step = Math.fround(Math.fround(lhsScale * rhsScale) / scale);
     const address = call.scratch(n * 4);
     instance.memory.view("f32", address, n).fill(step);
-    return { address, step: 4, batchStep: 0 };
+    return { address, batchStep: 0 };
   }
   const batchStep = rhsScale.length > n ? n * 4 : 0;
   if ("dtype" in rhsScale && lhsScale === 1 && scale === 1) {
-    return { address: call.input(rhsScale), step: 4, batchStep };
+    return { address: call.input(rhsScale), batchStep };
   }
   const given =
     "dtype" in rhsScale ? instance.memory.view("f32", rhsScale.address, rhsScale.length) : rhsScale;
   const values = given.map((step) => Math.fround(lhsScale * step) / scale);
-  return { address: call.copyIn("f32", values), step: 4, batchStep };
+  return { address: call.copyIn("f32", values), batchStep };
 }
 
 /**
@@ -633,23 +614,16 @@ export function matmul(
       : target(instance, undefined, epilogue.dtype, shape, true);
     const src = call.input(left.source);
     const rhsAt = right ? call.input(right.source) : 0;
-    const { kernels, memory, scalars } = instance;
+    const { kernels, memory } = instance;
     // one scale for all of lhs joins the column scales where those are divided by the scale of the result, since
     // the order of the f32 steps is promised
     const lhsScale = typeof left.scale === "number" ? left.scale : 1;
     const folded = epilogue.scale !== 1;
-    const one = { address: scalars, step: 0, batchStep: 0 } as const;
-    const { words } = memory;
-    words.setFloat32(scalars, folded ? 1 : lhsScale, true);
-    words.setInt32(scalars + 4, typeof left.zeros === "number" ? left.zeros : 0, true);
-    const rowScales = typeof left.scale === "number" ? one : placeRows(call, "f32", left.scale, m);
-    const rowZeros =
-      typeof left.zeros === "number"
-        ? ({ address: scalars + 4, step: 0, batchStep: 0 } as const)
-        : placeRows(call, "i32", left.zeros, m);
+    const rowScales = typeof left.scale === "number" ? ONE : placeRows(call, "f32", left.scale, m);
+    const rowZeros = typeof left.zeros === "number" ? ONE : placeRows(call, "i32", left.zeros, m);
     const columns =
       epilogue.dtype === "i32"
-        ? one
+        ? ONE
         : placeColumns(instance, call, rhsScale, folded ? lhsScale : 1, epilogue.scale, n);
     const bias = epilogue.bias ? call.input(epilogue.bias) : 0;
     const { address, value } = call.output(result);
@@ -666,22 +640,22 @@ export function matmul(
     );
     for (let b = 0; b < batch; b++) {
       const matrix = packed ?? packSide(instance, right!, flipped, depth, n, rhsAt, b);
-      runProduct(instance, epilogue, {
+      const { record } = matrix;
+      writeEpilogue(instance, record, epilogue, columns.address + b * columns.batchStep, bias);
+      writeCall(instance, record, {
+        reals: 0,
+        realsStride: 0,
         lhs: src + b * left.batchStride,
         lhsStride: left.stride,
         lhsUnsigned: left.source.dtype === "u8",
         lhsZeros: rowZeros.address + b * rowZeros.batchStep,
-        lhsZeroStep: rowZeros.step,
-        rhs: matrix,
-        m,
+        lhsZero: typeof left.zeros === "number" ? left.zeros : 0,
         rowScales: rowScales.address + b * rowScales.batchStep,
-        rowScaleStep: rowScales.step,
-        columnScales: columns.address + b * columns.batchStep,
-        bias,
+        rowScale: folded ? 1 : lhsScale,
         dst: address + b * outBatch * size,
         dstStride: outStride * size,
-        workspace,
       });
+      kernels.gemm(record, 0, m, 0, panelsOf(n), workspace);
       if (!packed) matrix.dispose();
     }
     return value as Data;

@@ -13,7 +13,9 @@ import {
 import { checkOneOf, checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
+import { PRODUCT_BYTES, RESULT_CODES, writeFields } from "../core/product.ts";
 import { Tensor } from "../core/tensor.ts";
+import { panelsOf, writeCall } from "../gemm/product.ts";
 import { type Activation, checkBounds } from "../linear/activation.ts";
 import {
   checkMatrix,
@@ -96,12 +98,14 @@ export class Int4Linear extends Handle {
   readonly outFeatures: number;
   /** Input features that share a scale; the last block of a row may have fewer. */
   readonly blockSize: number;
-  /** Bytes of packed weights, scales, zero points and bias. */
+  /** Bytes of packed weights, scales, zero points and bias, and of a record of 128 bytes. */
   readonly byteLength: number;
   /** As the options said. */
   readonly inputs: Int4Inputs;
   /** @internal */ readonly sizes: Int4Sizes;
   /** @internal */ readonly parts: Int4Parts;
+  /** @internal The record of its products, its own half written; 0 in a host's memory. */
+  readonly record: number;
   /** @internal */ readonly low: number;
   /** @internal */ readonly high: number;
   readonly #host: Handle | undefined;
@@ -114,18 +118,44 @@ export class Int4Linear extends Handle {
     settings: Int4Settings,
     memory: number | Handle,
   ) {
-    super(instance, typeof memory === "number" ? [[parts.panels, memory]] : []);
+    const isHosted = typeof memory !== "number";
+    // a host takes no notice of what lies elsewhere, and would leave a record behind
+    const record = isHosted ? 0 : instance.arena.allocate(PRODUCT_BYTES);
+    super(
+      instance,
+      isHosted
+        ? []
+        : [
+            [parts.panels, memory],
+            [record, PRODUCT_BYTES],
+          ],
+    );
     const bytes = bytesOf(sizes);
     this.inFeatures = sizes.inFeatures;
     this.outFeatures = sizes.outFeatures;
     this.blockSize = sizes.blockSize;
-    this.byteLength = bytes.panels + bytes.scales + bytes.zeros + bytes.bias;
+    const own = isHosted ? 0 : PRODUCT_BYTES;
+    this.byteLength = bytes.panels + bytes.scales + bytes.zeros + bytes.bias + own;
     this.inputs = settings.inputs;
     this.sizes = sizes;
     this.parts = parts;
     this.low = settings.low;
     this.high = settings.high;
-    this.#host = typeof memory === "number" ? undefined : memory;
+    this.record = record;
+    this.#host = isHosted ? memory : undefined;
+    if (record) this.writeWeights(record);
+  }
+
+  /** @internal Writes the weights' half of a record. */
+  writeWeights(record: number): void {
+    const { sizes, parts, low, high, instance } = this;
+    writeFields(instance.memory.words, record, {
+      ...{ n: sizes.outFeatures, depth: sizes.inFeatures, dot: instance.dots.reduced[0].code },
+      ...{ panels: parts.panels, columnSums: 0, rhsZeros: 0, rhsZero: 0 },
+      ...{ blockSize: sizes.blockSize, blockScales: parts.scales, isF16: sizes.halves ? 1 : 0 },
+      ...{ blockZeros: parts.zeros, result: RESULT_CODES.f32, columnScales: 0, bias: parts.bias },
+      ...{ low, high, zeroPoint: 0 },
+    });
   }
 
   /** True when the layer, or the file that it lies in, has given its memory back. */
@@ -264,7 +294,7 @@ export function runInt4<O extends Data<"f32"> = Data<"f32">>(
   options: { readonly out?: O } = {},
 ): O {
   const instance = instanceOf("layer", layer);
-  const { inFeatures, outFeatures, parts, sizes, inputs } = layer;
+  const { inFeatures, outFeatures, inputs } = layer;
   const rows = isRows<Int4Rows>(x) ? x : undefined;
   if (rows && inputs === "f32") {
     throw typeFault("x", "reals, since the layer's inputs are f32", "quantized rows");
@@ -279,28 +309,22 @@ export function runInt4<O extends Data<"f32"> = Data<"f32">>(
   const shape = shapeOfRows(source, m, outFeatures);
   const result = target(instance, options.out, "f32", shape, data instanceof Tensor);
   return inCall(instance, (call) => {
-    const { kernels, scalars } = instance;
-    let lhs = call.input(source);
-    let size = 4;
-    let scales = 0;
-    if (given) {
-      scales = call.input(given);
-      size = 1;
-    } else if (inputs === "i8") {
-      const values = call.scratch(source.length);
-      scales = call.scratch(m * 4);
-      kernels.quantize_rows_f32_i8(lhs, inFeatures, values, m, inFeatures, scales, scalars);
-      lhs = values;
-      size = 1;
-    }
+    const { kernels } = instance;
+    const x = call.input(source);
+    const isReal = given === undefined;
+    const isQuantized = isReal && inputs === "i8";
+    const lhs = isQuantized ? call.scratch(source.length) : isReal ? 0 : x;
+    const rowScales = given ? call.input(given) : isQuantized ? call.scratch(m * 4) : 0;
     const workspace = call.scratch(kernels.int4_workspace(m, inFeatures, layer.blockSize));
     const { address, value } = call.output(result);
-    kernels.gemm_int4_f32(
-      ...([lhs, inFeatures * size, m, outFeatures, inFeatures, layer.blockSize] as const),
-      ...([parts.panels, parts.scales, sizes.halves ? 1 : 0, parts.zeros, scales] as const),
-      ...([parts.bias, layer.low, layer.high, address, outFeatures * 4] as const),
-      ...([instance.dots.reduced[0].code, workspace] as const),
-    );
+    const record = layer.record || call.scratch(PRODUCT_BYTES);
+    if (!layer.record) layer.writeWeights(record);
+    writeCall(instance, record, {
+      ...{ reals: isReal ? x : 0, realsStride: inFeatures * 4, lhs, lhsStride: inFeatures },
+      ...{ lhsUnsigned: false, lhsZeros: 0, lhsZero: 0, rowScales, rowScale: 1 },
+      ...{ dst: address, dstStride: outFeatures * 4 },
+    });
+    kernels.gemm_int4(record, 0, m, 0, panelsOf(outFeatures), workspace);
     return value as O;
   });
 }

@@ -23,6 +23,7 @@ import {
 import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
+import { PRODUCT, writeFields } from "../core/product.ts";
 import { Tensor } from "../core/tensor.ts";
 import type { QuantizedRows } from "../elementwise/dynamic-quantize.ts";
 import { quantizeChannels } from "../elementwise/quantize.ts";
@@ -35,8 +36,9 @@ import {
   maxMagnitude,
   type Orientation,
   PackedMatrix,
-  runProduct,
+  writeEpilogue,
 } from "../gemm/matmul.ts";
+import { type CallFields, panelsOf, writeCall } from "../gemm/product.ts";
 import {
   createInt4Linear,
   type Int4Input,
@@ -104,7 +106,28 @@ interface Columns {
   readonly address: number;
   readonly bytes: number;
   readonly scales: number;
+  /** 0 for none. */
   readonly bias: number;
+  /** Step of a static input, 0 for none. */
+  readonly inputScale: number;
+}
+
+/** @internal Room for the columns, filled with zeros, and each array filled up to 8 columns. */
+export function allocateColumns(
+  instance: Bytelane,
+  n: number,
+  hasBias: boolean,
+  input: Required<StaticParams> | undefined,
+): Columns {
+  const { arena, memory } = instance;
+  const array = columnsOf(n) * 4;
+  const inputAt = array * (hasBias ? 2 : 1);
+  const bytes = inputAt + (input ? 4 : 0);
+  const address = arena.allocate(bytes);
+  memory.view("u8", address, bytes).fill(0);
+  if (input) memory.words.setFloat32(address + inputAt, input.scale, true);
+  const bias = hasBias ? address + array : 0;
+  return { address, bytes, scales: address, bias, inputScale: input ? address + inputAt : 0 };
 }
 
 /** A linear layer in an instance's memory. Made by `createLinear`, run by `linear`. */
@@ -136,6 +159,8 @@ export class Linear extends Handle {
     this.columns = columns;
     this.epilogue = epilogue;
     this.input = input;
+    writeEpilogue(instance, matrix.record, epilogue, columns.scales, columns.bias);
+    if (input) writeFields(instance.memory.words, matrix.record, { lhsZero: input.zeroPoint });
   }
 
   override dispose(): void {
@@ -370,14 +395,12 @@ function layColumns(
     if (output) scales[j] = Math.min(f(scales[j] / output.scale), LARGEST);
   }
   check(most);
-  const padded = columnsOf(n);
-  const bytes = padded * (bias ? 8 : 4);
-  const address = instance.arena.allocate(bytes);
-  instance.memory.view("f32", address, padded).fill(0).set(scales);
-  const biasAt = bias ? address + padded * 4 : 0;
-  if (integers) instance.memory.view("i32", biasAt, padded).fill(0).set(integers);
-  else if (bias) instance.memory.view("f32", biasAt, padded).fill(0).set(bias);
-  return { address, bytes, scales: address, bias: biasAt };
+  const columns = allocateColumns(instance, n, bias !== undefined, input);
+  const { memory } = instance;
+  memory.view("f32", columns.scales, n).set(scales);
+  if (integers) memory.view("i32", columns.bias, n).set(integers);
+  else if (bias) memory.view("f32", columns.bias, n).set(bias);
+  return columns;
 }
 
 /** Rows quantized once for several layers, as `quantizeRows` makes them. */
@@ -386,15 +409,8 @@ export type RowsInput = QuantizedRows<Data<QuantizedDType>, Data<"f32">, Data<"i
 /** What a layer takes: reals, integers of its static input, or for a dynamic layer quantized rows. */
 export type LinearInput = Data<"f32" | "i8" | "u8"> | RowsInput;
 
-/** The left-hand side of the product, in 8 bits. A step of 0 shares one entry among all rows. */
-interface Left {
-  readonly address: number;
-  readonly unsigned: boolean;
-  readonly zeros: number;
-  readonly zeroStep: 0 | 4;
-  readonly scales: number;
-  readonly scaleStep: 0 | 4;
-}
+/** The left-hand side of the product. */
+type Left = Omit<CallFields, "dst" | "dstStride" | "lhsStride" | "realsStride">;
 
 /** Places an input of m rows and quantizes it where it is real. */
 type PlaceLeft = (call: Call) => Left;
@@ -409,17 +425,15 @@ function placeRows(
   const scales = operand(instance, "x.scale", rows.scale, ["f32"], m);
   const zeros = rows.zeroPoint && operand(instance, "x.zeroPoint", rows.zeroPoint, ["i32"], m);
   if (zeros) checkZeros(instance, zeros, source.dtype);
-  return (call) => {
-    instance.memory.words.setInt32(instance.scalars, 0, true);
-    return {
-      address: call.input(source),
-      unsigned: source.dtype === "u8",
-      zeros: zeros ? call.input(zeros) : instance.scalars,
-      zeroStep: zeros ? 4 : 0,
-      scales: call.input(scales),
-      scaleStep: 4,
-    };
-  };
+  return (call) => ({
+    reals: 0,
+    lhs: call.input(source),
+    lhsUnsigned: source.dtype === "u8",
+    lhsZeros: zeros ? call.input(zeros) : 0,
+    lhsZero: 0,
+    rowScales: call.input(scales),
+    rowScale: 1,
+  });
 }
 
 /** A zero point of a type. */
@@ -440,55 +454,52 @@ function checkZeros(instance: Bytelane, zeros: Operand<"i32">, dtype: QuantizedD
  * Real rows get a scale and a zero point each. Asymmetric, since what follows a ReLU has no negative half: one bit
  * more for it, at no cost to the product.
  */
-function quantizeLeft(instance: Bytelane, source: Operand<"f32">, m: number): PlaceLeft {
-  return (call) => {
-    const columns = source.length / Math.max(m, 1);
-    const src = call.input(source);
-    const address = call.scratch(source.length);
-    const scales = call.scratch(m * 4);
-    const zeros = call.scratch(m * 4);
-    const { kernels, scalars } = instance;
-    kernels.quantize_rows_f32_u8(src, columns, address, m, columns, scales, zeros, scalars);
-    return { address, unsigned: true, zeros, zeroStep: 4, scales, scaleStep: 4 };
-  };
+function placeReals(source: Operand<"f32">, m: number): PlaceLeft {
+  return (call) => ({
+    reals: call.input(source),
+    lhs: call.scratch(source.length),
+    lhsUnsigned: true,
+    lhsZeros: call.scratch(m * 4),
+    lhsZero: 0,
+    rowScales: call.scratch(m * 4),
+    rowScale: 1,
+  });
 }
 
 /** One calibrated scale and zero point for all rows; the scale is part of the column scales already. */
 function placeStatic(
-  instance: Bytelane,
+  layer: Linear,
   source: Operand<"f32" | QuantizedDType>,
   input: Required<StaticParams>,
 ): PlaceLeft {
-  const { kernels, memory, scalars } = instance;
+  const { kernels } = layer.instance;
   return (call) => {
-    const { words } = memory;
-    words.setFloat32(scalars, 1, true);
-    words.setInt32(scalars + 4, input.zeroPoint, true);
-    let address = call.input(source);
+    let lhs = call.input(source);
     if (source.dtype === "f32") {
-      const src = address;
-      address = call.scratch(source.length);
-      memory.words.setFloat32(scalars + 8, input.scale, true);
+      const src = lhs;
+      lhs = call.scratch(source.length);
+      const { inputScale } = layer.columns;
+      const zero = layer.matrix.record + PRODUCT.lhsZero;
       const [low, high] = limitsOf(input.dtype);
-      kernels.quantize_f32(
-        ...([src, address, 1, 1, source.length, scalars + 8, scalars + 4, low, high] as const),
-      );
+      kernels.quantize_f32(src, lhs, 1, 1, source.length, inputScale, zero, low, high);
     }
-    const unsigned = input.dtype === "u8";
-    return { address, unsigned, zeros: scalars + 4, zeroStep: 0, scales: scalars, scaleStep: 0 };
+    return {
+      ...{ reals: 0, lhs, lhsUnsigned: input.dtype === "u8" },
+      ...{ lhsZeros: 0, lhsZero: input.zeroPoint, rowScales: 0, rowScale: 1 },
+    };
   };
 }
 
 function placeLeft(
-  instance: Bytelane,
+  layer: Linear,
   source: Operand<"f32" | QuantizedDType>,
-  input: Required<StaticParams> | undefined,
   rows: RowsInput | undefined,
   m: number,
 ): PlaceLeft {
+  const { input, instance } = layer;
   if (rows) return placeRows(instance, source as Operand<QuantizedDType>, rows, m);
-  if (input) return placeStatic(instance, source, input);
-  return quantizeLeft(instance, source as Operand<"f32">, m);
+  if (input) return placeStatic(layer, source, input);
+  return placeReals(source as Operand<"f32">, m);
 }
 
 /** The element types that a layer takes: reals, those of its static input, those of quantized rows. */
@@ -534,27 +545,26 @@ export function linear<O extends Data = Data>(
   const m = source.length / inFeatures;
   const shape = shapeOfRows(source, m, outFeatures);
   const result = target(instance, options.out, epilogue.dtype, shape, data instanceof Tensor);
-  const place = placeLeft(instance, source, input, rows, m);
+  const place = placeLeft(layer, source, rows, m);
   return inCall(instance, (call) => {
-    const lhs = place(call);
-    const workspace = call.scratch(instance.kernels.gemm_workspace(m, inFeatures, matrix.dot.code));
+    const left = place(call);
+    const { kernels } = instance;
+    const workspace = call.scratch(kernels.gemm_workspace(m, inFeatures, matrix.dot.code));
     const { address, value } = call.output(result);
-    runProduct(instance, epilogue, {
-      lhs: lhs.address,
+    writeCall(instance, matrix.record, {
+      reals: left.reals,
+      realsStride: inFeatures * 4,
+      lhs: left.lhs,
       lhsStride: inFeatures,
-      lhsUnsigned: lhs.unsigned,
-      lhsZeros: lhs.zeros,
-      lhsZeroStep: lhs.zeroStep,
-      rhs: matrix,
-      m,
-      rowScales: lhs.scales,
-      rowScaleStep: lhs.scaleStep,
-      columnScales: layer.columns.scales,
-      bias: layer.columns.bias,
+      lhsUnsigned: left.lhsUnsigned,
+      lhsZeros: left.lhsZeros,
+      lhsZero: left.lhsZero,
+      rowScales: left.rowScales,
+      rowScale: left.rowScale,
       dst: address,
       dstStride: outFeatures * (epilogue.dtype === "f32" ? 4 : 1),
-      workspace,
     });
+    kernels.gemm(matrix.record, 0, m, 0, panelsOf(outFeatures), workspace);
     return value as O;
   });
 }

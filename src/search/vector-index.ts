@@ -13,7 +13,14 @@ import {
 import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { quantizeChannels } from "../elementwise/quantize.ts";
-import { checkDepth, checkEpilogue, columnsOf, PackedMatrix, runProduct } from "../gemm/matmul.ts";
+import {
+  checkDepth,
+  checkEpilogue,
+  columnsOf,
+  PackedMatrix,
+  writeEpilogue,
+} from "../gemm/matmul.ts";
+import { panelsOf, writeCall } from "../gemm/product.ts";
 import { perChannel } from "../params/channels.ts";
 
 /** What a score is: the real dot product, or the cosine of the angle, in which a vector of zeros has 0. */
@@ -45,6 +52,8 @@ export class VectorIndex extends Handle {
     this.matrix = matrix;
     this.scales = scales;
     this.metric = metric;
+    const epilogue = checkEpilogue(instance, { dtype: "f32" }, matrix.columns);
+    writeEpilogue(instance, matrix.record, epilogue, scales, 0);
   }
 
   override dispose(): void {
@@ -156,11 +165,12 @@ export function topK(index: VectorIndex, query: Data<"f32">, k: number): Matches
   checkInteger("k", k, 1, count);
   const m = source.length / dimensions;
   return inCall(instance, (call) => {
-    const { memory, kernels, scalars } = instance;
+    const { memory, kernels } = instance;
     const src = call.input(source);
     const values = call.scratch(m * dimensions);
     const rowScales = call.scratch(m * 4);
-    kernels.quantize_rows_f32_i8(src, dimensions, values, m, dimensions, rowScales, scalars + 8);
+    const scratch = call.scratch(8);
+    kernels.quantize_rows_f32_i8(src, dimensions, values, m, dimensions, rowScales, scratch);
     if (index.metric === "cosine") {
       const q = memory.view("i8", values, m * dimensions);
       const lengths = memory.view("f32", rowScales, m);
@@ -172,13 +182,14 @@ export function topK(index: VectorIndex, query: Data<"f32">, k: number): Matches
     }
     const scores = call.scratch(m * count * 4);
     const best = call.scratch(k * 8);
-    memory.words.setInt32(scalars, 0, true);
-    runProduct(instance, checkEpilogue(instance, { dtype: "f32" }, count), {
-      ...{ lhs: values, lhsStride: dimensions, lhsUnsigned: false, lhsZeros: scalars },
-      ...{ lhsZeroStep: 0, rhs: index.matrix, m, rowScales, rowScaleStep: 4 },
-      ...{ columnScales: index.scales, bias: 0, dst: scores, dstStride: count * 4 },
-      workspace: call.scratch(kernels.gemm_workspace(m, dimensions, index.matrix.dot.code)),
+    const { record, dot } = index.matrix;
+    const workspace = call.scratch(kernels.gemm_workspace(m, dimensions, dot.code));
+    writeCall(instance, record, {
+      ...{ reals: 0, realsStride: 0, lhs: values, lhsStride: dimensions, lhsUnsigned: false },
+      ...{ lhsZeros: 0, lhsZero: 0, rowScales, rowScale: 1 },
+      ...{ dst: scores, dstStride: count * 4 },
     });
+    kernels.gemm(record, 0, m, 0, panelsOf(count), workspace);
     const indices = new Int32Array(m * k).fill(-1);
     const found = new Float32Array(m * k).fill(Number.NaN);
     for (let i = 0; i < m; i++) {

@@ -17,8 +17,11 @@ export const STOP = 1;
 export const SLOTS = 8;
 export const PARTS = 32;
 const CALLS = 2;
-/** A kernel and its arguments, of which gemm has 24. */
-export const ROW = 25;
+/** A kernel and its arguments: record, rows, panels, workspace. */
+export const ROW = 7;
+
+/** Stands for the workspace of the worker that takes a part. */
+export const WORKSPACE = Number.NaN;
 
 /** In the place of a kernel, where a part has fewer calls than others. */
 export const NOTHING = -1;

@@ -9,7 +9,8 @@ import type { Kernels } from "../core/abi.ts";
 import { FreeList } from "../core/arena.ts";
 import { typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance, type PoolOptions } from "../core/instance.ts";
-import type { Memory } from "../core/memory.ts";
+import { PRODUCT_BYTES, type ProductField, writeFields } from "../core/product.ts";
+import { copyRecord, panelsOf } from "../gemm/product.ts";
 import {
   CALL_COUNT,
   createMailbox,
@@ -25,18 +26,20 @@ import {
   slotOf,
   tableOf,
   viewMailbox,
+  WORKSPACE,
   WORKSPACE_AT,
   WORKSPACE_BYTES,
 } from "./job-queue.ts";
 import {
-  leftOf,
-  type Product,
-  panelsOf,
-  productOf,
-  quantizingOf,
-  type Recorded,
-  rowsOf,
+  COLUMN_FIELDS,
+  type Divided,
+  dividedOf,
+  elementBytes,
+  kernelOf,
+  rowSpans,
   runs,
+  weightSpans,
+  workspaceOf,
 } from "./split.ts";
 import type { Answer, Order, Start } from "./worker.ts";
 import { type Member, openMember } from "./worker-handle.ts";
@@ -72,12 +75,10 @@ interface Seat {
   readonly held: Map<number, readonly [address: number, bytes: number]>;
 }
 
-/** What one call has written down. */
+/** What one call has written down: its products, in records that are copies. */
 interface Recording {
-  readonly calls: Recorded[];
+  readonly products: Divided[];
   readonly openCalls: { end(done: boolean): void }[];
-  /** Rows to be quantized, by the address that they go to. */
-  readonly rows: Map<number, Recorded>;
 }
 
 class Pool {
@@ -113,29 +114,15 @@ class Pool {
     instance.follower = this;
   }
 
-  /** Kernels that write products down, and the quantizing of rows that may be for one. */
+  /** Kernels that write products down. */
   #createRecorder(): Kernels {
-    const product = (kernel: "gemm" | "gemm_int4_f32") => {
-      return (...values: number[]) => {
-        const { calls, rows } = this.#recording!;
-        const call = { kernel, values, rows: undefined };
-        const [lhs] = leftOf(call);
-        calls.push({ ...call, rows: rows.get(lhs) });
-        rows.delete(lhs);
-      };
+    const record: Kernels["gemm"] = (product, _first, rows) => {
+      const { arena, memory } = this.#instance;
+      const copy = arena.allocate(PRODUCT_BYTES);
+      copyRecord(this.#instance, product, copy);
+      this.#recording!.products.push(dividedOf(memory.words, copy, rows));
     };
-    const quantize = (kernel: "quantize_rows_f32_i8" | "quantize_rows_f32_u8") => {
-      return (...values: number[]) => {
-        this.#recording!.rows.set(values[2], { kernel, values, rows: undefined });
-      };
-    };
-    return {
-      ...this.#kernels,
-      gemm: product("gemm"),
-      gemm_int4_f32: product("gemm_int4_f32"),
-      quantize_rows_f32_i8: quantize("quantize_rows_f32_i8"),
-      quantize_rows_f32_u8: quantize("quantize_rows_f32_u8"),
-    };
+    return { ...this.#kernels, gemm: record, gemm_int4: record };
   }
 
   /** Runs an operation whose last step are products, these on the workers. */
@@ -145,7 +132,7 @@ class Pool {
     const own = arena.allocate(64);
     const call = ++this.#lastCall;
     this.#calls.add(call);
-    const recording: Recording = { calls: [], openCalls: [], rows: new Map() };
+    const recording: Recording = { products: [], openCalls: [] };
     let done = false;
     try {
       this.#recording = recording;
@@ -161,54 +148,54 @@ class Pool {
         instance.openCalls = undefined;
         this.#recording = undefined;
       }
-      await (this.#mailbox ? this.#share(recording.calls) : this.#distribute(recording.calls));
+      const { products } = recording;
+      await (this.#mailbox ? this.#share(products) : this.#distribute(products));
       done = true;
       return result;
     } finally {
       for (const call of recording.openCalls) call.end(done);
+      for (const { record } of recording.products) arena.free(record, PRODUCT_BYTES);
       arena.free(own, 64);
       this.#calls.delete(call);
       this.#giveBack();
     }
   }
 
-  #run({ kernel, values }: Recorded): void {
-    (this.#kernels[kernel] as (...values: readonly number[]) => void)(...values);
-  }
-
-  #quantizeHere({ rows }: Recorded): void {
-    if (rows) this.#run(rows);
+  /** Quantizes the rows of a product here, where its parts would each do so. */
+  #quantizeHere({ record, rows, fields }: Divided): void {
+    if (!fields.reals || !fields.lhs) return;
+    const { arena, memory } = this.#instance;
+    const scratch = arena.allocate(8);
+    this.#kernels.quantize_lhs(record, 0, rows, scratch);
+    writeFields(memory.words, record, { reals: 0 });
+    arena.free(scratch, 8);
   }
 
   // A shared memory: parts that any worker takes
 
-  async #share(calls: readonly Recorded[]): Promise<void> {
+  async #share(products: readonly Divided[]): Promise<void> {
     const kernels = this.#kernels;
     const parts: number[][][] = [];
     let workspace = 64;
-    const index = (kernel: keyof Kernels) => Object.keys(kernels).indexOf(kernel);
-    for (const call of calls) {
-      const p = productOf(kernels, call);
-      const kernel = index(call.kernel);
-      const panels = Math.ceil(p.n / 8);
-      const share = 4 * this.#size;
+    const share = 4 * this.#size;
+    for (const product of products) {
+      const { record, rows, fields } = product;
+      const kernel = Object.keys(kernels).indexOf(kernelOf(product));
+      const panels = panelsOf(fields.n);
       // few rows: each worker reads a part of the weights, instead of all of them
-      const byRows = p.m >= LEAST_ROWS * this.#size || panels < LEAST_PANELS * this.#size;
+      const byRows = rows >= LEAST_ROWS * this.#size || panels < LEAST_PANELS * this.#size;
       if (byRows) {
-        const least = Math.min(LEAST_ROWS, Math.ceil(p.m / this.#size / 4) * 4);
-        for (const [first, count] of runs(p.m, share, 4, least)) {
-          const part = [[kernel, ...rowsOf(p, call, first, count)]];
-          const { rows } = call;
-          if (rows) part.unshift([index(rows.kernel), ...quantizingOf(rows, first, count)]);
-          parts.push(part);
-          workspace = Math.max(workspace, p.workspace(count));
+        const least = Math.min(LEAST_ROWS, Math.ceil(rows / this.#size / 4) * 4);
+        for (const [first, count] of runs(rows, share, 4, least)) {
+          parts.push([[kernel, record, first, count, 0, panels, WORKSPACE]]);
+          workspace = Math.max(workspace, workspaceOf(kernels, product, count));
         }
       } else {
-        this.#quantizeHere(call);
+        this.#quantizeHere(product);
         for (const [first, count] of runs(panels, share, 4, LEAST_PANELS)) {
-          parts.push([[kernel, ...panelsOf(p, call, first, count)]]);
+          parts.push([[kernel, record, 0, rows, first, count, WORKSPACE]]);
         }
-        workspace = Math.max(workspace, p.workspace(p.m));
+        workspace = Math.max(workspace, workspaceOf(kernels, product, rows));
       }
     }
     const { arena } = this.#instance;
@@ -254,23 +241,23 @@ class Pool {
 
   // A memory for each: columns that stay, rows that come in messages
 
-  async #distribute(calls: readonly Recorded[]): Promise<void> {
+  async #distribute(products: readonly Divided[]): Promise<void> {
     while (this.#jobs.size >= SLOTS) await new Promise<void>((turn) => this.#turns.push(turn));
     this.#checkLive();
     const job = this.#published;
     this.#published = (job + 1) | 0;
     const seats = this.#fill();
-    const loads = seats.map((seat) => new Load(this.#instance.memory, seat));
+    const loads = seats.map((seat) => new Load(this.#instance, seat));
     const shares: Share[] = [];
-    for (const call of calls) {
-      this.#quantizeHere(call);
-      const p = productOf(this.#kernels, call);
-      const panels = Math.ceil(p.n / 8);
+    for (const divided of products) {
+      this.#quantizeHere(divided);
+      const product = dividedOf(this.#instance.memory.words, divided.record, divided.rows);
+      const panels = panelsOf(product.fields.n);
       const length = Math.ceil(panels / seats.length);
-      const kernel = Object.keys(this.#kernels).indexOf(call.kernel);
+      const kernel = Object.keys(this.#kernels).indexOf(kernelOf(product));
       for (const [first, count] of runs(panels, seats.length, 1, length)) {
         const load = loads[first / length];
-        shares.push({ p, call, first, load, read: load.add(p, call, kernel, first, count) });
+        shares.push({ product, first, load, read: load.add(product, kernel, first, count) });
       }
     }
     const done = this.#begin(job, seats);
@@ -280,7 +267,7 @@ class Pool {
     const results = await done;
     for (const load of loads) load.free();
     for (const share of shares) {
-      placeColumns(this.#instance.memory, share, results.get(share.load.seat)![share.read]);
+      placeColumns(this.#instance, share, results.get(share.load.seat)![share.read]);
     }
   }
 
@@ -398,8 +385,7 @@ const DISPOSED = '"instance" expected a live instance, got one that was disposed
 
 /** One product's columns at one worker, and which of its results they are. */
 interface Share {
-  readonly p: Product;
-  readonly call: Recorded;
+  readonly product: Divided;
   readonly first: number;
   readonly load: Load;
   readonly read: number;
@@ -409,14 +395,14 @@ interface Share {
 class Load {
   readonly seat: Seat;
   readonly transfer: ArrayBuffer[] = [];
-  readonly #here: Memory;
+  readonly #instance: Bytelane;
   readonly #writes: [address: number, bytes: Uint8Array][] = [];
   readonly #calls: number[][] = [];
   readonly #reads: [address: number, bytes: number][] = [];
   readonly #rooms: [address: number, bytes: number][] = [];
 
-  constructor(here: Memory, seat: Seat) {
-    this.#here = here;
+  constructor(instance: Bytelane, seat: Seat) {
+    this.#instance = instance;
     this.seat = seat;
   }
 
@@ -431,46 +417,52 @@ class Load {
   }
 
   #write(to: number, from: number, bytes: number): number {
-    const copy = this.#here.view("u8", from, bytes).slice();
+    const copy = this.#instance.memory.view("u8", from, bytes).slice();
     this.#writes.push([to, copy]);
     this.transfer.push(copy.buffer);
     return to;
   }
 
-  /** Adds some panels of a product; gives the place of their result among the answers. */
-  add(p: Product, call: Recorded, kernel: number, first: number, count: number): number {
-    const values = panelsOf(p, call, first, count);
+  /** Adds some panels of a product; returns the place of their result among the answers. */
+  add(product: Divided, kernel: number, first: number, count: number): number {
     const { seat } = this;
-    for (const [index, bytes] of p.weights) {
-      const from = values[index];
-      if (from === 0) continue;
-      const key = call.values[index];
-      // what all columns share has one entry, and no step
-      const size = Math.max(bytes * count, 4);
+    const { rows } = product;
+    const fields: Record<ProductField, number> = { ...product.fields };
+    const columns = Math.min(count * 8, fields.n - first * 8);
+    const { kernels } = this.#instance;
+    for (const { field, step } of weightSpans(kernels, product)) {
+      if (!fields[field]) continue;
+      const size = step * count;
+      const key = fields[field];
       let [to] = seat.held.get(key) ?? [];
       if (to === undefined) {
-        to = this.#write(seat.arena.allocate(size), from, size);
+        to = this.#write(seat.arena.allocate(size), key + first * step, size);
         seat.held.set(key, [to, size]);
       }
-      values[index] = to;
+      fields[field] = to;
     }
-    for (const [index, bytes] of p.columns) {
-      const from = values[index];
-      if (from !== 0) values[index] = this.#write(this.#room(bytes * count), from, bytes * count);
+    for (const field of COLUMN_FIELDS) {
+      const from = fields[field];
+      if (!from) continue;
+      // the kernel reads whole panels
+      fields[field] = this.#write(this.#room(count * 32), from + first * 32, columns * 4);
     }
-    const [lhs, , rowBytes] = leftOf(call);
-    for (const [index, step] of p.rows) {
-      const from = values[index];
-      if (from === 0 || index === p.index.dst) continue;
-      const size = step * (p.m - 1) + (from === lhs ? rowBytes : 4);
-      values[index] = this.#write(this.#room(size), from, size);
+    for (const { field, step, bytes } of rowSpans(product)) {
+      if (!fields[field] || rows === 0) continue;
+      const size = step * (rows - 1) + bytes;
+      fields[field] = this.#write(this.#room(size), fields[field], size);
     }
-    const width = values[p.index.n] * p.size;
-    values[p.index.dst] = this.#room(p.m * width);
-    values[p.index.dst + 1] = width;
-    values[values.length - 1] = this.#room(p.workspace(p.m));
-    this.#calls.push([kernel, ...values]);
-    this.#reads.push([values[p.index.dst], p.m * width]);
+    fields.n = columns;
+    fields.dstStride = columns * elementBytes(product);
+    const bytes = rows * fields.dstStride;
+    fields.dst = this.#room(bytes);
+    const record = this.#room(PRODUCT_BYTES);
+    const image = new Uint8Array(PRODUCT_BYTES);
+    writeFields(new DataView(image.buffer), 0, fields);
+    this.#writes.push([record, image]);
+    const workspace = this.#room(workspaceOf(kernels, product, rows));
+    this.#calls.push([kernel, record, 0, rows, 0, count, workspace]);
+    this.#reads.push([fields.dst, bytes]);
     return this.#reads.length - 1;
   }
 
@@ -480,14 +472,16 @@ class Load {
 }
 
 /** Lays the columns of a share into the rows of the result: word by word, since a copy for each row would cost more. */
-function placeColumns(memory: Memory, { p, call, first }: Share, columns: Uint8Array): void {
-  const stride = call.values[p.index.dst + 1];
-  const width = columns.length / p.m;
-  const start = call.values[p.index.dst] + first * 8 * p.size;
-  const length = stride * (p.m - 1) + width;
+function placeColumns({ memory }: Bytelane, { product, first }: Share, columns: Uint8Array): void {
+  const { fields, rows } = product;
+  if (rows === 0) return;
+  const stride = fields.dstStride;
+  const width = columns.length / rows;
+  const start = fields.dst + first * 8 * elementBytes(product);
+  const length = stride * (rows - 1) + width;
   if ((start | stride | width) % 4 !== 0) {
     const out = memory.view("u8", start, length);
-    for (let i = 0; i < p.m; i++) {
+    for (let i = 0; i < rows; i++) {
       out.set(columns.subarray(i * width, (i + 1) * width), i * stride);
     }
     return;

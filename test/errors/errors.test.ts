@@ -101,7 +101,7 @@ const SAFE = [
   'target(instance, undefined, "',
   "target(instance, undefined, epilogue.dtype",
   'extentOf("params.axis", shape, undefined)',
-  'checkEpilogue(instance, { dtype: "f32" }, count)',
+  'checkEpilogue(instance, { dtype: "f32" }, matrix.columns)',
   'perChannel("params.zeroPoint", layout.zeros',
 ];
 

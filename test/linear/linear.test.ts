@@ -360,13 +360,13 @@ describeTiers("a static linear layer", (instance) => {
     });
   });
 
-  it("counts its bytes: packed weights, scales, zero points and bias", () => {
+  it("counts its bytes: packed weights, scales, bias and a record", () => {
     const [depth, n] = [64, 16];
     const options = { weights: finite(depth * n, 1), shape: [depth, n] as [number, number] };
     using layer = createLinear(instance, { ...options, bias: finite(n, 2) });
-    // the zero point of all columns has 32, and panels of quads bring their sums
+    // the record has 128, and panels of quads bring their sums
     const quads = layer.matrix.dot.code > 0 ? n * 4 : 0;
-    expect(layer.byteLength).toBe(depth * n + n * 4 + n * 4 + 32 + quads);
+    expect(layer.byteLength).toBe(depth * n + n * 4 + n * 4 + 128 + quads);
     const used = instance.bytesUsed;
     layer.dispose();
     expect(used - instance.bytesUsed).toBe(layer.byteLength);

@@ -482,15 +482,15 @@ describe("workers with memories of their own", () => {
       await linearPooled(layer, x);
       return watched.orders.map(({ lengths }) => lengths);
     };
-    // each its half of the panels with the zero point of all columns, then scales, and the row with its scale and zero point
+    // each its half of the panels, then scales, the row with its zero point and scale, the record
     const half = 160 * 64;
     expect(await sent()).toEqual([
-      [half, 4, 640, 64, 4, 4],
-      [half, 4, 640, 64, 4, 4],
+      [half, 640, 64, 4, 4, 128],
+      [half, 640, 64, 4, 4, 128],
     ]);
     expect(await sent()).toEqual([
-      [640, 64, 4, 4],
-      [640, 64, 4, 4],
+      [640, 64, 4, 4, 128],
+      [640, 64, 4, 4, 128],
     ]);
     // another layer at the same place is another layer
     layer.dispose();

@@ -3,8 +3,8 @@
  * lhs [rows][k] i16, rhs [k/2][4][2][2] i8. Lanes i8 need relaxed SIMD, which this module does not have: the tests of
  * the API see them.
  */
-import { ROW_BYTES } from "../../../assembly/gemm/pack";
-import { tileOfRow, tileRows, tiles, WIDE, widen } from "../../../assembly/gemm/tile";
+import { ROW_SUMS_BYTES } from "../../../assembly/gemm/pack";
+import { tile_row, tileRows, tiles, WIDE, widen } from "../../../assembly/gemm/tile";
 import { at, bits, compare, misses } from "../samples";
 
 /** An i16 between −255 and 255, its ends often. */
@@ -27,10 +27,10 @@ function stored(weight: i8, c: i32): u8 {
 }
 
 /** The two beginnings of a row whose sums begin with `start`, and whose lhs sums to `sum`. */
-function keep(kept: StaticArray<i32>, row: i32, start: i32, sum: i32): void {
-  const words = <i32>ROW_BYTES / 4;
-  kept[row * words] = start + 256 * start - 128 * sum;
-  kept[row * words + 1] = start;
+function begin(rowSums: StaticArray<i32>, row: i32, start: i32, sum: i32): void {
+  const words = <i32>ROW_SUMS_BYTES / 4;
+  rowSums[row * words] = start + 256 * start - 128 * sum;
+  rowSums[row * words + 1] = start;
 }
 
 /** Tiles of 4 rows, to rows that are `stride` columns apart, on the panel as it is packed or widened. */
@@ -39,7 +39,7 @@ function checkTiles(rows: i32, groups: i32, stride: i32, wide: bool): void {
   const lhs = new StaticArray<i16>(whole * groups * 2);
   const rhs = new StaticArray<i8>(groups * 16);
   const panel = new StaticArray<u8>(groups * 16);
-  const kept = new StaticArray<i32>((whole * <i32>ROW_BYTES) / 4);
+  const rowSums = new StaticArray<i32>((whole * <i32>ROW_SUMS_BYTES) / 4);
   for (let i = 0; i < lhs.length; i++) lhs[i] = left();
   for (let i = 0; i < rhs.length; i++) {
     rhs[i] = right();
@@ -49,14 +49,14 @@ function checkTiles(rows: i32, groups: i32, stride: i32, wide: bool): void {
   for (let r = 0; r < whole; r++) {
     let sum = 0;
     for (let k = 0; k < groups * 2; k++) sum += lhs[r * groups * 2 + k];
-    keep(kept, r, r * 1000003, sum);
+    begin(rowSums, r, r * 1000003, sum);
   }
   const acc = new StaticArray<i32>(whole * stride + 1).fill(0x5a5a5a5a);
   const widened = new StaticArray<i16>(groups * 16 + 1).fill(0x5a5a);
   if (wide) widen(at(panel), groups, at(widened));
   compare(widened[groups * 16], 0x5a5a);
   const from = wide ? at(widened) : at(panel);
-  tiles(wide ? WIDE : 0, rows, at(lhs), from, groups, at(kept), at(acc), <usize>stride * 4);
+  tiles(wide ? WIDE : 0, rows, at(lhs), from, groups, at(rowSums), at(acc), <usize>stride * 4);
   for (let r = 0; r < rows; r++) {
     for (let c = 0; c < stride; c++) {
       let sum = c < 8 ? r * 1000003 : 0x5a5a5a5a;
@@ -96,7 +96,7 @@ describe("tile", () => {
       const lhs = new StaticArray<i16>(groups * 2);
       const rhs = new StaticArray<i8>(panel * 4);
       const panels = new StaticArray<u8>(panel * 4);
-      const kept = new StaticArray<i32>(<i32>ROW_BYTES / 4);
+      const rowSums = new StaticArray<i32>(<i32>ROW_SUMS_BYTES / 4);
       let total = 0;
       for (let i = 0; i < lhs.length; i++) {
         lhs[i] = left();
@@ -107,9 +107,9 @@ describe("tile", () => {
         const c = (i >> 1) & 7;
         panels[place(i >> 4, c, i & 1)] = stored(rhs[i], c);
       }
-      keep(kept, 0, -77, total);
+      begin(rowSums, 0, -77, total);
       const acc = new StaticArray<i32>(33).fill(0x5a5a5a5a);
-      tileOfRow(0, at(lhs), at(panels), panel, groups, at(kept), at(acc));
+      tile_row(0, at(lhs), at(panels), panel, groups, at(rowSums), at(acc));
       for (let c = 0; c < 32; c++) {
         let sum = -77;
         for (let k = 0; k < groups * 2; k++) {

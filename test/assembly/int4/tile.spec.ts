@@ -2,7 +2,8 @@
  * The int4 tiles against the sum of products. Panels are laid down here by hand, as the pictures in int4/tile.ts have
  * them for the simd build: rhs [groups][4][4] bytes, lhs [groups][[R][k0 k2], [R][k1 k3]] i16 and a sum a block.
  */
-import { tile, tileReal, tileRow } from "../../../assembly/int4/tile";
+import { Product } from "../../../assembly/gemm/product";
+import { tileOfFour, tileOfOne, tileReal } from "../../../assembly/int4/tile";
 import { at, bits, compare, misses } from "../samples";
 
 const NO_ZERO: i32 = 8;
@@ -84,39 +85,23 @@ function check(groups: i32, block: i32, hasZeros: bool): void {
     }
   }
 
+  const product = new Product();
+  product.depth = depth;
+  product.panels = at(rhs);
+  product.blockSize = block * 4;
+  product.blockScales = at(scales);
+  product.blockZeros = z;
+  const sums = new StaticArray<i32>(32);
   const acc = new StaticArray<f32>(33).fill(7);
-  tile(
-    at(layRows(x, 4, groups, block, hasZeros)),
-    at(rhs),
-    at(scales),
-    false,
-    z,
-    groups,
-    block,
-    false,
-    at(acc),
-  );
+  tileOfFour(product, at(layRows(x, 4, groups, block, hasZeros)), 0, at(sums), at(acc));
   for (let i = 0; i < 32; i++) compare(acc[i] == wanted[(i >> 3) * 16 + (i & 7)] ? 1 : 0, 1);
   compare(acc[32] == 7 ? 1 : 0, 1);
-  tileRow(
-    at(layRows(x, 1, groups, block, hasZeros)),
-    at(rhs),
-    groups * 16,
-    at(scales),
-    blocks * 32,
-    false,
-    z,
-    blocks * 4,
-    groups,
-    block,
-    false,
-    at(acc),
-  );
+  tileOfOne(product, at(layRows(x, 1, groups, block, hasZeros)), 0, 1, at(sums), at(acc));
   for (let i = 0; i < 16; i++) compare(acc[i] == wanted[i] ? 1 : 0, 1);
 
   const reals = new StaticArray<f32>(depth);
   for (let k = 0; k < depth; k++) reals[k] = <f32>x[k] / 3;
-  tileReal(at(reals), at(rhs), at(scales), false, z, groups, block, at(acc));
+  tileReal(product, at(reals), 0, at(acc));
   const codes = StaticArray.fromArray(rhs.slice(0, groups * 16));
   for (let c = 0; c < 8; c++) {
     let sum: f32 = 0;
