@@ -1,4 +1,6 @@
 /** The entry of formats: what others store, and files. */
+
+export type { ByteSource } from "../core/byte-source.ts";
 export {
   type PackedBits,
   type PackedOptions,
@@ -29,6 +31,28 @@ export {
   readSafetensors,
   type SafeTensor,
   type Safetensors,
-  type SafetensorsDType,
   writeSafetensors,
 } from "./safetensors.ts";
+export {
+  openSafetensors,
+  readSafetensorsHeader,
+  type SafetensorsFile,
+  type SafetensorsSource,
+} from "./safetensors-file.ts";
+export type {
+  SafetensorsDType,
+  SafetensorsEntry,
+  SafetensorsHeader,
+} from "./safetensors-header.ts";
+export {
+  type QuantizeSafetensorsOptions,
+  quantizeSafetensors,
+  type SafetensorReport,
+  type SafetensorsReport,
+} from "./safetensors-quantize.ts";
+export {
+  loadTensor,
+  type SafeTensorValues,
+  tensorFloats,
+  tensorValues,
+} from "./safetensors-values.ts";

@@ -12,7 +12,8 @@ import { Int4Table, tableBytes } from "../int4/table.ts";
 import { allocateColumns, Linear, type StaticParams } from "../linear/linear.ts";
 import { damaged, Fields } from "./field-reader.ts";
 import { KEY, NAMES, type Stored, VERSION } from "./layer-file.ts";
-import { readSafetensors, type SafeTensor, type SafetensorsDType } from "./safetensors.ts";
+import { readSafetensors, type SafeTensor } from "./safetensors.ts";
+import type { SafetensorsDType } from "./safetensors-header.ts";
 
 const MAX_I32 = 0x7fffffff;
 

@@ -13,7 +13,8 @@ import { Int4Linear } from "../int4/layer.ts";
 import { Int4Table } from "../int4/table.ts";
 import { Linear } from "../linear/linear.ts";
 import { KEY, NAMES, type Scheme, type Storable, VERSION } from "./layer-file.ts";
-import { type SafeTensor, type SafetensorsDType, writeSafetensors } from "./safetensors.ts";
+import { type SafeTensor, writeSafetensors } from "./safetensors.ts";
+import type { SafetensorsDType } from "./safetensors-header.ts";
 
 const finite = (name: "low" | "high", value: number): object =>
   Number.isFinite(value) ? { [name]: value } : {};

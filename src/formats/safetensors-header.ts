@@ -8,41 +8,51 @@
  * A file may come from anywhere: every length is checked before it is used, and what is read allocates no more than
  * the header's size a few times over. Tensors are views on the file.
  */
-import { describe, rangeFault, typeFault } from "../core/check.ts";
+import { describe, rangeFault } from "../core/check.ts";
 
-/** Bytes of an element of each type. Sub-byte types of newer files are refused. */
-const BYTES = {
-  ...{ BOOL: 1, U8: 1, I8: 1, U16: 2, I16: 2, F16: 2, BF16: 2 },
-  ...{ U32: 4, I32: 4, F32: 4, U64: 8, I64: 8, F64: 8 },
+/** Bits of an element of each type. */
+const BITS = {
+  ...{ BOOL: 8, U8: 8, I8: 8, U16: 16, I16: 16, F16: 16, BF16: 16 },
+  ...{ U32: 32, I32: 32, F32: 32, U64: 64, I64: 64, F64: 64, C64: 64 },
+  ...{ F8_E4M3: 8, F8_E5M2: 8, F8_E8M0: 8, F6_E2M3: 6, F6_E3M2: 6, F4: 4 },
 } as const;
-/** Types as the header writes them; a BOOL takes a byte. Others, such as 8-bit floats, are refused. */
-export type SafetensorsDType = keyof typeof BYTES;
+/** Types as the header writes them; a BOOL takes a byte. A file may have others: they stay bytes. */
+export type SafetensorsDType = keyof typeof BITS;
 
-/** One array of a file. Read, it is a view on the file's bytes; to be written, its data fit type and shape. */
-export interface SafeTensor {
-  readonly dtype: SafetensorsDType;
-  /** Dimensions, the last one dense; [] is one element. */
-  readonly shape: readonly number[];
-  /** The bytes, little endian, row by row. */
-  readonly data: Uint8Array;
+/** Dimensions that a tensor may have. */
+export const MOST_DIMENSIONS = 32;
+
+/** Bits of an element; undefined for a type that is not known. */
+export function bitsOf(dtype: string): number | undefined {
+  return Object.hasOwn(BITS, dtype) ? BITS[dtype as SafetensorsDType] : undefined;
 }
 
-/** A file that was read: its data stay where they are, and the rest takes a few times the header's size. */
-export interface Safetensors {
+/** A tensor of a file, without its data. */
+export interface SafetensorsEntry {
+  readonly dtype: string;
+  /** Dimensions, the last one dense; [] is one element. */
+  readonly shape: readonly number[];
+  /** Where its data begin, counted from the start of the file. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** What stands before the data. */
+export interface SafetensorsHeader {
   /** By name, in the order of their data. */
-  readonly tensors: ReadonlyMap<string, SafeTensor>;
+  readonly tensors: ReadonlyMap<string, SafetensorsEntry>;
   /** The texts under "__metadata__"; empty where the file has none. */
   readonly metadata: ReadonlyMap<string, string>;
+  /** Bytes of the whole file, as the header has it. */
+  readonly size: number;
 }
 
 /** The largest header that is read: some ten thousand tensors. Other readers stop at 100 MB. */
-const HEADER_LIMIT = 2 ** 22;
-const METADATA = "__metadata__";
-/** Data start on this boundary of the file, so that a file in aligned memory has aligned tensors. */
-const GRAIN = 32;
+export const HEADER_LIMIT = 2 ** 22;
+export const METADATA = "__metadata__";
 
 /** A file that is not what it should be. */
-function damaged(expected: string, got: unknown): RangeError {
+export function damaged(expected: string, got: unknown): RangeError {
   return rangeFault("file", expected, got);
 }
 
@@ -158,56 +168,57 @@ function readEntry(reader: HeaderReader, name: string): Entry {
   let offsets: number[] | undefined;
   reader.object(`tensor ${describe(name)}`, (key) => {
     if (key === "dtype") dtype = reader.string();
-    else if (key === "shape") shape = reader.integers("shape", 32);
+    else if (key === "shape") shape = reader.integers("shape", MOST_DIMENSIONS);
     else if (key === "data_offsets") offsets = reader.integers("data_offsets", 2);
     else throw damaged(`tensor ${describe(name)} with dtype, shape, data_offsets`, key);
   });
   return { dtype, shape, offsets };
 }
 
-/** The bytes that a type and a shape ask for, or an error; a product beyond 2^53 is one. */
-function sizeOf(name: string, dtype: string, shape: readonly number[]): number {
-  const bytes = Object.hasOwn(BYTES, dtype) ? BYTES[dtype as SafetensorsDType] : undefined;
-  if (bytes === undefined) throw damaged(`a known type of tensor ${describe(name)}`, dtype);
-  let size: number = bytes;
-  for (const length of shape) {
-    size *= length;
-    if (!Number.isSafeInteger(size)) {
-      throw damaged(`a shape of tensor ${describe(name)} that fits the file`, shape);
-    }
+/** The bytes that a type and a shape ask for; undefined for types that are not known. A product beyond 2^53 is an error. */
+export function bytesOfShape(
+  name: string,
+  dtype: string,
+  shape: readonly number[],
+): number | undefined {
+  const bits = bitsOf(dtype);
+  let count = 1;
+  for (const length of shape) count *= length;
+  if (!Number.isSafeInteger(count * (bits ?? 8))) {
+    throw damaged(`a shape of tensor ${describe(name)} that fits the file`, shape);
   }
-  return size;
+  return bits === undefined ? undefined : Math.ceil((count * bits) / 8);
 }
 
-/**
- * Reads a file: tensors as views on its bytes, in the order of their data, and the metadata.
- *
- * Errors, before anything of size is allocated: a header that is longer than the file or than 4 MiB, no UTF-8 or not the
- * format's JSON; a name twice; an unknown type; a length that does not match type and shape; offsets outside the file, data
- * that overlap or leave gaps.
- */
-export function readSafetensors(file: Uint8Array): Safetensors {
-  if (!(file instanceof Uint8Array)) throw typeFault("file", "a Uint8Array", file);
-  if (file.length < 8) throw damaged("at least 8 bytes", file);
-  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+/** Bytes of the header, as the first 8 bytes of a file of `size` bytes say. */
+export function headerLength(bytes: Uint8Array, size: number): number {
+  if (size < 8) throw damaged("at least 8 bytes", `${size} bytes`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, 8);
   const length = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
-  if (length > HEADER_LIMIT) throw damaged(`a header of at most ${HEADER_LIMIT} bytes`, length);
-  if (length > file.length - 8) {
-    throw damaged(`a header of at most ${file.length - 8} bytes, all that the file has`, length);
+  if (length > HEADER_LIMIT) {
+    // the first bytes of a text, of an archive or of another model file make such a length
+    throw damaged(`a safetensors file with a header of at most ${HEADER_LIMIT} bytes`, length);
   }
+  if (length > size - 8) {
+    throw damaged(`a header of at most ${size - 8} bytes, all that the file has`, length);
+  }
+  return length;
+}
+
+/** Reads the JSON of a header that ends at byte 8 + text.length of the file. */
+export function parseHeader(bytes: Uint8Array): SafetensorsHeader {
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
-      // a view on shared memory cannot be decoded
-      file.slice(8, 8 + length),
-    );
+    // copied, since a view on shared memory cannot be decoded
+    const copy = new Uint8Array(bytes.length);
+    copy.set(bytes);
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(copy);
   } catch {
     throw damaged("a header in UTF-8", "other bytes");
   }
-  const data = file.subarray(8 + length);
+  const start = 8 + bytes.length;
   const metadata = new Map<string, string>();
-  const entries: { name: string; dtype: SafetensorsDType; shape: number[]; start: number }[] = [];
-  const ends: number[] = [];
+  const entries: (SafetensorsEntry & { name: string })[] = [];
   const reader = new HeaderReader(text);
   reader.object("a header", (name) => {
     if (name === METADATA) {
@@ -218,89 +229,25 @@ export function readSafetensors(file: Uint8Array): Safetensors {
     if (dtype === undefined || shape === undefined || offsets?.length !== 2) {
       throw damaged(`tensor ${describe(name)} with dtype, shape, data_offsets`, "less");
     }
-    const size = sizeOf(name, dtype, shape);
-    const [start, end] = offsets;
-    if (start > end || end > data.length) {
-      throw damaged(`offsets of tensor ${describe(name)} within ${data.length} bytes`, offsets);
+    const [from, to] = offsets;
+    if (from > to) throw damaged(`offsets of tensor ${describe(name)} that rise`, offsets);
+    const size = bytesOfShape(name, dtype, shape);
+    if (size !== undefined && to - from !== size) {
+      throw damaged(`${size} bytes for tensor ${describe(name)}`, to - from);
     }
-    if (end - start !== size) {
-      throw damaged(`${size} bytes for tensor ${describe(name)}`, end - start);
-    }
-    entries.push({ name, dtype: dtype as SafetensorsDType, shape: [...shape], start });
-    ends.push(end);
+    entries.push({ name, dtype, shape, offset: start + from, length: to - from });
   });
   reader.end();
-  const order = entries
-    .map((_, i) => i)
-    .sort((a, b) => entries[a].start - entries[b].start || ends[a] - ends[b]);
-  const tensors = new Map<string, SafeTensor>();
-  let reached = 0;
-  for (const i of order) {
-    const { name, dtype, shape, start } = entries[i];
-    if (start !== reached) {
-      throw damaged(
-        `data of tensor ${describe(name)} from ${reached} on, without overlap or gap`,
-        start,
-      );
+  entries.sort((a, b) => a.offset - b.offset || a.length - b.length);
+  const tensors = new Map<string, SafetensorsEntry>();
+  let reached = start;
+  for (const { name, ...entry } of entries) {
+    if (entry.offset !== reached) {
+      const what = `data of tensor ${describe(name)} from ${reached - start} on, without overlap or gap`;
+      throw damaged(what, entry.offset - start);
     }
-    reached = ends[i];
-    tensors.set(name, { dtype, shape, data: data.subarray(start, reached) });
+    reached += entry.length;
+    tensors.set(name, entry);
   }
-  if (reached !== data.length)
-    throw damaged(`${reached} bytes of data, all of them named`, data.length);
-  return { tensors, metadata };
-}
-
-/**
- * Writes a file. Tensors with larger elements come first, so that each lies on a boundary of its own, and the data start
- * on a multiple of 32.
- *
- * Errors: data of another length than type and shape ask for; a tensor called "__metadata__".
- */
-export function writeSafetensors(
-  tensors: Iterable<readonly [name: string, tensor: SafeTensor]>,
-  metadata: Iterable<readonly [key: string, value: string]> = [],
-): Uint8Array {
-  const sorted = [...new Map(tensors)].sort(
-    ([a, x], [b, y]) => BYTES[y.dtype] - BYTES[x.dtype] || (a < b ? -1 : 1),
-  );
-  const entries: string[] = [];
-  const strings = [...new Map(metadata)].map(([key, value]) => `${quote(key)}:${quote(value)}`);
-  if (strings.length > 0) entries.push(`"${METADATA}":{${strings.join(",")}}`);
-  let size = 0;
-  for (const [name, { dtype, shape, data }] of sorted) {
-    if (name === METADATA) throw rangeFault("tensors", `a name other than ${METADATA}`, name);
-    if (data.length !== sizeOf(name, dtype, shape)) {
-      throw rangeFault(
-        "tensors",
-        `${sizeOf(name, dtype, shape)} bytes for ${describe(name)}`,
-        data,
-      );
-    }
-    const end = size + data.length;
-    const lengths = shape.join(",");
-    entries.push(
-      `${quote(name)}:{"dtype":"${dtype}","shape":[${lengths}],"data_offsets":[${size},${end}]}`,
-    );
-    size = end;
-  }
-  const header = new TextEncoder().encode(`{${entries.join(",")}}`);
-  const start = Math.ceil((8 + header.length) / GRAIN) * GRAIN;
-  if (start - 8 > HEADER_LIMIT) {
-    throw rangeFault("tensors", `a header of at most ${HEADER_LIMIT} bytes`, start - 8);
-  }
-  const file = new Uint8Array(start + size);
-  new DataView(file.buffer).setUint32(0, start - 8, true);
-  file.fill(0x20, 8, start).set(header, 8);
-  let at = start;
-  for (const [, { data }] of sorted) {
-    file.set(data, at);
-    at += data.length;
-  }
-  return file;
-}
-
-/** A string in JSON; a lone surrogate, which UTF-8 does not have, is escaped. */
-function quote(text: string): string {
-  return JSON.stringify(String(text));
+  return { tensors, metadata, size: reached };
 }

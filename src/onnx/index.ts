@@ -1,4 +1,5 @@
 /** The entry of ONNX: model files to smaller ones. */
+export type { ByteSource } from "../core/byte-source.ts";
 export {
   type Calibration,
   type OnnxRunner,
@@ -11,4 +12,4 @@ export {
 export type { OnnxOptions, OnnxProgress, WeightBits } from "./options.ts";
 export { type QuantizedOnnx, quantizeOnnx } from "./quantize.ts";
 export { type OnnxReport, onnxReportTable, type TensorReport } from "./report.ts";
-export type { ByteSource, OnnxSource } from "./source.ts";
+export type { OnnxSource } from "./source.ts";

@@ -5,6 +5,7 @@ import {
   checkNumber,
   checkObject,
   checkOneOf,
+  checkOptions,
   rangeFault,
   typeFault,
 } from "../core/check.ts";
@@ -112,12 +113,7 @@ const KEYS: readonly (keyof OnnxOptions)[] = [
 
 /** @internal */
 export function checkOnnxOptions(options: OnnxOptions): Checked {
-  checkObject("options", options);
-  for (const key of Object.keys(options)) {
-    if (!(KEYS as readonly string[]).includes(key)) {
-      throw rangeFault("options", `the keys ${KEYS.join(", ")}`, key);
-    }
-  }
+  checkOptions("options", options, KEYS);
   const mode = checkOneOf("options.mode", options.mode ?? "weights", [
     "weights",
     "dynamic",

@@ -26,7 +26,7 @@ const CANDIDATES = [
   { name: "8 bits", bits: 8, blockSize: 128 },
 ] as const;
 /** Feeds on which losses are measured. */
-const MEASURED = 8;
+const MEASURED = 4;
 
 /** One tensor whose bits are chosen. */
 interface Choice {

@@ -1,16 +1,15 @@
 /** Where a model's bytes come from: the file, and the files beside it that hold its large tensors. */
+import {
+  type ByteSource,
+  checkSource,
+  isBytes,
+  readBytes,
+  sizeOfSource,
+} from "../core/byte-source.ts";
 import { checkObject, describe, typeFault } from "../core/check.ts";
 import { fileFault, quoted } from "./fault.ts";
 import type { TensorProto } from "./onnx_pb.ts";
 import { bytesOfTensor, isExternal, tensorBytes } from "./tensor-data.ts";
-
-/** Bytes that are read piece by piece, such as a file beyond 2 GiB. */
-export interface ByteSource {
-  /** Bytes in all. */
-  readonly size: number;
-  /** `length` bytes from `offset` on. Fewer are an error of the reader. */
-  read(offset: number, length: number): Uint8Array | Promise<Uint8Array>;
-}
 
 /** A model: the bytes of its file, or those and how the files beside it are opened. */
 export type OnnxSource =
@@ -26,11 +25,6 @@ export type OnnxSource =
         location: string,
       ) => Uint8Array | ByteSource | Promise<Uint8Array | ByteSource>;
     };
-
-/** @internal A Uint8Array, of any realm. */
-export function isBytes(value: unknown): value is Uint8Array {
-  return Object.prototype.toString.call(value) === "[object Uint8Array]";
-}
 
 /** @internal The bytes of the .onnx file. */
 export function modelBytes(source: OnnxSource): Uint8Array {
@@ -105,35 +99,21 @@ export class TensorReader {
     if (!isExternal(tensor)) return tensorBytes(tensor);
     const { location, offset, length } = placeOf(tensor);
     const file = await this.#file(location);
-    const size = isBytes(file) ? file.length : file.size;
+    const size = sizeOfSource(file);
     if (offset + length > size) {
       throw fileFault(
         `data of tensor ${quoted(tensor.name)} within the ${size} bytes of ${describe(location)}`,
         `bytes ${offset} to ${offset + length}`,
       );
     }
-    if (isBytes(file)) return file.subarray(offset, offset + length);
-    const bytes = await file.read(offset, length);
-    if (!isBytes(bytes) || bytes.length !== length) {
-      throw fileFault(`${length} bytes from read(${offset}, ${length})`, describe(bytes));
-    }
-    return bytes;
+    return readBytes("source", file, offset, length);
   }
 
   async #file(location: string): Promise<Uint8Array | ByteSource> {
     const known = this.#files.get(location);
     if (known) return known;
-    const file = (await this.#open(location)) as Uint8Array | ByteSource;
-    if (!isBytes(file)) {
-      checkObject(`source.externalData(${describe(location)})`, file);
-      if (typeof file.read !== "function" || !(file.size >= 0)) {
-        throw typeFault(
-          `source.externalData(${describe(location)})`,
-          "a Uint8Array, or an object with size and read",
-          file,
-        );
-      }
-    }
+    const argument = `source.externalData(${describe(location)})`;
+    const file = checkSource(argument, await this.#open(location));
     this.#files.set(location, file);
     return file;
   }

@@ -397,7 +397,7 @@ it("uses a runner's activations for gptq", async () => {
 
 it.each([
   [{ bits: 5 }, /"options.bits" expected one of 4, 8, 16, got 5/],
-  [{ bit: 4 }, /"options" expected the keys mode, bits/],
+  [{ bit: 4 }, /"options" expected another name, such as "bits"/],
   [{ method: "gptq" }, /"options.calibration" expected a runner and feeds, got undefined/],
   [{ mode: "static" }, /"options.calibration" expected a runner and feeds/],
   [{ mode: "dynamic", bits: 4 }, /"options.bits" expected 8 in the mode "dynamic", got 4/],

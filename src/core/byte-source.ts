@@ -1,0 +1,48 @@
+/** Bytes that are read piece by piece, such as a file beyond 2 GiB. */
+import { checkObject, describe, rangeFault, typeFault } from "./check.ts";
+
+/** Where bytes come from. */
+export interface ByteSource {
+  /** Bytes in all. */
+  readonly size: number;
+  /** `length` bytes from `offset` on. Fewer are an error of the reader. */
+  read(offset: number, length: number): Uint8Array | Promise<Uint8Array>;
+}
+
+/** @internal A Uint8Array, of any realm. */
+export function isBytes(value: unknown): value is Uint8Array {
+  const view = value as { [Symbol.toStringTag]?: unknown } | null;
+  return ArrayBuffer.isView(value) && view?.[Symbol.toStringTag] === "Uint8Array";
+}
+
+/** @internal Bytes, or an object with `size` and `read`. */
+export function checkSource(argument: string, source: unknown): Uint8Array | ByteSource {
+  if (isBytes(source)) return source;
+  checkObject(argument, source);
+  const { size, read } = source as ByteSource;
+  if (typeof read !== "function" || !Number.isSafeInteger(size) || size < 0) {
+    throw typeFault(argument, "a Uint8Array, or an object with size and read", source);
+  }
+  return source as ByteSource;
+}
+
+/** @internal How many bytes a source has. */
+export function sizeOfSource(source: Uint8Array | ByteSource): number {
+  return isBytes(source) ? source.length : source.size;
+}
+
+/** @internal Reads; the caller has checked that the source has so many bytes. */
+export async function readBytes(
+  argument: string,
+  source: Uint8Array | ByteSource,
+  offset: number,
+  length: number,
+): Promise<Uint8Array> {
+  if (isBytes(source)) return source.subarray(offset, offset + length);
+  const bytes = await source.read(offset, length);
+  if (!isBytes(bytes) || bytes.length !== length) {
+    const got = isBytes(bytes) ? `${bytes.length} bytes` : describe(bytes);
+    throw rangeFault(`${argument}.read(${offset}, ${length})`, `${length} bytes`, got);
+  }
+  return bytes;
+}

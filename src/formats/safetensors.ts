@@ -1,0 +1,187 @@
+/** Reading and writing of whole safetensors files; safetensors-header.ts has the format. */
+import { isBytes } from "../core/byte-source.ts";
+import { checkInteger, describe, rangeFault, typeFault } from "../core/check.ts";
+import {
+  bitsOf,
+  bytesOfShape,
+  damaged,
+  HEADER_LIMIT,
+  headerLength,
+  METADATA,
+  MOST_DIMENSIONS,
+  parseHeader,
+  type SafetensorsDType,
+} from "./safetensors-header.ts";
+
+/** Data start on this boundary of the file, so that a file in aligned memory has aligned tensors. */
+const GRAIN = 32;
+
+/** One array of a file. Read, it is a view on the file's bytes; to be written, its data fit type and shape. */
+export interface SafeTensor {
+  /** Read, it may be a type of later versions, which stays bytes. */
+  readonly dtype: SafetensorsDType;
+  /** Dimensions, the last one dense; [] is one element. */
+  readonly shape: readonly number[];
+  /** The bytes, little endian, row by row. */
+  readonly data: Uint8Array;
+}
+
+/** A file that was read: its data stay where they are, and the rest takes a few times the header's size. */
+export interface Safetensors {
+  /** By name, in the order of their data. */
+  readonly tensors: ReadonlyMap<string, SafeTensor>;
+  /** The texts under "__metadata__"; empty where the file has none. */
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+/**
+ * Reads a file: tensors as views on its bytes, in the order of their data, and the metadata. Types that are not known, such
+ * as those of later versions, stay bytes.
+ *
+ * Errors, before anything of size is allocated: a header that is longer than the file or than 4 MiB, no UTF-8 or not the
+ * format's JSON; a name twice; a length that does not match type and shape; offsets outside the file, data that overlap or
+ * leave gaps.
+ */
+export function readSafetensors(file: Uint8Array): Safetensors {
+  if (!isBytes(file)) throw typeFault("file", "a Uint8Array", file);
+  const length = headerLength(file, file.length);
+  const { tensors, metadata, size } = parseHeader(file.subarray(8, 8 + length));
+  if (size > file.length) {
+    const late = [...tensors].find(([, { offset, length }]) => offset + length > file.length);
+    const [name, entry] = late as NonNullable<typeof late>;
+    const inside = `offsets of tensor ${describe(name)} within ${file.length - 8 - length} bytes`;
+    throw damaged(inside, entry.offset - 8 - length + entry.length);
+  }
+  if (size < file.length) {
+    const data = file.length - 8 - length;
+    throw damaged(`${size - 8 - length} bytes of data, all of them named`, data);
+  }
+  const views = new Map<string, SafeTensor>();
+  for (const [name, { dtype, shape, offset, length }] of tensors) {
+    const data = viewOf(file, offset, length);
+    views.set(name, { dtype: dtype as SafetensorsDType, shape, data });
+  }
+  return { tensors: views, metadata };
+}
+
+/** A plain Uint8Array on a part of a file, of whatever class the file is: Node's Buffer slices without copying. */
+export function viewOf(file: Uint8Array, offset: number, length: number): Uint8Array {
+  return new Uint8Array(file.buffer, file.byteOffset + offset, length);
+}
+
+/** A tensor as it will stand in a header. */
+export interface HeaderEntry {
+  readonly name: string;
+  readonly dtype: SafetensorsDType;
+  readonly shape: readonly number[];
+}
+
+/**
+ * The header of a file, filled up so that data begin on a multiple of 32, and the bytes of each tensor, in the order of the
+ * entries.
+ *
+ * Errors: what `readSafetensors` would not read back.
+ */
+export function writeHeader(
+  entries: readonly HeaderEntry[],
+  metadata: Iterable<readonly [key: string, value: string]>,
+): { header: Uint8Array; lengths: number[] } {
+  const parts: string[] = [];
+  const texts = checkMetadata(metadata);
+  if (texts.length > 0) parts.push(`"${METADATA}":{${texts.join(",")}}`);
+  const names = new Set<string>();
+  const lengths: number[] = [];
+  let size = 0;
+  for (const { name, dtype, shape } of entries) {
+    if (typeof name !== "string") throw typeFault("tensors", "names that are texts", name);
+    if (name === METADATA) throw rangeFault("tensors", `a name other than ${METADATA}`, name);
+    if (names.has(name)) throw rangeFault("tensors", "each name once", name);
+    names.add(name);
+    const length = checkedLength(name, dtype, shape);
+    const end = size + length;
+    parts.push(
+      `${quote(name)}:{"dtype":"${dtype}","shape":[${shape.join(",")}],"data_offsets":[${size},${end}]}`,
+    );
+    lengths.push(length);
+    size = end;
+  }
+  const text = new TextEncoder().encode(`{${parts.join(",")}}`);
+  const start = Math.ceil((8 + text.length) / GRAIN) * GRAIN;
+  if (start - 8 > HEADER_LIMIT) {
+    throw rangeFault("tensors", `a header of at most ${HEADER_LIMIT} bytes`, start - 8);
+  }
+  const header = new Uint8Array(start);
+  new DataView(header.buffer).setUint32(0, start - 8, true);
+  header.fill(0x20, 8).set(text, 8);
+  return { header, lengths };
+}
+
+function checkMetadata(metadata: Iterable<readonly [key: string, value: string]>): string[] {
+  const keys = new Set<string>();
+  return [...metadata].map(([key, value]) => {
+    if (typeof key !== "string" || typeof value !== "string") {
+      throw typeFault("metadata", "texts under texts", typeof key === "string" ? value : key);
+    }
+    if (keys.has(key)) throw rangeFault("metadata", "each key once", key);
+    keys.add(key);
+    return `${quote(key)}:${quote(value)}`;
+  });
+}
+
+/** The bytes of a tensor that is to be written. */
+function checkedLength(name: string, dtype: string, shape: readonly number[]): number {
+  const of = `tensors.get(${describe(name)})`;
+  if (!Array.isArray(shape)) throw typeFault(`${of}.shape`, "an array of dimensions", shape);
+  if (shape.length > MOST_DIMENSIONS) {
+    throw rangeFault(`${of}.shape`, `at most ${MOST_DIMENSIONS} dimensions`, shape.length);
+  }
+  // an index per dimension, since a hole is one that no method visits
+  for (let d = 0; d < shape.length; d++) {
+    checkInteger(`${of}.shape[${d}]`, shape[d], 0, Number.MAX_SAFE_INTEGER);
+  }
+  const length = bytesOfShape(name, dtype, shape);
+  if (length === undefined) {
+    throw rangeFault("tensors", `a known type of tensor ${describe(name)}`, dtype);
+  }
+  return length;
+}
+
+/**
+ * Writes a file. Tensors with larger elements come first, so that each lies on a boundary of its own, and the data start
+ * on a multiple of 32. What is written, `readSafetensors` reads back equal.
+ *
+ * Errors: data that are no bytes, or of another length than type and shape ask for; dimensions that are no sizes; a name
+ * twice, or "__metadata__"; metadata that are no texts.
+ */
+export function writeSafetensors(
+  tensors: Iterable<readonly [name: string, tensor: SafeTensor]>,
+  metadata: Iterable<readonly [key: string, value: string]> = [],
+): Uint8Array {
+  const entries = [...tensors].map(([name, { dtype, shape, data }]) => {
+    if (!isBytes(data)) {
+      throw typeFault(`tensors.get(${describe(name)}).data`, "a Uint8Array", data);
+    }
+    return { name, dtype, shape, data };
+  });
+  const width = (dtype: string): number => bitsOf(dtype) ?? 0;
+  entries.sort((x, y) => width(y.dtype) - width(x.dtype) || (x.name < y.name ? -1 : 1));
+  const { header, lengths } = writeHeader(entries, metadata);
+  for (const [i, { name, data }] of entries.entries()) {
+    if (data.length !== lengths[i]) {
+      throw rangeFault("tensors", `${lengths[i]} bytes for ${describe(name)}`, data);
+    }
+  }
+  const file = new Uint8Array(header.length + lengths.reduce((sum, length) => sum + length, 0));
+  file.set(header);
+  let at = header.length;
+  for (const { data } of entries) {
+    file.set(data, at);
+    at += data.length;
+  }
+  return file;
+}
+
+/** A string in JSON; a lone surrogate, which UTF-8 does not have, is escaped. */
+function quote(text: string): string {
+  return JSON.stringify(text);
+}
