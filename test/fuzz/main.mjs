@@ -1,0 +1,65 @@
+/** npm run fuzz: random calls of every operation against the oracles; HELP says how. */
+
+import path from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import v8 from "node:v8";
+import { build } from "esbuild";
+import { integerOption, runCommand, writeJson } from "../../tools/command.mjs";
+import { createProgress } from "../../tools/progress.mjs";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const root = path.dirname(path.dirname(here));
+
+const HELP = `
+Random calls of every operation against the oracles of test/reference, on every tier that this
+engine has: typed arrays, tensors, views on the instance's memory at odd places with guard bytes,
+with \`out\` and without. A failing call is reduced to a small one and printed with its seed.
+
+  --calls N    how many; default 100000
+  --seed N     of the calls; default is the time
+  --only A,B   only these operations
+  --json FILE  also writes the figures as one JSON object`;
+
+/** The operations are TypeScript, as the oracles are: they are bundled first. */
+async function load() {
+  const outfile = path.join(root, "build", "fuzz.mjs");
+  await build({
+    entryPoints: [path.join(here, "run.ts")],
+    ...{ outfile, bundle: true, format: "esm", platform: "node", logLevel: "error" },
+    external: ["fast-check"],
+  });
+  return import(pathToFileURL(outfile).href);
+}
+
+async function main(values) {
+  const calls = integerOption("calls", values.calls, 1, 1e9);
+  const seed = integerOption("seed", values.seed ?? String(Date.now() % 2 ** 31), 0, 2 ** 31 - 1);
+  // before anything is compiled: Node 20 has relaxed SIMD behind a flag
+  if (Number(process.versions.node.split(".")[0]) < 22) {
+    v8.setFlagsFromString("--experimental-wasm-relaxed-simd");
+  }
+  const { fuzz, NAMES } = await load();
+  const only = values.only?.split(",") ?? [];
+  const unknown = only.find((name) => !NAMES.includes(name));
+  if (unknown !== undefined) {
+    throw new RangeError(`"--only" expected some of ${NAMES.join(", ")}, got ${unknown}`);
+  }
+  const progress = createProgress("calls", calls);
+  const { figures, findings } = fuzz({ calls, seed, only, onProgress: progress });
+  progress.clear();
+  for (const { kind, text } of findings) console.log(`${kind}: ${text}\n`);
+  const { mismatches, traps, errors, leakedBytes, operations, tiers } = figures;
+  console.log(
+    `${figures.calls} calls of ${operations} operations on ${tiers} tiers, seed ${seed}: ` +
+      `${mismatches} mismatches, ${traps} traps, ${errors} errors, ${leakedBytes} bytes leaked`,
+  );
+  writeJson(values.json, { command: "fuzz", seed, figures, findings });
+  if (findings.length > 0 || leakedBytes !== 0) process.exitCode = 1;
+}
+
+const options = {
+  calls: { type: "string", default: "100000" },
+  seed: { type: "string" },
+  only: { type: "string" },
+};
+await runCommand({ help: HELP, options }, main);
