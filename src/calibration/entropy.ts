@@ -10,7 +10,7 @@
  * The i with the least D is kept, the first of those within 10^-12, and the threshold is T = (i + ½) · W.
  * D is infinite where a bin of P is not empty and Q's is: where bins[i − 1] is empty and something lies beyond.
  */
-import type { Scheme } from "../params/params.ts";
+import type { Scheme } from "../params/scheme.ts";
 import type { Histogram } from "./grid.ts";
 import type { ChannelRange } from "./observer.ts";
 

@@ -1,6 +1,7 @@
 /** What every method makes of the same data: as figures, and as a table. charts.ts draws it. */
 import { checkInteger, checkObject, typeFault } from "../core/check.ts";
-import { checkRange, checkScheme, paramsOf, type SchemeOptions } from "../params/params.ts";
+import { checkRange, paramsOf } from "../params/params.ts";
+import { checkScheme, type SchemeOptions } from "../params/scheme.ts";
 import { type EntropyCurve, entropyCurve } from "./entropy.ts";
 import type { Histogram } from "./grid.ts";
 import { HistogramObserver } from "./histogram.ts";

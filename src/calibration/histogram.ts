@@ -3,7 +3,7 @@
 import type { Call } from "../core/call.ts";
 import { checkInteger } from "../core/check.ts";
 import type { Bytelane } from "../core/instance.ts";
-import type { Scheme } from "../params/params.ts";
+import type { Scheme } from "../params/scheme.ts";
 import { entriesOf, Grid, type Histogram } from "./grid.ts";
 import { type Search, searchRange } from "./methods.ts";
 import { type ChannelRange, Observer, type Piece } from "./observer.ts";

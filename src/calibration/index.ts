@@ -49,7 +49,6 @@ export {
   plan,
 } from "./plan.ts";
 export { planTable } from "./plan-table.ts";
-export { chooseProfileParams, type ProfileOptions, type ProfileParams } from "./profile-params.ts";
 export {
   bitsCandidate,
   type Candidate,

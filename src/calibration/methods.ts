@@ -1,6 +1,6 @@
 /** Searches for a clipping range over a finished histogram. */
 import { checkNumber, checkOneOf, rangeFault, typeFault } from "../core/check.ts";
-import type { Scheme } from "../params/params.ts";
+import type { Scheme } from "../params/scheme.ts";
 import { entropyRange, type Sides } from "./entropy.ts";
 import type { Histogram } from "./grid.ts";
 import { leastSquaresRange } from "./mse.ts";

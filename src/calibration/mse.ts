@@ -9,7 +9,8 @@
  * with M0, M1 and M2 the moments of the counts between the cell's ends: differences of running sums. One
  * range so costs 2^b steps, however many values were counted.
  */
-import { paramsOf, type Scheme } from "../params/params.ts";
+import { paramsOf } from "../params/params.ts";
+import type { Scheme } from "../params/scheme.ts";
 import type { Histogram } from "./grid.ts";
 import type { ChannelRange } from "./observer.ts";
 

@@ -5,13 +5,8 @@ import { checkInteger, checkObject, rangeFault, typeFault } from "../core/check.
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { shapeOf } from "../elementwise/quantize.ts";
 import { type Extent, extentOf } from "../params/channels.ts";
-import {
-  checkScheme,
-  chooseParams,
-  type Params,
-  type Scheme,
-  type SchemeOptions,
-} from "../params/params.ts";
+import { chooseParams, type Params } from "../params/params.ts";
+import { checkScheme, type Scheme, type SchemeOptions } from "../params/scheme.ts";
 
 /** A clipping range: numbers per tensor, arrays per channel. */
 export interface ObservedRange {

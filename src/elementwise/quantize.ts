@@ -50,7 +50,7 @@ export function shapeOf(source: Operand, shape: readonly number[] | undefined): 
   return shape;
 }
 
-/** Parameters for `quantize`, such as those of `chooseParams`, of an observer or of `chooseProfileParams`. */
+/** Parameters for `quantize`, such as those of `chooseParams` or of an observer. */
 export interface QuantizeParams<D extends QuantizedDType> extends QuantizationParams {
   /** Element type of the result. Default "i8". */
   readonly dtype?: D;

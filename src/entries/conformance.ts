@@ -2,9 +2,9 @@
  * Runs the golden vectors, the results of other systems (docs/conformance.md), through the public operations on this
  * machine. An entry of its own: the vectors are larger than the library.
  */
-import { chooseProfileParams } from "../calibration/index.ts";
 import {
   type Bytelane,
+  chooseParams,
   dequantize,
   matmul,
   type Profile,
@@ -195,7 +195,7 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
   },
 
   chooseParams(_, input, profile) {
-    const { scale, zeroPoint } = chooseProfileParams(
+    const { scale, zeroPoint } = chooseParams(
       { min: input.get<Float32Array>("min"), max: input.get<Float32Array>("max") },
       {
         profile: profile as "pytorch",
@@ -216,14 +216,14 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
       extents[i >> 5] = Math.max(extents[i >> 5], Math.abs(value));
     }
     const range = { min: extents.map((extent) => -extent), max: extents };
-    const params = chooseProfileParams(range, { profile: "ggml", axis: 0 });
+    const params = chooseParams(range, { profile: "ggml", axis: 0 });
     return { q: quantize(instance, x, params, { shape, profile: "ggml" }) };
   },
 
   embeddings(instance, input, profile) {
     const range = { min: input.get<Float32Array>("min"), max: input.get<Float32Array>("max") };
     const dtype = input.get<QuantizedDType>("dtype");
-    const params = chooseProfileParams(range, {
+    const params = chooseParams(range, {
       ...{ profile: "sentence-transformers", dtype, axis: 1 },
     });
     const shape = [number(input, "rows"), number(input, "columns")];

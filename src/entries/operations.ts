@@ -63,9 +63,9 @@ export {
   type Params,
   type QuantizationParams,
   type Range,
-  type SchemeOptions,
 } from "../params/params.ts";
 export type { Profile, Rounding } from "../params/profile.ts";
+export type { SchemeOptions } from "../params/scheme.ts";
 export {
   createIndex,
   type IndexOptions,

@@ -6,7 +6,7 @@
  *   error_k = w_k − (q_k − zero) · scale
  *   w_j     = w_j − error_k · U_kj / U_kk        for all j > k
  */
-import { roundHalfEven } from "../params/params.ts";
+import { roundHalfEven } from "../core/round.ts";
 
 /** U_kj / U_kk for j > k, row after row; [features, features]. */
 export interface Feedback {

@@ -24,6 +24,7 @@ import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { PRODUCT, writeFields } from "../core/product.ts";
+import { LARGEST, roundHalfEven } from "../core/round.ts";
 import { Tensor } from "../core/tensor.ts";
 import type { QuantizedRows } from "../elementwise/dynamic-quantize.ts";
 import { quantizeChannels } from "../elementwise/quantize.ts";
@@ -47,7 +48,6 @@ import {
   runInt4,
 } from "../int4/layer.ts";
 import { perChannel } from "../params/channels.ts";
-import { LARGEST, roundHalfEven } from "../params/params.ts";
 import { type Activation, checkActivation } from "./activation.ts";
 
 /** Scale and zero point of a layer's input or output, from calibration. */

@@ -7,7 +7,7 @@ import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 import { type Activation, checkBounds } from "../linear/activation.ts";
 import type { StaticParams } from "../linear/linear.ts";
-import { roundHalfEven } from "../params/params.ts";
+import { roundHalfEven } from "../core/round.ts";
 import { checkParams } from "./lookup.ts";
 
 /** Integers with one scale and one zero point. */

@@ -1,13 +1,13 @@
 /** Functions of 8-bit integers as tables of 256 entries. */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
-import { checkInteger, checkObject, checkOneOf, checkScale, typeFault } from "../core/check.ts";
+import { DESCRIBE, checkInteger, checkObject, checkOneOf, checkScale, typeFault } from "../core/check.ts";
 import { limitsOf, QUANTIZED_DTYPES, type QuantizedDType } from "../core/dtype.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 import type { StaticParams } from "../linear/linear.ts";
-import { roundHalfEven } from "../params/params.ts";
+import { roundHalfEven } from "../core/round.ts";
 import { checkNnActivation, type NnActivation, runActivation } from "./activation.ts";
 
 const ENTRIES = 256;
@@ -46,7 +46,8 @@ export class Lookup<D extends QuantizedDType = QuantizedDType> extends Handle {
     this.output = output;
   }
 
-  describe(): string {
+  /** @internal */
+  [DESCRIBE](): string {
     return `lookup ${this.input.dtype} → ${this.output.dtype}`;
   }
 }

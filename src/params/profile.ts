@@ -18,6 +18,14 @@ import { rangeFault } from "../core/check.ts";
  */
 export type Profile = "onnx" | "pytorch" | "tflite" | "ggml" | "sentence-transformers";
 
+export const PROFILES = [
+  "onnx",
+  "pytorch",
+  "tflite",
+  "ggml",
+  "sentence-transformers",
+] as const satisfies readonly Profile[];
+
 /** The bits of a rule, as assembly/quantize.ts has them: it takes the reciprocal of the scale. */
 export const MULTIPLIES = 1;
 const AWAY = 2;

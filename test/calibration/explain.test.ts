@@ -26,7 +26,7 @@ const SCHEMES = [
   { bits: 4 },
   { bits: 8, scheme: "asymmetric", dtype: "u8" },
   { bits: 4, scheme: "asymmetric", dtype: "u8" },
-  { bits: 5, range: "full" },
+  { bits: 5, symmetricRange: "full" },
 ] as const;
 
 function named({ methods }: Explanation, name: string): MethodReport {

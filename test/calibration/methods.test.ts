@@ -200,7 +200,7 @@ describe("mse", () => {
   it.each(CASES)("is within 1 % of the best range there is: $shape, $bits bits, $kind", (each) => {
     const { shape, bits, kind } = each;
     const options: SchemeOptions =
-      kind === "asymmetric" ? { bits, ...ASYMMETRIC } : { bits, range: kind };
+      kind === "asymmetric" ? { bits, ...ASYMMETRIC } : { bits, symmetricRange: kind };
     const values = [...sample(shape, 6000, bits)];
     const observer = createObserver(instance, { method: "mse" }).observe(Float32Array.from(values));
     const found = error(values, observer.range(options) as Ends, options);

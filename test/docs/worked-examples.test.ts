@@ -65,14 +65,14 @@ describe("worked examples", () => {
 
   it("data in [−6, 6]: full range saturates and makes −128, restricted does neither", () => {
     for (const range of ["full", "restricted"] as const) {
-      const params = chooseParams({ min: -6, max: 6 }, { range });
+      const params = chooseParams({ min: -6, max: 6 }, { symmetricRange: range });
       const q = quantize(instance, Float32Array.of(-6, 6), params);
       const x = dequantize(instance, q, params);
       const ends = [...q].map((integer, i) => minus(`${integer} → ${x[i].toFixed(5)}`));
       expect(row(range)).toEqual([range, params.scale.toFixed(6), ...ends]);
     }
     const [full, restricted] = (["full", "restricted"] as const).map(
-      (range) => chooseParams({ min: -6, max: 6 }, { range }).scale,
+      (range) => chooseParams({ min: -6, max: 6 }, { symmetricRange: range }).scale,
     );
     expect(DOC).toContain(`${(100 * (1 - full / restricted)).toFixed(1)} % finer`);
     expect(Int8Array.of(-Int8Array.of(-128)[0])[0]).toBe(-128);

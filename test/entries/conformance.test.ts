@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { chooseProfileParams } from "../../src/calibration/index.ts";
 import {
   conformance,
   decode,
@@ -10,7 +9,13 @@ import {
   type Vector,
   vectorsOf,
 } from "../../src/entries/conformance.ts";
-import { type Profile, quantize, requantize, tensor } from "../../src/entries/index.ts";
+import {
+  chooseParams,
+  type Profile,
+  quantize,
+  requantize,
+  tensor,
+} from "../../src/entries/index.ts";
 import { fixedPoint } from "../../src/params/profile.ts";
 import * as oracle from "../reference/profile.ts";
 import {
@@ -313,35 +318,38 @@ describeTiers("parameters of other systems", () => {
   const range = { min: -1, max: 3 };
 
   it("has the full range of PyTorch and the restricted one of the others", () => {
-    const scale = (options: Parameters<typeof chooseProfileParams>[1]) =>
-      chooseProfileParams(range, options).scale;
+    const scale = (options: Parameters<typeof chooseParams>[1]) =>
+      chooseParams(range, options).scale;
     expect(scale({ profile: "pytorch" })).toBe(f(3 / 127.5));
     expect(scale({ profile: "pytorch", bits: 7 })).toBe(f(3 / 63.5));
+    expect(scale({ profile: "pytorch", symmetricRange: "restricted" })).toBe(f(3 / 127));
+    expect(scale({ profile: "pytorch", bits: 4 })).toBe(f(3 / 7.5));
     expect(scale({ profile: "tflite" })).toBe(f(3 / 127));
+    expect(scale({ profile: "tflite", bits: 4 })).toBe(f(3 / 7));
     expect(scale({ profile: "ggml" })).toBe(f(3 / 127));
-    expect(chooseProfileParams(range, { profile: "ggml" })).toMatchObject({
+    expect(chooseParams(range, { profile: "ggml" })).toMatchObject({
       ...{ low: -127, high: 127, zeroPoint: 0 },
     });
   });
 
   it("does not widen the range of sentence-transformers to 0", () => {
     const options = { profile: "sentence-transformers" } as const;
-    const params = chooseProfileParams({ min: 2, max: 3 }, options);
+    const params = chooseParams({ min: 2, max: 3 }, options);
     expect(params).toEqual({
       ...{ dtype: "i8", low: -128, high: 127, scale: f(1 / 255), zeroPoint: -128, start: 2 },
     });
-    const channels = chooseProfileParams({ min: [0, -1], max: [1, -1] }, { ...options, axis: 1 });
+    const channels = chooseParams({ min: [0, -1], max: [1, -1] }, { ...options, axis: 1 });
     expect(channels.scale).toEqual(Float32Array.of(1 / 255, 1));
     expect(channels.start).toEqual(Float32Array.of(0, -1));
   });
 
   it("chooses TensorFlow Lite's zero point from the end that loses less", () => {
     const options = { profile: "tflite", scheme: "asymmetric" } as const;
-    expect(chooseProfileParams({ min: -1, max: 3 }, options)).toMatchObject({
+    expect(chooseParams({ min: -1, max: 3 }, options)).toMatchObject({
       ...{ scale: f(4 / 255), zeroPoint: -64 },
     });
-    expect(chooseProfileParams({ min: 0, max: 5 }, options).zeroPoint).toBe(-128);
-    expect(chooseProfileParams({ min: 0, max: 0 }, options)).toMatchObject({
+    expect(chooseParams({ min: 0, max: 5 }, options).zeroPoint).toBe(-128);
+    expect(chooseParams({ min: 0, max: 0 }, options)).toMatchObject({
       ...{ scale: 1, zeroPoint: 0 },
     });
   });
@@ -357,7 +365,7 @@ describeTiers("parameters of other systems", () => {
         expect(half).toBe(0);
         continue;
       }
-      const { scale } = chooseProfileParams({ min: 0, max: extent }, { profile: "ggml" });
+      const { scale } = chooseParams({ min: 0, max: extent }, { profile: "ggml" });
       // f16 has 10 bits after the first, and steps of 2^-24 below 2^-14
       const unit = 2 ** Math.max(Math.floor(Math.log2(scale)) - 10, -24);
       expect(Math.abs(half - scale)).toBeLessThanOrEqual(unit / 2);
@@ -366,14 +374,13 @@ describeTiers("parameters of other systems", () => {
 
   it("refuses what a system does not have", () => {
     const by = (options: object) => () =>
-      chooseProfileParams(range, options as Parameters<typeof chooseProfileParams>[1]);
-    expect(by({ profile: "onnx" })).toThrow(/"options.profile" expected one of "pytorch"/);
+      chooseParams(range, options as Parameters<typeof chooseParams>[1]);
     expect(by({ profile: "ggml", scheme: "asymmetric" })).toThrow(/"options.scheme"/);
     expect(by({ profile: "tflite", dtype: "u8" })).toThrow(/"options.dtype" expected "i8"/);
     expect(by({ profile: "pytorch", dtype: "u8", bits: 7 })).toThrow(/at 7 bits/);
-    expect(by({ profile: "tflite", bits: 7 })).toThrow(/"options.bits" expected one of 8/);
+    expect(by({ profile: "ggml", bits: 7 })).toThrow(/"options.bits" expected an integer/);
     const infinite = { min: 0, max: Number.POSITIVE_INFINITY };
-    expect(() => chooseProfileParams(infinite, { profile: "ggml" })).toThrow(/finite min ≤ max/);
-    expect(() => chooseProfileParams({ min: 1, max: 0 }, { profile: "ggml" })).toThrow(RangeError);
+    expect(() => chooseParams(infinite, { profile: "ggml" })).toThrow(/finite min ≤ max/);
+    expect(() => chooseParams({ min: 1, max: 0 }, { profile: "ggml" })).toThrow(RangeError);
   });
 });

@@ -465,8 +465,8 @@ export const elementwise: Case[] = [
   ],
   [
     "RangeError",
-    '"options.range" expected one of "restricted", "full", "reduced", got "narrow"',
-    () => chooseParams({ min: 0, max: 1 }, { range: wrong("narrow") }),
+    '"options.symmetricRange" expected one of "restricted", "full", "reduced", got "narrow"',
+    () => chooseParams({ min: 0, max: 1 }, { symmetricRange: wrong("narrow") }),
   ],
   [
     "RangeError",

@@ -96,7 +96,6 @@ export const options: Case[] = [
     gatherRows(instance, { values: q, scale: x, columns: 1 }, [0], given),
   ),
   misspelt("options", "schema", "scheme", (_, given) => chooseParams({ min: 0, max: 1 }, given)),
-  misspelt("range", "maximum", "max", (_, given) => chooseParams(given), { min: 0 }),
   misspelt(
     "options",
     "orientated",

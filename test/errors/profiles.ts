@@ -1,11 +1,7 @@
 /** The rules of other systems by name, and reports of errors. */
 
-import {
-  chooseProfileParams,
-  errorBetween,
-  quantizationError,
-} from "../../src/calibration/index.ts";
-import { quantize, requantize } from "../../src/entries/index.ts";
+import { errorBetween, quantizationError } from "../../src/calibration/index.ts";
+import { chooseParams, quantize, requantize } from "../../src/entries/index.ts";
 import type { Case } from "./case.ts";
 
 /** What a caller without types may write. */
@@ -30,7 +26,7 @@ const fixed =
 const choose =
   (options: object, range: object = { min: -1, max: 1 }): Case[2] =>
   () =>
-    chooseProfileParams(wrong(range), wrong({ profile: "pytorch", ...options }));
+    chooseParams(wrong(range), wrong({ profile: "pytorch", ...options }));
 
 export const profiles: Case[] = [
   // quantize
@@ -106,17 +102,12 @@ export const profiles: Case[] = [
   [
     "TypeError",
     '"range" expected an object, got null',
-    () => chooseProfileParams(wrong(null), { profile: "ggml" }),
-  ],
-  [
-    "TypeError",
-    '"options" expected an object, got undefined',
-    () => chooseProfileParams({ min: 0, max: 1 }, wrong(undefined)),
+    () => chooseParams(wrong(null), { profile: "ggml" }),
   ],
   [
     "RangeError",
-    '"options.profile" expected one of "pytorch", "tflite", "ggml", "sentence-transformers", got "onnx"',
-    choose({ profile: "onnx" }),
+    '"options.profile" expected one of "onnx", "pytorch", "tflite", "ggml", "sentence-transformers", got "numpy"',
+    choose({ profile: "numpy" }),
   ],
   ["RangeError", '"options.dtype" expected one of "i8", "u8", got "u4"', choose({ dtype: "u4" })],
   [
@@ -124,7 +115,16 @@ export const profiles: Case[] = [
     '"options.scheme" expected one of "symmetric", got "asymmetric"',
     choose({ profile: "ggml", scheme: "asymmetric" }),
   ],
-  ["RangeError", '"options.bits" expected one of 7, 8, got 4', choose({ bits: 4 })],
+  [
+    "RangeError",
+    '"options.bits" expected an integer in [8, 8], got 4',
+    choose({ profile: "ggml", bits: 4 }),
+  ],
+  [
+    "RangeError",
+    '"options.symmetricRange" expected one of "restricted", got "full"',
+    choose({ profile: "tflite", symmetricRange: "full" }),
+  ],
   [
     "RangeError",
     '"options.dtype" expected "i8" for symmetric tflite at 8 bits, got "u8"',

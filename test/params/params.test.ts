@@ -7,17 +7,17 @@ import { AWKWARD, expectSame, finite } from "../support/samples.ts";
 const SCHEMES: SchemeOptions[] = (["i8", "u8"] as const).flatMap((dtype) =>
   [8, 7, 5, 4, 2].flatMap((bits) => [
     { dtype, bits, scheme: "asymmetric" as const },
-    { dtype, bits, range: "restricted" as const },
-    { dtype, bits, range: "full" as const },
-    ...(bits === 2 ? [] : [{ dtype, bits, range: "reduced" as const }]),
+    { dtype, bits, symmetricRange: "restricted" as const },
+    { dtype, bits, symmetricRange: "full" as const },
+    ...(bits === 2 ? [] : [{ dtype, bits, symmetricRange: "reduced" as const }]),
     ...(bits === 2
       ? []
-      : [{ dtype, bits, scheme: "asymmetric" as const, range: "reduced" as const }]),
+      : [{ dtype, bits, scheme: "asymmetric" as const, symmetricRange: "reduced" as const }]),
   ]),
 );
 
 function wanted(min: number, max: number, options: SchemeOptions) {
-  const { dtype = "i8", scheme = "symmetric", range = "restricted" } = options;
+  const { dtype = "i8", scheme = "symmetric", symmetricRange: range = "restricted" } = options;
   const bits = (options.bits ?? 8) - (range === "reduced" ? 1 : 0);
   const symmetric = scheme === "symmetric";
   const restricted = symmetric && range !== "full";
@@ -44,13 +44,15 @@ describe("chooseParams", () => {
     const range = { min: -1, max: 2 };
     expect(chooseParams(range).scale).toBe(Math.fround(2 / 127));
     expect(chooseParams(range)).toMatchObject({ zeroPoint: 0, low: -127, high: 127 });
-    expect(chooseParams(range, { range: "full" })).toMatchObject({
+    expect(chooseParams(range, { symmetricRange: "full" })).toMatchObject({
       ...{ scale: Math.fround(2 / 127.5), zeroPoint: 0, low: -128, high: 127 },
     });
     expect(chooseParams(range, { bits: 7 })).toMatchObject({
       ...{ scale: Math.fround(2 / 63), zeroPoint: 0, low: -63, high: 63 },
     });
-    expect(chooseParams(range, { range: "reduced" })).toEqual(chooseParams(range, { bits: 7 }));
+    expect(chooseParams(range, { symmetricRange: "reduced" })).toEqual(
+      chooseParams(range, { bits: 7 }),
+    );
     expect(chooseParams(range, { dtype: "u8", scheme: "asymmetric" })).toMatchObject({
       ...{ scale: Math.fround(3 / 255), zeroPoint: 85, low: 0, high: 255 },
     });

@@ -15,7 +15,7 @@ export function* params({ chooseParams }, _lane, random) {
   for (const dtype of ["i8", "u8"]) {
     for (const bits of [8, 7, 4, 2]) {
       for (const scheme of ["asymmetric", "symmetric", "full"]) {
-        const options = scheme === "full" ? { range: "full" } : { scheme };
+        const options = scheme === "full" ? { symmetricRange: "full" } : { scheme };
         const chosen = ranges.map(([min, max]) =>
           chooseParams({ min, max }, { dtype, bits, ...options }),
         );
