@@ -4,10 +4,10 @@ import { type Data, type InKind, inCall, type Operand, operand, target } from ".
 import { checkObject, rangeFault } from "../core/check.ts";
 import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
+import { roundHalfEven } from "../core/round.ts";
 import { Tensor } from "../core/tensor.ts";
 import { type Activation, checkBounds } from "../linear/activation.ts";
 import type { StaticParams } from "../linear/linear.ts";
-import { roundHalfEven } from "../core/round.ts";
 import { checkParams } from "./lookup.ts";
 
 /** Integers with one scale and one zero point. */

@@ -1,13 +1,20 @@
 /** Functions of 8-bit integers as tables of 256 entries. */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
-import { DESCRIBE, checkInteger, checkObject, checkOneOf, checkScale, typeFault } from "../core/check.ts";
+import {
+  checkInteger,
+  checkObject,
+  checkOneOf,
+  checkScale,
+  DESCRIBE,
+  typeFault,
+} from "../core/check.ts";
 import { limitsOf, QUANTIZED_DTYPES, type QuantizedDType } from "../core/dtype.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
+import { roundHalfEven } from "../core/round.ts";
 import { Tensor } from "../core/tensor.ts";
 import type { StaticParams } from "../linear/linear.ts";
-import { roundHalfEven } from "../core/round.ts";
 import { checkNnActivation, type NnActivation, runActivation } from "./activation.ts";
 
 const ENTRIES = 256;
