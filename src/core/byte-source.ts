@@ -1,5 +1,7 @@
 /** Bytes that are read piece by piece, such as a file beyond 2 GiB. */
+import { bytesOf } from "./array.ts";
 import { checkObject, describe, rangeFault, typeFault } from "./check.ts";
+import { tagOf } from "./dtype.ts";
 
 /** Where bytes come from. */
 export interface ByteSource {
@@ -11,13 +13,12 @@ export interface ByteSource {
 
 /** @internal A Uint8Array, of any realm. */
 export function isBytes(value: unknown): value is Uint8Array {
-  const view = value as { [Symbol.toStringTag]?: unknown } | null;
-  return ArrayBuffer.isView(value) && view?.[Symbol.toStringTag] === "Uint8Array";
+  return tagOf(value) === "Uint8Array";
 }
 
 /** @internal Bytes, or an object with `size` and `read`. */
 export function checkSource(argument: string, source: unknown): Uint8Array | ByteSource {
-  if (isBytes(source)) return source;
+  if (isBytes(source)) return bytesOf(source);
   checkObject(argument, source);
   const { size, read } = source as ByteSource;
   if (typeof read !== "function" || !Number.isSafeInteger(size) || size < 0) {

@@ -1,12 +1,19 @@
 /**
  * How data come into one call and leave it. An operand is a tensor of the instance, a view on its memory, or a
- * plain typed array; only the last is copied. A call gives the copies room and takes it back at the end.
+ * plain typed array; only the last is copied. Scratch memory lasts until the call ends.
  */
-import { countOf, rangeFault, typeFault } from "./check.ts";
-import { ARRAYS, BYTES, type DType, dtypeOf, type Elements } from "./dtype.ts";
+import {
+  type AnyArray,
+  checkLength,
+  copyTo,
+  elementsOf as elementsOfArray,
+  lengthOf,
+} from "./array.ts";
+import { checkInteger, countOf, rangeFault, typeFault } from "./check.ts";
+import { ARRAYS, BYTES, type DType, dtypeOf, type Elements, tagOf } from "./dtype.ts";
 import { checkHandle } from "./handle.ts";
-import type { Bytelane } from "./instance.ts";
-import { Tensor } from "./tensor.ts";
+import { type Bytelane, checkInstance } from "./instance.ts";
+import { isTensor, Tensor } from "./tensor.ts";
 
 /** What operations accept as data. */
 export type Data<T extends DType = DType> = Elements[T] | Tensor<T>;
@@ -34,7 +41,7 @@ export function operand<T extends DType>(
   length?: number,
 ): Operand<T> {
   let checked: Operand<T>;
-  if (value instanceof Tensor) {
+  if (isTensor(value)) {
     const { dtype, length, shape, address } = checkHandle(argument, value, instance) as Tensor<T>;
     checked = { dtype, length, shape, address, value: value as Tensor<T> };
   } else {
@@ -42,8 +49,9 @@ export function operand<T extends DType>(
     if (!dtype)
       throw typeFault(argument, `a tensor or typed array of ${dtypes.join(" or ")}`, value);
     const array = value as Elements[T];
+    const length = checkLength(argument, array);
     const address = instance.memory.addressOf(array);
-    checked = { dtype, length: array.length, shape: undefined, address, value: array };
+    checked = { dtype, length, shape: undefined, address, value: array };
   }
   if (!dtypes.includes(checked.dtype)) {
     throw typeFault(argument, `elements of ${dtypes.join(" or ")}`, value);
@@ -52,6 +60,23 @@ export function operand<T extends DType>(
     throw rangeFault(argument, `${length} elements`, value);
   }
   return checked;
+}
+
+/** The elements of an operand as they lie now, as a view of this realm. An allocation may detach it. */
+export function elementsOf<T extends DType>(
+  instance: Bytelane,
+  { dtype, length, address, value }: Operand<T>,
+): Elements[T] {
+  if (address >= 0) return instance.memory.view(dtype, address, length);
+  requireLength(value as AnyArray, length);
+  return elementsOfArray(dtype, value as AnyArray);
+}
+
+/** A resizable buffer may become shorter, and any buffer may be transferred, while an operation runs. */
+function requireLength(array: AnyArray, length: number): void {
+  if (lengthOf(array) !== length) {
+    throw typeFault("data", "arrays that keep their length during a call", array);
+  }
 }
 
 /** The result of an operation before it has run: a given destination, or a new one in kind. */
@@ -78,10 +103,25 @@ export function target<T extends DType>(
   return { dtype, length, shape, given, asTensor };
 }
 
-/** Rows that were quantized before. What data are is asked first: looking for properties takes as long as a small product. */
+/** Rows that were quantized before. Whether x is data is checked first: reading properties takes as long as a small product. */
 export function isRows<R>(x: unknown): x is R {
-  if (x instanceof Tensor || ArrayBuffer.isView(x)) return false;
+  if (isTensor(x) || tagOf(x) !== undefined) return false;
   return typeof x === "object" && x !== null && "values" in x && "scale" in x;
+}
+
+/** Indices: a plain array is copied and checked at once, others by `Call.indices`. */
+export function checkIndices(
+  instance: Bytelane,
+  argument: string,
+  ids: unknown,
+  count: number,
+): Operand<"i32"> | Int32Array {
+  if (!Array.isArray(ids)) return operand(instance, argument, ids, ["i32"]);
+  const copy = new Int32Array(ids.length);
+  for (let i = 0; i < copy.length; i++) {
+    copy[i] = checkInteger(`${argument}[${i}]`, ids[i], 0, count - 1);
+  }
+  return copy;
 }
 
 /** The dimensions of x with other columns. A copy of two would cost as much as a small product. */
@@ -96,18 +136,44 @@ export interface Written<T extends DType> {
   readonly value: Elements[T] | Tensor<T>;
 }
 
-/** The room of one call. Lists are made when something enters them: most calls on tensors need none. */
+/** A result that is copied when the call ends: from scratch memory to an address, or to a caller's array. */
+interface Copy {
+  readonly from: number;
+  readonly bytes: number;
+  readonly dtype: DType;
+  readonly length: number;
+  /** Where it goes in the memory, or -1. */
+  readonly to: number;
+  readonly array: AnyArray | undefined;
+}
+
+/**
+ * One call: its scratch memory, and the one place that knows where its operands and `out` lie. Where `out` shares bytes
+ * with an operand, the result goes to scratch memory first, or the operand is copied, so that the call gives what it gives
+ * on plain arrays. Lists are made when something enters them: most calls on tensors need none.
+ */
 export class Call {
   readonly #instance: Bytelane;
+  /** The bytes of `out` in the memory; empty where it lies elsewhere. */
+  readonly #start: number = 0;
+  readonly #end: number = 0;
+  /** An operand shares bytes with `out`. */
+  #overlaps = false;
+  /** `out` is written where it lies. */
+  #writes = false;
   #blocks: number[] | undefined;
-  #copies: Written<DType>[] | undefined;
+  #copies: Copy[] | undefined;
   #made: Tensor[] | undefined;
 
-  constructor(instance: Bytelane) {
+  constructor(instance: Bytelane, out?: Operand) {
     this.#instance = instance;
+    if (out && out.address >= 0) {
+      this.#start = out.address;
+      this.#end = out.address + out.length * BYTES[out.dtype];
+    }
   }
 
-  /** Room for `bytes`, until the call ends. */
+  /** Memory for `bytes`, until the call ends. */
   scratch(bytes: number): number {
     const address = this.#instance.arena.allocate(bytes);
     // a list that begins empty makes room for 16 at its first entry
@@ -116,71 +182,142 @@ export class Call {
     return address;
   }
 
-  /** The address of an operand's elements; a typed array is copied in. */
-  input(source: Operand): number {
-    if (source.address >= 0) return source.address;
-    return this.copyIn(source.dtype, source.value as Elements[DType]);
+  /**
+   * The address of an operand's elements; a typed array is copied in. With `inPlace` the kernel is right where `out` begins
+   * at the operand's own address.
+   */
+  input(source: Operand, inPlace = false): number {
+    const { dtype, length, address } = source;
+    if (address < 0) return this.copyIn(dtype, elementsOf(this.#instance, source));
+    const bytes = length * BYTES[dtype];
+    if (inPlace && address === this.#start) return address;
+    if (this.reads(address, bytes)) return address;
+    return this.copyIn("u8", this.#instance.memory.view("u8", address, bytes));
+  }
+
+  /** Notes that the call reads bytes of the memory. False where `out` has been given out and lies over them. */
+  reads(address: number, bytes: number): boolean {
+    if (address >= this.#end || address + bytes <= this.#start) return true;
+    this.#overlaps = true;
+    return !this.#writes;
   }
 
   /** Copies values in, or one number `count` times. */
   copyIn(
     dtype: DType,
-    values: number | ArrayLike<number>,
-    count = (values as ArrayLike<number>).length,
+    values: number | Elements[DType],
+    count = (values as Elements[DType]).length,
   ): number {
+    const { memory } = this.#instance;
+    if (typeof values === "number") {
+      const address = this.scratch(count * BYTES[dtype]);
+      memory.view(dtype, address, count).fill(values);
+      return address;
+    }
+    // growth detaches a view of the memory: its address outlives it
+    const own = memory.addressOf(values);
+    const from = own < 0 ? values : undefined;
     const address = this.scratch(count * BYTES[dtype]);
-    const view = this.#instance.memory.view(dtype, address, count);
-    if (typeof values === "number") view.fill(values);
-    else view.set(values);
+    const source = from ?? memory.view(dtypeOf(values) as DType, own, count);
+    memory.view(dtype, address, count).set(source);
     return address;
   }
 
-  /** The address where a result is to be written, and the value that the operation returns. */
-  output<T extends DType>(result: Target<T>): Written<T> {
+  /**
+   * A copy of indices in [0, count), for a kernel that reads at them. The copy is what is checked: the original may lie in
+   * `out`, or in memory that another thread writes.
+   */
+  indices(argument: string, ids: Operand<"i32"> | Int32Array, count: number): number {
+    const values = "dtype" in ids ? elementsOf(this.#instance, ids) : ids;
+    const { length } = values;
+    const address = this.copyIn("i32", values);
+    const { kernels, memory } = this.#instance;
+    if (kernels.all_in_range_i32(address, length, 0, count - 1)) return address;
+    const copy = memory.view("i32", address, length);
+    for (let i = 0; i < length; i++) checkInteger(`${argument}[${i}]`, copy[i], 0, count - 1);
+    return address;
+  }
+
+  /**
+   * The address where a result is to be written, and the value that the operation returns. With `keeps` the kernel leaves
+   * some of it as it was.
+   */
+  output<T extends DType>(result: Target<T>, keeps = false): Written<T> {
     const { given, dtype, length } = result;
-    if (given) {
-      if (given.address >= 0) return given;
-    } else if (result.asTensor) {
+    if (!given && result.asTensor) {
       const made = new Tensor(this.#instance, dtype, result.shape);
       this.#made ??= [];
       this.#made.push(made);
       return { address: made.address, value: made };
     }
-    const address = this.scratch(length * BYTES[dtype]);
-    const value = (given?.value ?? new ARRAYS[dtype](length)) as Elements[T];
-    const copy = { address, value };
+    const to = given?.address ?? -1;
+    if (to >= 0 && to === this.#start && !this.#overlaps) {
+      this.#writes = true;
+      return given as Written<T>;
+    }
+    const from =
+      keeps && given
+        ? this.copyIn(dtype, elementsOf(this.#instance, given))
+        : this.scratch(length * BYTES[dtype]);
+    const value = given?.value ?? (new ARRAYS[dtype](length) as Elements[T]);
+    const bytes = length * BYTES[dtype];
+    const array = to < 0 ? (value as AnyArray) : undefined;
     this.#copies ??= [];
-    this.#copies.push(copy);
-    return copy;
+    this.#copies.push({ from, bytes, dtype, length, to, array });
+    return { address: from, value };
   }
 
-  /** Ends the call: results are copied out if it went well, made tensors are dropped if it did not. */
+  /** Ends the call: results are copied out if it went well, made tensors are disposed if it did not. */
   end(done: boolean): void {
-    const { arena, memory } = this.#instance;
-    if (!done) for (const made of this.#made ?? []) made.dispose();
-    else {
-      for (const { address, value } of this.#copies ?? []) {
-        const array = value as Elements[DType];
-        array.set(memory.view(dtypeOf(array) as DType, address, array.length));
+    let kept = false;
+    try {
+      if (done && this.#copies) this.#copyOut(this.#copies);
+      kept = done;
+    } finally {
+      if (!kept) for (const made of this.#made ?? []) made.dispose();
+      const { arena } = this.#instance;
+      // the last one first: each joins the free block behind it
+      const blocks = this.#blocks ?? [];
+      while (blocks.length) {
+        const bytes = blocks.pop() as number;
+        arena.free(blocks.pop() as number, bytes);
       }
     }
-    // the last one first: each joins the free block behind it
-    const blocks = this.#blocks ?? [];
-    while (blocks.length) {
-      const bytes = blocks.pop() as number;
-      arena.free(blocks.pop() as number, bytes);
+  }
+
+  #copyOut(copies: readonly Copy[]): void {
+    const { memory } = this.#instance;
+    for (const { array, length } of copies) if (array) requireLength(array, length);
+    for (const { from, bytes, to, array, dtype, length } of copies) {
+      if (array) copyTo(array, memory.view(dtype, from, length));
+      else memory.view("u8", to, bytes).set(memory.view("u8", from, bytes));
     }
   }
 }
 
-/** Runs `body` with a call. Temporary room is given back whether it returns or throws. */
-export function inCall<R>(instance: Bytelane, body: (call: Call) => R): R {
-  const call = new Call(instance);
+/** Runs `body` with a call. Scratch memory is freed whether it returns or throws. */
+export function inCall<R>(instance: Bytelane, body: (call: Call) => R): R;
+/** With `result` announced, so that no operand is overwritten before it is read. */
+export function inCall<R>(
+  instance: Bytelane,
+  result: { readonly given: Operand | undefined },
+  body: (call: Call) => R,
+): R;
+export function inCall<R>(
+  instance: Bytelane,
+  first: { readonly given: Operand | undefined } | ((call: Call) => R),
+  second?: (call: Call) => R,
+): R {
+  const alone = typeof first === "function";
+  const body = alone ? first : (second as (call: Call) => R);
+  // a property of the arguments may have disposed it
+  checkInstance(instance);
+  const call = new Call(instance, alone ? undefined : first.given);
   let done = false;
   try {
-    const result = body(call);
+    const value = body(call);
     done = true;
-    return result;
+    return value;
   } finally {
     // what a pooled call has placed is read when its products run
     if (done && instance.openCalls) instance.openCalls.push(call);

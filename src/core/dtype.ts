@@ -31,10 +31,20 @@ const DTYPE_OF_TAG: Readonly<Record<string, DType>> = {
   Uint8ClampedArray: "u8",
 };
 
+const getTag = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  Symbol.toStringTag,
+)?.get as (this: unknown) => string | undefined;
+
+/** The type of a typed array of any realm, "Float32Array" for example; undefined for what is none. */
+export function tagOf(value: unknown): string | undefined {
+  return getTag.call(value);
+}
+
 /** The element type of a typed array of any realm, or undefined. */
 export function dtypeOf(value: unknown): DType | undefined {
-  if (!ArrayBuffer.isView(value)) return undefined;
-  return DTYPE_OF_TAG[(value as unknown as { [Symbol.toStringTag]: string })[Symbol.toStringTag]];
+  const tag = getTag.call(value);
+  return tag === undefined ? undefined : DTYPE_OF_TAG[tag];
 }
 
 /** The integers that a type holds. */

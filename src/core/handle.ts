@@ -1,5 +1,5 @@
 /** Handles: what holds memory of an instance until it is disposed. */
-import { DESCRIBE, describe } from "./check.ts";
+import { DESCRIBE, describe, typeFault } from "./check.ts";
 import type { Bytelane } from "./instance.ts";
 
 /** What tensors, packed matrices, layers, tables and indexes are: holders of an instance's memory until they are disposed. */
@@ -13,6 +13,11 @@ export abstract class Handle {
     this.instance = instance;
     this.#blocks = blocks;
     if (scoped) instance.adopt(this);
+  }
+
+  /** @internal A handle of this library, and no proxy of one. */
+  static isHandle(value: unknown): value is Handle {
+    return typeof value === "object" && value !== null && #blocks in value;
   }
 
   /** True when its memory was given back, or the instance has ended: operations refuse it then. */
@@ -60,6 +65,7 @@ export abstract class Handle {
 
 /** A live handle of this instance. */
 export function checkHandle<T extends Handle>(argument: string, handle: T, instance: Bytelane): T {
+  if (!Handle.isHandle(handle)) throw typeFault(argument, "a handle", handle);
   if (handle.instance !== instance) {
     throw new TypeError(
       `"${argument}" expected a handle of this instance, got ${describe(handle)} of another`,
@@ -73,5 +79,6 @@ export function checkHandle<T extends Handle>(argument: string, handle: T, insta
 
 /** The instance of a live handle. */
 export function instanceOf(argument: string, handle: Handle): Bytelane {
+  if (!Handle.isHandle(handle)) throw typeFault(argument, "a handle", handle);
   return checkHandle(argument, handle, handle.instance).instance;
 }

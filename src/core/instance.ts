@@ -79,7 +79,7 @@ export class Bytelane {
     return this.arena.used - 64;
   }
 
-  /** Bytes of the linear memory. It grows and never shrinks. */
+  /** Bytes of the linear memory. It grows and never shrinks; it is 0 after `dispose`. */
   get bytesReserved(): number {
     return this.memory.size;
   }
@@ -94,10 +94,18 @@ export class Bytelane {
     return this.#report;
   }
 
-  /** Ends the instance: its handles can no longer be used, and its memory goes with it. */
+  /**
+   * Ends the instance: its handles can no longer be used, and its memory is released, also while handles
+   * or the instance are still referred to. Only views that a caller has kept hold it back.
+   */
   dispose(): void {
+    if (this.#disposed) return;
     this.#disposed = true;
     this.follower?.end();
+    // whoever still refers to the instance or to a handle of it holds no memory by that
+    this.follower = undefined;
+    this.kernels = {} as Kernels;
+    this.memory.release();
   }
 
   /** For `using`. Where an engine lacks the symbol, this is a method that nobody calls. */

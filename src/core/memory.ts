@@ -1,12 +1,13 @@
 /** Views of the module's linear memory. The only file of the core that touches `memory.buffer`. */
 import type { LinearMemory } from "./abi.ts";
+import { type AnyArray, bufferOf, byteOffsetOf } from "./array.ts";
 import { ARRAYS, type DType, type Elements } from "./dtype.ts";
 
 const PAGE = 65536;
 
 /** A linear memory. Its buffer is kept here: asking for it costs as much as a small view. */
 export class Memory {
-  readonly #memory: LinearMemory;
+  #memory: LinearMemory | undefined;
   #buffer: LinearMemory["buffer"];
   #words: DataView | undefined;
 
@@ -36,12 +37,20 @@ export class Memory {
   }
 
   /** Where a view lies in this memory, or -1. Growth detaches the view: call this before anything is allocated. */
-  addressOf(view: ArrayBufferView): number {
-    return view.buffer === this.#buffer ? view.byteOffset : -1;
+  addressOf(view: AnyArray): number {
+    return bufferOf(view) === this.#buffer ? byteOffsetOf(view) : -1;
+  }
+
+  /** Bytes that a caller brought, found again after growth where they lie in this memory. */
+  outliving(bytes: Uint8Array): () => Uint8Array {
+    const address = this.addressOf(bytes);
+    const { length } = bytes;
+    return address < 0 ? () => bytes : () => this.view("u8", address, length);
   }
 
   /** Grows by `bytes`, a multiple of a page. False where the engine has less than that. */
   grow(bytes: number): boolean {
+    if (!this.#memory) return false;
     try {
       this.#memory.grow(bytes / PAGE);
     } catch {
@@ -50,5 +59,12 @@ export class Memory {
     this.#buffer = this.#memory.buffer;
     this.#words = undefined;
     return true;
+  }
+
+  /** Lets the memory go. */
+  release(): void {
+    this.#memory = undefined;
+    this.#buffer = new ArrayBuffer(0);
+    this.#words = undefined;
   }
 }

@@ -1,6 +1,8 @@
 /** Tensors: typed, shaped handles on bytes of an instance's memory. */
+import { checkLength, elementsOf } from "./array.ts";
 import {
   checkInteger,
+  checkNumber,
   checkOneOf,
   checkShape,
   countOf,
@@ -8,7 +10,7 @@ import {
   rangeFault,
   typeFault,
 } from "./check.ts";
-import { BYTES, DTYPES, type DType, dtypeOf, type Elements } from "./dtype.ts";
+import { ARRAYS, BYTES, DTYPES, type DType, dtypeOf, type Elements, limitsOf } from "./dtype.ts";
 import { checkHandle, Handle } from "./handle.ts";
 import { type Bytelane, checkInstance } from "./instance.ts";
 
@@ -61,11 +63,18 @@ export class Tensor<T extends DType = DType> extends Handle {
     return this.instance.memory.view(this.dtype, this.address, this.length);
   }
 
+  /** @internal A tensor of this library, and no proxy of one. */
+  static isTensor(value: unknown): value is Tensor {
+    return typeof value === "object" && value !== null && #whole in value;
+  }
+
   /** @internal */
   [DESCRIBE](): string {
     return `tensor ${this.dtype} [${this.shape.join(", ")}]`;
   }
 }
+
+export const isTensor = Tensor.isTensor;
 
 /**
  * A part of a tensor under a shape of its own, without a copy: `start` counts elements. The part lives no longer than
@@ -77,7 +86,7 @@ export function part<T extends DType>(
   start: number,
   shape: readonly number[],
 ): Tensor<T> {
-  if (!(whole instanceof Tensor)) throw typeFault("whole", "a tensor", whole);
+  if (!isTensor(whole)) throw typeFault("whole", "a tensor", whole);
   checkHandle("whole", whole, whole.instance);
   const count = countOf(checkShape("shape", shape));
   checkInteger("start", start, 0, whole.length);
@@ -90,8 +99,8 @@ export function part<T extends DType>(
 
 /**
  * Makes a tensor of an instance, filled with `values` or with zeros.
- * Errors: an unknown element type, a shape that is not made of integers ≥ 0, values of another type or length,
- * more memory than the instance may have.
+ * Errors: an unknown element type, a shape that is not made of integers ≥ 0, values of another type or length or beyond
+ * what the element type holds, more memory than the instance may have.
  */
 export function tensor<T extends DType>(
   instance: Bytelane,
@@ -102,23 +111,43 @@ export function tensor<T extends DType>(
   checkInstance(instance);
   checkOneOf("dtype", dtype, DTYPES);
   const count = countOf(checkShape("shape", shape));
-  if (values !== undefined) {
-    if (!Array.isArray(values) && dtypeOf(values) !== dtype) {
-      throw typeFault("values", `${dtype} elements or an array of numbers`, values);
-    }
-    if (values.length !== count) {
-      throw rangeFault(
-        "values",
-        `${count} elements for shape [${shape.join(", ")}]`,
-        values.length,
-      );
-    }
+  const source = values === undefined ? undefined : checkValues(dtype, values);
+  if (source && source.length !== count) {
+    throw rangeFault("values", `${count} elements for shape [${shape.join(", ")}]`, source.length);
   }
-  // a view on this memory would be detached by growth: remember where it points
-  const own = values ? instance.memory.addressOf(values as Elements[T]) : -1;
+  // growth detaches a view of this memory: its address outlives it
+  const { memory } = instance;
+  const from = source ? memory.addressOf(source) : -1;
   const result = new Tensor(instance, dtype, shape);
-  if (own >= 0) result.data.set(instance.memory.view(dtype, own, count));
-  else if (values) result.data.set(values);
+  if (from >= 0) result.data.set(memory.view(dtype, from, count));
+  else if (source) result.data.set(source);
   else result.data.fill(0);
   return result;
+}
+
+/** The values of a tensor: elements of its type, or numbers that its type holds, each read once. */
+function checkValues<T extends DType>(
+  dtype: T,
+  values: Elements[T] | readonly number[],
+): Elements[T] {
+  if (!Array.isArray(values)) {
+    if (dtypeOf(values) !== dtype) {
+      throw typeFault("values", `${dtype} elements or an array of numbers`, values);
+    }
+    checkLength("values", values as Elements[T]);
+    return elementsOf(dtype, values as Elements[T]);
+  }
+  const copy = new ARRAYS[dtype](values.length) as Elements[T];
+  for (let i = 0; i < copy.length; i++) {
+    const value: unknown = values[i];
+    if (dtype !== "f32") {
+      copy[i] = checkInteger(`values[${i}]`, value, ...limitsOf(dtype));
+    } else {
+      copy[i] = checkNumber(`values[${i}]`, value);
+      if (Number.isFinite(value) && !Number.isFinite(copy[i])) {
+        throw rangeFault(`values[${i}]`, "a number that a 32-bit float holds", value);
+      }
+    }
+  }
+  return copy;
 }

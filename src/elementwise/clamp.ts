@@ -2,7 +2,7 @@ import { type Data, type InKind, inCall, operand, target } from "../core/call.ts
 import { checkInteger, checkNumber, checkOptions, rangeFault } from "../core/check.ts";
 import { type DType, limitsOf } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 
 const CLAMP = { f32: "clamp_f32", i32: "clamp_i32", i8: "clamp_i8", u8: "clamp_u8" } as const;
 
@@ -33,9 +33,9 @@ export function clamp<X extends Data>(
     high = checkInteger("bounds.high", bounds.high ?? greatest, low, greatest);
   }
   const shape = source.shape ?? [length];
-  const result = target(instance, options.out, dtype, shape, x instanceof Tensor);
-  return inCall(instance, (call) => {
-    const src = call.input(source);
+  const result = target(instance, options.out, dtype, shape, source.shape !== undefined);
+  return inCall(instance, result, (call) => {
+    const src = call.input(source, true);
     const { address, value } = call.output(result);
     instance.kernels[CLAMP[dtype]](src, address, length, low, high);
     return value as InKind<X, DType>;

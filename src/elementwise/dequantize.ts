@@ -1,10 +1,10 @@
 /** Integers back to real values, and rows of a quantized table by index. */
 
-import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
+import { checkIndices, type Data, type InKind, inCall, operand, target } from "../core/call.ts";
 import { checkInteger, checkOptions, rangeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 import { checkParams, placeParams } from "../params/channels.ts";
 import type { QuantizationParams } from "../params/params.ts";
 import { SHAPE_OPTIONS, type ShapeOption, shapeOf } from "./quantize.ts";
@@ -31,9 +31,9 @@ export function dequantize<X extends Data<"i8" | "u8" | "i32">>(
   const source = operand(instance, "q", q, ["i8", "u8", "i32"]);
   const shape = shapeOf(source, options.shape);
   const layout = checkParams(params, shape, source.dtype);
-  const result = target(instance, options.out, "f32", shape, q instanceof Tensor);
-  return inCall(instance, (call) => {
-    const src = call.input(source);
+  const result = target(instance, options.out, "f32", shape, source.shape !== undefined);
+  return inCall(instance, result, (call) => {
+    const src = call.input(source, source.dtype === "i32");
     const { outer, channels, inner } = layout.extent;
     const { scales, zeros } = placeParams(instance, call, layout, channels);
     const { address, value } = call.output(result);
@@ -77,16 +77,14 @@ export function gatherRows<O extends Data<"f32"> = Tensor<"f32">>(
   const scales = operand(instance, "table.scale", table.scale, ["f32"], rows);
   const zeros =
     table.zeroPoint && operand(instance, "table.zeroPoint", table.zeroPoint, ["i32"], rows);
-  const wanted = Array.isArray(ids) ? undefined : operand(instance, "ids", ids, ["i32"]);
-  // read once: the room for the rows may detach a view on this memory
-  const { length } = ids;
-  for (let i = 0; i < length; i++) checkInteger(`ids[${i}]`, ids[i], 0, rows - 1);
+  const wanted = checkIndices(instance, "ids", ids, rows);
+  const { length } = wanted;
   const result = target(instance, options.out, "f32", [length, columns], true);
-  return inCall(instance, (call) => {
+  return inCall(instance, result, (call) => {
     const src = call.input(values);
     const scale = call.input(scales);
     const zero = zeros ? call.input(zeros) : 0;
-    const list = wanted ? call.input(wanted) : call.copyIn("i32", ids);
+    const list = call.indices("ids", wanted, rows);
     const { address, value } = call.output(result);
     instance.kernels[GATHER[values.dtype]](src, columns, scale, zero, list, length, address);
     return value as O;

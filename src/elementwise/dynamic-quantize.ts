@@ -11,7 +11,6 @@ import {
 } from "../core/check.ts";
 import { QUANTIZED_DTYPES, type QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { Tensor } from "../core/tensor.ts";
 import { SHAPE_OPTIONS, type ShapeOption, shapeOf } from "./quantize.ts";
 
 /** All values with one scale and zero point. */
@@ -38,9 +37,9 @@ export function quantizeDynamic<X extends Data<"f32">>(
   checkOptions("options", options, SHAPE_OPTIONS);
   const source = operand(instance, "x", x, ["f32"]);
   const shape = shapeOf(source, options.shape);
-  const result = target(instance, options.out, "u8", shape, x instanceof Tensor);
-  return inCall(instance, (call) => {
-    const src = call.input(source);
+  const result = target(instance, options.out, "u8", shape, source.shape !== undefined);
+  return inCall(instance, result, (call) => {
+    const src = call.input(source, true);
     const { address, value } = call.output(result);
     const { scalars, memory, kernels } = instance;
     const { length } = source;
@@ -102,12 +101,12 @@ export function quantizeRows<X extends Data<"f32">, D extends QuantizedDType = "
   const stride = checkInteger("options.stride", options.stride ?? columns, columns, 2 ** 31 - 1);
   const least = rows === 0 ? 0 : (rows - 1) * stride + columns;
   if (source.length < least) throw rangeFault("x", `at least ${least} elements`, x);
-  const asTensor = x instanceof Tensor;
+  const asTensor = source.shape !== undefined;
   const values = target(instance, options.out, dtype, shape, asTensor);
   const scales = target(instance, undefined, "f32", [rows], asTensor);
   const zeros = target(instance, undefined, "i32", [rows], asTensor);
-  return inCall(instance, (call) => {
-    const src = call.input(source);
+  return inCall(instance, values, (call) => {
+    const src = call.input(source, stride === columns);
     const v = call.output(values);
     const s = call.output(scales);
     const { scalars, kernels } = instance;

@@ -1,9 +1,9 @@
 /** IEEE half precision, f16, to and from f32. Halves are kept as their bits. */
 
-import { type Data, inCall, operand, target } from "../core/call.ts";
-import { checkOptions, rangeFault, typeFault } from "../core/check.ts";
+import { checkBytes } from "../core/array.ts";
+import { type Data, inCall, type Operand, operand, type Target, target } from "../core/call.ts";
+import { checkOptions, rangeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { Tensor } from "../core/tensor.ts";
 
 /** What a Float16Array has in common with a Uint16Array: two bytes an element. Engines before 2025 lack it. */
 export interface Float16Values extends ArrayBufferView {
@@ -15,25 +15,18 @@ export interface Float16Values extends ArrayBufferView {
 /** Halves: their bits in a Uint16Array, or a Float16Array where the engine has one. */
 export type Halves = Uint16Array | Float16Values;
 
-/** The bytes of an array of halves, of any realm. */
+const TAGS = ["Uint16Array", "Float16Array"];
+
+/** The bytes of an array of halves. */
 export function bytesOfHalves(argument: string, value: unknown): Uint8Array {
-  if (ArrayBuffer.isView(value)) {
-    const tag = (value as unknown as { [Symbol.toStringTag]: string })[Symbol.toStringTag];
-    if (tag === "Uint16Array" || tag === "Float16Array") {
-      return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-    }
-  }
-  throw typeFault(argument, "a Uint16Array or Float16Array", value);
+  return checkBytes(argument, value, TAGS, "a Uint16Array or Float16Array");
 }
 
-/** The bytes of `n` halves that were given, found again in the memory if they lie there: growth detaches their array. */
-function givenHalves(instance: Bytelane, bytes: Uint8Array, place: number, n: number): Uint8Array {
-  return place < 0 ? bytes : instance.memory.view("u8", place, n * 2);
-}
-
-/** Whether `n` halves at an address and `n` f32 at another share no byte. */
-function areApart(halves: number, n: number, reals: number): boolean {
-  return halves + 2 * n <= reals || reals + 4 * n <= halves;
+/** An array of halves as an operand of bytes. */
+function halvesOperand(instance: Bytelane, argument: string, value: unknown): Operand<"u8"> {
+  const bytes = bytesOfHalves(argument, value);
+  const address = instance.memory.addressOf(bytes);
+  return { dtype: "u8", length: bytes.length, shape: undefined, address, value: bytes };
 }
 
 /**
@@ -50,17 +43,13 @@ export function toF16<H extends Halves = Uint16Array>(
   const source = operand(instance, "x", x, ["f32"]);
   const { length } = source;
   const out = (options.out ?? new Uint16Array(length)) as H;
-  const bytes = bytesOfHalves("options.out", out);
-  if (out.length !== length) throw rangeFault("options.out", `${length} elements`, out);
-  const place = instance.memory.addressOf(bytes);
-  return inCall(instance, (call) => {
+  const given = halvesOperand(instance, "options.out", out);
+  if (given.length !== length * 2) throw rangeFault("options.out", `${length} elements`, out);
+  const result: Target<"u8"> = { ...given, shape: [length], given, asTensor: false };
+  return inCall(instance, result, (call) => {
     const src = call.input(source);
-    const isDirect = place >= 0 && areApart(place, length, src);
-    const dst = isDirect ? place : call.scratch(length * 2);
-    instance.kernels.convert_f32_f16(src, dst, length);
-    if (!isDirect) {
-      givenHalves(instance, bytes, place, length).set(instance.memory.view("u8", dst, length * 2));
-    }
+    const { address } = call.output(result);
+    instance.kernels.convert_f32_f16(src, address, length);
     return out;
   });
 }
@@ -76,17 +65,12 @@ export function fromF16<O extends Data<"f32"> = Float32Array>(
 ): O {
   checkInstance(instance);
   checkOptions("options", options, ["out"]);
-  const bytes = bytesOfHalves("x", x);
-  const { length } = x;
-  const result = target(instance, options.out, "f32", [length], options.out instanceof Tensor);
-  const place = instance.memory.addressOf(bytes);
-  return inCall(instance, (call) => {
+  const source = halvesOperand(instance, "x", x);
+  const length = source.length / 2;
+  const result = target(instance, options.out, "f32", [length], false);
+  return inCall(instance, result, (call) => {
+    const src = call.input(source);
     const { address, value } = call.output(result);
-    let src = place;
-    if (place < 0 || !areApart(place, length, address)) {
-      src = call.scratch(length * 2);
-      instance.memory.view("u8", src, length * 2).set(givenHalves(instance, bytes, place, length));
-    }
     instance.kernels.convert_f16_f32(src, address, length);
     return value as O;
   });

@@ -34,7 +34,8 @@ export function minMax(
   checkInstance(instance);
   checkOptions("options", options, ["axis", "shape"]);
   const source = operand(instance, "x", x, ["f32"]);
-  const extent = extentOf("options.axis", shapeOf(source, options.shape), options.axis);
+  const { axis, shape } = options;
+  const extent = extentOf("options.axis", shapeOf(source, shape), axis);
   return inCall(instance, (call) => {
     const { outer, channels, inner } = extent;
     const src = call.input(source);
@@ -42,7 +43,7 @@ export function minMax(
     const highs = lows + channels * 4;
     instance.kernels.min_max_f32(src, outer, channels, inner, lows, highs);
     const { memory } = instance;
-    if (options.axis === undefined)
+    if (axis === undefined)
       return {
         min: memory.words.getFloat32(lows, true),
         max: memory.words.getFloat32(highs, true),

@@ -20,7 +20,6 @@ import {
 } from "../core/check.ts";
 import { limitsOf, QUANTIZED_DTYPES, type QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { Tensor } from "../core/tensor.ts";
 import {
   type ChannelParams,
   checkParams,
@@ -88,9 +87,9 @@ export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">
   const dtype = checkOneOf("params.dtype", params?.dtype ?? "i8", QUANTIZED_DTYPES) as D;
   const layout = checkParams(params, shape, dtype);
   const rule = checkRule(params, layout, options.profile ?? "onnx", dtype);
-  const result = target(instance, options.out, dtype, shape, x instanceof Tensor);
-  return inCall(instance, (call) => {
-    const src = call.input(source);
+  const result = target(instance, options.out, dtype, shape, source.shape !== undefined);
+  return inCall(instance, result, (call) => {
+    const src = call.input(source, true);
     const { address, value } = call.output(result);
     const {
       extent: { outer, channels, inner },

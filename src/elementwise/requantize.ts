@@ -11,7 +11,6 @@ import {
 } from "../core/check.ts";
 import { limitsOf, QUANTIZED_DTYPES, type QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { Tensor } from "../core/tensor.ts";
 import { extentOf, POSITIVE, perChannel, placeChecked } from "../params/channels.ts";
 import { fixedPoint, fixedShifts, ROUNDINGS, type Rounding } from "../params/profile.ts";
 import { SHAPE_OPTIONS, type ShapeOption, shapeOf } from "./quantize.ts";
@@ -80,10 +79,10 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
       : typeof multiplier === "number"
         ? checkScale(MULTIPLIER, multiplier)
         : perChannel(MULTIPLIER, multiplier, channels, checkScale, Float32Array, true);
-  const result = target(instance, options.out, dtype, shape, acc instanceof Tensor);
-  return inCall(instance, (call) => {
+  const result = target(instance, options.out, dtype, shape, source.shape !== undefined);
+  return inCall(instance, result, (call) => {
     const { kernels, memory, scalars } = instance;
-    const src = call.input(source);
+    const src = call.input(source, true);
     const { address, value } = call.output(result);
     // one of each, the common case, goes into the scalars of the instance
     const alone = params.axis === undefined;
@@ -100,8 +99,8 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
     }
     let m = scalars;
     if (alone && typeof floats === "number") memory.words.setFloat32(m, floats, true);
-    // biome-ignore format: one line
-    else m = placeChecked(instance, call, MULTIPLIER, floats, channels, checkScale, "f32", POSITIVE);
+  // biome-ignore format: one line
+  else m = placeChecked(instance, call, MULTIPLIER, floats, channels, checkScale, "f32", POSITIVE);
     kernels.requantize_i32(src, address, outer, channels, inner, b, m, zero, low, high);
     return value as InKind<X, D>;
   });

@@ -4,7 +4,6 @@ import { type Data, type InKind, inCall, type Operand, operand, target } from ".
 import { checkInteger, checkOneOf, checkOptions, checkScale, rangeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { Tensor } from "../core/tensor.ts";
 import { type ShapeOption, shapeOf } from "../elementwise/quantize.ts";
 import { type Entries, extentOf, perChannel, placeParams } from "../params/channels.ts";
 
@@ -105,8 +104,8 @@ export function quantizeBlocked<X extends Data<"f32">, D extends BlockedDType = 
   const source = operand(instance, "x", x, ["f32"]);
   const shape = shapeOf(source, options.shape);
   const cut = cutOf(params, shape);
-  const result = target(instance, options.out, cut.held, shape, x instanceof Tensor);
-  return inCall(instance, (call) => {
+  const result = target(instance, options.out, cut.held, shape, source.shape !== undefined);
+  return inCall(instance, result, (call) => {
     const src = call.input(source);
     const { scales, zeros } = placeParams(instance, call, cut, cut.count);
     const { address, value } = call.output(result);
@@ -139,8 +138,8 @@ export function dequantizeBlocked<X extends Data<"i8" | "u8">>(
   const cut = cutOf({ ...params, dtype: params?.dtype ?? source.dtype }, shape);
   if (cut.held !== source.dtype)
     throw rangeFault("params.dtype", `a type kept as ${source.dtype}`, params.dtype);
-  const result = target(instance, options.out, "f32", shape, q instanceof Tensor);
-  return inCall(instance, (call) => {
+  const result = target(instance, options.out, "f32", shape, source.shape !== undefined);
+  return inCall(instance, result, (call) => {
     const src = call.input(source);
     const { scales, zeros } = placeParams(instance, call, cut, cut.count);
     const { address, value } = call.output(result);

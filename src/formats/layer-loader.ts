@@ -1,11 +1,13 @@
 /** Loads what the layer writer wrote. */
+
 import { allocateParts } from "../core/arena.ts";
+import { checkBytes } from "../core/array.ts";
 import { inCall } from "../core/call.ts";
 import { checkShape, countOf, describe, typeFault } from "../core/check.ts";
 import { BYTES, DTYPES, type DType, limitsOf, QUANTIZED_DTYPES } from "../core/dtype.ts";
 import { checkHandle, type Handle } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { Tensor } from "../core/tensor.ts";
+import { isTensor, Tensor } from "../core/tensor.ts";
 import { maxMagnitude, PackedMatrix } from "../gemm/matmul.ts";
 import { bytesOf, INT4_INPUTS, Int4Linear } from "../int4/layer.ts";
 import { Int4Table, tableBytes } from "../int4/table.ts";
@@ -31,14 +33,18 @@ interface Part {
 class Reader {
   readonly #instance: Bytelane;
   readonly #tensors: ReadonlyMap<string, SafeTensor>;
-  /** The file where it lies in the instance's memory. */
+  /** The file lies in the instance's memory. */
+  readonly #inMemory: boolean;
+  /** The tensor that holds the file. */
   readonly host: Tensor<"u8"> | undefined;
 
   constructor(
     instance: Bytelane,
     tensors: ReadonlyMap<string, SafeTensor>,
+    inMemory: boolean,
     host: Tensor<"u8"> | undefined,
   ) {
+    this.#inMemory = inMemory;
     this.#instance = instance;
     this.#tensors = tensors;
     this.host = host;
@@ -61,7 +67,7 @@ class Reader {
       throw damaged(`${elements} elements in tensor ${describe(name)}`, count);
     }
     const { length } = data;
-    const address = this.host ? data.byteOffset : -1;
+    const address = this.#inMemory ? data.byteOffset : -1;
     const { memory } = this.#instance;
     return {
       ...{ dtype, shape, address },
@@ -134,9 +140,12 @@ export interface LoadedLayers {
  */
 export function loadLayers(instance: Bytelane, file: Uint8Array | Tensor<"u8">): LoadedLayers {
   checkInstance(instance);
-  const host = file instanceof Tensor ? checkHandle("file", file, instance) : undefined;
+  const host = isTensor(file) ? checkHandle("file", file, instance) : undefined;
   if (host && host.dtype !== "u8") throw typeFault("file", "a Uint8Array or a tensor of u8", file);
-  const { tensors, metadata } = readSafetensors(host ? host.data : (file as Uint8Array));
+  const bytes = host
+    ? host.data
+    : checkBytes("file", file, ["Uint8Array"], "a Uint8Array or a tensor of u8");
+  const { tensors, metadata } = readSafetensors(bytes);
   const text = metadata.get(KEY);
   if (text === undefined) throw damaged(`metadata with the key ${describe(KEY)}`, "none");
   let parsed: unknown;
@@ -147,7 +156,7 @@ export function loadLayers(instance: Bytelane, file: Uint8Array | Tensor<"u8">):
   }
   const scheme = new Fields("the metadata", parsed);
   scheme.integer("version", VERSION, VERSION);
-  const reader = new Reader(instance, tensors, host);
+  const reader = new Reader(instance, tensors, instance.memory.addressOf(bytes) >= 0, host);
   // every layer is checked before the first one is made
   const makers = scheme
     .object("layers")

@@ -1,5 +1,6 @@
 /** Writes layers, tables and tensors to one file. */
 
+import { bytesOf, checkLength } from "../core/array.ts";
 import { inCall } from "../core/call.ts";
 import { rangeFault, typeFault } from "../core/check.ts";
 import { dtypeOf } from "../core/dtype.ts";
@@ -101,8 +102,8 @@ function save(instance: Bytelane, writer: Writer, name: string, layer: Storable)
   }
   const dtype = dtypeOf(layer);
   if (!dtype) throw typeFault(`layers.${name}`, "a layer, a table, a tensor or data", layer);
-  const shape = [layer.length];
-  const data = new Uint8Array(layer.buffer, layer.byteOffset, layer.byteLength);
+  const shape = [checkLength(`layers.${name}`, layer)];
+  const data = bytesOf(layer);
   writer.add(name, { dtype: NAMES[dtype], shape, data });
   return { kind: "tensor", dtype, shape };
 }

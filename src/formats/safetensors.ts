@@ -1,4 +1,5 @@
 /** Reading and writing of whole safetensors files; safetensors-header.ts has the format. */
+import { checkBytes } from "../core/array.ts";
 import { isBytes } from "../core/byte-source.ts";
 import { checkInteger, describe, rangeFault, typeFault } from "../core/check.ts";
 import {
@@ -42,8 +43,8 @@ export interface Safetensors {
  * format's JSON; a name twice; a length that does not match type and shape; offsets outside the file, data that overlap or
  * leave gaps.
  */
-export function readSafetensors(file: Uint8Array): Safetensors {
-  if (!isBytes(file)) throw typeFault("file", "a Uint8Array", file);
+export function readSafetensors(source: Uint8Array): Safetensors {
+  const file = checkBytes("file", source, ["Uint8Array"], "a Uint8Array");
   const length = headerLength(file, file.length);
   const { tensors, metadata, size } = parseHeader(file.subarray(8, 8 + length));
   if (size > file.length) {

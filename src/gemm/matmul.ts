@@ -13,7 +13,7 @@ import {
   rangeFault,
   typeFault,
 } from "../core/check.ts";
-import { type Elements, limitsOf, type QuantizedDType } from "../core/dtype.ts";
+import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
 import { checkHandle, Handle } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { PRODUCT, PRODUCT_BYTES, RESULT_CODES, writeFields } from "../core/product.ts";
@@ -510,7 +510,7 @@ function placeRows(
   value: ArrayLike<number> | Operand<"f32">,
   m: number,
 ): Placed {
-  const address = "dtype" in value ? call.input(value) : call.copyIn(dtype, value);
+  const address = "dtype" in value ? call.input(value) : call.copyIn(dtype, value as Float32Array);
   return { address, batchStep: value.length > m ? m * 4 : 0 };
 }
 
@@ -602,19 +602,21 @@ export function matmul(
     throw rangeFault("options.out", `at least ${least} elements of ${epilogue.dtype}`, options.out);
   }
   const shape = batch === 1 ? [m, n] : [batch, m, n];
-  return inCall(instance, (call) => {
-    const result = given
-      ? {
-          dtype: epilogue.dtype,
-          length: given.length,
-          shape: [given.length],
-          given,
-          asTensor: false,
-        }
-      : target(instance, undefined, epilogue.dtype, shape, true);
+  const result = given
+    ? {
+        dtype: epilogue.dtype,
+        length: given.length,
+        shape: [given.length],
+        given,
+        asTensor: false,
+      }
+    : target(instance, undefined, epilogue.dtype, shape, true);
+  // what lies between the rows of a given array, and behind them, stays
+  const keeps = !(dense && given?.length === least);
+  return inCall(instance, result, (call) => {
     const src = call.input(left.source);
     const rhsAt = right ? call.input(right.source) : 0;
-    const { kernels, memory } = instance;
+    const { kernels } = instance;
     // one scale for all of lhs joins the column scales where those are divided by the scale of the result, since
     // the order of the f32 steps is promised
     const lhsScale = typeof left.scale === "number" ? left.scale : 1;
@@ -626,11 +628,7 @@ export function matmul(
         ? ONE
         : placeColumns(instance, call, rhsScale, folded ? lhsScale : 1, epilogue.scale, n);
     const bias = epilogue.bias ? call.input(epilogue.bias) : 0;
-    const { address, value } = call.output(result);
-    // what lies between the rows of a given array, and behind them, stays
-    if (given && given.address < 0 && !(dense && given.length === least)) {
-      memory.view(epilogue.dtype, address, given.length).set(given.value as Elements["i8"]);
-    }
+    const { address, value } = call.output(result, keeps);
     const size = epilogue.dtype === "i32" || epilogue.dtype === "f32" ? 4 : 1;
     // what is packed on the way may be packed either way
     const workspace = call.scratch(

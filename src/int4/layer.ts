@@ -308,7 +308,7 @@ export function runInt4<O extends Data<"f32"> = Data<"f32">>(
   const given = rows && operand(instance, "x.scale", rows.scale, ["f32"], m);
   const shape = shapeOfRows(source, m, outFeatures);
   const result = target(instance, options.out, "f32", shape, data instanceof Tensor);
-  return inCall(instance, (call) => {
+  return inCall(instance, result, (call) => {
     const { kernels } = instance;
     const x = call.input(source);
     const isReal = given === undefined;

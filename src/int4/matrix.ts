@@ -1,14 +1,9 @@
 /** Matrices of 4-bit codes in blocks, and how weights become one. */
 
-import { type Call, type Data, inCall, type Operand, operand } from "../core/call.ts";
-import {
-  checkInteger,
-  checkObject,
-  checkOneOf,
-  checkOptions,
-  rangeFault,
-  typeFault,
-} from "../core/check.ts";
+import { checkBytes } from "../core/array.ts";
+import { type Call, type Data, elementsOf, inCall, type Operand, operand } from "../core/call.ts";
+import { checkInteger, checkObject, checkOneOf, checkOptions, rangeFault } from "../core/check.ts";
+import { tagOf } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import type { Orientation } from "../gemm/matmul.ts";
 import { type Feedback, feedBack } from "./gptq.ts";
@@ -50,51 +45,64 @@ export function blockSizeOf(blockSize: BlockSize, columns: number): number {
   return blockSize === "channel" ? Math.ceil(columns / 4) * 4 : blockSize;
 }
 
+/** A matrix as it was when it was checked: each property read once, the arrays as bytes of this realm. */
+export interface CheckedMatrix extends Int4Extent {
+  readonly rows: number;
+  readonly columns: number;
+  readonly blockSize: number;
+  readonly values: Uint8Array;
+  /** A copy, and so is `zeros`. */
+  readonly scales: Uint8Array;
+  readonly zeros: Uint8Array | undefined;
+}
+
 /** Checks a matrix as a caller may have made it: sizes first, then that every scale is a finite number. */
-export function checkMatrix(argument: string, matrix: Int4Matrix): Int4Extent {
+export function checkMatrix(argument: string, matrix: Int4Matrix): CheckedMatrix {
   checkObject(argument, matrix);
-  const {
-    outFeatures: rows,
-    inFeatures: columns,
-    blockSize,
-    values,
-    scale: scales,
-    zeroPoint: zeroPoints,
-  } = matrix;
-  checkInteger(`${argument}.outFeatures`, rows, 1, 2 ** 31 - 1);
-  checkInteger(`${argument}.inFeatures`, columns, 1, 2 ** 20);
+  const { outFeatures, inFeatures, blockSize, values, scale, zeroPoint } = matrix;
+  const rows = checkInteger(`${argument}.outFeatures`, outFeatures, 1, 2 ** 31 - 1);
+  const columns = checkInteger(`${argument}.inFeatures`, inFeatures, 1, 2 ** 20);
   if (blockSize !== blockSizeOf("channel", columns)) {
     checkOneOf(`${argument}.blockSize`, blockSize, [16, 32, 64, 128, 256]);
   }
   const blocks = Math.ceil(columns / blockSize);
   const rowBytes = (blocks * blockSize) / 2;
   const zeroBytes = Math.ceil(blocks / 2);
-  if (!(values instanceof Uint8Array))
-    throw typeFault(`${argument}.values`, "a Uint8Array", values);
-  if (values.length !== rows * rowBytes) {
+  const codes = checkBytes(`${argument}.values`, values, ["Uint8Array"], "a Uint8Array");
+  if (codes.length !== rows * rowBytes) {
     throw rangeFault(`${argument}.values`, `${rows * rowBytes} bytes`, values);
   }
-  const halves = scales instanceof Uint16Array;
-  if (!halves && !(scales instanceof Float32Array)) {
-    throw typeFault(`${argument}.scale`, "a Float32Array, or a Uint16Array of f16", scales);
+  const halves = tagOf(scale) === "Uint16Array";
+  const scales = checkBytes(
+    `${argument}.scale`,
+    scale,
+    ["Float32Array", "Uint16Array"],
+    "a Float32Array, or a Uint16Array of f16",
+  ).slice();
+  if (scales.length !== rows * blocks * (halves ? 2 : 4)) {
+    throw rangeFault(`${argument}.scale`, `${rows * blocks} values`, scale);
   }
-  if (scales.length !== rows * blocks) {
-    throw rangeFault(`${argument}.scale`, `${rows * blocks} values`, scales);
+  checkFiniteScales(`${argument}.scale`, scales, halves);
+  const zeros =
+    zeroPoint === undefined
+      ? undefined
+      : checkBytes(`${argument}.zeroPoint`, zeroPoint, ["Uint8Array"], "a Uint8Array").slice();
+  if (zeros && zeros.length !== rows * zeroBytes) {
+    throw rangeFault(`${argument}.zeroPoint`, `${rows * zeroBytes} bytes`, zeroPoint);
   }
-  for (const scale of scales) {
+  return {
+    ...{ rows, columns, blockSize, blocks, rowBytes, zeroBytes, halves },
+    ...{ values: codes, scales, zeros },
+  };
+}
+
+function checkFiniteScales(argument: string, { buffer }: Uint8Array, halves: boolean): void {
+  const list = halves ? new Uint16Array(buffer) : new Float32Array(buffer);
+  for (const scale of list) {
     if (halves ? (scale & 0x7c00) === 0x7c00 : !Number.isFinite(scale)) {
-      throw rangeFault(`${argument}.scale`, "finite numbers", scale);
+      throw rangeFault(argument, "finite numbers", scale);
     }
   }
-  if (zeroPoints !== undefined) {
-    if (!(zeroPoints instanceof Uint8Array)) {
-      throw typeFault(`${argument}.zeroPoint`, "a Uint8Array", zeroPoints);
-    }
-    if (zeroPoints.length !== rows * zeroBytes) {
-      throw rangeFault(`${argument}.zeroPoint`, `${rows * zeroBytes} bytes`, zeroPoints);
-    }
-  }
-  return { blocks, rowBytes, zeroBytes, halves };
 }
 
 /** Bits a weight takes, scales and zero points counted. */
@@ -233,10 +241,7 @@ function stripReader(
   orientation: Orientation,
   { rows, columns }: Plan,
 ): ReadStrip {
-  const values = (): Float32Array =>
-    source.address >= 0
-      ? instance.memory.view("f32", source.address, source.length)
-      : (source.value as Float32Array);
+  const values = (): Float32Array => elementsOf(instance, source);
   if (orientation === "out-in") {
     return (row, count, strip, stride) => {
       const all = values();

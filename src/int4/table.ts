@@ -1,8 +1,8 @@
 /** Tables of int4 rows, looked up by index: embeddings. */
 
 import { allocateParts } from "../core/arena.ts";
-import { type Data, inCall, operand, target } from "../core/call.ts";
-import { checkInteger, DESCRIBE, typeFault } from "../core/check.ts";
+import { type Call, checkIndices, type Data, inCall, target } from "../core/call.ts";
+import { DESCRIBE, typeFault } from "../core/check.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import type { Tensor } from "../core/tensor.ts";
@@ -66,6 +66,14 @@ export class Int4Table extends Handle {
     return super.disposed || this.#host?.disposed === true;
   }
 
+  /** @internal Its parts may lie in a tensor of the caller's, and so below an `out`. */
+  reads(call: Call): void {
+    const { values, scales, zeros } = tableBytes(this.sizes);
+    call.reads(this.parts.values, values);
+    call.reads(this.parts.scales, scales);
+    call.reads(this.parts.zeros, zeros);
+  }
+
   /** @internal */
   [DESCRIBE](): string {
     return `int4 table [${this.rows}, ${this.columns}]`;
@@ -75,24 +83,18 @@ export class Int4Table extends Handle {
 /** Places a matrix for look-ups. */
 export function createInt4Table(instance: Bytelane, matrix: Int4Matrix): Int4Table {
   checkInstance(instance);
-  const extent = checkMatrix("matrix", matrix);
-  const {
-    outFeatures: rows,
-    inFeatures: columns,
-    blockSize,
-    values,
-    scale: scales,
-    zeroPoint: zeroPoints,
-  } = matrix;
-  const sizes = { ...extent, rows, columns, blockSize, hasZeros: zeroPoints !== undefined };
+  const checked = checkMatrix("matrix", matrix);
+  const { rows, columns, blockSize, blocks, rowBytes, zeroBytes, halves } = checked;
+  const hasZeros = checked.zeros !== undefined;
+  const sizes = { rows, columns, blockSize, blocks, rowBytes, zeroBytes, halves, hasZeros };
+  const { memory } = instance;
+  const values = memory.outliving(checked.values);
   const { parts, size } = allocateParts(instance.arena, { ...tableBytes(sizes) });
-  const copy = (from: Uint8Array | Uint16Array | Float32Array, to: number): void => {
-    const bytes = new Uint8Array(from.buffer, from.byteOffset, from.byteLength);
-    instance.memory.view("u8", to, bytes.length).set(bytes);
-  };
-  copy(values, parts.values);
-  copy(scales, parts.scales);
-  if (zeroPoints) copy(zeroPoints, parts.zeros);
+  const copy = (bytes: Uint8Array, to: number): void =>
+    memory.view("u8", to, bytes.length).set(bytes);
+  copy(values(), parts.values);
+  copy(checked.scales, parts.scales);
+  if (checked.zeros) copy(checked.zeros, parts.zeros);
   return new Int4Table(instance, sizes, parts, size);
 }
 
@@ -105,13 +107,12 @@ export function gatherInt4<O extends Data<"f32"> = Tensor<"f32">>(
   if (!(table instanceof Int4Table)) throw typeFault("table", "an int4 table", table);
   const instance = instanceOf("table", table);
   const { rows, columns, blockSize, sizes, parts } = table;
-  const wanted = Array.isArray(ids) ? undefined : operand(instance, "ids", ids, ["i32"]);
-  // read once: the room for the rows may detach a view on this memory
-  const { length } = ids;
-  for (let i = 0; i < length; i++) checkInteger(`ids[${i}]`, ids[i], 0, rows - 1);
+  const wanted = checkIndices(instance, "ids", ids, rows);
+  const { length } = wanted;
   const result = target(instance, options.out, "f32", [length, columns], true);
-  return inCall(instance, (call) => {
-    const list = wanted ? call.input(wanted) : call.copyIn("i32", ids);
+  return inCall(instance, result, (call) => {
+    const list = call.indices("ids", wanted, rows);
+    table.reads(call);
     const { address, value } = call.output(result);
     instance.kernels.gather_int4_f32(
       ...([parts.values, sizes.rowBytes, columns, blockSize] as const),
@@ -125,15 +126,9 @@ export function gatherInt4<O extends Data<"f32"> = Tensor<"f32">>(
 /** All of a matrix as f32, row by row: (code − zeroPoint) · scale. */
 export function dequantizeInt4(instance: Bytelane, matrix: Int4Matrix): Float32Array {
   checkInstance(instance);
-  const { blocks, rowBytes, zeroBytes, halves } = checkMatrix("matrix", matrix);
-  const {
-    outFeatures: rows,
-    inFeatures: columns,
-    blockSize,
-    values,
-    scale: scales,
-    zeroPoint: zeroPoints,
-  } = matrix;
+  const checked = checkMatrix("matrix", matrix);
+  const { rows, columns, blockSize, blocks, rowBytes, zeroBytes, halves } = checked;
+  const values = instance.memory.outliving(checked.values);
   const result = new Float32Array(rows * columns);
   // a part of the rows at a time: the reals are eight times as large as the codes
   const strip = Math.max(1, Math.min(rows, Math.floor(2 ** 18 / columns)));
@@ -142,7 +137,7 @@ export function dequantizeInt4(instance: Bytelane, matrix: Int4Matrix): Float32A
     const size = halves ? 2 : 4;
     const codes = call.scratch(strip * rowBytes);
     const steps = call.scratch(strip * blocks * size);
-    const zeros = zeroPoints ? call.scratch(strip * zeroBytes) : 0;
+    const zeros = checked.zeros ? call.scratch(strip * zeroBytes) : 0;
     const reals = call.scratch(strip * columns * 4);
     for (let row = 0; row < rows; row += strip) {
       const count = Math.min(strip, rows - row);
@@ -150,13 +145,9 @@ export function dequantizeInt4(instance: Bytelane, matrix: Int4Matrix): Float32A
         const from = array.subarray(row * bytes, (row + count) * bytes);
         memory.view("u8", to, from.length).set(from);
       };
-      copy(values, codes, rowBytes);
-      copy(
-        new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength),
-        steps,
-        blocks * size,
-      );
-      if (zeroPoints) copy(zeroPoints, zeros, zeroBytes);
+      copy(values(), codes, rowBytes);
+      copy(checked.scales, steps, blocks * size);
+      if (checked.zeros) copy(checked.zeros, zeros, zeroBytes);
       kernels.gather_int4_f32(
         ...([codes, rowBytes, columns, blockSize, steps, halves ? 1 : 0, zeros, 0] as const),
         ...([0, count, reals, instance.scalars] as const),

@@ -20,6 +20,18 @@ const disposed = (instance: Parameters<Case[2]>[0]): Tensor<"f32"> => {
 };
 const foreign = (): Tensor<"f32"> => tensor(createBytelaneSync(), "f32", [2, 3]);
 
+const detached = (): Float32Array => {
+  const x = Float32Array.of(1, 2, 3, 4);
+  structuredClone(x, { transfer: [x.buffer] });
+  return x;
+};
+
+/** What TypeScript's library does not know yet. */
+const resizable = (bytes: number): ArrayBuffer & { resize(bytes: number): void } =>
+  new (ArrayBuffer as unknown as new (length: number, options: object) => never)(bytes, {
+    maxByteLength: bytes,
+  });
+
 export const handles: Case[] = [
   // the instance
   [
@@ -119,6 +131,40 @@ export const handles: Case[] = [
     (instance) => tensor(instance, "i8", [2], wrong(new BigInt64Array(2))),
   ],
   [
+    "TypeError",
+    '"instance" expected a live instance, got a disposed one',
+    () => {
+      const own = createBytelaneSync();
+      const params = {
+        get scale() {
+          own.dispose();
+          return 1;
+        },
+      };
+      quantize(own, new Float32Array(1), params);
+    },
+  ],
+  [
+    "TypeError",
+    '"values" expected an array that has its buffer, got a detached Float32Array',
+    (b) => tensor(b, "f32", [1], detached()),
+  ],
+  [
+    "RangeError",
+    '"values[1]" expected an integer in [-128, 127], got 300',
+    (b) => tensor(b, "i8", [2], [1, 300]),
+  ],
+  [
+    "TypeError",
+    '"values[0]" expected a number, got undefined',
+    (b) => tensor(b, "f32", [1], wrong([undefined])),
+  ],
+  [
+    "RangeError",
+    '"values[0]" expected a number that a 32-bit float holds, got 1e+39',
+    (b) => tensor(b, "f32", [1], [1e39]),
+  ],
+  [
     "RangeError",
     '"values" expected 6 elements for shape [2, 3], got 5',
     (instance) => tensor(instance, "f32", [2, 3], [1, 2, 3, 4, 5]),
@@ -155,6 +201,25 @@ export const handles: Case[] = [
     "TypeError",
     '"x" expected a live handle, got disposed tensor f32 [2, 3]',
     (instance) => quantize(instance, disposed(instance), { scale: 1 }),
+  ],
+  [
+    "TypeError",
+    '"x" expected an array that has its buffer, got a detached Float32Array',
+    (b) => quantize(b, detached(), { scale: 1 }),
+  ],
+  [
+    "TypeError",
+    '"data" expected arrays that keep their length during a call, got Float32Array(0)',
+    (b) => {
+      const buffer = resizable(64);
+      const params = {
+        get scale() {
+          buffer.resize(8);
+          return 1;
+        },
+      };
+      quantize(b, new Float32Array(buffer, 0, 16), params);
+    },
   ],
   [
     "TypeError",

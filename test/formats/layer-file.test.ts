@@ -288,7 +288,10 @@ describeTiers("saved layers", (instance, tier) => {
     fail(() => saveLayers(instance, { a: [1] as never }), '"layers.a" expected a layer, a table');
     fail(() => saveLayers({} as never, {}), '"instance" expected an instance');
     fail(() => loadLayers({} as never, new Uint8Array(8)), '"instance" expected an instance');
-    fail(() => loadLayers(instance, [] as never), '"file" expected a Uint8Array, got []');
+    fail(
+      () => loadLayers(instance, [] as never),
+      '"file" expected a Uint8Array or a tensor of u8, got []',
+    );
     using reals = tensor(instance, "f32", [4]);
     fail(
       () => loadLayers(instance, reals as never),

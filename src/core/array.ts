@@ -1,0 +1,103 @@
+/**
+ * What a caller's array is. Only this file asks a caller's value for its type, length, buffer and offset, and it asks the
+ * intrinsic getters of %TypedArray%, which read the engine's own record of the array. So a Buffer, an array of another
+ * realm, a subclass and an array with a `length` of its own count as what they are. No method of a caller's array is called.
+ */
+import { typeFault } from "./check.ts";
+import { ARRAYS, type DType, dtypeOf, type Elements, tagOf } from "./dtype.ts";
+
+/** Any typed array. */
+export type AnyArray = ArrayBufferView & { readonly [index: number]: number };
+
+const PROTOTYPE = Object.getPrototypeOf(Uint8Array.prototype);
+
+function getterOf(key: string): (this: unknown) => unknown {
+  return Object.getOwnPropertyDescriptor(PROTOTYPE, key)?.get as () => unknown;
+}
+const getLength = getterOf("length");
+const getByteLength = getterOf("byteLength");
+const getByteOffset = getterOf("byteOffset");
+const getBuffer = getterOf("buffer");
+const { at, set } = PROTOTYPE as { at: Int8Array["at"]; set: Int8Array["set"] };
+
+export function lengthOf(array: AnyArray): number {
+  return getLength.call(array) as number;
+}
+
+export function bufferOf(array: AnyArray): ArrayBufferLike {
+  return getBuffer.call(array) as ArrayBufferLike;
+}
+
+export function byteOffsetOf(array: AnyArray): number {
+  return getByteOffset.call(array) as number;
+}
+
+/** True where the buffer was transferred or the memory has grown, or where a buffer became too short for the array. */
+export function isDetached(array: AnyArray): boolean {
+  if (lengthOf(array) > 0) return false;
+  try {
+    // the intrinsic methods refuse such an array
+    at.call(array as Int8Array, 0);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** The length of a typed array. Errors: an array without its buffer, which must not count as empty. */
+export function checkLength(argument: string, array: AnyArray): number {
+  const length = lengthOf(array);
+  if (length === 0 && isDetached(array)) {
+    throw new TypeError(
+      `"${argument}" expected an array that has its buffer, got a detached ${tagOf(array)}`,
+    );
+  }
+  return length;
+}
+
+/** The bytes of a typed array, as a view of this realm. */
+export function bytesOf(array: AnyArray): Uint8Array {
+  return new Uint8Array(bufferOf(array), byteOffsetOf(array), getByteLength.call(array) as number);
+}
+
+/** The bytes of an array of one of these types. Errors: another value, a detached array. */
+export function checkBytes(
+  argument: string,
+  value: unknown,
+  tags: readonly string[],
+  expected: string,
+): Uint8Array {
+  const tag = tagOf(value);
+  if (tag === undefined || !tags.includes(tag)) throw typeFault(argument, expected, value);
+  checkLength(argument, value as AnyArray);
+  return bytesOf(value as AnyArray);
+}
+
+/** Writes elements to the start of a caller's array, whatever its own `set` is. */
+export function copyTo(target: AnyArray, source: Elements[DType]): void {
+  set.call(target as Int8Array, source);
+}
+
+/** The elements of a typed array of `dtype`, as a view of this realm. */
+export function elementsOf<T extends DType>(dtype: T, array: AnyArray): Elements[T] {
+  const Elements = ARRAYS[dtype];
+  const buffer = bufferOf(array) as ArrayBuffer;
+  return new Elements(buffer, byteOffsetOf(array), lengthOf(array)) as unknown as Elements[T];
+}
+
+/**
+ * A copy of the entries of a caller's array: typed of one of the element types given, or plain. Its length and each entry
+ * are read once. What the entries of a plain array are is for the caller to check.
+ */
+export function entriesOf(
+  argument: string,
+  value: unknown,
+  dtypes: readonly DType[],
+  expected: string,
+): Elements[DType] | readonly unknown[] {
+  if (Array.isArray(value)) return Array.from({ length: value.length }, (_, i) => value[i]);
+  const dtype = dtypeOf(value);
+  if (!dtype || !dtypes.includes(dtype)) throw typeFault(argument, expected, value);
+  checkLength(argument, value as AnyArray);
+  return elementsOf(dtype, value as AnyArray).slice() as Elements[DType];
+}
