@@ -69,7 +69,7 @@ describe("bounds", () => {
         compare(lane(bounded, l) - MAGIC_BITS, saturate(round(values[l]), low, high));
       }
     }
-    expect<i32>(misses()).toBe(0);
+    expect<string>(misses()).toBe("");
   });
 });
 
@@ -88,7 +88,7 @@ describe("saturation", () => {
       v128.store(at(out), narrow<u8>(a, b, c, d));
       for (let l = 0; l < 16; l++) compare(out[l], saturate(q[l], 0, 255));
     }
-    expect<i32>(misses()).toBe(0);
+    expect<string>(misses()).toBe("");
   });
 
   it("clamps 16 lanes as the scalar clamp does", () => {
@@ -106,7 +106,7 @@ describe("saturation", () => {
       v128.store(at(out), clamp8<u8>(x, i8x16.splat(<i8>least), i8x16.splat(<i8>most)));
       for (let l = 0; l < 16; l++) compare(out[l], saturate(q[l], least, most));
     }
-    expect<i32>(misses()).toBe(0);
+    expect<string>(misses()).toBe("");
   });
 });
 
@@ -134,7 +134,7 @@ describe("requantization", () => {
         compare(min(lane(four, l), 127) - shiftOf(high), <i8>one);
       }
     }
-    expect<i32>(misses()).toBe(0);
+    expect<string>(misses()).toBe("");
   });
 
   it("is the formula", () => {
@@ -170,7 +170,7 @@ describe("dot products", () => {
         compare(lane(sum, l), acc[l] + pair);
       }
     }
-    expect<i32>(misses()).toBe(0);
+    expect<string>(misses()).toBe("");
   });
 });
 

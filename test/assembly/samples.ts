@@ -103,21 +103,38 @@ export function at<T>(array: StaticArray<T>): usize {
   return changetype<usize>(array);
 }
 
+let compared: i32 = 0;
 let missed: i32 = 0;
+let first: string = "";
 
-/** Notes a difference. One `expect` costs a third of a millisecond, so loops compare and expect once. */
-export function compare(got: i32, wanted: i32): void {
-  if (got != wanted) missed++;
+/**
+ * Notes a difference. One `expect` costs a third of a millisecond, so loops compare and expect once:
+ * `expect<string>(misses()).toBe("")`. `place` says where in the caller's data.
+ */
+export function compare(got: i32, wanted: i32, place: i32 = compared): void {
+  compared++;
+  if (got == wanted) return;
+  if (!missed) first = `at ${place}: got ${got}, wanted ${wanted}`;
+  missed++;
+}
+
+/** The same of reals, by their bits. */
+export function compareReals(got: f32, wanted: f32, place: i32 = compared): void {
+  compared++;
+  if (reinterpret<i32>(got) == reinterpret<i32>(wanted) || (got != got && wanted != wanted)) return;
+  if (!missed) first = `at ${place}: got ${got}, wanted ${wanted}`;
+  missed++;
 }
 
 /** Compares n bytes. */
 export function compareBytes(got: usize, wanted: usize, n: i32): void {
-  for (let i = 0; i < n; i++) compare(load<u8>(got + i), load<u8>(wanted + i));
+  for (let i = 0; i < n; i++) compare(load<u8>(got + i), load<u8>(wanted + i), i);
 }
 
-/** Differences since the last call. */
-export function misses(): i32 {
-  const count = missed;
+/** The first difference since the last call and how many there were, or nothing. */
+export function misses(): string {
+  const text = missed ? `${first} (${missed} of ${compared} differ)` : "";
+  compared = 0;
   missed = 0;
-  return count;
+  return text;
 }

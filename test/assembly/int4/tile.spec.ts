@@ -4,7 +4,8 @@
  */
 import { Product } from "../../../assembly/gemm/product";
 import { tileOfFour, tileOfOne, tileReal } from "../../../assembly/int4/tile";
-import { at, bits, compare, misses } from "../samples";
+import { BYTE_LANES } from "../../../assembly/lanes";
+import { at, bits, compareReals, misses } from "../samples";
 
 const NO_ZERO: i32 = 8;
 
@@ -94,10 +95,10 @@ function check(groups: i32, block: i32, hasZeros: bool): void {
   const sums = new StaticArray<i32>(32);
   const acc = new StaticArray<f32>(33).fill(7);
   tileOfFour(product, at(layRows(x, 4, groups, block, hasZeros)), 0, at(sums), at(acc));
-  for (let i = 0; i < 32; i++) compare(acc[i] == wanted[(i >> 3) * 16 + (i & 7)] ? 1 : 0, 1);
-  compare(acc[32] == 7 ? 1 : 0, 1);
+  for (let i = 0; i < 32; i++) compareReals(acc[i], wanted[(i >> 3) * 16 + (i & 7)]);
+  compareReals(acc[32], 7);
   tileOfOne(product, at(layRows(x, 1, groups, block, hasZeros)), 0, 1, at(sums), at(acc));
-  for (let i = 0; i < 16; i++) compare(acc[i] == wanted[i] ? 1 : 0, 1);
+  for (let i = 0; i < 16; i++) compareReals(acc[i], wanted[i]);
 
   const reals = new StaticArray<f32>(depth);
   for (let k = 0; k < depth; k++) reals[k] = <f32>x[k] / 3;
@@ -110,12 +111,14 @@ function check(groups: i32, block: i32, hasZeros: bool): void {
       const q = <f32>(codeOf(codes, c, k) - zeroOf(zeros, hasZeros, b, c));
       sum += reals[k] * (q * scales[b * 8 + c]);
     }
-    compare(acc[c] == sum ? 1 : 0, 1);
+    compareReals(acc[c], sum);
   }
 }
 
 describe("int4 tiles", () => {
   it("any depth, any block, with zero points and without", () => {
+    // the relaxed build has other panels: bytes of quads
+    if (BYTE_LANES) return;
     for (let groups = 1; groups <= 20; groups++) {
       for (let block = 4; block <= 16; block += 4) {
         check(groups, block, false);
@@ -123,6 +126,6 @@ describe("int4 tiles", () => {
       }
       check(groups, groups, true);
     }
-    expect<i32>(misses()).toBe(0);
+    expect<string>(misses()).toBe("");
   });
 });
