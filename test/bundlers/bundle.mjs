@@ -6,8 +6,8 @@ import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 /**
- * What the platforms of the condition "edge-light" do with an import of a .wasm?module: the file lies beside the bundle,
- * and its module is the default export.
+ * What the platforms of the condition "edge-light" do with an import of a .wasm?module: the file
+ * lies beside the bundle, and its module is the default export.
  */
 const givenModules = {
   name: "given modules",

@@ -32,7 +32,10 @@ const fixtures = join(here, "fixtures");
 
 const web = ["esbuild", "rollup", "vite", "webpack"];
 
-/** The app of each fixture; `bundlers` names those that can build it with the settings that users start with. */
+/**
+ * The app of each fixture; `bundlers` names those that can build it with the settings that users
+ * start with.
+ */
 const apps = [
   { app: "inlined", fixture: "inlined.mjs", bundlers: web },
   { app: "quantize-only", fixture: "quantize-only.mjs", bundlers: web },
@@ -43,7 +46,9 @@ const apps = [
   { app: "modules", fixture: "inlined.mjs", bundlers: ["edge-light"] },
 ];
 
-/** Entries whose import must do no work: all but the one that imports .wasm files, and the vectors. */
+/**
+ * Entries whose import must do no work: all but the one that imports .wasm files, and the vectors.
+ */
 const entries = ENTRIES.filter(({ name, file }) => name && file !== "module").map(
   (each) => each.name,
 );
@@ -116,8 +121,9 @@ async function buildAndRun(bundlers, out, browser, expected) {
 }
 
 /**
- * Importing does no work: of an entry that is imported for nothing, a bundler that is told to distrust every promise of
- * the package keeps constants, and no call but those that make a constant.
+ * Importing does no work: of an entry that is imported for nothing, a bundler that is told to
+ * distrust every promise of the package keeps constants, and no call but those that make a
+ * constant.
  */
 async function importNothing({ version, keep }, source) {
   const row = { bundler: "esbuild", version, app: "imports only", state: "pass" };

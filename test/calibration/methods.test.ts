@@ -211,7 +211,8 @@ describe("mse", () => {
     const values = sample("normal", 400_000, 4);
     values[0] = 40;
     const far = createObserver(instance, { method: "mse" }).observe(values).range() as Ends;
-    // one outlier x of n: (x − T)² / n + (T / 127)² / 12 is least at T = x · m / (n + m), m = 12 · 127²
+    // one outlier x of n: (x − T)² / n + (T / 127)² / 12 is least at T = x · m / (n + m), m = 12 ·
+    // 127²
     const most = (40 * 12 * 127 ** 2) / (values.length + 12 * 127 ** 2);
     expect(far.max / most).toBeCloseTo(1, 2);
     const even = createObserver(instance, { method: "mse" }).observe(sample("uniform", 9000, 1));
@@ -221,7 +222,8 @@ describe("mse", () => {
   });
 
   it("knows that exact zeros have no error", () => {
-    // nine tenths of the values are 0, the rest so small beside the outlier that a step is narrower than a bin
+    // nine tenths of the values are 0, the rest so small beside the outlier that a step is narrower
+    // than a bin
     const values = sample("normal", 60_000, 2).map((x, i) => (i % 10 ? 0 : x));
     values[0] = 3000;
     const observer = createObserver(instance, { method: "mse" }).observe(values);

@@ -90,7 +90,8 @@ describe.each([...OPTIONS, ...CHANNELS])("a saved observer, %o", (options) => {
         let at = damaged as unknown as Record<string, unknown>;
         for (const key of path.slice(0, -1)) at = at[key] as Record<string, unknown>;
         const key = path.at(-1) as string;
-        // options that have a default may be missing, and a list of channels that is shorter is another state
+        // options that have a default may be missing, and a list of channels that is shorter is
+        // another state
         const isOption = path[0] === "settings";
         if (isOption && value === undefined) continue;
         at[key] = value;

@@ -1,4 +1,7 @@
-/** Long lives: what is made, used and disposed leaves nothing behind, in the instance, in the heap or in the process. */
+/**
+ * Long lives: what is made, used and disposed leaves nothing behind, in the instance, in the heap
+ * or in the process.
+ */
 import v8 from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";

@@ -1,6 +1,7 @@
 /**
- * Every error of the wrapper: its kind and its exact text, each once. The last test reads the source and asks that
- * every place which can throw has thrown here, so that no message goes untested.
+ * Every error of the wrapper: its kind and its exact text, each once. The last test reads the
+ * source and asks that every place which can throw has thrown here, so that no message goes
+ * untested.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

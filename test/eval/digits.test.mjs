@@ -1,4 +1,7 @@
-/** The digits example: what is judged was never trained on, and the float weights are as good as they say. */
+/**
+ * The digits example: what is judged was never trained on, and the float weights are as good as
+ * they say.
+ */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { describe, expect, it } from "vitest";

@@ -1,4 +1,7 @@
-/** The search example's tokenizer against the id lists of the reference package's own (tokens.mjs made them). */
+/**
+ * The search example's tokenizer against the id lists of the reference package's own (tokens.mjs
+ * made them).
+ */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { loadTokenizer } from "../../eval/search/tokenizer.mjs";

@@ -1,4 +1,7 @@
-/** Values and sizes of fuzzed calls: everything follows from a seed, so that a case is a few numbers. */
+/**
+ * Values and sizes of fuzzed calls: everything follows from a seed, so that a case is a few
+ * numbers.
+ */
 import fc from "fast-check";
 import { createRandom } from "../../tools/random.mjs";
 

@@ -124,7 +124,9 @@ function dtypeOf(values: Elements): DType {
   return found![0] as DType;
 }
 
-/** Equal to the bit, as far as JavaScript sees: −0 is not 0, NaN is NaN. Names the first difference. */
+/**
+ * Equal to the bit, as far as JavaScript sees: −0 is not 0, NaN is NaN. Names the first difference.
+ */
 export function expectSame(got: ArrayLike<number>, wanted: ArrayLike<number>, what: string): void {
   if (got.length !== wanted.length) {
     throw new Mismatch(`${what} has ${got.length} elements instead of ${wanted.length}`);

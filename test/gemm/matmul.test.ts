@@ -510,7 +510,8 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
   });
 
   it("multiplies a batch: attention's two products, heads inside the rows", () => {
-    // x is [tokens, heads · width]; of each head its queries times its transposed keys, then times its values
+    // x is [tokens, heads · width]; of each head its queries times its transposed keys, then times
+    // its values
     const [tokens, heads, width] = [11, 3, 5];
     const stride = heads * width;
     const x = bytes("i8", tokens * stride, 5);

@@ -23,7 +23,9 @@ const LIMITS = { i8: [-128, 127], u8: [0, 255] } as const;
 
 type Orientation = (typeof ORIENTATIONS)[number];
 
-/** A layer's weights as the product sees them: integers without zero point, and a scale a column. */
+/**
+ * A layer's weights as the product sees them: integers without zero point, and a scale a column.
+ */
 interface Weights {
   readonly value: (k: number, j: number) => number;
   readonly scale: (j: number) => number;

@@ -1,4 +1,7 @@
-/** Packed codes by their definition: code i stands `bits` · i bits from the lowest bit of the first byte on. Imports nothing. */
+/**
+ * Packed codes by their definition: code i stands `bits` · i bits from the lowest bit of the first
+ * byte on. Imports nothing.
+ */
 
 export function pack(codes: ArrayLike<number>, bits: number): number[] {
   const bytes: number[] = new Array(Math.ceil((codes.length * bits) / 8)).fill(0);

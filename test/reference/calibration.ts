@@ -1,4 +1,7 @@
-/** Calibration by the definitions, straight from the values. Shorter than what it judges, and imports nothing. */
+/**
+ * Calibration by the definitions, straight from the values. Shorter than what it judges, and
+ * imports nothing.
+ */
 
 export interface Span {
   readonly min: number;
@@ -10,7 +13,10 @@ export function finite(values: Iterable<number>): number[] {
   return [...values].filter((x) => Math.abs(x) < Infinity);
 }
 
-/** The width of a bin: the least power of two, from 2^-126, of which `half` hold the greatest magnitude. */
+/**
+ * The width of a bin: the least power of two, from 2^-126, of which `half` hold the greatest
+ * magnitude.
+ */
 export function stepOf(values: readonly number[], half: number): number {
   const magnitude = values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
   let step = 2 ** -126;
@@ -18,7 +24,10 @@ export function stepOf(values: readonly number[], half: number): number {
   return step;
 }
 
-/** counts[half + b]: zeros for b = 0, else the values of that sign with |x| in [(|b| − 1) · step, |b| · step). */
+/**
+ * counts[half + b]: zeros for b = 0, else the values of that sign with |x| in [(|b| − 1) · step,
+ * |b| · step).
+ */
 export function histogram(values: readonly number[], half: number): number[] {
   const step = stepOf(values, half);
   const counts: number[] = new Array(2 * half + 1).fill(0);
@@ -43,7 +52,10 @@ export interface Threshold {
   readonly threshold: number;
 }
 
-/** TensorRT's rule, step by step, on magnitudes: at most 2048 bins whose width is a whole number of `step`s. */
+/**
+ * TensorRT's rule, step by step, on magnitudes: at most 2048 bins whose width is a whole number of
+ * `step`s.
+ */
 export function entropyThreshold(
   magnitudes: readonly number[],
   step: number,

@@ -24,8 +24,8 @@ export function product(
 }
 
 /**
- * clamp(f32(c) · (rowScale · columnScale) + bias, low, high), one rounding a step; NaN stays. No bias is −0, which
- * changes nothing, not even the sign of a zero.
+ * clamp(f32(c) · (rowScale · columnScale) + bias, low, high), one rounding a step; NaN stays. No
+ * bias is −0, which changes nothing, not even the sign of a zero.
  */
 export function toReal(
   c: number,

@@ -1,4 +1,7 @@
-/** ggml's reference code for one block of 32, value by value. Imports nothing; halves are made by what it is given. */
+/**
+ * ggml's reference code for one block of 32, value by value. Imports nothing; halves are made by
+ * what it is given.
+ */
 
 const f = Math.fround;
 

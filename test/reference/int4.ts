@@ -1,4 +1,6 @@
-/** Matrices of 4-bit codes in blocks, and products with them, by the definition. Imports nothing. */
+/**
+ * Matrices of 4-bit codes in blocks, and products with them, by the definition. Imports nothing.
+ */
 
 const f = Math.fround;
 
@@ -35,7 +37,9 @@ export function realAt(matrix: Blocks, row: number, k: number): number {
   return f(integerAt(matrix, row, k) * scaleAt(matrix, row, k));
 }
 
-/** y of a row of integers: an exact sum a block, blocks added in order, each step rounded to f32. */
+/**
+ * y of a row of integers: an exact sum a block, blocks added in order, each step rounded to f32.
+ */
 export function integerProduct(
   matrix: Blocks,
   row: number,

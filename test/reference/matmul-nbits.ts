@@ -1,6 +1,6 @@
 /**
- * ONNX Runtime's quantizer for MatMulNBits, from its source (mlas, q4_dq.cpp): one column of B after the other, block by
- * block, everything in f32.
+ * ONNX Runtime's quantizer for MatMulNBits, from its source (mlas, q4_dq.cpp): one column of B
+ * after the other, block by block, everything in f32.
  */
 const f = Math.fround;
 
@@ -49,7 +49,10 @@ export function quantizeColumn(
   return result;
 }
 
-/** The initializers of one column: codes with the first one low, filled up with zeros to whole blocks; and zero points. */
+/**
+ * The initializers of one column: codes with the first one low, filled up with zeros to whole
+ * blocks; and zero points.
+ */
 export function packColumn(
   { codes, zeros }: Column,
   bits: number,

@@ -65,7 +65,10 @@ export function singleRounding(x: number, real: number): bigint {
   return (BigInt(x) * m + (1n << (total - 1n))) >> total;
 }
 
-/** gemmlowp: a doubling high product, truncated after a nudge; then a division by a power of two, ties away. */
+/**
+ * gemmlowp: a doubling high product, truncated after a nudge; then a division by a power of two,
+ * ties away.
+ */
 export function doubleRounding(x: number, real: number): bigint {
   const [m, exponent] = quantizedMultiplier(real);
   const product = BigInt(x) * (1n << BigInt(Math.max(exponent, 0))) * m;

@@ -1,5 +1,5 @@
-// Chromium through Puppeteer, WebKitGTK through plain WebDriver, Firefox in a file of its own. Each opener gives
-// { version, open(url), evaluate(expression), close() }.
+// Chromium through Puppeteer, WebKitGTK through plain WebDriver, Firefox in a file of its own. Each
+// opener gives { version, open(url), evaluate(expression), close() }.
 
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
@@ -120,7 +120,9 @@ async function textOf(browser, selector) {
   throw new Error(`no text in ${selector} within ${showing} ms`);
 }
 
-/** Every set of headers, in the page and in a worker; the policy that must be refused; the example. */
+/**
+ * Every set of headers, in the page and in a worker; the policy that must be refused; the example.
+ */
 export async function runBrowser(app, open, { tiers }) {
   app.writeOptions({ tiers });
   const server = await serve(app.folder);

@@ -1,5 +1,6 @@
 // FNV-1a, 64 bits (Fowler, Noll, Vo; IETF draft-eastlake-fnv): h ← (h xor byte) · (2^40 + 0x1b3).
-// The word is kept as two 32-bit halves; low · 0x1b3 stays under 2^41, which a double holds exactly.
+// The word is kept as two 32-bit halves; low · 0x1b3 stays under 2^41, which a double holds
+// exactly.
 
 export function createDigest() {
   let high = 0xcbf29ce4;
@@ -18,7 +19,10 @@ export function createDigest() {
     text(label) {
       bytes(new TextEncoder().encode(`${label}\n`));
     },
-    /** Bytes of a typed array. The sign and payload of a NaN are the engine's choice: one NaN for all. */
+    /**
+     * Bytes of a typed array. The sign and payload of a NaN are the engine's choice: one NaN for
+     * all.
+     */
     array(values) {
       if (values instanceof Float32Array) {
         const words = new Uint32Array(values.buffer, values.byteOffset, values.length).slice();

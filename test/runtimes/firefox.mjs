@@ -1,6 +1,7 @@
-// Firefox through Marionette: frames of "length:JSON", a command is [0, id, name, parameters] and its answer
-// [1, id, error, result] (firefox-source-docs.mozilla.org/testing/marionette/Protocol.html). Its other protocol,
-// WebDriver BiDi, watches workers, and stops for good a worker that makes workers.
+// Firefox through Marionette: frames of "length:JSON", a command is [0, id, name, parameters] and
+// its answer [1, id, error, result]
+// (firefox-source-docs.mozilla.org/testing/marionette/Protocol.html). Its other protocol, WebDriver
+// BiDi, watches workers, and stops for good a worker that makes workers.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";

@@ -109,8 +109,8 @@ const firstUnequal = (expected, got) =>
   Object.keys({ ...expected, ...got }).find((name) => expected[name] !== got[name]);
 
 /**
- * Marks every row whose digest is not the expected one. The golden file says which group differs; the case is
- * known where the first result of this run differs, too.
+ * Marks every row whose digest is not the expected one. The golden file says which group differs;
+ * the case is known where the first result of this run differs, too.
  */
 function compare(rows, first, expected) {
   for (const row of rows) {

@@ -1,4 +1,5 @@
-// Pooled operations on this runtime's workers: the same bytes as without, through growth and in crowds.
+// Pooled operations on this runtime's workers: the same bytes as without, through growth and in
+// crowds.
 
 import { createRandom } from "./cases/inputs.mjs";
 
@@ -66,8 +67,8 @@ async function expectRefusal(bytelane, instance) {
 }
 
 /**
- * Each of `pools` is { tier, name, open, refused }: `open` makes an instance; where this place forbids its workers,
- * calls must say so. Resolves with { tier, name, failure } for each.
+ * Each of `pools` is { tier, name, open, refused }: `open` makes an instance; where this place
+ * forbids its workers, calls must say so. Resolves with { tier, name, failure } for each.
  */
 export async function checkPools(bytelane, pools) {
   const rows = [];

@@ -1,6 +1,7 @@
-// The ten runtimes (and Node 20 once more, with its flag): how each is had, the tiers that it must run, and how the
-// suite runs on it. `npm` is a path in node_modules, which `run` is given; `programs` come with the Debian `packages`.
-// `tiers` is a promise: a runtime that stops offering one fails.
+// The ten runtimes (and Node 20 once more, with its flag): how each is had, the tiers that it must
+// run, and how the suite runs on it. `npm` is a path in node_modules, which `run` is given;
+// `programs` come with the Debian `packages`. `tiers` is a promise: a runtime that stops offering
+// one fails.
 
 import { openChromium, openWebKit, runBrowser } from "./browsers.mjs";
 import { denoEnv, runConsole, versionOf } from "./consoles.mjs";

@@ -1,4 +1,6 @@
-/** Reads a large GGUF file in rows, and prints how much memory that took beside the process itself. */
+/**
+ * Reads a large GGUF file in rows, and prints how much memory that took beside the process itself.
+ */
 import { open } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";

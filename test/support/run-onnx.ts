@@ -1,4 +1,7 @@
-/** The operators that quantized files use, computed plainly in doubles, so that tests can run models. */
+/**
+ * The operators that quantized files use, computed plainly in doubles, so that tests can run
+ * models.
+ */
 import type { OnnxRunner, OnnxValues } from "../../src/onnx/index.ts";
 import { decodeModel } from "../../src/onnx/model.ts";
 import type { NodeProto, TensorProto } from "../../src/onnx/onnx_pb.ts";

@@ -1,4 +1,6 @@
-/** Data for the tests: awkward values, reproducible noise, and guarded room in an instance's memory. */
+/**
+ * Data for the tests: awkward values, reproducible noise, and guarded room in an instance's memory.
+ */
 import { expect } from "vitest";
 import { type Bytelane, type DType, type Elements, tensor } from "../../src/entries/index.ts";
 import { createRandom } from "../../tools/random.mjs";
@@ -118,7 +120,8 @@ export interface Room<D extends DType> {
 }
 
 /**
- * Room for `length` elements in the instance's memory, `shift` bytes past a boundary of 32, between guard bytes:
+ * Room for `length` elements in the instance's memory, `shift` bytes past a boundary of 32, between
+ * guard bytes:
  *
  *   │ guard 64 │ shift │ elements │ guard 64 │
  */
@@ -156,7 +159,10 @@ export function guarded<D extends DType>(
 /** Lengths that end in every kind of tail. */
 export const LENGTHS: readonly number[] = Array.from({ length: 71 }, (_, n) => n);
 
-/** Equal to the bit, as far as JavaScript can see: −0 is not 0, NaN is NaN. Names the first difference. */
+/**
+ * Equal to the bit, as far as JavaScript can see: −0 is not 0, NaN is NaN. Names the first
+ * difference.
+ */
 export function expectSame(
   got: ArrayLike<number>,
   wanted: ArrayLike<number>,

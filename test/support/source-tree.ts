@@ -97,7 +97,9 @@ export function functionsOf({ text, program }: SourceFile): FunctionInfo[] {
   return found;
 }
 
-/** Numeric constants of a file by name, as far as they are literals or products and powers of such. */
+/**
+ * Numeric constants of a file by name, as far as they are literals or products and powers of such.
+ */
 export function constantsOf({ program }: SourceFile): Map<string, number> {
   const found = new Map<string, number>();
   walk(program, (node) => {

@@ -1,4 +1,7 @@
-/** Pooled operations: the same bytes on any number of workers, in one memory or in many, whatever befalls them. */
+/**
+ * Pooled operations: the same bytes on any number of workers, in one memory or in many, whatever
+ * befalls them.
+ */
 import { Worker } from "node:worker_threads";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { Tensor } from "../../src/core/tensor.ts";
@@ -98,7 +101,8 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
       });
       afterAll(() => instance.dispose());
 
-      // rows that are split by rows, and by columns; panels and rows left over; fewer panels than workers
+      // rows that are split by rows, and by columns; panels and rows left over; fewer panels than
+      // workers
       const SHAPES = [
         [1, 8, 1],
         [1, 33, 70],

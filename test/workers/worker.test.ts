@@ -1,4 +1,6 @@
-/** What a worker runs. The pool's tests have it at work; here is how a module of one's own calls it. */
+/**
+ * What a worker runs. The pool's tests have it at work; here is how a module of one's own calls it.
+ */
 import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
 import { matmul } from "../../src/entries/index.ts";

@@ -1,6 +1,6 @@
 /**
- * The epilogue against docs/math.md (6) to (8), one element at a time: corrections of zero points, the
- * order of f32 steps, bounds, and bytes beyond the rows.
+ * The epilogue against docs/math.md (6) to (8), one element at a time: corrections of zero points,
+ * the order of f32 steps, bounds, and bytes beyond the rows.
  */
 import { finish, shiftFor } from "../../../assembly/gemm/epilogue";
 import { ROW_SUMS_BYTES } from "../../../assembly/gemm/pack";

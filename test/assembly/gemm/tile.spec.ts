@@ -1,7 +1,7 @@
 /**
  * The tiles against the sum of products. Panels are written here by hand, as the picture in tile.ts
- * has them: lhs [rows][k] i16, rhs [k/2][4][2][2] i8. In the relaxed build also lanes of i8, where lhs
- * is [rows][k] i8 and rhs [k/4][8][4] i8 in [0, 127].
+ * has them: lhs [rows][k] i16, rhs [k/2][4][2][2] i8. In the relaxed build also lanes of i8, where
+ * lhs is [rows][k] i8 and rhs [k/4][8][4] i8 in [0, 127].
  */
 import { ROW_SUMS_BYTES } from "../../../assembly/gemm/pack";
 import { tile_row, tileRows, tiles, WIDE, widen } from "../../../assembly/gemm/tile";
@@ -34,7 +34,10 @@ function begin(rowSums: StaticArray<i32>, row: i32, start: i32, sum: i32): void 
   rowSums[row * words + 1] = start;
 }
 
-/** Tiles of 4 rows, to rows that are `stride` columns apart, on the panel as it is packed or widened. */
+/**
+ * Tiles of 4 rows, to rows that are `stride` columns apart, on the panel as it is packed or
+ * widened.
+ */
 function checkTiles(rows: i32, groups: i32, stride: i32, wide: bool): void {
   const whole = (rows + 3) & ~3;
   const lhs = new StaticArray<i16>(whole * groups * 2);

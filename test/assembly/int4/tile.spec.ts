@@ -1,6 +1,7 @@
 /**
- * The int4 tiles against the sum of products. Panels are laid down here by hand, as the pictures in int4/tile.ts have
- * them for the simd build: rhs [groups][4][4] bytes, lhs [groups][[R][k0 k2], [R][k1 k3]] i16 and a sum a block.
+ * The int4 tiles against the sum of products. Panels are laid down here by hand, as the pictures in
+ * int4/tile.ts have them for the simd build: rhs [groups][4][4] bytes, lhs [groups][[R][k0 k2],
+ * [R][k1 k3]] i16 and a sum a block.
  */
 import { Product } from "../../../assembly/gemm/product";
 import { tileOfFour, tileOfOne, tileReal } from "../../../assembly/int4/tile";
