@@ -28,7 +28,7 @@ const PENDING: Readonly<Record<string, readonly string[]>> = {
     "src/workers/pool.ts",
   ],
   function: ["src/gemm/matmul.ts:matmul"],
-  columns: ["assembly/", "src/", "scripts/api/"],
+  columns: ["assembly/", "src/"],
 };
 
 /** Rooms of src, each with the rooms that it may import from. Nothing may import from `entries`. */
@@ -293,6 +293,11 @@ describe("documents", () => {
 
   it("link to what is there", () => {
     const faults: string[] = [];
+    const anchors = new Map<string, Set<string>>();
+    const has = (name: string, anchor: string): boolean => {
+      if (!anchors.has(name)) anchors.set(name, anchorsOf(name));
+      return anchors.get(name)!.has(anchor);
+    };
     for (const name of documents) {
       const text = readText(name)
         .replaceAll(/^```[\s\S]*?^```/gm, "")
@@ -302,7 +307,7 @@ describe("documents", () => {
         const [file, anchor] = decodeURI(link).split("#");
         const target = file ? path.posix.join(path.posix.dirname(name), file) : name;
         if (!existsSync(path.join(ROOT, target))) faults.push(`${name} links to ${link}`);
-        else if (anchor && target.endsWith(".md") && !anchorsOf(target).has(anchor)) {
+        else if (anchor && target.endsWith(".md") && !has(target, anchor)) {
           faults.push(`${name} links to ${link}, which has no such heading`);
         }
       }

@@ -1,31 +1,25 @@
-/**
- * Writes docs/api: what every entry of the package exports, from the docstrings in its
- * declarations.
- *
- *   npm run api [-- --check]      --check writes nothing, and fails where a page is stale
- */
+/** Writes docs/api from the docstrings of the published declarations; HELP says how. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { Application, LogLevel } from "typedoc";
-import { arrange, entriesOf, undocumented } from "./declarations.mjs";
-import { FAMILIES } from "./families.mjs";
-import { arrangePages, indexOf } from "./pages.mjs";
-import { ReferenceTheme } from "./theme.mjs";
+import { runCommand, writeJson } from "../../tools/command.mjs";
+import { arrange, CATEGORIES, entriesOf, undocumented } from "./declarations.mjs";
 
-const { values: options } = parseArgs({
-  options: { check: { type: "boolean", default: false }, json: { type: "string" } },
-});
+const HELP = `
+Writes docs/api: what every entry of the package exports, from the docstrings in its declarations.
+
+  --check      writes nothing, and fails where a page is stale
+  --json FILE  also writes the figures as one JSON object`;
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const types = path.join(root, "build", "api", "types");
 const pages = path.join(root, "build", "api", "pages");
 const published = path.join(root, "docs", "api");
 
-/** The declarations as they are published, made anew so that an old build cannot pass for them. */
+/** The declarations as published, made anew so that an old build cannot pass for them. */
 function declare() {
   const require = createRequire(path.join(root, "package.json"));
   const manifest = require.resolve("typescript/package.json");
@@ -47,9 +41,7 @@ function configure() {
   return file;
 }
 
-declare();
-const entries = entriesOf(root, types);
-const app = await Application.bootstrapWithPlugins({
+const optionsOf = (entries) => ({
   tsconfig: configure(),
   basePath: types,
   entryPoints: entries.map(({ declarations }) => declarations),
@@ -58,13 +50,12 @@ const app = await Application.bootstrapWithPlugins({
   markdown: pages,
   readme: "none",
   useHTMLAnchors: true,
-  expandObjects: true,
   router: "module",
   sort: ["kind", "source-order"],
   kindSortOrder: ["Function", "Class", "Interface", "TypeAlias", "Variable"],
   sortEntryPoints: false,
   categorizeByGroup: false,
-  categoryOrder: FAMILIES.map(([heading]) => heading),
+  categoryOrder: CATEGORIES,
   disableSources: true,
   disableGit: true,
   excludePrivate: true,
@@ -73,7 +64,7 @@ const app = await Application.bootstrapWithPlugins({
   hideBreadcrumbs: true,
   hidePageHeader: true,
   expandParameters: true,
-  parametersFormat: "none",
+  parametersFormat: "table",
   interfacePropertiesFormat: "table",
   classPropertiesFormat: "table",
   typeAliasPropertiesFormat: "table",
@@ -92,46 +83,49 @@ const app = await Application.bootstrapWithPlugins({
   validation: { notExported: false },
   logLevel: LogLevel.Warn,
 });
-app.renderer.defineTheme("reference", ReferenceTheme);
-app.options.setValue("theme", "reference");
-arrange(app, { entries, types, root });
-const project = await app.convert();
-if (!project || app.logger.hasErrors()) throw new Error("typedoc could not read the declarations");
-rmSync(pages, { recursive: true, force: true });
-await app.generateOutputs(project);
 
-const rendered = entries.map(({ page }) => [
-  `${page}.md`,
-  readFileSync(path.join(pages, `${page}.md`), "utf8"),
-]);
-const arranged = arrangePages(rendered);
-arranged.set("README.md", indexOf(entries, arranged));
+/** The files of a folder by name, each with one line end at its end. */
+const readPages = (folder) =>
+  new Map(
+    readdirSync(folder).map((name) => [
+      name,
+      `${readFileSync(path.join(folder, name), "utf8").trim()}\n`,
+    ]),
+  );
 
-const silent = undocumented(project, entries);
-if (silent.length > 0) {
-  process.stderr.write(`nothing is said of ${silent.length} names: ${silent.join(", ")}\n`);
-}
+async function main({ check, json }) {
+  declare();
+  const entries = entriesOf(root, types);
+  const app = await Application.bootstrapWithPlugins(optionsOf(entries));
+  arrange(app, { entries, types, root });
+  const project = await app.convert();
+  if (!project || app.logger.hasErrors()) {
+    throw new Error("typedoc could not read the declarations");
+  }
+  rmSync(pages, { recursive: true, force: true });
+  await app.generateOutputs(project);
+  const silent = undocumented(project, entries);
+  if (silent.length > 0) {
+    process.stderr.write(`nothing is said of ${silent.length} names: ${silent.join(", ")}\n`);
+  }
 
-mkdirSync(published, { recursive: true });
-const before = new Map(
-  readdirSync(published).map((name) => [name, readFileSync(path.join(published, name), "utf8")]),
-);
-const names = new Set([...arranged.keys(), ...before.keys()]);
-const stale = [...names].filter((name) => arranged.get(name) !== before.get(name));
-if (options.json) {
-  const figures = { pages: [...arranged.keys()], stale, undocumented: silent };
-  writeFileSync(options.json, `${JSON.stringify(figures, null, 2)}\n`);
-}
-if (options.check) {
-  if (stale.length > 0) {
+  mkdirSync(published, { recursive: true });
+  const after = readPages(pages);
+  const before = readPages(published);
+  const names = [...new Set([...after.keys(), ...before.keys()])];
+  const stale = names.filter((name) => after.get(name) !== before.get(name));
+  const figures = { pages: after.size, stale: stale.length, undocumented: silent.length };
+  writeJson(json, { figures, pages: [...after.keys()], stale, undocumented: silent });
+  if (check) {
+    if (stale.length === 0) return;
     const list = stale.map((name) => `docs/api/${name}`).join(", ");
-    console.error(`"docs/api" expected what "npm run api" writes, got stale ${list}`);
-    process.exitCode = 1;
+    throw new Error(`"docs/api" expected what "npm run api" writes, got stale ${list}`);
   }
-} else {
   for (const name of stale) {
-    if (!arranged.has(name)) rmSync(path.join(published, name));
-    else writeFileSync(path.join(published, name), arranged.get(name));
+    if (after.has(name)) writeFileSync(path.join(published, name), after.get(name));
+    else rmSync(path.join(published, name));
   }
-  console.log(`${arranged.size} pages, ${stale.length} changed`);
+  console.log(`${after.size} pages, ${stale.length} changed`);
 }
+
+await runCommand({ help: HELP, options: { check: { type: "boolean", default: false } } }, main);

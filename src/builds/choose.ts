@@ -1,4 +1,8 @@
-/** Chooses a build, tests it, and makes an instance of it. */
+/**
+ * Chooses a build, tests it, and makes an instance of it.
+ *
+ * @category Instances
+ */
 import type { Kernels } from "../core/abi.ts";
 import { checkInteger, checkOneOf, checkOptions } from "../core/check.ts";
 import { Bytelane, type PoolOptions } from "../core/instance.ts";

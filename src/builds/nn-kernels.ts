@@ -1,4 +1,8 @@
-/** The kernels of "bytelane/nn": a module beside the instance's own, on the memory of the instance. */
+/**
+ * The kernels of "bytelane/nn": a module beside the instance's own, on the memory of the instance.
+ *
+ * @category Networks
+ */
 import type { NnKernels } from "../core/abi-nn.ts";
 import { checkObject, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";

@@ -1,4 +1,8 @@
-/** The memory of a threaded build, which the instance makes and its workers share. */
+/**
+ * The memory of a threaded build, which the instance makes and its workers share.
+ *
+ * @category Instances
+ */
 import { PAGE, type Settings } from "./choose.ts";
 
 /** A shared memory, and the number of bytes that the engine has reserved for it. */

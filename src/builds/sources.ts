@@ -1,4 +1,8 @@
-/** Builds that come from elsewhere: what a source may be, and how it becomes a module. */
+/**
+ * Builds that come from elsewhere: what a source may be, and how it becomes a module.
+ *
+ * @category Instances
+ */
 import { checkObject, typeFault } from "../core/check.ts";
 import type { Build } from "../core/tiers.ts";
 import { type BytelaneOptions, isModule } from "./choose.ts";

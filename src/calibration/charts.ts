@@ -1,6 +1,8 @@
 /**
  * Explanations and plans as charts: Vega-Lite specifications, which are plain data. This library draws
  * nothing. `compile` of vega-lite and `View` of vega make SVG of them, vega-embed shows them on a page.
+ *
+ * @category Explanations
  */
 import { checkInteger, checkObject, typeFault } from "../core/check.ts";
 import type { EntropyCurve } from "./entropy.ts";

@@ -1,4 +1,8 @@
-/** Making and restoring observers of every method. */
+/**
+ * Making and restoring observers of every method.
+ *
+ * @category Observers
+ */
 import {
   checkInteger,
   checkNumber,

@@ -9,6 +9,8 @@
  *
  * The i with the least D is kept, the first of those within 10^-12, and the threshold is T = (i + ½) · W.
  * D is infinite where a bin of P is not empty and Q's is: where bins[i − 1] is empty and something lies beyond.
+ *
+ * @category Observers
  */
 import type { Scheme } from "../params/scheme.ts";
 import type { Histogram } from "./grid.ts";

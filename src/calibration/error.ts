@@ -1,4 +1,8 @@
-/** How far results are from what they stand for: of quantized tensors, and of whole layers. */
+/**
+ * How far results are from what they stand for: of quantized tensors, and of whole layers.
+ *
+ * @category Explanations
+ */
 
 import { type Data, operand } from "../core/call.ts";
 import { rangeFault, typeFault } from "../core/check.ts";

@@ -1,4 +1,8 @@
-/** What every method makes of the same data: as figures, and as a table. charts.ts draws it. */
+/**
+ * What every method makes of the same data: as figures, and as a table. charts.ts draws it.
+ *
+ * @category Explanations
+ */
 import { checkInteger, checkObject, typeFault } from "../core/check.ts";
 import { checkRange, paramsOf } from "../params/params.ts";
 import { checkScheme, type SchemeOptions } from "../params/scheme.ts";

@@ -7,6 +7,8 @@
  * The exponent follows from the largest magnitude alone: the least one for which half bins hold it. Doubling w
  * joins two neighbours into one exactly, so the counts depend on the values and on nothing else: not on their
  * order, not on how they were cut into batches, not on who counted which.
+ *
+ * @category Observers
  */
 import { checkInteger, rangeFault } from "../core/check.ts";
 import type { ChannelRange } from "./observer.ts";

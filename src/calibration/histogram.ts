@@ -1,4 +1,8 @@
-/** The histogram observer: one pass over the data, and a search for the range over the counts. */
+/**
+ * The histogram observer: one pass over the data, and a search for the range over the counts.
+ *
+ * @category Observers
+ */
 
 import type { Call } from "../core/call.ts";
 import { checkInteger } from "../core/check.ts";

@@ -1,4 +1,8 @@
-/** Searches for a clipping range over a finished histogram. */
+/**
+ * Searches for a clipping range over a finished histogram.
+ *
+ * @category Observers
+ */
 import { checkNumber, checkOneOf, rangeFault, typeFault } from "../core/check.ts";
 import type { Scheme } from "../params/scheme.ts";
 import { entropyRange, type Sides } from "./entropy.ts";

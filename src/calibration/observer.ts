@@ -1,4 +1,8 @@
-/** What every observer does: it watches data batch by batch, proposes a clipping range, merges and is saved. */
+/**
+ * What every observer does: it watches data batch by batch, proposes a clipping range, merges and is saved.
+ *
+ * @category Observers
+ */
 
 import { type Call, type Data, inCall, operand } from "../core/call.ts";
 import { checkInteger, checkObject, rangeFault, typeFault } from "../core/check.ts";

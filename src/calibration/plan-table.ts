@@ -1,4 +1,8 @@
-/** A plan as a table of text. */
+/**
+ * A plan as a table of text.
+ *
+ * @category Mixed precision
+ */
 import type { Plan } from "./plan.ts";
 import { alignRows, decibels, short } from "./text.ts";
 

@@ -5,6 +5,8 @@
  * Layer by layer: the front of k layers is what remains of {front of k − 1 layers} + {candidates of layer k} when every
  * plan is dropped that another one beats in both sums. Nothing that could become optimal is lost, since what dominates a
  * part of a plan dominates it with the same rest.
+ *
+ * @category Mixed precision
  */
 import { checkInteger, checkNumber, checkObject, rangeFault, typeFault } from "../core/check.ts";
 import type { LayerSensitivity } from "./sensitivity.ts";

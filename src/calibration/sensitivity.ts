@@ -1,4 +1,8 @@
-/** What each tensor loses by each way of quantizing it: what mixed precision is planned from. */
+/**
+ * What each tensor loses by each way of quantizing it: what mixed precision is planned from.
+ *
+ * @category Mixed precision
+ */
 
 import { type Data, operand } from "../core/call.ts";
 import { checkInteger, checkNumber, rangeFault, typeFault } from "../core/check.ts";

@@ -1,4 +1,8 @@
-/** Numbers and tables as text. */
+/**
+ * Numbers and tables as text.
+ *
+ * @category Explanations
+ */
 
 /** A number in few characters. */
 export function short(x: number): string {

@@ -1,6 +1,8 @@
 /**
  * How data come into one call and leave it. An operand is a tensor of the instance, a view on its memory, or a
  * plain typed array; only the last is copied. Scratch memory lasts until the call ends.
+ *
+ * @category Data
  */
 import {
   type AnyArray,

@@ -1,3 +1,9 @@
+/**
+ * Element types, and what holds them.
+ *
+ * @category Data
+ */
+
 /** Element types and the typed arrays that hold them. */
 export interface Elements {
   f32: Float32Array;

@@ -1,4 +1,8 @@
-/** Handles: what holds memory of an instance until it is disposed. */
+/**
+ * Handles: what holds memory of an instance until it is disposed.
+ *
+ * @category Data
+ */
 import { DESCRIBE, describe, typeFault } from "./check.ts";
 import type { Bytelane } from "./instance.ts";
 

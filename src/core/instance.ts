@@ -1,4 +1,8 @@
-/** The instance: one module, one memory, and what lives in it. */
+/**
+ * The instance: one module, one memory, and what lives in it.
+ *
+ * @category Instances
+ */
 
 import type { Kernels } from "./abi.ts";
 import { FreeList } from "./arena.ts";

@@ -1,4 +1,8 @@
-/** Scopes: handles that end together. */
+/**
+ * Scopes: handles that end together.
+ *
+ * @category Data
+ */
 import { typeFault } from "./check.ts";
 import { Handle } from "./handle.ts";
 import { type Bytelane, checkInstance } from "./instance.ts";

@@ -1,4 +1,8 @@
-/** Tensors: typed, shaped handles on bytes of an instance's memory. */
+/**
+ * Tensors: typed, shaped handles on bytes of an instance's memory.
+ *
+ * @category Data
+ */
 import { checkLength, elementsOf } from "./array.ts";
 import {
   checkInteger,

@@ -1,4 +1,8 @@
-/** What an instance runs: tiers, builds, and the dot products of each. */
+/**
+ * What an instance runs: tiers, builds, and the dot products of each.
+ *
+ * @category Instances
+ */
 
 /** What the kernels run on: a build, and how it uses the dot product. All give the same bytes for the same inputs. */
 export type Tier = "simd" | "relaxed" | "direct";

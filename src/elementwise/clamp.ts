@@ -1,3 +1,8 @@
+/**
+ * Clamping: bounds for every element type.
+ *
+ * @category Elementwise and reductions
+ */
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
 import { checkInteger, checkNumber, checkOptions, rangeFault } from "../core/check.ts";
 import { type DType, limitsOf } from "../core/dtype.ts";

@@ -1,4 +1,8 @@
-/** Integers back to real values, and rows of a quantized table by index. */
+/**
+ * Integers back to real values, and rows of a quantized table by index.
+ *
+ * @category Quantize and dequantize
+ */
 
 import { checkIndices, type Data, type InKind, inCall, operand, target } from "../core/call.ts";
 import { checkInteger, checkOptions, rangeFault } from "../core/check.ts";

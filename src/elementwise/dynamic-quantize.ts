@@ -1,4 +1,8 @@
-/** Dynamic quantization: the range comes from the data themselves, for all of them or row by row. */
+/**
+ * Dynamic quantization: the range comes from the data themselves, for all of them or row by row.
+ *
+ * @category Quantize and dequantize
+ */
 
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
 import {

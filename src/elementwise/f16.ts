@@ -1,4 +1,8 @@
-/** IEEE half precision, f16, to and from f32. Halves are kept as their bits. */
+/**
+ * IEEE half precision, f16, to and from f32. Halves are kept as their bits.
+ *
+ * @category Quantize and dequantize
+ */
 
 import { checkBytes } from "../core/array.ts";
 import { type Data, inCall, type Operand, operand, type Target, target } from "../core/call.ts";

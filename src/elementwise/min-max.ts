@@ -1,4 +1,8 @@
-/** Reductions over f32 data: the extremes that calibration starts from. */
+/**
+ * Reductions over f32 data: the extremes that calibration starts from.
+ *
+ * @category Elementwise and reductions
+ */
 import { type Data, inCall, operand } from "../core/call.ts";
 import { checkOptions } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";

@@ -1,4 +1,8 @@
-/** Real values to 8-bit integers: with given parameters, or with a range taken from the data. */
+/**
+ * Real values to 8-bit integers: with given parameters, or with a range taken from the data.
+ *
+ * @category Quantize and dequantize
+ */
 
 import {
   type Call,

@@ -1,4 +1,8 @@
-/** Accumulators to 8-bit integers, with a multiplier in f32 or in fixed point. */
+/**
+ * Accumulators to 8-bit integers, with a multiplier in f32 or in fixed point.
+ *
+ * @category Elementwise and reductions
+ */
 
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
 import {

@@ -1,6 +1,8 @@
 /**
  * Runs the golden vectors, the results of other systems (docs/conformance.md), through the public operations on this
  * machine. An entry of its own: the vectors are larger than the library.
+ *
+ * @category Conformance
  */
 import {
   type Bytelane,

@@ -1,4 +1,8 @@
-/** The default entry: both builds inlined, so that there is nothing to find. */
+/**
+ * The default entry: both builds inlined, so that there is nothing to find.
+ *
+ * @category Instances
+ */
 
 import { RELAXED, SIMD } from "../builds/binaries.ts";
 import {

@@ -1,4 +1,8 @@
-/** The entry that is told where the builds are: files of "bytelane/wasm/", or ready modules. */
+/**
+ * The entry that is told where the builds are: files of "bytelane/wasm/", or ready modules.
+ *
+ * @category Instances
+ */
 import { openBytelane, openBytelaneSync } from "../builds/choose.ts";
 import { shareMemory } from "../builds/shared-memory.ts";
 import {

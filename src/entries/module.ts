@@ -1,6 +1,8 @@
 /**
  * The entry that imports the builds in the source phase: `import source` gives modules that the
  * host has compiled. For Node from 24 on, Deno and workerd.
+ *
+ * @category Instances
  */
 import { type BytelaneOptions, openBytelane, openBytelaneSync } from "../builds/choose.ts";
 import type { Bytelane } from "../core/instance.ts";

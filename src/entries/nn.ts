@@ -1,4 +1,8 @@
-/** What lies between the products of a network: functions that take data and give data. */
+/**
+ * What lies between the products of a network: functions that take data and give data.
+ *
+ * @category Networks
+ */
 export { type NnSources, openNn } from "../builds/nn-kernels.ts";
 export {
   type ActivationName,

@@ -1,4 +1,8 @@
-/** Codes of 4 or 2 bits, packed into bytes with the first code in the lowest bits, as ONNX has them. */
+/**
+ * Codes of 4 or 2 bits, packed into bytes with the first code in the lowest bits, as ONNX has them.
+ *
+ * @category Narrow integers
+ */
 
 import { type Data, inCall, operand } from "../core/call.ts";
 import { checkInteger, checkOneOf, rangeFault } from "../core/check.ts";

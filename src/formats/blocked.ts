@@ -1,4 +1,8 @@
-/** Quantization in blocks along an axis, as ONNX QuantizeLinear and DequantizeLinear with block_size have it. */
+/**
+ * Quantization in blocks along an axis, as ONNX QuantizeLinear and DequantizeLinear with block_size have it.
+ *
+ * @category Other formats
+ */
 
 import { type Data, type InKind, inCall, type Operand, operand, target } from "../core/call.ts";
 import { checkInteger, checkOneOf, checkOptions, checkScale, rangeFault } from "../core/check.ts";

@@ -1,4 +1,8 @@
-/** Non-uniform quantization to 4 bits: a code is the index of one of 16 reals, times the scale of its block. */
+/**
+ * Non-uniform quantization to 4 bits: a code is the index of one of 16 reals, times the scale of its block.
+ *
+ * @category Other formats
+ */
 
 import { type Data, inCall, operand } from "../core/call.ts";
 import {

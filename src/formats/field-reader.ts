@@ -1,4 +1,8 @@
-/** Reads the fields of JSON that comes from a file, each checked when it is read. */
+/**
+ * Reads the fields of JSON that comes from a file, each checked when it is read.
+ *
+ * @category Files
+ */
 import { rangeFault } from "../core/check.ts";
 
 /** A file that is not what it should be. */

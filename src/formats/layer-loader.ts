@@ -1,4 +1,8 @@
-/** Loads what the layer writer wrote. */
+/**
+ * Loads what the layer writer wrote.
+ *
+ * @category Files
+ */
 
 import { allocateParts } from "../core/arena.ts";
 import { checkBytes } from "../core/array.ts";

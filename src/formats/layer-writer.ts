@@ -1,4 +1,8 @@
-/** Writes layers, tables and tensors to one file. */
+/**
+ * Writes layers, tables and tensors to one file.
+ *
+ * @category Files
+ */
 
 import { bytesOf, checkLength } from "../core/array.ts";
 import { inCall } from "../core/call.ts";

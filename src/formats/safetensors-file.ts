@@ -1,4 +1,8 @@
-/** Safetensors files that are read tensor by tensor: beyond 2 GiB, beyond memory, and in several files with an index. */
+/**
+ * Safetensors files that are read tensor by tensor: beyond 2 GiB, beyond memory, and in several files with an index.
+ *
+ * @category Files
+ */
 import {
   type ByteSource,
   checkSource,

@@ -7,6 +7,8 @@
  *
  * A file may come from anywhere: every length is checked before it is used, and what is read allocates no more than
  * the header's size a few times over. Tensors are views on the file.
+ *
+ * @category Files
  */
 import { describe, rangeFault } from "../core/check.ts";
 

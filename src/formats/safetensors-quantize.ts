@@ -6,6 +6,8 @@
  *   16      NAME F16
  *
  * The metadata hold, under "bytelane", JSON that names each quantized tensor with its bits, block size and old shape.
+ *
+ * @category Files
  */
 import { checkInteger, checkOneOf, checkOptions, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";

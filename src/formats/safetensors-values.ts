@@ -1,4 +1,8 @@
-/** The elements of safetensors as typed arrays, as reals, and as tensors of an instance. */
+/**
+ * The elements of safetensors as typed arrays, as reals, and as tensors of an instance.
+ *
+ * @category Files
+ */
 
 import { isBytes } from "../core/byte-source.ts";
 import { checkObject, rangeFault, typeFault } from "../core/check.ts";

@@ -1,4 +1,8 @@
-/** Reading and writing of whole safetensors files; safetensors-header.ts has the format. */
+/**
+ * Reading and writing of whole safetensors files; safetensors-header.ts has the format.
+ *
+ * @category Files
+ */
 import { checkBytes } from "../core/array.ts";
 import { isBytes } from "../core/byte-source.ts";
 import { checkInteger, describe, rangeFault, typeFault } from "../core/check.ts";

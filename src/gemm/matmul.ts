@@ -1,4 +1,8 @@
-/** Matrix products of 8-bit integers: packed right-hand sides, and `matmul` with its epilogues. */
+/**
+ * Matrix products of 8-bit integers: packed right-hand sides, and `matmul` with its epilogues.
+ *
+ * @category Products
+ */
 
 import { PARTS } from "../builds/relaxed-dot.ts";
 import { type Call, type Data, inCall, type Operand, operand, target } from "../core/call.ts";

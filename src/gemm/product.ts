@@ -1,6 +1,8 @@
 /**
  * Products: the record that a kernel takes (core/product.ts), filled in by halves. The weights write
  * theirs when they are packed, a layer its epilogue when it is made, a call the rest.
+ *
+ * @category Products
  */
 import type { Bytelane } from "../core/instance.ts";
 import { PRODUCT, PRODUCT_BYTES } from "../core/product.ts";

@@ -3,6 +3,8 @@
  * difference and sum is rounded to f32 (docs/formats.md). Layouts stand above the functions, a byte per box.
  *
  * f(·) is Math.fround; what is stored to a Float32Array is rounded by that.
+ *
+ * @category Blocks of ggml
  */
 import { checkOneOf, rangeFault, typeFault } from "../core/check.ts";
 import { dtypeOf } from "../core/dtype.ts";

@@ -2,6 +2,8 @@
  * Q4_K and Q6_K as ggml's reference code chooses them (quantize_row_q4_K_ref, quantize_row_q6_K_ref in ggml-quants.c). Each
  * step is one rounding to f32, and sums run in the order of the elements, so that the bytes are the same
  * (docs/formats.md has the formulas).
+ *
+ * @category Blocks of ggml
  */
 import { halfOfReal, realOfHalf } from "./half.ts";
 

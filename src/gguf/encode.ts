@@ -1,6 +1,8 @@
 /**
  * Reals to ggml's blocks, as ggml's reference code makes them (quantize_row_*_ref in ggml-quants.c): the codes are chosen
  * with the scale in f32, what is stored is the scale in f16 (docs/formats.md). Layouts stand in decode.ts.
+ *
+ * @category Blocks of ggml
  */
 import { checkOneOf, rangeFault, typeFault } from "../core/check.ts";
 import { dtypeOf } from "../core/dtype.ts";

@@ -1,4 +1,8 @@
-/** GGUF files: whole in memory, or read in pieces through a source. */
+/**
+ * GGUF files: whole in memory, or read in pieces through a source.
+ *
+ * @category GGUF files
+ */
 import { checkInteger, checkObject, rangeFault, typeFault } from "../core/check.ts";
 import { dtypeOf } from "../core/dtype.ts";
 import {

@@ -1,4 +1,8 @@
-/** One f16 at a time, without an instance: the scales of blocks. */
+/**
+ * One f16 at a time, without an instance: the scales of blocks.
+ *
+ * @category Blocks of ggml
+ */
 
 const real = new Float32Array(1);
 const word = new Uint32Array(real.buffer);

@@ -1,4 +1,8 @@
-/** The entry of GGUF: files, and the block formats of ggml. */
+/**
+ * The entry of GGUF: files, and the block formats of ggml.
+ *
+ * @category Blocks of ggml
+ */
 export { decodeGgml, type GgmlType } from "./decode.ts";
 export { encodeGgml, type GgmlTarget } from "./encode.ts";
 export {

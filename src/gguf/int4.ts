@@ -1,4 +1,8 @@
-/** Q4_0 and int4 matrices: the same codes and scales, with the nibbles in another order (docs/formats.md). */
+/**
+ * Q4_0 and int4 matrices: the same codes and scales, with the nibbles in another order (docs/formats.md).
+ *
+ * @category Blocks of ggml
+ */
 import { checkInteger, rangeFault, typeFault } from "../core/check.ts";
 import { dtypeOf } from "../core/dtype.ts";
 import { checkMatrix, type Int4Matrix } from "../int4/matrix.ts";

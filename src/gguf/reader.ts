@@ -11,6 +11,8 @@
  *
  * A file may come from anywhere. Every count is compared with the bytes that are left before it is used, and what is read
  * allocates no more than the size of metadata and directory a few times over.
+ *
+ * @category GGUF files
  */
 import { describe, rangeFault } from "../core/check.ts";
 import { TYPES } from "./types.ts";

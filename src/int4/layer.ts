@@ -1,4 +1,8 @@
-/** A linear layer on int4 weights: y = activation(x · W + b), the weights packed in memory. */
+/**
+ * A linear layer on int4 weights: y = activation(x · W + b), the weights packed in memory.
+ *
+ * @category Four bits
+ */
 
 import { allocateParts } from "../core/arena.ts";
 import {

@@ -1,4 +1,8 @@
-/** Matrices of 4-bit codes in blocks, and how weights become one. */
+/**
+ * Matrices of 4-bit codes in blocks, and how weights become one.
+ *
+ * @category Four bits
+ */
 
 import { checkBytes } from "../core/array.ts";
 import { type Call, type Data, elementsOf, inCall, type Operand, operand } from "../core/call.ts";

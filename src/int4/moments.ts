@@ -1,4 +1,8 @@
-/** What the inputs of a layer looked like: their second moments, from calibration data. */
+/**
+ * What the inputs of a layer looked like: their second moments, from calibration data.
+ *
+ * @category Four bits
+ */
 
 import { type Data, operand } from "../core/call.ts";
 import { checkInteger, rangeFault } from "../core/check.ts";

@@ -1,4 +1,8 @@
-/** Tables of int4 rows, looked up by index: embeddings. */
+/**
+ * Tables of int4 rows, looked up by index: embeddings.
+ *
+ * @category Four bits
+ */
 
 import { allocateParts } from "../core/arena.ts";
 import { type Call, checkIndices, type Data, inCall, target } from "../core/call.ts";

@@ -1,4 +1,8 @@
-/** What is fused behind a product: bounds of its real result. */
+/**
+ * What is fused behind a product: bounds of its real result.
+ *
+ * @category Layers
+ */
 import { checkNumber, checkOneOf, rangeFault } from "../core/check.ts";
 
 /**

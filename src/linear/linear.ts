@@ -1,4 +1,8 @@
-/** A prepared linear layer: y = activation(x · W + b) with W in 8 bits, packed once. */
+/**
+ * A prepared linear layer: y = activation(x · W + b) with W in 8 bits, packed once.
+ *
+ * @category Layers
+ */
 
 import {
   type Call,

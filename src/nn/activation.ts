@@ -1,4 +1,8 @@
-/** Activations: each one fixed sequence of f32 operations, so that every runtime gives the same bytes. */
+/**
+ * Activations: each one fixed sequence of f32 operations, so that every runtime gives the same bytes.
+ *
+ * @category Networks
+ */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
 import { checkNumber, checkOneOf } from "../core/check.ts";

@@ -1,4 +1,8 @@
-/** Sums and products of two operands, element by element: reals, or quantized values with requantization. */
+/**
+ * Sums and products of two operands, element by element: reals, or quantized values with requantization.
+ *
+ * @category Networks
+ */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, type Operand, operand, target } from "../core/call.ts";
 import { checkObject, rangeFault } from "../core/check.ts";

@@ -1,4 +1,8 @@
-/** Functions of 8-bit integers as tables of 256 entries. */
+/**
+ * Functions of 8-bit integers as tables of 256 entries.
+ *
+ * @category Networks
+ */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
 import {

@@ -1,4 +1,8 @@
-/** Normalizations over the last axis, and batch normalization folded into weights. */
+/**
+ * Normalizations over the last axis, and batch normalization folded into weights.
+ *
+ * @category Networks
+ */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, type Operand, operand, target } from "../core/call.ts";
 import { checkNumber, rangeFault } from "../core/check.ts";

@@ -1,4 +1,8 @@
-/** Rows along the last axis: what normalizations and softmax take. */
+/**
+ * Rows along the last axis: what normalizations and softmax take.
+ *
+ * @category Networks
+ */
 import type { Operand } from "../core/call.ts";
 import { checkShape, countOf, rangeFault } from "../core/check.ts";
 

@@ -1,4 +1,8 @@
-/** Softmax over the last axis. */
+/**
+ * Softmax over the last axis.
+ *
+ * @category Networks
+ */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import {
   type Call,

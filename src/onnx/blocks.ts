@@ -1,6 +1,8 @@
 /**
  * Weights in blocks with a scale each, of 4 or 8 bits, by the rule of ONNX Runtime's MatMulNBits; and better scales, where a
  * search is asked for. All sums and products that decide a code are steps of f32, as they are there.
+ *
+ * @category ONNX models
  */
 import { type Feedback, feedBack } from "../int4/gptq.ts";
 

@@ -1,4 +1,8 @@
-/** What activations look like: the model is run by a runtime that the caller brings. */
+/**
+ * What activations look like: the model is run by a runtime that the caller brings.
+ *
+ * @category ONNX models
+ */
 import { create } from "@bufbuild/protobuf";
 import { checkObject, rangeFault, typeFault } from "../core/check.ts";
 import { quoted } from "./fault.ts";

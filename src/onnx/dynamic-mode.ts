@@ -1,4 +1,8 @@
-/** The mode "dynamic": products in 8 bits, whose activations are quantized when the model runs. */
+/**
+ * The mode "dynamic": products in 8 bits, whose activations are quantized when the model runs.
+ *
+ * @category ONNX models
+ */
 import { type Constant, nodeOf, type Scope } from "./graph.ts";
 import { importOpset, opsetOf } from "./model.ts";
 import type { NodeProto } from "./onnx_pb.ts";

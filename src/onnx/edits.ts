@@ -1,4 +1,8 @@
-/** Changes of a model's graphs, gathered and then made at once. */
+/**
+ * Changes of a model's graphs, gathered and then made at once.
+ *
+ * @category ONNX models
+ */
 import type { Constant, Graphs, Scope } from "./graph.ts";
 import { innerGraphs, needs } from "./graph.ts";
 import type { GraphProto, ModelProto, NodeProto, TensorProto } from "./onnx_pb.ts";

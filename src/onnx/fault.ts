@@ -1,4 +1,8 @@
-/** Errors about files: what was expected, and in plain words what came. */
+/**
+ * Errors about files: what was expected, and in plain words what came.
+ *
+ * @category ONNX models
+ */
 
 /** A file that is not what it should be. Both texts stand in the error as they are. */
 export function fileFault(expected: string, got: string): RangeError {

@@ -1,4 +1,8 @@
-/** What follows a Conv and is linear as well goes into its weights: BatchNormalization, and the addition of a bias. */
+/**
+ * What follows a Conv and is linear as well goes into its weights: BatchNormalization, and the addition of a bias.
+ *
+ * @category ONNX models
+ */
 import { Edits } from "./edits.ts";
 import { type Constant, floatOf, Graphs, isOnnx, nodeOf } from "./graph.ts";
 import type { ModelProto, NodeProto } from "./onnx_pb.ts";

@@ -1,4 +1,8 @@
-/** Graphs of a model, with the graphs inside them: who makes a value, who uses it, which names are free. */
+/**
+ * Graphs of a model, with the graphs inside them: who makes a value, who uses it, which names are free.
+ *
+ * @category ONNX models
+ */
 import { create } from "@bufbuild/protobuf";
 import { fileFault, quoted } from "./fault.ts";
 import {

@@ -1,4 +1,8 @@
-/** The entry of ONNX: model files to smaller ones. */
+/**
+ * The entry of ONNX: model files to smaller ones.
+ *
+ * @category ONNX models
+ */
 export type { ByteSource } from "../core/byte-source.ts";
 export {
   type Calibration,

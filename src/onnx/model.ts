@@ -1,4 +1,8 @@
-/** ONNX files as messages: reading, writing, and what may go wrong before anything is changed. */
+/**
+ * ONNX files as messages: reading, writing, and what may go wrong before anything is changed.
+ *
+ * @category ONNX models
+ */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { rangeFault, typeFault } from "../core/check.ts";
 import { fileFault } from "./fault.ts";

@@ -2,6 +2,8 @@
  * Raising a model's operator set. QLinearConv begins at version 10 and DynamicQuantizeLinear at 11; models from older
  * converters stop at 9. Only what changed between 9 and 11 is rewritten, and a model with anything else that changed stays
  * where it is.
+ *
+ * @category ONNX models
  */
 import { attributeOf, type Graphs, intsOf, isOnnx, nodeOf, type Scope } from "./graph.ts";
 import { opsetOf } from "./model.ts";

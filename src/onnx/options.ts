@@ -1,4 +1,8 @@
-/** What quantizeOnnx is told, checked. */
+/**
+ * What quantizeOnnx is told, checked.
+ *
+ * @category ONNX models
+ */
 import type { ObserverOptions } from "../calibration/create.ts";
 import {
   checkInteger,

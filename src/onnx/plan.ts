@@ -1,4 +1,8 @@
-/** Bits per tensor for a budget, by what each way of storing each tensor loses at the model's outputs. */
+/**
+ * Bits per tensor for a budget, by what each way of storing each tensor loses at the model's outputs.
+ *
+ * @category ONNX models
+ */
 import { create } from "@bufbuild/protobuf";
 import { type PlanGoal, paretoFront } from "../calibration/plan.ts";
 import type { LayerSensitivity } from "../calibration/sensitivity.ts";

@@ -1,4 +1,8 @@
-/** A model file to a smaller one. */
+/**
+ * A model file to a smaller one.
+ *
+ * @category ONNX models
+ */
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { quantizeDynamically } from "./dynamic-mode.ts";
 import { dropConstantInputs } from "./edits.ts";

@@ -1,4 +1,8 @@
-/** What happened to each tensor of a model. */
+/**
+ * What happened to each tensor of a model.
+ *
+ * @category ONNX models
+ */
 import { errorBetween } from "../calibration/error.ts";
 
 /** One constant of the model. */

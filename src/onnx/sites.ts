@@ -1,4 +1,8 @@
-/** Where a graph multiplies by constant weights, and what can be done there. */
+/**
+ * Where a graph multiplies by constant weights, and what can be done there.
+ *
+ * @category ONNX models
+ */
 import { type Constant, floatOf, type Graphs, intOf, intsOf, isOnnx, type Scope } from "./graph.ts";
 import type { NodeProto } from "./onnx_pb.ts";
 import { dimsOf, TYPES, typeName } from "./tensor-data.ts";

@@ -1,4 +1,8 @@
-/** Where a model's bytes come from: the file, and the files beside it that hold its large tensors. */
+/**
+ * Where a model's bytes come from: the file, and the files beside it that hold its large tensors.
+ *
+ * @category ONNX models
+ */
 import {
   type ByteSource,
   checkSource,

@@ -1,4 +1,8 @@
-/** A model with QuantizeLinear and DequantizeLinear around its layers, the form that runtimes turn into integer products. */
+/**
+ * A model with QuantizeLinear and DequantizeLinear around its layers, the form that runtimes turn into integer products.
+ *
+ * @category ONNX models
+ */
 import { create } from "@bufbuild/protobuf";
 import { Edits } from "./edits.ts";
 import { Graphs, isOnnx, nodeOf } from "./graph.ts";

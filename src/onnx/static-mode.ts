@@ -1,6 +1,8 @@
 /**
  * The mode "static": activations in u8 with the ranges that calibration saw, weights in i8 per channel. Layers that lose the
  * most, measured at the model's outputs, stay in float; what quantized layers add on average is taken off their bias.
+ *
+ * @category ONNX models
  */
 import { createObserver } from "../calibration/create.ts";
 import type { Observer } from "../calibration/observer.ts";

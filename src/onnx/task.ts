@@ -1,4 +1,8 @@
-/** What all ways of quantizing a model share: the graphs, the options, and a report per constant. */
+/**
+ * What all ways of quantizing a model share: the graphs, the options, and a report per constant.
+ *
+ * @category ONNX models
+ */
 import type { Bytelane } from "../core/instance.ts";
 import type { InputMoments } from "../int4/moments.ts";
 import { Edits } from "./edits.ts";

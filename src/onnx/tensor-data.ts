@@ -1,4 +1,8 @@
-/** The data of ONNX tensors: sizes that are checked before they are believed, reals as f32, and new tensors. */
+/**
+ * The data of ONNX tensors: sizes that are checked before they are believed, reals as f32, and new tensors.
+ *
+ * @category ONNX models
+ */
 import { create } from "@bufbuild/protobuf";
 import { fileFault, quoted } from "./fault.ts";
 import { type TensorProto, TensorProtoSchema } from "./onnx_pb.ts";

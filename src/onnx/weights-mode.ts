@@ -1,4 +1,8 @@
-/** The mode "weights": bits per tensor, second moments where a runtime gives them. */
+/**
+ * The mode "weights": bits per tensor, second moments where a runtime gives them.
+ *
+ * @category ONNX models
+ */
 import { createMoments, type InputMoments } from "../int4/moments.ts";
 import { isObservable, observe, withOutputs } from "./calibrate.ts";
 import type { Constant } from "./graph.ts";

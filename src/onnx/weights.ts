@@ -1,4 +1,8 @@
-/** Weights alone: activations stay f32, and each quantized tensor is stored in the form that runtimes read. */
+/**
+ * Weights alone: activations stay f32, and each quantized tensor is stored in the form that runtimes read.
+ *
+ * @category ONNX models
+ */
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { dequantize } from "../elementwise/dequantize.ts";
 import { fromF16, toF16 } from "../elementwise/f16.ts";

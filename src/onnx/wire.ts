@@ -1,6 +1,8 @@
 /**
  * The wire format of protobuf, as far as a file must be judged before it is decoded: one pass over the tags, that makes
  * nothing. A decoder makes an object per message, so that a small file of empty messages would take a large memory.
+ *
+ * @category ONNX models
  */
 import type { DescMessage } from "@bufbuild/protobuf";
 import { fileFault } from "./fault.ts";

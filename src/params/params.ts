@@ -1,5 +1,7 @@
 /**
  * Scale and zero point from a clipping range: pure mathematics in f32 steps (docs/math.md, 3 and 4).
+ *
+ * @category Parameters
  */
 import { checkNumber, checkObject, rangeFault, typeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";

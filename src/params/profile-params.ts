@@ -1,4 +1,8 @@
-/** Scale and zero point of one range as the systems of the profiles choose them (docs/conformance.md). */
+/**
+ * Scale and zero point of one range as the systems of the profiles choose them (docs/conformance.md).
+ *
+ * @category Parameters
+ */
 import { roundHalfEven } from "../core/round.ts";
 import type { Scheme } from "./scheme.ts";
 

@@ -1,6 +1,8 @@
 /**
  * What each profile means: the one statement of the rules by which other systems quantize (docs/conformance.md
  * has who was run, and the numbers). Bytelane's own rule is "onnx".
+ *
+ * @category Parameters
  */
 import { rangeFault } from "../core/check.ts";
 

@@ -1,4 +1,8 @@
-/** Search by similarity: a matrix of 8-bit vectors, and the best of them for a query. */
+/**
+ * Search by similarity: a matrix of 8-bit vectors, and the best of them for a query.
+ *
+ * @category Search
+ */
 
 import { type Data, inCall, operand } from "../core/call.ts";
 import {

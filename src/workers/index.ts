@@ -1,4 +1,8 @@
-/** Operations on the workers of an instance. The same as without a pool, byte for byte. */
+/**
+ * Operations on the workers of an instance. The same as without a pool, byte for byte.
+ *
+ * @category Operations on workers
+ */
 import type { Data } from "../core/call.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { type MatmulOptions, type MatrixSide, matmul, type RightSide } from "../gemm/matmul.ts";

@@ -4,6 +4,8 @@
  *
  * With a shared memory (a threaded build) the workers run them where they lie. Otherwise each worker has a memory of
  * its own, holds a part of the columns of every matrix that it has met, and gets the rows of each call in a message.
+ *
+ * @category Operations on workers
  */
 import type { Kernels } from "../core/abi.ts";
 import { FreeList } from "../core/arena.ts";

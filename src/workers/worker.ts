@@ -1,4 +1,8 @@
-/** What runs in a worker of a pool. It holds no state but an instance, and does as it is told. */
+/**
+ * What runs in a worker of a pool. It holds no state but an instance, and does as it is told.
+ *
+ * @category Operations on workers
+ */
 import {
   CALL_COUNT,
   NEXT,

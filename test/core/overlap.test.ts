@@ -1,6 +1,6 @@
 /**
- * `out` over an operand, offset by offset: an operation whose operands and result share bytes of the instance's memory
- * gives what it gives on plain arrays, and changes nothing but its result.
+ * `out` over an operand, offset by offset: an operation whose operands and result share bytes of
+ * the instance's memory gives what it gives on plain arrays, and changes nothing but its result.
  */
 import { expect, it } from "vitest";
 import {
