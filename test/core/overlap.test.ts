@@ -41,7 +41,7 @@ const unsigned = (n: number): Uint8Array => new Uint8Array(bytes(n).buffer);
 const sums = (n: number): Int32Array => Int32Array.from({ length: n }, (_, i) => i * 97 - 300);
 const steps = (n: number): Float32Array => Float32Array.from({ length: n }, (_, i) => 0.5 + i / 8);
 
-// biome-ignore lint/suspicious/noExplicitAny: operands by position, each of the type that the table gives it
+// biome-ignore lint/suspicious/noExplicitAny: operands by position, typed by the table
 type Any = any;
 const f32 = (n: number): Float32Array => new Float32Array(n);
 
