@@ -20,14 +20,7 @@ import {
  * /. An entry is removed when it obeys.
  */
 const PENDING: Readonly<Record<string, readonly string[]>> = {
-  rooms: ["src/gemm/matmul.ts", "src/int4/layer.ts"],
-  file: [
-    "src/gemm/matmul.ts",
-    "src/linear/linear.ts",
-    "src/onnx/weights.ts",
-    "src/workers/pool.ts",
-  ],
-  function: ["src/gemm/matmul.ts:matmul"],
+  file: ["src/onnx/weights.ts", "src/workers/pool.ts"],
   columns: ["assembly/", "src/"],
 };
 
@@ -71,7 +64,7 @@ const SHARED_CONSTANTS = [
   ["assembly/quantize-profiles.ts", "AWAY", "src/params/profile.ts", "AWAY"],
   ["assembly/quantize-profiles.ts", "WRAP", "src/params/profile.ts", "WRAPS"],
   ["assembly/dynamic.ts", "LEAST_SCALE", "src/params/params.ts", "LEAST_SCALE"],
-  ["assembly/lanes.ts", "PARTS", "src/builds/relaxed-dot.ts", "PARTS"],
+  ["assembly/lanes.ts", "PARTS", "src/core/tiers.ts", "PARTS"],
 ] as const;
 
 /** Exports for gemm alone: a function that is exported stays a function of its own. */

@@ -5,14 +5,12 @@
 import type { Kernels } from "../core/abi.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { PRODUCT_BYTES, RESULT_CODES, writeFields } from "../core/product.ts";
-import type { Dot, Dots, Tier } from "../core/tiers.ts";
+import { type Dot, type Dots, PARTS, type Tier } from "../core/tiers.ts";
 
 const PAIRS: Dot = { code: 0, offset: 0 };
 
 /** Two steps, on which 7-bit and int4 weights run where sums of pairs saturate. */
 const TWO_STEPS: Dot = { code: 1, offset: 64 };
-
-export const PARTS = 3;
 
 /**
  * Two parts that the relaxed dot product takes reach 254: i8 without −128, as symmetric

@@ -19,6 +19,9 @@ export interface Report {
   readonly probed: readonly { readonly tier: Tier; readonly result: string }[];
 }
 
+/** The dot product of weights in two parts, which is the only one that refuses some of them. */
+export const PARTS = 3;
+
 /** A dot product of the GEMM: how it multiplies, and how far packed weights are offset for it. */
 export interface Dot {
   /**

@@ -27,17 +27,16 @@ export {
   type ShapeOption,
 } from "../elementwise/quantize.ts";
 export { type RequantizeParams, requantize } from "../elementwise/requantize.ts";
+export type { Activation } from "../gemm/activation.ts";
+export type { Epilogue } from "../gemm/epilogue.ts";
+export { type MatmulOptions, matmul, type RightSide } from "../gemm/matmul.ts";
+export type { MatrixSide } from "../gemm/matrix-side.ts";
 export {
-  type Epilogue,
-  type MatmulOptions,
-  type MatrixSide,
-  matmul,
   type Orientation,
   type PackedMatrix,
   type PackOptions,
   packMatrix,
-  type RightSide,
-} from "../gemm/matmul.ts";
+} from "../gemm/packed-matrix.ts";
 export type { Int4Input, Int4Inputs, Int4Linear, Int4LinearOptions } from "../int4/layer.ts";
 export {
   type BlockSize,
@@ -48,16 +47,14 @@ export {
 } from "../int4/matrix.ts";
 export type { InputMoments } from "../int4/moments.ts";
 export { createInt4Table, dequantizeInt4, gatherInt4, type Int4Table } from "../int4/table.ts";
-export type { Activation } from "../linear/activation.ts";
-export {
-  createLinear,
-  type Linear,
-  type LinearInput,
-  type LinearOptions,
-  linear,
-  type RowsInput,
-  type StaticParams,
-} from "../linear/linear.ts";
+export type {
+  Linear,
+  LinearInput,
+  LinearOptions,
+  RowsInput,
+  StaticParams,
+} from "../linear/int8.ts";
+export { createLinear, linear } from "../linear/linear.ts";
 export {
   chooseParams,
   type Params,

@@ -9,7 +9,7 @@ import type { DType, Elements } from "../core/dtype.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { Int4Linear, Int4Settings, Int4Sizes } from "../int4/layer.ts";
 import type { Int4Table } from "../int4/table.ts";
-import type { Linear, StaticParams } from "../linear/linear.ts";
+import type { Linear, StaticParams } from "../linear/int8.ts";
 
 /** What a file keeps: layers, tables, and plain data. */
 export type Storable = Linear | Int4Linear | Int4Table | Tensor | Elements[DType];

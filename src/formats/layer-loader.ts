@@ -12,10 +12,10 @@ import { BYTES, DTYPES, type DType, limitsOf, QUANTIZED_DTYPES } from "../core/d
 import { checkHandle, type Handle } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor, Tensor } from "../core/tensor.ts";
-import { maxMagnitude, PackedMatrix } from "../gemm/matmul.ts";
+import { maxMagnitude, PackedMatrix } from "../gemm/packed-matrix.ts";
 import { bytesOf, INT4_INPUTS, Int4Linear } from "../int4/layer.ts";
 import { Int4Table, tableBytes } from "../int4/table.ts";
-import { allocateColumns, Linear, type StaticParams } from "../linear/linear.ts";
+import { allocateColumns, Linear, type StaticParams } from "../linear/int8.ts";
 import { damaged, Fields } from "./field-reader.ts";
 import { KEY, NAMES, type Stored, VERSION } from "./layer-file.ts";
 import { readSafetensors, type SafeTensor } from "./safetensors.ts";

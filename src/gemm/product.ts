@@ -4,6 +4,8 @@
  *
  * @category Products
  */
+import { type Call, inCall, type Operand } from "../core/call.ts";
+import type { Handle } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { PRODUCT, PRODUCT_BYTES } from "../core/product.ts";
 
@@ -50,3 +52,50 @@ export function copyRecord(instance: Bytelane, from: number, to: number): void {
 
 /** Panels of eight columns. */
 export const panelsOf = (n: number): number => Math.ceil(n / 8);
+
+/** Where the products of a call run: at once on the calling thread, or on workers. */
+export interface Runner {
+  /** The record that the call may fill in: that of the weights, or a copy until the call ends. */
+  claim(call: Call, record: number): number;
+  /** Runs a product of so many rows, now or before the call ends. */
+  run(instance: Bytelane, record: number, rows: number): void;
+  /** Disposes weights that the call has packed, as soon as its products have run. */
+  release(weights: Handle): void;
+}
+
+/** The calling thread. */
+export const HERE: Runner = {
+  claim: (_call, record) => record,
+  run({ kernels, arena, memory }, record, rows) {
+    const { words } = memory;
+    const n = words.getInt32(record + PRODUCT.n, true);
+    const depth = words.getInt32(record + PRODUCT.depth, true);
+    const block = words.getInt32(record + PRODUCT.blockSize, true);
+    const bytes = block
+      ? kernels.int4_workspace(rows, depth, block)
+      : kernels.gemm_workspace(rows, depth, words.getInt32(record + PRODUCT.dot, true));
+    const workspace = arena.allocate(bytes);
+    try {
+      if (block) kernels.gemm_int4(record, 0, rows, 0, panelsOf(n), workspace);
+      else kernels.gemm(record, 0, rows, 0, panelsOf(n), workspace);
+    } finally {
+      arena.free(workspace, bytes);
+    }
+  },
+  release: (weights) => weights.dispose(),
+};
+
+/** An operation whose arguments are checked: its data are to be placed, and its products to run. */
+export interface Prepared<R> {
+  readonly instance: Bytelane;
+  readonly result: { readonly given: Operand | undefined };
+  /** Multiplications. */
+  readonly work: number;
+  /** Returns the result, which is complete when the products have run and the call has ended. */
+  run(call: Call, runner: Runner): R;
+}
+
+/** Runs a prepared operation on the calling thread. */
+export function runHere<R>(prepared: Prepared<R>): R {
+  return inCall(prepared.instance, prepared.result, (call) => prepared.run(call, HERE));
+}

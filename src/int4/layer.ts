@@ -6,12 +6,14 @@
 
 import { allocateParts } from "../core/arena.ts";
 import {
+  type Call,
   type Data,
   inCall,
   isRows,
   type Operand,
   operand,
   shapeOfRows,
+  type Target,
   target,
 } from "../core/call.ts";
 import { checkOneOf, checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
@@ -19,8 +21,8 @@ import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { PRODUCT_BYTES, RESULT_CODES, writeFields } from "../core/product.ts";
 import { Tensor } from "../core/tensor.ts";
-import { panelsOf, writeCall } from "../gemm/product.ts";
-import { type Activation, checkBounds } from "../linear/activation.ts";
+import { type Activation, checkBounds } from "../gemm/activation.ts";
+import { type Prepared, type Runner, writeCall } from "../gemm/product.ts";
 import {
   checkMatrix,
   INT4_OPTIONS,
@@ -291,12 +293,13 @@ interface Int4Rows {
   readonly scale: Data<"f32">;
 }
 
-/** Runs a layer: x [..., in] to f32 [..., out]. Tensors give a tensor, typed arrays a typed array. */
-export function runInt4<O extends Data<"f32"> = Data<"f32">>(
+/** @internal A run of a layer, x [..., in] to f32 [..., out], its arguments checked. */
+export function prepareInt4(
   layer: Int4Linear,
   x: Int4Input,
-  options: { readonly out?: O } = {},
-): O {
+  options: { readonly out?: Data<"f32"> } = {},
+): Prepared<Data<"f32">> {
+  checkOptions("options", options, ["out"]);
   const instance = instanceOf("layer", layer);
   const { inFeatures, outFeatures, inputs } = layer;
   const rows = isRows<Int4Rows>(x) ? x : undefined;
@@ -309,26 +312,55 @@ export function runInt4<O extends Data<"f32"> = Data<"f32">>(
     throw rangeFault("x", `rows of ${inFeatures} elements`, data);
   }
   const m = source.length / inFeatures;
-  const given = rows && operand(instance, "x.scale", rows.scale, ["f32"], m);
+  const scales = rows && operand(instance, "x.scale", rows.scale, ["f32"], m);
   const shape = shapeOfRows(source, m, outFeatures);
   const result = target(instance, options.out, "f32", shape, data instanceof Tensor);
-  return inCall(instance, result, (call) => {
-    const { kernels } = instance;
-    const x = call.input(source);
-    const isReal = given === undefined;
-    const isQuantized = isReal && inputs === "i8";
-    const lhs = isQuantized ? call.scratch(source.length) : isReal ? 0 : x;
-    const rowScales = given ? call.input(given) : isQuantized ? call.scratch(m * 4) : 0;
-    const workspace = call.scratch(kernels.int4_workspace(m, inFeatures, layer.blockSize));
-    const { address, value } = call.output(result);
-    const record = layer.record || call.scratch(PRODUCT_BYTES);
-    if (!layer.record) layer.writeWeights(record);
-    writeCall(instance, record, {
-      ...{ reals: isReal ? x : 0, realsStride: inFeatures * 4, lhs, lhsStride: inFeatures },
-      ...{ lhsUnsigned: false, lhsZeros: 0, lhsZero: 0, rowScales, rowScale: 1 },
-      ...{ dst: address, dstStride: outFeatures * 4 },
-    });
-    kernels.gemm_int4(record, 0, m, 0, panelsOf(outFeatures), workspace);
-    return value as O;
+  return {
+    instance,
+    result,
+    work: m * outFeatures * inFeatures,
+    run: (call, runner) => runInt4(call, runner, layer, { source, m, scales }, result),
+  };
+}
+
+/** Reals, or i8 rows with their scales. */
+interface Input {
+  readonly source: Operand<"f32" | "i8">;
+  readonly m: number;
+  readonly scales: Operand<"f32"> | undefined;
+}
+
+/** Places the input and the result of a layer, and runs its product. */
+function runInt4(
+  call: Call,
+  runner: Runner,
+  layer: Int4Linear,
+  { source, m, scales }: Input,
+  result: Target<"f32">,
+): Data<"f32"> {
+  const { instance, inFeatures, outFeatures } = layer;
+  const x = call.input(source);
+  // reals are quantized to lhs by the kernel, or with f32 inputs multiplied as they are
+  const isQuantized = !scales && layer.inputs === "i8";
+  const lhs = isQuantized ? call.scratch(source.length) : scales ? x : 0;
+  const rowScales = scales ? call.input(scales) : isQuantized ? call.scratch(m * 4) : 0;
+  const { address, value } = call.output(result);
+  const own = layer.record || call.scratch(PRODUCT_BYTES);
+  if (!layer.record) layer.writeWeights(own);
+  const record = runner.claim(call, own);
+  writeCall(instance, record, {
+    reals: scales ? 0 : x,
+    realsStride: inFeatures * 4,
+    lhs,
+    lhsStride: inFeatures,
+    lhsUnsigned: false,
+    lhsZeros: 0,
+    lhsZero: 0,
+    rowScales,
+    rowScale: 1,
+    dst: address,
+    dstStride: outFeatures * 4,
   });
+  runner.run(instance, record, m);
+  return value as Data<"f32">;
 }

@@ -9,7 +9,7 @@ import { type Call, type Data, elementsOf, inCall, type Operand, operand } from 
 import { checkInteger, checkObject, checkOneOf, checkOptions, rangeFault } from "../core/check.ts";
 import { tagOf } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import type { Orientation } from "../gemm/matmul.ts";
+import type { Orientation } from "../gemm/packed-matrix.ts";
 import { type Feedback, feedBack } from "./gptq.ts";
 import type { InputMoments } from "./moments.ts";
 

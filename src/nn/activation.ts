@@ -8,7 +8,7 @@ import { type Data, type InKind, inCall, operand, target } from "../core/call.ts
 import { checkNumber, checkOneOf } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
-import { type Activation as Bounds, checkBounds } from "../linear/activation.ts";
+import { type Activation as Bounds, checkBounds } from "../gemm/activation.ts";
 
 /** Activations of nn by name, in the order of their numbers (assembly/nn/activate.ts). */
 const KINDS = [

@@ -10,8 +10,8 @@ import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { roundHalfEven } from "../core/round.ts";
 import { Tensor } from "../core/tensor.ts";
-import { type Activation, checkBounds } from "../linear/activation.ts";
-import type { StaticParams } from "../linear/linear.ts";
+import { type Activation, checkBounds } from "../gemm/activation.ts";
+import type { StaticParams } from "../linear/int8.ts";
 import { checkParams } from "./lookup.ts";
 
 /** Integers with one scale and one zero point. */

@@ -18,7 +18,7 @@ import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { roundHalfEven } from "../core/round.ts";
 import { Tensor } from "../core/tensor.ts";
-import type { StaticParams } from "../linear/linear.ts";
+import type { StaticParams } from "../linear/int8.ts";
 import { checkNnActivation, type NnActivation, runActivation } from "./activation.ts";
 
 const ENTRIES = 256;

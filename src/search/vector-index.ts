@@ -17,14 +17,9 @@ import {
 import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { quantizeChannels } from "../elementwise/quantize.ts";
-import {
-  checkDepth,
-  checkEpilogue,
-  columnsOf,
-  PackedMatrix,
-  writeEpilogue,
-} from "../gemm/matmul.ts";
-import { panelsOf, writeCall } from "../gemm/product.ts";
+import { checkDepth, checkEpilogue, writeEpilogue } from "../gemm/epilogue.ts";
+import { columnsOf, PackedMatrix } from "../gemm/packed-matrix.ts";
+import { HERE, writeCall } from "../gemm/product.ts";
 import { perChannel } from "../params/channels.ts";
 
 /** What a score is: the real dot product, or the cosine of the angle, in which a vector of zeros has 0. */
@@ -186,14 +181,13 @@ export function topK(index: VectorIndex, query: Data<"f32">, k: number): Matches
     }
     const scores = call.scratch(m * count * 4);
     const best = call.scratch(k * 8);
-    const { record, dot } = index.matrix;
-    const workspace = call.scratch(kernels.gemm_workspace(m, dimensions, dot.code));
+    const { record } = index.matrix;
     writeCall(instance, record, {
       ...{ reals: 0, realsStride: 0, lhs: values, lhsStride: dimensions, lhsUnsigned: false },
       ...{ lhsZeros: 0, lhsZero: 0, rowScales, rowScale: 1 },
       ...{ dst: scores, dstStride: count * 4 },
     });
-    kernels.gemm(record, 0, m, 0, panelsOf(count), workspace);
+    HERE.run(instance, record, m);
     const indices = new Int32Array(m * k).fill(-1);
     const found = new Float32Array(m * k).fill(Number.NaN);
     for (let i = 0; i < m; i++) {

@@ -5,9 +5,11 @@
  */
 import type { Data } from "../core/call.ts";
 import type { Bytelane } from "../core/instance.ts";
-import { type MatmulOptions, type MatrixSide, matmul, type RightSide } from "../gemm/matmul.ts";
+import { type MatmulOptions, matmul, type RightSide } from "../gemm/matmul.ts";
+import type { MatrixSide } from "../gemm/matrix-side.ts";
 import type { Int4Linear } from "../int4/layer.ts";
-import { type Linear, type LinearInput, linear } from "../linear/linear.ts";
+import type { Linear, LinearInput } from "../linear/int8.ts";
+import { linear } from "../linear/linear.ts";
 import { perform } from "./pool.ts";
 
 /**

@@ -12,7 +12,7 @@ import {
   quantizeInt4,
   tensor,
 } from "../../src/entries/index.ts";
-import { createInt4Linear, runInt4 } from "../../src/int4/layer.ts";
+import { createInt4Linear, prepareInt4 } from "../../src/int4/layer.ts";
 import type { Case } from "./case.ts";
 
 /** What a caller without types may write. */
@@ -207,7 +207,7 @@ export const int4: Case[] = [
     (instance) => {
       const made = createLinear(instance, { format: "int4", weights: matrix });
       made.dispose();
-      return runInt4(made, x);
+      return prepareInt4(made, x);
     },
   ],
   [
@@ -216,6 +216,14 @@ export const int4: Case[] = [
     run({ values: new Int8Array(16), scale: Float32Array.of(1) }, { inputs: "f32" }),
   ],
   ["TypeError", '"x" expected elements of f32, got Int8Array(16)', run(new Int8Array(16))],
+  [
+    "TypeError",
+    '"options" expected another name, such as "out", got the unknown option "output"',
+    (instance) => {
+      using made = createLinear(instance, { format: "int4", weights: matrix });
+      return linear(made, x, wrong({ output: x }));
+    },
+  ],
   [
     "RangeError",
     '"x" expected rows of 16 elements, got Float32Array(17)',

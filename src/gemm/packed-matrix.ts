@@ -1,0 +1,238 @@
+/**
+ * Right-hand sides in the order in which the tile reads them.
+ *
+ * @category Products
+ */
+
+import { type Data, inCall, type Operand, operand } from "../core/call.ts";
+import {
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  DESCRIBE,
+  rangeFault,
+  typeFault,
+} from "../core/check.ts";
+import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
+import { Handle } from "../core/handle.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
+import { PRODUCT, PRODUCT_BYTES, writeFields } from "../core/product.ts";
+import { type Dot, PARTS } from "../core/tiers.ts";
+
+/** How a matrix of weights lies in memory: [in, out] as TensorFlow has them, or [out, in] as PyTorch. */
+export type Orientation = "in-out" | "out-in";
+
+/** The largest value of an accumulator, and of a dimension. */
+export const MAX_I32 = 0x7fffffff;
+
+const PACK_OPTIONS = ["shape", "orientation", "zeroPoint", "bits"] as const;
+
+/** The largest |q − zeroPoint| that a type and its zero points allow. */
+export function maxMagnitude(
+  dtype: QuantizedDType,
+  zeros: number | Int32Array,
+  bits: number,
+): number {
+  const limits = limitsOf(dtype);
+  const low = bits === 8 ? limits[0] : -(2 ** (bits - 1));
+  const high = bits === 8 ? limits[1] : 2 ** (bits - 1) - 1;
+  if (typeof zeros === "number") return Math.max(zeros - low, high - zeros);
+  let most = 0;
+  for (let i = 0; i < zeros.length; i++) most = Math.max(most, zeros[i] - low, high - zeros[i]);
+  return most;
+}
+
+/** A right-hand side in the order in which the tile reads it. Made once by `packMatrix`, used often. */
+export class PackedMatrix extends Handle {
+  /** Elements of a column, over which a product sums. */
+  readonly depth: number;
+  /** Columns n, without those that fill up the last panel. */
+  readonly columns: number;
+  /** Bytes of the panels, with the column arrays and a record of 128 bytes. */
+  readonly byteLength: number;
+  /** @internal The record of its products, its own half written. */ readonly record: number;
+  /** @internal What multiplies it. */ readonly dot: Dot;
+  /** @internal The largest |q − zeroPoint|. */ readonly maxMagnitude: number;
+
+  /** @internal Packs `n` columns of `depth` from an address, as room for them is made. */
+  constructor(instance: Bytelane, source: PackSource) {
+    const { dtype, depth, n, zeros, bits } = source;
+    const { dots, memory } = instance;
+    const list = typeof zeros === "number" ? [zeros] : zeros;
+    const isShared = list.every((zero) => zero === list[0]);
+    const packed = pack(instance, source, isShared ? 0 : n, bits < 8 ? dots.reduced : dots.full);
+    const { dot, record, bytes } = packed;
+    // the matrix of a layer or an index goes with it, that of one product at its end
+    super(instance, [[record, bytes]], false);
+    this.depth = depth;
+    this.columns = n;
+    this.byteLength = bytes;
+    this.record = record;
+    this.dot = dot;
+    this.maxMagnitude = maxMagnitude(dtype, zeros, bits);
+    const offset = (dtype === "u8" ? -128 : 0) + dot.offset;
+    writeFields(memory.words, record, {
+      ...{ n, depth, dot: dot.code, panels: packed.panels, columnSums: packed.sums },
+      ...{ rhsZeros: packed.zeros, rhsZero: isShared ? list[0] + offset : 0 },
+      ...{ blockSize: 0, blockScales: 0, isF16: 0, blockZeros: 0 },
+    });
+    if (isShared) return;
+    const view = memory.view("i32", packed.zeros, n);
+    for (let j = 0; j < n; j++) view[j] = list[j] + offset;
+  }
+
+  /** @internal Zero point of a column of the codes as i8, whatever the build has added to them. */
+  zeroOf(column: number): number {
+    const { words } = this.instance.memory;
+    const zeros = words.getUint32(this.record + PRODUCT.rhsZeros, true);
+    const at = zeros ? zeros + column * 4 : this.record + PRODUCT.rhsZero;
+    return words.getInt32(at, true) - this.dot.offset;
+  }
+
+  /** @internal */
+  [DESCRIBE](): string {
+    return `packed matrix [${this.depth}, ${this.columns}]`;
+  }
+}
+
+/** @internal */
+export interface PackSource {
+  readonly address: number;
+  readonly dtype: QuantizedDType;
+  readonly depth: number;
+  readonly n: number;
+  /** Bytes between two k of a column, and between two columns of a k. One of them is 1. */
+  readonly strideK: number;
+  readonly strideN: number;
+  readonly zeros: number | Int32Array;
+  readonly bits: number;
+}
+
+/** @internal Columns with those that fill up the last panel. */
+export const columnsOf = (n: number): number => Math.ceil(n / 8) * 8;
+
+interface Packed {
+  readonly dot: Dot;
+  /** Address of the block: the record, then panels, column sums and zero points. */
+  readonly record: number;
+  readonly bytes: number;
+  readonly panels: number;
+  readonly sums: number;
+  readonly zeros: number;
+}
+
+/**
+ * Packs for the first of some dot products that takes the integers: two parts do not reach 255.
+ * Has room for `zeros` zero points.
+ */
+function pack(
+  instance: Bytelane,
+  source: PackSource,
+  zeros: number,
+  [dot, ...others]: readonly Dot[],
+): Packed {
+  const { dtype, depth, n } = source;
+  if (dot.code === PARTS && dtype === "u8") return pack(instance, source, zeros, others);
+  const { kernels, arena } = instance;
+  const sumsAt = PRODUCT_BYTES + kernels.packed_bytes(depth, n, dot.code);
+  const zerosAt = sumsAt + (dot.code ? columnsOf(n) * 4 : 0);
+  const bytes = zerosAt + columnsOf(zeros) * 4;
+  const record = arena.allocate(bytes);
+  const panels = record + PRODUCT_BYTES;
+  const sums = dot.code ? record + sumsAt : 0;
+  const beyond = kernels.pack_rhs(
+    source.address,
+    source.strideK,
+    source.strideN,
+    depth,
+    n,
+    dtype === "u8" ? 1 : 0,
+    dot.code,
+    dot.offset,
+    panels,
+    sums,
+  );
+  if (dot.code === PARTS && beyond) {
+    arena.free(record, bytes);
+    return pack(instance, source, zeros, others);
+  }
+  return { dot, record, bytes, panels, sums, zeros: zeros ? record + zerosAt : 0 };
+}
+
+/** A right-hand side before it is packed: where depth and columns lie, and what its integers stand for. */
+export interface PackOptions {
+  /** [depth, columns] for "in-out", [columns, depth] for "out-in". A tensor of two dimensions brings its own. */
+  readonly shape?: readonly [number, number];
+  /** Default "in-out". */
+  readonly orientation?: Orientation;
+  /** One, or one a column. Default 0. */
+  readonly zeroPoint?: number | Int32Array;
+  /** 7 promises i8 values in [-64, 63], which the relaxed build multiplies faster. Default 8. */
+  readonly bits?: 7 | 8;
+}
+
+/**
+ * Packs a quantized matrix for use as the right-hand side of `matmul`.
+ * Errors: a shape that does not fit, zero points outside the type, values outside the promised bits.
+ */
+export function packMatrix(
+  instance: Bytelane,
+  weights: Data<QuantizedDType>,
+  options: PackOptions = {},
+): PackedMatrix {
+  checkInstance(instance);
+  checkOptions("options", options, PACK_OPTIONS);
+  const source = operand(instance, "weights", weights, ["i8", "u8"]);
+  const shape = options.shape ?? source.shape;
+  if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
+  for (const size of shape) checkInteger("options.shape", size, 1, MAX_I32);
+  const orientation = checkOrientation("options.orientation", options.orientation);
+  const [depth, n] = orientation === "in-out" ? shape : [shape[1], shape[0]];
+  if (source.length !== depth * n) throw rangeFault("weights", `${depth * n} elements`, weights);
+  const bits = checkOneOf("options.bits", options.bits ?? 8, [7, 8] as const);
+  const zeros = checkZeros("options.zeroPoint", options.zeroPoint, n, source.dtype);
+  return inCall(instance, (call) => {
+    const address = call.input(source);
+    if (bits === 7) checkBits(instance, source, address);
+    const [strideK, strideN] = orientation === "in-out" ? [n, 1] : [1, depth];
+    const matrix = new PackedMatrix(instance, {
+      ...{ address, dtype: source.dtype, depth, n, strideK, strideN, zeros, bits },
+    });
+    instance.adopt(matrix);
+    return matrix;
+  });
+}
+
+/** @internal */
+export function checkOrientation(
+  argument: string,
+  orientation: Orientation = "in-out",
+): Orientation {
+  return checkOneOf(argument, orientation, ["in-out", "out-in"] as const);
+}
+
+function checkBits(instance: Bytelane, source: Operand<QuantizedDType>, address: number): void {
+  if (source.dtype !== "i8") throw typeFault("weights", "elements of i8 for 7 bits", source.value);
+  for (const value of instance.memory.view("i8", address, source.length)) {
+    if (value < -64 || value > 63)
+      throw rangeFault("weights", "values in [-64, 63] for 7 bits", value);
+  }
+}
+
+/** @internal Zero points of a type: one, or `count` of them. */
+export function checkZeros(
+  argument: string,
+  zeros: number | Int32Array | undefined,
+  count: number,
+  dtype: QuantizedDType,
+): number | Int32Array {
+  const [low, high] = limitsOf(dtype);
+  if (zeros === undefined) return 0;
+  if (typeof zeros === "number") return checkInteger(argument, zeros, low, high);
+  if (typeof (zeros as Int32Array)?.length !== "number") {
+    throw typeFault(argument, "a number or an Int32Array", zeros);
+  }
+  if (zeros.length !== count) throw rangeFault(argument, `${count} values`, zeros);
+  for (let i = 0; i < count; i++) checkInteger(`${argument}[${i}]`, zeros[i], low, high);
+  return Int32Array.from(zeros);
+}

@@ -1,0 +1,306 @@
+/**
+ * A linear layer on 8-bit weights, and how it runs. create-int8.ts makes it.
+ *
+ * @category Layers
+ */
+
+import {
+  type Call,
+  type Data,
+  isRows,
+  type Operand,
+  operand,
+  shapeOfRows,
+  type Target,
+  target,
+} from "../core/call.ts";
+import { checkInteger, checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
+import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
+import { Handle, instanceOf } from "../core/handle.ts";
+import type { Bytelane } from "../core/instance.ts";
+import { PRODUCT, writeFields } from "../core/product.ts";
+import { Tensor } from "../core/tensor.ts";
+import type { QuantizedRows } from "../elementwise/dynamic-quantize.ts";
+import type { Activation } from "../gemm/activation.ts";
+import { type CheckedEpilogue, writeEpilogue } from "../gemm/epilogue.ts";
+import { columnsOf, type Orientation, type PackedMatrix } from "../gemm/packed-matrix.ts";
+import { type CallFields, type Prepared, type Runner, writeCall } from "../gemm/product.ts";
+
+/** Scale and zero point of a layer's input or output, from calibration. */
+export interface StaticParams {
+  /** Default "i8". */
+  readonly dtype?: QuantizedDType;
+  /** Real step: positive and finite as f32. */
+  readonly scale: number;
+  /** In the limits of dtype. Default 0. */
+  readonly zeroPoint?: number;
+}
+
+/**
+ * A layer on 8-bit weights, dynamic or with `input` static. Sums fit i32 (docs/math.md, 7): a dynamic layer on i8 weights
+ * without zero points has at most 65 793 input features.
+ */
+export interface LinearOptions {
+  /** 8 bits a weight, one scale an output channel; "int4" has options of its own. Default "int8". */
+  readonly format?: "int8";
+  /** f32 weights, quantized symmetrically per output channel; or i8 / u8 weights with `scale`. */
+  readonly weights: Data<"f32" | "i8" | "u8">;
+  /** [in, out] for "in-out", [out, in] for "out-in". A tensor of two dimensions brings its own. */
+  readonly shape?: readonly [number, number];
+  /** How the weights lie: [in, out] as TensorFlow has them, [out, in] as PyTorch. Default "in-out". */
+  readonly orientation?: Orientation;
+  /** Of weights that are integers already: one scale, or one an output channel. */
+  readonly scale?: number | Float32Array;
+  /** Of weights that are integers already. Default 0. */
+  readonly zeroPoint?: number | Int32Array;
+  /** Bits of weights quantized here; 7 runs faster on the relaxed build, at half the precision. Default 8. */
+  readonly bits?: 7 | 8;
+  /** One real number an output channel. */
+  readonly bias?: Float32Array | Tensor<"f32">;
+  /**
+   * Mean of each input feature over calibration data. With it the bias takes up what rounding the weights adds on
+   * average, Σ_k (w − ŵ) · mean_k for each output channel (bias correction; Nagel et al., 2019). Of f32 weights only.
+   */
+  readonly inputMean?: Float32Array;
+  /** Default "none". */
+  readonly activation?: Activation;
+  /** Calibrated parameters of the input. Without them each row of the input gets its own, at run time. */
+  readonly input?: StaticParams;
+  /** Parameters of a quantized result. Without them the result is f32. Needs `input`. */
+  readonly output?: StaticParams;
+}
+
+/** @internal A layer's memory, beside its panels. */
+export interface Columns {
+  readonly address: number;
+  readonly bytes: number;
+  readonly scales: number;
+  /** 0 for none. */
+  readonly bias: number;
+  /** Step of a static input, 0 for none. */
+  readonly inputScale: number;
+}
+
+/** @internal Room for the columns, filled with zeros, and each array filled up to 8 columns. */
+export function allocateColumns(
+  instance: Bytelane,
+  n: number,
+  hasBias: boolean,
+  input: Required<StaticParams> | undefined,
+): Columns {
+  const { arena, memory } = instance;
+  const array = columnsOf(n) * 4;
+  const inputAt = array * (hasBias ? 2 : 1);
+  const bytes = inputAt + (input ? 4 : 0);
+  const address = arena.allocate(bytes);
+  memory.view("u8", address, bytes).fill(0);
+  if (input) memory.words.setFloat32(address + inputAt, input.scale, true);
+  const bias = hasBias ? address + array : 0;
+  return { address, bytes, scales: address, bias, inputScale: input ? address + inputAt : 0 };
+}
+
+/** A linear layer in an instance's memory. Made by `createLinear`, run by `linear`. */
+export class Linear extends Handle {
+  /** Elements of a row of x. */
+  readonly inFeatures: number;
+  /** Elements of a row of the result. */
+  readonly outFeatures: number;
+  /** Bytes of packed weights, scales, zero points, bias and a record. */
+  readonly byteLength: number;
+  /** @internal */ readonly matrix: PackedMatrix;
+  /** @internal */ readonly columns: Columns;
+  /** @internal */ readonly epilogue: CheckedEpilogue;
+  /** @internal */ readonly input: Required<StaticParams> | undefined;
+
+  /** @internal */
+  constructor(
+    instance: Bytelane,
+    matrix: PackedMatrix,
+    columns: Columns,
+    epilogue: CheckedEpilogue,
+    input: Required<StaticParams> | undefined,
+  ) {
+    super(instance, [[columns.address, columns.bytes]]);
+    this.inFeatures = matrix.depth;
+    this.outFeatures = matrix.columns;
+    this.byteLength = matrix.byteLength + columns.bytes;
+    this.matrix = matrix;
+    this.columns = columns;
+    this.epilogue = epilogue;
+    this.input = input;
+    writeEpilogue(instance, matrix.record, epilogue, columns.scales, columns.bias);
+    if (input) writeFields(instance.memory.words, matrix.record, { lhsZero: input.zeroPoint });
+  }
+
+  override dispose(): void {
+    this.matrix.dispose();
+    super.dispose();
+  }
+
+  /** @internal */
+  [DESCRIBE](): string {
+    return `linear layer ${this.inFeatures} → ${this.outFeatures}`;
+  }
+}
+
+/** Rows quantized once for several layers, as `quantizeRows` makes them. */
+export type RowsInput = QuantizedRows<Data<QuantizedDType>, Data<"f32">, Data<"i32"> | undefined>;
+
+/** What a layer takes: reals, integers of its static input, or for a dynamic layer quantized rows. */
+export type LinearInput = Data<"f32" | "i8" | "u8"> | RowsInput;
+
+/** @internal A zero point of a type. */
+export function checkZero(argument: string, value: unknown, dtype: QuantizedDType): number {
+  return checkInteger(argument, value, ...limitsOf(dtype));
+}
+
+/** Zero points of rows lie in the type of the rows: the bound on the depth counts on it. */
+function checkZeros(instance: Bytelane, zeros: Operand<"i32">, dtype: QuantizedDType): void {
+  const values =
+    zeros.address >= 0
+      ? instance.memory.view("i32", zeros.address, zeros.length)
+      : (zeros.value as Int32Array);
+  for (let i = 0; i < values.length; i++) checkZero("x.zeroPoint", values[i], dtype);
+}
+
+/** The element types that a layer takes: reals, those of its static input, those of quantized rows. */
+function takes(input: Required<StaticParams> | undefined, rows: RowsInput | undefined) {
+  if (rows && input) {
+    throw typeFault("x", "reals or integers, since the layer's input is static", "quantized rows");
+  }
+  if (rows) return ["i8", "u8"] as const;
+  return input ? (["f32", input.dtype] as const) : (["f32"] as const);
+}
+
+/** The left-hand side of a product. */
+type Left = Omit<CallFields, "dst" | "dstStride" | "lhsStride" | "realsStride">;
+
+/** An input of m rows, checked. */
+interface Input {
+  readonly source: Operand<"f32" | QuantizedDType>;
+  readonly m: number;
+  /** Of rows that come quantized: a scale each, and for u8 a zero point each. */
+  readonly scales: Operand<"f32"> | undefined;
+  readonly zeros: Operand<"i32"> | undefined;
+}
+
+function checkInput(layer: Linear, x: LinearInput): Input {
+  const { instance, input, inFeatures } = layer;
+  const rows = isRows<RowsInput>(x) ? x : undefined;
+  const data = rows ? rows.values : (x as Data<"f32" | "i8" | "u8">);
+  const types = takes(input, rows) as readonly ("f32" | QuantizedDType)[];
+  const source = operand(instance, "x", data, types);
+  if (source.length % inFeatures !== 0 || (source.shape && source.shape.at(-1) !== inFeatures)) {
+    throw rangeFault("x", `rows of ${inFeatures} elements`, data);
+  }
+  const m = source.length / inFeatures;
+  if (!rows) return { source, m, scales: undefined, zeros: undefined };
+  const scales = operand(instance, "x.scale", rows.scale, ["f32"], m);
+  const zeros = rows.zeroPoint && operand(instance, "x.zeroPoint", rows.zeroPoint, ["i32"], m);
+  if (zeros) checkZeros(instance, zeros, source.dtype as QuantizedDType);
+  return { source, m, scales, zeros };
+}
+
+/** Places an input, and quantizes one that is real where the kernel does not. */
+function placeInput(call: Call, layer: Linear, { source, m, scales, zeros }: Input): Left {
+  if (scales) {
+    return {
+      reals: 0,
+      lhs: call.input(source),
+      lhsUnsigned: source.dtype === "u8",
+      lhsZeros: zeros ? call.input(zeros) : 0,
+      lhsZero: 0,
+      rowScales: call.input(scales),
+      rowScale: 1,
+    };
+  }
+  if (layer.input) return placeStatic(call, layer, layer.input, source);
+  // asymmetric: what follows a ReLU has no negative half, one bit more at no cost to the product
+  return {
+    reals: call.input(source),
+    lhs: call.scratch(source.length),
+    lhsUnsigned: true,
+    lhsZeros: call.scratch(m * 4),
+    lhsZero: 0,
+    rowScales: call.scratch(m * 4),
+    rowScale: 1,
+  };
+}
+
+/** One calibrated scale and zero point for all rows; the scale is in the column scales already. */
+function placeStatic(
+  call: Call,
+  layer: Linear,
+  { dtype, zeroPoint }: Required<StaticParams>,
+  source: Operand<"f32" | QuantizedDType>,
+): Left {
+  let lhs = call.input(source);
+  if (source.dtype === "f32") {
+    const src = lhs;
+    lhs = call.scratch(source.length);
+    const { inputScale } = layer.columns;
+    const zero = layer.matrix.record + PRODUCT.lhsZero;
+    const [low, high] = limitsOf(dtype);
+    const { quantize_f32 } = layer.instance.kernels;
+    quantize_f32(src, lhs, 1, 1, source.length, inputScale, zero, low, high);
+  }
+  return {
+    reals: 0,
+    lhs,
+    lhsUnsigned: dtype === "u8",
+    lhsZeros: 0,
+    lhsZero: zeroPoint,
+    rowScales: 0,
+    rowScale: 1,
+  };
+}
+
+/** Places the input and the result of a layer, and runs its product. */
+function runLayer(
+  call: Call,
+  runner: Runner,
+  layer: Linear,
+  input: Input,
+  result: Target<CheckedEpilogue["dtype"]>,
+) {
+  const { instance, matrix, inFeatures, outFeatures, epilogue } = layer;
+  const left = placeInput(call, layer, input);
+  const { address, value } = call.output(result);
+  const record = runner.claim(call, matrix.record);
+  writeCall(instance, record, {
+    reals: left.reals,
+    realsStride: inFeatures * 4,
+    lhs: left.lhs,
+    lhsStride: inFeatures,
+    lhsUnsigned: left.lhsUnsigned,
+    lhsZeros: left.lhsZeros,
+    lhsZero: left.lhsZero,
+    rowScales: left.rowScales,
+    rowScale: left.rowScale,
+    dst: address,
+    dstStride: outFeatures * (epilogue.dtype === "f32" ? 4 : 1),
+  });
+  runner.run(instance, record, input.m);
+  return value;
+}
+
+/** @internal A run of a layer, its arguments checked. */
+export function prepareInt8(
+  layer: Linear,
+  x: LinearInput,
+  options: { readonly out?: Data },
+): Prepared<Data> {
+  checkOptions("options", options, ["out"]);
+  const instance = instanceOf("layer", layer);
+  const { inFeatures, outFeatures, epilogue } = layer;
+  const input = checkInput(layer, x);
+  const { source, m } = input;
+  const shape = shapeOfRows(source, m, outFeatures);
+  const asTensor = source.value instanceof Tensor;
+  const result = target(instance, options.out, epilogue.dtype, shape, asTensor);
+  const work = m * outFeatures * inFeatures;
+  return {
+    ...{ instance, result, work },
+    run: (call, runner) => runLayer(call, runner, layer, input, result),
+  };
+}
