@@ -10,7 +10,7 @@ const duration = (seconds) =>
  * control characters. Shows how much is done, the time spent and the time left.
  *
  * @param {string} label
- * @param {number} total
+ * @param {number} total 0 where it is unknown: then there is no bar and no time left
  * @param {{ isTTY?: boolean, columns?: number, write(text: string): unknown }} [stream]
  * @returns {{ (done: number, detail?: string): void, clear(): void }} call it with what is done so
  *   far; `clear` removes the bar before something else is printed
@@ -22,19 +22,21 @@ export function createProgress(label, total, stream = process.stderr) {
     const seconds = (performance.now() - started) / 1000;
     const left = done > 0 && done < total ? (seconds / done) * (total - done) : 0;
     const times = `${duration(seconds)}${left > 0 ? `, ${duration(left)} left` : ""}`;
-    return [label, `${done}/${total}`, times, detail].filter(Boolean).join("  ");
+    return [label, total > 0 ? `${done}/${total}` : `${done}`, times, detail]
+      .filter(Boolean)
+      .join("  ");
   };
   const clear = () => {
     if (stream.isTTY) stream.write("\r\x1b[2K");
   };
   const update = (done, detail) => {
     if (stream.isTTY) {
-      const filled = Math.round((total > 0 ? Math.min(1, done / total) : 1) * WIDTH);
-      const bar = "█".repeat(filled) + "░".repeat(WIDTH - filled);
-      const text = `${bar} ${describe(done, detail)}`;
+      const filled = total > 0 ? Math.round(Math.min(1, done / total) * WIDTH) : 0;
+      const bar = total > 0 ? `${"█".repeat(filled)}${"░".repeat(WIDTH - filled)} ` : "";
+      const text = bar + describe(done, detail);
       clear();
       stream.write(text.slice(0, Math.max(20, (stream.columns ?? 100) - 1)));
-      if (done >= total) clear();
+      if (total > 0 && done >= total) clear();
     } else if (performance.now() - last >= PAUSE) {
       last = performance.now();
       stream.write(`${describe(done, detail)}\n`);

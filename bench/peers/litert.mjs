@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import vm from "node:vm";
-import { tfliteModel } from "./tflite.mjs";
+import { tfliteModel } from "../../tools/models/tflite.mjs";
 
 const require = createRequire(import.meta.url);
 

@@ -1,4 +1,4 @@
-import { onnxModel } from "./onnx.mjs";
+import { onnxModel } from "../../tools/models/onnx.mjs";
 
 /** Element types of ONNX Runtime's tensors, by ours. */
 const TENSOR = { f32: "float32", u8: "uint8", i8: "int8", i32: "int32", f16: "float16" };

@@ -14,7 +14,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { onnxModel } from "../../bench/peers/onnx.mjs";
+import { onnxModel } from "../../tools/models/onnx.mjs";
 import { createRandom } from "../../tools/random.mjs";
 import { encode } from "./tensors.mjs";
 

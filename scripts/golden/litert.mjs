@@ -15,92 +15,16 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import vm from "node:vm";
+import { tfliteModel } from "../../tools/models/tflite.mjs";
 import * as cases from "./cases.mjs";
-import { flatbuffer } from "./flatbuffer.mjs";
 
-const ELEMENT = { f32: 0, i32: 2, u8: 3, i8: 9 };
-const OPERATOR = { FULLY_CONNECTED: 9, QUANTIZE: 114 };
-const FULLY_CONNECTED_OPTIONS = 8;
-
-/** A model of the schema's version 3. The numbers are the places of the fields in their tables. */
+/** A model in which every tensor has a name. */
 function model({ tensors, operators, inputs, outputs }) {
-  const refs = (values) => ({ kind: "ref", values });
-  const ints = (values) => ({ kind: "i32", values });
-  const constants = tensors.filter(({ data }) => data);
-  const names = [...new Set(operators.map(({ op }) => op))];
-  const buffer = (data) => ({
-    fields: data
-      ? [[0, "ref", { bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) }]]
-      : [],
-  });
-  // Tensor { shape 0, type 1, buffer 2, name 3, quantization 4 { scale 2, zero_point 3,
-  // quantized_dimension 6 } }
-  const tensor = ({ type, dims, scales, zeros, data }, i) => ({
-    fields: [
-      [0, "ref", ints(dims)],
-      [1, "i8", ELEMENT[type]],
-      [2, "i32", data ? constants.findIndex((each) => each.data === data) + 1 : 0],
-      [3, "ref", { text: `t${i}` }],
-      ...(scales
-        ? [
-            [
-              4,
-              "ref",
-              {
-                fields: [
-                  [2, "ref", { kind: "f32", values: [...scales] }],
-                  [3, "ref", { kind: "i64", values: [...zeros] }],
-                  [6, "i32", 0],
-                ],
-              },
-            ],
-          ]
-        : []),
-    ],
-  });
-  // Operator { opcode_index 0, inputs 1, outputs 2, builtin_options_type 3, builtin_options 4 }
-  const operator = ({ op, inputs, outputs }) => ({
-    fields: [
-      [0, "i32", names.indexOf(op)],
-      [1, "ref", ints(inputs)],
-      [2, "ref", ints(outputs)],
-      ...(op === "FULLY_CONNECTED"
-        ? [
-            [3, "i8", FULLY_CONNECTED_OPTIONS],
-            [4, "ref", { fields: [] }],
-          ]
-        : []),
-    ],
-  });
-  // OperatorCode { deprecated_builtin_code 0, version 2, builtin_code 3 }
-  const code = (op) => ({
-    fields: [
-      [0, "i8", OPERATOR[op]],
-      [2, "i32", 1],
-      [3, "i32", OPERATOR[op]],
-    ],
-  });
-  // Model { version 0, operator_codes 1, subgraphs 2 { tensors, inputs, outputs, operators },
-  // buffers 4 }
-  const subgraph = {
-    fields: [
-      [0, "ref", refs(tensors.map(tensor))],
-      [1, "ref", ints(inputs)],
-      [2, "ref", ints(outputs)],
-      [3, "ref", refs(operators.map(operator))],
-    ],
-  };
-  return flatbuffer(
-    {
-      fields: [
-        [0, "i32", 3],
-        [1, "ref", refs(names.map(code))],
-        [2, "ref", refs([subgraph])],
-        [4, "ref", refs([buffer(), ...constants.map(({ data }) => buffer(data))])],
-      ],
-    },
-    "TFL3",
-  );
+  const named = tensors.map(({ type, dims, scales, zeros, data }, i) => ({
+    ...{ name: `t${i}`, type, dims, data },
+    quantized: scales && { scales: [...scales], zeroPoints: [...zeros] },
+  }));
+  return tfliteModel({ tensors: named, operators, inputs, outputs });
 }
 
 const flip = (array, Type) => Type.from(array, (value) => value ^ 0x80);

@@ -51,11 +51,10 @@ async function load(name) {
   return { folder, version, module: imported.default ?? imported };
 }
 
-/** The steps of a run are known only afterwards: about this many. */
-const STEPS = 1500;
-const show = createProgress("steps", STEPS);
+/** How many steps a run takes is known only afterwards. */
+const show = createProgress("steps", 0);
 let steps = 0;
-const progress = (text) => show(Math.min(++steps, STEPS), text);
+const progress = (text) => show(++steps, text);
 
 const encoded = (object) =>
   Object.fromEntries(

@@ -1,5 +1,5 @@
 /** Runs ONNX Runtime, in wasm (exact integers) and native, on single operators. */
-import { onnxModel } from "../../bench/peers/onnx.mjs";
+import { onnxModel } from "../../tools/models/onnx.mjs";
 import * as cases from "./cases.mjs";
 import { sameBytes } from "./tensors.mjs";
 

@@ -1,0 +1,127 @@
+/** The mutants of a source file: one small change each, found in its syntax tree. */
+import { parseSync } from "vite";
+
+const OPERATORS = {
+  "+": "-",
+  "-": "+",
+  "*": "+",
+  "/": "*",
+  "%": "*",
+  "<": "<=",
+  "<=": "<",
+  ">": ">=",
+  ">=": ">",
+  "==": "!=",
+  "!=": "==",
+  "===": "!==",
+  "!==": "===",
+  "<<": ">>",
+  ">>": "<<",
+  ">>>": ">>",
+  "&": "|",
+  "|": "&",
+  "^": "|",
+  "&&": "||",
+  "||": "&&",
+  "??": "&&",
+};
+
+/** Instructions of the kernels, each with one that is easily taken for it. */
+const INSTRUCTIONS = {
+  min: "max",
+  max: "min",
+  pmin: "pmax",
+  pmax: "pmin",
+  min_s: "max_s",
+  max_s: "min_s",
+  min_u: "max_u",
+  max_u: "min_u",
+  add: "sub",
+  sub: "add",
+  add_sat_s: "add",
+  sub_sat_s: "sub",
+  narrow_i16x8_s: "narrow_i16x8_u",
+  narrow_i16x8_u: "narrow_i16x8_s",
+  narrow_i32x4_s: "narrow_i32x4_u",
+  lt: "le",
+  le: "lt",
+  gt: "ge",
+  ge: "gt",
+  eq: "ne",
+  ne: "eq",
+  extend_low_i8x16_s: "extend_low_i8x16_u",
+  extend_high_i8x16_s: "extend_high_i8x16_u",
+  extend_low_i8x16_u: "extend_low_i8x16_s",
+  extend_high_i8x16_u: "extend_high_i8x16_s",
+  nearest: "trunc",
+  trunc: "nearest",
+  and: "or",
+  or: "and",
+  shl: "shr_s",
+  shr_s: "shl",
+  shr_u: "shr_s",
+  any_true: "all_true",
+  all_true: "any_true",
+};
+
+const COMMUTATIVE = new Set(["add", "mul", "min", "max", "and", "or", "xor", "eq", "ne"]);
+
+/** Names of types and of what only the reader sees have no mutants. */
+const SKIPPED = /^(TS|ImportDeclaration$|ExportAllDeclaration$|Decorator$)/;
+
+/**
+ * @param {string} file
+ * @param {string} text
+ * @returns {{ file: string, line: number, from: string, to: string, text: string }[]} `text` is the
+ *   whole file with the change
+ */
+export function mutantsOf(file, text) {
+  const { program, errors } = parseSync(file, text, { lang: "ts" });
+  if (errors.length > 0) throw new Error(`${file}: ${errors[0].message}`);
+  const found = [];
+  const of = (node) => text.slice(node.start, node.end);
+  const add = (start, end, to) => {
+    const from = text.slice(start, end);
+    if (from === to) return;
+    const line = text.slice(0, start).split("\n").length;
+    found.push({ file, line, from, to, text: text.slice(0, start) + to + text.slice(end) });
+  };
+  const operator = (node) => {
+    const to = OPERATORS[node.operator];
+    const between = text.slice(node.left.end, node.right.start);
+    const place = node.left.end + between.indexOf(node.operator);
+    // text is joined by +, which has no opposite
+    if (node.operator === "+" && /["'`]/.test(of(node))) return;
+    if (to) add(place, place + node.operator.length, to);
+  };
+  const call = (node) => {
+    const name = node.callee.property?.name ?? node.callee.name;
+    const at = node.callee.property ?? node.callee;
+    if (INSTRUCTIONS[name]) add(at.start, at.end, INSTRUCTIONS[name]);
+    const [a, b] = node.arguments;
+    const isVector = /x\d+$/.test(node.callee.object?.name ?? "");
+    if (isVector && b && !COMMUTATIVE.has(name) && b.type !== "Literal") {
+      add(a.start, b.end, `${of(b)}${text.slice(a.end, b.start)}${of(a)}`);
+    }
+  };
+  const visit = (node) => {
+    if (!node || typeof node.type !== "string" || SKIPPED.test(node.type)) return;
+    if (node.type === "BinaryExpression" || node.type === "LogicalExpression") operator(node);
+    else if (node.type === "CallExpression") call(node);
+    else if (node.type === "UnaryExpression" && "!-".includes(node.operator)) {
+      add(node.start, node.argument.start, "");
+    } else if (node.type === "Literal" && typeof node.value === "number") {
+      add(node.start, node.end, `${node.value + 1}`);
+    } else if (node.type === "ConditionalExpression") {
+      add(node.test.start, node.test.end, `!(${of(node.test)})`);
+    } else if (node.type === "IfStatement") {
+      add(node.test.start, node.test.end, `!(${of(node.test)})`);
+    } else if (node.type === "ThrowStatement") add(node.start, node.end, ";");
+    for (const [key, value] of Object.entries(node)) {
+      if (key === "typeAnnotation" || key === "typeArguments" || key === "returnType") continue;
+      for (const child of Array.isArray(value) ? value : [value]) visit(child);
+    }
+  };
+  visit(program);
+  return found;
+}
