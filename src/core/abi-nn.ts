@@ -128,4 +128,5 @@ export interface NnKernels {
     outWidth: number,
     steps: number,
   ): void;
+  transpose(src: number, dst: number, rows: number, columns: number, size: number): void;
 }

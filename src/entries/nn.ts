@@ -16,6 +16,11 @@ export {
   multiply,
   type QuantizedValue,
 } from "../nn/combine.ts";
+export type { Conv2d } from "../nn/conv-layer.ts";
+export type { ConvOptions, ConvTransposeOptions } from "../nn/conv-options.ts";
+export { type Conv1dOptions, conv1d, createConv1d } from "../nn/conv1d.ts";
+export { conv2d, createConv2d, createConvTranspose2d } from "../nn/conv2d.ts";
+export { type LayoutOptions, toNchw, toNhwc } from "../nn/images.ts";
 export { createLookup, type Lookup, lookup } from "../nn/lookup.ts";
 export {
   type BatchNorm,
@@ -25,9 +30,18 @@ export {
   rmsNorm,
 } from "../nn/norm.ts";
 export {
+  type AveragePoolOptions,
+  averagePool2d,
+  globalAveragePool2d,
+  maxPool2d,
+  type PoolOptions,
+} from "../nn/pool.ts";
+export { type ResizeOptions, resize2d } from "../nn/resize.ts";
+export {
   logSoftmax,
   type QuantizedSoftmax,
   quantizedSoftmax,
   type SoftmaxOptions,
   softmax,
 } from "../nn/softmax.ts";
+export type { Padding, Pair, WindowOptions } from "../nn/window.ts";

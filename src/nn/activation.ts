@@ -5,7 +5,7 @@
  */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
-import { checkNumber, checkOneOf } from "../core/check.ts";
+import { checkNumber, checkOneOf, checkOptions } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 import { type Activation as Bounds, checkBounds } from "../gemm/activation.ts";
@@ -120,6 +120,7 @@ export function activate<X extends Data<"f32">>(
   options: { readonly out?: Data<"f32"> } = {},
 ): InKind<X, "f32"> {
   checkInstance(instance);
+  checkOptions("options", options, ["out"]);
   const source = operand(instance, "x", x, ["f32"]);
   const checked = checkNnActivation("activation", activation);
   const shape = source.shape ?? [source.length];

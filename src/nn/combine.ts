@@ -5,7 +5,7 @@
  */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, type Operand, operand, target } from "../core/call.ts";
-import { checkObject, rangeFault } from "../core/check.ts";
+import { checkObject, checkOptions, rangeFault } from "../core/check.ts";
 import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { roundHalfEven } from "../core/round.ts";
@@ -51,6 +51,7 @@ function combineReals<X extends Data<"f32">>(
   options: CombineOptions,
   multiply: 0 | 1,
 ): InKind<X, "f32"> {
+  checkOptions("options", options, ["activation", "out"]);
   const left = operand(instance, "x", x, ["f32"]);
   const right = operand(instance, "y", y, ["f32"]);
   const period = checkPeriod(left, right, y);
@@ -90,7 +91,12 @@ function combineIntegers(
   const a = checkSide(instance, "x", x);
   const b = checkSide(instance, "y", y);
   const period = checkPeriod(a.source, b.source, y.values);
-  const { dtype, scale, zeroPoint } = checkParams("options", options);
+  checkOptions("options", options, ["dtype", "scale", "zeroPoint", "activation", "out"]);
+  const { dtype, scale, zeroPoint } = checkParams("options", {
+    scale: options.scale,
+    ...(options.dtype !== undefined && { dtype: options.dtype }),
+    ...(options.zeroPoint !== undefined && { zeroPoint: options.zeroPoint }),
+  });
   const bounds = checkBounds(options.activation);
   const [least, greatest] = limitsOf(dtype);
   const place = (real: number) =>

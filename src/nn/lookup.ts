@@ -7,8 +7,8 @@ import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
 import {
   checkInteger,
-  checkObject,
   checkOneOf,
+  checkOptions,
   checkScale,
   DESCRIBE,
   typeFault,
@@ -23,9 +23,12 @@ import { checkNnActivation, type NnActivation, runActivation } from "./activatio
 
 const ENTRIES = 256;
 
+/** `low` and `high` come with calibrated parameters. */
+const STATIC_PARAMS = ["dtype", "scale", "zeroPoint", "low", "high"] as const;
+
 /** What a scale and a zero point stand for, checked. */
 export function checkParams(argument: string, params: StaticParams): Required<StaticParams> {
-  checkObject(argument, params);
+  checkOptions(argument, params, STATIC_PARAMS);
   const dtype = checkOneOf(`${argument}.dtype`, params.dtype ?? "i8", QUANTIZED_DTYPES);
   const scale = checkScale(`${argument}.scale`, params.scale);
   const zeroPoint = checkInteger(
@@ -128,6 +131,7 @@ export function lookup<X extends Data<QuantizedDType>, D extends QuantizedDType>
 ): InKind<X, D> {
   if (!(table instanceof Lookup)) throw typeFault("table", "a table of createLookup", table);
   const instance = instanceOf("table", table);
+  checkOptions("options", options, ["out"]);
   const source = operand(instance, "x", x, [table.input.dtype]);
   const shape = source.shape ?? [source.length];
   const result = target(instance, options.out, table.output.dtype, shape, x instanceof Tensor);

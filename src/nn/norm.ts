@@ -5,7 +5,7 @@
  */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, type Operand, operand, target } from "../core/call.ts";
-import { checkNumber, rangeFault } from "../core/check.ts";
+import { checkNumber, checkOptions, rangeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 import { rowsOf, type ShapeOption } from "./rows.ts";
@@ -43,6 +43,7 @@ function normalize<X extends Data<"f32">>(
   centred: boolean,
 ): InKind<X, "f32"> {
   checkInstance(instance);
+  checkOptions("options", options, ["shape", "gain", "bias", "epsilon", "out"]);
   const source = operand(instance, "x", x, ["f32"]);
   const { shape, rows, columns } = rowsOf(source, options.shape);
   const gain = perColumn(instance, "options.gain", options.gain, columns);

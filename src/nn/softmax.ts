@@ -13,7 +13,7 @@ import {
   operand,
   target,
 } from "../core/call.ts";
-import { checkNumber, rangeFault } from "../core/check.ts";
+import { checkNumber, checkOptions, rangeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 import { type Rows, rowsOf, type ShapeOption } from "./rows.ts";
@@ -54,6 +54,7 @@ interface Logits extends Rows {
 
 function checkLogits(instance: Bytelane, x: unknown, options: SoftmaxOptions): Logits {
   checkInstance(instance);
+  checkOptions("options", options, ["shape", "scale", "mask", "out"]);
   const source = operand(instance, "x", x, ["f32"]);
   const rows = rowsOf(source, options.shape);
   const scale = checkNumber("options.scale", options.scale ?? 1);

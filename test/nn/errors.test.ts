@@ -4,14 +4,25 @@ import { type Bytelane, createBytelaneSync, tensor } from "../../src/entries/ind
 import {
   activate,
   add,
+  averagePool2d,
+  conv1d,
+  conv2d,
+  createConv1d,
+  createConv2d,
+  createConvTranspose2d,
   createLookup,
   foldBatchNorm,
+  globalAveragePool2d,
   layerNorm,
   lookup,
+  maxPool2d,
   multiply,
   quantizedSoftmax,
+  resize2d,
   rmsNorm,
   softmax,
+  toNchw,
+  toNhwc,
 } from "../../src/entries/nn.ts";
 import type { Case } from "../errors/case.ts";
 
@@ -35,7 +46,7 @@ const elementwise: readonly Case[] = [
   ],
   [
     "TypeError",
-    '"x" expected a tensor or typed array of f32, got Promise',
+    '"x" expected a tensor or typed array of f32, got a Promise: await it',
     (b) => activate(b, wrong(Promise.resolve(x)), "relu"),
   ],
   [
@@ -60,7 +71,7 @@ const elementwise: readonly Case[] = [
   ],
   [
     "TypeError",
-    '"x" expected a handle of this instance, got tensor f32[1] of another',
+    '"x" expected a handle of this instance, got tensor f32 [1] of another',
     (b) => activate(b, tensor(other, "f32", [1]), "tanh"),
   ],
   [
@@ -95,6 +106,26 @@ const elementwise: readonly Case[] = [
     (b) => add(b, q, q, { scale: 1, activation: { low: 1, high: 0 } }),
   ],
 ];
+
+/** Options that nobody knows. */
+const misspelt: readonly Case[] = (
+  [
+    ["out", "outs", (b) => activate(b, x, "tanh", wrong({ outs: x }))],
+    ["out", "oud", (b) => add(b, x, x, wrong({ oud: x }))],
+    ["scale", "scales", (b) => add(b, q, q, wrong({ scales: 1 }))],
+    ["mask", "masks", (b) => softmax(b, x, wrong({ masks: x }))],
+    ["epsilon", "epsilo", (b) => layerNorm(b, x, wrong({ epsilo: 1 }))],
+    ["padding", "paddings", (b) => maxPool2d(b, x, wrong({ paddings: 1 }))],
+    ["countPadding", "countPad", (b) => averagePool2d(b, x, wrong({ countPad: true }))],
+    ["mode", "modus", (b) => resize2d(b, x, wrong({ modus: 1 }))],
+    ["shape", "shapes", (b) => globalAveragePool2d(b, x, wrong({ shapes: 1 }))],
+    ["shape", "shapes", (b) => toNhwc(b, x, wrong({ shapes: 1 }))],
+  ] as const satisfies readonly (readonly [string, string, Case[2]])[]
+).map(([nearest, name, call]) => [
+  "TypeError",
+  `"options" expected another name, such as "${nearest}", got the unknown option "${name}"`,
+  call,
+]);
 
 const tables: readonly Case[] = [
   [
@@ -190,8 +221,203 @@ const rows: readonly Case[] = [
   ],
 ];
 
+const weights = new Float32Array(4 * 3 * 2 * 2);
+const shape = [4, 3, 2, 2];
+const conv =
+  (options: object): Case[2] =>
+  (b) =>
+    createConv2d(b, wrong({ weights, shape, orientation: "out-in", ...options }));
+/** Runs one over images of such a shape. */
+const run =
+  (size: readonly number[], options: object = {}): Case[2] =>
+  (b) => {
+    using layer = createConv2d(b, wrong({ weights, shape, orientation: "out-in", ...options }));
+    conv2d(layer, new Float32Array(size.reduce((count, each) => count * each, 1)), { shape: size });
+  };
+
+const convolutions: readonly Case[] = [
+  [
+    "TypeError",
+    '"options" expected another name, such as "stride", got the unknown option "strides"',
+    conv({ strides: 2 }),
+  ],
+  [
+    "RangeError",
+    '"options.format" expected one of "int8", "f32", got "int4"',
+    conv({ format: "int4" }),
+  ],
+  ["RangeError", '"options.shape" expected four dimensions, got [4, 12]', conv({ shape: [4, 12] })],
+  [
+    "RangeError",
+    '"options.weights" expected 24 elements, got Float32Array(48)',
+    conv({ shape: [2, 3, 2, 2] }),
+  ],
+  [
+    "RangeError",
+    '"options.groups" expected a divisor of 4 output channels, got 3',
+    conv({ groups: 3 }),
+  ],
+  ["RangeError", '"options.groups" expected an integer in [1, 4], got 0', conv({ groups: 0 })],
+  [
+    "RangeError",
+    '"options.format" expected "int8" for a convolution that is not depthwise, got "f32"',
+    conv({ format: "f32" }),
+  ],
+  [
+    "TypeError",
+    '"options.input" expected the input\'s parameters, since options.output is given, got undefined',
+    conv({ output: { scale: 1 } }),
+  ],
+  [
+    "TypeError",
+    '"options.weights" expected elements of f32 for the format "f32", got Int8Array(4)',
+    conv({ format: "f32", weights: new Int8Array(4), shape: [4, 1, 1, 1], groups: 4 }),
+  ],
+  [
+    "TypeError",
+    '"options.input" expected nothing for the format "f32", got Object',
+    conv({
+      ...{ format: "f32", weights: new Float32Array(4), shape: [4, 1, 1, 1], groups: 4 },
+      input: { scale: 1 },
+    }),
+  ],
+  ["RangeError", '"options.stride" expected an integer in [1, 65535], got 0', conv({ stride: 0 })],
+  [
+    "TypeError",
+    '"options.dilation" expected a number or [height, width], got "2"',
+    conv({ dilation: "2" }),
+  ],
+  [
+    "RangeError",
+    '"options.stride" expected a number or [height, width], got [1, 2, 3]',
+    conv({ stride: [1, 2, 3] }),
+  ],
+  [
+    "RangeError",
+    '"options.padding" expected one of "same", "valid", got "full"',
+    conv({ padding: "full" }),
+  ],
+  [
+    "RangeError",
+    '"options.padding[2]" expected an integer in [0, 65535], got -1',
+    conv({ padding: [1, 1, -1, 1] }),
+  ],
+  [
+    "RangeError",
+    '"options.bias" expected 4 elements, got Float32Array(3)',
+    conv({ bias: new Float32Array(3) }),
+  ],
+  [
+    "RangeError",
+    '"options.bias[1]" expected a finite number, got NaN',
+    conv({ bias: Float32Array.of(1, NaN, 1, 1) }),
+  ],
+  [
+    "TypeError",
+    '"options.inputMean" expected nothing, since the weights are integers, got Float32Array(3)',
+    conv({ weights: new Int8Array(48), scale: 1, inputMean: new Float32Array(3) }),
+  ],
+  [
+    "TypeError",
+    '"options.scale" expected the scale of i8 weights, got undefined',
+    conv({ weights: new Int8Array(48) }),
+  ],
+  [
+    "TypeError",
+    '"options.scale" expected the scale of u8 weights, got undefined',
+    conv({ weights: new Uint8Array(4), shape: [4, 1, 1, 1], groups: 4 }),
+  ],
+  [
+    "RangeError",
+    '"options.zeroPoint" expected an integer in [0, 255], got 256',
+    conv({ weights: new Uint8Array(4), shape: [4, 1, 1, 1], groups: 4, scale: 1, zeroPoint: 256 }),
+  ],
+  [
+    "RangeError",
+    '"options.weights" expected finite numbers, got Infinity',
+    conv({ weights: Float32Array.of(1, Infinity), shape: [2, 1, 1, 1], groups: 2 }),
+  ],
+  [
+    "RangeError",
+    '"options.depth" expected at most 66311 for these types, zero points and bias, got 66312',
+    conv({ weights: new Float32Array(2 * 66312), shape: [2, 1, 1, 66312], groups: 2 }),
+  ],
+  [
+    "RangeError",
+    '"options.padding" expected "valid" or numbers for a transposed convolution, got "same"',
+    (b) => createConvTranspose2d(b, { weights, shape, padding: "same" }),
+  ],
+  ["RangeError", '"x" expected images of 3 channels, got 4', run([5, 5, 4])],
+  [
+    "RangeError",
+    '"x" expected an image of at least [2, 2] with its padding, got [1, 9]',
+    run([1, 9, 3]),
+  ],
+  [
+    "RangeError",
+    '"options.shape" expected [height, width, channels], after the number of images, got [12]',
+    run([12]),
+  ],
+  ["RangeError", '"options.shape" expected sizes of at least 1, got [0, 2, 3]', run([0, 2, 3])],
+  [
+    "TypeError",
+    '"layer" expected a convolution made by createConv2d, got Object',
+    () => conv2d(wrong({}), x),
+  ],
+  [
+    "RangeError",
+    '"options.padding[0]" expected an integer in [0, 1], got 2',
+    (b) => maxPool2d(b, x, { size: 2, padding: 2, shape: [2, 3, 1] }),
+  ],
+  [
+    "RangeError",
+    '"options.zeroPoint" expected an integer in [-128, 127], got 200',
+    (b) => averagePool2d(b, q.values, { size: 1, shape: [2, 3, 1], zeroPoint: 200 }),
+  ],
+  [
+    "TypeError",
+    '"options.size" expected [height, width], got 2',
+    (b) => resize2d(b, x, { size: wrong(2), shape: [2, 3, 1] }),
+  ],
+  [
+    "RangeError",
+    '"options.size" expected [height, width], got [2]',
+    (b) => resize2d(b, x, { size: wrong([2]), shape: [2, 3, 1] }),
+  ],
+  [
+    "RangeError",
+    '"options.mode" expected one of "nearest", "bilinear", got "cubic"',
+    (b) => resize2d(b, x, { size: [2, 2], mode: wrong("cubic"), shape: [2, 3, 1] }),
+  ],
+  [
+    "RangeError",
+    '"options.shape" expected three dimensions, after the number of images, got [6]',
+    (b) => toNhwc(b, x, { shape: [6] }),
+  ],
+  [
+    "RangeError",
+    '"options.shape" expected 6 elements, got [1, 2, 2]',
+    (b) => toNchw(b, x, { shape: [1, 2, 2] }),
+  ],
+  [
+    "RangeError",
+    '"options.shape" expected three dimensions, got [4, 3, 2, 2]',
+    (b) => createConv1d(b, { weights, shape }),
+  ],
+  [
+    "RangeError",
+    '"options.shape" expected [length, channels], after the number of sequences, got [6]',
+    (b) => {
+      using layer = createConv1d(b, { weights: new Float32Array(3), shape: [3, 1, 1] });
+      conv1d(layer, x, { shape: [6] });
+    },
+  ],
+];
+
 describe.each([
+  ["convolutions", convolutions],
   ["elementwise operations", elementwise],
+  ["misspelt options", misspelt],
   ["tables", tables],
   ["rows", rows],
 ] as const)("errors of %s", (_, cases) => {

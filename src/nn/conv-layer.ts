@@ -1,0 +1,62 @@
+/** A prepared convolution. */
+import { DESCRIBE } from "../core/check.ts";
+import type { QuantizedDType } from "../core/dtype.ts";
+import { Handle } from "../core/handle.ts";
+import type { Bytelane } from "../core/instance.ts";
+import type { Linear, StaticParams } from "../linear/linear.ts";
+import type { CheckedActivation } from "./activation.ts";
+import type { CheckedConv } from "./conv-options.ts";
+import type { Depthwise } from "./depthwise.ts";
+import type { CheckedWindow } from "./window.ts";
+
+/** A convolution in an instance's memory. Made by `createConv2d` and its sisters, run by `conv2d`. */
+export class Conv2d extends Handle {
+  /** Channels of an image of x. */
+  readonly inChannels: number;
+  /** Channels of an image of the result. */
+  readonly outChannels: number;
+  /** Bytes of weights, scales, zero points and bias. */
+  readonly byteLength: number;
+  /** Element type of the result. */
+  readonly dtype: "f32" | QuantizedDType;
+  /** @internal */ readonly window: CheckedWindow;
+  /** @internal Products, one per group; none of a depthwise convolution. */
+  readonly layers: readonly Linear[];
+  /** @internal */ readonly depthwise: Depthwise | undefined;
+  /** @internal */ readonly input: Required<StaticParams> | undefined;
+  /** @internal */ readonly output: Required<StaticParams> | undefined;
+  /** @internal What the kernels of the products do not do: it runs over each strip of the result. */
+  readonly activation: CheckedActivation | undefined;
+
+  /** @internal */
+  constructor(
+    instance: Bytelane,
+    conv: CheckedConv,
+    layers: readonly Linear[],
+    depthwise: Depthwise | undefined,
+  ) {
+    super(instance, depthwise ? [[depthwise.address, depthwise.bytes]] : []);
+    this.inChannels = conv.inChannels;
+    this.outChannels = conv.outChannels;
+    this.byteLength =
+      depthwise?.bytes ?? layers.reduce((bytes, layer) => bytes + layer.byteLength, 0);
+    this.dtype = conv.output?.dtype ?? "f32";
+    this.window = conv.window;
+    this.layers = layers;
+    this.depthwise = depthwise;
+    this.input = conv.input;
+    this.output = conv.output;
+    this.activation = conv.activation.kind === "bounds" ? undefined : conv.activation;
+  }
+
+  override dispose(): void {
+    for (const layer of this.layers) layer.dispose();
+    super.dispose();
+  }
+
+  /** @internal */
+  [DESCRIBE](): string {
+    const [height, width] = this.window.kernel;
+    return `convolution ${height} × ${width}, ${this.inChannels} → ${this.outChannels}`;
+  }
+}

@@ -1,0 +1,211 @@
+/** Convolutions: prepared like a layer, run over images [height, width, channels]. */
+import { type Data, type InKind, inCall, type Operand, operand, target } from "../core/call.ts";
+import { checkOptions, rangeFault, typeFault } from "../core/check.ts";
+import { type DType, limitsOf, type QuantizedDType } from "../core/dtype.ts";
+import { instanceOf } from "../core/handle.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
+import { Tensor } from "../core/tensor.ts";
+import { createLinear, type Linear, type LinearOptions } from "../linear/linear.ts";
+import { roundHalfEven } from "../core/round.ts";
+import { Conv2d } from "./conv-layer.ts";
+import {
+  type CheckedConv,
+  type ConvOptions,
+  type ConvTransposeOptions,
+  checkConv,
+  checkConvTranspose,
+} from "./conv-options.ts";
+import { runImages } from "./conv-run.ts";
+import { createIntegerDepthwise, createRealDepthwise } from "./depthwise.ts";
+import { imagesOf, shapeOfImages } from "./images.ts";
+import { orderWeights } from "./weights.ts";
+import { geometryOf } from "./window.ts";
+
+/** The values of a checked operand, wherever they lie. */
+function valuesOf<T extends DType>(instance: Bytelane, source: Operand<T>) {
+  return source.address >= 0
+    ? instance.memory.view(source.dtype, source.address, source.length)
+    : (source.value as never as Float32Array);
+}
+
+/** Reals of an option, copied: one per channel. */
+function readReals(
+  instance: Bytelane,
+  argument: string,
+  values: unknown,
+  count: number,
+): Float32Array | undefined {
+  if (values === undefined) return undefined;
+  const reals = valuesOf(instance, operand(instance, argument, values, ["f32"], count)).slice();
+  const at = reals.findIndex((value) => !Number.isFinite(value));
+  if (at >= 0) throw rangeFault(`${argument}[${at}]`, "a finite number", reals[at]);
+  return reals as Float32Array;
+}
+
+/** One list of a group's channels, where there is one. */
+const partOf = <A extends Float32Array | Int32Array>(
+  list: A | number | undefined,
+  group: number,
+  groups: number,
+) =>
+  typeof list === "object"
+    ? (list.slice((list.length / groups) * group, (list.length / groups) * (group + 1)) as A)
+    : list;
+
+/** The products of all groups: each a linear layer over its windows. */
+function createLayers(
+  instance: Bytelane,
+  conv: CheckedConv,
+  values: Float32Array,
+  bias: Float32Array | undefined,
+  mean: Float32Array | undefined,
+): Linear[] {
+  const { options, groups, window, activation } = conv;
+  const perGroup = conv.inChannels / groups;
+  const count = conv.outChannels / groups;
+  const sizes = { out: conv.outChannels, in: perGroup, kernel: window.kernel };
+  const taps = window.kernel[0] * window.kernel[1];
+  const { scale, zeroPoint, bits, input, output } = options;
+  const layers: Linear[] = [];
+  try {
+    for (let group = 0; group < groups; group++) {
+      const channels = mean?.subarray(group * perGroup, (group + 1) * perGroup);
+      const depthMean =
+        channels &&
+        Float32Array.from({ length: taps * perGroup }, (_, k) => channels[k % perGroup]);
+      const given = {
+        weights: orderWeights(values, sizes, conv.strides, group * count, count, conv.flip),
+        shape: [count, taps * perGroup],
+        orientation: "out-in",
+        scale: partOf(scale, group, groups),
+        zeroPoint: partOf(zeroPoint, group, groups),
+        bias: partOf(bias, group, groups),
+        inputMean: depthMean,
+        ...(activation.kind === "bounds" && {
+          activation: { low: activation.low, high: activation.high },
+        }),
+        ...{ bits, input },
+        // another activation comes between the product and its quantization
+        output: activation.kind === "bounds" ? output : undefined,
+      };
+      const defined = Object.entries(given).filter(([, value]) => value !== undefined);
+      layers.push(createLinear(instance, Object.fromEntries(defined) as unknown as LinearOptions));
+    }
+    return layers;
+  } catch (fault) {
+    for (const layer of layers) layer.dispose();
+    throw fault;
+  }
+}
+
+/** Bounds of a depthwise result in its own numbers, and its parameters if it is quantized by the kernel. */
+function resultOf({ activation, output }: CheckedConv) {
+  const bounded = activation.kind === "bounds";
+  const { low, high } = bounded ? activation : { low: -Infinity, high: Infinity };
+  if (!output || !bounded) return { low, high, output: undefined };
+  const [least, greatest] = limitsOf(output.dtype);
+  const place = (real: number): number =>
+    Math.min(Math.max(roundHalfEven(real / output.scale) + output.zeroPoint, least), greatest);
+  return { low: place(low), high: place(high), output };
+}
+
+function create(instance: Bytelane, conv: CheckedConv): Conv2d {
+  const { options, weights, outChannels, inChannels } = conv;
+  const bias = readReals(instance, "options.bias", options.bias, outChannels);
+  const mean = readReals(instance, "options.inputMean", options.inputMean, inChannels);
+  if (mean && weights.dtype !== "f32") {
+    throw typeFault("options.inputMean", "nothing, since the weights are integers", mean);
+  }
+  // a copy, since memory that grows detaches a view of it
+  const values = valuesOf(instance, weights).slice() as Float32Array;
+  if (!conv.isDepthwise) {
+    return new Conv2d(instance, conv, createLayers(instance, conv, values, bias, mean), undefined);
+  }
+  const result = resultOf(conv);
+  const depthwise = conv.isReal
+    ? createRealDepthwise(instance, conv, values, bias, result)
+    : createIntegerDepthwise(instance, conv, values, bias, mean, result);
+  return new Conv2d(instance, conv, [], depthwise);
+}
+
+/**
+ * Prepares a convolution over images [height, width, channels].
+ *
+ * * dynamic (no `input`): x is f32, quantized to u8 with one scale per image, for 1 × 1 kernels of stride 1 one per pixel.
+ * * static (`input`): x is quantized with the calibrated parameters, or comes quantized.
+ * * depthwise with the format "f32": nothing is quantized.
+ *
+ * The result is f32, or with `output` 8-bit integers. Padding counts as zero, exactly: as the zero point of a quantized
+ * input. With f32 weights it is not multiplied at all, so that an infinite weight makes no NaN of it.
+ *
+ *     const layer = createConv2d(instance, {
+ *       ...{ weights, shape: [32, 3, 3, 3], orientation: "out-in", bias },
+ *       ...{ stride: 2, padding: 1, activation: "hard-swish" },
+ *     });
+ *     const y = conv2d(layer, x, { shape: [1, 48, 320, 3] });
+ *
+ * Errors: weights and groups that do not fit, absurd padding, sums that could overflow i32.
+ */
+export function createConv2d(instance: Bytelane, options: ConvOptions): Conv2d {
+  checkInstance(instance);
+  return create(instance, checkConv(instance, options));
+}
+
+/**
+ * Prepares a transposed convolution (a "deconvolution"): each pixel of x adds its multiple of the kernel to the result, of
+ * which there are (size − 1) · stride − padding + kernel + outputPadding. Run by `conv2d`.
+ * Errors: as `createConv2d`.
+ */
+export function createConvTranspose2d(instance: Bytelane, options: ConvTransposeOptions): Conv2d {
+  checkInstance(instance);
+  return create(instance, checkConvTranspose(instance, options));
+}
+
+/** The element types that a layer takes. */
+function takes({ input, depthwise }: Conv2d) {
+  return input && !depthwise?.isReal ? (["f32", input.dtype] as const) : (["f32"] as const);
+}
+
+/**
+ * Runs a convolution over one image [height, width, channels] or several [images, height, width, channels]. x is f32, or of
+ * a static layer integers of its input's type. `out` must not overlap x.
+ *
+ * Errors: another number of channels, a kernel larger than the padded image, an `out` that does not fit.
+ */
+export function conv2d<X extends Data<"f32" | "i8" | "u8">>(
+  layer: Conv2d,
+  x: X,
+  options: { readonly shape?: readonly number[]; readonly out?: Data } = {},
+): InKind<X, "f32" | QuantizedDType> {
+  checkOptions("options", options, ["shape", "out"]);
+  return runConv(layer, x, options.shape, options.out, false);
+}
+
+/** @internal With `flat`, images have a height of 1 and the result is without it. */
+export function runConv<X extends Data<"f32" | "i8" | "u8">>(
+  layer: Conv2d,
+  x: X,
+  given: readonly number[] | undefined,
+  out: Data | undefined,
+  flat: boolean,
+): InKind<X, "f32" | QuantizedDType> {
+  if (!(layer instanceof Conv2d)) {
+    throw typeFault("layer", "a convolution made by createConv2d", layer);
+  }
+  const instance = instanceOf("layer", layer);
+  const source = operand(instance, "x", x, takes(layer) as readonly ("f32" | "i8" | "u8")[]);
+  const images = imagesOf(flat ? { ...source, shape: given } : source, given);
+  if (images.channels !== layer.inChannels) {
+    throw rangeFault("x", `images of ${layer.inChannels} channels`, images.channels);
+  }
+  const geometry = geometryOf(layer.window, images.height, images.width, images.channels);
+  const { outHeight, outWidth } = geometry;
+  const shape = shapeOfImages(images, outHeight, outWidth, layer.outChannels);
+  const outShape = flat ? shape.filter((_, axis) => axis !== shape.length - 3) : shape;
+  const result = target(instance, out, layer.dtype, outShape, x instanceof Tensor);
+  return inCall(instance, (call) => {
+    const { address, value } = call.output(result);
+    runImages(call, instance, layer, source, images, geometry, address);
+    return value as InKind<X, "f32" | QuantizedDType>;
+  });
+}

@@ -1,0 +1,242 @@
+/** Depthwise convolutions: one filter per channel, by kernels of their own. */
+import { nnKernels } from "../builds/nn-kernels.ts";
+import type { Call } from "../core/call.ts";
+import { checkScale, rangeFault, typeFault } from "../core/check.ts";
+import { limitsOf } from "../core/dtype.ts";
+import type { Bytelane } from "../core/instance.ts";
+import { checkDepth, maxMagnitude } from "../gemm/matmul.ts";
+import { perChannel } from "../params/channels.ts";
+import { LARGEST, roundHalfEven } from "../core/round.ts";
+import type { CheckedConv } from "./conv-options.ts";
+import { orderWeights } from "./weights.ts";
+
+const f = Math.fround;
+
+/** Fields of the record of assembly/nn/depthwise-8.ts, 4 bytes each, in order. */
+const FIELDS = {
+  offsets: 0,
+  weights: 4,
+  sums: 8,
+  bias: 12,
+  scales: 16,
+  rowScale: 20,
+  lhsZero: 24,
+  unsigned: 28,
+  real: 32,
+  low: 36,
+  high: 40,
+  zero: 44,
+} as const;
+const RECORD_BYTES = 48;
+
+/** @internal A depthwise convolution in memory: one block. */
+export interface Depthwise {
+  readonly address: number;
+  readonly bytes: number;
+  /** Of reals: weights, bias and two bounds; of bytes: the record. */
+  readonly weights: number;
+  readonly bias: number;
+  readonly bounds: number;
+  readonly record: number;
+  readonly isReal: boolean;
+}
+
+/** @internal Bounds, and whether the result is bytes with these parameters. */
+export interface Result {
+  readonly low: number;
+  readonly high: number;
+  readonly output:
+    | { readonly dtype: "i8" | "u8"; readonly scale: number; readonly zeroPoint: number }
+    | undefined;
+}
+
+/** Channels filled up to vectors of eight. */
+const filled = (channels: number): number => Math.ceil(channels / 8) * 8;
+
+/** Weights as [taps][channels], in the numbers that the caller gave. */
+function tapsOf(conv: CheckedConv, values: Float32Array | Int8Array | Uint8Array) {
+  const { outChannels, window } = conv;
+  const sizes = { out: outChannels, in: 1, kernel: window.kernel };
+  const taps = window.kernel[0] * window.kernel[1];
+  const byChannel = orderWeights(values, sizes, conv.strides, 0, outChannels, false);
+  return { taps, at: (tap: number, channel: number) => byChannel[channel * taps + tap] };
+}
+
+/** @internal f32 weights as they are. */
+export function createRealDepthwise(
+  instance: Bytelane,
+  conv: CheckedConv,
+  values: Float32Array,
+  bias: Float32Array | undefined,
+  { low, high }: Result,
+): Depthwise {
+  const { outChannels } = conv;
+  const { taps, at } = tapsOf(conv, values);
+  const row = filled(outChannels);
+  const bytes = (taps * row + row) * 4 + 8;
+  const address = instance.arena.allocate(bytes);
+  const weights = instance.memory.view("f32", address, taps * row).fill(0);
+  for (let t = 0; t < taps; t++) {
+    for (let c = 0; c < outChannels; c++) weights[t * row + c] = at(t, c);
+  }
+  const biasAt = address + taps * row * 4;
+  const biases = instance.memory.view("f32", biasAt, row).fill(bias ? 0 : -0);
+  if (bias) biases.set(bias);
+  const bounds = biasAt + row * 4;
+  instance.memory.view("f32", bounds, 2).set([low, high]);
+  return { address, bytes, weights: address, bias: biasAt, bounds, record: 0, isReal: true };
+}
+
+interface Quantized {
+  /** Integers less their zero points, [channels][taps]. */
+  readonly integers: Int32Array;
+  readonly scales: Float32Array;
+  readonly maxMagnitude: number;
+}
+
+/** Weights as integers: quantized symmetrically per channel, or as they were given. */
+function quantizeTaps(conv: CheckedConv, values: Float32Array | Int8Array | Uint8Array): Quantized {
+  const { options, outChannels, weights } = conv;
+  const { taps, at } = tapsOf(conv, values);
+  const integers = new Int32Array(outChannels * taps);
+  if (weights.dtype === "f32") {
+    const scales = new Float32Array(outChannels);
+    for (let c = 0; c < outChannels; c++) {
+      let most = 0;
+      for (let t = 0; t < taps; t++) most = Math.max(most, Math.abs(at(t, c)) || 0);
+      if (most === Infinity) throw rangeFault("options.weights", "finite numbers", most);
+      scales[c] = most === 0 ? 1 : Math.max(f(most / 127), 2 ** -126);
+      for (let t = 0; t < taps; t++) {
+        const steps = roundHalfEven(f((at(t, c) || 0) / scales[c]));
+        integers[c * taps + t] = Math.min(Math.max(steps, -127), 127);
+      }
+    }
+    return { integers, scales, maxMagnitude: 127 };
+  }
+  const { dtype } = weights;
+  if (options.scale === undefined) {
+    throw typeFault("options.scale", `the scale of ${dtype} weights`, undefined);
+  }
+  const scales = perChannel("options.scale", options.scale, outChannels, checkScale, Float32Array);
+  const [least, greatest] = limitsOf(dtype);
+  const checkZero = (name: string, value: unknown): number => {
+    if (!Number.isInteger(value) || (value as number) < least || (value as number) > greatest) {
+      throw rangeFault(name, `an integer in [${least}, ${greatest}]`, value);
+    }
+    return value as number;
+  };
+  const given = options.zeroPoint ?? 0;
+  const zeros = perChannel("options.zeroPoint", given, outChannels, checkZero, Int32Array);
+  for (let c = 0; c < outChannels; c++) {
+    for (let t = 0; t < taps; t++) integers[c * taps + t] = at(t, c) - zeros[c];
+  }
+  return { integers, scales, maxMagnitude: maxMagnitude(dtype, zeros, 8) };
+}
+
+/** What rounding takes from the weights of each channel, times the mean of its input, added to the bias. */
+function corrected(
+  conv: CheckedConv,
+  values: Float32Array | Int8Array | Uint8Array,
+  { integers, scales }: Quantized,
+  bias: Float32Array | undefined,
+  mean: Float32Array | undefined,
+): Float32Array | undefined {
+  if (!mean) return bias;
+  const { taps, at } = tapsOf(conv, values);
+  return Float32Array.from(mean, (average, c) => {
+    let lost = 0;
+    for (let t = 0; t < taps; t++) lost += (at(t, c) || 0) - integers[c * taps + t] * scales[c];
+    return lost * average + (bias?.[c] ?? 0);
+  });
+}
+
+/** @internal Weights of 8 bits. Errors: a sum that could overflow i32. */
+export function createIntegerDepthwise(
+  instance: Bytelane,
+  conv: CheckedConv,
+  values: Float32Array | Int8Array | Uint8Array,
+  givenBias: Float32Array | undefined,
+  mean: Float32Array | undefined,
+  { low, high, output }: Result,
+): Depthwise {
+  const { outChannels, input, window } = conv;
+  const taps = window.kernel[0] * window.kernel[1];
+  const quantized = quantizeTaps(conv, values);
+  const { integers } = quantized;
+  const bias = corrected(conv, values, quantized, givenBias, mean);
+  const scales = quantized.scales.map((scale) => (input ? f(input.scale * scale) : scale));
+  const steps = bias && output && bias.map((real, c) => roundHalfEven(real / scales[c]));
+  const most = steps ? steps.reduce((max, step) => Math.max(max, Math.abs(step)), 0) : 0;
+  const magnitude = input ? maxMagnitude(input.dtype, input.zeroPoint, 8) : 255;
+  checkDepth(taps, magnitude, quantized.maxMagnitude, most);
+
+  const row = filled(outChannels);
+  const pairs = Math.ceil(taps / 2);
+  const weights = RECORD_BYTES;
+  const sums = weights + pairs * row * 4;
+  const biasAt = sums + row * 4;
+  const scalesAt = biasAt + row * 4;
+  const bytes = scalesAt + row * 4;
+  const address = instance.arena.allocate(bytes);
+  instance.memory.view("u8", address, bytes).fill(0);
+  const halves = new Int16Array(pairs * row * 2);
+  const totals = instance.memory.view("i32", address + sums, row);
+  for (let c = 0; c < outChannels; c++) {
+    for (let t = 0; t < taps; t++) {
+      const weight = integers[c * taps + t];
+      halves[((t >> 1) * row + c) * 2 + (t & 1)] = weight;
+      totals[c] += weight;
+    }
+  }
+  instance.memory
+    .view("u8", address + weights, halves.byteLength)
+    .set(new Uint8Array(halves.buffer));
+  const columns = output ? scales.map((s) => Math.min(f(s / output.scale), LARGEST)) : scales;
+  instance.memory.view("f32", address + scalesAt, row).set(columns);
+  if (steps) instance.memory.view("i32", address + biasAt, row).set(steps);
+  else if (!output) {
+    instance.memory
+      .view("f32", address + biasAt, row)
+      .fill(-0)
+      .set(bias ?? []);
+  }
+  const { words } = instance.memory;
+  words.setInt32(address + FIELDS.weights, address + weights, true);
+  words.setInt32(address + FIELDS.sums, address + sums, true);
+  words.setInt32(address + FIELDS.bias, address + biasAt, true);
+  words.setInt32(address + FIELDS.scales, address + scalesAt, true);
+  words.setInt32(address + FIELDS.unsigned, !input || input.dtype === "u8" ? 1 : 0, true);
+  words.setInt32(address + FIELDS.real, output ? 0 : 1, true);
+  words.setFloat32(address + FIELDS.low, low, true);
+  words.setFloat32(address + FIELDS.high, high, true);
+  words.setInt32(address + FIELDS.zero, output?.zeroPoint ?? 0, true);
+  return { address, bytes, weights: 0, bias: 0, bounds: 0, record: address, isReal: false };
+}
+
+/** @internal What runs rows of one image; `params` are its scale, f32, and zero point, i32. */
+export type RunRows = (src: number, dst: number, firstRow: number, rows: number) => void;
+
+/** @internal Prepares the calls of one image size. */
+export function prepareDepthwise(
+  instance: Bytelane,
+  call: Call,
+  layer: Depthwise,
+  window: number,
+  taps: number,
+  params: number,
+): RunRows {
+  const kernels = nnKernels(instance);
+  const offsets = call.scratch((taps + 1) * 4);
+  kernels.tap_offsets(window, offsets);
+  if (layer.isReal) {
+    const { weights, bias, bounds } = layer;
+    return (src, dst, firstRow, rows) =>
+      kernels.depthwise_f32(window, src, weights, bias, offsets, bounds, dst, firstRow, rows);
+  }
+  const { words } = instance.memory;
+  words.setInt32(layer.record + FIELDS.offsets, offsets, true);
+  words.setInt32(layer.record + FIELDS.rowScale, params, true);
+  words.setInt32(layer.record + FIELDS.lhsZero, params + 4, true);
+  return (src, dst, firstRow, rows) =>
+    kernels.depthwise_8(window, layer.record, src, dst, firstRow, rows);
+}

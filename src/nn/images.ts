@@ -1,0 +1,118 @@
+/** Images: [height, width, channels], or several of them, as tensors and typed arrays bring them. */
+import { nnKernels } from "../builds/nn-kernels.ts";
+import { type Data, type InKind, inCall, type Operand, operand, target } from "../core/call.ts";
+import { checkOptions, checkShape, countOf, rangeFault } from "../core/check.ts";
+import { BYTES, type DType } from "../core/dtype.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
+import { Tensor } from "../core/tensor.ts";
+
+/** @internal */
+export interface Images {
+  readonly count: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  /** Whether the shape has a dimension for the count. */
+  readonly batched: boolean;
+}
+
+/** @internal Errors: a shape that is neither [height, width, channels] nor [images, height, width, channels]. */
+export function imagesOf(source: Operand, shape: readonly number[] | undefined): Images {
+  const given = source.shape ?? checkShape("options.shape", shape);
+  const argument = source.shape ? "x" : "options.shape";
+  if (given.length !== 3 && given.length !== 4) {
+    throw rangeFault(argument, "[height, width, channels], after the number of images", given);
+  }
+  if (countOf(given) !== source.length) {
+    throw rangeFault(argument, `${source.length} elements`, given);
+  }
+  const [height, width, channels] = given.slice(-3);
+  for (const size of [height, width, channels]) {
+    if (size < 1) throw rangeFault(argument, "sizes of at least 1", given);
+  }
+  const batched = given.length === 4;
+  return { count: batched ? given[0] : 1, height, width, channels, batched };
+}
+
+/** @internal The shape of as many images of other sizes. */
+export function shapeOfImages(
+  images: Images,
+  height: number,
+  width: number,
+  channels: number,
+): readonly number[] {
+  const shape = [height, width, channels];
+  return images.batched ? [images.count, ...shape] : shape;
+}
+
+/** A shape for typed arrays, and where to write. */
+export interface LayoutOptions {
+  /** Of x, for a typed array: three dimensions, or four with the number of images first. */
+  readonly shape?: readonly number[];
+  readonly out?: Data;
+}
+
+function transposed<X extends Data>(
+  instance: Bytelane,
+  x: X,
+  options: LayoutOptions,
+  channelsFirst: boolean,
+): X extends Tensor<infer D> ? Tensor<D> : X {
+  checkInstance(instance);
+  checkOptions("options", options, ["shape", "out"]);
+  const source = operand(instance, "x", x, ["f32", "i32", "i8", "u8"]);
+  const shape = source.shape ?? checkShape("options.shape", options.shape);
+  const argument = source.shape ? "x" : "options.shape";
+  if (shape.length !== 3 && shape.length !== 4) {
+    throw rangeFault(argument, "three dimensions, after the number of images", shape);
+  }
+  if (countOf(shape) !== source.length) {
+    throw rangeFault(argument, `${source.length} elements`, shape);
+  }
+  const [a, b, c] = shape.slice(-3);
+  const [rows, columns] = channelsFirst ? [a, b * c] : [a * b, c];
+  const order = channelsFirst ? [b, c, a] : [c, a, b];
+  const result = target(
+    instance,
+    options.out,
+    source.dtype,
+    [...shape.slice(0, -3), ...order],
+    x instanceof Tensor,
+  );
+  return inCall(instance, (call) => {
+    const src = call.input(source);
+    const { address, value } = call.output(result);
+    const size = BYTES[source.dtype];
+    const bytes = rows * columns * size;
+    const count = bytes ? (source.length * size) / bytes : 0;
+    for (let i = 0; i < count; i++) {
+      nnKernels(instance).transpose(src + i * bytes, address + i * bytes, rows, columns, size);
+    }
+    return value as InKind<X, DType>;
+  }) as never;
+}
+
+/**
+ * [channels, height, width], as ONNX and PyTorch have images, to [height, width, channels], as the operations here take
+ * them; before these may stand the number of images. `out` must not overlap x.
+ *
+ *     const x = toNhwc(instance, pixels, { shape: [1, 3, 48, 320] });
+ *
+ * Errors: a shape of another number of dimensions or elements.
+ */
+export function toNhwc<X extends Data>(
+  instance: Bytelane,
+  x: X,
+  options: LayoutOptions = {},
+): X extends Tensor<infer D> ? Tensor<D> : X {
+  return transposed(instance, x, options, true);
+}
+
+/** The inverse of `toNhwc`. */
+export function toNchw<X extends Data>(
+  instance: Bytelane,
+  x: X,
+  options: LayoutOptions = {},
+): X extends Tensor<infer D> ? Tensor<D> : X {
+  return transposed(instance, x, options, false);
+}

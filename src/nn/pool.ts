@@ -1,0 +1,144 @@
+/** Pooling over the windows of images. */
+import { nnKernels } from "../builds/nn-kernels.ts";
+import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
+import { checkInteger, checkOptions } from "../core/check.ts";
+import { limitsOf } from "../core/dtype.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
+import { Tensor } from "../core/tensor.ts";
+import { imagesOf, shapeOfImages } from "./images.ts";
+import {
+  type CheckedWindow,
+  checkPair,
+  checkWindow,
+  geometryOf,
+  type Pair,
+  WINDOW_BYTES,
+  WINDOW_OPTIONS,
+  type WindowOptions,
+  writeWindow,
+} from "./window.ts";
+
+/** Windows, and where to write. */
+export interface PoolOptions extends WindowOptions {
+  readonly size: Pair;
+  /** Default: `size`. */
+  readonly stride?: Pair;
+  /** Of x, for a typed array: [height, width, channels], or with the number of images first. */
+  readonly shape?: readonly number[];
+  readonly out?: Data;
+}
+
+/** What a mean is taken over. */
+export interface AveragePoolOptions extends PoolOptions {
+  /** True to count padding, as 0. Default false: a window at a border is the mean of what is there. */
+  readonly countPadding?: boolean;
+  /** Of 8-bit x, where padding counts. Default 0. */
+  readonly zeroPoint?: number;
+}
+
+const OPTIONS = [...WINDOW_OPTIONS, "size", "shape", "out"] as const;
+const AVERAGE_OPTIONS = [...OPTIONS, "countPadding", "zeroPoint"] as const;
+
+type Pooled = "f32" | "i8" | "u8";
+
+/** How a window becomes a pixel. */
+interface Rule {
+  readonly mean: boolean;
+  readonly countPadding: boolean;
+  readonly zeroPoint: number | undefined;
+}
+
+function pool<X extends Data<Pooled>>(
+  instance: Bytelane,
+  x: X,
+  options: { readonly shape?: readonly number[]; readonly out?: Data },
+  windowOf: (height: number, width: number) => CheckedWindow,
+  { mean, countPadding, zeroPoint = 0 }: Rule,
+): InKind<X, Pooled> {
+  const source = operand(instance, "x", x, ["f32", "i8", "u8"]);
+  const { dtype } = source;
+  const images = imagesOf(source, options.shape);
+  const { height, width, channels, count } = images;
+  const window = windowOf(height, width);
+  const geometry = geometryOf(window, height, width, channels);
+  if (dtype !== "f32") checkInteger("options.zeroPoint", zeroPoint, ...limitsOf(dtype));
+  const { outHeight, outWidth } = geometry;
+  const shape = shapeOfImages(images, outHeight, outWidth, channels);
+  const result = target(instance, options.out, dtype, shape, x instanceof Tensor);
+  return inCall(instance, (call) => {
+    const src = call.input(source);
+    const { address, value } = call.output(result);
+    const record = call.scratch(WINDOW_BYTES);
+    writeWindow(instance, record, window, geometry);
+    const kernels = nnKernels(instance);
+    const size = dtype === "f32" ? 4 : 1;
+    const [kind, padded] = [mean ? 1 : 0, countPadding ? 1 : 0];
+    for (let i = 0; i < count; i++) {
+      const from = src + i * height * width * channels * size;
+      const to = address + i * outHeight * outWidth * channels * size;
+      if (dtype === "f32") kernels.pool_f32(record, from, to, kind, padded);
+      else kernels.pool_8(record, from, to, kind, padded, dtype === "u8" ? 1 : 0, zeroPoint);
+    }
+    return value as InKind<X, Pooled>;
+  });
+}
+
+/** A window that may not lie in the padding alone: it would have no value. */
+function checkPool(options: PoolOptions): CheckedWindow {
+  const kernel = checkPair("options.size", options.size, 1);
+  const window = checkWindow(kernel, { stride: kernel, ...options });
+  if (window.padding !== "same") {
+    window.padding.forEach((size, side) => {
+      checkInteger(`options.padding[${side}]`, size, 0, kernel[side % 2] - 1);
+    });
+  }
+  return window;
+}
+
+/**
+ * The largest value of each window, of reals or 8-bit integers, whose scale and zero point stay. NaN wins.
+ *
+ *     const y = maxPool2d(instance, x, { size: 2 });
+ *
+ * Errors: padding of a whole window, a window larger than the padded image.
+ */
+export function maxPool2d<X extends Data<Pooled>>(
+  instance: Bytelane,
+  x: X,
+  options: PoolOptions,
+): InKind<X, Pooled> {
+  checkInstance(instance);
+  checkOptions("options", options, OPTIONS);
+  const window = checkPool(options);
+  const rule = { mean: false, countPadding: false, zeroPoint: undefined };
+  return pool(instance, x, options, () => window, rule);
+}
+
+/**
+ * The mean of each window: of reals a sum in f64, rounded once; of 8-bit integers the nearest integer, ties to even, whose
+ * scale and zero point stay. Errors: as `maxPool2d`.
+ */
+export function averagePool2d<X extends Data<Pooled>>(
+  instance: Bytelane,
+  x: X,
+  options: AveragePoolOptions,
+): InKind<X, Pooled> {
+  checkInstance(instance);
+  checkOptions("options", options, AVERAGE_OPTIONS);
+  const window = checkPool(options);
+  const { countPadding = false, zeroPoint } = options;
+  return pool(instance, x, options, () => window, { mean: true, countPadding, zeroPoint });
+}
+
+/** The mean of each channel over the whole image: [1, 1, channels] per image. */
+export function globalAveragePool2d<X extends Data<Pooled>>(
+  instance: Bytelane,
+  x: X,
+  options: { readonly shape?: readonly number[]; readonly out?: Data } = {},
+): InKind<X, Pooled> {
+  checkInstance(instance);
+  checkOptions("options", options, ["shape", "out"]);
+  const whole = (height: number, width: number) => checkWindow([height, width], {});
+  const rule = { mean: true, countPadding: false, zeroPoint: undefined };
+  return pool(instance, x, options, whole, rule);
+}
