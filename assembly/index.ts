@@ -28,8 +28,9 @@ export { requantize_fixed, requantize_i32 } from "./requantize";
 export { top_k_f32 } from "./top-k";
 
 /**
- * The first byte that belongs to the caller. Below lie the constants of these kernels, up to 4096, and from there on those
- * of "bytelane/nn" (asconfig.nn.json, memoryBase), whose module is put onto the same memory when it is used.
+ * The first byte that belongs to the caller. Below lie the constants of these kernels, up to 4096,
+ * and from there on those of "bytelane/nn" (asconfig.nn.json, memoryBase), whose module is put onto
+ * the same memory when it is used.
  */
 export function heap_base(): usize {
   return 8192;

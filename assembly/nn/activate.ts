@@ -1,6 +1,7 @@
 /**
- * y = activation(x), element by element; `dst` may be `src`. ReLU and its bounded forms are clamp_f32 of the main module.
- * The last lanes that are not four go through the same vector function.
+ * y = activation(x), element by element; `dst` may be `src`. ReLU and its bounded forms are
+ * clamp_f32 of the main module. The last lanes that are not four go through the same vector
+ * function.
  */
 import { F32x4, loadTail, storeTail } from "./functions";
 
@@ -43,7 +44,9 @@ class Activation {
 }
 
 // biome-ignore format: one line a kind
-export function activate_f32(kind: i32, src: usize, dst: usize, n: i32, alpha: f32, beta: f32): void {
+export function activate_f32(
+  kind: i32, src: usize, dst: usize, n: i32, alpha: f32, beta: f32,
+): void {
   switch (kind) {
     case EXP: Activation.run(EXP, src, dst, n, alpha, beta); break;
     case SIGMOID: Activation.run(SIGMOID, src, dst, n, alpha, beta); break;
@@ -58,8 +61,9 @@ export function activate_f32(kind: i32, src: usize, dst: usize, n: i32, alpha: f
 }
 
 /**
- * dst[i] = table[src[i]], both 8 bits of either type; the table has 256 entries in the order of the bytes as u8, on any
- * address. A swizzle gives 0 for an index above 15, so that the sixteen parts of the table can be joined by or.
+ * dst[i] = table[src[i]], both 8 bits of either type; the table has 256 entries in the order of the
+ * bytes as u8, on any address. A swizzle gives 0 for an index above 15, so that the sixteen parts
+ * of the table can be joined by or.
  */
 export function lookup_8(src: usize, dst: usize, n: i32, table: usize): void {
   const sixteen = i8x16.splat(16);

@@ -4,13 +4,14 @@
  *   f32     clamp(f32(C) · (rowScale · scale[c]) + bias[c], low, high), bias in f32
  *   i8, u8  clamp(round((C + bias[c]) · (rowScale · scale[c])) + zero, low, high), bias in i32
  *
- * as the epilogue of a product has it. Weights, less their zero points, are i16, two taps side by side:
- * [taps / 2][channels, filled up to eights][2]; an odd last tap has a 0 beside it. A pair of products is at most
- * 2 · 255 · 255. Where a window lies inside the image its sums begin with −z · Σ_t w[t, c], and bytes are multiplied as
- * they are; elsewhere z is subtracted from the taps that are there. These are the same integers.
+ * as the epilogue of a product has it. Weights, less their zero points, are i16, two taps side by
+ * side: [taps / 2][channels, filled up to eights][2]; an odd last tap has a 0 beside it. A pair of
+ * products is at most 2 · 255 · 255. Where a window lies inside the image its sums begin with −z ·
+ * Σ_t w[t, c], and bytes are multiplied as they are; elsewhere z is subtracted from the taps that
+ * are there. These are the same integers.
  *
- * Bias, scales and sums of weights are filled up to whole vectors of 8 channels; of the image up to seven channels too
- * many are read, which the arena allows, and none is written.
+ * Bias, scales and sums of weights are filled up to whole vectors of 8 channels; of the image up to
+ * seven channels too many are read, which the arena allows, and none is written.
  */
 import { MAGIC_BITS, magic_f32x4, narrow, requantizeFour, shiftOf } from "../lanes";
 import { storeTail } from "./functions";
@@ -165,8 +166,8 @@ class Taps {
 }
 
 /**
- * One pixel with the taps of `rows` × `columns`, each a first and an end in two halves: each tap with a zero beside it, in
- * its place of the pair.
+ * One pixel with the taps of `rows` × `columns`, each a first and an end in two halves: each tap
+ * with a zero beside it, in its place of the pair.
  */
 function onePixel<T>(
   w: Window,

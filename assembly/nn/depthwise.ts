@@ -1,12 +1,12 @@
 /**
  * Depthwise convolution: y[o, c] = clamp(Σ_t x[o + t, c] · w[t, c] + bias[c], low, high)
  *
- * Padding is not read: taps outside the image add nothing. Outputs whose windows lie inside the image take all taps by a
- * table of their offsets, several pixels at a time; the others take the taps that they have, one after another in the
- * same order. So both give the same bytes.
+ * Padding is not read: taps outside the image add nothing. Outputs whose windows lie inside the
+ * image take all taps by a table of their offsets, several pixels at a time; the others take the
+ * taps that they have, one after another in the same order. So both give the same bytes.
  *
- * Weights, bias and scales are filled up to whole vectors of 8 channels; of the image up to seven channels too many are
- * read, which the arena allows, and none is written.
+ * Weights, bias and scales are filled up to whole vectors of 8 channels; of the image up to seven
+ * channels too many are read, which the arena allows, and none is written.
  */
 import { storeTail } from "./functions";
 import { firstInside, firstTap, lastInside, lastTap, Window } from "./window";
@@ -99,7 +99,10 @@ function fourReals(
   }
 }
 
-/** One pixel with the taps [i0, i1) × [j0, j1); `src` is where tap 0 of row 0 would be, and may lie outside. */
+/**
+ * One pixel with the taps [i0, i1) × [j0, j1); `src` is where tap 0 of row 0 would be, and may lie
+ * outside.
+ */
 function oneReal(
   w: Window,
   src: usize,
@@ -134,8 +137,8 @@ function oneReal(
 }
 
 /**
- * Rows [firstRow, firstRow + rows) of the result of one image. weights [taps][channels, filled up to eights], bias
- * likewise; offsets as tap_offsets writes them; bounds are two floats.
+ * Rows [firstRow, firstRow + rows) of the result of one image. weights [taps][channels, filled up
+ * to eights], bias likewise; offsets as tap_offsets writes them; bounds are two floats.
  */
 export function depthwise_f32(
   w: Window,

@@ -5,7 +5,8 @@
  *   8 bit  add       clamp(round(f32(a − za) · ma + f32(b − zb) · mb) + z, low, high)
  *          multiply  clamp(round(f32((a − za) · (b − zb)) · ma) + z, low, high)
  *
- * ma and mb are the operands' scales over that of the result, for multiply ma is the product of both over it.
+ * ma and mb are the operands' scales over that of the result, for multiply ma is the product of
+ * both over it.
  */
 import { MAGIC_BITS, magic_f32x4, round, saturate } from "../lanes";
 import { loadTail, storeTail } from "./functions";
@@ -57,13 +58,19 @@ function centred(address: usize, unsigned: bool, zero: v128): v128 {
   return i16x8.sub(x, zero);
 }
 
-/** Four lanes of the result before saturation to i8, moved by `shift` as `offset` says (lanes.ts, requantizeFour). */
+/**
+ * Four lanes of the result before saturation to i8, moved by `shift` as `offset` says (lanes.ts,
+ * requantizeFour).
+ */
 function roundFour(x: v128, lows: v128, highs: v128, offset: v128): v128 {
   const bounded = f32x4.pmin(f32x4.pmax(v128.and(x, f32x4.eq(x, x)), lows), highs);
   return i32x4.add(f32x4.add(bounded, magic_f32x4()), offset);
 }
 
-/** b repeats after `period`, as in `combine_f32`. low and high are the bounds of the result's integers. */
+/**
+ * b repeats after `period`, as in `combine_f32`. low and high are the bounds of the result's
+ * integers.
+ */
 export function combine_8(
   multiply: bool,
   a: usize,
@@ -111,7 +118,7 @@ export function combine_8(
       }
       c = roundFour(c, lows, highs, offset);
       d = roundFour(d, lows, highs, offset);
-      // the integers fit their byte already, so that either narrowing of i16 to its low byte would do
+      // the integers fit their byte already: what narrows i16 to its low byte does not matter
       const q_i16x8 = v128.and(i16x8.narrow_i32x4_s(c, d), i16x8.splat(255));
       v128.store64_lane(dst, i8x16.narrow_i16x8_u(q_i16x8, q_i16x8), 0);
     }

@@ -1,6 +1,7 @@
 /**
- * exp, sigmoid, tanh and GELU of four f32: one fixed sequence of f32 operations each, without fused multiply-adds, so
- * that every engine gives the same bytes. Largest errors, against f64 (test/nn/activation.test.ts):
+ * exp, sigmoid, tanh and GELU of four f32: one fixed sequence of f32 operations each, without fused
+ * multiply-adds, so that every engine gives the same bytes. Largest errors, against f64
+ * (test/nn/activation.test.ts):
  *
  *   exp, sigmoid, tanh       3 ulp over all f32
  *   GELU, SiLU               3 ulp of the result where it is positive, 2^-23 absolute elsewhere
@@ -10,13 +11,14 @@
 import { magic_f32x4 } from "../lanes";
 
 /**
- * Scalars, broadcast where they are used (lanes.ts says why they are no literals). The polynomials are minimax fits of
- * the functions that their lines name, for the relative error; degrees are those at which rounding outweighs the fit.
+ * Scalars, broadcast where they are used (lanes.ts says why they are no literals). The polynomials
+ * are minimax fits of the functions that their lines name, for the relative error; degrees are
+ * those at which rounding outweighs the fit.
  */
 const TABLE = memory.data<f32>(
   // biome-ignore format: groups as the comments say
   [
-    // 0 exp: least and largest argument, log2(e), and ln(2) in two parts, of which the first has 9 bits
+    // 0 exp: least and largest argument, log2(e), and ln(2) in two parts, the first of 9 bits
     -104.0,
     89.0, 1.4426950216293335, 0.693359375, -0.00021219444170128554,
     // 5 (exp(r) − 1 − r) / r² on |r| ≤ ln(2) / 2, degrees 4 to 0
@@ -26,7 +28,8 @@ const TABLE = memory.data<f32>(
     // 12 tanh: limit of the polynomial, then (tanh(x) / x − 1) / x² in x², degrees 4 to 0
     0.625, -0.005648307502269745, 0.020589817315340042, -0.05372512340545654, 0.13331274688243866,
     -0.33333274722099304,
-    // 18 GELU: limit, −1/2, and erfc(z / √2) · exp(z² / 2) / 2 on [0, 14.5] = P(z) / Q(z): P from degree 4 down
+    // 18 GELU: limit, −1/2, and P(z) / Q(z) = erfc(z / √2) · exp(z² / 2) / 2 on [0, 14.5]:
+    // P from degree 4 down
     14.5,
     -0.5, 0.004116009920835495, 0.040631379932165146, 0.18322992324829102, 0.4382883310317993, 0.5,
     // 25 Q from degree 5 down; its last coefficient is 1
@@ -49,8 +52,9 @@ export class F32x4 {
   }
 
   /**
-   * e^x = 2^n · e^r with n = round(x · log2(e)), r = x − n · ln(2). 2^n is multiplied in two halves, so that n may leave
-   * the exponents of normal numbers: results reach down to the denormal ones and up to infinity.
+   * e^x = 2^n · e^r with n = round(x · log2(e)), r = x − n · ln(2). 2^n is multiplied in two
+   * halves, so that n may leave the exponents of normal numbers: results reach down to the denormal
+   * ones and up to infinity.
    */
   @inline static exp(x: v128): v128 {
     const magic = magic_f32x4();
@@ -96,8 +100,8 @@ export class F32x4 {
   }
 
   /**
-   * x · Φ(x), Φ being the normal distribution. With z = |x|, Φ(−z) = e^(−z² / 2) · P(z) / Q(z); for x ≥ 0 the result is
-   * x − x · Φ(−x).
+   * x · Φ(x), Φ being the normal distribution. With z = |x|, Φ(−z) = e^(−z² / 2) · P(z) / Q(z); for
+   * x ≥ 0 the result is x − x · Φ(−x).
    */
   @inline static gelu(x: v128): v128 {
     const z = f32x4.pmin(f32x4.abs(x), constant(18));
@@ -116,7 +120,9 @@ export class F32x4 {
     return v128.bitselect(tail, rest, f32x4.lt(x, i32x4.splat(0)));
   }
 
-  /** x · (1 + tanh(√(2/π) · (x + 0.044715 · x³))) / 2, which is x · sigmoid of twice that argument. */
+  /**
+   * x · (1 + tanh(√(2/π) · (x + 0.044715 · x³))) / 2, which is x · sigmoid of twice that argument.
+   */
   @inline static geluTanh(x: v128): v128 {
     const inner = f32x4.add(constant(30), f32x4.mul(constant(31), f32x4.mul(x, x)));
     return f32x4.mul(x, F32x4.sigmoid(f32x4.mul(x, inner)));

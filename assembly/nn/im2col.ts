@@ -1,9 +1,10 @@
 /**
- * im2col: the windows of a strip of output pixels as rows of bytes, [pixels][kernelHeight][kernelWidth][count], for a
- * product whose right-hand side has its depth in that order. What lies outside the image is the zero point.
+ * im2col: the windows of a strip of output pixels as rows of bytes,
+ * [pixels][kernelHeight][kernelWidth][count], for a product whose right-hand side has its depth in
+ * that order. What lies outside the image is the zero point.
  *
- * Channels are copied 16 bytes at a time: up to 15 too many are read, which the arena allows, and written, which the
- * next run overwrites. `dst` has 16 bytes behind the last row for it.
+ * Channels are copied 16 bytes at a time: up to 15 too many are read, which the arena allows, and
+ * written, which the next run overwrites. `dst` has 16 bytes behind the last row for it.
  */
 import { Window } from "./window";
 
@@ -25,7 +26,10 @@ function place(at: i32, up: i32, size: i32): i32 {
   return at < size ? at : -1;
 }
 
-/** Channels [first, first + count) of the windows of `pixels` outputs from `firstPixel` on; `zero` is an i32's address. */
+/**
+ * Channels [first, first + count) of the windows of `pixels` outputs from `firstPixel` on; `zero`
+ * is an i32's address.
+ */
 export function im2col_8(
   w: Window,
   src: usize,

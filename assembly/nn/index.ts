@@ -1,6 +1,7 @@
 /**
- * The kernels between the products, a module of their own on an instance's memory. Their constants lie from 4096 on
- * (asconfig.nn.json, memoryBase), below the first byte of the caller (../index.ts).
+ * The kernels between the products, a module of their own on an instance's memory. Their constants
+ * lie from 4096 on (asconfig.nn.json, memoryBase), below the first byte of the caller
+ * (../index.ts).
  */
 export { activate_f32, lookup_8 } from "./activate";
 export { depthwise_f32, tap_offsets } from "./depthwise";

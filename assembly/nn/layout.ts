@@ -1,4 +1,7 @@
-/** dst[j][i] = src[i][j] of a matrix [rows][columns] of elements of `size` bytes, 1 or 4, in tiles that stay in cache. */
+/**
+ * dst[j][i] = src[i][j] of a matrix [rows][columns] of elements of `size` bytes, 1 or 4, in tiles
+ * that stay in cache.
+ */
 const TILE: i32 = 16;
 
 function transposeOf<T>(src: usize, dst: usize, rows: i32, columns: i32): void {

@@ -1,9 +1,9 @@
 /**
- * Layer norm  y = (x − μ) / √(σ² + ε) · gain + bias, μ and σ² being mean and variance of a row
- * RMS norm    y = x / √(mean(x²) + ε) · gain
+ * Layer norm  y = (x − μ) / √(σ² + ε) · gain + bias, μ and σ² being mean and variance of a row RMS
+ * norm    y = x / √(mean(x²) + ε) · gain
  *
- * Sums are taken in f32 over at most 64 values a lane, and these in f64. The mean is subtracted in two parts, so that a
- * row far from zero loses nothing.
+ * Sums are taken in f32 over at most 64 values a lane, and these in f64. The mean is subtracted in
+ * two parts, so that a row far from zero loses nothing.
  */
 import { addWide, loadTail, storeTail, total } from "./functions";
 
@@ -54,7 +54,10 @@ class Row {
   }
 }
 
-/** Differences to the first value are added up, which lose nothing where all values are far from zero. */
+/**
+ * Differences to the first value are added up, which lose nothing where all values are far from
+ * zero.
+ */
 function mean(row: usize, n: i32): f64 {
   const first = load<f32>(row);
   return <f64>first + Row.sum(row, n, f32x4.splat(first), i32x4.splat(0), false) / <f64>n;

@@ -1,6 +1,7 @@
 /**
- * Pooling over the windows of an image: the largest value, or the mean. Padding has no value: a mean is taken over the
- * pixels that are there, or with `padded` over those of the padded image, whose padding counts as 0 (the zero point).
+ * Pooling over the windows of an image: the largest value, or the mean. Padding has no value: a
+ * mean is taken over the pixels that are there, or with `padded` over those of the padded image,
+ * whose padding counts as 0 (the zero point).
  *
  *   f32    sums in f64, divided by the count, rounded once
  *   8 bit  max as integers; mean round(sum / count) of integers less the zero point, ties to even
@@ -86,7 +87,9 @@ function poolByte(
   return mean ? round(<f32>sum / <f32>count) + zero : most;
 }
 
-/** Sixteen channels of one window: the largest of bytes, which are flipped to i8 where they are u8. */
+/**
+ * Sixteen channels of one window: the largest of bytes, which are flipped to i8 where they are u8.
+ */
 function maxBytes(w: Window, src: usize, i0: i32, i1: i32, j0: i32, j1: i32, flip: v128): v128 {
   let most = i8x16.splat(-128);
   for (let i = i0; i < i1; i++) {

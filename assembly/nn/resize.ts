@@ -2,8 +2,9 @@
  * Resizing images, [height][width][channels].
  *
  *   nearest    y[o] = x[floor(o · in / out)]
- *   bilinear   y[o] = x at o · step + offset on each axis, held inside the image, between its two neighbours:
- *              (1 − fy) · ((1 − fx) · a + fx · b) + fy · ((1 − fx) · c + fx · d), in f32; bytes are rounded to even
+ *   bilinear   y[o] = x at o · step + offset on each axis, held inside the image:
+ *              (1 − fy) · ((1 − fx) · a + fx · b) + fy · ((1 − fx) · c + fx · d), in f32, of its
+ *              four neighbours a, b above c, d; bytes are rounded to even
  */
 import { round } from "../lanes";
 
@@ -92,7 +93,10 @@ function bilinear<T>(
   }
 }
 
-/** `dtype` 0 f32, 1 i8, 2 u8. `steps` are four floats: step and offset along the height, then along the width. */
+/**
+ * `dtype` 0 f32, 1 i8, 2 u8. `steps` are four floats: step and offset along the height, then along
+ * the width.
+ */
 export function bilinear_resize(
   dtype: i32,
   src: usize,

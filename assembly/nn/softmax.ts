@@ -1,8 +1,9 @@
 /**
- * softmax(x)_j = e^(x_j − m) / Σ e^(x_k − m), m = max x, over rows of x · scale + mask       docs/nn.md
+ * softmax(x)_j = e^(x_j − m) / Σ e^(x_k − m), m = max x, over rows of x · scale + mask
+ * docs/nn.md
  *
- * Sums are taken in f32 over at most 64 values a lane, and these sums in f64. A row whose every entry is −∞ gives zeros
- * (its logarithm −∞), where the formula would give NaN.
+ * Sums are taken in f32 over at most 64 values a lane, and these sums in f64. A row whose every
+ * entry is −∞ gives zeros (its logarithm −∞), where the formula would give NaN.
  */
 
 import { MAGIC_BITS, magic_f32x4, narrow } from "../lanes";
@@ -11,7 +12,10 @@ import { addWide, F32x4, largest, loadTail, storeTail, total } from "./functions
 /** Floats that are added up in f32 before their sum goes to f64. */
 const BLOCK: i32 = 256;
 
-/** ln(x) of a positive normal number, in f64: x = 2^k · m, m in [√½, √2), by the series of artanh((m − 1) / (m + 1)). */
+/**
+ * ln(x) of a positive normal number, in f64: x = 2^k · m, m in [√½, √2), by the series of artanh((m
+ * − 1) / (m + 1)).
+ */
 export function logarithm(x: f64): f64 {
   const bits = reinterpret<i64>(x);
   const k = <i32>((bits - 0x3fe6a09e00000000) >> 52);
@@ -134,9 +138,10 @@ const LOGARITHM: i32 = 1;
 const BYTES: i32 = 2;
 
 /**
- * Rows of `columns` floats, dense. `mask`, 0 for none, has `maskRows` rows that repeat. `result` says what is written:
- * 0 probabilities (dst may be src), 1 their logarithms, 2 bytes with a scale a row, of which the largest is 255; for
- * these `work` has room for a row. A row with a NaN is NaN throughout, in bytes 0 with scale 1 / 255.
+ * Rows of `columns` floats, dense. `mask`, 0 for none, has `maskRows` rows that repeat. `result`
+ * says what is written: 0 probabilities (dst may be src), 1 their logarithms, 2 bytes with a scale
+ * a row, of which the largest is 255; for these `work` has room for a row. A row with a NaN is NaN
+ * throughout, in bytes 0 with scale 1 / 255.
  */
 export function softmax_f32(
   src: usize,

@@ -1,6 +1,6 @@
 /**
- * Where the windows of a convolution or a pooling lie: one record, written by src/nn/window.ts. Images are
- * [height][width][channels]. Along one axis, tap k of output o reads the input at
+ * Where the windows of a convolution or a pooling lie: one record, written by src/nn/window.ts.
+ * Images are [height][width][channels]. Along one axis, tap k of output o reads the input at
  *
  *   o · stride + k · dilation − pad,   divided by `up`, where that is an integer inside the image
  *

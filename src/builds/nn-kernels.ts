@@ -13,7 +13,10 @@ import { unpackText } from "./unpack.ts";
 /** What an instance's module is, once it is compiled: the kernels go with the instance. */
 const OPENED = new WeakMap<Bytelane, NnKernels>();
 
-/** An import of "env.memory" with one page at least, and one of a shared memory of 65 536 pages at most. */
+/**
+ * An import of "env.memory" with one page at least, and one of a shared memory of 65 536 pages at
+ * most.
+ */
 const OWN = [0x02, 0x00, 0x01];
 const SHARED = [0x02, 0x03, 0x01, 0x80, 0x80, 0x04];
 /** Magic number and version. */
@@ -21,8 +24,8 @@ const HEADER = 8;
 const IMPORTS = 2;
 
 /**
- * The module for a shared memory. Nothing but the limits of the imported memory differs, at the end of a section of a few
- * dozen bytes, so that its length stays one byte.
+ * The module for a shared memory. Nothing but the limits of the imported memory differs, at the end
+ * of a section of a few dozen bytes, so that its length stays one byte.
  */
 function shareMemory(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   // sections: an id, a length in LEB128, so many bytes
@@ -81,15 +84,17 @@ export interface NnSources {
 }
 
 /**
- * Compiles the kernels of "bytelane/nn" for an instance without blocking the thread. Not needed where modules may be
- * compiled at once, which the first operation does: it is for the main threads of old browsers, and with `options` for
- * platforms that compile no bytes (workerd, edge functions), or that fetch the module instead of carrying it.
+ * Compiles the kernels of "bytelane/nn" for an instance without blocking the thread. Not needed
+ * where modules may be compiled at once, which the first operation does: it is for the main threads
+ * of old browsers, and with `options` for platforms that compile no bytes (workerd, edge
+ * functions), or that fetch the module instead of carrying it.
  *
  *     import simd from "bytelane/wasm/bytelane.nn.simd.wasm";
  *     import relaxed from "bytelane/wasm/bytelane.nn.relaxed.wasm";
  *     await openNn(instance, { simd, relaxed });
  *
- * Errors: no source for the instance's build, a module of something else, sources for an instance on a shared memory.
+ * Errors: no source for the instance's build, a module of something else, sources for an instance
+ * on a shared memory.
  */
 export async function openNn(instance: Bytelane, options?: NnSources): Promise<void> {
   checkInstance(instance);

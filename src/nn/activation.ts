@@ -1,5 +1,6 @@
 /**
- * Activations: each one fixed sequence of f32 operations, so that every runtime gives the same bytes.
+ * Activations: each one fixed sequence of f32 operations, so that every runtime gives the same
+ * bytes.
  *
  * @category Networks
  */
@@ -35,7 +36,7 @@ export type ActivationName = (typeof KINDS)[number] | (typeof BOUNDS)[number];
  * | "relu", "relu6" | max(x, 0), min(max(x, 0), 6) |
  * | "leaky-relu" | x, for x < 0 slope · x (default 0.01) |
  * | "sigmoid" | 1 / (1 + e^−x) |
- * | "hard-sigmoid" | min(max(alpha · x + beta, 0), 1) (defaults 1/6 and 0.5, as PyTorch; ONNX has 0.2 and 0.5) |
+ * | "hard-sigmoid" | min(max(alpha · x + beta, 0), 1) (1/6 and 0.5 as PyTorch; ONNX 0.2, 0.5) |
  * | "tanh", "exp" | tanh(x), e^x |
  * | "silu" | x · sigmoid(x) |
  * | "hard-swish" | x · hardSigmoid(x) |
@@ -106,8 +107,9 @@ export function runActivation(
 }
 
 /**
- * y = activation(x), element by element; `out` may be x. exp, sigmoid and tanh are within 3 ulp of the exact value for
- * every f32; SiLU and GELU within 2^-22 of the larger of |x| and 1, relative. NaN stays NaN.
+ * y = activation(x), element by element; `out` may be x. exp, sigmoid and tanh are within 3 ulp of
+ * the exact value for every f32; SiLU and GELU within 2^-22 of the larger of |x| and 1, relative.
+ * NaN stays NaN.
  *
  *     activate(instance, x, "hard-swish", { out: x });
  *

@@ -1,5 +1,6 @@
 /**
- * Sums and products of two operands, element by element: reals, or quantized values with requantization.
+ * Sums and products of two operands, element by element: reals, or quantized values with
+ * requantization.
  *
  * @category Networks
  */
@@ -160,12 +161,13 @@ function combine(
 }
 
 /**
- * x + y, element by element; y may be shorter and repeats along the first axes of x, such as a bias. `out` may be x or y.
- * Quantized values, each { values, scale, zeroPoint }, are added as reals and quantized anew:
- * round((x − zx) · sx/s + (y − zy) · sy/s) + z, ties to even.
+ * x + y, element by element; y may be shorter and repeats along the first axes of x, such as a
+ * bias. `out` may be x or y. Quantized values, each { values, scale, zeroPoint }, are added as
+ * reals and quantized anew: round((x − zx) · sx/s + (y − zy) · sy/s) + z, ties to even.
  *
  *     add(instance, hidden, delta, { out: hidden });
- *     const sum = add(instance, { values: a, scale: 0.1 }, { values: b, scale: 0.2 }, { scale: 0.25 });
+ *     const a = { values, scale: 0.1 };
+ *     const sum = add(instance, a, { values: others, scale: 0.2 }, { scale: 0.25 });
  *
  * Errors: y of a length that does not divide that of x; parameters out of range.
  */
@@ -190,7 +192,9 @@ export function add(
   return combine(instance, x, y, options, 0);
 }
 
-/** x · y, element by element; as `add`. Quantized: round((x − zx) · (y − zy) · (sx · sy / s)) + z. */
+/**
+ * x · y, element by element; as `add`. Quantized: round((x − zx) · (y − zy) · (sx · sy / s)) + z.
+ */
 export function multiply<X extends Data<"f32">>(
   instance: Bytelane,
   x: X,

@@ -9,7 +9,9 @@ import type { CheckedConv } from "./conv-options.ts";
 import type { Depthwise } from "./depthwise.ts";
 import type { CheckedWindow } from "./window.ts";
 
-/** A convolution in an instance's memory. Made by `createConv2d` and its sisters, run by `conv2d`. */
+/**
+ * A convolution in an instance's memory. Made by `createConv2d` and its sisters, run by `conv2d`.
+ */
 export class Conv2d extends Handle {
   /** Channels of an image of x. */
   readonly inChannels: number;
@@ -25,7 +27,9 @@ export class Conv2d extends Handle {
   /** @internal */ readonly depthwise: Depthwise | undefined;
   /** @internal */ readonly input: Required<StaticParams> | undefined;
   /** @internal */ readonly output: Required<StaticParams> | undefined;
-  /** @internal What the kernels of the products do not do: it runs over each strip of the result. */
+  /**
+   * @internal What the kernels of the products do not do: it runs over each strip of the result.
+   */
   readonly activation: CheckedActivation | undefined;
 
   /** @internal */

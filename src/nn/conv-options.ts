@@ -27,43 +27,58 @@ import {
 /** Weights, scales, and what follows: as of `createLinear`, with four dimensions. */
 export interface ConvOptions extends WindowOptions {
   /**
-   * "int8": 8 bits per weight, one scale per output channel. "f32": weights as they are, of a depthwise convolution only.
-   * Default "int8".
+   * "int8": 8 bits per weight, one scale per output channel. "f32": weights as they are, of a
+   * depthwise convolution only. Default "int8".
    */
   readonly format?: "int8" | "f32";
   /** f32 weights, quantized symmetrically per output channel; or i8 / u8 weights with `scale`. */
   readonly weights: Data<"f32" | "i8" | "u8">;
   /**
-   * [height, width, in / groups, out] for "in-out", [out, in / groups, height, width] for "out-in". A tensor of four
-   * dimensions brings its own.
+   * [height, width, in / groups, out] for "in-out", [out, in / groups, height, width] for "out-in".
+   * A tensor of four dimensions brings its own.
    */
   readonly shape?: readonly number[];
-  /** How the weights lie: "in-out" as TensorFlow has them, "out-in" as PyTorch and ONNX. Default "in-out". */
+  /**
+   * How the weights lie: "in-out" as TensorFlow has them, "out-in" as PyTorch and ONNX. Default
+   * "in-out".
+   */
   readonly orientation?: Orientation;
   /** Of weights that are integers already: one scale, or one per output channel. */
   readonly scale?: number | Float32Array;
   /** Of weights that are integers already. Default 0. */
   readonly zeroPoint?: number | Int32Array;
-  /** Bits of weights quantized here, for a convolution by products; 7 runs faster on the relaxed build. Default 8. */
+  /**
+   * Bits of weights quantized here, for a convolution by products; 7 runs faster on the relaxed
+   * build. Default 8.
+   */
   readonly bits?: 7 | 8;
   /** One real number per output channel. */
   readonly bias?: Float32Array | Tensor<"f32">;
-  /** Mean of each input channel over calibration data, for bias correction (as of `createLinear`). Of f32 weights only. */
+  /**
+   * Mean of each input channel over calibration data, for bias correction (as of `createLinear`).
+   * Of f32 weights only.
+   */
   readonly inputMean?: Float32Array;
-  /** Input and output channels are divided into so many groups. As many as input channels: depthwise. Default 1. */
+  /**
+   * Input and output channels are divided into so many groups. As many as input channels:
+   * depthwise. Default 1.
+   */
   readonly groups?: number;
   /** Default "none". */
   readonly activation?: NnActivation;
   /**
-   * Calibrated parameters of the input. Without them the input is quantized when it comes, with one scale per image, for a
-   * 1 × 1 convolution per pixel.
+   * Calibrated parameters of the input. Without them the input is quantized when it comes, with one
+   * scale per image, for a 1 × 1 convolution per pixel.
    */
   readonly input?: StaticParams;
   /** Parameters of a quantized result. Without them the result is f32. Needs `input`. */
   readonly output?: StaticParams;
 }
 
-/** A transposed convolution: weights [in, out, height, width] as PyTorch and ONNX have them. One group. */
+/**
+ * A transposed convolution: weights [in, out, height, width] as PyTorch and ONNX have them. One
+ * group.
+ */
 export interface ConvTransposeOptions
   extends Omit<ConvOptions, "orientation" | "groups" | "format" | "dilation"> {
   /** Rows and columns that are added at the bottom and right. Default 0. */

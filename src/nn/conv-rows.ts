@@ -1,9 +1,12 @@
 /** Rows of a convolution's input on their way through a product of the main module. */
 import type { Bytelane } from "../core/instance.ts";
-import { runProduct } from "../gemm/matmul.ts";
+import { panelsOf, writeCall } from "../gemm/product.ts";
 import type { Linear } from "../linear/linear.ts";
 
-/** @internal Bytes of lhs: their scales and zero points are one for all rows, or (step 4) one per row. */
+/**
+ * @internal Bytes of lhs: their scales and zero points are one for all rows, or (step 4) one per
+ * row.
+ */
 export interface LeftRows {
   readonly address: number;
   readonly unsigned: boolean;
@@ -23,21 +26,21 @@ export function multiplyRows(
   dstStride: number,
   workspace: number,
 ): void {
-  const { matrix, columns, epilogue, inFeatures } = layer;
-  runProduct(instance, epilogue, {
+  const { matrix, inFeatures, outFeatures } = layer;
+  const { words } = instance.memory;
+  const { scales, zeros, step } = left;
+  writeCall(instance, matrix.record, {
+    reals: 0,
+    realsStride: 0,
     lhs: left.address + first * inFeatures,
     lhsStride: inFeatures,
     lhsUnsigned: left.unsigned,
-    lhsZeros: left.zeros + first * left.step,
-    lhsZeroStep: left.step,
-    rhs: matrix,
-    m,
-    rowScales: left.scales + first * left.step,
-    rowScaleStep: left.step,
-    columnScales: columns.scales,
-    bias: columns.bias,
+    lhsZeros: step && zeros + first * step,
+    lhsZero: words.getInt32(zeros, true),
+    rowScales: step && scales + first * step,
+    rowScale: words.getFloat32(scales, true),
     dst,
     dstStride,
-    workspace,
   });
+  instance.kernels.gemm(matrix.record, 0, m, 0, panelsOf(outFeatures), workspace);
 }

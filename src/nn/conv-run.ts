@@ -10,7 +10,10 @@ import { prepareDepthwise } from "./depthwise.ts";
 import type { Images } from "./images.ts";
 import { type Geometry, WINDOW_BYTES, writeWindow } from "./window.ts";
 
-/** Bytes of a strip of windows, and rows of it at most: what the packed rows of one block of a product hold. */
+/**
+ * Bytes of a strip of windows, and rows of it at most: what the packed rows of one block of a
+ * product hold.
+ */
 const STRIP_BYTES = 65536;
 const STRIP_ROWS = 240;
 
@@ -130,7 +133,10 @@ const isPixelwise = ({ layers, window }: Conv2d): boolean =>
   (window.padding === "same" || window.padding.every((size) => size === 0)) &&
   window.extra.every((size) => size === 0);
 
-/** Quantizes `n` reals with the layer's parameters, or dynamically, `rows` of them with a scale each. */
+/**
+ * Quantizes `n` reals with the layer's parameters, or dynamically, `rows` of them with a scale
+ * each.
+ */
 function placeInput(
   run: Run,
   call: Call,

@@ -19,9 +19,8 @@ export interface Conv1dOptions extends Omit<ConvOptions, "stride" | "dilation" |
 }
 
 /**
- * Prepares a convolution over sequences [length, channels]. Weights are [width, in / groups, out] for "in-out",
- * [out, in / groups, width] for "out-in". Run by `conv1d`.
- * Errors: as `createConv2d`.
+ * Prepares a convolution over sequences [length, channels]. Weights are [width, in / groups, out]
+ * for "in-out", [out, in / groups, width] for "out-in". Run by `conv1d`. Errors: as `createConv2d`.
  */
 export function createConv1d(instance: Bytelane, options: Conv1dOptions): Conv2d {
   checkInstance(instance);

@@ -1,12 +1,12 @@
 /** Convolutions: prepared like a layer, run over images [height, width, channels]. */
-import { type Data, type InKind, inCall, type Operand, operand, target } from "../core/call.ts";
+import { type Data, elementsOf, type InKind, inCall, operand, target } from "../core/call.ts";
 import { checkOptions, rangeFault, typeFault } from "../core/check.ts";
-import { type DType, limitsOf, type QuantizedDType } from "../core/dtype.ts";
+import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
 import { instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
+import { roundHalfEven } from "../core/round.ts";
 import { Tensor } from "../core/tensor.ts";
 import { createLinear, type Linear, type LinearOptions } from "../linear/linear.ts";
-import { roundHalfEven } from "../core/round.ts";
 import { Conv2d } from "./conv-layer.ts";
 import {
   type CheckedConv,
@@ -21,13 +21,6 @@ import { imagesOf, shapeOfImages } from "./images.ts";
 import { orderWeights } from "./weights.ts";
 import { geometryOf } from "./window.ts";
 
-/** The values of a checked operand, wherever they lie. */
-function valuesOf<T extends DType>(instance: Bytelane, source: Operand<T>) {
-  return source.address >= 0
-    ? instance.memory.view(source.dtype, source.address, source.length)
-    : (source.value as never as Float32Array);
-}
-
 /** Reals of an option, copied: one per channel. */
 function readReals(
   instance: Bytelane,
@@ -36,7 +29,7 @@ function readReals(
   count: number,
 ): Float32Array | undefined {
   if (values === undefined) return undefined;
-  const reals = valuesOf(instance, operand(instance, argument, values, ["f32"], count)).slice();
+  const reals = elementsOf(instance, operand(instance, argument, values, ["f32"], count)).slice();
   const at = reals.findIndex((value) => !Number.isFinite(value));
   if (at >= 0) throw rangeFault(`${argument}[${at}]`, "a finite number", reals[at]);
   return reals as Float32Array;
@@ -98,7 +91,10 @@ function createLayers(
   }
 }
 
-/** Bounds of a depthwise result in its own numbers, and its parameters if it is quantized by the kernel. */
+/**
+ * Bounds of a depthwise result in its own numbers, and its parameters if it is quantized by the
+ * kernel.
+ */
 function resultOf({ activation, output }: CheckedConv) {
   const bounded = activation.kind === "bounds";
   const { low, high } = bounded ? activation : { low: -Infinity, high: Infinity };
@@ -117,7 +113,7 @@ function create(instance: Bytelane, conv: CheckedConv): Conv2d {
     throw typeFault("options.inputMean", "nothing, since the weights are integers", mean);
   }
   // a copy, since memory that grows detaches a view of it
-  const values = valuesOf(instance, weights).slice() as Float32Array;
+  const values = elementsOf(instance, weights).slice() as Float32Array;
   if (!conv.isDepthwise) {
     return new Conv2d(instance, conv, createLayers(instance, conv, values, bias, mean), undefined);
   }
@@ -131,12 +127,14 @@ function create(instance: Bytelane, conv: CheckedConv): Conv2d {
 /**
  * Prepares a convolution over images [height, width, channels].
  *
- * * dynamic (no `input`): x is f32, quantized to u8 with one scale per image, for 1 × 1 kernels of stride 1 one per pixel.
+ * * dynamic (no `input`): x is f32, quantized to u8 with one scale per image, for 1 × 1 kernels of
+ *   stride 1 one per pixel.
  * * static (`input`): x is quantized with the calibrated parameters, or comes quantized.
  * * depthwise with the format "f32": nothing is quantized.
  *
- * The result is f32, or with `output` 8-bit integers. Padding counts as zero, exactly: as the zero point of a quantized
- * input. With f32 weights it is not multiplied at all, so that an infinite weight makes no NaN of it.
+ * The result is f32, or with `output` 8-bit integers. Padding counts as zero, exactly: as the zero
+ * point of a quantized input. With f32 weights it is not multiplied at all, so that an infinite
+ * weight makes no NaN of it.
  *
  *     const layer = createConv2d(instance, {
  *       ...{ weights, shape: [32, 3, 3, 3], orientation: "out-in", bias },
@@ -152,9 +150,9 @@ export function createConv2d(instance: Bytelane, options: ConvOptions): Conv2d {
 }
 
 /**
- * Prepares a transposed convolution (a "deconvolution"): each pixel of x adds its multiple of the kernel to the result, of
- * which there are (size − 1) · stride − padding + kernel + outputPadding. Run by `conv2d`.
- * Errors: as `createConv2d`.
+ * Prepares a transposed convolution (a "deconvolution"): each pixel of x adds its multiple of the
+ * kernel to the result, of which there are (size − 1) · stride − padding + kernel + outputPadding.
+ * Run by `conv2d`. Errors: as `createConv2d`.
  */
 export function createConvTranspose2d(instance: Bytelane, options: ConvTransposeOptions): Conv2d {
   checkInstance(instance);
@@ -167,10 +165,11 @@ function takes({ input, depthwise }: Conv2d) {
 }
 
 /**
- * Runs a convolution over one image [height, width, channels] or several [images, height, width, channels]. x is f32, or of
- * a static layer integers of its input's type. `out` must not overlap x.
+ * Runs a convolution over one image [height, width, channels] or several [images, height, width,
+ * channels]. x is f32, or of a static layer integers of its input's type. `out` must not overlap x.
  *
- * Errors: another number of channels, a kernel larger than the padded image, an `out` that does not fit.
+ * Errors: another number of channels, a kernel larger than the padded image, an `out` that does not
+ * fit.
  */
 export function conv2d<X extends Data<"f32" | "i8" | "u8">>(
   layer: Conv2d,
@@ -203,7 +202,7 @@ export function runConv<X extends Data<"f32" | "i8" | "u8">>(
   const shape = shapeOfImages(images, outHeight, outWidth, layer.outChannels);
   const outShape = flat ? shape.filter((_, axis) => axis !== shape.length - 3) : shape;
   const result = target(instance, out, layer.dtype, outShape, x instanceof Tensor);
-  return inCall(instance, (call) => {
+  return inCall(instance, result, (call) => {
     const { address, value } = call.output(result);
     runImages(call, instance, layer, source, images, geometry, address);
     return value as InKind<X, "f32" | QuantizedDType>;

@@ -4,9 +4,9 @@ import type { Call } from "../core/call.ts";
 import { checkScale, rangeFault, typeFault } from "../core/check.ts";
 import { limitsOf } from "../core/dtype.ts";
 import type { Bytelane } from "../core/instance.ts";
+import { LARGEST, roundHalfEven } from "../core/round.ts";
 import { checkDepth, maxMagnitude } from "../gemm/matmul.ts";
 import { perChannel } from "../params/channels.ts";
-import { LARGEST, roundHalfEven } from "../core/round.ts";
 import type { CheckedConv } from "./conv-options.ts";
 import { orderWeights } from "./weights.ts";
 
@@ -133,7 +133,10 @@ function quantizeTaps(conv: CheckedConv, values: Float32Array | Int8Array | Uint
   return { integers, scales, maxMagnitude: maxMagnitude(dtype, zeros, 8) };
 }
 
-/** What rounding takes from the weights of each channel, times the mean of its input, added to the bias. */
+/**
+ * What rounding takes from the weights of each channel, times the mean of its input, added to the
+ * bias.
+ */
 function corrected(
   conv: CheckedConv,
   values: Float32Array | Int8Array | Uint8Array,

@@ -1,4 +1,6 @@
-/** Images: [height, width, channels], or several of them, as tensors and typed arrays bring them. */
+/**
+ * Images: [height, width, channels], or several of them, as tensors and typed arrays bring them.
+ */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, type Operand, operand, target } from "../core/call.ts";
 import { checkOptions, checkShape, countOf, rangeFault } from "../core/check.ts";
@@ -16,7 +18,10 @@ export interface Images {
   readonly batched: boolean;
 }
 
-/** @internal Errors: a shape that is neither [height, width, channels] nor [images, height, width, channels]. */
+/**
+ * @internal Errors: a shape that is neither [height, width, channels] nor [images, height, width,
+ * channels].
+ */
 export function imagesOf(source: Operand, shape: readonly number[] | undefined): Images {
   const given = source.shape ?? checkShape("options.shape", shape);
   const argument = source.shape ? "x" : "options.shape";
@@ -79,7 +84,7 @@ function transposed<X extends Data>(
     [...shape.slice(0, -3), ...order],
     x instanceof Tensor,
   );
-  return inCall(instance, (call) => {
+  return inCall(instance, result, (call) => {
     const src = call.input(source);
     const { address, value } = call.output(result);
     const size = BYTES[source.dtype];
@@ -93,8 +98,8 @@ function transposed<X extends Data>(
 }
 
 /**
- * [channels, height, width], as ONNX and PyTorch have images, to [height, width, channels], as the operations here take
- * them; before these may stand the number of images. `out` must not overlap x.
+ * [channels, height, width], as ONNX and PyTorch have images, to [height, width, channels], as the
+ * operations here take them; before these may stand the number of images. `out` must not overlap x.
  *
  *     const x = toNhwc(instance, pixels, { shape: [1, 3, 48, 320] });
  *

@@ -39,7 +39,9 @@ export function checkParams(argument: string, params: StaticParams): Required<St
   return { dtype, scale, zeroPoint };
 }
 
-/** A function of 8-bit integers in an instance's memory. Made by `createLookup`, run by `lookup`. */
+/**
+ * A function of 8-bit integers in an instance's memory. Made by `createLookup`, run by `lookup`.
+ */
 export class Lookup<D extends QuantizedDType = QuantizedDType> extends Handle {
   /** The integers that it takes. */
   readonly input: Required<StaticParams>;
@@ -75,9 +77,9 @@ function realsOf({ dtype, scale, zeroPoint }: Required<StaticParams>): Float32Ar
 }
 
 /**
- * A function of real numbers as a table over quantized ones: for each of the 256 integers q of the input,
- * quantize(f(dequantize(q))). An activation by name is computed by the kernels, the same on every runtime; a function of
- * yours is called 256 times, and its NaN counts as 0.
+ * A function of real numbers as a table over quantized ones: for each of the 256 integers q of the
+ * input, quantize(f(dequantize(q))). An activation by name is computed by the kernels, the same on
+ * every runtime; a function of yours is called 256 times, and its NaN counts as 0.
  *
  *     const swish = createLookup(instance, "hard-swish", { scale: 0.05 }, { scale: 0.02 });
  *     const y = lookup(swish, x);
@@ -135,8 +137,8 @@ export function lookup<X extends Data<QuantizedDType>, D extends QuantizedDType>
   const source = operand(instance, "x", x, [table.input.dtype]);
   const shape = source.shape ?? [source.length];
   const result = target(instance, options.out, table.output.dtype, shape, x instanceof Tensor);
-  return inCall(instance, (call) => {
-    const src = call.input(source);
+  return inCall(instance, result, (call) => {
+    const src = call.input(source, true);
     const { address, value } = call.output(result);
     nnKernels(instance).lookup_8(src, address, source.length, table.address);
     return value as InKind<X, D>;

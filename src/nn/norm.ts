@@ -50,8 +50,8 @@ function normalize<X extends Data<"f32">>(
   const bias = perColumn(instance, "options.bias", options.bias, columns);
   const epsilon = checkEpsilon(options.epsilon ?? 1e-5);
   const result = target(instance, options.out, "f32", shape, x instanceof Tensor);
-  return inCall(instance, (call) => {
-    const src = call.input(source);
+  return inCall(instance, result, (call) => {
+    const src = call.input(source, true);
     const factors = gain ? call.input(gain) : call.copyIn("f32", 1, columns);
     const offsets = bias ? call.input(bias) : call.copyIn("f32", -0, columns);
     const { address, value } = call.output(result);
@@ -63,8 +63,9 @@ function normalize<X extends Data<"f32">>(
 }
 
 /**
- * Layer norm over the last axis: (x − mean) / √(variance + epsilon) · gain + bias, the variance being that of all entries
- * (not n − 1). `out` may be x. The absolute error is at most 4 · 2^-24 of the row's largest result, before gain and bias.
+ * Layer norm over the last axis: (x − mean) / √(variance + epsilon) · gain + bias, the variance
+ * being that of all entries (not n − 1). `out` may be x. The absolute error is at most 4 · 2^-24 of
+ * the row's largest result, before gain and bias.
  *
  *     const y = layerNorm(instance, x, { gain, bias, epsilon: 1e-6 });
  *
@@ -78,7 +79,10 @@ export function layerNorm<X extends Data<"f32">>(
   return normalize(instance, x, options, true);
 }
 
-/** RMS norm over the last axis: x / √(mean(x²) + epsilon) · gain. `out` may be x. Errors as `layerNorm`. */
+/**
+ * RMS norm over the last axis: x / √(mean(x²) + epsilon) · gain. `out` may be x. Errors as
+ * `layerNorm`.
+ */
 export function rmsNorm<X extends Data<"f32">>(
   instance: Bytelane,
   x: X,
@@ -87,7 +91,10 @@ export function rmsNorm<X extends Data<"f32">>(
   return normalize(instance, x, options, false);
 }
 
-/** A batch normalization at inference: gain · (x − mean) / √(variance + epsilon) + offset, one of each per channel. */
+/**
+ * A batch normalization at inference: gain · (x − mean) / √(variance + epsilon) + offset, one of
+ * each per channel.
+ */
 export interface BatchNorm {
   readonly mean: ArrayLike<number>;
   readonly variance: ArrayLike<number>;
@@ -100,8 +107,9 @@ export interface BatchNorm {
 }
 
 /**
- * Weights and bias of a layer with the batch normalization that follows it folded in. `weights` has the output channels
- * along its first axis ([out, …], as PyTorch and ONNX have them) or along its last ([…, out], as TensorFlow).
+ * Weights and bias of a layer with the batch normalization that follows it folded in. `weights` has
+ * the output channels along its first axis ([out, …], as PyTorch and ONNX have them) or along its
+ * last ([…, out], as TensorFlow).
  *
  *     const { weights, bias } = foldBatchNorm(w, b, bn, "out-in");
  *     const layer = createConv2d(instance, { weights, bias, … });

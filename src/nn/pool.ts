@@ -30,7 +30,9 @@ export interface PoolOptions extends WindowOptions {
 
 /** What a mean is taken over. */
 export interface AveragePoolOptions extends PoolOptions {
-  /** True to count padding, as 0. Default false: a window at a border is the mean of what is there. */
+  /**
+   * True to count padding, as 0. Default false: a window at a border is the mean of what is there.
+   */
   readonly countPadding?: boolean;
   /** Of 8-bit x, where padding counts. Default 0. */
   readonly zeroPoint?: number;
@@ -65,7 +67,7 @@ function pool<X extends Data<Pooled>>(
   const { outHeight, outWidth } = geometry;
   const shape = shapeOfImages(images, outHeight, outWidth, channels);
   const result = target(instance, options.out, dtype, shape, x instanceof Tensor);
-  return inCall(instance, (call) => {
+  return inCall(instance, result, (call) => {
     const src = call.input(source);
     const { address, value } = call.output(result);
     const record = call.scratch(WINDOW_BYTES);
@@ -96,7 +98,8 @@ function checkPool(options: PoolOptions): CheckedWindow {
 }
 
 /**
- * The largest value of each window, of reals or 8-bit integers, whose scale and zero point stay. NaN wins.
+ * The largest value of each window, of reals or 8-bit integers, whose scale and zero point stay.
+ * NaN wins.
  *
  *     const y = maxPool2d(instance, x, { size: 2 });
  *
@@ -115,8 +118,8 @@ export function maxPool2d<X extends Data<Pooled>>(
 }
 
 /**
- * The mean of each window: of reals a sum in f64, rounded once; of 8-bit integers the nearest integer, ties to even, whose
- * scale and zero point stay. Errors: as `maxPool2d`.
+ * The mean of each window: of reals a sum in f64, rounded once; of 8-bit integers the nearest
+ * integer, ties to even, whose scale and zero point stay. Errors: as `maxPool2d`.
  */
 export function averagePool2d<X extends Data<Pooled>>(
   instance: Bytelane,

@@ -12,8 +12,9 @@ export interface ResizeOptions {
   /** "nearest" takes the pixel at floor(o · in / out). Default "nearest". */
   readonly mode?: "nearest" | "bilinear";
   /**
-   * Of bilinear: which point of x an output o is at. "half-pixel" (o + 0.5) · in / out − 0.5, "asymmetric" o · in / out,
-   * "align-corners" o · (in − 1) / (out − 1). Default "half-pixel", as PyTorch and ONNX have it.
+   * Of bilinear: which point of x an output o is at. "half-pixel" (o + 0.5) · in / out − 0.5,
+   * "asymmetric" o · in / out, "align-corners" o · (in − 1) / (out − 1). Default "half-pixel", as
+   * PyTorch and ONNX have it.
    */
   readonly coordinates?: "half-pixel" | "asymmetric" | "align-corners";
   /** Of x, for a typed array: [height, width, channels], or with the number of images first. */
@@ -33,7 +34,8 @@ function stepOf(coordinates: (typeof COORDINATES)[number], size: number, out: nu
 }
 
 /**
- * x at another size: [outHeight, outWidth, channels] per image. Scale and zero point of 8-bit integers stay.
+ * x at another size: [outHeight, outWidth, channels] per image. Scale and zero point of 8-bit
+ * integers stay.
  *
  *     const y = resize2d(instance, x, { size: [2 * height, 2 * width] });
  *
@@ -64,15 +66,18 @@ export function resize2d<X extends Data<"f32" | "i8" | "u8">>(
   const { dtype } = source;
   const shape = shapeOfImages(images, outHeight, outWidth, channels);
   const result = target(instance, options.out, dtype, shape, x instanceof Tensor);
-  return inCall(instance, (call) => {
+  return inCall(instance, result, (call) => {
     const src = call.input(source);
     const { address, value } = call.output(result);
     const pixel = channels * (dtype === "f32" ? 4 : 1);
     const kernels = nnKernels(instance);
-    const steps = call.copyIn("f32", [
-      ...stepOf(coordinates, height, outHeight),
-      ...stepOf(coordinates, width, outWidth),
-    ]);
+    const steps = call.copyIn(
+      "f32",
+      Float32Array.of(
+        ...stepOf(coordinates, height, outHeight),
+        ...stepOf(coordinates, width, outWidth),
+      ),
+    );
     for (let i = 0; i < count; i++) {
       const from = src + i * height * width * pixel;
       const to = address + i * outHeight * outWidth * pixel;

@@ -8,7 +8,10 @@ import { checkShape, countOf, rangeFault } from "../core/check.ts";
 
 /** A shape for data that bring none. */
 export interface ShapeOption {
-  /** Dimensions of a typed array, of which the last is a row's length; a tensor brings its own. Default: one row. */
+  /**
+   * Dimensions of a typed array, of which the last is a row's length; a tensor brings its own.
+   * Default: one row.
+   */
   readonly shape?: readonly number[];
 }
 

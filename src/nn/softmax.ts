@@ -23,8 +23,8 @@ export interface SoftmaxOptions extends ShapeOption {
   /** Multiplies x. Default 1. */
   readonly scale?: number;
   /**
-   * Of one row, or of several that repeat along the rows of x: f32 is added to the scaled logits, of bytes 0 leaves an
-   * entry out. A row with no entry gives zeros.
+   * Of one row, or of several that repeat along the rows of x: f32 is added to the scaled logits,
+   * of bytes 0 leaves an entry out. A row with no entry gives zeros.
    */
   readonly mask?: Data<"f32" | "u8">;
   readonly out?: Data<"f32">;
@@ -91,7 +91,7 @@ function runSoftmax(
   scales = 0,
 ): void {
   const { source, rows, columns, scale, mask } = logits;
-  const src = call.input(source);
+  const src = call.input(source, true);
   const added = placeMask(instance, call, mask);
   const work = result === BYTES ? call.scratch(columns * 4) : 0;
   const maskRows = mask ? mask.length / columns : 1;
@@ -108,7 +108,7 @@ function softmaxTo<X extends Data<"f32">>(
 ): InKind<X, "f32"> {
   const logits = checkLogits(instance, x, options);
   const result = target(instance, options.out, "f32", logits.shape, x instanceof Tensor);
-  return inCall(instance, (call) => {
+  return inCall(instance, result, (call) => {
     const { address, value } = call.output(result);
     runSoftmax(instance, call, logits, kind, address);
     return value as InKind<X, "f32">;
@@ -116,8 +116,9 @@ function softmaxTo<X extends Data<"f32">>(
 }
 
 /**
- * softmax(x · scale + mask) over the last axis: e^(x_j − m) / Σ e^(x_k − m) with m the largest of the row. `out` may be x.
- * The absolute error is at most 4 · 2^-24 of the largest probability of the row. A NaN makes its row NaN.
+ * softmax(x · scale + mask) over the last axis: e^(x_j − m) / Σ e^(x_k − m) with m the largest of
+ * the row. `out` may be x. The absolute error is at most 4 · 2^-24 of the largest probability of
+ * the row. A NaN makes its row NaN.
  *
  *     const p = softmax(instance, scores, { scale: 1 / Math.sqrt(64), mask });
  *
@@ -141,8 +142,8 @@ export function logSoftmax<X extends Data<"f32">>(
 }
 
 /**
- * `softmax` in 8 bits, for the next product: u8 values of which the largest of each row is 255, and one scale per row.
- * A row with a NaN is 0.
+ * `softmax` in 8 bits, for the next product: u8 values of which the largest of each row is 255, and
+ * one scale per row. A row with a NaN is 0.
  */
 export function quantizedSoftmax<X extends Data<"f32">>(
   instance: Bytelane,

@@ -1,4 +1,7 @@
-/** Weights of convolutions in the order of the product's depth: [out][kernelHeight][kernelWidth][in]. */
+/**
+ * Weights of convolutions in the order of the product's depth:
+ * [out][kernelHeight][kernelWidth][in].
+ */
 import type { Elements } from "../core/dtype.ts";
 
 type Values = Elements["f32" | "i8" | "u8"];
@@ -20,7 +23,9 @@ export interface WeightStrides {
   readonly column: number;
 }
 
-/** @internal Output channels [first, first + count), with the taps in reverse where `flip` is set. */
+/**
+ * @internal Output channels [first, first + count), with the taps in reverse where `flip` is set.
+ */
 export function orderWeights(
   values: Values,
   sizes: WeightSizes,

@@ -6,8 +6,9 @@ import type { Bytelane } from "../core/instance.ts";
 export type Pair = number | readonly [height: number, width: number];
 
 /**
- * Padding: "valid" is none; "same" gives ceil(size / stride) outputs, an odd one at the bottom and right; a number for all
- * sides, [height, width], or [top, left, bottom, right] as ONNX orders them.
+ * Padding: "valid" is none; "same" gives ceil(size / stride) outputs, an odd one at the bottom and
+ * right; a number for all sides, [height, width], or [top, left, bottom, right] as ONNX orders
+ * them.
  */
 export type Padding =
   | "valid"

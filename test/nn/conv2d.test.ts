@@ -13,7 +13,10 @@ function roundHalfEven(x: number): number {
   return rest < 0.5 || (rest === 0.5 && low % 2 === 0) ? low : low + 1;
 }
 
-/** A small case with every option at random: some kernels hang over the borders by more than an image. */
+/**
+ * A small case with every option at random: some kernels hang over the borders by more than an
+ * image.
+ */
 function anyCase({ integer, pick }: Noise) {
   const groups = pick([1, 1, 2, 3]);
   const perGroup = pick([1, 2, 3, 5, 17]);

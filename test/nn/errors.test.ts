@@ -265,7 +265,8 @@ const convolutions: readonly Case[] = [
   ],
   [
     "TypeError",
-    '"options.input" expected the input\'s parameters, since options.output is given, got undefined',
+    '"options.input" expected the input\'s parameters, ' +
+      "since options.output is given, got undefined",
     conv({ output: { scale: 1 } }),
   ],
   [

@@ -21,7 +21,10 @@ export function outSize(size: number, axis: 0 | 1, taps: Taps): number {
   return Math.floor((padded - reach) / taps.stride[axis]) + 1;
 }
 
-/** Calls `visit` for each output pixel with the pixels of its window that lie in the image, in order. */
+/**
+ * Calls `visit` for each output pixel with the pixels of its window that lie in the image, in
+ * order.
+ */
 export function windows(
   image: Image,
   taps: Taps,
@@ -43,7 +46,10 @@ export function windows(
   }
 }
 
-/** Σ of pixel · weight; `weight` is told output channel, row, column, and input channel of the group. */
+/**
+ * Σ of pixel · weight; `weight` is told output channel, row, column, and input channel of the
+ * group.
+ */
 export function conv(
   image: Image,
   taps: Taps,
