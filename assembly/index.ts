@@ -12,7 +12,7 @@ export {
 export { quantize_rows_f32_i8, quantize_rows_f32_u8 } from "./dynamic";
 export { finish } from "./gemm/epilogue";
 export { gemm, gemm_workspace, packed_bytes } from "./gemm/index";
-export { pack_lhs, pack_rhs } from "./gemm/pack";
+export { pack_lhs, pack_rhs, unpack_rhs } from "./gemm/pack";
 export { product_bytes, quantize_lhs } from "./gemm/product";
 export { tile_row, tile_two_step, tiles } from "./gemm/tile";
 export { convert_f16_f32, convert_f32_f16 } from "./half";

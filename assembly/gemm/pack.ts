@@ -218,6 +218,64 @@ export function pack_rhs(
   return v128.any_true(i8x16.eq(greatest, i8x16.splat(-1)));
 }
 
+/** Four groups of a column, from their places in the panel: the inverse of scatterFour. */
+function gatherFour(src: usize, apart: usize): v128 {
+  let x = v128.load32_zero(src);
+  x = v128.load32_lane(src + apart, x, 1);
+  src += apart << 1;
+  x = v128.load32_lane(src, x, 2);
+  return v128.load32_lane(src + apart, x, 3);
+}
+
+/** The byte of column c and k of a panel, as it was before packing, as i8. */
+function unpackOne(panel: usize, c: i32, k: i32, quads: bool, offset: i32): i32 {
+  if (quads) return <i32>load<u8>(panel + ((k >> 2) << 5) + (c << 2) + (k & 3)) - offset;
+  const at = panel + ((k >> 1) << 4) + ((c & 3) << 2) + ((k & 1) << 1) + (c >> 2);
+  return <i32>load<u8>(at) ^ (c < 4 ? 0x80 : 0);
+}
+
+/**
+ * The inverse of pack_rhs: whole panels from `src` on, to columns of `depth` bytes, one after the
+ * other, as i8. `offset` is what pack_rhs added. 16 k of a column per turn; for pairs a column is
+ * read with the one that shares its lanes.
+ */
+export function unpack_rhs(
+  src: usize,
+  depth: i32,
+  n: i32,
+  quads: bool,
+  offset: i32,
+  dst: usize,
+): void {
+  quads = BYTE_LANES && quads;
+  const panelBytes = (<usize>groups(depth, quads)) << (3 + groupBits(quads));
+  const offset_i8x16 = i8x16.splat(<i8>offset);
+  const lower = i8x16.splat(-0x80);
+  for (let j = 0; j < n; j++, dst += depth) {
+    const c = j & (PANEL - 1);
+    const panel = src + <usize>(j >> 3) * panelBytes;
+    const column = panel + ((quads ? c : c & 3) << 2);
+    let k = 0;
+    for (; k + 16 <= depth; k += 16) {
+      const at = column + ((<usize>k) << 3);
+      let x: v128;
+      if (quads) x = i8x16.sub(gatherFour(at, 32), offset_i8x16);
+      else {
+        const a = gatherFour(at, 16);
+        const b = gatherFour(at + 64, 16);
+        if (c < 4) {
+          x = i8x16.shuffle(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+          x = v128.xor(x, lower);
+        } else {
+          x = i8x16.shuffle(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+        }
+      }
+      v128.store(dst + k, x);
+    }
+    for (; k < depth; k++) store<u8>(dst + k, <u8>unpackOne(panel, c, k, quads, offset));
+  }
+}
+
 /** Sixteen bytes of ones, and as many of zeros. */
 const MASKS = memory.data<u64>([~0, ~0, 0, 0], 16);
 

@@ -128,6 +128,15 @@ export interface Kernels {
     dst: number,
     sums: number,
   ): number;
+  /** The inverse of pack_rhs for whole panels: columns of `depth` i8, one after the other. */
+  unpack_rhs(
+    src: number,
+    depth: number,
+    n: number,
+    quads: number,
+    offset: number,
+    dst: number,
+  ): void;
   gemm_workspace(m: number, depth: number, quads: number): number;
   /** A part of the product that a record describes (core/product.ts). */
   gemm: PartOfProduct;

@@ -64,6 +64,12 @@ export class FreeList {
     return address;
   }
 
+  /** Makes sure that `bytes` in a row are free, so that what follows lies together and grows the memory once. */
+  reserve(bytes: number): void {
+    const size = padded(bytes);
+    if (!this.#sizes.some((free) => free >= size)) this.#extend(size);
+  }
+
   free(address: number, bytes: number): void {
     const size = padded(bytes);
     this.#used -= size;

@@ -13,6 +13,7 @@ import { checkHandle, type Handle } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor, Tensor } from "../core/tensor.ts";
 import { maxMagnitude, PackedMatrix } from "../gemm/packed-matrix.ts";
+import { stripsOf } from "../gemm/strips.ts";
 import { bytesOf, INT4_INPUTS, Int4Linear } from "../int4/layer.ts";
 import { Int4Table, tableBytes } from "../int4/table.ts";
 import { allocateColumns, Linear, type StaticParams } from "../linear/int8.ts";
@@ -315,10 +316,12 @@ function planInt8(instance: Bytelane, reader: Reader, name: string, fields: Fiel
   return () => {
     const { memory } = instance;
     const matrix = inCall(instance, (call) => {
-      const address = weights.address < 0 ? call.copyIn("u8", weights.bytes()) : weights.address;
-      return new PackedMatrix(instance, {
-        ...{ address, dtype: "i8", depth, n, strideK: 1, strideN: depth, zeros, bits },
-      });
+      const bytes = weights.bytes();
+      const length = depth * n;
+      const source = { dtype: "u8", length, shape: undefined, address: weights.address } as const;
+      const shape = { depth, n, isOutIn: true };
+      const strips = stripsOf(instance, call, { ...source, value: bytes }, shape);
+      return new PackedMatrix(instance, { dtype: "i8", depth, n, strips, zeros, bits });
     });
     try {
       const columns = allocateColumns(instance, n, bias !== undefined, input);

@@ -10,24 +10,23 @@ import { rangeFault, typeFault } from "../core/check.ts";
 import { dtypeOf } from "../core/dtype.ts";
 import { checkHandle } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { PRODUCT_BYTES } from "../core/product.ts";
 import { Tensor } from "../core/tensor.ts";
-import { type CheckedEpilogue, writeEpilogue } from "../gemm/epilogue.ts";
 import type { PackedMatrix } from "../gemm/packed-matrix.ts";
-import { copyRecord, panelsOf, writeCall } from "../gemm/product.ts";
+import { stripColumns } from "../gemm/strips.ts";
 import { Int4Linear } from "../int4/layer.ts";
 import { Int4Table } from "../int4/table.ts";
 import { Linear } from "../linear/int8.ts";
 import { KEY, NAMES, type Scheme, type Storable, VERSION } from "./layer-file.ts";
-import { type SafeTensor, writeSafetensors } from "./safetensors.ts";
+import { type FilePart, writeParts } from "./safetensors.ts";
 import type { SafetensorsDType } from "./safetensors-header.ts";
 
 const finite = (name: "low" | "high", value: number): object =>
   Number.isFinite(value) ? { [name]: value } : {};
 
-/** Collects the tensors of a file. */
+/** Collects the parts of a file. */
 class Writer {
-  readonly tensors = new Map<string, SafeTensor>();
+  readonly parts: FilePart[] = [];
+  readonly #names = new Set<string>();
   readonly #instance: Bytelane;
 
   constructor(instance: Bytelane) {
@@ -36,14 +35,16 @@ class Writer {
 
   /** Bytes of the instance's memory. */
   memory(name: string, dtype: SafetensorsDType, shape: number[], address: number): void {
-    const size = dtype === "F32" || dtype === "I32" ? 4 : dtype === "F16" ? 2 : 1;
-    const count = shape.reduce((product, length) => product * length, size);
-    this.add(name, { dtype, shape, data: this.#instance.memory.view("u8", address, count) });
+    const { memory } = this.#instance;
+    const write = (to: Uint8Array): void => to.set(memory.view("u8", address, to.length));
+    this.add({ name, dtype, shape, write });
   }
 
-  add(name: string, tensor: SafeTensor): void {
-    if (this.tensors.has(name)) throw rangeFault("layers", "names that do not collide", name);
-    this.tensors.set(name, tensor);
+  add(part: FilePart): void {
+    const { name } = part;
+    if (this.#names.has(name)) throw rangeFault("layers", "names that do not collide", name);
+    this.#names.add(name);
+    this.parts.push(part);
   }
 }
 
@@ -63,7 +64,7 @@ export function saveLayers(
   const schemes = Object.entries(layers).map(
     ([name, layer]) => [name, save(instance, writer, name, layer)] as const,
   );
-  return writeSafetensors(writer.tensors, [
+  return writeParts(writer.parts, [
     ...Object.entries(metadata),
     [KEY, JSON.stringify({ version: VERSION, layers: Object.fromEntries(schemes) })],
   ]);
@@ -108,66 +109,38 @@ function save(instance: Bytelane, writer: Writer, name: string, layer: Storable)
   const dtype = dtypeOf(layer);
   if (!dtype) throw typeFault(`layers.${name}`, "a layer, a table, a tensor or data", layer);
   const shape = [checkLength(`layers.${name}`, layer)];
-  const data = bytesOf(layer);
-  writer.add(name, { dtype: NAMES[dtype], shape, data });
+  // a strip's scratch memory may make the memory grow
+  const data = instance.memory.outliving(bytesOf(layer));
+  writer.add({ name, dtype: NAMES[dtype], shape, write: (to) => to.set(data()) });
   return { kind: "tensor", dtype, shape };
 }
 
-const INTEGERS: CheckedEpilogue = {
-  ...{ dtype: "i32", bias: undefined, low: 0, high: 0, zero: 0, scale: 1 },
-};
-
-/** Rows of the unit matrix that are multiplied at a time. */
-const UNITS = 64;
-
-/**
- * The weights of a packed matrix as i8 [n][depth]: it is multiplied by the unit matrix, whatever order the build has
- * packed it in. What comes out is code − zero.
- */
-function unpack(instance: Bytelane, matrix: PackedMatrix, zeros: Int32Array): Int8Array {
-  const { depth, columns, dot } = matrix;
-  const codes = new Int8Array(depth * columns);
+/** The weights of a packed matrix as i8 [n][depth], whatever order the build has packed them in. */
+function writeWeights(instance: Bytelane, matrix: PackedMatrix, to: Uint8Array): void {
+  const { depth, columns } = matrix;
+  const most = stripColumns(depth, columns);
   inCall(instance, (call) => {
-    const { memory, kernels } = instance;
-    const rows = Math.min(UNITS, depth);
-    const units = call.scratch(rows * depth);
-    const sums = call.scratch(rows * columns * 4);
-    const workspace = call.scratch(kernels.gemm_workspace(rows, depth, dot.code));
-    // a record of its own, since the layer's has another epilogue
-    const record = call.scratch(PRODUCT_BYTES);
-    copyRecord(instance, matrix.record, record);
-    writeEpilogue(instance, record, INTEGERS, 0, 0);
-    for (let k = 0; k < depth; k += rows) {
-      const m = Math.min(rows, depth - k);
-      const view = memory.view("i8", units, m * depth).fill(0);
-      for (let i = 0; i < m; i++) view[i * depth + k + i] = 1;
-      writeCall(instance, record, {
-        ...{ reals: 0, realsStride: 0, lhs: units, lhsStride: depth, lhsUnsigned: false },
-        ...{ lhsZeros: 0, lhsZero: 0, rowScales: 0, rowScale: 1 },
-        ...{ dst: sums, dstStride: columns * 4 },
-      });
-      kernels.gemm(record, 0, m, 0, panelsOf(columns), workspace);
-      const result = memory.view("i32", sums, m * columns);
-      for (let i = 0; i < m; i++) {
-        for (let j = 0; j < columns; j++) {
-          codes[j * depth + k + i] = result[i * columns + j] + zeros[j];
-        }
-      }
+    const strip = call.scratch(depth * Math.min(most, columns));
+    for (let first = 0; first < columns; first += most) {
+      const count = Math.min(most, columns - first);
+      matrix.unpack(first, count, strip);
+      to.set(instance.memory.view("u8", strip, count * depth), first * depth);
     }
   });
-  return codes;
 }
 
 function saveInt8(instance: Bytelane, writer: Writer, name: string, layer: Linear): Scheme {
   const { matrix, columns, epilogue, input, inFeatures, outFeatures } = layer;
   const { dtype: result, low, high, zero, scale } = epilogue;
   const zeros = Int32Array.from({ length: outFeatures }, (_, j) => matrix.zeroOf(j));
-  const codes = unpack(instance, matrix, zeros);
-  const data = new Uint8Array(codes.buffer);
-  writer.add(`${name}.weights`, { dtype: "I8", shape: [outFeatures, inFeatures], data });
+  writer.add({
+    ...{ name: `${name}.weights`, dtype: "I8", shape: [outFeatures, inFeatures] },
+    write: (to) => writeWeights(instance, matrix, to),
+  });
   if (zeros.some((z) => z !== 0)) {
     const bytes = new Uint8Array(zeros.buffer);
-    writer.add(`${name}.zeros`, { dtype: "I32", shape: [outFeatures], data: bytes });
+    const write = (to: Uint8Array): void => to.set(bytes);
+    writer.add({ name: `${name}.zeros`, dtype: "I32", shape: [outFeatures], write });
   }
   writer.memory(`${name}.scales`, "F32", [outFeatures], columns.scales);
   if (columns.bias) {

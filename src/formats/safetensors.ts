@@ -4,7 +4,6 @@
  * @category Files
  */
 import { checkBytes } from "../core/array.ts";
-import { isBytes } from "../core/byte-source.ts";
 import { checkInteger, describe, rangeFault, typeFault } from "../core/check.ts";
 import {
   bitsOf,
@@ -151,6 +150,38 @@ function checkedLength(name: string, dtype: string, shape: readonly number[]): n
   return length;
 }
 
+/** A tensor that writes its bytes where they will stand in the file. */
+export interface FilePart extends HeaderEntry {
+  /** Bytes that it has, where they may be others than type and shape ask for. */
+  readonly data?: Uint8Array;
+  write(to: Uint8Array): void;
+}
+
+/** Writes a file from its parts, with nothing but the file itself in memory. */
+export function writeParts(
+  entries: readonly FilePart[],
+  metadata: Iterable<readonly [key: string, value: string]>,
+): Uint8Array {
+  const width = (dtype: string): number => bitsOf(dtype) ?? 0;
+  const parts = [...entries].sort(
+    (x, y) => width(y.dtype) - width(x.dtype) || (x.name < y.name ? -1 : 1),
+  );
+  const { header, lengths } = writeHeader(parts, metadata);
+  for (const [i, { name, data }] of parts.entries()) {
+    if (data && data.length !== lengths[i]) {
+      throw rangeFault("tensors", `${lengths[i]} bytes for ${describe(name)}`, data);
+    }
+  }
+  const file = new Uint8Array(header.length + lengths.reduce((sum, length) => sum + length, 0));
+  file.set(header);
+  let at = header.length;
+  for (const [i, part] of parts.entries()) {
+    part.write(file.subarray(at, at + lengths[i]));
+    at += lengths[i];
+  }
+  return file;
+}
+
 /**
  * Writes a file. Tensors with larger elements come first, so that each lies on a boundary of its own, and the data start
  * on a multiple of 32. What is written, `readSafetensors` reads back equal.
@@ -162,28 +193,12 @@ export function writeSafetensors(
   tensors: Iterable<readonly [name: string, tensor: SafeTensor]>,
   metadata: Iterable<readonly [key: string, value: string]> = [],
 ): Uint8Array {
-  const entries = [...tensors].map(([name, { dtype, shape, data }]) => {
-    if (!isBytes(data)) {
-      throw typeFault(`tensors.get(${describe(name)}).data`, "a Uint8Array", data);
-    }
-    return { name, dtype, shape, data };
+  const parts = [...tensors].map(([name, { dtype, shape, data: given }]) => {
+    const argument = `tensors.get(${describe(name)}).data`;
+    const data = checkBytes(argument, given, ["Uint8Array"], "a Uint8Array");
+    return { name, dtype, shape, data, write: (to: Uint8Array) => to.set(data) };
   });
-  const width = (dtype: string): number => bitsOf(dtype) ?? 0;
-  entries.sort((x, y) => width(y.dtype) - width(x.dtype) || (x.name < y.name ? -1 : 1));
-  const { header, lengths } = writeHeader(entries, metadata);
-  for (const [i, { name, data }] of entries.entries()) {
-    if (data.length !== lengths[i]) {
-      throw rangeFault("tensors", `${lengths[i]} bytes for ${describe(name)}`, data);
-    }
-  }
-  const file = new Uint8Array(header.length + lengths.reduce((sum, length) => sum + length, 0));
-  file.set(header);
-  let at = header.length;
-  for (const { data } of entries) {
-    file.set(data, at);
-    at += data.length;
-  }
-  return file;
+  return writeParts(parts, metadata);
 }
 
 /** A string in JSON; a lone surrogate, which UTF-8 does not have, is escaped. */

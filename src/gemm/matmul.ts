@@ -25,6 +25,7 @@ import {
   PackedMatrix,
 } from "./packed-matrix.ts";
 import { type Prepared, type Runner, runHere, writeCall } from "./product.ts";
+import { oneStrip } from "./strips.ts";
 
 /** Sizes of a product, [m, depth] · [depth, n] → [m, n], its destination, and what its sums become. */
 export interface MatmulOptions extends Epilogue {
@@ -257,8 +258,9 @@ function packSide(checked: Checked, side: Side, address: number, b: number): Pac
   const { zeros, stride } = side;
   const [strideK, strideN] = orientation === "in-out" ? [stride, 1] : [1, stride];
   return new PackedMatrix(instance, {
-    ...{ address: address + b * side.batchStride, dtype: side.source.dtype, depth, n },
-    ...{ strideK, strideN, bits: 8 },
+    ...{ dtype: side.source.dtype, depth, n },
+    strips: oneStrip(address + b * side.batchStride, n, [strideK, strideN]),
+    bits: 8,
     zeros:
       typeof zeros === "number" || zeros.length === n ? zeros : zeros.subarray(b * n, (b + 1) * n),
   });

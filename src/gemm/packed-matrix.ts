@@ -18,6 +18,7 @@ import { Handle } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { PRODUCT, PRODUCT_BYTES, writeFields } from "../core/product.ts";
 import { type Dot, PARTS } from "../core/tiers.ts";
+import { type EachStrip, oneStrip } from "./strips.ts";
 
 /** How a matrix of weights lies in memory: [in, out] as TensorFlow has them, or [out, in] as PyTorch. */
 export type Orientation = "in-out" | "out-in";
@@ -54,7 +55,7 @@ export class PackedMatrix extends Handle {
   /** @internal What multiplies it. */ readonly dot: Dot;
   /** @internal The largest |q − zeroPoint|. */ readonly maxMagnitude: number;
 
-  /** @internal Packs `n` columns of `depth` from an address, as room for them is made. */
+  /** @internal Packs `n` columns of `depth`. */
   constructor(instance: Bytelane, source: PackSource) {
     const { dtype, depth, n, zeros, bits } = source;
     const { dots, memory } = instance;
@@ -81,6 +82,18 @@ export class PackedMatrix extends Handle {
     for (let j = 0; j < n; j++) view[j] = list[j] + offset;
   }
 
+  /**
+   * @internal Writes columns from `first` on, a multiple of eight, as i8 to `to`: one after the
+   * other, `depth` bytes each.
+   */
+  unpack(first: number, count: number, to: number): void {
+    const { kernels, memory } = this.instance;
+    const panels = memory.words.getUint32(this.record + PRODUCT.panels, true);
+    const { code, offset } = this.dot;
+    const from = panels + (first / 8) * kernels.packed_bytes(this.depth, 8, code);
+    kernels.unpack_rhs(from, this.depth, count, code, offset, to);
+  }
+
   /** @internal Zero point of a column of the codes as i8, whatever the build has added to them. */
   zeroOf(column: number): number {
     const { words } = this.instance.memory;
@@ -97,13 +110,13 @@ export class PackedMatrix extends Handle {
 
 /** @internal */
 export interface PackSource {
-  readonly address: number;
   readonly dtype: QuantizedDType;
   readonly depth: number;
   readonly n: number;
-  /** Bytes between two k of a column, and between two columns of a k. One of them is 1. */
-  readonly strideK: number;
-  readonly strideN: number;
+  /** The bytes, strip by strip. */
+  readonly strips: EachStrip;
+  /** Scratch memory that the strips take while they are packed. */
+  readonly stripBytes?: number;
   readonly zeros: number | Int32Array;
   readonly bits: number;
 }
@@ -137,21 +150,27 @@ function pack(
   const sumsAt = PRODUCT_BYTES + kernels.packed_bytes(depth, n, dot.code);
   const zerosAt = sumsAt + (dot.code ? columnsOf(n) * 4 : 0);
   const bytes = zerosAt + columnsOf(zeros) * 4;
+  // below the scratch memory of the strips, which is free again when they are packed
+  arena.reserve(bytes + (source.stripBytes ?? 0));
   const record = arena.allocate(bytes);
   const panels = record + PRODUCT_BYTES;
   const sums = dot.code ? record + sumsAt : 0;
-  const beyond = kernels.pack_rhs(
-    source.address,
-    source.strideK,
-    source.strideN,
-    depth,
-    n,
-    dtype === "u8" ? 1 : 0,
-    dot.code,
-    dot.offset,
-    panels,
-    sums,
-  );
+  const panelBytes = kernels.packed_bytes(depth, 8, dot.code);
+  let beyond = 0;
+  try {
+    source.strips(({ first, count, address, strideK, strideN }) => {
+      const to = panels + (first / 8) * panelBytes;
+      const sumsTo = sums && sums + first * 4;
+      const unsigned = dtype === "u8" ? 1 : 0;
+      beyond |= kernels.pack_rhs(
+        ...([address, strideK, strideN, depth, count, unsigned] as const),
+        ...([dot.code, dot.offset, to, sumsTo] as const),
+      );
+    });
+  } catch (fault) {
+    arena.free(record, bytes);
+    throw fault;
+  }
   if (dot.code === PARTS && beyond) {
     arena.free(record, bytes);
     return pack(instance, source, zeros, others);
@@ -194,9 +213,9 @@ export function packMatrix(
   return inCall(instance, (call) => {
     const address = call.input(source);
     if (bits === 7) checkBits(instance, source, address);
-    const [strideK, strideN] = orientation === "in-out" ? [n, 1] : [1, depth];
+    const strips = oneStrip(address, n, orientation === "in-out" ? [n, 1] : [1, depth]);
     const matrix = new PackedMatrix(instance, {
-      ...{ address, dtype: source.dtype, depth, n, strideK, strideN, zeros, bits },
+      ...{ dtype: source.dtype, depth, n, strips, zeros, bits },
     });
     instance.adopt(matrix);
     return matrix;

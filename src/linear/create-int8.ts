@@ -1,6 +1,6 @@
 /** How a linear layer on 8-bit weights is made: its weights quantized and packed, its columns placed. */
 
-import { inCall, type Operand, operand } from "../core/call.ts";
+import { type Call, elementsOf, inCall, type Operand, operand } from "../core/call.ts";
 import {
   checkInteger,
   checkOneOf,
@@ -21,6 +21,7 @@ import {
   type Orientation,
   PackedMatrix,
 } from "../gemm/packed-matrix.ts";
+import { type EachStrip, type Strip, stripColumns, stripsOf } from "../gemm/strips.ts";
 import { perChannel } from "../params/channels.ts";
 import {
   allocateColumns,
@@ -125,30 +126,27 @@ function checkInt8(instance: Bytelane, options: LinearOptions): Checked {
   };
 }
 
-/** @internal Makes a layer: quantizes weights that are real, packs them, places the columns. */
+/** @internal Makes a layer: its weights are quantized, if they are real, and packed strip by strip. */
 export function createInt8(instance: Bytelane, options: LinearOptions): Linear {
   const checked = checkInt8(instance, options);
-  const { weights, depth, n, orientation, bits, input, bias, mean, epilogue, given } = checked;
+  const { depth, n, bits, input, bias, mean, epilogue, given } = checked;
+  const reals = bias && readReals(instance, bias, "options.bias");
+  const means = mean && readReals(instance, mean, "options.inputMean");
   return inCall(instance, (call) => {
-    const src = call.input(weights);
-    // the output channels are the middle of [outer, channels, inner]
-    const [outer, inner] = orientation === "in-out" ? [depth, 1] : [1, depth];
-    const { address, scales, zeros } = given
-      ? { address: src, ...given }
-      : { ...quantizeChannels(instance, call, src, { outer, channels: n, inner }, bits), zeros: 0 };
-    const [strideK, strideN] = orientation === "in-out" ? [n, 1] : [1, depth];
-    const dtype = weights.dtype === "u8" ? "u8" : "i8";
+    const scales = given?.scales ?? new Float32Array(n);
+    const lost = means && new Float64Array(n);
+    const dtype = checked.weights.dtype === "u8" ? "u8" : "i8";
     const matrix = new PackedMatrix(instance, {
-      ...{ address, dtype, depth, n, strideK, strideN, zeros, bits: given ? 8 : bits },
+      ...{ dtype, depth, n, zeros: given?.zeros ?? 0, bits: given ? 8 : bits },
+      strips: given
+        ? stripsOf(instance, call, checked.weights, layoutOf(checked))
+        : quantizedStrips(instance, call, checked, { scales, lost, means }),
+      // a strip of reals and one of bytes
+      stripBytes: 6 * depth * stripColumns(depth, n),
     });
     try {
-      let real = bias && readReals(instance, bias, "options.bias");
-      if (mean) {
-        real = correctBias(instance, real, readReals(instance, mean, "options.inputMean"), {
-          ...{ weights: src, quantized: address, depth, n, strideK, strideN, scales },
-        });
-      }
-      const columns = placeColumns(instance, checked, scales, real, (most) => {
+      const corrected = lost ? Float32Array.from(lost, (sum, j) => sum + (reals?.[j] ?? 0)) : reals;
+      const columns = placeColumns(instance, checked, scales, corrected, (most) => {
         const magnitude = input ? maxMagnitude(input.dtype, input.zeroPoint, 8) : 255;
         checkDepth(depth, magnitude, matrix.maxMagnitude, most);
       });
@@ -159,6 +157,10 @@ export function createInt8(instance: Bytelane, options: LinearOptions): Linear {
     }
   });
 }
+
+const layoutOf = ({ depth, n, orientation }: Checked) => ({
+  ...{ depth, n, isOutIn: orientation === "out-in" },
+});
 
 function givenScales(options: LinearOptions, dtype: QuantizedDType, n: number): Channels {
   if (options.scale === undefined) {
@@ -176,40 +178,60 @@ function givenScales(options: LinearOptions, dtype: QuantizedDType, n: number): 
   };
 }
 
-/** The bias plus what rounding takes from the weights, times the mean of the input. */
-function correctBias(
+/** What is learnt about columns while their weights are quantized strip by strip. */
+interface Columnwise {
+  readonly scales: Float32Array;
+  /** What rounding takes from the weights, times the means of the input. */
+  readonly lost: Float64Array | undefined;
+  readonly means: Float32Array | undefined;
+}
+
+/** The strips of f32 weights, each quantized to i8 with a scale per column. Fills the columns. */
+function quantizedStrips(
   instance: Bytelane,
-  bias: Float32Array | undefined,
-  mean: Float32Array,
-  matrix: {
-    readonly weights: number;
-    readonly quantized: number;
-    readonly depth: number;
-    readonly n: number;
-    readonly strideK: number;
-    readonly strideN: number;
-    readonly scales: Float32Array;
-  },
-): Float32Array {
-  const { depth, n, strideK, strideN, scales } = matrix;
-  const weights = instance.memory.view("f32", matrix.weights, depth * n);
-  const quantized = instance.memory.view("i8", matrix.quantized, depth * n);
-  const lost = new Float64Array(n);
+  call: Call,
+  checked: Checked,
+  { scales, lost, means }: Columnwise,
+): EachStrip {
+  const layout = layoutOf(checked);
+  const reals = stripsOf(instance, call, checked.weights as Operand<"f32">, layout);
+  // the columns are the middle of [outer, channels, inner]
+  const [outer, inner] = layout.isOutIn ? [1, layout.depth] : [layout.depth, 1];
+  return (body) =>
+    reals((strip) => {
+      const { first, count: channels, address } = strip;
+      inCall(instance, (call) => {
+        const extent = { outer, channels, inner };
+        const quantized = quantizeChannels(instance, call, address, extent, checked.bits);
+        scales.set(quantized.scales, first);
+        if (lost && means) addLost(instance, strip, quantized, means, lost);
+        body({ ...strip, address: quantized.address });
+      });
+    });
+}
+
+/** Adds what rounding has taken from the weights of a strip, times the means of the input. */
+function addLost(
+  instance: Bytelane,
+  { first, count, address, strideK, strideN }: Strip,
+  quantized: { readonly address: number; readonly scales: Float32Array },
+  means: Float32Array,
+  lost: Float64Array,
+): void {
+  const depth = means.length;
+  const weights = instance.memory.view("f32", address, depth * count);
+  const codes = instance.memory.view("i8", quantized.address, depth * count);
   for (let k = 0; k < depth; k++) {
-    for (let j = 0; j < n; j++) {
+    for (let j = 0; j < count; j++) {
       const at = k * strideK + j * strideN;
       const weight = Number.isNaN(weights[at]) ? 0 : weights[at];
-      lost[j] += (weight - quantized[at] * scales[j]) * mean[k];
+      lost[first + j] += (weight - codes[at] * quantized.scales[j]) * means[k];
     }
   }
-  return Float32Array.from(lost, (sum, j) => sum + (bias?.[j] ?? 0));
 }
 
 function readReals(instance: Bytelane, source: Operand<"f32">, argument: string): Float32Array {
-  const values =
-    source.address >= 0
-      ? instance.memory.view("f32", source.address, source.length)
-      : (source.value as Float32Array);
+  const values = elementsOf(instance, source);
   for (let i = 0; i < values.length; i++) {
     if (!Number.isFinite(values[i]))
       throw rangeFault(`${argument}[${i}]`, "a finite number", values[i]);

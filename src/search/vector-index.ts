@@ -20,6 +20,7 @@ import { quantizeChannels } from "../elementwise/quantize.ts";
 import { checkDepth, checkEpilogue, writeEpilogue } from "../gemm/epilogue.ts";
 import { columnsOf, PackedMatrix } from "../gemm/packed-matrix.ts";
 import { HERE, writeCall } from "../gemm/product.ts";
+import { oneStrip } from "../gemm/strips.ts";
 import { perChannel } from "../params/channels.ts";
 
 /** What a score is: the real dot product, or the cosine of the angle, in which a vector of zeros has 0. */
@@ -122,7 +123,8 @@ export function createIndex(instance: Bytelane, options: IndexOptions): VectorIn
       }
     }
     const matrix = new PackedMatrix(instance, {
-      ...{ address, dtype: "i8", depth: dimensions, n: count, strideK: 1, strideN: dimensions },
+      ...{ dtype: "i8", depth: dimensions, n: count },
+      strips: oneStrip(address, count, [1, dimensions]),
       ...{ zeros: 0, bits: source.dtype === "f32" ? bits : 8 },
     });
     try {
