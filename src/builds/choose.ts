@@ -33,9 +33,10 @@ export interface BytelaneOptions {
   readonly pool?: number | PoolOptions;
 }
 
-/** Where each build comes from. The entry knows what a source is and how to compile it. */
+/** @internal Where each build comes from. The entry knows what a source is and how to compile it. */
 export type Sources<S> = { readonly [B in Build]?: S | undefined };
 
+/** @internal The options, checked. */
 export interface Settings {
   readonly tiers: readonly Tier[];
   readonly initial: number;
@@ -44,9 +45,10 @@ export interface Settings {
   readonly pool: number | PoolOptions;
 }
 
-/** A memory for a module that imports one, and the bytes that it may reach. */
+/** @internal A memory for a module that imports one, and the bytes that it may reach. */
 export type MakeMemory = (settings: Settings) => { memory: WebAssembly.Memory; limit: number };
 
+/** @internal */
 export const PAGE = 65536;
 const LIMIT = 2 ** 32;
 
@@ -67,7 +69,7 @@ function settingsOf(options: BytelaneOptions): Settings {
   return { tiers: forced ? [tier] : ["relaxed", "simd"], initial, maximum, forced, pool };
 }
 
-/** True for a module of any realm: `instanceof` knows only those of its own. */
+/** @internal True for a module of any realm: `instanceof` knows only those of its own. */
 export function isModule(value: unknown): value is WebAssembly.Module {
   return Object.prototype.toString.call(value) === "[object WebAssembly.Module]";
 }
@@ -192,7 +194,7 @@ function refusalOf(fault: unknown): string {
   return REFUSED + message;
 }
 
-/** Makes an instance; `compile` may wait. */
+/** @internal Makes an instance; `compile` may wait. */
 export async function openBytelane<S>(
   sources: Sources<S>,
   options: BytelaneOptions,
@@ -207,7 +209,7 @@ export async function openBytelane<S>(
   return step.value;
 }
 
-/** Makes an instance at once. */
+/** @internal Makes an instance at once. */
 export function openBytelaneSync<S>(
   sources: Sources<S>,
   options: BytelaneOptions,

@@ -6,9 +6,10 @@
 import { checkObject, typeFault } from "../core/check.ts";
 import type { Build } from "../core/tiers.ts";
 import { type BytelaneOptions, isModule } from "./choose.ts";
+import type { Address, FetchResponse, WasmModule } from "./platform.ts";
 
 /** A build that is ready: a module, or the bytes of one. */
-export type ReadySource = WebAssembly.Module | BufferSource;
+export type ReadySource = WasmModule | ArrayBufferView | ArrayBuffer;
 
 /**
  * A build, or where it is. A text is an address as `fetch` takes it. Where there is no page, a text
@@ -16,10 +17,10 @@ export type ReadySource = WebAssembly.Module | BufferSource;
  */
 export type BuildSource =
   | ReadySource
-  | URL
+  | Address
   | string
-  | Response
-  | PromiseLike<ReadySource | URL | string | Response>;
+  | FetchResponse
+  | PromiseLike<ReadySource | Address | string | FetchResponse>;
 
 /** Where the builds come from. One of `simd`, `relaxed` and `folder` is needed. */
 export interface LoadOptions extends BytelaneOptions {
@@ -32,7 +33,7 @@ export interface LoadOptions extends BytelaneOptions {
    * of `simd` and `relaxed` is not given. An address, or the path of a folder, as a text or as a
    * URL.
    */
-  readonly folder?: URL | string;
+  readonly folder?: Address | string;
   /**
    * True for an instance whose memory its workers share. It takes the threaded builds: `folder`
    * finds them by name, and `simd` and `relaxed` are then bytelane.simd.threads.wasm and
@@ -55,12 +56,14 @@ export interface ReadyOptions extends BytelaneOptions {
 const fileOf = (build: Build, shared: boolean) =>
   `bytelane.${build}.${shared ? "threads." : ""}wasm`;
 
+/** @internal What options say of the builds. */
 export interface CheckedSources<S> {
   readonly simd: S | undefined;
   readonly relaxed: S | undefined;
   readonly shared: boolean;
 }
 
+/** @internal */
 export function checkSources(options: LoadOptions): CheckedSources<BuildSource> {
   checkObject("options", options);
   const { simd, relaxed, folder, shared = false } = options;
@@ -78,6 +81,7 @@ export function checkSources(options: LoadOptions): CheckedSources<BuildSource> 
   return { simd: simd ?? inFolder("simd"), relaxed: relaxed ?? inFolder("relaxed"), shared };
 }
 
+/** @internal */
 export function checkReadySources(options: ReadyOptions): CheckedSources<ReadySource> {
   checkObject("options", options);
   const { simd, relaxed, shared = false } = options;
@@ -196,7 +200,7 @@ export async function compile(source: BuildSource, build: Build): Promise<WebAss
   throw typeFault(`options.${build}`, "a module, bytes, an address or a Response", given);
 }
 
-/** The module of a source. */
+/** @internal The module of a source. */
 export async function moduleOf(
   source: BuildSource,
   build: Build,
@@ -205,7 +209,7 @@ export async function moduleOf(
   return checkModule(await compile(source, build), build, shared);
 }
 
-/** The module of a source that is ready. */
+/** @internal The module of a source that is ready. */
 export function readyModuleOf(
   source: ReadySource,
   build: Build,

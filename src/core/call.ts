@@ -12,7 +12,15 @@ import {
   lengthOf,
 } from "./array.ts";
 import { checkInteger, countOf, rangeFault, typeFault } from "./check.ts";
-import { ARRAYS, BYTES, type DType, dtypeOf, type Elements, tagOf } from "./dtype.ts";
+import {
+  ARRAYS,
+  BYTES,
+  type DType,
+  dtypeOf,
+  type Elements,
+  type OwnElements,
+  tagOf,
+} from "./dtype.ts";
 import { checkHandle } from "./handle.ts";
 import { type Bytelane, checkInstance } from "./instance.ts";
 import { isTensor, Tensor } from "./tensor.ts";
@@ -21,7 +29,7 @@ import { isTensor, Tensor } from "./tensor.ts";
 export type Data<T extends DType = DType> = Elements[T] | Tensor<T>;
 
 /** The result in kind: tensors give tensors, typed arrays give typed arrays. */
-export type InKind<X, T extends DType> = X extends Tensor ? Tensor<T> : Elements[T];
+export type InKind<X, T extends DType> = X extends Tensor ? Tensor<T> : OwnElements[T];
 
 /** A checked operand. */
 export interface Operand<T extends DType = DType> {

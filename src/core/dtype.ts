@@ -11,6 +11,17 @@ export interface Elements {
   i8: Int8Array;
   u8: Uint8Array;
 }
+/**
+ * Element types and the typed arrays that operations return. Each has an ArrayBuffer of its own,
+ * which Blob, Response, fetch and digest take. The spelling is one that every TypeScript reads:
+ * typed arrays are generic from 5.7 on only.
+ */
+export interface OwnElements {
+  f32: ReturnType<Float32Array["slice"]>;
+  i32: ReturnType<Int32Array["slice"]>;
+  i8: ReturnType<Int8Array["slice"]>;
+  u8: ReturnType<Uint8Array["slice"]>;
+}
 /** Element types: f32 reals, i32 accumulators, and the two quantized types. A Uint8ClampedArray counts as u8. */
 export type DType = keyof Elements;
 /** The 8-bit types that real values are quantized to. */

@@ -3,6 +3,7 @@
  *
  * @category Data
  */
+/// <reference lib="esnext.disposable" preserve="true" />
 import { DESCRIBE, describe, typeFault } from "./check.ts";
 import type { Bytelane } from "./instance.ts";
 

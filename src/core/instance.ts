@@ -3,6 +3,7 @@
  *
  * @category Instances
  */
+/// <reference lib="esnext.disposable" preserve="true" />
 
 import type { Kernels } from "./abi.ts";
 import { FreeList } from "./arena.ts";

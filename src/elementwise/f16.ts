@@ -7,6 +7,7 @@
 import { checkBytes } from "../core/array.ts";
 import { type Data, inCall, type Operand, operand, type Target, target } from "../core/call.ts";
 import { checkOptions, rangeFault } from "../core/check.ts";
+import type { OwnElements } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 
 /** What a Float16Array has in common with a Uint16Array: two bytes an element. Engines before 2025 lack it. */
@@ -37,16 +38,26 @@ function halvesOperand(instance: Bytelane, argument: string, value: unknown): Op
  * f32 to f16: to the nearest, ties to even. From 65 520 on the result is Infinity, denormals are kept, and NaN is
  * 0x7e00 with its sign. An `out` in the memory of the instance is written where it is.
  */
-export function toF16<H extends Halves = Uint16Array>(
+export function toF16(
   instance: Bytelane,
   x: Data<"f32">,
-  options: { readonly out?: H } = {},
-): H {
+  options?: { readonly out?: undefined },
+): ReturnType<Uint16Array["slice"]>;
+export function toF16<H extends Halves>(
+  instance: Bytelane,
+  x: Data<"f32">,
+  options: { readonly out: H },
+): H;
+export function toF16(
+  instance: Bytelane,
+  x: Data<"f32">,
+  options: { readonly out?: Halves | undefined } = {},
+): Halves {
   checkInstance(instance);
   checkOptions("options", options, ["out"]);
   const source = operand(instance, "x", x, ["f32"]);
   const { length } = source;
-  const out = (options.out ?? new Uint16Array(length)) as H;
+  const out = options.out ?? new Uint16Array(length);
   const given = halvesOperand(instance, "options.out", out);
   if (given.length !== length * 2) throw rangeFault("options.out", `${length} elements`, out);
   const result: Target<"u8"> = { ...given, shape: [length], given, asTensor: false };
@@ -62,11 +73,21 @@ export function toF16<H extends Halves = Uint16Array>(
  * f16 to f32: exact. NaN keeps its sign and payload. Halves that lie in the memory of the instance, such as
  * `new Uint16Array(data.buffer, data.byteOffset, n)` with the `data` of a tensor of bytes, are read where they are.
  */
-export function fromF16<O extends Data<"f32"> = Float32Array>(
+export function fromF16(
   instance: Bytelane,
   x: Halves,
-  options: { readonly out?: O } = {},
-): O {
+  options?: { readonly out?: undefined },
+): OwnElements["f32"];
+export function fromF16<O extends Data<"f32">>(
+  instance: Bytelane,
+  x: Halves,
+  options: { readonly out: O },
+): O;
+export function fromF16(
+  instance: Bytelane,
+  x: Halves,
+  options: { readonly out?: Data<"f32"> | undefined } = {},
+): Data<"f32"> {
   checkInstance(instance);
   checkOptions("options", options, ["out"]);
   const source = halvesOperand(instance, "x", x);
@@ -76,6 +97,6 @@ export function fromF16<O extends Data<"f32"> = Float32Array>(
     const src = call.input(source);
     const { address, value } = call.output(result);
     instance.kernels.convert_f16_f32(src, address, length);
-    return value as O;
+    return value;
   });
 }

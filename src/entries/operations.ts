@@ -2,7 +2,7 @@
 
 export type { BytelaneOptions } from "../builds/choose.ts";
 export type { Data, InKind } from "../core/call.ts";
-export type { DType, Elements, QuantizedDType } from "../core/dtype.ts";
+export type { DType, Elements, OwnElements, QuantizedDType } from "../core/dtype.ts";
 export type { Handle } from "../core/handle.ts";
 export type { Bytelane, PoolOptions } from "../core/instance.ts";
 export { scope } from "../core/scope.ts";

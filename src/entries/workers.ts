@@ -3,5 +3,22 @@
  *
  * @category Operations on workers
  */
+import { serve as serveHere } from "../workers/worker.ts";
+
 export * from "../workers/index.ts";
-export { serve } from "../workers/worker.ts";
+
+/**
+ * Serves a pool from now on. It is all that the module of a worker has to call.
+ *
+ * Errors: a TypeError on a main thread.
+ *
+ * @example
+ * ```js
+ * // bytelane-worker.js
+ * import { serve } from "bytelane/workers";
+ * serve();
+ * ```
+ */
+export function serve(): void {
+  serveHere();
+}

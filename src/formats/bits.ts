@@ -6,6 +6,7 @@
 
 import { type Data, inCall, operand } from "../core/call.ts";
 import { checkInteger, checkOneOf, rangeFault } from "../core/check.ts";
+import type { OwnElements } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 
@@ -34,7 +35,7 @@ export function packBits(
   instance: Bytelane,
   codes: Data<"i8" | "u8">,
   options: PackedOptions = {},
-): Uint8Array {
+): OwnElements["u8"] {
   checkInstance(instance);
   const source = operand(instance, "codes", codes, ["i8", "u8"]);
   const bits = checkOneOf("options.bits", options.bits ?? 4, [2, 4] as const);
@@ -59,7 +60,7 @@ export function unpackBits<S extends boolean = false>(
   packed: Uint8Array,
   length: number,
   options: UnpackOptions<S> = {},
-): S extends true ? Int8Array : Uint8Array {
+): S extends true ? OwnElements["i8"] : OwnElements["u8"] {
   checkInstance(instance);
   const source = operand(instance, "packed", packed, ["u8"]);
   const bits = checkOneOf("options.bits", options.bits ?? 4, [2, 4] as const);

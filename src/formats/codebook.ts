@@ -13,6 +13,7 @@ import {
   rangeFault,
   typeFault,
 } from "../core/check.ts";
+import type { OwnElements } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { BLOCK_SIZES, type BlockSize, blockSizeOf } from "../int4/matrix.ts";
 
@@ -149,7 +150,7 @@ export function quantizeCodebook(
 }
 
 /** All of a matrix as f32, row by row: codebook[code] · scale, by look-up in registers. */
-export function dequantizeCodebook(instance: Bytelane, matrix: CodebookMatrix): Float32Array {
+export function dequantizeCodebook(instance: Bytelane, matrix: CodebookMatrix): OwnElements["f32"] {
   checkInstance(instance);
   checkObject("matrix", matrix);
   const { rows, columns, blockSize, values, scale: scales } = matrix;
@@ -194,7 +195,7 @@ export function fitCodebook(
   instance: Bytelane,
   x: Data<"f32">,
   options: FitOptions = {},
-): Float32Array {
+): OwnElements["f32"] {
   checkInstance(instance);
   checkObject("options", options);
   const source = operand(instance, "x", x, ["f32"]);
@@ -226,7 +227,7 @@ export function fitCodebook(
 }
 
 /** Lloyd's iteration in one dimension, on sorted values: an entry is the mean of the values nearest to it. */
-function lloyd(sorted: Float64Array, passes: number): Float32Array {
+function lloyd(sorted: Float64Array, passes: number): OwnElements["f32"] {
   const sums = new Float64Array(sorted.length + 1);
   for (let i = 0; i < sorted.length; i++) sums[i + 1] = sums[i] + sorted[i];
   const entries = Float64Array.from(NF4);

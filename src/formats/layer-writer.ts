@@ -7,7 +7,7 @@
 import { bytesOf, checkLength } from "../core/array.ts";
 import { inCall } from "../core/call.ts";
 import { rangeFault, typeFault } from "../core/check.ts";
-import { dtypeOf } from "../core/dtype.ts";
+import { dtypeOf, type OwnElements } from "../core/dtype.ts";
 import { checkHandle } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
@@ -58,7 +58,7 @@ export function saveLayers(
   instance: Bytelane,
   layers: Readonly<Record<string, Storable>>,
   metadata: Readonly<Record<string, string>> = {},
-): Uint8Array {
+): OwnElements["u8"] {
   checkInstance(instance);
   const writer = new Writer(instance);
   const schemes = Object.entries(layers).map(

@@ -295,7 +295,7 @@ class SafetensorsTask {
     const { bits, blockSize, method } = this.#options;
     if (bits === 16) {
       const halves = toF16(instance, reals);
-      const restored = fromF16<Float32Array>(instance, halves);
+      const restored = fromF16(instance, halves);
       return { codes: bytesOf(halves), scales: new Uint8Array(0), restored };
     }
     if (bits === 8) {

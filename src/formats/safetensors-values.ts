@@ -97,7 +97,7 @@ export function tensorFloats(instance: Bytelane, given: SafeTensor): Float32Arra
   }
   const values = tensorValues({ dtype, shape, data });
   if (values instanceof Float32Array) return values;
-  if (dtype === "F16") return fromF16<Float32Array>(instance, values as Uint16Array);
+  if (dtype === "F16") return fromF16(instance, values as Uint16Array);
   if (dtype === "F64") return Float32Array.from(values as Float64Array);
   if (dtype === "BF16") {
     // the upper half of an f32

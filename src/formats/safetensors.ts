@@ -5,6 +5,7 @@
  */
 import { checkBytes } from "../core/array.ts";
 import { checkInteger, describe, rangeFault, typeFault } from "../core/check.ts";
+import type { OwnElements } from "../core/dtype.ts";
 import {
   bitsOf,
   bytesOfShape,
@@ -161,7 +162,7 @@ export interface FilePart extends HeaderEntry {
 export function writeParts(
   entries: readonly FilePart[],
   metadata: Iterable<readonly [key: string, value: string]>,
-): Uint8Array {
+): OwnElements["u8"] {
   const width = (dtype: string): number => bitsOf(dtype) ?? 0;
   const parts = [...entries].sort(
     (x, y) => width(y.dtype) - width(x.dtype) || (x.name < y.name ? -1 : 1),
@@ -192,7 +193,7 @@ export function writeParts(
 export function writeSafetensors(
   tensors: Iterable<readonly [name: string, tensor: SafeTensor]>,
   metadata: Iterable<readonly [key: string, value: string]> = [],
-): Uint8Array {
+): OwnElements["u8"] {
   const parts = [...tensors].map(([name, { dtype, shape, data: given }]) => {
     const argument = `tensors.get(${describe(name)}).data`;
     const data = checkBytes(argument, given, ["Uint8Array"], "a Uint8Array");

@@ -7,7 +7,7 @@
  * @category Blocks of ggml
  */
 import { checkOneOf, rangeFault, typeFault } from "../core/check.ts";
-import { dtypeOf } from "../core/dtype.ts";
+import { dtypeOf, type OwnElements } from "../core/dtype.ts";
 import { realOfHalf } from "./half.ts";
 import { infoOf } from "./types.ts";
 
@@ -279,7 +279,17 @@ export function checkScales(argument: string, b: Uint8Array, name: keyof typeof 
 export function decodeGgml(
   bytes: Uint8Array,
   type: string,
-  options: { readonly out?: Float32Array } = {},
+  options?: { readonly out?: undefined },
+): OwnElements["f32"];
+export function decodeGgml<O extends Float32Array>(
+  bytes: Uint8Array,
+  type: string,
+  options: { readonly out: O },
+): O;
+export function decodeGgml(
+  bytes: Uint8Array,
+  type: string,
+  options: { readonly out?: Float32Array | undefined } = {},
 ): Float32Array {
   if (dtypeOf(bytes) !== "u8") throw typeFault("bytes", "a Uint8Array", bytes);
   const name = checkOneOf("type", type as GgmlType, DECODED);

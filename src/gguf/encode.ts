@@ -5,7 +5,7 @@
  * @category Blocks of ggml
  */
 import { checkOneOf, rangeFault, typeFault } from "../core/check.ts";
-import { dtypeOf } from "../core/dtype.ts";
+import { dtypeOf, type OwnElements } from "../core/dtype.ts";
 import { checkScales } from "./decode.ts";
 import { encodeQ4_K, encodeQ6_K } from "./encode-k.ts";
 import { halfOfReal } from "./half.ts";
@@ -111,7 +111,7 @@ const ENCODED = Object.keys(BLOCKS) as readonly GgmlTarget[];
  * Errors: a number of elements that is no multiple of the block's; values that are not finite, reach 2^30, or whose
  * scale f16 does not hold.
  */
-export function encodeGgml(x: Float32Array, type: GgmlTarget): Uint8Array {
+export function encodeGgml(x: Float32Array, type: GgmlTarget): OwnElements["u8"] {
   if (dtypeOf(x) !== "f32") throw typeFault("x", "a Float32Array", x);
   const name = checkOneOf("type", type, ENCODED);
   const { elements, bytes: size } = infoOf(name);

@@ -4,7 +4,7 @@
  * @category Blocks of ggml
  */
 import { checkInteger, rangeFault, typeFault } from "../core/check.ts";
-import { dtypeOf } from "../core/dtype.ts";
+import { dtypeOf, type OwnElements } from "../core/dtype.ts";
 import { checkMatrix, type Int4Matrix } from "../int4/matrix.ts";
 import { checkScales } from "./decode.ts";
 
@@ -50,7 +50,7 @@ export function int4FromGgml(
 }
 
 /** The inverse, for a matrix in blocks of 32 with scales in f16, without zero points. */
-export function int4ToGgml(matrix: Int4Matrix): Uint8Array {
+export function int4ToGgml(matrix: Int4Matrix): OwnElements["u8"] {
   const { halves, blocks } = checkMatrix("matrix", matrix);
   const {
     outFeatures: rows,

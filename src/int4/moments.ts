@@ -6,6 +6,7 @@
 
 import { type Data, operand } from "../core/call.ts";
 import { checkInteger, rangeFault } from "../core/check.ts";
+import type { OwnElements } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { scope } from "../core/scope.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
@@ -79,7 +80,7 @@ export class InputMoments {
   }
 
   /** Mean squares of the features, as weights of a search. */
-  importance(): Float32Array {
+  importance(): OwnElements["f32"] {
     const { features } = this;
     const divisor = Math.max(this.#count, 1);
     return Float32Array.from(

@@ -7,6 +7,7 @@
 import { allocateParts } from "../core/arena.ts";
 import { type Call, checkIndices, type Data, inCall, target } from "../core/call.ts";
 import { DESCRIBE, typeFault } from "../core/check.ts";
+import type { OwnElements } from "../core/dtype.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import type { Tensor } from "../core/tensor.ts";
@@ -128,7 +129,7 @@ export function gatherInt4<O extends Data<"f32"> = Tensor<"f32">>(
 }
 
 /** All of a matrix as f32, row by row: (code − zeroPoint) · scale. */
-export function dequantizeInt4(instance: Bytelane, matrix: Int4Matrix): Float32Array {
+export function dequantizeInt4(instance: Bytelane, matrix: Int4Matrix): OwnElements["f32"] {
   checkInstance(instance);
   const checked = checkMatrix("matrix", matrix);
   const { rows, columns, blockSize, blocks, rowBytes, zeroBytes, halves } = checked;

@@ -352,7 +352,7 @@ export class WeightWriter {
     for (let at = 0; at < reals.length; at += STRIP) {
       const out = halves.subarray(at, at + STRIP);
       toF16(instance, reals.subarray(at, at + STRIP), { out });
-      restored.set(fromF16<Float32Array>(instance, out), at);
+      restored.set(fromF16(instance, out), at);
     }
     const dims = constant.tensor.dims.map(Number);
     const name = this.#add(constant, "f16", (fresh) =>

@@ -1,0 +1,19 @@
+/**
+ * Types of the platform, as far as a project has them. The declarations of browsers (lib "dom")
+ * and those of Node (@types/node) differ: each lacks some. What a project lacks, it cannot pass.
+ */
+
+/** WebAssembly.Module. */
+export type WasmModule = typeof globalThis extends {
+  WebAssembly: { Module: { prototype: infer T } };
+}
+  ? T
+  : object;
+
+/** Response, which `fetch` gives. */
+export type FetchResponse = typeof globalThis extends { Response: { prototype: infer T } }
+  ? T
+  : never;
+
+/** URL. */
+export type Address = typeof globalThis extends { URL: { prototype: infer T } } ? T : never;
