@@ -30,7 +30,7 @@ const takes = (...entries) => entries.map((entry) => `export * from "${entry}";`
 /**
  * The rows: `lines` of an app, and its `budget` in kB of 1000 bytes. `key` names its figure. Where
  * `beside` is given, the row is what the lines add to those. A row whose entries package.json does
- * not have is left out.
+ * not have, or which do not export the names, is left out.
  */
 export const APPS = [
   {
@@ -109,10 +109,17 @@ const difference = (all, part) =>
 /** Sizes of the apps that can be bundled with these entries, and of the modules. */
 async function measure(entries) {
   const known = new Set(entries);
-  const isThere = (line) => known.has(/from "(.*)";$/.exec(line)[1]);
+  const isThere = async (line) => {
+    const [, list, entry] = /^export (?:\{ (.*) \}|\*) from "(.*)";$/.exec(line);
+    if (!known.has(entry)) return false;
+    if (list === undefined) return true;
+    const exported = await import(entry);
+    return list.split(", ").every((each) => each in exported);
+  };
   const rows = [];
   for (const { name, key, lines, beside, budget } of APPS) {
-    if (!lines.every(isThere)) continue;
+    const found = await Promise.all(lines.map(isThere));
+    if (found.includes(false)) continue;
     const all = sizesOf(await bundle(lines));
     const sizes = beside ? difference(all, sizesOf(await bundle(beside))) : all;
     rows.push({ name, key, ...sizes, budget });

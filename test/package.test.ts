@@ -62,7 +62,8 @@ function targetsOf(value: unknown): string[] {
 
 /** What a module imports by itself. */
 function importsOf(text: string): string[] {
-  return [...text.matchAll(/\b(?:from|import)\s*["']([^"']*)["']/g)].map((match) => match[1]);
+  const statements = /^(?:import|export)\s(?:[^"';]*?\bfrom\s)?\s*["']([^"']+)["']/gm;
+  return [...text.matchAll(statements)].map((match) => match[1]);
 }
 
 describe("the tarball", () => {

@@ -187,6 +187,7 @@ async function compileAt(address: URL | string, build: Build): Promise<WebAssemb
 }
 
 /** The module of a source, of whatever kind it is. */
+/** @internal */
 export async function compile(source: BuildSource, build: Build): Promise<WebAssembly.Module> {
   const given: unknown = await source;
   if (isModule(given)) return given;
