@@ -78,6 +78,7 @@ export class Tensor<T extends DType = DType> extends Handle {
   }
 }
 
+/** @internal */
 export const isTensor = Tensor.isTensor;
 
 /**

@@ -11,6 +11,7 @@
  */
 import { checkInteger, checkOneOf, checkOptions, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
+import type { Signal } from "../core/signal.ts";
 import { quantizeRows } from "../elementwise/dynamic-quantize.ts";
 import { fromF16, toF16 } from "../elementwise/f16.ts";
 import { quantizeInt4 } from "../int4/matrix.ts";
@@ -46,7 +47,7 @@ export interface QuantizeSafetensorsOptions {
   /** Called as the work goes on, in bytes of the source. */
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
   /** Ends the work with its reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: Signal;
 }
 
 const KEYS: readonly (keyof QuantizeSafetensorsOptions)[] = [

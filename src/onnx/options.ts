@@ -13,6 +13,7 @@ import {
   rangeFault,
   typeFault,
 } from "../core/check.ts";
+import type { Signal } from "../core/signal.ts";
 import { type Calibration, checkCalibration } from "./calibrate.ts";
 
 /** Bits of a tensor: 32 leaves it as it is. */
@@ -82,7 +83,7 @@ export interface OnnxOptions {
   /** Called after each tensor. */
   readonly onProgress?: (progress: OnnxProgress) => void;
   /** Ends the work with its reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: Signal;
 }
 
 /** How far the work is. */
