@@ -1,4 +1,8 @@
-/** A prepared convolution. */
+/**
+ * A prepared convolution.
+ *
+ * @category Networks
+ */
 import { DESCRIBE } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import { Handle } from "../core/handle.ts";

@@ -1,4 +1,8 @@
-/** What a convolution is made from, and the checks of it. */
+/**
+ * What a convolution is made from, and the checks of it.
+ *
+ * @category Networks
+ */
 import { type Data, type Operand, operand } from "../core/call.ts";
 import {
   checkInteger,

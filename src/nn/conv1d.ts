@@ -1,4 +1,8 @@
-/** Convolutions along one axis: those of two with a height of 1. */
+/**
+ * Convolutions along one axis: those of two with a height of 1.
+ *
+ * @category Networks
+ */
 import type { Data, InKind } from "../core/call.ts";
 import { checkInteger, checkOptions, checkShape, rangeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";

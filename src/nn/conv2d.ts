@@ -1,4 +1,8 @@
-/** Convolutions: prepared like a layer, run over images [height, width, channels]. */
+/**
+ * Convolutions: prepared like a layer, run over images [height, width, channels].
+ *
+ * @category Networks
+ */
 import { type Data, elementsOf, type InKind, inCall, operand, target } from "../core/call.ts";
 import { checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import { limitsOf, type QuantizedDType } from "../core/dtype.ts";

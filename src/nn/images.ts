@@ -1,5 +1,7 @@
 /**
  * Images: [height, width, channels], or several of them, as tensors and typed arrays bring them.
+ *
+ * @category Networks
  */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, type Operand, operand, target } from "../core/call.ts";

@@ -1,4 +1,8 @@
-/** Pooling over the windows of images. */
+/**
+ * Pooling over the windows of images.
+ *
+ * @category Networks
+ */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
 import { checkInteger, checkOptions } from "../core/check.ts";

@@ -1,4 +1,8 @@
-/** Upsampling and other changes of an image's size. */
+/**
+ * Upsampling and other changes of an image's size.
+ *
+ * @category Networks
+ */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
 import { checkInteger, checkOneOf, checkOptions, rangeFault, typeFault } from "../core/check.ts";

@@ -1,4 +1,8 @@
-/** Windows of convolutions and poolings: their options, and the record that the kernels take. */
+/**
+ * Windows of convolutions and poolings: their options, and the record that the kernels take.
+ *
+ * @category Networks
+ */
 import { checkInteger, checkOneOf, rangeFault, typeFault } from "../core/check.ts";
 import type { Bytelane } from "../core/instance.ts";
 
