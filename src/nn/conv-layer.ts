@@ -7,7 +7,7 @@ import { DESCRIBE } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import { Handle } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
-import type { Linear, StaticParams } from "../linear/linear.ts";
+import type { Linear, StaticParams } from "../linear/int8.ts";
 import type { CheckedActivation } from "./activation.ts";
 import type { CheckedConv } from "./conv-options.ts";
 import type { Depthwise } from "./depthwise.ts";

@@ -15,8 +15,8 @@ import {
 } from "../core/check.ts";
 import type { Bytelane } from "../core/instance.ts";
 import type { Tensor } from "../core/tensor.ts";
-import type { Orientation } from "../gemm/matmul.ts";
-import type { StaticParams } from "../linear/linear.ts";
+import type { Orientation } from "../gemm/packed-matrix.ts";
+import type { StaticParams } from "../linear/int8.ts";
 import { type CheckedActivation, checkNnActivation, type NnActivation } from "./activation.ts";
 import { checkParams } from "./lookup.ts";
 import type { WeightStrides } from "./weights.ts";

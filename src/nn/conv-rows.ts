@@ -1,7 +1,7 @@
 /** Rows of a convolution's input on their way through a product of the main module. */
 import type { Bytelane } from "../core/instance.ts";
 import { panelsOf, writeCall } from "../gemm/product.ts";
-import type { Linear } from "../linear/linear.ts";
+import type { Linear } from "../linear/int8.ts";
 
 /**
  * @internal Bytes of lhs: their scales and zero points are one for all rows, or (step 4) one per

@@ -10,7 +10,8 @@ import { instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { roundHalfEven } from "../core/round.ts";
 import { Tensor } from "../core/tensor.ts";
-import { createLinear, type Linear, type LinearOptions } from "../linear/linear.ts";
+import type { Linear, LinearOptions } from "../linear/int8.ts";
+import { createLinear } from "../linear/linear.ts";
 import { Conv2d } from "./conv-layer.ts";
 import {
   type CheckedConv,
