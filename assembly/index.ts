@@ -25,7 +25,19 @@ export { all_in_range_i32, min_max_f32 } from "./min-max";
 export { quantize_f32 } from "./quantize";
 export { quantize_rule_f32 } from "./quantize-profiles";
 export { requantize_fixed, requantize_i32 } from "./requantize";
-export { top_k_f32 } from "./top-k";
+export {
+  search_add_up,
+  search_check,
+  search_encode,
+  search_move,
+  search_order,
+  search_query,
+  search_rescore,
+  search_scan,
+  search_scan_list,
+  search_scan_signs,
+  search_signs,
+} from "./search/index";
 
 /**
  * The first byte that belongs to the caller. Below lie the constants of these kernels, up to 4096,

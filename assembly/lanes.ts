@@ -199,3 +199,60 @@ export function probe_dot(lhs: i32, rhs: i32): i32 {
 export function multiplyAdd_f32x4(x: v128, y: v128, z: v128): v128 {
   return RELAXED ? f32x4.relaxed_madd(x, y, z) : f32x4.add(f32x4.mul(x, y), z);
 }
+
+/**
+ * Nibbles and a query of whole numbers in [−127, 127]: 32 products per 16 bytes. Byte j of x has
+ * nibble j in its low half and nibble j + 16 in its high half.
+ *
+ *   relaxed   nibbles are the 7-bit side, and sums are i16. A pair of products is at most
+ *             2 · 15 · 127 = 3 810, so that 8 of them fit: NIBBLE_CHUNK bytes.
+ *   simd      lanes of i16, sums are i32. The even byte of a lane is low + 16 · high. It is
+ *             multiplied as it is by the query of the low nibble, and its high nibble by
+ *             query(high) − 16 · query(low), which makes up for it; so is the odd byte.
+ */
+export const NIBBLE_CHUNK: usize = RELAXED ? 64 : 1 << 30;
+/** Bytes of the query per element: i8 in order, or i16 as `nibbleDot` reads them. */
+export const NIBBLE_QUERY: usize = RELAXED ? 1 : 2;
+/** What `nibbleDot` takes of a byte or of a lane. */
+const NIBBLE_MASKS = memory.data<u32>(
+  [0x0f0f0f0f, 0x0f0f0f0f, 0x0f0f0f0f, 0x0f0f0f0f, 0x00ff00ff, 0x00ff00ff, 0x00ff00ff, 0x00ff00ff],
+  16,
+);
+export function low_nibbles(): v128 {
+  return v128.load(NIBBLE_MASKS);
+}
+export function even_bytes(): v128 {
+  return v128.load(NIBBLE_MASKS, 16);
+}
+export function nibble_mask(): v128 {
+  return RELAXED ? low_nibbles() : even_bytes();
+}
+
+/** acc + the products of 32 nibbles with the query at an address. */
+export function nibbleDot(acc: v128, x: v128, query: usize, mask: v128): v128 {
+  if (RELAXED) {
+    const low = pairs_i16x8(v128.load(query), v128.and(x, mask));
+    const high = pairs_i16x8(v128.load(query, 16), v128.and(i16x8.shr_u(x, 4), mask));
+    return i16x8.add(acc, i16x8.add(low, high));
+  }
+  const even = v128.and(x, mask);
+  const first = i32x4.add(
+    i32x4.dot_i16x8_s(even, v128.load(query)),
+    i32x4.dot_i16x8_s(i16x8.shr_u(even, 4), v128.load(query, 16)),
+  );
+  const second = i32x4.add(
+    i32x4.dot_i16x8_s(i16x8.shr_u(x, 8), v128.load(query, 32)),
+    i32x4.dot_i16x8_s(i16x8.shr_u(x, 12), v128.load(query, 48)),
+  );
+  return i32x4.add(acc, i32x4.add(first, second));
+}
+
+/** Sums of `nibbleDot` as i32. */
+export function nibbleSums(acc: v128, ones_i16: v128): v128 {
+  return RELAXED ? i32x4.dot_i16x8_s(acc, ones_i16) : acc;
+}
+
+/** 16 entries of a table by 16 indices below 16. */
+export function lookUp_u8x16(table: v128, indices: v128): v128 {
+  return RELAXED ? i8x16.relaxed_swizzle(table, indices) : i8x16.swizzle(table, indices);
+}

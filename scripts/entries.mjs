@@ -15,6 +15,7 @@ export const ENTRIES = [
   { file: "calibration", name: "bytelane/calibration", source: "calibration/index.ts" },
   { file: "formats", name: "bytelane/formats", source: "formats/index.ts" },
   { file: "nn", name: "bytelane/nn", source: "entries/nn.ts" },
+  { file: "search", name: "bytelane/search", source: "entries/search.ts" },
   { file: "gguf", name: "bytelane/gguf", source: "gguf/index.ts" },
   { file: "onnx", name: "bytelane/onnx", source: "onnx/index.ts" },
 ];

@@ -156,10 +156,12 @@ const CALLS = {
   gemm_f32_i4_block32: gemmInt4,
   gemm_f32_i4_block128: gemmInt4,
   gemm_f32_i4_channel: gemmInt4,
-  top_k_i8: (api, instance, { rows, query, count, width, k }, io) => {
-    const index = io.keep(api.createIndex(instance, { vectors: rows, shape: [count, width] }));
+  top_k_i8: (api, instance, { rows, query, width, k }, io) => {
+    const index = io.keep(
+      api.createIndex(instance, { vectors: rows, dimensions: width, metric: "dot" }),
+    );
     const source = io.input(query);
-    return () => api.topK(index, source, k).indices;
+    return () => api.topK(index, source, k).ids;
   },
   quantize_f32_i8: quantizeTo("i8"),
   quantize_f32_u8: quantizeTo("u8"),
@@ -286,7 +288,8 @@ export const BYTELANE_START = {
  * Opens an instance of each build, and gives `contend(item)`: for each of them the call on its
  * own tensors, which counts as the kernel, and the call with typed arrays.
  */
-export async function openBytelane({ tiers = ["simd", "relaxed", "direct"] } = {}) {
+  const entries = ["index", "calibration", "search"].map(importEntry);
+  const api = Object.assign({}, ...(await Promise.all(entries)));
   allowRelaxedSimd();
   const api = { ...(await importEntry("index")), ...(await importEntry("calibration")) };
   const lanes = [];

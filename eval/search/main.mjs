@@ -1,7 +1,8 @@
 /** Semantic search with the Universal Sentence Encoder lite, quantized; HELP says how. */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createBytelane, createIndex, topK } from "bytelane";
+import { createBytelane } from "bytelane";
+import { createIndex, topK } from "bytelane/search";
 import { runCommand, writeJson } from "../../tools/command.mjs";
 import { createProgress } from "../../tools/progress.mjs";
 import { textTable } from "../../tools/table.mjs";
@@ -115,13 +116,13 @@ function judge(instance, stored, documents, queries) {
   const cosines = Array.from({ length: count }, (_, i) =>
     cosine(rowOf(documents, i, dimensions), rowOf(stored.documents, i, dimensions)),
   );
-  const index = createIndex(instance, { vectors: documents, shape: [count, dimensions] });
-  const { indices } = topK(index, queries, 10);
+  const index = createIndex(instance, { dimensions, vectors: documents, metric: "dot" });
+  const { ids } = topK(index, queries, 10);
   index.dispose();
   const recalls = { 1: [], 10: [] };
   for (let q = 0; q < queries.length / dimensions; q++) {
     const expected = topRows(rowOf(stored.queries, q, dimensions), stored.documents, 10);
-    const actual = [...indices.subarray(q * 10, (q + 1) * 10)];
+    const actual = [...ids.subarray(q * 10, (q + 1) * 10)];
     for (const k of [1, 10]) recalls[k].push(overlapAt(k, expected, actual));
   }
   return {
@@ -282,15 +283,14 @@ async function answer(question, options) {
   const [plan] = choosePlans(weights, {});
   const { encoder } = createQuantizedEncoder(instance, weights, corpus, plan);
   const vectors = loadDocuments(encoder, corpus);
-  const shape = [corpus.documents.length, encoder.dimensions];
-  const index = createIndex(instance, { vectors, shape, metric: "cosine" });
+  const index = createIndex(instance, { dimensions: encoder.dimensions, vectors });
 
   const start = performance.now();
   const query = encoder.encode(createTextEncoder(tokenizer)(question));
-  const { indices, scores } = topK(index, query, 5);
+  const { ids, scores } = topK(index, query, 5);
   const milliseconds = performance.now() - start;
 
-  const results = Array.from(indices, (document, i) => {
+  const results = Array.from(ids, (document, i) => {
     const { title, text } = corpus.documents[document];
     return { document, title, score: scores[i], text: text.replace(/\s+/g, " ").slice(0, 160) };
   });

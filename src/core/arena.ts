@@ -16,6 +16,9 @@ function padded(bytes: number): number {
 /** Memories grow by whole pages. */
 const PAGE = 65536;
 
+/** What a memory grows by at least when it is large. */
+const MOST_SPARE = 2 ** 23;
+
 /** Makes the memory longer by `bytes`, a multiple of a page, or returns false where it cannot. */
 export type Grow = (bytes: number) => boolean;
 
@@ -76,7 +79,10 @@ export class FreeList {
     this.#release(address, size);
   }
 
-  /** Grows by what the last free range lacks, and by a quarter at least, so that growth stays rare. */
+  /**
+   * Grows by what the last free range lacks, and by a quarter of the memory or MOST_SPARE at least, so
+   * that growth stays rare and little lies idle.
+   */
   #extend(size: number): void {
     const last = this.#starts.length - 1;
     const end = this.#size - MARGIN;
@@ -84,7 +90,8 @@ export class FreeList {
       last >= 0 && this.#starts[last] + this.#sizes[last] === end ? this.#sizes[last] : 0;
     const least = Math.ceil((size - tail) / PAGE);
     const most = Math.floor((this.#limit - this.#size) / PAGE);
-    const generous = Math.min(most, Math.max(least, Math.ceil(this.#size / PAGE / 4)));
+    const spare = Math.ceil(Math.min(this.#size / 4, MOST_SPARE) / PAGE);
+    const generous = Math.min(most, Math.max(least, spare));
     for (const pages of least > most ? [] : [generous, least]) {
       if (!this.#grow(pages * PAGE)) continue;
       this.#size += pages * PAGE;

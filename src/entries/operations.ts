@@ -63,11 +63,3 @@ export {
 } from "../params/params.ts";
 export type { Profile, Rounding } from "../params/profile.ts";
 export type { SchemeOptions } from "../params/scheme.ts";
-export {
-  createIndex,
-  type IndexOptions,
-  type Matches,
-  type Metric,
-  topK,
-  type VectorIndex,
-} from "../search/vector-index.ts";

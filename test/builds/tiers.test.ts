@@ -5,7 +5,6 @@ import {
   type Bytelane,
   clamp,
   createBytelaneSync,
-  createIndex,
   createLinear,
   dequantize,
   linear,
@@ -18,8 +17,8 @@ import {
   requantize,
   scope,
   type Tensor,
-  topK,
 } from "../../src/entries/index.ts";
+import { createIndex, topK } from "../../src/entries/search.ts";
 import { bytes, finite, integers, reals } from "../support/samples.ts";
 
 const [simd, relaxed] = (["simd", "relaxed"] as const).map((tier) => createBytelaneSync({ tier }));
@@ -87,12 +86,12 @@ describe("both builds give the same bytes", () => {
           const layers = ([7, 8] as const).map((bits) =>
             createLinear(instance, { weights, shape: [depth, n], bits }),
           );
-          const index = createIndex(instance, { vectors: weights, shape: [n, depth] });
-          const { indices, scores } = topK(index, finite(depth, seed), 1);
+          const index = createIndex(instance, { vectors: weights, dimensions: depth });
+          const { ids, scores } = topK(index, finite(depth, seed), 1);
           return [
             ...results.map((each) => each.data.slice()),
             ...layers.map((layer) => linear(layer, x) as Float32Array),
-            ...[indices, scores],
+            ...[ids, scores],
           ];
         });
       }),

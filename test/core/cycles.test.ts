@@ -8,7 +8,6 @@ import { describe, expect, it } from "vitest";
 import {
   type Bytelane,
   createBytelaneSync,
-  createIndex,
   createInt4Table,
   createLinear,
   dequantize,
@@ -20,9 +19,9 @@ import {
   scope,
   type Tensor,
   tensor,
-  topK,
 } from "../../src/entries/index.ts";
 import * as loaded from "../../src/entries/load.ts";
+import { createIndex, topK } from "../../src/entries/search.ts";
 import { moduleOf } from "../support/builds.ts";
 import { finite } from "../support/samples.ts";
 
@@ -66,7 +65,7 @@ const KINDS: readonly [name: string, cycles: number, cycle: (instance: Bytelane)
     4000,
     (instance) => {
       const packed = packMatrix(instance, INTEGERS, { shape: [12, 8] });
-      const index = createIndex(instance, { vectors: WEIGHTS, shape: [12, 8] });
+      const index = createIndex(instance, { vectors: WEIGHTS, dimensions: 8 });
       topK(index, WEIGHTS.subarray(0, 8), 2);
       packed.dispose();
       index.dispose();

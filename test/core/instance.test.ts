@@ -2,7 +2,6 @@ import { describe, expect, it } from "vitest";
 import {
   createBytelane,
   createBytelaneSync,
-  createIndex,
   createLinear,
   linear,
   packMatrix,
@@ -10,8 +9,8 @@ import {
   scope,
   type Tensor,
   tensor,
-  topK,
 } from "../../src/entries/index.ts";
+import { createIndex, topK } from "../../src/entries/search.ts";
 import { expectSame, finite } from "../support/samples.ts";
 import { describeTiers } from "../support/tiers.ts";
 
@@ -33,7 +32,7 @@ describeTiers("scope", (instance) => {
     const weights = finite(40, 1);
     const made = scope(instance, () => {
       const layer = createLinear(instance, { weights, shape: [10, 4] });
-      const index = createIndex(instance, { vectors: weights, shape: [4, 10] });
+      const index = createIndex(instance, { vectors: weights, dimensions: 10 });
       const packed = packMatrix(instance, new Int8Array(40), { shape: [10, 4] });
       expect(instance.bytesUsed).toBeGreaterThan(used);
       return () => [layer, index, packed];
@@ -64,7 +63,7 @@ describeTiers("scope", (instance) => {
     });
     const layer = scope(instance, () => createLinear(instance, { weights, shape: [10, 4] }));
     const index = scope(instance, () =>
-      createIndex(instance, { vectors: weights, shape: [4, 10] }),
+      createIndex(instance, { vectors: weights, dimensions: 10 }),
     );
     const packed = scope(instance, () =>
       packMatrix(instance, new Int8Array(40), { shape: [10, 4] }),
@@ -73,7 +72,7 @@ describeTiers("scope", (instance) => {
     const filler = Array.from({ length: 50 }, () => tensor(instance, "u8", [40]));
     for (const each of filler) each.data.fill(77);
     expectSame(linear(layer, x) as Float32Array, reference);
-    expect(topK(index, x, 4).indices.length).toBe(4);
+    expect(topK(index, x, 4).ids.length).toBe(4);
     for (const each of [layer, index, packed, ...filler]) each.dispose();
   });
 

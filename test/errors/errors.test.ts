@@ -16,6 +16,7 @@ import { int4 } from "./int4.ts";
 import { options } from "./options.ts";
 import { products } from "./products.ts";
 import { profiles } from "./profiles.ts";
+import { searches } from "./search.ts";
 
 Error.stackTraceLimit = 50;
 
@@ -53,6 +54,7 @@ describe.each([
   ["four bits", int4],
   ["profiles", profiles],
   ["unknown options", options],
+  ["vector search", searches],
 ] as const)("errors of %s", (_, cases) => {
   it.each(cases.map((each) => [each[1], each] as const))("%s", (_, each) => check(each));
 });
@@ -92,13 +94,14 @@ const LISTED = Object.entries({
   gemm: "activation epilogue matmul matrix-side packed-matrix",
   linear: "create-int8 int8 linear",
   int4: "layer matrix moments table",
-  search: "vector-index",
+  search: "create-index explain filter vector-index vectors",
   calibration: "error",
   formats: "bits",
 }).flatMap(([room, names]) => names.split(" ").map((name) => `${room}/${name}.ts`));
 
 /** Calls that cannot fail: their arguments are the library's own. */
 const SAFE = [
+  'checkVectors(storage.instance, "vectors", vectors, ',
   'target(instance, undefined, "',
   "target(instance, undefined, epilogue.dtype",
   'extentOf("params.axis", shape, undefined)',

@@ -1,14 +1,12 @@
 /** Products, layers and indexes. */
 import {
   createBytelaneSync,
-  createIndex,
   createLinear,
   linear,
   type MatmulOptions,
   matmul,
   packMatrix,
   quantizeRows,
-  topK,
 } from "../../src/entries/index.ts";
 import type { Case } from "./case.ts";
 
@@ -43,18 +41,6 @@ const run =
   (instance) => {
     using made = createLinear(instance, wrong({ weights: x, shape, ...options }));
     return linear(made, wrong(input(instance)), wrong({ out }));
-  };
-
-const index =
-  (options: object): Case[2] =>
-  (instance) =>
-    createIndex(instance, wrong({ vectors: x, shape, ...options }));
-
-const search =
-  (query: unknown, k: unknown): Case[2] =>
-  (instance) => {
-    using made = createIndex(instance, { vectors: x, shape });
-    return topK(made, wrong(query), wrong(k));
   };
 
 export const products: Case[] = [
@@ -498,74 +484,4 @@ export const products: Case[] = [
     '"options.out" expected 9 elements, got Float32Array(6)',
     run({}, () => x, new Float32Array(6)),
   ],
-
-  // createIndex and topK
-  ["TypeError", NO_INSTANCE, () => createIndex(none, { vectors: x, shape })],
-  [
-    "TypeError",
-    '"options" expected an object, got undefined',
-    (instance) => createIndex(instance, wrong(undefined)),
-  ],
-  ["RangeError", '"options.bits" expected one of 7, 8, got 4', index({ bits: 4 })],
-  [
-    "TypeError",
-    '"options.vectors" expected elements of f32 or i8, got Uint8Array(6)',
-    index({ vectors: new Uint8Array(6) }),
-  ],
-  [
-    "RangeError",
-    '"options.shape" expected two dimensions, got undefined',
-    index({ shape: undefined }),
-  ],
-  [
-    "RangeError",
-    '"options.shape" expected an integer in [1, 2147483647], got -2',
-    index({ shape: [-2, -3] }),
-  ],
-  [
-    "RangeError",
-    '"options.vectors" expected 8 elements, got Float32Array(6)',
-    index({ shape: [2, 4] }),
-  ],
-  [
-    "RangeError",
-    '"options.metric" expected one of "dot", "cosine", got "l2"',
-    index({ metric: "l2" }),
-  ],
-  [
-    "RangeError",
-    '"options.depth" expected at most 132104 for these types, zero points and bias, got 140000',
-    index({ vectors: deep, shape: [1, 140_000] }),
-  ],
-  [
-    "RangeError",
-    '"options.scale" expected 2 values, one a channel, got Float32Array(3)',
-    index({ vectors: q, scale: new Float32Array(3) }),
-  ],
-  [
-    "TypeError",
-    '"index" expected an index made by createIndex, got Int8Array(6)',
-    () => topK(wrong(q), x, 1),
-  ],
-  [
-    "TypeError",
-    '"index" expected a live handle, got disposed index of 2 vectors [3]',
-    (instance) => {
-      const made = createIndex(instance, { vectors: x, shape });
-      made.dispose();
-      return topK(made, x, 1);
-    },
-  ],
-  ["TypeError", '"query" expected elements of f32, got Int8Array(6)', search(q, 1)],
-  [
-    "RangeError",
-    '"query" expected rows of 3 elements, got Float32Array(4)',
-    search(new Float32Array(4), 1),
-  ],
-  [
-    "RangeError",
-    '"query" expected rows of 3 elements, got Float32Array(0)',
-    search(new Float32Array(0), 1),
-  ],
-  ["RangeError", '"k" expected an integer in [1, 2], got 3', search(x, 3)],
 ];

@@ -4,7 +4,6 @@ import {
   type Bytelane,
   chooseParams,
   clamp,
-  createIndex,
   createLinear,
   dequantize,
   fromF16,
@@ -19,8 +18,8 @@ import {
   quantizeRows,
   requantize,
   toF16,
-  topK,
 } from "../../src/entries/index.ts";
+import { createIndex, topK } from "../../src/entries/search.ts";
 import { packBits, unpackBits } from "../../src/formats/bits.ts";
 import * as bitsOracle from "../reference/bits.ts";
 import { clamp as clampOracle } from "../reference/clamp.ts";
@@ -31,7 +30,7 @@ import { minMax as minMaxOracle } from "../reference/min-max.ts";
 import { chooseParams as chooseOracle } from "../reference/params.ts";
 import * as profiles from "../reference/profile.ts";
 import * as oracle from "../reference/quantize.ts";
-import * as best from "../reference/vector-index.ts";
+import { encode, meanOf, search } from "../reference/search.ts";
 import {
   channelsOf,
   countOf,
@@ -541,41 +540,40 @@ const searches = operation(
     m: fc.integer({ min: 1, max: 4 }),
     k: sizes,
     ties: fc.boolean(),
+    metric: fc.constantFrom("dot", "cosine", "distance"),
+    bits: fc.constantFrom(1, 4, 8),
   }),
-  (world, { seed, count, dimensions, m, k, ties }) => {
+  (world, { seed, count, dimensions, m, k, ties, metric, bits }) => {
     const kind = ties ? "ties" : "small";
     const vectors = reals(count * dimensions, seed, kind);
     const queries = reals(m * dimensions, seed + 1, kind);
     const index = world.keep(
       createIndex(loosely(world.instance), {
-        vectors,
-        shape: [count, dimensions],
+        ...{ vectors, dimensions, metric },
       } as Loose) as Loose,
     );
     const wantedCount = Math.min(k, count);
-    const found = topK(index as Loose, queries as Loose, wantedCount) as Loose;
+    const look = { bits, oversample: 1.5 } as const;
+    const found = topK(index as Loose, queries as Loose, wantedCount, look) as Loose;
     const split = (x: Float32Array) =>
       Array.from({ length: x.length / dimensions }, (_, i) =>
-        oracle.quantizeRowI8(x.subarray(i * dimensions, (i + 1) * dimensions)),
+        x.slice(i * dimensions, (i + 1) * dimensions),
       );
-    const [left, right] = [split(queries), split(vectors)];
-    const c = product(
-      m,
-      count,
-      dimensions,
-      (i, d) => left[i].values[d],
-      (d, j) => right[j].values[d],
+    const rows = split(vectors);
+    const mean = count >= 64 ? meanOf(rows, metric) : new Float32Array(dimensions);
+    const coded = rows.map((row) => encode(row, mean, metric));
+    const options = { ...look, k: wantedCount, stored: 8, ids: rows.map((_, i) => i) } as const;
+    const wanted = split(queries).flatMap((query) =>
+      search(coded, mean, metric, query, { ...options, ids: [...options.ids] }),
     );
-    const scores = left.map((query, i) =>
-      right.map((row, j) =>
-        toReal(c[i * count + j], query.scale, row.scale, -0, -Infinity, Infinity),
-      ),
+    expectSame(
+      found.ids,
+      wanted.map(({ row }) => row),
+      "topK.ids",
     );
-    const lists = scores.map((each) => best.topK(each, wantedCount));
-    expectSame(found.indices, lists.flat(), "topK.indices");
     expectSame(
       found.scores,
-      lists.flatMap((list, i) => list.map((j) => scores[i][j])),
+      wanted.map(({ score }) => score),
       "topK.scores",
     );
   },

@@ -3,7 +3,6 @@ import { expect, it } from "vitest";
 import { product, toReal } from "./gemm.ts";
 import { minMax } from "./min-max.ts";
 import { chooseParams } from "./params.ts";
-import { topK } from "./vector-index.ts";
 
 const U8 = { signed: false, bits: 8, symmetric: false, restricted: false };
 const I8 = { signed: true, bits: 8, symmetric: true, restricted: true };
@@ -48,8 +47,7 @@ it("products", () => {
   expect(toReal(300, 1, 1, -0, 0, 6)).toBe(6);
 });
 
-it("reductions and selection", () => {
+it("reductions", () => {
   expect(minMax([3, NaN, -0, 7])).toEqual({ min: 0, max: 7 });
   expect(minMax([])).toEqual({ min: Infinity, max: -Infinity });
-  expect(topK([1, 5, NaN, 5, 2], 3)).toEqual([1, 3, 4]);
 });

@@ -8,7 +8,15 @@ import { cache, project, resolveExport, unpack } from "./pack.mjs";
 const here = join(project, "test", "runtimes");
 
 /** The entries whose names the suite takes as one. */
-const library = [".", "./workers", "./calibration", "./formats", "./gguf", "./conformance"];
+const library = [
+  ".",
+  "./workers",
+  "./calibration",
+  "./formats",
+  "./gguf",
+  "./search",
+  "./conformance",
+];
 
 /** Copies everything into the app folder. Returns its path and the package's folder in it. */
 export function prepareApp(tarball) {

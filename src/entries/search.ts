@@ -1,0 +1,15 @@
+/** Vector search. An instance comes from "bytelane" or another entry that makes one. */
+export { createIndex, type IndexOptions } from "../search/create-index.ts";
+export type { ExplainOptions, Explanation, Look } from "../search/explain.ts";
+export type { Filter } from "../search/filter.ts";
+export type { Bits, Metric } from "../search/record.ts";
+export type { Choice } from "../search/search.ts";
+export {
+  type AsyncSearchOptions,
+  type Matches,
+  type SearchOptions,
+  topK,
+  topKAsync,
+} from "../search/top-k.ts";
+export type { AddOptions, VectorIndex } from "../search/vector-index.ts";
+export type { VectorScale, Vectors } from "../search/vectors.ts";

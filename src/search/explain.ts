@@ -1,0 +1,131 @@
+/** What a search costs and finds by the bits that it scans, measured with vectors of the index. */
+import { checkInteger, checkOptions } from "../core/check.ts";
+import { vectorAt } from "./codes.ts";
+import type { Bits } from "./record.ts";
+import { type Choice, type Found, type Plan, runNow, search } from "./search.ts";
+import type { Storage } from "./storage.ts";
+import { checkVectors } from "./vectors.ts";
+
+/** How an index is measured. */
+export interface ExplainOptions {
+  /** Vectors of the index that are searched for, spread over it. Default 16. */
+  readonly queries?: number;
+  /** Rows per query. Default 10. */
+  readonly k?: number;
+}
+
+/** A first look at so many bits. */
+export interface Look extends Choice {
+  /** Bytes that it reads per query, with the rows of the second look. */
+  readonly bytes: number;
+  /** The share of the k best by all bits that it finds; 1 is all of them. */
+  readonly recall: number;
+  /** The same, with bytes of single rows counted as often as they take longer. */
+  readonly cost: number;
+  /** Milliseconds per query, at this moment and on this machine. */
+  readonly milliseconds: number;
+}
+
+/** What `explain` measured. As a string it is a table. */
+export interface Explanation {
+  readonly looks: readonly Look[];
+  /** What searches should do: the fewest bytes that find 0.995 of the best. */
+  readonly choice: Choice;
+  /** What they do by default. */
+  readonly current: Choice;
+  toString(): string;
+}
+
+const ENOUGH = 0.995;
+const OVERSAMPLES = [1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32] as const;
+const MOST = OVERSAMPLES[OVERSAMPLES.length - 1];
+/** How much slower bytes of single rows are read than those of a scan. */
+const SCATTERED = 4;
+
+/** Measures first looks of all bits that the index has. Hamming distances have one look only. */
+export function explain(storage: Storage, options: ExplainOptions, current: Choice): Explanation {
+  checkOptions("options", options, ["queries", "k"]);
+  const samples = checkInteger("options.queries", options.queries ?? 16, 1, 10_000);
+  const k = checkInteger("options.k", options.k ?? 10, 1, 10_000);
+  const n = Math.min(samples, storage.count);
+  const rows = Array.from({ length: n }, (_, i) => Math.floor((i * storage.count) / n));
+  const vectors = new Float32Array(n * storage.dimensions);
+  rows.forEach((row, i) => {
+    vectors.set(vectorAt(storage, row), i * storage.dimensions);
+  });
+  const run = (plan: Partial<Plan> & Choice & { k: number }): Found => {
+    const queries = checkVectors(storage.instance, "vectors", vectors, storage.dimensions);
+    return runNow(search(storage, queries, { members: undefined, codes: undefined, ...plan }));
+  };
+  const looks: Look[] = [];
+  if (n > 0) {
+    // a vector finds itself first: one more is asked for, and it does not count
+    const best = run({ bits: storage.bits, oversample: 4, k: k + 1 });
+    const truth = rows.map((row, i) => without(best, i, row).slice(0, k));
+    for (const bits of [1, 4, 8] as const) {
+      if (bits > storage.bits) continue;
+      const ranked = run({ bits, oversample: 1, k: (k + 1) * MOST, isFirst: true });
+      const places = truth.map((wanted, i) => {
+        const order = without(ranked, i, rows[i]);
+        return wanted.map((row) => order.indexOf(row));
+      });
+      looks.push(lookOf(storage, bits, k, places, (plan) => run({ ...plan, k }), n));
+    }
+  }
+  const choice = choose(looks) ?? current;
+  return { looks, choice, current, toString: () => tableOf(looks, choice, k) };
+}
+
+/** Rows that a query found, but one. */
+function without(found: Found, query: number, row: number): number[] {
+  const { rows, k } = found;
+  return Array.from(rows.subarray(query * k, (query + 1) * k)).filter((each) => each !== row);
+}
+
+/** The least oversampling that finds enough, or the greatest that there is. */
+function lookOf(
+  storage: Storage,
+  bits: Bits,
+  k: number,
+  places: readonly (readonly number[])[],
+  run: (choice: Choice) => unknown,
+  n: number,
+): Look {
+  const recallOf = (oversample: number) => {
+    const all = places.flat();
+    const found = all.filter((place) => place >= 0 && place < Math.ceil(k * oversample));
+    return all.length === 0 ? 1 : found.length / all.length;
+  };
+  const oversample = OVERSAMPLES.find((each) => recallOf(each) >= ENOUGH) ?? MOST;
+  const scanned = (storage.count * storage.padded * bits) / 8;
+  const single = (Math.ceil(k * oversample) * storage.padded * storage.bits) / 8;
+  const start = performance.now();
+  run({ bits, oversample });
+  const milliseconds = (performance.now() - start) / n;
+  return {
+    ...{ bits, oversample, recall: recallOf(oversample), milliseconds },
+    ...{ bytes: scanned + single, cost: scanned + SCATTERED * single },
+  };
+}
+
+function choose(looks: readonly Look[]): Choice | undefined {
+  return looks
+    .filter(({ recall }) => recall >= ENOUGH)
+    .sort((a, b) => a.cost - b.cost)
+    .map(({ bits, oversample }) => ({ bits, oversample }))[0];
+}
+
+function tableOf(looks: readonly Look[], choice: Choice, k: number): string {
+  const lines = looks.map(({ bits, oversample, bytes, recall, milliseconds }) => {
+    const cells = [
+      `${bits} bits`.padEnd(7),
+      `× ${oversample}`.padStart(6),
+      `${(bytes / 1e6).toFixed(1)} MB`.padStart(10),
+      `recall@${k} ${recall.toFixed(3)}`,
+      `${milliseconds.toFixed(2)} ms`.padStart(9),
+      bits === choice.bits ? "← choice" : "",
+    ];
+    return cells.join("  ").trimEnd();
+  });
+  return lines.join("\n");
+}

@@ -1,0 +1,71 @@
+/** Which rows a search may find: ids as a set, a list or a bitmap, turned into rows. */
+import { rangeFault, typeFault } from "../core/check.ts";
+import type { Ids } from "./ids.ts";
+import type { Storage } from "./storage.ts";
+
+/** Ids as a Set or an array; or a bitmap, bit i & 7 of byte i >> 3 for id i. */
+export type Filter = ReadonlySet<number> | ArrayLike<number> | Uint8Array;
+
+/** A share of the rows below which they are read one by one, and not by ranges. */
+const SPARSE = 1 / 8;
+
+export interface Members {
+  /** Rows, each once. */
+  readonly rows: Int32Array;
+  /** A bit per row. */
+  readonly bits: Uint32Array;
+  /** True where so few rows are members that they are read one by one. */
+  readonly isSparse: boolean;
+}
+
+/** Rows of ids that are in the index. Errors: another kind of filter. */
+export function membersOf(storage: Storage, ids: Ids, filter: unknown): Members {
+  const { count } = storage;
+  const bits = new Uint32Array(Math.ceil(count / 32));
+  let rows = new Int32Array(Math.min(count, 1024));
+  let n = 0;
+  const take = (row: number): void => {
+    if (row < 0 || (bits[row >> 5] >>> (row & 31)) & 1) return;
+    bits[row >> 5] |= 1 << (row & 31);
+    if (n === rows.length) {
+      const more = new Int32Array(Math.min(count, 2 * n));
+      more.set(rows);
+      rows = more;
+    }
+    rows[n++] = row;
+  };
+  if (isBitmap(filter)) eachBit(filter, storage, ids, take);
+  else if (isSet(filter)) for (const id of filter) take(ids.rowOf(id));
+  else {
+    const list = filter as ArrayLike<number>;
+    if (typeof list !== "object" || typeof list?.length !== "number") {
+      throw typeFault("options.filter", "a Set or array of ids or a Uint8Array of bits", filter);
+    }
+    if (list.length > 2 ** 31) throw rangeFault("options.filter", "at most 2^31 ids", list.length);
+    for (let i = 0; i < list.length; i++) take(ids.rowOf(list[i]));
+  }
+  return { rows: rows.subarray(0, n), bits, isSparse: n < count * SPARSE };
+}
+
+function isBitmap(filter: unknown): filter is Uint8Array {
+  return Object.prototype.toString.call(filter) === "[object Uint8Array]";
+}
+
+function isSet(filter: unknown): filter is ReadonlySet<number> {
+  return Object.prototype.toString.call(filter) === "[object Set]";
+}
+
+/** The rows of a bitmap: by its bits where few are set, by the ids of the rows where they are not. */
+function eachBit(map: Uint8Array, storage: Storage, ids: Ids, take: (row: number) => void): void {
+  const isSet = (id: number) => (map[Math.floor(id / 8)] >> (id % 8)) & 1;
+  if (!ids.areRows && map.length * 8 > storage.count * 8) {
+    for (let row = 0; row < storage.count; row++) if (isSet(storage.idAt(row))) take(row);
+    return;
+  }
+  const end = ids.areRows ? Math.min(map.length, Math.ceil(storage.count / 8)) : map.length;
+  for (let at = 0; at < end; at++) {
+    for (let byte = map[at]; byte; byte &= byte - 1) {
+      take(ids.rowOf(8 * at + 31 - Math.clz32(byte & -byte)));
+    }
+  }
+}

@@ -1,0 +1,101 @@
+/** Which row has an id: an open-addressing table of rows, whose ids are in the index itself. */
+import type { Storage } from "./storage.ts";
+
+const LEAST = 64;
+
+export class Ids {
+  readonly #storage: Storage;
+  /** Row + 1 per place, 0 for none; undefined while every row's id is its number. */
+  #table: Int32Array | undefined;
+  #next = 0;
+
+  constructor(storage: Storage) {
+    this.#storage = storage;
+  }
+
+  /** True while row r has id r. */
+  get areRows(): boolean {
+    return this.#table === undefined;
+  }
+
+  /** An id greater than all that there were. */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** The row of an id, or −1. */
+  rowOf(id: number): number {
+    const table = this.#table;
+    if (!table) return Number.isInteger(id) && id >= 0 && id < this.#storage.count ? id : -1;
+    for (let at = this.#placeOf(id); table[at] !== 0; at = (at + 1) & (table.length - 1)) {
+      if (this.#storage.idAt(table[at] - 1) === id) return table[at] - 1;
+    }
+    return -1;
+  }
+
+  /** Takes in rows that were appended; their ids are written. */
+  append(first: number, rows: number): void {
+    const { count } = this.#storage;
+    for (let row = first; row < first + rows; row++) {
+      const id = this.#storage.idAt(row);
+      this.#next = Math.max(this.#next, id + 1);
+      if (!this.#table && id !== row) this.#rebuild(row);
+      if (!this.#table) continue;
+      if (2 * (row + 1) > this.#table.length) this.#rebuild(row);
+      this.#insert(row);
+    }
+    if (count === 0) this.#table = undefined;
+  }
+
+  /** Forgets the id of a row that is about to be removed; the last row takes its number. */
+  remove(row: number): void {
+    const last = this.#storage.count - 1;
+    if (!this.#table) {
+      if (row === last) return;
+      this.#rebuild(last + 1);
+    }
+    this.#delete(row);
+    if (row === last) return;
+    // the last row keeps its id under another number
+    const table = this.#table as unknown as Int32Array;
+    let at = this.#placeOf(this.#storage.idAt(last));
+    while (table[at] !== last + 1) at = (at + 1) & (table.length - 1);
+    table[at] = row + 1;
+  }
+
+  /** All rows up to `rows`, anew. */
+  #rebuild(rows: number): void {
+    this.#table = new Int32Array(Math.max(LEAST, 2 ** Math.ceil(Math.log2(rows + 1) + 1.5)));
+    for (let row = 0; row < rows; row++) this.#insert(row);
+  }
+
+  #insert(row: number): void {
+    const table = this.#table as Int32Array;
+    let at = this.#placeOf(this.#storage.idAt(row));
+    while (table[at] !== 0) at = (at + 1) & (table.length - 1);
+    table[at] = row + 1;
+  }
+
+  /** Takes an entry out and closes the gap that it leaves. */
+  #delete(row: number): void {
+    const table = this.#table as Int32Array;
+    const mask = table.length - 1;
+    let gap = this.#placeOf(this.#storage.idAt(row));
+    while (table[gap] !== row + 1) gap = (gap + 1) & mask;
+    for (let at = (gap + 1) & mask; table[at] !== 0; at = (at + 1) & mask) {
+      const home = this.#placeOf(this.#storage.idAt(table[at] - 1));
+      if (((at - home) & mask) < ((at - gap) & mask)) continue;
+      table[gap] = table[at];
+      gap = at;
+    }
+    table[gap] = 0;
+  }
+
+  /** Where an id belongs: Fibonacci hashing of both halves. */
+  #placeOf(id: number): number {
+    const low = id >>> 0;
+    const high = Math.floor(id / 2 ** 32);
+    const mixed = Math.imul(low ^ Math.imul(high, 0x85ebca6b), 0x9e3779b1);
+    return (mixed ^ (mixed >>> 15)) & ((this.#table as Int32Array).length - 1);
+  }
+}

@@ -1,0 +1,86 @@
+/** The records that search kernels read: assembly/search/record.ts has the same fields. */
+import type { Bytelane } from "../core/instance.ts";
+
+export const INDEX_BYTES = 32;
+export const BLOCK_BYTES = 32;
+/** A query, and room for the sums of 64 rows. */
+export const QUERY_BYTES = 192;
+
+/** What a score is. "distance" is the squared Euclidean distance, "hamming" counts bits. */
+export type Metric = "dot" | "cosine" | "distance" | "hamming";
+export const METRICS = ["dot", "cosine", "distance", "hamming"] as const;
+
+/** Bits per dimension: what an index stores, and what a search scans. */
+export type Bits = 1 | 4 | 8;
+
+/** Arrays of a block, in the order of its record. */
+export const PLANES = [
+  "signs",
+  "high",
+  "low",
+  "factors1",
+  "factors4",
+  "factors8",
+  "extra",
+  "ids",
+] as const;
+export type Plane = (typeof PLANES)[number];
+
+export interface IndexRecord {
+  readonly metric: Metric;
+  readonly bits: Bits;
+  readonly dimensions: number;
+  readonly padded: number;
+  readonly shift: number;
+  readonly blocks: number;
+  readonly mean: number;
+  readonly scratch: number;
+}
+
+export function writeIndex({ memory }: Bytelane, address: number, index: IndexRecord): void {
+  const fields = [
+    METRICS.indexOf(index.metric),
+    index.bits,
+    index.dimensions,
+    index.padded,
+    index.shift,
+    index.blocks,
+    index.mean,
+    index.scratch,
+  ];
+  for (let i = 0; i < fields.length; i++) memory.words.setUint32(address + 4 * i, fields[i], true);
+}
+
+export function writeBlock(
+  { memory }: Bytelane,
+  address: number,
+  planes: Readonly<Record<Plane, number>>,
+): void {
+  for (let i = 0; i < PLANES.length; i++) {
+    memory.words.setUint32(address + 4 * i, planes[PLANES[i]], true);
+  }
+}
+
+export interface QueryRecord {
+  readonly bits: Bits;
+  readonly coarse: number;
+  readonly fine: number;
+  readonly capacity: number;
+  readonly entries: number;
+}
+
+/** What the kernel does not find itself: where the query goes, and room for the best. */
+export function writeQuery({ memory }: Bytelane, address: number, query: QueryRecord): void {
+  const { words } = memory;
+  words.setInt32(address + 36, query.bits, true);
+  words.setUint32(address + 40, query.coarse, true);
+  words.setUint32(address + 44, query.fine, true);
+  words.setInt32(address + 48, query.capacity, true);
+  words.setInt32(address + 52, 0, true);
+  words.setUint32(address + 56, query.entries, true);
+}
+
+/** How many rows a query has found. */
+export function foundBy({ memory }: Bytelane, address: number): number {
+  return memory.words.getInt32(address + 52, true);
+}

@@ -1,0 +1,273 @@
+/** The rows of an index: planes in blocks of memory that grow one at a time. */
+import type { Bytelane } from "../core/instance.ts";
+import {
+  type Bits,
+  BLOCK_BYTES,
+  INDEX_BYTES,
+  type Metric,
+  PLANES,
+  type Plane,
+  writeBlock,
+  writeIndex,
+} from "./record.ts";
+
+/** Bytes of codes that a full block has at most. */
+const BLOCK_CODES = 2 ** 23;
+/** Rows of a group of signs: capacities are multiples of it. */
+const GROUP = 32;
+
+interface Block {
+  capacity: number;
+  readonly planes: Record<Plane, number>;
+}
+
+export interface StorageOptions {
+  readonly metric: Metric;
+  readonly bits: Bits;
+  readonly dimensions: number;
+  /** False where codes stay in a file: only what a search scans is in memory. */
+  readonly planes?: readonly Plane[];
+}
+
+/** The planes that an index of so many bits has in memory. */
+function planesOf(metric: Metric, bits: Bits): readonly Plane[] {
+  if (metric === "hamming") return ["signs", "ids"];
+  const always = ["factors1", "extra", "ids"] as const;
+  if (bits === 1) return ["signs", ...always];
+  if (bits === 4) return ["high", "factors4", ...always];
+  return ["high", "low", "factors4", "factors8", ...always];
+}
+
+export class Storage {
+  readonly instance: Bytelane;
+  readonly metric: Metric;
+  readonly bits: Bits;
+  readonly dimensions: number;
+  /** Dimensions rounded up, as planes have them. */
+  readonly padded: number;
+  /** Rows of a full block: 2^shift. */
+  readonly shift: number;
+  /** Where the index's record lies. */
+  readonly address: number;
+  /** Rows that there are. */
+  count = 0;
+  /** Changes with every change of the rows. */
+  version = 0;
+  readonly #bytes: number;
+  readonly #present: Set<Plane>;
+  readonly #blocks: Block[] = [];
+  #headers = 0;
+  #headerRoom = 0;
+
+  constructor(instance: Bytelane, options: StorageOptions) {
+    const { metric, bits, dimensions } = options;
+    const grain = metric === "hamming" ? 128 : 32;
+    this.instance = instance;
+    this.metric = metric;
+    this.bits = bits;
+    this.dimensions = dimensions;
+    this.padded = Math.ceil(dimensions / grain) * grain;
+    this.shift = Math.max(Math.floor(Math.log2(BLOCK_CODES / this.padded)), 7);
+    this.#present = new Set(options.planes ?? planesOf(metric, bits));
+    // the record, the mean, and two rows of scratch
+    this.#bytes = INDEX_BYTES + this.padded * 6;
+    this.address = instance.arena.allocate(this.#bytes);
+    instance.memory.view("u8", this.address, this.#bytes).fill(0);
+    this.#writeRecord();
+  }
+
+  /** Where the mean lies: f32 [padded]. */
+  get mean(): number {
+    return this.address + INDEX_BYTES;
+  }
+
+  /** Rows that the memory has room for. */
+  get capacity(): number {
+    const last = this.#blocks.at(-1);
+    return last ? ((this.#blocks.length - 1) << this.shift) + last.capacity : 0;
+  }
+
+  /** Bytes of planes, records and the mean. */
+  get byteLength(): number {
+    let bytes = this.#bytes + this.#headerRoom * BLOCK_BYTES;
+    for (const { capacity } of this.#blocks) {
+      for (const plane of this.#present) bytes += capacity * this.rowBytes(plane);
+    }
+    return bytes;
+  }
+
+  has(plane: Plane): boolean {
+    return this.#present.has(plane);
+  }
+
+  /** Bytes per row of a plane. */
+  rowBytes(plane: Plane): number {
+    if (plane === "signs") return this.padded / 8;
+    if (plane === "high" || plane === "low") return this.padded / 2;
+    return plane === "ids" ? 8 : 4;
+  }
+
+  /** Ranges of rows that lie in one block, of `rows` rows from `first` on. */
+  *ranges(first: number, rows: number): Generator<{ first: number; rows: number }> {
+    const size = 2 ** this.shift;
+    for (let row = first; row < first + rows; ) {
+      const end = Math.min((Math.floor(row / size) + 1) * size, first + rows);
+      yield { first: row, rows: end - row };
+      row = end;
+    }
+  }
+
+  /** Where a row lies in a plane. */
+  addressOf(plane: Plane, row: number): number {
+    const block = this.#blocks[row >> this.shift];
+    return block.planes[plane] + (row & (2 ** this.shift - 1)) * this.rowBytes(plane);
+  }
+
+  idAt(row: number): number {
+    return this.instance.memory.words.getFloat64(this.addressOf("ids", row), true);
+  }
+
+  setId(row: number, id: number): void {
+    this.instance.memory.words.setFloat64(this.addressOf("ids", row), id, true);
+  }
+
+  /** Makes room for so many rows in all. Where memory runs out nothing has changed but room. */
+  reserve(rows: number): void {
+    const size = 2 ** this.shift;
+    while (this.capacity < rows) {
+      const last = this.#blocks.at(-1);
+      const start = (this.#blocks.length - 1) * size;
+      if (last && last.capacity < size) {
+        const wanted = Math.max(rows - start, 2 * last.capacity);
+        this.#resize(last, Math.min(size, Math.ceil(wanted / GROUP) * GROUP));
+      } else {
+        // an index that grows row by row fills its blocks in a few steps
+        const wanted = Math.max(rows - start - size, last ? size / 8 : 1);
+        this.#append(Math.min(size, Math.ceil(wanted / GROUP) * GROUP));
+      }
+    }
+  }
+
+  /** Gives back what no row needs. */
+  trim(): void {
+    const size = 2 ** this.shift;
+    while (this.#blocks.length > 0 && (this.#blocks.length - 1) * size >= this.count) {
+      this.#release(this.#blocks.pop() as Block);
+    }
+    const last = this.#blocks.at(-1);
+    if (!last) return;
+    const rows = this.count - (this.#blocks.length - 1) * size;
+    const capacity = Math.ceil(rows / GROUP) * GROUP;
+    if (capacity < last.capacity) this.#resize(last, capacity);
+  }
+
+  /** Makes the plane of signs from the high nibbles, unless it is there. */
+  addSigns(): void {
+    if (this.#present.has("signs")) return;
+    const { arena, memory, kernels } = this.instance;
+    const made: number[] = [];
+    try {
+      for (const { capacity } of this.#blocks) {
+        made.push(arena.allocate(capacity * this.rowBytes("signs")));
+      }
+    } catch (fault) {
+      made.forEach((address, i) => {
+        arena.free(address, this.#blocks[i].capacity * this.rowBytes("signs"));
+      });
+      throw fault;
+    }
+    this.#present.add("signs");
+    this.#blocks.forEach((block, i) => {
+      block.planes.signs = made[i];
+      memory.view("u8", made[i], block.capacity * this.rowBytes("signs")).fill(0);
+    });
+    this.#writeBlocks();
+    kernels.search_signs(this.address, 0, this.count);
+  }
+
+  /** Removes a row: the last one takes its place. */
+  remove(row: number): void {
+    const last = this.count - 1;
+    if (row < last) this.instance.kernels.search_move(this.address, last, row);
+    this.count = last;
+    this.version++;
+  }
+
+  dispose(): void {
+    const { arena } = this.instance;
+    for (const block of this.#blocks) this.#release(block);
+    if (this.#headerRoom) arena.free(this.#headers, this.#headerRoom * BLOCK_BYTES);
+    arena.free(this.address, this.#bytes);
+  }
+
+  #writeRecord(): void {
+    const { metric, bits, dimensions, padded, shift } = this;
+    const scratch = this.mean + 4 * padded;
+    const record = { metric, bits, dimensions, padded, shift };
+    writeIndex(this.instance, this.address, {
+      ...record,
+      ...{ blocks: this.#headers, mean: this.mean, scratch },
+    });
+  }
+
+  #writeBlocks(): void {
+    this.#blocks.forEach(({ planes }, i) => {
+      writeBlock(this.instance, this.#headers + i * BLOCK_BYTES, planes);
+    });
+  }
+
+  #append(capacity: number): void {
+    const { arena } = this.instance;
+    if (this.#blocks.length === this.#headerRoom) {
+      const room = Math.max(8, 2 * this.#headerRoom);
+      const headers = arena.allocate(room * BLOCK_BYTES);
+      if (this.#headerRoom) arena.free(this.#headers, this.#headerRoom * BLOCK_BYTES);
+      this.#headers = headers;
+      this.#headerRoom = room;
+      this.#writeBlocks();
+      this.#writeRecord();
+    }
+    this.#blocks.push({ capacity, planes: this.#allocate(capacity) });
+    this.#writeBlocks();
+  }
+
+  /** Room for the planes of a block; what has no address is not in memory. */
+  #allocate(capacity: number): Record<Plane, number> {
+    const { arena, memory } = this.instance;
+    const planes = Object.fromEntries(PLANES.map((plane) => [plane, 0])) as Record<Plane, number>;
+    try {
+      for (const plane of this.#present) {
+        const bytes = capacity * this.rowBytes(plane);
+        planes[plane] = arena.allocate(bytes);
+        if (plane === "signs") memory.view("u8", planes[plane], bytes).fill(0);
+      }
+    } catch (fault) {
+      this.#release({ capacity, planes });
+      throw fault;
+    }
+    return planes;
+  }
+
+  /** Moves a block's rows to more or less room. */
+  #resize(block: Block, capacity: number): void {
+    const { memory } = this.instance;
+    const planes = this.#allocate(capacity);
+    const rows = Math.min(block.capacity, capacity);
+    for (const plane of this.#present) {
+      const bytes = rows * this.rowBytes(plane);
+      const from = memory.view("u8", block.planes[plane], bytes);
+      memory.view("u8", planes[plane], bytes).set(from);
+    }
+    this.#release({ capacity: block.capacity, planes: { ...block.planes } });
+    Object.assign(block.planes, planes);
+    block.capacity = capacity;
+    this.#writeBlocks();
+  }
+
+  #release({ capacity, planes }: Block): void {
+    for (const plane of PLANES) {
+      if (!planes[plane]) continue;
+      this.instance.arena.free(planes[plane], capacity * this.rowBytes(plane));
+    }
+  }
+}

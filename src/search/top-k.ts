@@ -1,0 +1,212 @@
+/** topK and topKAsync: the rows of an index that are nearest to queries. */
+import {
+  checkInteger,
+  checkNumber,
+  checkOneOf,
+  checkOptions,
+  rangeFault,
+  typeFault,
+} from "../core/check.ts";
+import { instanceOf } from "../core/handle.ts";
+import { type Filter, membersOf } from "./filter.ts";
+import type { Bits } from "./record.ts";
+import { choiceFor, type Found, type Plan, runNow, search } from "./search.ts";
+import { VectorIndex } from "./vector-index.ts";
+import {
+  checkPacked,
+  checkVectors,
+  type Rows,
+  rowFault,
+  SCALE_OPTIONS,
+  type VectorScale,
+  type Vectors,
+} from "./vectors.ts";
+
+/** How a search goes. */
+export interface SearchOptions extends VectorScale {
+  /** Bits per dimension that the first look reads. Default: 4, or what `tune` has chosen. */
+  readonly bits?: Bits;
+  /** Rows that the second look scores, per row that is asked for; from 1 to 1000. */
+  readonly oversample?: number;
+  /** The ids that may be found. */
+  readonly filter?: Filter;
+}
+
+/** How a search that pauses goes. */
+export interface AsyncSearchOptions extends SearchOptions {
+  /** Ends the search: its Promise is rejected with the reason of the signal. */
+  readonly signal?: AbortSignal;
+}
+
+/** The best vectors of each query, best first; among equals the lower id comes first. */
+export interface Matches {
+  /** Ids, [queries · k]. */
+  readonly ids: Float64Array;
+  /** Dot products, cosines, squared distances or bits that differ, [queries · k]. */
+  readonly scores: Float32Array;
+  /** Rows per query: as many as were asked for, or as there are. */
+  readonly k: number;
+}
+
+const OPTIONS = [...SCALE_OPTIONS, "bits", "oversample", "filter", "signal"];
+
+function planOf(index: VectorIndex, k: number, options: SearchOptions): Plan {
+  const { storage, codes } = index;
+  checkInteger("k", k, 1, 2 ** 31 - 1);
+  checkOptions("options", options, OPTIONS);
+  const chosen = index.choice;
+  const allowed = ([1, 4, 8] as const).filter((bits) => bits <= storage.bits);
+  const bits = checkOneOf("options.bits", options.bits ?? chosen.bits, allowed);
+  const usual = bits === chosen.bits ? chosen.oversample : bits === 1 ? 24 : 1.5;
+  const oversample = checkNumber("options.oversample", options.oversample ?? usual);
+  if (!(oversample >= 1 && oversample <= 1000)) {
+    throw rangeFault("options.oversample", "a number from 1 to 1000", oversample);
+  }
+  const { filter } = options;
+  const members = filter === undefined ? undefined : membersOf(storage, index.ids, filter);
+  const isHamming = storage.metric === "hamming";
+  const choice = choiceFor(storage, members, { bits, oversample: isHamming ? 1 : oversample });
+  return { ...choice, k, members, codes };
+}
+
+function queriesOf(index: VectorIndex, queries: unknown, scale: VectorScale): Rows {
+  const { instance, storage } = index;
+  if (storage.metric === "hamming") {
+    return checkPacked(instance, "queries", queries, storage.dimensions);
+  }
+  const rows = checkVectors(instance, "queries", queries, storage.dimensions, scale);
+  const { arena, kernels } = instance;
+  const room = rows.scratch ? arena.allocate(rows.scratch) : 0;
+  try {
+    for (let first = 0; first < rows.count; first += rows.strip) {
+      const n = Math.min(rows.strip, rows.count - first);
+      const fault = kernels.search_check(storage.address, rows.place(first, n, room), n);
+      if (fault >= 0) {
+        throw rowFault("queries", first + fault);
+      }
+    }
+  } finally {
+    if (rows.scratch) arena.free(room, rows.scratch);
+  }
+  return rows;
+}
+
+function matchesOf(index: VectorIndex, { rows, scores, k }: Found): Matches {
+  return { ids: Float64Array.from(rows, (row) => index.storage.idAt(row)), scores, k };
+}
+
+function checkIndex(index: unknown): VectorIndex {
+  if (!(index instanceof VectorIndex)) {
+    throw typeFault("index", "an index made by createIndex or openIndex", index);
+  }
+  instanceOf("index", index);
+  return index;
+}
+
+/**
+ * The k nearest vectors of each query, best first. The first look scans one plane of the codes and
+ * keeps k · oversample rows; the second scores these by all bits that are stored, with the query
+ * in up to 15 bits. Scores are those of the second look.
+ *
+ * queries is [dimensions] or [n, dimensions], of any type that vectors have. Where there are less
+ * than k vectors, or less that pass the filter, there are as many results.
+ *
+ * Errors: NaN or Infinity in a query, with its row; more bits than the index has.
+ *
+ *   const { ids, scores } = topK(index, query, 10);
+ */
+export function topK(
+  index: VectorIndex,
+  queries: Vectors,
+  k: number,
+  options: SearchOptions = {},
+): Matches {
+  const { storage } = checkIndex(index);
+  const plan = planOf(index, k, options);
+  const rows = queriesOf(index, queries, options);
+  return matchesOf(index, runNow(search(storage, rows, plan)));
+}
+
+/** Milliseconds that a search runs before it lets others run. */
+const SLICE = 6;
+
+/** Lets other tasks run: by a message where there are channels, since timers wait for longer. */
+function breathe(): Promise<void> {
+  return new Promise((resume) => {
+    if (typeof setImmediate === "function") setImmediate(resume);
+    else if (typeof MessageChannel === "function") {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = () => {
+        port1.close();
+        resume();
+      };
+      port2.postMessage(0);
+    } else setTimeout(resume);
+  });
+}
+
+/**
+ * The same in slices of some milliseconds, between which other tasks run. Results are those of
+ * `topK`.
+ *
+ * Errors, of the Promise: an index that is changed or disposed in the meantime; an aborted signal.
+ */
+export async function topKAsync(
+  index: VectorIndex,
+  queries: Vectors,
+  k: number,
+  options: AsyncSearchOptions = {},
+): Promise<Matches> {
+  const { storage } = checkIndex(index);
+  const plan = planOf(index, k, options);
+  const { signal } = options;
+  // the caller may change its array between two slices
+  const rows = keep(index, queriesOf(index, queries, options));
+  const { version } = storage;
+  const steps = search(storage, rows, plan);
+  try {
+    let since = performance.now();
+    signal?.throwIfAborted();
+    let step = steps.next();
+    while (!step.done) {
+      let { value } = step;
+      const mustWait = value !== undefined && !(value instanceof Uint8Array);
+      if (mustWait) value = await value;
+      else if (performance.now() - since >= SLICE) await breathe();
+      else {
+        step = steps.next(value as Uint8Array | undefined);
+        continue;
+      }
+      since = performance.now();
+      signal?.throwIfAborted();
+      instanceOf("index", index);
+      if (storage.version !== version) {
+        throw new Error('"index" expected to stay as it is during a search, got changed vectors');
+      }
+      step = steps.next(value as Uint8Array | undefined);
+    }
+    return matchesOf(index, step.value);
+  } finally {
+    steps.return(undefined as never);
+  }
+}
+
+/** Queries of their own: f32, or packed bits. */
+function keep({ instance, storage }: VectorIndex, rows: Rows): Rows {
+  const { arena, memory } = instance;
+  const { rowBytes } = rows;
+  const kept = new Uint8Array(rows.count * rowBytes);
+  const room = rows.scratch ? arena.allocate(rows.scratch) : 0;
+  try {
+    for (let first = 0; first < rows.count; first += rows.strip) {
+      const n = Math.min(rows.strip, rows.count - first);
+      const at = rows.place(first, n, room);
+      kept.set(memory.view("u8", at, n * rowBytes), first * rowBytes);
+    }
+  } finally {
+    if (rows.scratch) arena.free(room, rows.scratch);
+  }
+  return storage.metric === "hamming"
+    ? checkPacked(instance, "queries", kept, storage.dimensions)
+    : checkVectors(instance, "queries", new Float32Array(kept.buffer), storage.dimensions);
+}

@@ -1,0 +1,190 @@
+/** Vectors as they come: which types there are, and how a strip of them becomes f32 in memory. */
+import { type Data, operand } from "../core/call.ts";
+import { checkInteger, checkScale, rangeFault, typeFault } from "../core/check.ts";
+import { type ARRAYS, BYTES, type DType, limitsOf } from "../core/dtype.ts";
+import type { Bytelane } from "../core/instance.ts";
+import { bytesOfHalves, type Halves } from "../elementwise/f16.ts";
+
+/** f32, f16 as Float16Array or as bits, or 8 bits with a scale; a tensor or a typed array. */
+export type Vectors = Data<"f32" | "i8" | "u8"> | Halves;
+
+/** What 8-bit vectors stand for: scale · (value − zeroPoint). */
+export interface VectorScale {
+  /** Of 8-bit vectors: one scale, or one per vector. Default 1. */
+  readonly scale?: number | Float32Array;
+  /** Of 8-bit vectors: the value of zero. Default 0. */
+  readonly zeroPoint?: number;
+}
+
+export const SCALE_OPTIONS = ["scale", "zeroPoint"] as const;
+
+/** Bytes of f32 that are converted at once. */
+const STRIP = 2 ** 18;
+
+/** Checked vectors: `place` brings a strip of them into memory and returns its address. */
+export interface Rows {
+  readonly count: number;
+  /** Rows that fit a strip. */
+  readonly strip: number;
+  /** Bytes per row, once it is in memory. */
+  readonly rowBytes: number;
+  /** Bytes of scratch that `place` needs; 0 where f32 vectors lie in memory already. */
+  readonly scratch: number;
+  place(first: number, rows: number, scratch: number): number;
+}
+
+/** A vector that has no code. */
+export function rowFault(argument: string, row: number): RangeError {
+  return new RangeError(
+    `"${argument}" expected finite numbers whose squares add up to less than 2^128, got others in row ${row}`,
+  );
+}
+
+function isHalves(value: unknown): value is Halves {
+  if (!ArrayBuffer.isView(value)) return false;
+  const tag = (value as unknown as { [Symbol.toStringTag]: string })[Symbol.toStringTag];
+  return tag === "Uint16Array" || tag === "Float16Array";
+}
+
+function countOf(argument: string, value: unknown, length: number, dimensions: number): number {
+  if (length === 0 || length % dimensions !== 0) {
+    throw rangeFault(argument, `rows of ${dimensions} elements`, value);
+  }
+  return length / dimensions;
+}
+
+/** Checks vectors of an index, and how they are scaled. */
+export function checkVectors(
+  instance: Bytelane,
+  argument: string,
+  value: unknown,
+  dimensions: number,
+  { scale, zeroPoint }: VectorScale = {},
+): Rows {
+  const strip = Math.max(1, Math.floor(STRIP / (4 * dimensions)));
+  const isScaled = scale !== undefined || zeroPoint !== undefined;
+  if (isHalves(value)) {
+    if (isScaled) throw typeFault("options.scale", "nothing for f16 vectors", scale ?? zeroPoint);
+    return halves(instance, argument, value, dimensions, strip);
+  }
+  const source = operand(instance, argument, value, ["f32", "i8", "u8"]);
+  const count = countOf(argument, value, source.length, dimensions);
+  const { dtype } = source;
+  const rowBytes = dimensions * 4;
+  /** Where elements lie, if need be as a copy at an address. */
+  const locate = (first: number, n: number, to: number): number => {
+    if (source.address >= 0) return source.address + first * BYTES[dtype];
+    instance.memory.view("u8", to, n * BYTES[dtype]).set(bytesAt(source.value, dtype, first, n));
+    return to;
+  };
+  if (dtype === "f32") {
+    if (isScaled) throw typeFault("options.scale", "nothing for f32 vectors", scale ?? zeroPoint);
+    return {
+      ...{ count, strip, rowBytes, scratch: source.address < 0 ? strip * rowBytes : 0 },
+      place: (first, rows, to) => locate(first * dimensions, rows * dimensions, to),
+    };
+  }
+  const scales = checkScales(scale ?? 1, count);
+  const zero = checkInteger("options.zeroPoint", zeroPoint ?? 0, ...limitsOf(dtype));
+  const { memory, kernels } = instance;
+  const dequantize = dtype === "i8" ? kernels.dequantize_i8_f32 : kernels.dequantize_u8_f32;
+  const values = strip * dimensions * 4;
+  return {
+    ...{ count, strip, rowBytes, scratch: values + strip * (dimensions + 8) },
+    place: (first, rows, to) => {
+      const channels = to + values;
+      const zeros = channels + rows * 4;
+      const from = locate(first * dimensions, rows * dimensions, zeros + rows * 4);
+      const own = memory.view("f32", channels, rows);
+      for (let i = 0; i < rows; i++) own[i] = scales[scales.length === 1 ? 0 : first + i];
+      memory.view("i32", zeros, rows).fill(zero);
+      dequantize(from, to, 1, rows, dimensions, channels, zeros);
+      return to;
+    },
+  };
+}
+
+/** The bytes of `n` elements of a typed array or a tensor that is not in memory. */
+function bytesAt(value: unknown, dtype: DType, first: number, n: number): Uint8Array {
+  const array = value as InstanceType<(typeof ARRAYS)[DType]>;
+  const size = BYTES[dtype];
+  return new Uint8Array(array.buffer as ArrayBuffer, array.byteOffset + first * size, n * size);
+}
+
+function halves(
+  instance: Bytelane,
+  argument: string,
+  value: Halves,
+  dimensions: number,
+  strip: number,
+): Rows {
+  const { memory, kernels } = instance;
+  const count = countOf(argument, value, value.length, dimensions);
+  const bytes = bytesOfHalves(argument, value);
+  const address = memory.addressOf(bytes);
+  const room = strip * dimensions * 4;
+  return {
+    ...{
+      count,
+      strip,
+      rowBytes: dimensions * 4,
+      scratch: room + (address < 0 ? strip * dimensions * 2 : 0),
+    },
+    place: (first, rows, to) => {
+      const n = rows * dimensions;
+      let from = address + first * dimensions * 2;
+      if (address < 0) {
+        from = to + room;
+        const at = bytes.byteOffset + first * dimensions * 2;
+        memory.view("u8", from, n * 2).set(new Uint8Array(bytes.buffer, at, n * 2));
+      }
+      kernels.convert_f16_f32(from, to, n);
+      return to;
+    },
+  };
+}
+
+function checkScales(scale: number | Float32Array, count: number): readonly number[] {
+  if (typeof scale === "number") return [checkScale("options.scale", scale)];
+  if (typeof scale?.length !== "number") {
+    throw typeFault("options.scale", "a number or a Float32Array", scale);
+  }
+  if (scale.length !== count) throw rangeFault("options.scale", `${count} scales`, scale);
+  return Array.from({ length: count }, (_, i) => checkScale(`options.scale[${i}]`, scale[i]));
+}
+
+/** Checks packed bits of vectors, `dimensions` / 8 bytes each. */
+export function checkPacked(
+  instance: Bytelane,
+  argument: string,
+  value: unknown,
+  dimensions: number,
+): Rows {
+  const source = operand(instance, argument, value, ["u8"]);
+  const bytes = dimensions / 8;
+  const count = countOf(argument, value, source.length, bytes);
+  const strip = Math.max(1, Math.floor(STRIP / bytes));
+  return {
+    ...{ count, strip, rowBytes: bytes, scratch: source.address < 0 ? strip * bytes : 0 },
+    place: (first, rows, to) => {
+      if (source.address >= 0) return source.address + first * bytes;
+      const packed = bytesAt(source.value, "u8", first * bytes, rows * bytes);
+      instance.memory.view("u8", to, rows * bytes).set(packed);
+      return to;
+    },
+  };
+}
+
+/** Ids of rows: numbers from 0 to 2^53 − 1, one per row. */
+export function checkIds(argument: string, ids: unknown, count: number): Float64Array {
+  const list = ids as ArrayLike<number>;
+  if (typeof list !== "object" || typeof list?.length !== "number") {
+    throw typeFault(argument, "an array of numbers", ids);
+  }
+  if (list.length !== count) throw rangeFault(argument, `${count} ids`, ids);
+  const checked = new Float64Array(count);
+  for (let i = 0; i < count; i++) {
+    checked[i] = checkInteger(`${argument}[${i}]`, list[i], 0, Number.MAX_SAFE_INTEGER);
+  }
+  return checked;
+}
