@@ -1,6 +1,14 @@
 /** Builds everything that is published: the wasm modules, the entries, the declarations. */
 import { execFile } from "node:child_process";
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,6 +16,7 @@ import { promisify } from "node:util";
 import { build } from "esbuild";
 import { ENTRIES } from "./entries.mjs";
 import { conformanceEntry } from "./golden/entry.mjs";
+import { licences } from "./licences.mjs";
 import { frequentBytes, packText } from "./wasm-text.mjs";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -106,7 +115,7 @@ async function inlineWorker() {
 
 /** Bundles the entries. What they share is in chunks, so that handles of one are handles of all. */
 async function bundle() {
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     ...settings,
     entryPoints: ENTRIES.map(({ file, source }) => ({ in: at("src", source), out: file })),
     outdir: at("dist"),
@@ -115,32 +124,32 @@ async function bundle() {
     chunkNames: "shared-[hash]",
     external: ["*.wasm"],
     write: false,
+    metafile: true,
   });
   const rewrites = new Map(ENTRIES.map(({ file, wasm }) => [`${file}.js`, wasm]));
   for (const { path: file, text } of outputFiles) {
     const rewrite = rewrites.get(path.basename(file));
     writeFileSync(file, rewrite ? rewrite(text) : text);
   }
+  return metafile;
 }
 
-/** Licences of what the entry "onnx" bundles: Apache 2.0, and those of its decoder of varints. */
-function writeLicences() {
-  const library = path.dirname(require.resolve("@bufbuild/protobuf"));
-  const folder = path.join(library.slice(0, library.lastIndexOf("protobuf")), "protobuf");
-  const { version } = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8"));
-  const varint = readFileSync(path.join(folder, "dist", "esm", "wire", "varint.js"), "utf8");
-  const terms = [];
-  for (const line of varint.split("\n")) {
-    if (!line.startsWith("//")) break;
-    terms.push(line.replace(/^\/\/ ?/, ""));
-  }
-  const apache = readFileSync(at("LICENSE"), "utf8");
-  const text = [
-    `dist/onnx.js holds @bufbuild/protobuf ${version}, Copyright Buf Technologies, Inc.,`,
-    "under the Apache License 2.0, and parts of it under these terms:\n",
-    `${terms.join("\n")}\n\n`,
-  ].join("\n");
-  writeFileSync(at("dist", "third-party-licenses.txt"), `${text}${apache}`);
+/** The command in one file. Its libraries are CommonJS, whose require a module does not have. */
+async function bundleCommand() {
+  const { metafile } = await build({
+    ...settings,
+    platform: "node",
+    target: "node20",
+    entryPoints: [at("src", "entries", "cli.ts")],
+    outfile: at("dist", "cli.js"),
+    banner: {
+      js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
+    },
+    sourcemap: true,
+    metafile: true,
+  });
+  chmodSync(at("dist", "cli.js"), 0o755);
+  return metafile;
 }
 
 /** Removes the declarations that no entry reaches: the insides of the library. */
@@ -177,8 +186,8 @@ inlineModules("builds/nn-binaries.ts", "The kernels of nn as text.", {
   NN_SIMD: "nn.simd",
 });
 await inlineWorker();
-await bundle();
-writeLicences();
+const bundled = [await bundle(), await bundleCommand()];
+writeFileSync(at("dist", "third-party-licenses.txt"), licences(bundled));
 await build({ ...settings, sourcemap: true, ...conformanceEntry() });
 await run("typescript", "tsc", "--project", "tsconfig.build.json");
 pruneDeclarations();

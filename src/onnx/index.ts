@@ -13,6 +13,7 @@ export {
   type OnnxValues,
   onnxRunner,
 } from "./calibrate.ts";
+export { type OnnxFile, type OnnxReals, type OnnxTensor, openOnnx } from "./file.ts";
 export type { OnnxOptions, OnnxProgress, WeightBits } from "./options.ts";
 export { type QuantizedOnnx, quantizeOnnx } from "./quantize.ts";
 export { type OnnxReport, onnxReportTable, type TensorReport } from "./report.ts";

@@ -1,0 +1,33 @@
+/** Progress on stderr with the time left; nothing where stderr is no terminal. */
+import { Presets, SingleBar } from "cli-progress";
+
+/** A bar per stage of the work. */
+export class Progress {
+  #bar: SingleBar | undefined;
+  #stage = "";
+
+  update(stage: string, done: number, total: number): void {
+    if (!process.stderr.isTTY) return;
+    if (stage !== this.#stage) {
+      this.stop();
+      this.#stage = stage;
+      this.#bar = new SingleBar(
+        {
+          format: `${stage.padEnd(10)} {bar} {percentage} %, {eta_formatted} left`,
+          stream: process.stderr,
+          hideCursor: true,
+          etaBuffer: 50,
+        },
+        Presets.shades_classic,
+      );
+      this.#bar.start(total, 0);
+    }
+    this.#bar?.update(done);
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+    this.#stage = "";
+  }
+}
