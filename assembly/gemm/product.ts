@@ -31,13 +31,25 @@ export class Product {
   /** 8 bits: zero point of each column as packed, i32, or 0 where all have rhsZero. */
   rhsZeros: usize;
   rhsZero: i32;
-  /** 4 bits: k that share a scale, a multiple of 4 or the depth. 0 for weights of 8 bits. */
+  /**
+   * Blocks: k that share a scale, a multiple of 4 or the depth. 0 for weights with a scale per
+   * column.
+   */
   blockSize: i32;
-  /** 4 bits: [n/8][blocks][8], f32, or f16 where isF16 is 1. */
+  /** Blocks: what panels hold, NIBBLES to SIX_BITS. */
+  codes: i32;
+  /** NIBBLES and BYTES: [n/8][blocks][8], f32, or f16 where isF16 is 1. */
   blockScales: usize;
   isF16: i32;
-  /** 4 bits: [n/8][blocks][4] bytes (int4/tile.ts), or 0 where every zero point is 8. */
+  /**
+   * NIBBLES: [n/8][blocks][4] bytes, BYTES: [n/8][blocks][8] (int4/tile.ts). 0 where all are 8 or
+   * 128.
+   */
   blockZeros: usize;
+  /**
+   * What is added to each weight of a block, laid out as blockScales; or 0. Then zero points are 0.
+   */
+  blockOffsets: usize;
 
   /** 0 i32, 1 f32, 2 i8, 3 u8. With 4 bits always f32. */
   result: i32;
@@ -67,6 +79,13 @@ export class Product {
   dst: usize;
   dstStride: usize;
 }
+
+/** Codes of 4 and of 8 bits (int4/tile.ts). */
+export const NIBBLES: i32 = 0;
+export const BYTES: i32 = 1;
+/** Superblocks with codes of 4 and of 6 bits (superblock/tile.ts). */
+export const FOUR_BITS: i32 = 2;
+export const SIX_BITS: i32 = 3;
 
 /** Bytes of a record. */
 export function product_bytes(): usize {

@@ -1,21 +1,25 @@
 /**
- * y [m, n] = clamp(acc · rowScale + bias, low, high) with acc of int4/tile.ts: int4 weights stay
- * packed.
+ * y [m, n] = clamp(acc · rowScale + bias, low, high) with acc of int4/tile.ts or
+ * superblock/tile.ts: weights in blocks, of 4, 6 or 8 bits, stay packed.
  *
  * Rows go through the tile of four, one panel after the other. Rows that are left go one by one,
  * two panels at a time; m = 1 has no other rows. A single last panel is its own neighbour.
  */
 import { PANEL } from "../gemm/pack";
-import { Product, quantize_lhs } from "../gemm/product";
+import { BYTES, Product, quantize_lhs } from "../gemm/product";
+import { isSuperblock, packSuperblocks, superblockRowBytes } from "../superblock/pack";
+import { superblocksOfFour, superblocksOfOne } from "../superblock/tile";
 import { groupsOf, packRows, rowBytes } from "./pack";
-import { tileOfFour, tileOfOne, tileReal } from "./tile";
+import { hasPairs, tileOfFour, tileOfOne, tileReal } from "./tile";
 
-export { pack_int4, unpack_int4 } from "./pack";
+export { pack_bytes, pack_int4, unpack_int4 } from "./pack";
 
 /** Bytes of lhs panels that a pass of rows aims at, as in the GEMM of 8 bits. */
 const PASS_BYTES: i32 = 131072;
 
-/** Head of the workspace: accumulators [4][8] f32, block sums [4][8] i32, and a row of 8 results. */
+/**
+ * Head of the workspace: accumulators [4][8] f32, block sums [4][8] i32, and a row of 8 results.
+ */
 const ACC_BYTES: usize = 128;
 const SUM_BYTES: usize = 128;
 const HEAD_BYTES: usize = ACC_BYTES + SUM_BYTES + 32;
@@ -24,10 +28,17 @@ function rowsPerPass(m: i32, bytes: usize): i32 {
   return min(max(PASS_BYTES / <i32>bytes, 4) & ~3, m);
 }
 
-/** Bytes of workspace for m rows; `block` counts the k of a block, a multiple of 4 or the depth. */
-export function int4_workspace(m: i32, depth: i32, block: i32): usize {
-  const groups = groupsOf(depth);
-  const bytes = rowBytes(groups, min(groupsOf(block), groups));
+/** Bytes of an lhs panel of one row. */
+function panelBytes(product: Product): usize {
+  if (isSuperblock(product)) return superblockRowBytes(product);
+  const groups = groupsOf(product.depth);
+  return rowBytes(groups, min(groupsOf(product.blockSize), groups), hasPairs(product));
+}
+
+/** Bytes of workspace for m rows, of a record whose weights are written. */
+export function int4_workspace(product: Product, m: i32): usize {
+  const groups = groupsOf(product.depth);
+  const bytes = panelBytes(product);
   // the rows of a pass, or a row of reals
   return HEAD_BYTES + max(<usize>rowsPerPass(m, bytes) * bytes, ((<usize>groups) << 4) + 16);
 }
@@ -60,7 +71,9 @@ function finish(product: Product, acc: usize, rows: i32, row: i32, panel: i32, s
   }
 }
 
-/** The lhs panels of a pass: rows by fours, then one by one; or a row of reals with zeros behind. */
+/**
+ * The lhs panels of a pass: rows by fours, then one by one; or a row of reals with zeros behind.
+ */
 function packPass(product: Product, row: i32, rows: i32, scratch: usize, dst: usize): void {
   const depth = product.depth;
   if (!product.lhs) {
@@ -72,14 +85,18 @@ function packPass(product: Product, row: i32, rows: i32, scratch: usize, dst: us
   if (product.reals) quantize_lhs(product, row, rows, scratch);
   const groups = groupsOf(depth);
   const block = min(groupsOf(product.blockSize), groups);
-  const bytes = rowBytes(groups, block);
+  const bytes = panelBytes(product);
   const stride = product.lhsStride;
+  const pairs = hasPairs(product);
   // without zero points the sums are multiplied by the one that all codes have
-  const factor = product.blockZeros ? -1 : -8;
+  let factor = product.codes == BYTES ? -128 : -8;
+  if (product.blockZeros) factor = -1;
+  if (product.blockOffsets) factor = 1;
   let src = product.lhs + <usize>row * stride;
   for (let i = 0; i < rows; ) {
     const count = rows - i < 4 ? 1 : 4;
-    packRows(src, stride, count, depth, block, factor, dst);
+    if (isSuperblock(product)) packSuperblocks(product, src, count, dst);
+    else packRows(src, stride, count, depth, block, factor, pairs, dst);
     i += count;
     src += <usize>count * stride;
     dst += <usize>count * bytes;
@@ -103,12 +120,14 @@ function multiplyPanels(
   const end = row + rows;
   for (; product.lhs && row + 4 <= end; row += 4, lhs += 4 * bytes) {
     for (let p = 0; p < count; p++) {
-      tileOfFour(product, lhs, panel + p, sums, acc);
+      if (isSuperblock(product)) superblocksOfFour(product, lhs, panel + p, sums, acc);
+      else tileOfFour(product, lhs, panel + p, sums, acc);
       finish(product, acc, 4, row, panel + p, spill);
     }
   }
   for (; row < end; row++, lhs += bytes) {
-    if (product.lhs) tileOfOne(product, lhs, panel, count - 1, sums, acc);
+    if (isSuperblock(product)) superblocksOfOne(product, lhs, panel, count - 1, sums, acc);
+    else if (product.lhs) tileOfOne(product, lhs, panel, count - 1, sums, acc);
     for (let p = 0; p < count; p++) {
       const at = product.lhs ? acc + ((<usize>p) << 5) : acc;
       if (!product.lhs) tileReal(product, lhs, panel + p, acc);
@@ -118,9 +137,10 @@ function multiplyPanels(
 }
 
 /**
- * A part of a product with 4-bit weights: `rows` rows by `panels` panels, at their places in the
- * result. lhs is i8 with a scale per row; or 0, and the reals are multiplied as they are, which is
- * slow and the reference. `dot` chooses between ways to multiply; the result is the same.
+ * A part of a product with weights in blocks: `rows` rows by `panels` panels, at their places in
+ * the result. lhs is i8 with a scale per row; or 0, and the reals are multiplied as they are, which
+ * is slow and the reference (not for superblocks). `dot` chooses between ways to multiply; the
+ * result is the same.
  */
 export function gemm_int4(
   product: Product,
@@ -130,8 +150,7 @@ export function gemm_int4(
   panels: i32,
   workspace: usize,
 ): void {
-  const groups = groupsOf(product.depth);
-  const bytes = rowBytes(groups, min(groupsOf(product.blockSize), groups));
+  const bytes = panelBytes(product);
   const pass = product.lhs ? rowsPerPass(rows, bytes) : 1;
   const last = firstPanel + panels;
   for (let i = 0; i < rows; i += pass) {

@@ -1,14 +1,14 @@
 /** Packing for the int4 tiles: both operands in the order in which int4/tile.ts reads them. */
-import { BYTE_LANES, ones_i16x8, zero_v128 } from "../lanes";
+import { ones_i16x8, zero_v128 } from "../lanes";
 
 /** Groups of 4 k. */
 export function groupsOf(depth: i32): i32 {
   return (depth + 3) >> 2;
 }
 
-/** Bytes of an lhs panel of one row: its groups, and a sum a block. */
-export function rowBytes(groups: i32, block: i32): usize {
-  return ((<usize>groups) << (BYTE_LANES ? 2 : 3)) + ((<usize>((groups + block - 1) / block)) << 2);
+/** Bytes of an lhs panel of one row: its groups, in i16 where `pairs`, and a sum per block. */
+export function rowBytes(groups: i32, block: i32, pairs: bool): usize {
+  return ((<usize>groups) << (pairs ? 3 : 2)) + ((<usize>((groups + block - 1) / block)) << 2);
 }
 
 /** Up to 4 bytes as a word, those that are missing as 0. */
@@ -20,8 +20,9 @@ function word(src: usize, n: i32): u32 {
 }
 
 /**
- * `rows` rows of i8, `stride` bytes apart, to one lhs panel (int4/tile.ts). `block` counts groups; `factor` is
- * what the sums are multiplied by. k beyond the depth are 0.
+ * `rows` rows of i8, `stride` bytes apart, to one lhs panel (int4/tile.ts). `block` counts groups;
+ * `factor` is what the sums are multiplied by. k beyond the depth are 0. With `pairs` the values
+ * become i16.
  */
 export function packRows(
   src: usize,
@@ -30,6 +31,7 @@ export function packRows(
   depth: i32,
   block: i32,
   factor: i32,
+  pairs: bool,
   dst: usize,
 ): void {
   const ones = ones_i16x8();
@@ -42,7 +44,7 @@ export function packRows(
         const group = word(src + k, depth - k);
         const k_i16x8 = i16x8.extend_low_i8x16_s(i32x4.splat(group));
         pairs_i32x4 = i32x4.add(pairs_i32x4, i32x4.dot_i16x8_s(k_i16x8, ones));
-        if (BYTE_LANES) {
+        if (!pairs) {
           store<u32>(at, group);
         } else {
           const ordered = i16x8.shuffle(k_i16x8, k_i16x8, 0, 2, 1, 3, 0, 2, 1, 3);
@@ -62,8 +64,9 @@ export function packRows(
 const NIBBLES: u32 = 0x0f0f0f0f;
 
 /**
- * Codes, one a byte, of which the low 4 bits count: columns as rows of whole groups, `stride` bytes apart, whole panels
- * of them, to panels [n/8][groups][4][4]. `flip` turns signed codes to those in [0, 15]: 8 in each byte, or 0.
+ * Codes, one a byte, of which the low 4 bits count: columns as rows of whole groups, `stride` bytes
+ * apart, whole panels of them, to panels [n/8][groups][4][4]. `flip` turns signed codes to those in
+ * [0, 15]: 8 in each byte, or 0.
  */
 export function pack_int4(
   src: usize,
@@ -79,6 +82,20 @@ export function pack_int4(
         const low = (load<u32>(from) ^ flip) & NIBBLES;
         const high = (load<u32>(from + 4 * stride) ^ flip) & NIBBLES;
         store<u32>(dst, low | (high << 4));
+      }
+    }
+  }
+}
+
+/**
+ * Codes of 8 bits, columns as rows of whole groups, `stride` bytes apart, whole panels of them, to
+ * panels [n/8][groups][8][4]: a group has columns 0–3, then columns 4–7.
+ */
+export function pack_bytes(src: usize, stride: usize, n: i32, groups: i32, dst: usize): void {
+  for (; n > 0; n -= 8, src += 8 * stride) {
+    for (let g = 0; g < groups; g++) {
+      for (let from = src + ((<usize>g) << 2), c = 0; c < 8; c++, from += stride, dst += 4) {
+        store<u32>(dst, load<u32>(from));
       }
     }
   }

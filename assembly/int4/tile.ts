@@ -1,8 +1,10 @@
 /**
- * The tile of int4 weights: integers inside a block of the depth, f32 between blocks. docs/formats.md
+ * The tile of weights in blocks, of 4 or 8 bits: integers inside a block of the depth, f32 between
+ * blocks. docs/formats.md
  *
  *   sum_b = Σ a · q − zero_b · Σ a        over the k of block b, exact
  *   acc   = acc + f32(sum_b) · scale_b    for b = 0, 1, …: one rounding a product, one an addition
+ *   acc   = acc + f32(Σ a) · offset_b     where blocks have a real offset, and no zero points
  *
  * A group is 4 k of 8 columns, 16 bytes. Low nibbles are columns 0–3, high nibbles columns 4–7:
  *
@@ -11,6 +13,8 @@
  *   high  │ c4: k0…k3 │ c5: k0…k3 │     c6     │    c7     │
  *   low   │ c0: k0…k3 │ c1: k0…k3 │     c2     │    c3     │
  *         └───────────┴───────────┴────────────┴───────────┘
+ *
+ * Codes of 8 bits take 32 bytes per group: columns 0–3, then columns 4–7.
  *
  * A tile is two by two vectors of 4 sums, or four by two. Its shape S is a tag, and L is one of
  * lanes.ts that says how it multiplies:
@@ -30,12 +34,15 @@
  *                       is still exact. One `and` and three shifts for 32 weights: 8 to 17 % faster
  *                       for one row than masking every nibble.
  *
- * The lhs panel of R rows, block by block. Where all zero points are 8, the factor is in its sums:
+ *             WidePairs codes of 8 bits, in every build: the even and the odd bytes of a lane of i16.
  *
- *   bytes     [groups][R][k0 k1 k2 k3] i8              then [R] i32: −Σ a, or −8 · Σ a
+ * The lhs panel of R rows, block by block. Where all zero points are 8 or 128, the factor is in its
+ * sums; where blocks have offsets, it is 1:
+ *
+ *   bytes     [groups][R][k0 k1 k2 k3] i8              then [R] i32: −Σ a, −8 · Σ a, −128 · Σ a or Σ a
  *   Pairs     [groups][[R][k0 k2], [R][k1 k3]] i16     then the same
  */
-import { Product } from "../gemm/product";
+import { BYTES, Product } from "../gemm/product";
 import { finite_f32x4 } from "../half";
 import {
   BYTE_LANES,
@@ -46,6 +53,7 @@ import {
   Pairs,
   pairs_i16x8,
   TwoStep,
+  WidePairs,
   zero_v128,
 } from "../lanes";
 import { groupsOf } from "./pack";
@@ -61,7 +69,16 @@ function isPairs<L>(): bool {
   return sizeof<L>() == 2;
 }
 function isFused<L>(): bool {
-  return !isSigned<L>();
+  return sizeof<L>() == 1 && !isSigned<L>();
+}
+/** Codes of 8 bits. */
+function isWide<L>(): bool {
+  return sizeof<L>() == 2 && !isSigned<L>();
+}
+
+/** Whether lhs is packed as i16. */
+export function hasPairs(product: Product): bool {
+  return !BYTE_LANES || product.codes == BYTES;
 }
 
 /** Groups whose pair sums fit i16. */
@@ -86,7 +103,9 @@ function upper<L>(x: v128, masked: v128, mask: v128): v128 {
 
 /** Adds what a run of groups has summed for columns 0–3 and 4–7 to the sums of the block. */
 function addRun<L>(sums: usize, four: v128, others: v128): void {
-  if (isPairs<L>()) four = i32x4.sub(four, i32x4.shl(others, 4));
+  if (isWide<L>()) {
+    // both are as they should be
+  } else if (isPairs<L>()) four = i32x4.sub(four, i32x4.shl(others, 4));
   else if (!isFused<L>()) {
     const ones = ones_i16x8();
     four = i32x4.dot_i16x8_s(four, ones);
@@ -101,8 +120,13 @@ function scales_f32x4(address: usize, isF16: bool): v128 {
   return isF16 ? finite_f32x4(v128.load16x4_s(address)) : v128.load(address);
 }
 
-/** Four zero points: the low or the high nibbles of 4 bytes. */
-function zeros_i32x4(address: usize, shift: i32): v128 {
+/** Four zero points: the low or the high nibbles of 4 bytes, or for codes of 8 bits 4 bytes. */
+function zeros_i32x4(address: usize, isHigh: bool, wide: bool): v128 {
+  if (wide) {
+    const bytes = v128.load32_zero(address + (isHigh ? 4 : 0));
+    return i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(bytes));
+  }
+  const shift = isHigh ? 4 : 0;
   const x = i16x8.shr_u(v128.load32_zero(address), shift);
   const low = v128.and(x, v128.load(MASKS));
   return i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(low));
@@ -115,6 +139,7 @@ function zeros_i32x4(address: usize, shift: i32): v128 {
 function multiplyRun<S, L>(lhs: usize, rhs: usize, apart: usize, groups: i32, sums: usize): void {
   const mask = v128.load(MASKS + (isPairs<L>() ? 16 : 0));
   const bytes: usize = isFour<S>() ? 16 : 4;
+  const size: usize = isWide<L>() ? 32 : 16;
   let a0 = zero_v128();
   let a1 = a0;
   let b0 = a0;
@@ -123,10 +148,11 @@ function multiplyRun<S, L>(lhs: usize, rhs: usize, apart: usize, groups: i32, su
   let c1 = a0;
   let d0 = a0;
   let d1 = a0;
-  for (const end = rhs + ((<usize>groups) << 4); rhs < end; rhs += 16, lhs += bytes) {
+  for (const end = rhs + <usize>groups * size; rhs < end; rhs += size, lhs += bytes) {
     const x = v128.load(rhs);
+    const x1 = isWide<L>() ? v128.load(rhs, 16) : x;
     let low = v128.and(x, mask);
-    let high = upper<L>(x, low, mask);
+    let high = isWide<L>() ? v128.and(x1, mask) : upper<L>(x, low, mask);
     let row = v128.load32_splat(lhs);
     a0 = dot<L>(row, low, a0);
     a1 = dot<L>(row, high, a1);
@@ -142,22 +168,25 @@ function multiplyRun<S, L>(lhs: usize, rhs: usize, apart: usize, groups: i32, su
       d1 = dot<L>(row, high, d1);
     }
     const y = isFour<S>() ? x : v128.load(rhs + apart);
+    const y1 = isWide<L>() && !isFour<S>() ? v128.load(rhs + apart, 16) : y;
     if (!isFour<S>()) {
       low = v128.and(y, mask);
       b0 = dot<L>(row, low, b0);
-      b1 = dot<L>(row, upper<L>(y, low, mask), b1);
+      b1 = dot<L>(row, isWide<L>() ? v128.and(y1, mask) : upper<L>(y, low, mask), b1);
     }
     if (isPairs<L>()) {
       // k1 and k3
       lhs += bytes;
       low = i16x8.shr_u(x, 8);
-      high = i16x8.shr_u(x, 12);
+      high = isWide<L>() ? i16x8.shr_u(x1, 8) : i16x8.shr_u(x, 12);
       row = v128.load32_splat(lhs);
       a0 = dot<L>(row, low, a0);
       a1 = dot<L>(row, high, a1);
       row = isFour<S>() ? v128.load32_splat(lhs, 4) : row;
       b0 = dot<L>(row, isFour<S>() ? low : i16x8.shr_u(y, 8), b0);
-      b1 = dot<L>(row, isFour<S>() ? high : i16x8.shr_u(y, 12), b1);
+      if (!isFour<S>()) high = isWide<L>() ? i16x8.shr_u(y1, 8) : i16x8.shr_u(y, 12);
+      b1 = dot<L>(row, high, b1);
+      if (isFour<S>()) high = isWide<L>() ? i16x8.shr_u(x1, 8) : i16x8.shr_u(x, 12);
       if (isFour<S>()) {
         row = v128.load32_splat(lhs, 8);
         c0 = dot<L>(row, low, c0);
@@ -176,13 +205,16 @@ function multiplyRun<S, L>(lhs: usize, rhs: usize, apart: usize, groups: i32, su
   }
 }
 
-/** The sums of a row and panel begin with the correction of the zero points: −zero · Σ a. */
-function beginRow(sums: usize, correction: usize, zeros: usize): void {
-  let left = v128.load32_splat(correction);
+/**
+ * The sums of a row and panel begin with the correction of the zero points: −zero · Σ a. Blocks
+ * with offsets have none, and `correction` is 0.
+ */
+function beginRow(sums: usize, correction: usize, zeros: usize, wide: bool): void {
+  let left = correction ? v128.load32_splat(correction) : zero_v128();
   let right = left;
   if (zeros) {
-    right = i32x4.mul(left, zeros_i32x4(zeros, 4));
-    left = i32x4.mul(left, zeros_i32x4(zeros, 0));
+    right = i32x4.mul(left, zeros_i32x4(zeros, true, wide));
+    left = i32x4.mul(left, zeros_i32x4(zeros, false, wide));
   }
   v128.store(sums, left);
   v128.store(sums, right, 16);
@@ -194,6 +226,33 @@ function endRow(acc: usize, sums: usize, left: v128, right: v128): void {
   const b = f32x4.mul(f32x4.convert_i32x4_s(v128.load(sums, 16)), right);
   v128.store(acc, f32x4.add(v128.load(acc), a));
   v128.store(acc, f32x4.add(v128.load(acc, 16), b), 16);
+}
+
+/** acc + f32(Σ a) · offset, of a row and panel. */
+function addOffset(acc: usize, sum: usize, left: v128, right: v128): void {
+  const all = f32x4.convert_i32x4_s(v128.load32_splat(sum));
+  v128.store(acc, f32x4.add(v128.load(acc), f32x4.mul(all, left)));
+  v128.store(acc, f32x4.add(v128.load(acc, 16), f32x4.mul(all, right)), 16);
+}
+
+/** The sums of a block, a run after the other, to sums [2 or 4][8] i32. */
+function multiplyBlock<S>(
+  product: Product,
+  lhs: usize,
+  rhs: usize,
+  apart: usize,
+  groups: i32,
+  sums: usize,
+): void {
+  if (product.codes == BYTES) multiplyRun<S, WidePairs>(lhs, rhs, apart, groups, sums);
+  else if (!BYTE_LANES) multiplyRun<S, Pairs>(lhs, rhs, apart, groups, sums);
+  else if (product.dot == FUSED) multiplyRun<S, Fused>(lhs, rhs, apart, groups, sums);
+  else {
+    const step: usize = isFour<S>() ? 16 : 4;
+    for (; groups > 0; groups -= CHUNK, lhs += <usize>CHUNK * step, rhs += (<usize>CHUNK) << 4) {
+      multiplyRun<S, TwoStep>(lhs, rhs, apart, min(groups, CHUNK), sums);
+    }
+  }
 }
 
 /**
@@ -208,56 +267,59 @@ function tile<S>(
   sums: usize,
   acc: usize,
 ): void {
+  const wide = product.codes == BYTES;
+  const groupBits: usize = wide ? 5 : 4;
+  const zeroBits: usize = wide ? 3 : 2;
   let groups = groupsOf(product.depth);
   const block = min(groupsOf(product.blockSize), groups);
   const blocks = <usize>((groups + block - 1) / block);
-  const isChunked = BYTE_LANES && product.dot != FUSED;
   const isF16 = product.isF16 != 0;
   const next: usize = isF16 ? 8 : 16;
-  const rhsApart = apart * ((<usize>groups) << 4);
+  const rhsApart = apart * ((<usize>groups) << groupBits);
   const scalesApart = apart * blocks * 2 * next;
-  const zerosApart = apart * (blocks << 2);
-  const lhsBytes: usize = (isFour<S>() ? 16 : 4) << (BYTE_LANES ? 0 : 1);
-  let rhs = product.panels + <usize>panel * ((<usize>groups) << 4);
-  let scales = product.blockScales + <usize>panel * (blocks * 2 * next);
-  let zeros = product.blockZeros ? product.blockZeros + <usize>panel * (blocks << 2) : 0;
+  const zerosApart = apart * (blocks << zeroBits);
+  const lhsBytes: usize = (isFour<S>() ? 16 : 4) << (hasPairs(product) ? 1 : 0);
+  const first = <usize>panel * blocks;
+  let rhs = product.panels + <usize>panel * ((<usize>groups) << groupBits);
+  let scales = product.blockScales + first * 2 * next;
+  let zeros = product.blockZeros ? product.blockZeros + (first << zeroBits) : 0;
+  const offsets = product.blockOffsets ? product.blockOffsets - product.blockScales : 0;
   for (let at: usize = 0; at < (isFour<S>() ? 128 : 64); at += 16) {
     v128.store(acc + at, zero_v128());
   }
   while (groups > 0) {
-    let left = min(groups, block);
+    const left = min(groups, block);
     groups -= left;
-    const correction = lhs + <usize>left * lhsBytes;
-    beginRow(sums, correction, zeros);
-    if (isFour<S>()) {
-      beginRow(sums + 32, correction + 4, zeros);
-      beginRow(sums + 64, correction + 8, zeros);
-      beginRow(sums + 96, correction + 12, zeros);
-    } else beginRow(sums + 32, correction, zeros ? zeros + zerosApart : 0);
-    while (left > 0) {
-      const run = isChunked ? min(left, CHUNK) : left;
-      left -= run;
-      if (!BYTE_LANES) multiplyRun<S, Pairs>(lhs, rhs, rhsApart, run, sums);
-      else if (isChunked) multiplyRun<S, TwoStep>(lhs, rhs, rhsApart, run, sums);
-      else multiplyRun<S, Fused>(lhs, rhs, rhsApart, run, sums);
-      lhs += <usize>run * lhsBytes;
-      rhs += (<usize>run) << 4;
+    const activations = lhs + <usize>left * lhsBytes;
+    for (let r: usize = 0; r < (isFour<S>() ? 4 : 2); r++) {
+      const correction = offsets ? 0 : activations + (isFour<S>() ? r << 2 : 0);
+      const apart = isFour<S>() || !zeros ? 0 : r * zerosApart;
+      beginRow(sums + (r << 5), correction, zeros + apart, wide);
     }
-    lhs += isFour<S>() ? 16 : 4;
-    let scale0 = scales_f32x4(scales, isF16);
-    let scale1 = scales_f32x4(scales + next, isF16);
-    endRow(acc, sums, scale0, scale1);
-    if (!isFour<S>()) {
-      scale0 = scales_f32x4(scales + scalesApart, isF16);
-      scale1 = scales_f32x4(scales + scalesApart + next, isF16);
+    multiplyBlock<S>(product, lhs, rhs, rhsApart, left, sums);
+    for (let r: usize = 0; r < (isFour<S>() ? 4 : 2); r++) {
+      const at = scales + (isFour<S>() ? 0 : r * scalesApart);
+      endRow(
+        acc + (r << 5),
+        sums + (r << 5),
+        scales_f32x4(at, isF16),
+        scales_f32x4(at + next, isF16),
+      );
+      if (offsets) {
+        const sum = activations + (isFour<S>() ? r << 2 : 0);
+        const offset = at + offsets;
+        addOffset(
+          acc + (r << 5),
+          sum,
+          scales_f32x4(offset, isF16),
+          scales_f32x4(offset + next, isF16),
+        );
+      }
     }
-    endRow(acc + 32, sums + 32, scale0, scale1);
-    if (isFour<S>()) {
-      endRow(acc + 64, sums + 64, scale0, scale1);
-      endRow(acc + 96, sums + 96, scale0, scale1);
-    }
+    lhs = activations + (isFour<S>() ? 16 : 4);
+    rhs += (<usize>left) << groupBits;
     scales += 2 * next;
-    if (zeros) zeros += 4;
+    if (zeros) zeros += (<usize>1) << zeroBits;
   }
 }
 
@@ -285,20 +347,24 @@ export function tileOfOne(
 }
 
 /**
- * acc [8] f32 = one row of reals by one panel, the reference: weights become f32((q − zero) · scale)
- * and acc = acc + x · weight for k = 0, 1, …, each step rounded. x is filled up to whole groups
- * with 0.
+ * acc [8] f32 = one row of reals by one panel, the reference: weights become f32((q − zero) ·
+ * scale), or f32(f32(q · scale) + offset), and acc = acc + x · weight for k = 0, 1, …, each step
+ * rounded. x is filled up to whole groups with 0.
  */
 export function tileReal(product: Product, lhs: usize, panel: i32, acc: usize): void {
+  const wide = product.codes == BYTES;
+  const groupBits: usize = wide ? 5 : 4;
+  const zeroBits: usize = wide ? 3 : 2;
   let groups = groupsOf(product.depth);
   const block = min(groupsOf(product.blockSize), groups);
-  const blocks = <usize>((groups + block - 1) / block);
+  const first = <usize>panel * <usize>((groups + block - 1) / block);
   const isF16 = product.isF16 != 0;
   const next: usize = isF16 ? 8 : 16;
-  let rhs = product.panels + <usize>panel * ((<usize>groups) << 4);
-  let scales = product.blockScales + <usize>panel * (blocks * 2 * next);
-  let zeros = product.blockZeros ? product.blockZeros + <usize>panel * (blocks << 2) : 0;
-  const mask = i32x4.splat(15);
+  let rhs = product.panels + <usize>panel * ((<usize>groups) << groupBits);
+  let scales = product.blockScales + first * 2 * next;
+  let zeros = product.blockZeros ? product.blockZeros + (first << zeroBits) : 0;
+  const offsets = product.blockOffsets ? product.blockOffsets - product.blockScales : 0;
+  const mask = i32x4.splat(wide ? 255 : 15);
   let acc0 = zero_v128();
   let acc1 = acc0;
   while (groups > 0) {
@@ -306,22 +372,33 @@ export function tileReal(product: Product, lhs: usize, panel: i32, acc: usize): 
     groups -= left;
     const scale0 = scales_f32x4(scales, isF16);
     const scale1 = scales_f32x4(scales + next, isF16);
+    const offset0 = offsets ? scales_f32x4(scales + offsets, isF16) : zero_v128();
+    const offset1 = offsets ? scales_f32x4(scales + offsets + next, isF16) : zero_v128();
     scales += 2 * next;
-    let zero0 = i32x4.splat(8);
+    let zero0 = i32x4.splat(offsets ? 0 : wide ? 128 : 8);
     let zero1 = zero0;
     if (zeros) {
-      zero0 = zeros_i32x4(zeros, 0);
-      zero1 = zeros_i32x4(zeros, 4);
-      zeros += 4;
+      zero0 = zeros_i32x4(zeros, false, wide);
+      zero1 = zeros_i32x4(zeros, true, wide);
+      zeros += (<usize>1) << zeroBits;
     }
-    for (const end = rhs + ((<usize>left) << 4); rhs < end; rhs += 16) {
+    for (
+      const end = rhs + ((<usize>left) << groupBits);
+      rhs < end;
+      rhs += (<usize>1) << groupBits
+    ) {
       let x = v128.load(rhs);
-      for (let k = 0; k < 4; k++, lhs += 4, x = i32x4.shr_u(x, 8)) {
+      let y = wide ? v128.load(rhs, 16) : i32x4.shr_u(x, 4);
+      for (let k = 0; k < 4; k++, lhs += 4, x = i32x4.shr_u(x, 8), y = i32x4.shr_u(y, 8)) {
         const row = v128.load32_splat(lhs);
         const low = i32x4.sub(v128.and(x, mask), zero0);
-        const high = i32x4.sub(v128.and(i32x4.shr_u(x, 4), mask), zero1);
-        const weight0 = f32x4.mul(f32x4.convert_i32x4_s(low), scale0);
-        const weight1 = f32x4.mul(f32x4.convert_i32x4_s(high), scale1);
+        const high = i32x4.sub(v128.and(y, mask), zero1);
+        let weight0 = f32x4.mul(f32x4.convert_i32x4_s(low), scale0);
+        let weight1 = f32x4.mul(f32x4.convert_i32x4_s(high), scale1);
+        if (offsets) {
+          weight0 = f32x4.add(weight0, offset0);
+          weight1 = f32x4.add(weight1, offset1);
+        }
         acc0 = f32x4.add(acc0, f32x4.mul(row, weight0));
         acc1 = f32x4.add(acc1, f32x4.mul(row, weight1));
       }

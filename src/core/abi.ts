@@ -215,7 +215,8 @@ export interface Kernels {
     dst: number,
   ): void;
   unpack_int4(src: number, n: number, groups: number, dst: number, stride: number): void;
-  int4_workspace(m: number, depth: number, block: number): number;
+  pack_bytes(src: number, stride: number, n: number, groups: number, dst: number): void;
+  int4_workspace(record: number, rows: number): number;
   gemm_int4: PartOfProduct;
 }
 

@@ -13,26 +13,28 @@ export const PRODUCT = {
   rhsZeros: 20,
   rhsZero: 24,
   blockSize: 28,
-  blockScales: 32,
-  isF16: 36,
-  blockZeros: 40,
-  result: 44,
-  columnScales: 48,
-  bias: 52,
-  low: 56,
-  high: 60,
-  zeroPoint: 64,
-  reals: 68,
-  realsStride: 72,
-  lhs: 76,
-  lhsStride: 80,
-  lhsUnsigned: 84,
-  lhsZeros: 88,
-  lhsZero: 92,
-  rowScales: 96,
-  rowScale: 100,
-  dst: 104,
-  dstStride: 108,
+  codes: 32,
+  blockScales: 36,
+  isF16: 40,
+  blockZeros: 44,
+  blockOffsets: 48,
+  result: 52,
+  columnScales: 56,
+  bias: 60,
+  low: 64,
+  high: 68,
+  zeroPoint: 72,
+  reals: 76,
+  realsStride: 80,
+  lhs: 84,
+  lhsStride: 88,
+  lhsUnsigned: 92,
+  lhsZeros: 96,
+  lhsZero: 100,
+  rowScales: 104,
+  rowScale: 108,
+  dst: 112,
+  dstStride: 116,
 } as const;
 
 /** Room for a record, in whole grains of the arena. */
@@ -41,6 +43,9 @@ export const PRODUCT_BYTES = 128;
 export type ProductField = keyof typeof PRODUCT;
 /** Some fields of a record. */
 export type ProductFields = { readonly [Field in ProductField]?: number };
+
+/** What stands in `codes`: what the panels of weights in blocks hold. */
+export const CODES = { nibbles: 0, bytes: 1, fourBits: 2, sixBits: 3 } as const;
 
 /** What stands in `result`. */
 export const RESULT_CODES = { i32: 0, f32: 1, i8: 2, u8: 3 } as const;

@@ -38,14 +38,9 @@ export {
   packMatrix,
 } from "../gemm/packed-matrix.ts";
 export type { Int4Input, Int4Inputs, Int4Linear, Int4LinearOptions } from "../int4/layer.ts";
-export {
-  type BlockSize,
-  bitsPerWeight,
-  type Int4Matrix,
-  type Int4Options,
-  quantizeInt4,
-} from "../int4/matrix.ts";
+export { type BlockSize, bitsPerWeight, type Int4Matrix } from "../int4/matrix.ts";
 export type { InputMoments } from "../int4/moments.ts";
+export { type Int4Options, quantizeInt4 } from "../int4/quantize.ts";
 export { createInt4Table, dequantizeInt4, gatherInt4, type Int4Table } from "../int4/table.ts";
 export type {
   Linear,

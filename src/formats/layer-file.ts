@@ -23,9 +23,9 @@ export const VERSION = 1;
 export type Scheme =
   | ({ kind: "int4"; low?: number; high?: number } & Omit<
       Int4Sizes,
-      "halves" | "hasZeros" | "hasBias"
+      "halves" | "hasZeros" | "hasOffsets" | "hasBias" | "codes"
     > &
-      Pick<Int4Settings, "inputs">)
+      Pick<Int4Settings, "inputs"> & { codes?: Int4Sizes["codes"] })
   | { kind: "int4-table"; rows: number; columns: number; blockSize: number }
   | {
       kind: "int8";

@@ -14,7 +14,8 @@ import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor, Tensor } from "../core/tensor.ts";
 import { maxMagnitude, PackedMatrix } from "../gemm/packed-matrix.ts";
 import { stripsOf } from "../gemm/strips.ts";
-import { bytesOf, INT4_INPUTS, Int4Linear } from "../int4/layer.ts";
+import { bytesOf, INT4_INPUTS, Int4Linear, panelBytes, SUPERBLOCK } from "../int4/layer.ts";
+import { LONGEST_BYTES } from "../int4/matrix.ts";
 import { Int4Table, tableBytes } from "../int4/table.ts";
 import { allocateColumns, Linear, type StaticParams } from "../linear/int8.ts";
 import { damaged, Fields } from "./field-reader.ts";
@@ -190,10 +191,12 @@ function plan(instance: Bytelane, reader: Reader, name: string, value: unknown):
   return planTensor(instance, reader, name, fields);
 }
 
+const CODE_NAMES = ["nibbles", "bytes", "fourBits", "sixBits"] as const;
+
 /** The size of blocks: one of the usual, or all of a row. */
 function blockSizeIn(fields: Fields, columns: number): number {
   const size = fields.integer("blockSize", 4, 2 ** 20);
-  if (![16, 32, 64, 128, 256, Math.ceil(columns / 4) * 4].includes(size)) {
+  if (![16, 32, 64, 128, 256, 512, Math.ceil(columns / 4) * 4].includes(size)) {
     throw damaged("a block size that int4 has", size);
   }
   return size;
@@ -210,20 +213,41 @@ function planInt4(instance: Bytelane, reader: Reader, name: string, fields: Fiel
   const inFeatures = fields.integer("inFeatures", 1, 2 ** 20);
   const outFeatures = fields.integer("outFeatures", 1, MAX_I32);
   const blockSize = blockSizeIn(fields, inFeatures);
+  const codes = fields.has("codes") ? fields.oneOf("codes", CODE_NAMES) : "nibbles";
+  const isSuper = codes === "fourBits" || codes === "sixBits";
+  if (isSuper && (blockSize !== SUPERBLOCK || inFeatures % SUPERBLOCK !== 0)) {
+    throw damaged(`whole superblocks of ${SUPERBLOCK} inputs in ${name}`, inFeatures);
+  }
+  if (codes === "bytes" && blockSize > LONGEST_BYTES) {
+    throw damaged(`blocks of at most ${LONGEST_BYTES} in ${name}`, blockSize);
+  }
   const settings = { inputs: fields.oneOf("inputs", INT4_INPUTS), ...boundsIn(fields) };
+  if (isSuper && settings.inputs === "f32") throw damaged(`inputs "i8" of ${name}`, "f32");
   const columns = Math.ceil(outFeatures / 8) * 8;
   const entries = columns * Math.ceil(inFeatures / blockSize);
-  const panels = reader.take(`${name}.panels`, ["U8"], columns * Math.ceil(inFeatures / 4) * 2);
-  const scales = reader.scales(`${name}.scales`, ["F16", "F32"], entries);
-  const zeros = reader.find(`${name}.zeros`, "U8", entries / 2);
+  const size = (columns / 8) * panelBytes({ codes, inFeatures });
+  const panels = reader.take(`${name}.panels`, ["U8"], size);
+  const scales = isSuper ? undefined : reader.scales(`${name}.scales`, ["F16", "F32"], entries);
+  const type = scales?.dtype ?? "F16";
+  const offsets =
+    !isSuper && reader.has(`${name}.offsets`)
+      ? reader.scales(`${name}.offsets`, [type], entries)
+      : undefined;
+  // offsets take the place of zero points
+  const zeros =
+    isSuper || offsets
+      ? undefined
+      : reader.find(`${name}.zeros`, "U8", codes === "bytes" ? entries : entries / 2);
   const bias = reader.find(`${name}.bias`, "F32", columns);
   const sizes = {
-    ...{ inFeatures, outFeatures, blockSize, halves: scales.dtype === "F16" },
-    ...{ hasZeros: zeros !== undefined, hasBias: bias !== undefined },
+    ...{ inFeatures, outFeatures, blockSize, codes, halves: type === "F16" },
+    ...{ hasZeros: zeros !== undefined, hasOffsets: offsets !== undefined },
+    hasBias: bias !== undefined,
   };
   return () => {
     const bytes = { ...bytesOf(sizes) };
-    const { parts, memory } = placeIn(instance, reader, bytes, { panels, scales, zeros, bias });
+    const tensors = { panels, scales, zeros, offsets, bias };
+    const { parts, memory } = placeIn(instance, reader, bytes, tensors);
     return new Int4Linear(instance, sizes, parts, settings, memory);
   };
 }
@@ -239,7 +263,7 @@ function planTable(instance: Bytelane, reader: Reader, name: string, fields: Fie
   const scales = reader.scales(`${name}.scales`, ["F16", "F32"], rows * blocks);
   const zeros = reader.find(`${name}.zeros`, "U8", rows * zeroBytes);
   const sizes = {
-    ...{ rows, columns, blockSize, blocks, rowBytes, zeroBytes },
+    ...{ rows, columns, blockSize, blocks, rowBytes, zeroBytes, bits: 4 as const },
     ...{ halves: scales.dtype === "F16", hasZeros: zeros !== undefined },
   };
   return () => {

@@ -12,8 +12,9 @@ import { checkHandle } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 import type { PackedMatrix } from "../gemm/packed-matrix.ts";
+import { panelsOf } from "../gemm/product.ts";
 import { stripColumns } from "../gemm/strips.ts";
-import { Int4Linear } from "../int4/layer.ts";
+import { Int4Linear, panelBytes } from "../int4/layer.ts";
 import { Int4Table } from "../int4/table.ts";
 import { Linear } from "../linear/int8.ts";
 import { KEY, NAMES, type Scheme, type Storable, VERSION } from "./layer-file.ts";
@@ -77,17 +78,19 @@ function save(instance: Bytelane, writer: Writer, name: string, layer: Storable)
   if (layer instanceof Int4Linear) {
     checkHandle(`layers.${name}`, layer, instance);
     const { sizes, parts, inputs, low, high } = layer;
-    const { inFeatures, outFeatures, blockSize } = sizes;
-    const panels = Math.ceil(outFeatures / 8);
+    const { inFeatures, outFeatures, blockSize, codes } = sizes;
+    const panels = panelsOf(outFeatures);
     const blocks = Math.ceil(inFeatures / blockSize);
-    const groups = Math.ceil(inFeatures / 4);
-    writer.memory(`${name}.panels`, "U8", [panels, groups, 16], parts.panels);
+    const zeroBytes = codes === "bytes" ? 8 : 4;
     const type = sizes.halves ? "F16" : "F32";
-    writer.memory(`${name}.scales`, type, [panels, blocks, 8], parts.scales);
-    if (parts.zeros) writer.memory(`${name}.zeros`, "U8", [panels, blocks, 4], parts.zeros);
+    writer.memory(`${name}.panels`, "U8", [panels, panelBytes(sizes)], parts.panels);
+    if (parts.scales) writer.memory(`${name}.scales`, type, [panels, blocks, 8], parts.scales);
+    if (parts.offsets) writer.memory(`${name}.offsets`, type, [panels, blocks, 8], parts.offsets);
+    if (parts.zeros) writer.memory(`${name}.zeros`, "U8", [panels, blocks, zeroBytes], parts.zeros);
     if (parts.bias) writer.memory(`${name}.bias`, "F32", [panels, 8], parts.bias);
     return {
       ...{ kind: "int4", inFeatures, outFeatures, blockSize, inputs },
+      ...(codes !== "nibbles" && { codes }),
       ...finite("low", low),
       ...finite("high", high),
     };

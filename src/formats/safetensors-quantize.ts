@@ -14,7 +14,7 @@ import { type Bytelane, checkInstance } from "../core/instance.ts";
 import type { Signal } from "../core/signal.ts";
 import { quantizeRows } from "../elementwise/dynamic-quantize.ts";
 import { fromF16, toF16 } from "../elementwise/f16.ts";
-import { quantizeInt4 } from "../int4/matrix.ts";
+import { quantizeInt4 } from "../int4/quantize.ts";
 import { dequantizeInt4 } from "../int4/table.ts";
 import { type HeaderEntry, writeHeader } from "./safetensors.ts";
 import {

@@ -72,7 +72,7 @@ export const HERE: Runner = {
     const depth = words.getInt32(record + PRODUCT.depth, true);
     const block = words.getInt32(record + PRODUCT.blockSize, true);
     const bytes = block
-      ? kernels.int4_workspace(rows, depth, block)
+      ? kernels.int4_workspace(record, rows)
       : kernels.gemm_workspace(rows, depth, words.getInt32(record + PRODUCT.dot, true));
     const workspace = arena.allocate(bytes);
     try {

@@ -1,5 +1,5 @@
 /**
- * A linear layer on int4 weights: y = activation(x · W + b), the weights packed in memory.
+ * A linear layer on weights in blocks: y = activation(x · W + b), the weights packed in memory.
  *
  * @category Four bits
  */
@@ -8,7 +8,7 @@ import { allocateParts } from "../core/arena.ts";
 import {
   type Call,
   type Data,
-  inCall,
+  elementsOf,
   isRows,
   type Operand,
   operand,
@@ -19,23 +19,24 @@ import {
 import { checkOneOf, checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { PRODUCT_BYTES, RESULT_CODES, writeFields } from "../core/product.ts";
+import { CODES, PRODUCT_BYTES, RESULT_CODES, writeFields } from "../core/product.ts";
 import { Tensor } from "../core/tensor.ts";
 import { type Activation, checkBounds } from "../gemm/activation.ts";
-import { type Prepared, type Runner, writeCall } from "../gemm/product.ts";
-import {
-  checkMatrix,
-  INT4_OPTIONS,
-  type Int4Matrix,
-  type Int4Options,
-  quantizeInt4,
-} from "./matrix.ts";
+import { type Prepared, panelsOf, type Runner, writeCall } from "../gemm/product.ts";
+import { checkMatrix, type Int4Matrix } from "./matrix.ts";
+import { blockRowsOf, placeRows } from "./pack.ts";
+import { INT4_OPTIONS, type Int4Options, quantizeInt4 } from "./quantize.ts";
 
-/** How a layer takes its inputs: quantized row by row, or as they are, which is slow and the reference. */
+/**
+ * How a layer takes its inputs: quantized row by row, or as they are, which is slow and the
+ * reference.
+ */
 export type Int4Inputs = "i8" | "f32";
 export const INT4_INPUTS = ["i8", "f32"] as const;
 
-/** A layer on 4-bit weights: 4.5 bits a weight with the defaults, blocks of 32 and scales in f16. */
+/**
+ * A layer on 4-bit weights: 4.5 bits a weight with the defaults, blocks of 32 and scales in f16.
+ */
 export interface Int4LinearOptions extends Int4Options {
   /** What tells these options from those of an 8-bit layer. */
   readonly format: "int4";
@@ -56,17 +57,21 @@ export interface Int4Sizes {
   readonly inFeatures: number;
   readonly outFeatures: number;
   readonly blockSize: number;
-  /** Scales are f16. */
+  /** What the panels hold: codes of 4 or 8 bits, or superblocks with codes of 4 or 6 bits. */
+  readonly codes: keyof typeof CODES;
+  /** Scales and offsets are f16. */
   readonly halves: boolean;
   readonly hasZeros: boolean;
+  readonly hasOffsets: boolean;
   readonly hasBias: boolean;
 }
 
 /**
- * The parts of a layer, as the kernel reads them (docs/formats.md):
+ * The parts of a layer, as the kernel reads them (docs/formats.md). `groups` have 4 k.
  *
- *   panels  [n/8][groups of 4 k][16] bytes       scales  [n/8][blocks][8] f32 or f16
- *   zeros   [n/8][blocks][4] bytes               bias    [n, filled up to 8] f32
+ *   panels  [n/8][groups][16] bytes, of 8 bits [n/8][groups][32]; or superblocks (superblock/tile.ts)
+ *   scales  [n/8][blocks][8] f32 or f16              offsets  the same
+ *   zeros   [n/8][blocks][4] bytes, of 8 bits [8]    bias     [n, filled up to 8] f32
  *
  * Either their bytes, or their addresses; 0 is a part that is not there.
  */
@@ -74,18 +79,33 @@ export interface Int4Parts {
   readonly panels: number;
   readonly scales: number;
   readonly zeros: number;
+  readonly offsets: number;
   readonly bias: number;
 }
 
+/** The k of a superblock, and its bytes in a panel: assembly/superblock/tile.ts. */
+export const SUPERBLOCK = 256;
+const SUPERBLOCK_BYTES = { fourBits: 1184, sixBits: 1680 } as const;
+
+/** Bytes of a panel of eight columns. */
+export function panelBytes({ codes, inFeatures }: Pick<Int4Sizes, "codes" | "inFeatures">): number {
+  if (codes === "nibbles") return Math.ceil(inFeatures / 4) * 16;
+  if (codes === "bytes") return Math.ceil(inFeatures / 4) * 32;
+  return (inFeatures / SUPERBLOCK) * SUPERBLOCK_BYTES[codes];
+}
+
 export function bytesOf(sizes: Int4Sizes): Int4Parts {
-  const { inFeatures, outFeatures, blockSize, halves, hasZeros, hasBias } = sizes;
-  const panels = Math.ceil(outFeatures / 8);
-  const blocks = Math.ceil(inFeatures / blockSize);
+  const { inFeatures, outFeatures, blockSize, codes, halves } = sizes;
+  const panels = panelsOf(outFeatures);
+  const blocks = panels * Math.ceil(inFeatures / blockSize);
+  const isFlat = codes === "nibbles" || codes === "bytes";
+  const reals = blocks * (halves ? 16 : 32);
   return {
-    panels: panels * Math.ceil(inFeatures / 4) * 16,
-    scales: panels * blocks * (halves ? 16 : 32),
-    zeros: hasZeros ? panels * blocks * 4 : 0,
-    bias: hasBias ? panels * 32 : 0,
+    panels: panels * panelBytes(sizes),
+    scales: isFlat ? reals : 0,
+    zeros: sizes.hasZeros ? blocks * (codes === "bytes" ? 8 : 4) : 0,
+    offsets: sizes.hasOffsets ? reals : 0,
+    bias: sizes.hasBias ? panels * 32 : 0,
   };
 }
 
@@ -96,7 +116,10 @@ export interface Int4Settings {
   readonly high: number;
 }
 
-/** A linear layer on int4 weights. Made by `createLinear` with the format "int4", run by `linear`. */
+/**
+ * A linear layer on weights in blocks: of 4 or 8 bits, or in ggml's superblocks of 4 or 6 bits.
+ * Made by `createLinear` with the format "int4", or by `createGgmlLinear`; run by `linear`.
+ */
 export class Int4Linear extends Handle {
   /** Elements of a row of x. */
   readonly inFeatures: number;
@@ -104,7 +127,9 @@ export class Int4Linear extends Handle {
   readonly outFeatures: number;
   /** Input features that share a scale; the last block of a row may have fewer. */
   readonly blockSize: number;
-  /** Bytes of packed weights, scales, zero points and bias, and of a record of 128 bytes. */
+  /**
+   * Bytes of packed weights, scales, zero points, offsets and bias, and of a record of 128 bytes.
+   */
   readonly byteLength: number;
   /** As the options said. */
   readonly inputs: Int4Inputs;
@@ -141,7 +166,7 @@ export class Int4Linear extends Handle {
     this.outFeatures = sizes.outFeatures;
     this.blockSize = sizes.blockSize;
     const own = isHosted ? 0 : PRODUCT_BYTES;
-    this.byteLength = bytes.panels + bytes.scales + bytes.zeros + bytes.bias + own;
+    this.byteLength = Object.values(bytes).reduce((sum, part) => sum + part, own);
     this.inputs = settings.inputs;
     this.sizes = sizes;
     this.parts = parts;
@@ -158,8 +183,9 @@ export class Int4Linear extends Handle {
     writeFields(instance.memory.words, record, {
       ...{ n: sizes.outFeatures, depth: sizes.inFeatures, dot: instance.dots.reduced[0].code },
       ...{ panels: parts.panels, columnSums: 0, rhsZeros: 0, rhsZero: 0 },
-      ...{ blockSize: sizes.blockSize, blockScales: parts.scales, isF16: sizes.halves ? 1 : 0 },
-      ...{ blockZeros: parts.zeros, result: RESULT_CODES.f32, columnScales: 0, bias: parts.bias },
+      ...{ blockSize: sizes.blockSize, codes: CODES[sizes.codes], blockScales: parts.scales },
+      ...{ isF16: sizes.halves ? 1 : 0, blockZeros: parts.zeros, blockOffsets: parts.offsets },
+      ...{ result: RESULT_CODES.f32, columnScales: 0, bias: parts.bias },
       ...{ low, high, zeroPoint: 0 },
     });
   }
@@ -171,7 +197,8 @@ export class Int4Linear extends Handle {
 
   /** @internal */
   [DESCRIBE](): string {
-    return `int4 linear layer ${this.inFeatures} → ${this.outFeatures}`;
+    const bits = { nibbles: "int4", bytes: "8-bit block", fourBits: "Q4_K", sixBits: "Q6_K" };
+    return `${bits[this.sizes.codes]} linear layer ${this.inFeatures} → ${this.outFeatures}`;
   }
 }
 
@@ -185,34 +212,33 @@ function matrixOf(instance: Bytelane, options: Int4LinearOptions): Int4Matrix {
   return weights;
 }
 
-/** Columns that are packed at a time. */
-const STRIP = 64;
-
 /**
- * Prepares a linear layer on int4 weights: each row of x is quantized to i8 with a scale of its own, multiplied in
- * integers inside each block, and added up in f32 (docs/formats.md); the result is f32.
+ * Prepares a linear layer on int4 weights: each row of x is quantized to i8 with a scale of its
+ * own, multiplied in integers inside each block, and added up in f32 (docs/formats.md); the result
+ * is f32.
  */
 export function createInt4Linear(instance: Bytelane, options: Int4LinearOptions): Int4Linear {
   checkInstance(instance);
   checkOptions("options", options, LAYER_OPTIONS);
   const inputs = checkOneOf("options.inputs", options.inputs ?? "i8", INT4_INPUTS);
   const settings = { inputs, ...checkBounds(options.activation) };
-  const matrix = matrixOf(instance, options);
-  const { halves } = checkMatrix("options.weights", matrix);
-  const { outFeatures, inFeatures, blockSize, zeroPoint } = matrix;
+  const source = checkMatrix("options.weights", matrixOf(instance, options));
+  const { rows: outFeatures, columns: inFeatures, blockSize, bits } = source;
   const bias =
     options.bias && operand(instance, "options.bias", options.bias, ["f32"], outFeatures);
-  const sizes = {
-    ...{ inFeatures, outFeatures, blockSize, halves },
-    ...{ hasZeros: zeroPoint !== undefined, hasBias: bias !== undefined },
+  const rows = blockRowsOf(instance, source);
+  const sizes: Int4Sizes = {
+    ...{ inFeatures, outFeatures, blockSize },
+    codes: bits === 8 ? "bytes" : "nibbles",
+    halves: rows.scale instanceof Uint16Array,
+    ...{ hasZeros: rows.zeros !== undefined, hasOffsets: rows.offset !== undefined },
+    hasBias: bias !== undefined,
   };
   const { parts, size } = allocateParts(instance.arena, { ...bytesOf(sizes) });
   try {
     instance.memory.view("u8", parts.panels, size).fill(0);
-    layPanels(instance, matrix, parts.panels);
-    layScales(instance, matrix, parts.scales);
-    if (zeroPoint) layZeros(instance, matrix, zeroPoint, parts.zeros);
-    if (bias) layBias(instance, bias, parts.bias);
+    placeRows(instance, rows, parts);
+    if (bias) placeBias(instance, bias, parts.bias);
     return new Int4Linear(instance, sizes, parts, settings, size);
   } catch (fault) {
     instance.arena.free(parts.panels, size);
@@ -220,70 +246,8 @@ export function createInt4Linear(instance: Bytelane, options: Int4LinearOptions)
   }
 }
 
-function layPanels(instance: Bytelane, matrix: Int4Matrix, panels: number): void {
-  const { memory, kernels } = instance;
-  const { outFeatures: rows, inFeatures: columns, blockSize, values } = matrix;
-  const stride = Math.ceil(columns / blockSize) * blockSize;
-  const rowBytes = stride / 2;
-  const groups = Math.ceil(columns / 4);
-  const strip = Math.min(STRIP, Math.ceil(rows / 8) * 8);
-  inCall(instance, (call) => {
-    const packed = call.scratch(strip * rowBytes);
-    const codes = call.scratch(strip * stride);
-    for (let row = 0; row < rows; row += strip) {
-      const count = Math.ceil(Math.min(strip, rows - row) / 8) * 8;
-      const from = values.subarray(row * rowBytes, (row + strip) * rowBytes);
-      memory
-        .view("u8", packed, count * rowBytes)
-        .fill(0)
-        .set(from);
-      kernels.unpack_bits(packed, codes, count * stride, 4, 0);
-      kernels.pack_int4(codes, stride, count, groups, 0, panels + (row / 8) * groups * 16);
-    }
-  });
-}
-
-/** [rows][blocks] to [rows / 8][blocks][8], as words of 16 or 32 bits. */
-function layScales(
-  instance: Bytelane,
-  { outFeatures: rows, inFeatures: columns, blockSize, scale: scales }: Int4Matrix,
-  to: number,
-): void {
-  const { buffer, byteOffset, length } = scales;
-  const blocks = Math.ceil(columns / blockSize);
-  const size = scales.BYTES_PER_ELEMENT;
-  const source = new DataView(buffer, byteOffset);
-  const bytes = instance.memory.view("u8", to, Math.ceil(rows / 8) * blocks * 8 * size);
-  const result = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let i = 0; i < length; i++) {
-    const row = Math.floor(i / blocks);
-    const at = (((row >> 3) * blocks + (i % blocks)) * 8 + (row & 7)) * size;
-    if (size === 2) result.setUint16(at, source.getUint16(i * 2, true), true);
-    else result.setUint32(at, source.getUint32(i * 4, true), true);
-  }
-}
-
-/** Nibbles of [rows][blocks] to [rows / 8][blocks][4] bytes: columns 0–3 in the low nibbles, 4–7 in the high ones. */
-function layZeros(instance: Bytelane, matrix: Int4Matrix, zeros: Uint8Array, to: number): void {
-  const { outFeatures: rows, inFeatures: columns, blockSize } = matrix;
-  const blocks = Math.ceil(columns / blockSize);
-  const rowBytes = Math.ceil(blocks / 2);
-  const result = instance.memory.view("u8", to, Math.ceil(rows / 8) * blocks * 4);
-  for (let row = 0; row < rows; row++) {
-    for (let b = 0; b < blocks; b++) {
-      const zero = (zeros[row * rowBytes + (b >> 1)] >> (4 * (b & 1))) & 15;
-      result[((row >> 3) * blocks + b) * 4 + (row & 3)] |= zero << (row & 4);
-    }
-  }
-}
-
-function layBias(instance: Bytelane, bias: Operand<"f32">, to: number): void {
-  const { memory } = instance;
-  const values =
-    bias.address >= 0
-      ? memory.view("f32", bias.address, bias.length)
-      : (bias.value as Float32Array);
-  memory.view("f32", to, bias.length).set(values);
+export function placeBias(instance: Bytelane, bias: Operand<"f32">, to: number): void {
+  instance.memory.view("f32", to, bias.length).set(elementsOf(instance, bias));
 }
 
 /** What a layer takes: reals, or rows quantized once for several layers. */

@@ -1,47 +1,55 @@
 /**
- * Matrices of 4-bit codes in blocks, and how weights become one.
+ * Matrices of codes in blocks.
  *
  * @category Four bits
  */
-
 import { checkBytes } from "../core/array.ts";
-import { type Call, type Data, elementsOf, inCall, type Operand, operand } from "../core/call.ts";
-import { checkInteger, checkObject, checkOneOf, checkOptions, rangeFault } from "../core/check.ts";
+import { checkInteger, checkObject, checkOneOf, rangeFault, typeFault } from "../core/check.ts";
 import { tagOf } from "../core/dtype.ts";
-import { type Bytelane, checkInstance } from "../core/instance.ts";
-import type { Orientation } from "../gemm/packed-matrix.ts";
-import { type Feedback, feedBack } from "./gptq.ts";
-import type { InputMoments } from "./moments.ts";
 
 /** The k that share a scale: one of the usual powers of two, or a whole row. */
-export type BlockSize = 16 | 32 | 64 | 128 | 256 | "channel";
-export const BLOCK_SIZES = [16, 32, 64, 128, 256, "channel"] as const;
+export type BlockSize = 16 | 32 | 64 | 128 | 256 | 512 | "channel";
+export const BLOCK_SIZES = [16, 32, 64, 128, 256, 512, "channel"] as const;
 
 /**
- * Rows of 4-bit codes in blocks, each block with a scale: value = (code − zeroPoint) · scale. The layout is that of the
- * operands of ONNX Runtime's MatMulNBits (docs/formats.md), a row being an output channel.
+ * Rows of codes of 4 bits, or of 8, in blocks. A block has a scale and a zero point,
+ * value = (code − zeroPoint) · scale, or a real offset instead, value = code · scale + offset. The
+ * layout is that of the operands of ONNX Runtime's MatMulNBits (docs/formats.md), a row being an
+ * output channel.
  */
 export interface Int4Matrix {
   /** Output channels, or rows of a table. */
   readonly outFeatures: number;
   /** Input features, or elements of a table's row: at most 2^20. */
   readonly inFeatures: number;
-  /** Codes that share a scale: 16 to 256, or a whole row, in a multiple of 4. */
+  /** Codes that share a scale: 16 to 512, or a whole row, in a multiple of 4. */
   readonly blockSize: number;
-  /** [rows][blocks][blockSize / 2]: codes in [0, 15], two a byte, the low nibble first. */
+  /** Bits of a code. Default 4. */
+  readonly bits?: 4 | 8;
+  /**
+   * [rows][blocks][blockSize · bits / 8]: codes from 0 on; of 4 bits two per byte, the low nibble
+   * first.
+   */
   readonly values: Uint8Array;
   /** [rows][blocks]: f32, or the bits of f16. */
   readonly scale: Float32Array | Uint16Array;
-  /** [rows][(blocks + 1) / 2]: packed like the codes. Without them every zero point is 8. */
-  readonly zeroPoint?: Uint8Array | undefined;
+  /**
+   * Bytes, packed like the codes: [rows][⌈blocks · bits / 8⌉]. Or reals [rows][blocks], which need
+   * not be whole. Without them every zero point is 8, of 8 bits 128.
+   */
+  readonly zeroPoint?: Uint8Array | Float32Array | undefined;
+  /** [rows][blocks], f32 or the bits of f16: added to code · scale. Excludes zero points. */
+  readonly offset?: Float32Array | Uint16Array | undefined;
 }
 
 /** The counts that follow from a matrix. */
 export interface Int4Extent {
   readonly blocks: number;
+  readonly bits: 4 | 8;
   /** Bytes of codes, and of zero points, in a row. */
   readonly rowBytes: number;
   readonly zeroBytes: number;
+  /** Scales are f16. */
   readonly halves: boolean;
 }
 
@@ -49,314 +57,108 @@ export function blockSizeOf(blockSize: BlockSize, columns: number): number {
   return blockSize === "channel" ? Math.ceil(columns / 4) * 4 : blockSize;
 }
 
-/** A matrix as it was when it was checked: each property read once, the arrays as bytes of this realm. */
+/** One real per block: f32, or the bits of f16. */
+export type Reals = Float32Array | Uint16Array;
+
+/**
+ * A matrix as it was when it was checked: each property read once. `values` are bytes of this
+ * realm, the other arrays are copies.
+ */
 export interface CheckedMatrix extends Int4Extent {
   readonly rows: number;
   readonly columns: number;
   readonly blockSize: number;
   readonly values: Uint8Array;
-  /** A copy, and so is `zeros`. */
-  readonly scales: Uint8Array;
+  readonly scales: Reals;
   readonly zeros: Uint8Array | undefined;
+  /** Zero points that are reals. */
+  readonly realZeros: Reals | undefined;
+  readonly offsets: Reals | undefined;
 }
 
-/** Checks a matrix as a caller may have made it: sizes first, then that every scale is a finite number. */
+/** The most input features of 8-bit codes in one block: the sums of a block fit i32. */
+export const LONGEST_BYTES = 65_536;
+
+const REALS = ["Float32Array", "Uint16Array"];
+
+/**
+ * Checks a matrix as a caller may have made it: sizes first, then that every scale is a finite
+ * number.
+ */
 export function checkMatrix(argument: string, matrix: Int4Matrix): CheckedMatrix {
   checkObject(argument, matrix);
-  const { outFeatures, inFeatures, blockSize, values, scale, zeroPoint } = matrix;
+  const { outFeatures, inFeatures, blockSize, values, scale, zeroPoint, offset } = matrix;
   const rows = checkInteger(`${argument}.outFeatures`, outFeatures, 1, 2 ** 31 - 1);
   const columns = checkInteger(`${argument}.inFeatures`, inFeatures, 1, 2 ** 20);
+  const bits = checkOneOf(`${argument}.bits`, matrix.bits ?? 4, [4, 8] as const);
   if (blockSize !== blockSizeOf("channel", columns)) {
-    checkOneOf(`${argument}.blockSize`, blockSize, [16, 32, 64, 128, 256]);
-  }
+    checkOneOf(`${argument}.blockSize`, blockSize, [16, 32, 64, 128, 256, 512]);
+  } else if (bits === 8) checkInteger(`${argument}.blockSize`, blockSize, 1, LONGEST_BYTES);
   const blocks = Math.ceil(columns / blockSize);
-  const rowBytes = (blocks * blockSize) / 2;
-  const zeroBytes = Math.ceil(blocks / 2);
+  const rowBytes = (blocks * blockSize * bits) / 8;
+  const zeroBytes = Math.ceil((blocks * bits) / 8);
   const codes = checkBytes(`${argument}.values`, values, ["Uint8Array"], "a Uint8Array");
   if (codes.length !== rows * rowBytes) {
     throw rangeFault(`${argument}.values`, `${rows * rowBytes} bytes`, values);
   }
-  const halves = tagOf(scale) === "Uint16Array";
-  const scales = checkBytes(
-    `${argument}.scale`,
-    scale,
-    ["Float32Array", "Uint16Array"],
-    "a Float32Array, or a Uint16Array of f16",
-  ).slice();
-  if (scales.length !== rows * blocks * (halves ? 2 : 4)) {
-    throw rangeFault(`${argument}.scale`, `${rows * blocks} values`, scale);
-  }
-  checkFiniteScales(`${argument}.scale`, scales, halves);
+  const scales = checkReals(`${argument}.scale`, scale, rows * blocks);
+  const halves = scales instanceof Uint16Array;
+  const isReal = tagOf(zeroPoint) === "Float32Array";
+  const realZeros = isReal
+    ? checkReals(`${argument}.zeroPoint`, zeroPoint, rows * blocks)
+    : undefined;
   const zeros =
-    zeroPoint === undefined
+    isReal || zeroPoint === undefined
       ? undefined
-      : checkBytes(`${argument}.zeroPoint`, zeroPoint, ["Uint8Array"], "a Uint8Array").slice();
+      : checkBytes(
+          `${argument}.zeroPoint`,
+          zeroPoint,
+          ["Uint8Array"],
+          "a Uint8Array or a Float32Array",
+        ).slice();
   if (zeros && zeros.length !== rows * zeroBytes) {
     throw rangeFault(`${argument}.zeroPoint`, `${rows * zeroBytes} bytes`, zeroPoint);
   }
+  if (offset !== undefined && zeroPoint !== undefined) {
+    throw typeFault(`${argument}.zeroPoint`, "nothing, since there is an offset", zeroPoint);
+  }
+  const offsets =
+    offset === undefined ? undefined : checkReals(`${argument}.offset`, offset, rows * blocks);
   return {
-    ...{ rows, columns, blockSize, blocks, rowBytes, zeroBytes, halves },
-    ...{ values: codes, scales, zeros },
+    ...{ rows, columns, blockSize, bits, blocks, rowBytes, zeroBytes, halves },
+    ...{ values: codes, scales, zeros, realZeros, offsets },
   };
 }
 
-function checkFiniteScales(argument: string, { buffer }: Uint8Array, halves: boolean): void {
+/** A copy of finite reals, one per block. */
+function checkReals(argument: string, values: unknown, count: number): Reals {
+  const expected = "a Float32Array, or a Uint16Array of f16";
+  const { buffer } = checkBytes(argument, values, REALS, expected).slice();
+  const halves = tagOf(values) === "Uint16Array";
   const list = halves ? new Uint16Array(buffer) : new Float32Array(buffer);
-  for (const scale of list) {
-    if (halves ? (scale & 0x7c00) === 0x7c00 : !Number.isFinite(scale)) {
-      throw rangeFault(argument, "finite numbers", scale);
+  if (list.length !== count) throw rangeFault(argument, `${count} values`, values);
+  for (const value of list) {
+    if (halves ? (value & 0x7c00) === 0x7c00 : !Number.isFinite(value)) {
+      throw rangeFault(argument, "finite numbers", value);
     }
   }
+  return list;
 }
 
-/** Bits a weight takes, scales and zero points counted. */
+/** A matrix as tables have it: codes of 4 bits, and zero points that are whole. */
+export function checkNibbles(argument: string, matrix: Int4Matrix): CheckedMatrix {
+  const checked = checkMatrix(argument, matrix);
+  const { bits, offsets, realZeros } = checked;
+  if (bits === 8) throw rangeFault(`${argument}.bits`, "4", 8);
+  if (offsets) throw typeFault(`${argument}.offset`, "none", offsets);
+  if (realZeros) throw typeFault(`${argument}.zeroPoint`, "a Uint8Array", realZeros);
+  return checked;
+}
+
+/** Bits a weight takes, scales, zero points and offsets counted. */
 export function bitsPerWeight(matrix: Int4Matrix): number {
-  const { outFeatures, inFeatures, values, scale, zeroPoint } = matrix;
-  const bytes = values.byteLength + scale.byteLength + (zeroPoint?.byteLength ?? 0);
+  const { outFeatures, inFeatures, values, scale, zeroPoint, offset } = matrix;
+  const beside = (zeroPoint?.byteLength ?? 0) + (offset?.byteLength ?? 0);
+  const bytes = values.byteLength + scale.byteLength + beside;
   return (8 * bytes) / (outFeatures * inFeatures);
-}
-
-/** How weights become 4 bits: 4 + 16 / blockSize bits each, with f32 scales 16 and with zero points 4 a block more. */
-export interface Int4Options {
-  /** Of f32 weights: [in, out] for "in-out", [out, in] for "out-in". A tensor of two dimensions brings its own. */
-  readonly shape?: readonly [number, number];
-  /** How they lie. Default "in-out". */
-  readonly orientation?: Orientation;
-  /** Elements along the depth that share a scale. Default 32. */
-  readonly blockSize?: BlockSize;
-  /**
-   * "symmetric" has the zero point 8 everywhere, and gives the value of the largest magnitude the code 0;
-   * "asymmetric" has a zero point a block. Default "symmetric".
-   */
-  readonly scheme?: "symmetric" | "asymmetric";
-  /** How scales are kept. In f16 their magnitudes are held in [2^-24, 65504]. Default "f16". */
-  readonly scaleType?: "f16" | "f32";
-  /**
-   * "nearest" takes the scale from the extremes of a block, "search" the one with the least squared error among
-   * many. Default "search".
-   */
-  readonly method?: "nearest" | "search";
-  /** What inputs looked like. With it the search weighs errors by it, and rounding errors are fed back. */
-  readonly moments?: InputMoments;
-}
-
-export const INT4_OPTIONS = [
-  "shape",
-  "orientation",
-  "blockSize",
-  "scheme",
-  "scaleType",
-  "method",
-  "moments",
-] as const satisfies readonly (keyof Int4Options)[];
-
-/** Candidates of a search: more brought less than a thousandth of the error. */
-const STEPS = 24;
-/** Rows that are quantized at a time, so that room for reals stays small beside the packed result. */
-const STRIP = 64;
-/** The largest and the least magnitude of a scale in f16. */
-const HALF_MOST = 65504;
-const HALF_LEAST = 2 ** -24;
-
-interface Plan extends Int4Extent {
-  readonly rows: number;
-  readonly columns: number;
-  readonly blockSize: number;
-  readonly asymmetric: boolean;
-  readonly steps: number;
-}
-
-/**
- * Quantizes weights to 4 bits in blocks along the depth. A row of the result is an output channel.
- * NaN counts as 0.
- *
- * Errors: dimensions that do not fit, moments of another number of inputs.
- */
-export function quantizeInt4(
-  instance: Bytelane,
-  weights: Data<"f32">,
-  options: Int4Options = {},
-): Int4Matrix {
-  checkInstance(instance);
-  checkOptions("options", options, INT4_OPTIONS);
-  const source = operand(instance, "weights", weights, ["f32"]);
-  const shape = options.shape ?? source.shape;
-  if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
-  for (const size of shape) checkInteger("options.shape", size, 1, 2 ** 31 - 1);
-  if (source.length !== shape[0] * shape[1]) {
-    throw rangeFault("weights", `${shape[0] * shape[1]} elements`, weights);
-  }
-  const orientation = checkOneOf("options.orientation", options.orientation ?? "in-out", [
-    "in-out",
-    "out-in",
-  ] as const);
-  const [columns, rows] = orientation === "in-out" ? shape : [shape[1], shape[0]];
-  checkInteger("options.shape", columns, 1, 2 ** 20);
-  const given = checkOneOf<BlockSize>("options.blockSize", options.blockSize ?? 32, BLOCK_SIZES);
-  const scheme = checkOneOf("options.scheme", options.scheme ?? "symmetric", [
-    "symmetric",
-    "asymmetric",
-  ] as const);
-  const scaleType = checkOneOf("options.scaleType", options.scaleType ?? "f16", [
-    "f16",
-    "f32",
-  ] as const);
-  const method = checkOneOf("options.method", options.method ?? "search", [
-    "nearest",
-    "search",
-  ] as const);
-  const { moments } = options;
-  if (moments !== undefined && moments.features !== columns) {
-    throw rangeFault("options.moments", `moments of ${columns} inputs`, moments.features);
-  }
-  const blockSize = blockSizeOf(given, columns);
-  const blocks = Math.ceil(columns / blockSize);
-  const plan: Plan = {
-    ...{ rows, columns, blockSize, blocks },
-    rowBytes: (blocks * blockSize) / 2,
-    zeroBytes: Math.ceil(blocks / 2),
-    halves: scaleType === "f16",
-    asymmetric: scheme === "asymmetric",
-    steps: method === "search" ? STEPS : 0,
-  };
-  const result = {
-    ...{ outFeatures: rows, inFeatures: columns, blockSize },
-    values: new Uint8Array(rows * plan.rowBytes),
-    scale: plan.halves ? new Uint16Array(rows * blocks) : new Float32Array(rows * blocks),
-    zeroPoint: plan.asymmetric ? new Uint8Array(rows * plan.zeroBytes) : undefined,
-  };
-  const read = stripReader(instance, source, orientation, plan);
-  inCall(instance, (call) => {
-    const strip = new Strip(instance, call, plan, moments);
-    for (let row = 0; row < rows; row += STRIP) {
-      const count = Math.min(STRIP, rows - row);
-      strip.quantize(row, count, read, result);
-    }
-  });
-  return result;
-}
-
-/** Fills rows of a strip, `stride` apart, from wherever the weights lie. */
-type ReadStrip = (row: number, count: number, strip: Float32Array, stride: number) => void;
-
-function stripReader(
-  instance: Bytelane,
-  source: Operand<"f32">,
-  orientation: Orientation,
-  { rows, columns }: Plan,
-): ReadStrip {
-  const values = (): Float32Array => elementsOf(instance, source);
-  if (orientation === "out-in") {
-    return (row, count, strip, stride) => {
-      const all = values();
-      for (let r = 0; r < count; r++) {
-        strip.set(all.subarray((row + r) * columns, (row + r + 1) * columns), r * stride);
-      }
-    };
-  }
-  return (row, count, strip, stride) => {
-    const all = values();
-    for (let k = 0; k < columns; k++) {
-      const from = k * rows + row;
-      for (let r = 0, to = k; r < count; r++, to += stride) strip[to] = all[from + r];
-    }
-  };
-}
-
-/** The room in which a few rows at a time become codes. Rows are filled up with zeros to whole blocks. */
-class Strip {
-  readonly #instance: Bytelane;
-  readonly #plan: Plan;
-  readonly #stride: number;
-  readonly #reals: number;
-  readonly #codes: number;
-  readonly #packed: number;
-  readonly #scales: number;
-  readonly #zeros: number;
-  readonly #halves: number;
-  readonly #importance: number;
-  readonly #feedback: Feedback | undefined;
-
-  constructor(instance: Bytelane, call: Call, plan: Plan, moments: InputMoments | undefined) {
-    const count = Math.min(STRIP, plan.rows);
-    this.#instance = instance;
-    this.#plan = plan;
-    this.#stride = plan.blocks * plan.blockSize;
-    this.#reals = call.scratch(count * this.#stride * 4);
-    this.#codes = call.scratch(count * this.#stride);
-    this.#packed = call.scratch(count * plan.rowBytes);
-    this.#scales = call.scratch(count * plan.blocks * 4);
-    this.#zeros = call.scratch(count * plan.blocks * 4);
-    this.#halves = call.scratch(count * plan.blocks * 2);
-    this.#importance = moments && plan.steps > 0 ? call.scratch(this.#stride * 4) : 0;
-    this.#feedback = moments?.feedback();
-    if (this.#importance && moments) {
-      const weights = instance.memory.view("f32", this.#importance, this.#stride);
-      weights.fill(0).set(moments.importance());
-    }
-  }
-
-  quantize(row: number, count: number, read: ReadStrip, result: Int4Matrix): void {
-    const { memory, kernels } = this.#instance;
-    const { blocks, columns, blockSize, rowBytes, zeroBytes, halves } = this.#plan;
-    const stride = this.#stride;
-    const reals = memory.view("f32", this.#reals, count * stride);
-    if (stride > columns) reals.fill(0);
-    read(row, count, reals, stride);
-    if (this.#feedback) {
-      feedBack(this.#feedback, reals, memory.view("u8", this.#codes, count * stride), {
-        ...{ rows: count, columns, stride, blockSize },
-        scales: memory.view("f32", this.#scales, count * blocks),
-        zeros: memory.view("i32", this.#zeros, count * blocks),
-        choose: (block) => {
-          for (let r = 0; r < count; r++) this.#choose(r * blocks + block, 1, block);
-        },
-      });
-    } else {
-      const channels = count * blocks;
-      for (let r = 0; r < count; r++) this.#choose(r * blocks, blocks, 0);
-      kernels.quantize_f32(
-        ...([this.#reals, this.#codes, 1, channels, blockSize] as const),
-        ...([this.#scales, this.#zeros, 0, 15] as const),
-      );
-    }
-    kernels.pack_bits(this.#codes, this.#packed, count * stride, 4);
-    result.values.set(memory.view("u8", this.#packed, count * rowBytes), row * rowBytes);
-    const bits = new Uint8Array(
-      result.scale.buffer,
-      row * blocks * (halves ? 2 : 4),
-      count * blocks * (halves ? 2 : 4),
-    );
-    bits.set(memory.view("u8", halves ? this.#halves : this.#scales, bits.length));
-    if (result.zeroPoint) {
-      const zeros = memory.view("i32", this.#zeros, count * blocks);
-      for (let r = 0; r < count; r++) {
-        for (let b = 0; b < blocks; b++) {
-          const at = (row + r) * zeroBytes + (b >> 1);
-          result.zeroPoint[at] |= zeros[r * blocks + b] << (4 * (b & 1));
-        }
-      }
-    }
-  }
-
-  /** Scales and zero points of `count` blocks of one row, from number `at` of the strip and `block` of the row on. */
-  #choose(at: number, count: number, block: number): void {
-    const { memory, kernels } = this.#instance;
-    const { blockSize, asymmetric, steps, halves } = this.#plan;
-    const scales = this.#scales + at * 4;
-    kernels.choose_int4_f32(
-      ...([this.#reals + at * blockSize * 4, 1, count * blockSize, blockSize] as const),
-      ...([asymmetric ? 1 : 0, steps] as const),
-      this.#importance ? this.#importance + block * blockSize * 4 : 0,
-      ...([scales, this.#zeros + at * 4, this.#instance.scalars] as const),
-    );
-    if (!halves) return;
-    const view = memory.view("f32", scales, count);
-    for (let b = 0; b < count; b++) {
-      const size = Math.min(Math.max(Math.abs(view[b]), HALF_LEAST), HALF_MOST);
-      view[b] = view[b] < 0 ? -size : size;
-    }
-    kernels.convert_f32_f16(scales, this.#halves + at * 2, count);
-    kernels.convert_f16_f32(this.#halves + at * 2, scales, count);
-  }
 }

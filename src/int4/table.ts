@@ -11,7 +11,7 @@ import type { OwnElements } from "../core/dtype.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { checkMatrix, type Int4Extent, type Int4Matrix } from "./matrix.ts";
+import { checkNibbles, type Int4Extent, type Int4Matrix } from "./matrix.ts";
 
 /** Where the parts of a table stand: codes, scales, zero points, laid out as in the matrix. */
 export interface TableParts {
@@ -88,17 +88,17 @@ export class Int4Table extends Handle {
 /** Places a matrix for look-ups. */
 export function createInt4Table(instance: Bytelane, matrix: Int4Matrix): Int4Table {
   checkInstance(instance);
-  const checked = checkMatrix("matrix", matrix);
-  const { rows, columns, blockSize, blocks, rowBytes, zeroBytes, halves } = checked;
+  const checked = checkNibbles("matrix", matrix);
+  const { rows, columns, blockSize, blocks, bits, rowBytes, zeroBytes, halves } = checked;
   const hasZeros = checked.zeros !== undefined;
-  const sizes = { rows, columns, blockSize, blocks, rowBytes, zeroBytes, halves, hasZeros };
+  const sizes = { rows, columns, blockSize, blocks, bits, rowBytes, zeroBytes, halves, hasZeros };
   const { memory } = instance;
   const values = memory.outliving(checked.values);
   const { parts, size } = allocateParts(instance.arena, { ...tableBytes(sizes) });
   const copy = (bytes: Uint8Array, to: number): void =>
     memory.view("u8", to, bytes.length).set(bytes);
   copy(values(), parts.values);
-  copy(checked.scales, parts.scales);
+  copy(new Uint8Array(checked.scales.buffer), parts.scales);
   if (checked.zeros) copy(checked.zeros, parts.zeros);
   return new Int4Table(instance, sizes, parts, size);
 }
@@ -131,7 +131,7 @@ export function gatherInt4<O extends Data<"f32"> = Tensor<"f32">>(
 /** All of a matrix as f32, row by row: (code − zeroPoint) · scale. */
 export function dequantizeInt4(instance: Bytelane, matrix: Int4Matrix): OwnElements["f32"] {
   checkInstance(instance);
-  const checked = checkMatrix("matrix", matrix);
+  const checked = checkNibbles("matrix", matrix);
   const { rows, columns, blockSize, blocks, rowBytes, zeroBytes, halves } = checked;
   const values = instance.memory.outliving(checked.values);
   const result = new Float32Array(rows * columns);
@@ -151,7 +151,7 @@ export function dequantizeInt4(instance: Bytelane, matrix: Int4Matrix): OwnEleme
         memory.view("u8", to, from.length).set(from);
       };
       copy(values(), codes, rowBytes);
-      copy(checked.scales, steps, blocks * size);
+      copy(new Uint8Array(checked.scales.buffer), steps, blocks * size);
       if (checked.zeros) copy(checked.zeros, zeros, zeroBytes);
       kernels.gather_int4_f32(
         ...([codes, rowBytes, columns, blockSize, steps, halves ? 1 : 0, zeros, 0] as const),

@@ -3,7 +3,8 @@
  * changes a byte of the result, since every element is computed from one row and one column alone.
  */
 import type { Kernels } from "../core/abi.ts";
-import { type ProductField, RESULT_CODES, readFields } from "../core/product.ts";
+import { CODES, type ProductField, RESULT_CODES, readFields } from "../core/product.ts";
+import { panelBytes } from "../int4/layer.ts";
 
 /** A product that is to be divided: its record, and how many rows it has. */
 export interface Divided {
@@ -22,10 +23,10 @@ export function kernelOf({ fields }: Divided): "gemm" | "gemm_int4" {
 }
 
 /** Bytes of workspace for some rows. */
-export function workspaceOf(kernels: Kernels, { fields }: Divided, rows: number): number {
+export function workspaceOf(kernels: Kernels, { record, fields }: Divided, rows: number): number {
   const { depth, blockSize, dot } = fields;
   return blockSize
-    ? kernels.int4_workspace(rows, depth, blockSize)
+    ? kernels.int4_workspace(record, rows)
     : kernels.gemm_workspace(rows, depth, dot);
 }
 
@@ -43,17 +44,19 @@ export interface Span {
 
 /** Arrays with an entry per panel that stay as long as the weights do. */
 export function weightSpans(kernels: Kernels, { fields }: Divided): readonly Span[] {
-  const { depth, blockSize, isF16, dot } = fields;
+  const { depth, blockSize, codes, isF16, dot } = fields;
   const span = (field: ProductField, bytes: number): Span => ({ field, step: bytes, bytes });
   if (!blockSize) {
     const panel = kernels.packed_bytes(depth, 8, dot);
     return [span("panels", panel), span("rhsZeros", 32), span("columnSums", 32)];
   }
   const blocks = Math.ceil(depth / blockSize);
+  const name = (Object.keys(CODES) as (keyof typeof CODES)[])[codes];
   return [
-    span("panels", Math.ceil(depth / 4) * 16),
+    span("panels", panelBytes({ codes: name, inFeatures: depth })),
     span("blockScales", blocks * (isF16 ? 16 : 32)),
-    span("blockZeros", blocks * 4),
+    span("blockZeros", blocks * (codes === CODES.bytes ? 8 : 4)),
+    span("blockOffsets", blocks * (isF16 ? 16 : 32)),
   ];
 }
 

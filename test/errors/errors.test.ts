@@ -93,7 +93,7 @@ const LISTED = Object.entries({
   elementwise: "clamp dequantize dynamic-quantize f16 min-max quantize requantize",
   gemm: "activation epilogue matmul matrix-side packed-matrix",
   linear: "create-int8 int8 linear",
-  int4: "layer matrix moments table",
+  int4: "layer matrix moments quantize table",
   search: "create-index explain filter vector-index vectors",
   calibration: "error",
   formats: "bits",

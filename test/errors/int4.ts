@@ -71,7 +71,7 @@ export const int4: Case[] = [
   ],
   [
     "RangeError",
-    '"matrix.blockSize" expected one of 16, 32, 64, 128, 256, got 8',
+    '"matrix.blockSize" expected one of 16, 32, 64, 128, 256, 512, got 8',
     table({ blockSize: 8 }),
   ],
   [
@@ -104,7 +104,43 @@ export const int4: Case[] = [
     '"matrix.scale" expected finite numbers, got 64512',
     table({ scale: Uint16Array.of(0xfc00, 0) }),
   ],
-  ["TypeError", '"matrix.zeroPoint" expected a Uint8Array, got 8', table({ zeroPoint: 8 })],
+  [
+    "TypeError",
+    '"matrix.zeroPoint" expected a Uint8Array or a Float32Array, got 8',
+    table({ zeroPoint: 8 }),
+  ],
+  ["RangeError", '"matrix.bits" expected one of 4, 8, got 6', table({ bits: 6 })],
+  [
+    "RangeError",
+    '"matrix.blockSize" expected an integer in [1, 65536], got 70000',
+    table({ bits: 8, inFeatures: 70_000, blockSize: 70_000 }),
+  ],
+  [
+    "TypeError",
+    '"matrix.zeroPoint" expected nothing, since there is an offset, got Uint8Array(2)',
+    table({ offset: new Float32Array(2), zeroPoint: new Uint8Array(2) }),
+  ],
+  [
+    "RangeError",
+    '"matrix.offset" expected 2 values, got Float32Array(1)',
+    table({ offset: new Float32Array(1) }),
+  ],
+  [
+    "RangeError",
+    '"matrix.zeroPoint" expected finite numbers, got NaN',
+    table({ zeroPoint: Float32Array.of(0, Number.NaN) }),
+  ],
+  ["RangeError", '"matrix.bits" expected 4, got 8', table({ bits: 8, values: new Uint8Array(32) })],
+  [
+    "TypeError",
+    '"matrix.offset" expected none, got Float32Array(2)',
+    table({ offset: new Float32Array(2) }),
+  ],
+  [
+    "TypeError",
+    '"matrix.zeroPoint" expected a Uint8Array, got Float32Array(2)',
+    table({ zeroPoint: new Float32Array(2) }),
+  ],
   [
     "RangeError",
     '"matrix.zeroPoint" expected 2 bytes, got Uint8Array(1)',
@@ -150,7 +186,7 @@ export const int4: Case[] = [
   ],
   [
     "RangeError",
-    '"options.blockSize" expected one of 16, 32, 64, 128, 256, "channel", got 24',
+    '"options.blockSize" expected one of 16, 32, 64, 128, 256, 512, "channel", got 24',
     quantized({ blockSize: 24 }),
   ],
   [

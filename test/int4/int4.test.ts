@@ -20,14 +20,14 @@ import { expectSame, finite, noise } from "../support/samples.ts";
 import { describeTiers } from "../support/tiers.ts";
 
 const f = Math.fround;
-const SIZES = [16, 32, 64, 128, 256, "channel"] as const;
+const SIZES = [16, 32, 64, 128, 256, 512, "channel"] as const;
 
 /** A matrix of random codes, with the extremes often. */
 function matrixOf(
   rows: number,
   columns: number,
   blockSize: (typeof SIZES)[number],
-  options: { halves: boolean; zeros: boolean; seed: number },
+  options: { halves: boolean; zeros: boolean; seed: number; bits?: 4 | 8; offset?: boolean },
 ): Int4Matrix {
   const { integer, real } = noise(options.seed);
   const size = blockSize === "channel" ? Math.ceil(columns / 4) * 4 : blockSize;
@@ -35,25 +35,35 @@ function matrixOf(
   const bytes = (length: number) =>
     Uint8Array.from({ length }, () => (integer(0, 3) === 0 ? 0xf0 : integer(0, 255)));
   const length = rows * blocks;
+  const { bits = 4 } = options;
+  const reals = () =>
+    options.halves
+      ? Uint16Array.from({ length }, () => integer(0, 0x7bff) | (integer(0, 3) === 0 ? 0x8000 : 0))
+      : Float32Array.from({ length }, () => real(-0.02, 0.1));
   return {
     ...{ outFeatures: rows, inFeatures: columns, blockSize: size },
-    values: bytes((rows * blocks * size) / 2),
-    scale: options.halves
-      ? Uint16Array.from({ length }, () => integer(0, 0x7bff) | (integer(0, 3) === 0 ? 0x8000 : 0))
-      : Float32Array.from({ length }, () => real(-0.02, 0.1)),
-    ...(options.zeros && { zeroPoint: bytes(rows * Math.ceil(blocks / 2)) }),
+    values: bytes((rows * blocks * size * bits) / 8),
+    scale: reals(),
+    ...(bits === 8 && { bits }),
+    ...(options.zeros && { zeroPoint: bytes(rows * Math.ceil((blocks * bits) / 8)) }),
+    ...(options.offset && { offset: reals() }),
   };
 }
 
 function oracleOf(matrix: Int4Matrix): oracle.Blocks {
-  const { scale: scales } = matrix;
-  const halves = scales instanceof Uint16Array;
+  const { scale, offset, zeroPoint } = matrix;
+  const at = (values: Float32Array | Uint16Array, i: number) =>
+    values instanceof Uint16Array ? decodeHalf(values[i]) : values[i];
+  const real = zeroPoint instanceof Float32Array;
+  const offsetOf = (i: number) =>
+    real ? f(-zeroPoint[i] * at(scale, i)) : at(offset as Float32Array, i);
   return {
     ...matrix,
     rows: matrix.outFeatures,
     columns: matrix.inFeatures,
-    zeroPoints: matrix.zeroPoint,
-    scale: (i) => (halves ? decodeHalf(scales[i]) : scales[i]),
+    zeroPoints: real ? undefined : zeroPoint,
+    scale: (i) => at(scale, i),
+    offset: real || offset ? offsetOf : undefined,
   };
 }
 
@@ -110,6 +120,64 @@ describeTiers("int4 layers", (instance) => {
         ]) {
           const matrix = matrixOf(n, depth, blockSize, { halves, zeros, seed: seed++ });
           check(matrix, m, seed % 2 ? finite(n, seed) : undefined, seed % 3 ? -Infinity : 0);
+        }
+      }
+    }
+  });
+
+  it.each(SIZES)("with real offsets or 8 bits equal the definition, blocks of %s", (blockSize) => {
+    let seed = 1000;
+    for (const bits of [4, 8] as const) {
+      for (const halves of [false, true]) {
+        for (const kind of ["plain", "zeros", "offset", "mixed", "fractional"] as const) {
+          if (bits === 4 && (kind === "plain" || kind === "zeros")) continue;
+          for (const [m, n, depth] of [
+            [1, 17, 300],
+            [5, 9, 33],
+            [4, 8, 1],
+            [6, 23, 520],
+          ]) {
+            const offset = kind === "offset" || kind === "mixed";
+            const options = { halves, zeros: kind === "zeros", seed: seed++, bits, offset };
+            let matrix = matrixOf(n, depth, blockSize, options);
+            if (kind === "mixed") {
+              const other = matrixOf(n, depth, blockSize, { ...options, halves: !halves });
+              matrix = { ...matrix, offset: other.offset };
+            }
+            if (kind === "fractional") {
+              const { real } = noise(seed);
+              const { length } = matrix.scale;
+              const zeroPoint = Float32Array.from({ length }, () => real(0, 2 ** bits));
+              matrix = { ...matrix, zeroPoint };
+            }
+            check(matrix, m, seed % 2 ? finite(n, seed) : undefined, seed % 3 ? -Infinity : 0);
+          }
+        }
+      }
+    }
+  });
+
+  it("of 8 bits do not overflow at the extremes of codes, inputs and block size", () => {
+    for (const [columns, blockSize] of [
+      [1024, 512],
+      [65_536, 65_536],
+    ]) {
+      for (const code of [0x00, 0xff]) {
+        for (const zero of [0x00, 0xff]) {
+          const blocks = columns / blockSize;
+          const matrix: Int4Matrix = {
+            ...{ outFeatures: 9, inFeatures: columns, blockSize, bits: 8 },
+            values: new Uint8Array(9 * columns).fill(code),
+            scale: new Float32Array(9 * blocks).fill(1),
+            zeroPoint: new Uint8Array(9 * blocks).fill(zero),
+          };
+          using layer = createLinear(instance, { format: "int4", weights: matrix });
+          for (const value of [-128, 127]) {
+            const values = new Int8Array(5 * columns).fill(value);
+            const scale = new Float32Array(5).fill(1);
+            const y = linear(layer, { values, scale, zeroPoint: undefined }) as Float32Array;
+            expectSame(y, new Float32Array(45).fill(columns * value * (code - zero) + 0));
+          }
         }
       }
     }

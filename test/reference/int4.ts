@@ -1,10 +1,11 @@
 /**
- * Matrices of 4-bit codes in blocks, and products with them, by the definition. Imports nothing.
+ * Matrices of codes of 4 or 8 bits in blocks, and products with them, by the definition. Imports
+ * nothing.
  */
 
 const f = Math.fround;
 
-/** A matrix in the layout of MatMulNBits; `scale` reads one entry of the scales as a number. */
+/** A matrix in the layout of MatMulNBits; `scale` and `offset` read one entry as a number. */
 export interface Blocks {
   readonly rows: number;
   readonly columns: number;
@@ -12,6 +13,9 @@ export interface Blocks {
   readonly values: ArrayLike<number>;
   readonly zeroPoints?: ArrayLike<number> | undefined;
   readonly scale: (index: number) => number;
+  readonly bits?: number | undefined;
+  /** Takes the place of zero points. */
+  readonly offset?: ((index: number) => number) | undefined;
 }
 
 const blocksOf = ({ columns, blockSize }: Blocks): number => Math.ceil(columns / blockSize);
@@ -20,9 +24,12 @@ const nibble = (bytes: ArrayLike<number>, at: number): number =>
 
 /** The integer of an element: code − zero point. */
 export function integerAt(matrix: Blocks, row: number, k: number): number {
-  const { blockSize, values, zeroPoints } = matrix;
+  const { blockSize, values, zeroPoints, bits, offset } = matrix;
   const blocks = blocksOf(matrix);
-  const code = nibble(values, row * blocks * blockSize + k);
+  const at = row * blocks * blockSize + k;
+  const code = bits === 8 ? values[at] : nibble(values, at);
+  if (offset) return code;
+  if (bits === 8) return code - (zeroPoints?.[row * blocks + Math.floor(k / blockSize)] ?? 128);
   const rowOfZeros = row * Math.ceil(blocks / 2) * 2;
   const block = Math.floor(k / blockSize);
   return code - (zeroPoints ? nibble(zeroPoints, rowOfZeros + block) : 8);
@@ -34,7 +41,12 @@ export function scaleAt(matrix: Blocks, row: number, k: number): number {
 
 /** The real of an element. */
 export function realAt(matrix: Blocks, row: number, k: number): number {
-  return f(integerAt(matrix, row, k) * scaleAt(matrix, row, k));
+  const scaled = f(integerAt(matrix, row, k) * scaleAt(matrix, row, k));
+  return matrix.offset ? f(scaled + offsetAt(matrix, row, k)) : scaled;
+}
+
+function offsetAt({ offset, ...matrix }: Blocks, row: number, k: number): number {
+  return offset ? offset(row * blocksOf(matrix) + Math.floor(k / matrix.blockSize)) : 0;
 }
 
 /**
@@ -50,9 +62,14 @@ export function integerProduct(
   let acc = 0;
   for (let start = 0; start < matrix.columns; start += matrix.blockSize) {
     let sum = 0;
+    let all = 0;
     const end = Math.min(start + matrix.blockSize, matrix.columns);
-    for (let k = start; k < end; k++) sum += lhs(k) * integerAt(matrix, row, k);
+    for (let k = start; k < end; k++) {
+      sum += lhs(k) * integerAt(matrix, row, k);
+      all += lhs(k);
+    }
     acc = f(acc + f(f(sum) * scaleAt(matrix, row, start)));
+    if (matrix.offset) acc = f(acc + f(f(all) * offsetAt(matrix, row, start)));
   }
   return f(f(acc * lhsScale) + bias);
 }
