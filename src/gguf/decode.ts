@@ -1,13 +1,15 @@
 /**
- * The reals of ggml's blocks, as ggml's reference code makes them (dequantize_row_* in ggml-quants.c): each product,
- * difference and sum is rounded to f32 (docs/formats.md). Layouts stand above the functions, a byte per box.
+ * The reals of ggml's blocks, as ggml's reference code makes them (dequantize_row_* in
+ * ggml-quants.c): each product, difference and sum is rounded to f32 (docs/formats.md). Layouts
+ * stand above the functions, a byte per box.
  *
  * f(·) is Math.fround; what is stored to a Float32Array is rounded by that.
  *
  * @category Blocks of ggml
  */
-import { checkOneOf, rangeFault, typeFault } from "../core/check.ts";
-import { dtypeOf, type OwnElements } from "../core/dtype.ts";
+import { checkBytes } from "../core/array.ts";
+import { checkOneOf, checkOptions, rangeFault } from "../core/check.ts";
+import type { OwnElements } from "../core/dtype.ts";
 import { realOfHalf } from "./half.ts";
 import { infoOf } from "./types.ts";
 
@@ -127,14 +129,20 @@ function decodeQ2_K(b: Uint8Array, at: number, y: Float32Array, to: number): voi
   }
 }
 
-/** Scale s of Q3_K, 6 bits around 32: four low bits in 8 bytes, two high bits in the 4 bytes behind them. */
+/**
+ * Scale s of Q3_K, 6 bits around 32: four low bits in 8 bytes, two high bits in the 4 bytes behind
+ * them.
+ */
 function scaleOfQ3(b: Uint8Array, at: number, s: number): number {
   const low = (b[at + (s & 7)] >> (s < 8 ? 0 : 4)) & 15;
   const high = (b[at + 8 + (s & 3)] >> (2 * (s >> 2))) & 3;
   return (low | (high << 4)) - 32;
 }
 
-/** │ third bits: 32 │ q: 64 × four codes of 2 bits │ scales: 12 │ d │    value = (d · s) · (q + 4 · bit − 4) */
+/**
+ * │ third bits: 32 │ q: 64 × four codes of 2 bits │ scales: 12 │ d │    value = (d · s) · (q + 4 ·
+ * bit − 4)
+ */
 function decodeQ3_K(b: Uint8Array, at: number, y: Float32Array, to: number): void {
   const d = scaleAt(b, at + 108);
   for (let s = 0; s < 16; s++) {
@@ -149,7 +157,10 @@ function decodeQ3_K(b: Uint8Array, at: number, y: Float32Array, to: number): voi
   }
 }
 
-/** Scale s of Q4_K and Q5_K, 6 bits: of the last four the high bits stand in bits 6 and 7 of the first four. */
+/**
+ * Scale s of Q4_K and Q5_K, 6 bits: of the last four the high bits stand in bits 6 and 7 of the
+ * first four.
+ */
 export function scaleOfQ4(b: Uint8Array, at: number, s: number): number {
   return s < 4 ? b[at + s] & 63 : (b[at + s + 4] & 15) | ((b[at + s - 4] >> 6) << 4);
 }
@@ -159,7 +170,10 @@ export function leastOfQ4(b: Uint8Array, at: number, s: number): number {
   return s < 4 ? b[at + s + 4] & 63 : (b[at + s + 4] >> 4) | ((b[at + s] >> 6) << 4);
 }
 
-/** │ d │ dmin │ scales: 12 │ q: 4 × 32 bytes │    value = (d · s) · q − dmin · m; low nibbles are the first 32 of 64 */
+/**
+ * │ d │ dmin │ scales: 12 │ q: 4 × 32 bytes │    value = (d · s) · q − dmin · m; low nibbles are
+ * the first 32 of 64
+ */
 function decodeQ4_K(b: Uint8Array, at: number, y: Float32Array, to: number): void {
   const d = scaleAt(b, at);
   const dmin = scaleAt(b, at + 2);
@@ -174,7 +188,10 @@ function decodeQ4_K(b: Uint8Array, at: number, y: Float32Array, to: number): voi
   }
 }
 
-/** │ d │ dmin │ scales: 12 │ fifth bits: 32 │ q: 4 × 32 bytes │    as Q4_K, the fifth bit of sub-block s in bit s */
+/**
+ * │ d │ dmin │ scales: 12 │ fifth bits: 32 │ q: 4 × 32 bytes │    as Q4_K, the fifth bit of
+ * sub-block s in bit s
+ */
 function decodeQ5_K(b: Uint8Array, at: number, y: Float32Array, to: number): void {
   const d = scaleAt(b, at);
   const dmin = scaleAt(b, at + 2);
@@ -193,8 +210,8 @@ function decodeQ5_K(b: Uint8Array, at: number, y: Float32Array, to: number): voi
 /**
  * │ low nibbles: 128 │ high bits: 64 │ s: 16 × i8 │ d │    value = (d · s) · (q − 32)
  *
- * Of 128 codes the first 64 are low nibbles of 64 bytes, the others high nibbles of the same; bits 0–1, 2–3, 4–5 and 6–7
- * of 32 bytes are the high bits of 32 codes each.
+ * Of 128 codes the first 64 are low nibbles of 64 bytes, the others high nibbles of the same; bits
+ * 0–1, 2–3, 4–5 and 6–7 of 32 bytes are the high bits of 32 codes each.
  */
 function decodeQ6_K(b: Uint8Array, at: number, y: Float32Array, to: number): void {
   const d = scaleAt(b, at + 208);
@@ -273,8 +290,8 @@ export function checkScales(argument: string, b: Uint8Array, name: keyof typeof 
  *     const { data, type, shape } = readGguf(file).tensors.get("blk.0.attn_q.weight");
  *     const reals = decodeGgml(data, type); // shape[0] rows of shape[1]
  *
- * Errors: a type that is none of those of docs/formats.md; bytes that are no whole blocks; a scale that is Infinity or
- * NaN, as ggml's validation refuses them; an `out` of another length.
+ * Errors: a type that is none of those of docs/formats.md; bytes that are no whole blocks; a scale
+ * that is Infinity or NaN, as ggml's validation refuses them; an `out` of another length.
  */
 export function decodeGgml(
   bytes: Uint8Array,
@@ -291,25 +308,24 @@ export function decodeGgml(
   type: string,
   options: { readonly out?: Float32Array | undefined } = {},
 ): Float32Array {
-  if (dtypeOf(bytes) !== "u8") throw typeFault("bytes", "a Uint8Array", bytes);
+  const source = checkBytes("bytes", bytes, ["Uint8Array"], "a Uint8Array");
   const name = checkOneOf("type", type as GgmlType, DECODED);
   const { elements, bytes: size } = infoOf(name);
-  if (bytes.length % size !== 0) throw rangeFault("bytes", `blocks of ${size} bytes`, bytes);
-  const blocks = bytes.length / size;
+  if (source.length % size !== 0) throw rangeFault("bytes", `blocks of ${size} bytes`, bytes);
+  const blocks = source.length / size;
+  checkOptions("options", options, ["out"]);
   const { out } = options;
-  if (out !== undefined && dtypeOf(out) !== "f32") {
-    throw typeFault("options.out", "a Float32Array", out);
+  const length = blocks * elements;
+  const given = out && checkBytes("options.out", out, ["Float32Array"], "a Float32Array");
+  if (given && given.length !== 4 * length) {
+    throw rangeFault("options.out", `${length} elements`, out);
   }
-  if (out && out.length !== blocks * elements) {
-    throw rangeFault("options.out", `${blocks * elements} elements`, out);
-  }
-  // a view of its own, since a subclass may have other methods; a copy where `out` shares its bytes
-  const shared = out?.buffer === bytes.buffer;
-  const b = shared
-    ? Uint8Array.from(bytes)
-    : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  // a copy where `out` shares the buffer
+  const b = given?.buffer === source.buffer ? source.slice() : source;
   if (name in BLOCKS) checkScales("bytes", b, name as keyof typeof BLOCKS);
-  const y = out ?? new Float32Array(blocks * elements);
+  const y = given
+    ? new Float32Array(given.buffer, given.byteOffset, length)
+    : new Float32Array(length);
   if (name === "F32") new Uint8Array(y.buffer, y.byteOffset, y.byteLength).set(b);
   else if (name === "F16") widenHalves(b, new Uint32Array(y.buffer, y.byteOffset, y.length));
   else if (name === "BF16") {
@@ -324,5 +340,5 @@ export function decodeGgml(
     const { decode } = BLOCKS[name];
     for (let i = 0; i < blocks; i++) decode(b, i * size, y, i * elements);
   }
-  return y;
+  return out ?? y;
 }

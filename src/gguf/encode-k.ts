@@ -1,7 +1,7 @@
 /**
- * Q4_K and Q6_K as ggml's reference code chooses them (quantize_row_q4_K_ref, quantize_row_q6_K_ref in ggml-quants.c). Each
- * step is one rounding to f32, and sums run in the order of the elements, so that the bytes are the same
- * (docs/formats.md has the formulas).
+ * Q4_K and Q6_K as ggml's reference code chooses them (quantize_row_q4_K_ref, quantize_row_q6_K_ref
+ * in ggml-quants.c). Each step is one rounding to f32, and sums run in the order of the elements,
+ * so that the bytes are the same (docs/formats.md has the formulas).
  *
  * @category Blocks of ggml
  */
@@ -15,7 +15,10 @@ const LEAST_MAGNITUDE = 1e-15;
 const real = new Float32Array(1);
 const word = new Int32Array(real.buffer);
 
-/** The nearest integer of an f32 below 2^22, ties to even. What is not finite gives what ggml's bits give. */
+/**
+ * The nearest integer of an f32 below 2^22, ties to even. What is not finite gives what ggml's bits
+ * give.
+ */
 function nearest(x: number): number {
   real[0] = x + 12582912;
   return (word[0] & 0x7fffff) - 0x400000;
@@ -41,8 +44,9 @@ class Affine {
   readonly #weights = new Float32Array(32);
 
   /**
-   * Scale and minimum of 32 values with the least weighted squared error among 22 candidates. Each candidate is a scale that
-   * gives codes; the codes give scale and minimum by linear regression. The codes go to `to` of `codes`.
+   * Scale and minimum of 32 values with the least weighted squared error among 22 candidates. Each
+   * candidate is a scale that gives codes; the codes give scale and minimum by linear regression.
+   * The codes go to `to` of `codes`.
    */
   choose(x: Float32Array, at: number, to: number): void {
     const weights = this.#weights;
@@ -212,8 +216,9 @@ function sumsOf(
 }
 
 /**
- * The scale of 16 values, with either sign, that has the least squared error, weighted by x², among 19 candidates around
- * the one that gives the value of largest magnitude the code −32. The codes go to `to` of `codes`.
+ * The scale of 16 values, with either sign, that has the least squared error, weighted by x², among
+ * 19 candidates around the one that gives the value of largest magnitude the code −32. The codes go
+ * to `to` of `codes`.
  */
 function chooseScale(x: Float32Array, at: number, to: number): number {
   let magnitude = 0;

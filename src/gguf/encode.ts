@@ -1,11 +1,13 @@
 /**
- * Reals to ggml's blocks, as ggml's reference code makes them (quantize_row_*_ref in ggml-quants.c): the codes are chosen
- * with the scale in f32, what is stored is the scale in f16 (docs/formats.md). Layouts stand in decode.ts.
+ * Reals to ggml's blocks, as ggml's reference code makes them (quantize_row_*_ref in
+ * ggml-quants.c): the codes are chosen with the scale in f32, what is stored is the scale in f16
+ * (docs/formats.md). Layouts stand in decode.ts.
  *
  * @category Blocks of ggml
  */
-import { checkOneOf, rangeFault, typeFault } from "../core/check.ts";
-import { dtypeOf, type OwnElements } from "../core/dtype.ts";
+import { checkBytes } from "../core/array.ts";
+import { checkOneOf, rangeFault } from "../core/check.ts";
+import type { OwnElements } from "../core/dtype.ts";
 import { checkScales } from "./decode.ts";
 import { encodeQ4_K, encodeQ6_K } from "./encode-k.ts";
 import { halfOfReal } from "./half.ts";
@@ -16,7 +18,10 @@ const f = Math.fround;
 /** Writes a block to `to` of `b`, whose bytes are 0, from the values at `at` of x. */
 type Encode = (x: Float32Array, at: number, b: Uint8Array, to: number) => void;
 
-/** To the nearest integer, ties away from zero: C's roundf. In double precision the sum of an f32 and 0.5 is exact. */
+/**
+ * To the nearest integer, ties away from zero: C's roundf. In double precision the sum of an f32
+ * and 0.5 is exact.
+ */
 function roundAway(x: number): number {
   return Math.sign(x) * Math.floor(Math.abs(x) + 0.5);
 }
@@ -52,7 +57,10 @@ function writeCode(b: Uint8Array, fifth: number, at: number, i: number, code: nu
   if (code > 15) b[fifth + (i >> 3)] |= 1 << (i & 7);
 }
 
-/** d = e / −half with e the value of largest magnitude; q = trunc(x / d + half + 0.5), at most 2 · half − 1 */
+/**
+ * d = e / −half with e the value of largest magnitude; q = trunc(x / d + half + 0.5), at most 2 ·
+ * half − 1
+ */
 function encodeAround(half: 8 | 16): Encode {
   return (x, at, b, to) => {
     const step = f(extremeOf(x, at) / -half);
@@ -108,14 +116,22 @@ const ENCODED = Object.keys(BLOCKS) as readonly GgmlTarget[];
  *
  *     const bytes = encodeGgml(weights, "Q4_K"); // 144 bytes per 256 values
  *
- * Errors: a number of elements that is no multiple of the block's; values that are not finite, reach 2^30, or whose
- * scale f16 does not hold.
+ * Errors: a number of elements that is no multiple of the block's; values that are not finite,
+ * reach 2^30, or whose scale f16 does not hold.
  */
-export function encodeGgml(x: Float32Array, type: GgmlTarget): OwnElements["u8"] {
-  if (dtypeOf(x) !== "f32") throw typeFault("x", "a Float32Array", x);
+export function encodeGgml(reals: Float32Array, type: GgmlTarget): OwnElements["u8"] {
+  const { buffer, byteOffset, byteLength } = checkBytes(
+    "x",
+    reals,
+    ["Float32Array"],
+    "a Float32Array",
+  );
+  const x = new Float32Array(buffer, byteOffset, byteLength / 4);
   const name = checkOneOf("type", type, ENCODED);
   const { elements, bytes: size } = infoOf(name);
-  if (x.length % elements !== 0) throw rangeFault("x", `a multiple of ${elements} elements`, x);
+  if (x.length % elements !== 0) {
+    throw rangeFault("x", `a multiple of ${elements} elements`, reals);
+  }
   for (let i = 0; i < x.length; i++) {
     if (!(Math.abs(x[i]) < LIMIT)) {
       throw rangeFault("x", "numbers of magnitude below 2^30", `${x[i]} at ${i}`);

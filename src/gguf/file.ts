@@ -3,8 +3,8 @@
  *
  * @category GGUF files
  */
-import { checkInteger, checkObject, rangeFault, typeFault } from "../core/check.ts";
-import { dtypeOf } from "../core/dtype.ts";
+import { checkBytes } from "../core/array.ts";
+import { checkInteger, checkObject, checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import {
   type Directory,
   damaged,
@@ -46,10 +46,16 @@ export interface RowRange {
   readonly rows?: number;
 }
 
-/** Bytes that are read first, and again until metadata and directory are there, twice as many each time. */
+/**
+ * Bytes that are read first, and again until metadata and directory are there, twice as many each
+ * time.
+ */
 const FIRST_READ = 2 ** 16;
 
-/** A file behind a source. Made by `openGguf`. Holds its metadata and directory, and reads tensors when asked to. */
+/**
+ * A file behind a source. Made by `openGguf`. Holds its metadata and directory, and reads tensors
+ * when asked to.
+ */
 export class GgufFile {
   /** 2 or 3. */
   readonly version: number;
@@ -70,13 +76,13 @@ export class GgufFile {
   /**
    * Reads the blocks of a tensor, or of some of its rows. Takes memory for these and nothing else.
    *
-   * Errors: a name that the file does not have; rows outside the tensor; a source that gives other bytes than it was
-   * asked for.
+   * Errors: a name that the file does not have; rows outside the tensor; a source that gives other
+   * bytes than it was asked for.
    */
   async read(name: string, range: RowRange = {}): Promise<Uint8Array> {
     const entry = this.tensors.get(name);
     if (!entry) throw rangeFault("name", "a tensor of the file", name);
-    checkObject("range", range);
+    checkOptions("range", range, ["start", "rows"]);
     const rows = entry.shape.slice(0, -1).reduce((product, length) => product * length, 1);
     const { start: first, rows: wanted } = range;
     const start = checkInteger("range.start", first ?? 0, 0, rows);
@@ -101,10 +107,10 @@ class Checked {
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
-    const bytes: Uint8Array = await this.#source.read(offset, length);
-    if (dtypeOf(bytes) !== "u8") throw typeFault("source.read", "a Uint8Array", bytes);
+    const answer = await this.#source.read(offset, length);
+    const bytes = checkBytes("source.read", answer, ["Uint8Array"], "a Uint8Array");
     if (bytes.length !== length) {
-      throw rangeFault("source.read", `${length} bytes from ${offset} on`, bytes);
+      throw rangeFault("source.read", `${length} bytes from ${offset} on`, answer);
     }
     return bytes;
   }
@@ -117,12 +123,12 @@ class Checked {
  *     const { type, shape, data } = tensors.get("token_embd.weight");
  *     const reals = decodeGgml(data, type);
  *
- * Errors, before anything of size is allocated: another format, version or byte order; counts, lengths or shapes that the
- * file cannot hold; a key or a tensor twice; an unknown type; data that leave gaps, overlap or end behind the file.
+ * Errors, before anything of size is allocated: another format, version or byte order; counts,
+ * lengths or shapes that the file cannot hold; a key or a tensor twice; an unknown type; data that
+ * leave gaps, overlap or end behind the file.
  */
 export function readGguf(file: Uint8Array): Gguf {
-  if (dtypeOf(file) !== "u8") throw typeFault("file", "a Uint8Array", file);
-  const bytes = new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
+  const bytes = checkBytes("file", file, ["Uint8Array"], "a Uint8Array");
   const { version, metadata, tensors } = readDirectory(bytes, bytes.length);
   const views = new Map<string, GgufTensor>();
   for (const [name, entry] of tensors) {
@@ -133,7 +139,8 @@ export function readGguf(file: Uint8Array): Gguf {
 }
 
 /**
- * Opens a file of any size: reads its metadata and directory, at most 32 MiB, and leaves the tensors where they are.
+ * Opens a file of any size: reads its metadata and directory, at most 32 MiB, and leaves the
+ * tensors where they are.
  *
  *     const handle = await open("model.gguf");
  *     const { size } = await handle.stat();

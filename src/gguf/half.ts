@@ -16,7 +16,9 @@ export function realOfHalf(bits: number): number {
   return bits & 0x8000 ? -size : size;
 }
 
-/** The bits of the f16 that is nearest to a finite f32, ties to even; from 65 520 on it is Infinity. */
+/**
+ * The bits of the f16 that is nearest to a finite f32, ties to even; from 65 520 on it is Infinity.
+ */
 export function halfOfReal(x: number): number {
   real[0] = x;
   const sign = (word[0] >>> 16) & 0x8000;

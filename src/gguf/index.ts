@@ -15,4 +15,5 @@ export {
   readGguf,
 } from "./file.ts";
 export { int4FromGgml, int4ToGgml } from "./int4.ts";
+export { createGgmlLinear, type GgmlLinearOptions, type GgmlWeights } from "./linear.ts";
 export type { GgufArray, GgufEntry, GgufValue } from "./reader.ts";

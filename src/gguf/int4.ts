@@ -1,11 +1,13 @@
 /**
- * Q4_0 and int4 matrices: the same codes and scales, with the nibbles in another order (docs/formats.md).
+ * Q4_0 and int4 matrices: the same codes and scales, with the nibbles in another order
+ * (docs/formats.md).
  *
  * @category Blocks of ggml
  */
-import { checkInteger, rangeFault, typeFault } from "../core/check.ts";
-import { dtypeOf, type OwnElements } from "../core/dtype.ts";
-import { checkMatrix, type Int4Matrix } from "../int4/matrix.ts";
+import { checkBytes } from "../core/array.ts";
+import { checkInteger, rangeFault } from "../core/check.ts";
+import type { OwnElements } from "../core/dtype.ts";
+import { checkNibbles, type Int4Matrix } from "../int4/matrix.ts";
 import { checkScales } from "./decode.ts";
 
 const BLOCK = 32;
@@ -13,7 +15,8 @@ const BLOCK = 32;
 const BYTES = 18;
 
 /**
- * A matrix from Q4_0 blocks, without loss: `rows` of `columns`, which is a multiple of 32. Needs no instance.
+ * A matrix from Q4_0 blocks, without loss: `rows` of `columns`, which is a multiple of 32. Needs no
+ * instance.
  *
  *     const { data, shape } = readGguf(file).tensors.get("token_embd.weight");
  *     const table = createInt4Table(b, int4FromGgml(data, shape));
@@ -21,10 +24,10 @@ const BYTES = 18;
  * Errors: a shape that is not that of the blocks, a scale that is not finite.
  */
 export function int4FromGgml(
-  bytes: Uint8Array,
+  data: Uint8Array,
   shape: readonly [rows: number, columns: number],
 ): Int4Matrix {
-  if (dtypeOf(bytes) !== "u8") throw typeFault("bytes", "a Uint8Array", bytes);
+  const bytes = checkBytes("bytes", data, ["Uint8Array"], "a Uint8Array");
   if (bytes.length % BYTES !== 0) throw rangeFault("bytes", `blocks of ${BYTES} bytes`, bytes);
   const blocks = bytes.length / BYTES;
   const [rows, columns] = shape;
@@ -34,33 +37,36 @@ export function int4FromGgml(
     throw rangeFault("shape", `whole rows of ${blocks * BLOCK} elements, in blocks of 32`, shape);
   }
   checkScales("bytes", bytes, "Q4_0");
-  const values = new Uint8Array(blocks * 16);
+  const values = nibblesOf(bytes, BYTES, 2);
   const scales = new Uint16Array(blocks);
-  for (let b = 0; b < blocks; b++) {
-    const at = b * BYTES;
-    scales[b] = bytes[at] | (bytes[at + 1] << 8);
+  for (let b = 0; b < blocks; b++) scales[b] = bytes[b * BYTES] | (bytes[b * BYTES + 1] << 8);
+  return { outFeatures: rows, inFeatures: columns, blockSize: BLOCK, values, scale: scales };
+}
+
+/**
+ * Nibbles in the order of ggml, `first` bytes into blocks of `size` bytes, to the order of a matrix:
+ * two neighbours per byte.
+ */
+export function nibblesOf(bytes: Uint8Array, size: number, first: number): Uint8Array {
+  const values = new Uint8Array((bytes.length / size) * 16);
+  for (let at = first, to = 0; at < bytes.length; at += size, to += 16) {
     for (let i = 0; i < 8; i++) {
-      const first = bytes[at + 2 + 2 * i];
-      const second = bytes[at + 3 + 2 * i];
-      values[b * 16 + i] = (first & 15) | ((second & 15) << 4);
-      values[b * 16 + 8 + i] = (first >> 4) | (second & 0xf0);
+      const low = bytes[at + 2 * i];
+      const high = bytes[at + 2 * i + 1];
+      values[to + i] = (low & 15) | ((high & 15) << 4);
+      values[to + 8 + i] = (low >> 4) | (high & 0xf0);
     }
   }
-  return { outFeatures: rows, inFeatures: columns, blockSize: BLOCK, values, scale: scales };
+  return values;
 }
 
 /** The inverse, for a matrix in blocks of 32 with scales in f16, without zero points. */
 export function int4ToGgml(matrix: Int4Matrix): OwnElements["u8"] {
-  const { halves, blocks } = checkMatrix("matrix", matrix);
-  const {
-    outFeatures: rows,
-    inFeatures: columns,
-    blockSize,
-    values,
-    scale: scales,
-    zeroPoint: zeroPoints,
-  } = matrix;
-  if (blockSize !== BLOCK || columns % BLOCK !== 0 || !halves || zeroPoints) {
+  const { rows, columns, blockSize, blocks, halves, values, scales, zeros } = checkNibbles(
+    "matrix",
+    matrix,
+  );
+  if (blockSize !== BLOCK || columns % BLOCK !== 0 || !halves || zeros) {
     throw rangeFault(
       "matrix",
       "whole blocks of 32 with f16 scales and no zero points",

@@ -1,5 +1,6 @@
 /**
- * The GGUF format, versions 2 and 3, little endian: metadata, a directory of tensors, and their data.
+ * The GGUF format, versions 2 and 3, little endian: metadata, a directory of tensors, and their
+ * data.
  *
  *   │ "GGUF" │ version: u32 │ tensors: u64 │ entries: u64 │
  *   │ metadata: key, type: u32, value                     │  as many as `entries`
@@ -7,10 +8,12 @@
  *   │ zeros up to a multiple of the alignment             │
  *   │ data of each tensor, zeros up to the alignment      │  in the order of the directory
  *
- * A string is a length (u64) and bytes in UTF-8. An array is a type (u32), a count (u64) and its values.
+ * A string is a length (u64) and bytes in UTF-8. An array is a type (u32), a count (u64) and its
+ * values.
  *
- * A file may come from anywhere. Every count is compared with the bytes that are left before it is used, and what is read
- * allocates no more than the size of metadata and directory a few times over.
+ * A file may come from anywhere. Every count is compared with the bytes that are left before it is
+ * used, and what is read allocates no more than the size of metadata and directory a few times
+ * over.
  *
  * @category GGUF files
  */
@@ -31,14 +34,20 @@ export type GgufArray =
   | BigUint64Array
   | BigInt64Array;
 
-/** A value of the metadata. Integers of 64 bits are numbers where a number holds them, else a bigint. */
+/**
+ * A value of the metadata. Integers of 64 bits are numbers where a number holds them, else a
+ * bigint.
+ */
 export type GgufValue = number | bigint | boolean | string | GgufArray;
 
 /** A tensor of the directory. */
 export interface GgufEntry {
   /** As ggml calls it, in capitals: "F32", "Q4_K". */
   readonly type: string;
-  /** Dimensions, the last one dense: [out, in] for the weights of a layer. The file has them in the other order. */
+  /**
+   * Dimensions, the last one dense: [out, in] for the weights of a layer. The file has them in the
+   * other order.
+   */
   readonly shape: readonly number[];
   /** Where its bytes start in the file. */
   readonly offset: number;
@@ -53,7 +62,9 @@ export interface Directory {
   readonly tensors: Map<string, GgufEntry>;
 }
 
-/** More bytes of the file are needed, up to `end`: the file has them, but they were not read yet. */
+/**
+ * More bytes of the file are needed, up to `end`: the file has them, but they were not read yet.
+ */
 export class Short {
   readonly end: number;
 
@@ -62,7 +73,10 @@ export class Short {
   }
 }
 
-/** Bytes of metadata and directory that are read at most. A vocabulary of 256 000 words takes about 8 MiB. */
+/**
+ * Bytes of metadata and directory that are read at most. A vocabulary of 256 000 words takes about
+ * 8 MiB.
+ */
 export const HEADER_LIMIT = 2 ** 25;
 const MAGIC = 0x46554747;
 const MAX_DIMENSIONS = 4;
@@ -255,7 +269,10 @@ function readEntry(fields: Fields): Described {
   return { name, type: info.name, shape, offset, byteLength };
 }
 
-/** Metadata and directory from the first bytes of a file of `size` bytes. Throws a `Short` where they do not suffice. */
+/**
+ * Metadata and directory from the first bytes of a file of `size` bytes. Throws a `Short` where
+ * they do not suffice.
+ */
 export function readDirectory(bytes: Uint8Array, size: number): Directory {
   const fields = new Fields(bytes, size);
   const magic = fields.u32("a file");

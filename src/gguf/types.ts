@@ -1,10 +1,14 @@
 /**
- * The element types of ggml: how many elements make a block, and how many bytes it takes (docs/formats.md).
+ * The element types of ggml: how many elements make a block, and how many bytes it takes
+ * (docs/formats.md).
  *
  * @category Blocks of ggml
  */
 
-/** By the number that a file has for each type: name, elements per block, bytes per block. Gaps are types of the past. */
+/**
+ * By the number that a file has for each type: name, elements per block, bytes per block. Gaps are
+ * types of the past.
+ */
 const TABLE: readonly (readonly [id: number, name: string, elements: number, bytes: number])[] = [
   [0, "F32", 1, 4],
   [1, "F16", 1, 2],

@@ -22,6 +22,7 @@ import {
   tensor,
 } from "../../src/entries/index.ts";
 import * as loaded from "../../src/entries/load.ts";
+import { createGgmlLinear, encodeGgml } from "../../src/gguf/index.ts";
 import { linearPooled, matmulPooled } from "../../src/workers/index.ts";
 import type { Order } from "../../src/workers/worker.ts";
 import { WORKER } from "../../src/workers/worker-text.ts";
@@ -244,6 +245,22 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
         }
       });
     });
+  });
+
+  it("gives what one thread gives, on the blocks of ggml", async () => {
+    const instance = open(flavour, "simd", { size: 3, least: 0 });
+    for (const [m, n] of [
+      [1, 70],
+      [17, 40],
+    ]) {
+      const weights = finite(n * 512, 1).map((w) => w / 100);
+      const x = finite(m * 512, 2);
+      for (const type of ["Q4_1", "Q8_0", "Q4_K", "Q6_K"] as const) {
+        const data = encodeGgml(weights, type);
+        using layer = createGgmlLinear(instance, { type, shape: [n, 512], data });
+        await expectEqual(linear(layer, x), linearPooled(layer, x), `${type}, ${m} × ${n}`);
+      }
+    }
   });
 
   const big = { m: 96, n: 160, depth: 64 } as const;
