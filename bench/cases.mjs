@@ -226,6 +226,43 @@ function int4Case(size) {
   });
 }
 
+/**
+ * Rows of weights that are encoded; the others repeat them, since encoding takes much longer than a
+ * product.
+ */
+const GGUF_ROWS = 64;
+
+/**
+ * One row of f32 by weights in ggml's blocks, and by int4 in blocks of 32: the variants are
+ * contenders of one case, so that their samples are interleaved.
+ */
+const GGUF_CASE = {
+  op: "gguf_f32_row",
+  shape: "1 × 4096 × 4096",
+  dims: { m: 1, n: 4096, k: 4096 },
+  variants: ["int4", "Q4_0", "Q4_1", "Q8_0", "Q4_K", "Q6_K"],
+  unit: "GOPS",
+  work: 2 * 4096 * 4096,
+  // of the largest value: weights of 4 bits
+  tolerance: 0.3,
+  make: () => ({ n: 4096, k: 4096, x: reals(4096, 5), weights: reals(GGUF_ROWS * 4096, 6) }),
+  plain: ({ n, k, x, weights }, plain) =>
+    fills(new Float32Array(n), (out) => plain.multiplyRow(x, weights, k, out)),
+};
+
+/** Reals of ggml's blocks, without an instance: what is timed is one thread of JavaScript. */
+const GGUF_DECODE = ["Q8_0", "Q4_0", "Q4_K", "Q6_K"].map((type) => ({
+  op: `gguf_decode_${type.toLowerCase()}`,
+  shape: "256 K",
+  dims: { n: 2 ** 18 },
+  variants: [type],
+  unit: "GB/s",
+  work: 4 * 2 ** 18,
+  tolerance: 0.3,
+  make: () => ({ x: reals(2 ** 18, 6) }),
+  plain: ({ x }) => fills(new Float32Array(x.length), (out) => out.set(x)),
+}));
+
 /** Work over n elements; `bytes` are read and written an element. */
 function streamCase(op, bytes, make, run, sizes = TWO_SIZES) {
   return sizes.map(({ n, name }) => ({
@@ -282,6 +319,8 @@ export const CASES = [
   ...int4Case(32),
   ...int4Case(128),
   ...int4Case("channel"),
+  GGUF_CASE,
+  ...GGUF_DECODE,
   ...EMBEDDINGS.map(({ count, width }) => ({
     op: "top_k_i8",
     shape: `${count} × ${width}`,

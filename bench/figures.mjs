@@ -23,6 +23,24 @@ export function bestOf(run, op, shape, contender, { mode = "kernel", build } = {
   return rates.length > 0 ? Math.max(...rates) : null;
 }
 
+/**
+ * One row by weights in ggml's blocks over the same by int4 in blocks of 32: by build, and the best
+ * of each.
+ */
+export function ggufRatios(run) {
+  const figures = {};
+  const rate = (type, build) =>
+    bestOf(run, "gguf_f32_row", "1 × 4096 × 4096", `Bytelane ${type}`, { build });
+  for (const type of ["Q4_1", "Q8_0", "Q4_K", "Q6_K"]) {
+    for (const build of [undefined, "simd", "relaxed"]) {
+      const [own, other] = [rate(type, build), rate("int4", build)];
+      const name = `${type.toLowerCase().replace("_", "")}OverInt4${build ? `.${build}` : ""}`;
+      if (own && other) figures[name] = own / other;
+    }
+  }
+  return figures;
+}
+
 /** The shapes of an operation whose kernel outweighs a call. */
 export const shapesOf = (run, op) =>
   unique(run.rows.filter((row) => row.op === op).map(({ shape }) => shape)).filter(

@@ -1,6 +1,7 @@
 import { writeJson } from "../tools/command.mjs";
 import { createProgress } from "../tools/progress.mjs";
 import { textTable } from "../tools/table.mjs";
+import { ggufRatios } from "./figures.mjs";
 import { machine, runtime } from "./machine.mjs";
 
 /**
@@ -291,6 +292,7 @@ export const FORMAT = "bytelane-bench/1";
 /** Writes runs, and the best rate of every row by name. */
 export function writeRuns(file, runs) {
   const figures = {};
+  if (runs.length === 1) Object.assign(figures, ggufRatios(runs[0]));
   for (const { runtime: where, rows } of runs) {
     const prefix = runs.length > 1 ? `${where.name} ${where.version} ` : "";
     for (const { op, shape, contender, build, mode, best } of rows) {

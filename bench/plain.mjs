@@ -189,6 +189,17 @@ export function gemmRows(lhs, zeroPoint, transposed, sums, { m, n, k }, out) {
 /**
  * MatMulNBits: weights [n][k / block][block / 2], low nibble first, one scale a block, zero at 8.
  */
+/** out[j] = x · row j of the weights; rows begin again where the weights end. */
+export function multiplyRow(x, weights, k, out) {
+  const rows = weights.length / k;
+  for (let j = 0; j < out.length; j++) {
+    const start = (j % rows) * k;
+    let sum = 0;
+    for (let i = 0; i < k; i++) sum += x[i] * weights[start + i];
+    out[j] = sum;
+  }
+}
+
 export function gemmInt4(lhs, weights, scales, { m, n, k, block }, out) {
   const half = block / 2;
   const blocks = k / block;

@@ -87,6 +87,28 @@ function gemmInt4(api, instance, { m, n, k, block, x, weights, scales }, io) {
   return () => api.linear(layer, source, { out });
 }
 
+/** A layer on ggml's blocks of a type, or int4 in blocks of 32 with scales in f16. */
+function ggufRow(api, instance, { n, k, x, weights }, io, variant) {
+  const bytes = api.encodeGgml(weights, variant === "int4" ? "Q4_0" : variant);
+  const data = new Uint8Array((bytes.length * n * k) / weights.length);
+  for (let at = 0; at < data.length; at += bytes.length) data.set(bytes, at);
+  const shape = [n, k];
+  const layer =
+    variant === "int4"
+      ? api.createLinear(instance, { format: "int4", weights: api.int4FromGgml(data, shape) })
+      : api.createGgmlLinear(instance, { type: variant, shape, data });
+  io.keep(layer);
+  const source = io.input(x, [1, k]);
+  const out = io.output("f32", [1, n]);
+  return () => api.linear(layer, source, { out });
+}
+
+function ggufDecode(api, _, { x }, _io, variant) {
+  const bytes = api.encodeGgml(x, variant);
+  const out = new Float32Array(x.length);
+  return () => api.decodeGgml(bytes, variant, { out });
+}
+
 function quantizeTo(dtype) {
   return (api, instance, { x, scale, zeroPoint }, io) => {
     const source = io.input(x);
@@ -156,6 +178,11 @@ const CALLS = {
   gemm_f32_i4_block32: gemmInt4,
   gemm_f32_i4_block128: gemmInt4,
   gemm_f32_i4_channel: gemmInt4,
+  gguf_f32_row: ggufRow,
+  gguf_decode_q8_0: ggufDecode,
+  gguf_decode_q4_0: ggufDecode,
+  gguf_decode_q4_k: ggufDecode,
+  gguf_decode_q6_k: ggufDecode,
   top_k_i8: (api, instance, { rows, query, width, k }, io) => {
     const index = io.keep(
       api.createIndex(instance, { vectors: rows, dimensions: width, metric: "dot" }),
@@ -288,10 +315,10 @@ export const BYTELANE_START = {
  * Opens an instance of each build, and gives `contend(item)`: for each of them the call on its
  * own tensors, which counts as the kernel, and the call with typed arrays.
  */
-  const entries = ["index", "calibration", "search"].map(importEntry);
+export async function openBytelane({ tiers = ["simd", "relaxed", "direct"] } = {}) {
+  const entries = ["index", "calibration", "gguf", "search"].map(importEntry);
   const api = Object.assign({}, ...(await Promise.all(entries)));
   allowRelaxedSimd();
-  const api = { ...(await importEntry("index")), ...(await importEntry("calibration")) };
   const lanes = [];
   for (const tier of tiers) {
     const instance = await api.createBytelane({ tier }).catch((fault) => {
@@ -311,13 +338,17 @@ export const BYTELANE_START = {
     const used = item.unit === "GOPS" ? lanes : [chosen];
     for (const instance of used) {
       const modes = [["kernel", tensors]];
-      if (instance === chosen) modes.push(["call", arrays]);
-      for (const [mode, open] of modes) {
+      // variants are compared with each other, whose data lie in place
+      if (instance === chosen && !item.variants) modes.push(["call", arrays]);
+      const ways = modes.flatMap((mode) =>
+        (item.variants ?? [""]).map((variant) => [...mode, variant]),
+      );
+      for (const [mode, open, variant] of ways) {
         const io = open(api, instance);
-        const work = call(api, instance, item.data, io);
+        const work = call(api, instance, item.data, io, variant);
         let last = null;
         contenders.push({
-          name: "Bytelane",
+          name: variant ? `Bytelane ${variant}` : "Bytelane",
           build: instance.tier,
           mode,
           run: () => {
