@@ -40,3 +40,8 @@ export function vectorAt(storage: Storage, row: number): Float32Array {
   const scale = metric === "cosine" ? length : 1;
   return Float32Array.from(mean, (m, j) => (m + factor * (codes[j] - middle)) * scale);
 }
+
+/** For what needs all codes of an index that has some of them in a file. */
+export function refuseRemote(): never {
+  throw new TypeError('"index" expected one in memory: open it with { writable: true }');
+}

@@ -30,7 +30,7 @@ export interface StorageOptions {
 }
 
 /** The planes that an index of so many bits has in memory. */
-function planesOf(metric: Metric, bits: Bits): readonly Plane[] {
+export function planesOf(metric: Metric, bits: Bits): readonly Plane[] {
   if (metric === "hamming") return ["signs", "ids"];
   const always = ["factors1", "extra", "ids"] as const;
   if (bits === 1) return ["signs", ...always];

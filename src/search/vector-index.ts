@@ -2,7 +2,7 @@
 import { checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
-import { vectorAt } from "./codes.ts";
+import { refuseRemote, vectorAt } from "./codes.ts";
 import { type ExplainOptions, type Explanation, explain } from "./explain.ts";
 import { Ids } from "./ids.ts";
 import type { Bits, Metric } from "./record.ts";
@@ -36,6 +36,12 @@ export interface AddOptions extends VectorScale {
   readonly ids?: ArrayLike<number>;
 }
 
+/** What hears of changes: rows that have come, and ids that have gone. */
+interface Recorder {
+  added(rows: ArrayLike<number>): void;
+  removed(ids: readonly number[]): void;
+}
+
 const ADD_OPTIONS = [...SCALE_OPTIONS, "ids"] as const;
 
 /** Vectors, stored as nested codes. Made by `createIndex` or `openIndex`, searched by `topK`. */
@@ -44,6 +50,7 @@ export class VectorIndex extends Handle {
   /** @internal */ readonly ids: Ids;
   /** @internal What a search does by default. */ choice: Choice;
   /** @internal Where the codes are, if not in memory. */ codes: CodeSource | undefined;
+  /** @internal Who records changes. */ journal: Recorder | undefined;
   readonly #centered: boolean;
 
   /** @internal */
@@ -96,6 +103,7 @@ export class VectorIndex extends Handle {
   add(vectors: Vectors, options: AddOptions = {}): Float64Array {
     instanceOf("index", this);
     checkOptions("options", options, ADD_OPTIONS);
+    this.refuseRemote();
     const rows = this.#check("vectors", vectors, options);
     const { ids: given } = options;
     const ids =
@@ -109,6 +117,7 @@ export class VectorIndex extends Handle {
     storage.count += rows.count;
     storage.version++;
     this.ids.append(first, rows.count);
+    this.journal?.added(Array.from(ids, (_, i) => first + i));
     return ids;
   }
 
@@ -116,6 +125,7 @@ export class VectorIndex extends Handle {
   update(ids: number | ArrayLike<number>, vectors: Vectors, options: VectorScale = {}): void {
     const { kernels } = instanceOf("index", this);
     checkOptions("options", options, SCALE_OPTIONS);
+    this.refuseRemote();
     const rows = this.#check("vectors", vectors, options);
     const list = typeof ids === "number" ? [ids] : ids;
     const targets = Array.from(checkIds("ids", list, rows.count), (id) => this.#rowOf("ids", id));
@@ -127,22 +137,25 @@ export class VectorIndex extends Handle {
       kernels.search_move(storage.address, first + i, row);
     });
     storage.version++;
+    this.journal?.added(targets);
   }
 
   /** Removes vectors by their ids, and returns how many of them were there. */
   remove(ids: number | ArrayLike<number>): number {
     instanceOf("index", this);
+    this.refuseRemote();
     const list = typeof ids === "number" ? [ids] : ids;
     if (typeof list?.length !== "number") throw typeFault("ids", "a number or an array", ids);
-    let removed = 0;
+    const removed: number[] = [];
     for (let i = 0; i < list.length; i++) {
       const row = this.ids.rowOf(list[i]);
       if (row < 0) continue;
       this.ids.remove(row);
       this.storage.remove(row);
-      removed++;
+      removed.push(list[i]);
     }
-    return removed;
+    this.journal?.removed(removed);
+    return removed.length;
   }
 
   /** Whether there is a vector with this id. */
@@ -163,6 +176,7 @@ export class VectorIndex extends Handle {
     if (metric === "hamming") {
       return memory.view("u8", this.storage.addressOf("signs", row), dimensions / 8).slice();
     }
+    this.refuseRemote();
     return vectorAt(this.storage, row);
   }
 
@@ -175,6 +189,7 @@ export class VectorIndex extends Handle {
   /** What searches with 1, 4 and 8 bits cost and find, measured with vectors of the index. */
   explain(options: ExplainOptions = {}): Explanation {
     instanceOf("index", this);
+    this.refuseRemote();
     const { storage, choice } = this;
     return explain(storage, options, choice);
   }
@@ -183,6 +198,11 @@ export class VectorIndex extends Handle {
   tune(options: ExplainOptions = {}): Choice {
     this.choice = this.explain(options).choice;
     return this.choice;
+  }
+
+  /** @internal Errors: an index whose codes are in a file. */
+  refuseRemote(): void {
+    if (this.codes !== undefined) refuseRemote();
   }
 
   #check(argument: string, vectors: unknown, scale: VectorScale): Rows {
