@@ -22,6 +22,7 @@ export { gather_int4_f32 } from "./int4/gather";
 export { gemm_int4, int4_workspace, pack_bytes, pack_int4, unpack_int4 } from "./int4/index";
 export { probe_dot } from "./lanes";
 export { all_in_range_i32, min_max_f32 } from "./min-max";
+export { multiply } from "./multiply";
 export { quantize_f32 } from "./quantize";
 export { quantize_rule_f32 } from "./quantize-profiles";
 export { requantize_fixed, requantize_i32 } from "./requantize";

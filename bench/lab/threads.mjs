@@ -53,7 +53,7 @@ async function openApi() {
   const [plain, workers] = await Promise.all(parts).catch((cause) => {
     throw new Error('"dist" expected a build, got none: npm run build', { cause });
   });
-  return { ...plain, ...workers, load: await import("bytelane/load") };
+  return { ...plain, workers, load: await import("bytelane/load") };
 }
 
 /**
@@ -91,11 +91,11 @@ function prepare(api, instance, { m, n, depth, isLayer }, { weights, lhs }, isPo
   const output = () => out.data.slice();
   if (isLayer) {
     const layer = keep(api.createLinear(instance, { weights, shape: [depth, n], scale: 1 / 64 }));
-    const linear = isPooled ? api.linearPooled : api.linear;
+    const { linear } = isPooled ? api.workers : api;
     return { run: () => linear(layer, x, { out }), output, end };
   }
   const rhs = { data: keep(api.packMatrix(instance, weights, { shape: [depth, n] })) };
-  const matmul = isPooled ? api.matmulPooled : api.matmul;
+  const { matmul } = isPooled ? api.workers : api;
   const left = { data: x, zeroPoint: 128 };
   return { run: () => matmul(instance, left, rhs, { m, n, depth, out }), output, end };
 }

@@ -218,6 +218,8 @@ export interface Kernels {
   pack_bytes(src: number, stride: number, n: number, groups: number, dst: number): void;
   int4_workspace(record: number, rows: number): number;
   gemm_int4: PartOfProduct;
+  /** Either of both, as the record says. */
+  multiply: PartOfProduct;
 }
 
 /** What the wrapper needs of a WebAssembly.Memory. */

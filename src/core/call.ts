@@ -329,8 +329,6 @@ export function inCall<R>(
     done = true;
     return value;
   } finally {
-    // what a pooled call has placed is read when its products run
-    if (done && instance.openCalls) instance.openCalls.push(call);
-    else call.end(done);
+    call.end(done);
   }
 }

@@ -36,7 +36,7 @@ export interface Origin {
   readonly pool: number | PoolOptions;
 }
 
-/** @internal What hears of the end of handles and of the instance. */
+/** @internal The workers of an instance: they hear of the end of handles and of the instance. */
 export interface Follower {
   /** A handle was disposed and gives its blocks back: now, or when nobody reads them any more. */
   release(blocks: readonly (readonly [address: number, bytes: number])[]): void;
@@ -51,16 +51,14 @@ interface Scoped {
 /** An instance: one module, one memory. Made by `createBytelane`. */
 export class Bytelane {
   readonly tier: Tier;
-  /** @internal Others while a pooled call writes its products down. */ kernels: Kernels;
+  /** @internal */ kernels: Kernels;
   /** @internal */ readonly arena: FreeList;
   /** @internal */ readonly memory: Memory;
   /** @internal */ readonly dots: Dots;
   /** @internal */ readonly origin: Origin;
   /** @internal */ follower: Follower | undefined;
   /** @internal Room for the scalars of one call: 16 entries of 4 bytes. */
-  scalars: number;
-  /** @internal Where calls are left open, for a pooled call to close. */
-  openCalls: { end(done: boolean): void }[] | undefined;
+  readonly scalars: number;
   readonly #report: Report;
   readonly #scopes: Scoped[][] = [];
   #disposed = false;

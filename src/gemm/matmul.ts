@@ -229,7 +229,7 @@ function runBatches(call: Call, runner: Runner, checked: Checked): Data {
   for (let b = 0; b < batch; b++) {
     const matrix = packed ?? packSide(checked, right!, rhsAt, b);
     try {
-      const record = runner.claim(call, matrix.record);
+      const record = runner.claim(call, matrix.record, packed);
       writeEpilogue(instance, record, epilogue, columns.address + b * columns.batchStep, bias);
       writeCall(instance, record, {
         reals: 0,

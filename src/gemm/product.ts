@@ -55,8 +55,11 @@ export const panelsOf = (n: number): number => Math.ceil(n / 8);
 
 /** Where the products of a call run: at once on the calling thread, or on workers. */
 export interface Runner {
-  /** The record that the call may fill in: that of the weights, or a copy until the call ends. */
-  claim(call: Call, record: number): number;
+  /**
+   * The record that the call may fill in: that of the weights, or a copy until the call ends.
+   * `weights` is the handle whose bytes stay the same as long as it lives, if there is one.
+   */
+  claim(call: Call, record: number, weights: Handle | undefined): number;
   /** Runs a product of so many rows, now or before the call ends. */
   run(instance: Bytelane, record: number, rows: number): void;
   /** Disposes weights that the call has packed, as soon as its products have run. */
@@ -76,8 +79,7 @@ export const HERE: Runner = {
       : kernels.gemm_workspace(rows, depth, words.getInt32(record + PRODUCT.dot, true));
     const workspace = arena.allocate(bytes);
     try {
-      if (block) kernels.gemm_int4(record, 0, rows, 0, panelsOf(n), workspace);
-      else kernels.gemm(record, 0, rows, 0, panelsOf(n), workspace);
+      kernels.multiply(record, 0, rows, 0, panelsOf(n), workspace);
     } finally {
       arena.free(workspace, bytes);
     }

@@ -311,7 +311,8 @@ function runInt4(
   const { address, value } = call.output(result);
   const own = layer.record || call.scratch(PRODUCT_BYTES);
   if (!layer.record) layer.writeWeights(own);
-  const record = runner.claim(call, own);
+  // the bytes of a layer in a host's memory may change while it lives
+  const record = runner.claim(call, own, layer.record ? layer : undefined);
   writeCall(instance, record, {
     reals: scales ? 0 : x,
     realsStride: inFeatures * 4,

@@ -266,7 +266,7 @@ function runLayer(
   const { instance, matrix, inFeatures, outFeatures, epilogue } = layer;
   const left = placeInput(call, layer, input);
   const { address, value } = call.output(result);
-  const record = runner.claim(call, matrix.record);
+  const record = runner.claim(call, matrix.record, layer);
   writeCall(instance, record, {
     reals: left.reals,
     realsStride: inFeatures * 4,

@@ -3,23 +3,45 @@
  * changes a byte of the result, since every element is computed from one row and one column alone.
  */
 import type { Kernels } from "../core/abi.ts";
-import { CODES, type ProductField, RESULT_CODES, readFields } from "../core/product.ts";
+import type { Handle } from "../core/handle.ts";
+import type { Bytelane } from "../core/instance.ts";
+import {
+  CODES,
+  type ProductField,
+  RESULT_CODES,
+  readFields,
+  writeFields,
+} from "../core/product.ts";
 import { panelBytes } from "../int4/layer.ts";
 
 /** A product that is to be divided: its record, and how many rows it has. */
 export interface Divided {
   readonly record: number;
   readonly rows: number;
+  /** Whose weights they are, if these stay the same as long as it lives. */
+  readonly weights: Handle | undefined;
   readonly fields: Readonly<Record<ProductField, number>>;
 }
 
-export function dividedOf(words: DataView, record: number, rows: number): Divided {
-  return { record, rows, fields: readFields(words, record) };
+export function dividedOf(
+  words: DataView,
+  record: number,
+  rows: number,
+  weights: Handle | undefined,
+): Divided {
+  return { record, rows, weights, fields: readFields(words, record) };
 }
 
-/** The kernel that takes the record. */
-export function kernelOf({ fields }: Divided): "gemm" | "gemm_int4" {
-  return fields.blockSize ? "gemm_int4" : "gemm";
+/** Quantizes the rows of a product here, if each of its parts would need all of them. */
+export function quantizeHere(instance: Bytelane, product: Divided): Divided {
+  const { record, rows, weights, fields } = product;
+  if (!fields.reals || !fields.lhs) return product;
+  const { kernels, arena, memory } = instance;
+  const scratch = arena.allocate(8);
+  kernels.quantize_lhs(record, 0, rows, scratch);
+  arena.free(scratch, 8);
+  writeFields(memory.words, record, { reals: 0 });
+  return dividedOf(memory.words, record, rows, weights);
 }
 
 /** Bytes of workspace for some rows. */

@@ -2,7 +2,7 @@
 import { typeFault } from "../core/check.ts";
 import { WORKER } from "./worker-text.ts";
 
-export interface Member {
+export interface WorkerHandle {
   post(message: unknown, transfer?: readonly ArrayBuffer[]): void;
   /** While it has work, the process waits for it. */
   hold(hasWork: boolean): void;
@@ -56,11 +56,11 @@ function makeWorker(): unknown {
 const working = new Set<AnyWorker>();
 
 /** Starts a worker. `lose` hears of its end, unless it was ended here. */
-export function openMember(
+export function openWorker(
   make: (() => unknown) | undefined,
   receive: (message: unknown) => void,
   lose: (why: string) => void,
-): Member {
+): WorkerHandle {
   const worker = (make ?? makeWorker)() as AnyWorker;
   if (typeof worker?.postMessage !== "function" || typeof worker.terminate !== "function") {
     throw typeFault("options.pool.worker", "a function that makes a worker", worker);

@@ -35,15 +35,19 @@ export function prepareApp(tarball) {
   const target = (subpath, ...conditions) =>
     `./${posix.join("node_modules/bytelane", resolveExport(home, subpath, ["import", ...conditions]))}`;
   const wasm = posix.dirname(target("./wasm/*"));
+  // two of its names are those of plain operations
+  const named = (module) => (/workers(\.js)?$/.test(module) ? "as workers " : "");
   const write = (name, ...modules) =>
     writeFileSync(
       join(folder, `${name}.mjs`),
-      modules.map((module) => `export * from "${module}";\n`).join(""),
+      modules.map((module) => `export * ${named(module)}from "${module}";\n`).join(""),
     );
   // every name of the library at once, for whoever looks packages up and for a page, which does not
   write("library", ...library.map((subpath) => posix.join("bytelane", subpath)));
   write("entry", ...library.map((subpath) => target(subpath, "browser")));
-  for (const name of ["load", "workers"]) write(`${name}-entry`, target(`./${name}`));
+  for (const name of ["load", "workers"]) {
+    writeFileSync(join(folder, `${name}-entry.mjs`), `export * from "${target(`./${name}`)}";\n`);
+  }
   return {
     folder,
     home,

@@ -23,7 +23,7 @@ function expectSame(label, got, wanted) {
 }
 
 async function compare(bytelane, instance) {
-  const { createLinear, linear, linearPooled, matmul, matmulPooled, tensor } = bytelane;
+  const { createLinear, linear, matmul, tensor, workers } = bytelane;
   const random = createRandom(0x2545f491);
   const pending = [];
   for (const [m, n, depth] of shapes) {
@@ -38,14 +38,14 @@ async function compare(bytelane, instance) {
       const layer = createLinear(instance, { weights, shape: [depth, n], ...options });
       const wanted = linear(layer, x);
       const label = `${m} × ${n} × ${depth} ${JSON.stringify(options)}`;
-      pending.push(linearPooled(layer, x).then((got) => expectSame(label, got, wanted)));
+      pending.push(workers.linear(layer, x).then((got) => expectSame(label, got, wanted)));
       layer.dispose();
     }
     const out = new Int32Array(m * n);
     pending.push(
-      matmulPooled(instance, lhs, rhs, { ...sizes, out }).then((got) =>
-        expectSame(`${m} × ${n} × ${depth} in integers`, got, integers),
-      ),
+      workers
+        .matmul(instance, lhs, rhs, { ...sizes, out })
+        .then((got) => expectSame(`${m} × ${n} × ${depth} in integers`, got, integers)),
     );
     // growth in mid-life, while workers are at it
     tensor(instance, "u8", [instance.bytesReserved]).dispose();
@@ -56,7 +56,7 @@ async function compare(bytelane, instance) {
 
 async function expectRefusal(bytelane, instance) {
   const side = { data: new Int8Array(64) };
-  const call = bytelane.matmulPooled(instance, side, side, { m: 8, n: 8, depth: 8 });
+  const call = bytelane.workers.matmul(instance, side, side, { m: 8, n: 8, depth: 8 });
   const words = await call.then(
     () => "an answer",
     (error) => error.message,

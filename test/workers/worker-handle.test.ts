@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { matmul } from "../../src/entries/index.ts";
 import { createBytelaneSync } from "../../src/entries/load.ts";
-import { matmulPooled } from "../../src/workers/index.ts";
+import { matmul as matmulPooled } from "../../src/workers/index.ts";
 import { WORKER } from "../../src/workers/worker-text.ts";
 import { moduleOf } from "../support/builds.ts";
 import { bytes, expectSame } from "../support/samples.ts";

@@ -5,7 +5,7 @@ import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
 import { matmul } from "../../src/entries/index.ts";
 import * as loaded from "../../src/entries/load.ts";
-import { matmulPooled } from "../../src/workers/index.ts";
+import { matmul as matmulPooled } from "../../src/workers/index.ts";
 import { serve } from "../../src/workers/worker.ts";
 import { moduleOf } from "../support/builds.ts";
 import { bytes, expectSame } from "../support/samples.ts";

@@ -1,0 +1,126 @@
+/** The work of one call for the workers, and what they answered. */
+
+import type { FreeList } from "../core/arena.ts";
+import type { Handle } from "../core/handle.ts";
+import type { Answer, Task } from "./worker.ts";
+import type { WorkerHandle } from "./worker-handle.ts";
+
+/**
+ * A worker of an instance. Nothing in it refers to the instance while it is idle, since the engine
+ * keeps it as long as its thread runs.
+ */
+export interface PoolWorker {
+  readonly handle: WorkerHandle;
+  /** Of a memory of its own, which is as long as this says. */
+  readonly arena: FreeList;
+  /** Jobs that wait for it. */
+  readonly jobs: Set<Job>;
+  isLost: boolean;
+  /** Takes it out of its pool. */
+  leave(): void;
+}
+
+/** The panels of some weights in a worker's memory. */
+export interface Copies {
+  readonly firstPanel: number;
+  readonly panels: number;
+  /** By the name of the field that points to them: address, and bytes. */
+  readonly arrays: Map<string, readonly [address: number, bytes: number]>;
+}
+
+/** The copies that a worker holds, by the handle of the weights: an address may return. */
+export type Held = Map<Handle, Copies>;
+
+/** The workers that share a job, and what each holds. */
+export type Crew = ReadonlyMap<PoolWorker, Held>;
+
+/** What one worker is sent. */
+export interface Order {
+  readonly worker: PoolWorker;
+  readonly task: Omit<Task, "job">;
+  readonly transfer: readonly ArrayBuffer[];
+  /** Called once the task is on its way. */
+  sent(): void;
+}
+
+/** How the products of a call run on workers: what each is sent, and what comes of it. */
+export interface Division {
+  readonly orders: readonly Order[];
+  /** Places what the workers have answered. */
+  place(answers: ReadonlyMap<PoolWorker, Answer>): void;
+  /** Gives back what was allocated for the workers. */
+  free(): void;
+}
+
+/**
+ * A job: "new", then "running" while workers are at it, then "settled". It settles once, when the
+ * last of them has answered or was lost.
+ */
+export class Job {
+  readonly number: number;
+  /** Resolves with the answers, or rejects with what befell the first worker. */
+  readonly settled: Promise<ReadonlyMap<PoolWorker, Answer>>;
+  readonly #answers = new Map<PoolWorker, Answer>();
+  readonly #waiting = new Set<PoolWorker>();
+  #state: "new" | "running" | "settled" = "new";
+  #fault: Error | undefined;
+  #resolve!: (answers: ReadonlyMap<PoolWorker, Answer>) => void;
+  #reject!: (fault: Error) => void;
+
+  constructor(number: number) {
+    this.number = number;
+    this.settled = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    // whoever waits for the job hears of it; nobody does while it is being posted
+    this.settled.catch(() => {});
+  }
+
+  /** Waits for a worker as well. */
+  expect(worker: PoolWorker): void {
+    this.#require("new");
+    this.#waiting.add(worker);
+    worker.jobs.add(this);
+    if (worker.jobs.size === 1) worker.handle.hold(true);
+  }
+
+  /** All of its workers are known now. */
+  begin(): void {
+    this.#require("new");
+    this.#state = "running";
+    this.#settle();
+  }
+
+  answer(worker: PoolWorker, answer: Answer): void {
+    if (!this.#leave(worker)) return;
+    this.#answers.set(worker, answer);
+    this.#settle();
+  }
+
+  /** A worker will not answer any more. */
+  lose(worker: PoolWorker, fault: Error): void {
+    if (!this.#leave(worker)) return;
+    this.#fault ??= fault;
+    this.#settle();
+  }
+
+  #leave(worker: PoolWorker): boolean {
+    if (!this.#waiting.delete(worker)) return false;
+    worker.jobs.delete(this);
+    if (worker.jobs.size === 0) worker.handle.hold(false);
+    return true;
+  }
+
+  /** The one place where a job settles. */
+  #settle(): void {
+    if (this.#state !== "running" || this.#waiting.size > 0) return;
+    this.#state = "settled";
+    if (this.#fault) this.#reject(this.#fault);
+    else this.#resolve(this.#answers);
+  }
+
+  #require(state: "new" | "running"): void {
+    if (this.#state !== state) throw new Error(`a job is ${this.#state}, not ${state}`);
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Workers on the instance's own memory. All of them get all pieces of a job, and take them one by
+ * one until none is left.
+ */
+import type { Bytelane } from "../core/instance.ts";
+import { panelsOf } from "../gemm/product.ts";
+import type { Crew, Division } from "./job.ts";
+import { type Divided, quantizeHere, runs, workspaceOf } from "./split.ts";
+import type { Piece } from "./worker.ts";
+
+/** Least rows and panels of a piece: below, packing rows or reading weights outweighs the gain. */
+const LEAST_ROWS = 32;
+const LEAST_PANELS = 4;
+
+/** Pieces per worker, so that one that starts late or is slow leaves its share to the others. */
+const PIECES = 4;
+
+/** Bytes of the number of the next piece, a grain of its own. */
+const COUNTER_BYTES = 32;
+
+interface Pieces {
+  readonly list: readonly Piece[];
+  readonly workspace: number;
+}
+
+/** Pieces of a product: rows, or panels where rows are few and each worker reads some weights. */
+function piecesOf(instance: Bytelane, product: Divided, size: number): Pieces {
+  const { kernels } = instance;
+  const { record, rows, fields } = product;
+  const panels = panelsOf(fields.n);
+  if (rows >= LEAST_ROWS * size || panels < LEAST_PANELS * size) {
+    const least = Math.min(LEAST_ROWS, Math.ceil(rows / size / 4) * 4);
+    const parts = runs(rows, PIECES * size, 4, least);
+    const most = Math.max(0, ...parts.map(([, count]) => count));
+    return {
+      list: parts.map(([first, count]): Piece => [record, first, count, 0, panels]),
+      workspace: workspaceOf(kernels, product, most),
+    };
+  }
+  quantizeHere(instance, product);
+  const parts = runs(panels, PIECES * size, 4, LEAST_PANELS);
+  return {
+    list: parts.map(([first, count]): Piece => [record, 0, rows, first, count]),
+    workspace: workspaceOf(kernels, product, rows),
+  };
+}
+
+export function divideShared(
+  instance: Bytelane,
+  crew: Crew,
+  products: readonly Divided[],
+): Division {
+  const { arena, memory } = instance;
+  const pieces: Piece[] = [];
+  let workspace = 32;
+  for (const product of products) {
+    const some = piecesOf(instance, product, crew.size);
+    pieces.push(...some.list);
+    workspace = Math.max(workspace, Math.ceil(some.workspace / 32) * 32);
+  }
+  // whoever would find no piece is not woken
+  const workers = [...crew.keys()].slice(0, pieces.length);
+  const bytes = COUNTER_BYTES + workspace * workers.length;
+  const next = arena.allocate(bytes);
+  memory.words.setInt32(next, 0, true);
+  const orders = workers.map((worker, i) => ({
+    worker,
+    task: {
+      pieces,
+      workspace: next + COUNTER_BYTES + i * workspace,
+      ...{ next, size: 0, writes: [], reads: [] },
+    },
+    transfer: [],
+    sent: () => {},
+  }));
+  return { orders, place: () => {}, free: () => arena.free(next, bytes) };
+}
