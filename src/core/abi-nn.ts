@@ -130,4 +130,19 @@ export interface NnKernels {
     steps: number,
   ): void;
   transpose(src: number, dst: number, rows: number, columns: number, size: number): void;
+
+  lstm_gates(a: number, b: number, n: number, cell: number, dst: number): void;
+  gru_gates(a: number, b: number, n: number, h: number, dst: number): void;
+  bag_8(
+    table: number,
+    columns: number,
+    scales: number,
+    zeros: number,
+    unsigned: number,
+    ids: number,
+    n: number,
+    weights: number,
+    factor: number,
+    dst: number,
+  ): void;
 }

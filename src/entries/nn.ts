@@ -9,6 +9,7 @@ export {
   activate,
   type NnActivation,
 } from "../nn/activation.ts";
+export { type BagOptions, type BagTable, embeddingBag } from "../nn/bag.ts";
 export {
   add,
   type CombineOptions,
@@ -36,6 +37,15 @@ export {
   maxPool2d,
   type PoolOptions,
 } from "../nn/pool.ts";
+export {
+  createGru,
+  createLstm,
+  type Recurrent,
+  type RecurrentOptions,
+  recurrent,
+  type SequenceOptions,
+  type SequenceResult,
+} from "../nn/recurrent.ts";
 export { type ResizeOptions, resize2d } from "../nn/resize.ts";
 export {
   logSoftmax,

@@ -10,7 +10,10 @@ import {
   createConv1d,
   createConv2d,
   createConvTranspose2d,
+  createGru,
   createLookup,
+  createLstm,
+  embeddingBag,
   foldBatchNorm,
   globalAveragePool2d,
   layerNorm,
@@ -18,6 +21,7 @@ import {
   maxPool2d,
   multiply,
   quantizedSoftmax,
+  recurrent,
   resize2d,
   rmsNorm,
   softmax,
@@ -415,8 +419,75 @@ const convolutions: readonly Case[] = [
   ],
 ];
 
+const cell = { inputWeights: new Float32Array(8), stateWeights: new Float32Array(4), hidden: 1 };
+const recurrentCells: readonly Case[] = [
+  [
+    "RangeError",
+    '"options.gates" expected "ifgo" or "iofg", got "rzn"',
+    (b) => createLstm(b, { ...cell, gates: "rzn" }),
+  ],
+  [
+    "RangeError",
+    '"options.inputWeights" expected rows of 4 weights, got Float32Array(7)',
+    (b) => createLstm(b, { ...cell, inputWeights: new Float32Array(7) }),
+  ],
+  [
+    "RangeError",
+    '"options.stateWeights" expected 3 elements, got Float32Array(4)',
+    (b) => createGru(b, { ...cell, inputWeights: new Float32Array(6) }),
+  ],
+  [
+    "RangeError",
+    '"x" expected rows of 2 elements, got [6]',
+    (b) => {
+      using layer = createLstm(b, cell);
+      recurrent(layer, x);
+    },
+  ],
+  [
+    "TypeError",
+    '"options.cell" expected nothing for a GRU, got Float32Array(1)',
+    (b) => {
+      const options = { inputWeights: new Float32Array(6), stateWeights: new Float32Array(3) };
+      using layer = createGru(b, { ...options, hidden: 1 });
+      recurrent(layer, new Float32Array(2), { cell: new Float32Array(1) });
+    },
+  ],
+  [
+    "TypeError",
+    '"layer" expected a cell made by createLstm or createGru, got Object',
+    () => recurrent(wrong({}), x),
+  ],
+];
+
+const table = { values: new Int8Array(6), scale: new Float32Array(3) };
+const bags: readonly Case[] = [
+  [
+    "RangeError",
+    '"table.values" expected rows of 4 elements, got Int8Array(6)',
+    (b) => embeddingBag(b, table, Int32Array.of(0), { columns: 4 }),
+  ],
+  [
+    "RangeError",
+    '"ids[1]" expected an integer in [0, 2], got 3',
+    (b) => embeddingBag(b, table, Int32Array.of(0, 3), { columns: 2 }),
+  ],
+  [
+    "RangeError",
+    '"options.offsets[0]" expected an integer in [0, 0], got 1',
+    (b) => embeddingBag(b, table, Int32Array.of(0, 1), { columns: 2, offsets: [1] }),
+  ],
+  [
+    "RangeError",
+    '"options.offsets[2]" expected an integer in [2, 2], got 1',
+    (b) => embeddingBag(b, table, Int32Array.of(0, 1), { columns: 2, offsets: [0, 2, 1] }),
+  ],
+];
+
 describe.each([
   ["convolutions", convolutions],
+  ["recurrent cells", recurrentCells],
+  ["bags", bags],
   ["elementwise operations", elementwise],
   ["misspelt options", misspelt],
   ["tables", tables],

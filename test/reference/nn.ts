@@ -77,3 +77,26 @@ export function combine(
     : f(f((x - zeroX) * f(a / s)) + f((y - zeroY) * f(b / s)));
   return roundHalfEven(real) + zero;
 }
+
+/** One step of an LSTM, given the sums of its gates i, f, g, o. */
+export function lstm(
+  sums: readonly number[],
+  cell: readonly number[],
+): { h: number[]; cell: number[] } {
+  const n = cell.length;
+  const next = cell.map(
+    (c, j) => sigmoid(sums[n + j]) * c + sigmoid(sums[j]) * Math.tanh(sums[2 * n + j]),
+  );
+  return { cell: next, h: next.map((c, j) => sigmoid(sums[3 * n + j]) * Math.tanh(c)) };
+}
+
+/** One step of a GRU, given the products of its gates r, z, n with x and with h. */
+export function gru(x: readonly number[], u: readonly number[], h: readonly number[]): number[] {
+  const n = h.length;
+  return h.map((value, j) => {
+    const r = sigmoid(x[j] + u[j]);
+    const z = sigmoid(x[n + j] + u[n + j]);
+    const state = Math.tanh(x[2 * n + j] + r * u[2 * n + j]);
+    return state + z * (value - state);
+  });
+}

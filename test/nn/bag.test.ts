@@ -1,0 +1,55 @@
+import { expect, it } from "vitest";
+import { quantizeRows, scope, tensor } from "../../src/entries/index.ts";
+import { embeddingBag } from "../../src/entries/nn.ts";
+import { expectSame, guarded, noise } from "../support/samples.ts";
+import { describeTiers } from "../support/tiers.ts";
+
+const f = Math.fround;
+
+describeTiers("embeddingBag", (instance) => {
+  it("sums and means of weighted rows, to the bit, every width and type", () => {
+    for (const dtype of ["i8", "u8"] as const) {
+      for (const columns of [1, 2, 3, 4, 5, 8, 31]) {
+        scope(instance, () => {
+          const { real, integer } = noise(columns);
+          const rows = Float32Array.from({ length: 9 * columns }, () => real(-2, 3));
+          const table = quantizeRows(instance, rows, { shape: [9, columns], dtype });
+          const ids = Int32Array.from({ length: 12 }, () => integer(0, 8));
+          const weights = Float32Array.from({ length: 12 }, () => real(0, 2));
+          const offsets = [0, 5, 5, 11];
+          for (const mode of ["sum", "mean"] as const) {
+            const dst = guarded(instance, "f32", 4 * columns, 4 * (columns % 4));
+            const options = { columns, offsets, weights, mode, out: dst.view() };
+            embeddingBag(instance, table as never, ids, options);
+            const ends = [...offsets.slice(1), 12];
+            const right = new Float32Array(4 * columns);
+            for (let bag = 0; bag < 4; bag++) {
+              const n = ends[bag] - offsets[bag];
+              for (let j = 0; j < columns; j++) {
+                let sum = 0;
+                for (let i = offsets[bag]; i < ends[bag]; i++) {
+                  const zero = table.zeroPoint?.[ids[i]] ?? 0;
+                  const q = table.values[ids[i] * columns + j] - zero;
+                  sum = f(sum + f(q * f(table.scale[ids[i]] * weights[i])));
+                }
+                right[bag * columns + j] = f(sum * f(mode === "mean" && n > 0 ? 1 / n : 1));
+              }
+            }
+            expectSame(dst.view(), right);
+            dst.expectGuards();
+          }
+        });
+      }
+    }
+  });
+
+  it("a table of tensors gives a tensor", () => {
+    scope(instance, () => {
+      const table = quantizeRows(instance, tensor(instance, "f32", [2, 3], [1, 2, 4, 3, 6, 3]));
+      const y = embeddingBag(instance, table as never, Int32Array.of(0, 1)) as unknown as {
+        shape: number[];
+      };
+      expect(y.shape).toEqual([1, 3]);
+    });
+  });
+});
