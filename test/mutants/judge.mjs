@@ -1,4 +1,6 @@
-/** Whether a mutant is found out: by fuzzed calls first, since they take a second, then by tests. */
+/**
+ * Whether a mutant is found out: by fuzzed calls first, since they take a second, then by tests.
+ */
 import { execFile } from "node:child_process";
 import {
   cpSync,

@@ -1,6 +1,7 @@
 /** npm run soak: one process at work for minutes, its memory flat; HELP says how. */
-import { createBytelane, createIndex, createLinear, linear, quantize, topK } from "bytelane";
+import { createBytelane, createLinear, linear, quantize } from "bytelane";
 import { createObserver, loadObserver } from "bytelane/calibration";
+import { createIndex, topK } from "bytelane/search";
 import * as pooled from "bytelane/workers";
 import { integerOption, runCommand, writeJson } from "../../tools/command.mjs";
 import { createProgress } from "../../tools/progress.mjs";
@@ -51,7 +52,7 @@ const JOBS = {
     const vectors = reals(4 * size * 32, size);
     const index = createIndex(instance, { vectors, shape: [4 * size, 32] });
     try {
-      return topK(index, reals(32, 2), 8).indices;
+      return topK(index, reals(32, 2), 8).ids;
     } finally {
       index.dispose();
     }

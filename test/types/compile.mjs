@@ -3,8 +3,8 @@
  *
  *   node test/types/compile.mjs typescript-5.4
  *
- * Prints the diagnostics of the programs and of our declarations. TypeScript 5 runs in this process,
- * so that its libraries are parsed once. TypeScript 7 is a program of its own.
+ * Prints the diagnostics of the programs and of our declarations. TypeScript 5 runs in this
+ * process, so that its libraries are parsed once. TypeScript 7 is a program of its own.
  */
 import { execFile } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
