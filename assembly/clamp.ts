@@ -1,6 +1,6 @@
 /**
- * y = min(max(x, low), high), element by element; `dst` may be `src`.
- * For f32 a NaN stays a NaN, as in ONNX Clip and PyTorch clamp; −0 against a bound of +0 keeps its sign.
+ * y = min(max(x, low), high), element by element; `dst` may be `src`. For f32 a NaN stays a NaN, as
+ * in ONNX Clip and PyTorch clamp; −0 against a bound of +0 keeps its sign.
  */
 import { clamp8, saturate } from "./lanes";
 

@@ -1,9 +1,13 @@
-/** Codes of 4 bits whose values are a table of 16 reals.                               docs/formats.md */
+/**
+ * Codes of 4 bits whose values are a table of 16 reals.
+ * docs/formats.md
+ */
 import { narrow, zero_v128 } from "./lanes";
 
 /**
- * The nearest entry of a table of 16 reals in ascending order, for x / scale, one scale a block: the number of the 15
- * middles (f32) between neighbours that are below it. NaN becomes 0. Codes one a byte.
+ * The nearest entry of a table of 16 reals in ascending order, for x / scale, one scale a block:
+ * the number of the 15 middles (f32) between neighbours that are below it. NaN becomes 0. Codes one
+ * a byte.
  */
 export function quantize_codebook_f32(
   src: usize,

@@ -17,9 +17,10 @@ function dequantizeOne(src: usize, dst: usize, scale: f32, zero: i32, unsigned: 
 }
 
 /**
- * One contiguous run that shares its scale and zero point. With bit 7 flipped i8 is u8 with the zero point moved by 128. A
- * byte under the upper half of 2^23 is 2^23 + the byte in f32, from which 2^23 + the zero point is taken without rounding.
- * That is one instruction for four values instead of a widening and a conversion (45 → 63 GB/s for 64 K elements, Node 20).
+ * One contiguous run that shares its scale and zero point. With bit 7 flipped i8 is u8 with the
+ * zero point moved by 128. A byte under the upper half of 2^23 is 2^23 + the byte in f32, from
+ * which 2^23 + the zero point is taken without rounding. That is one instruction for four values
+ * instead of a widening and a conversion (45 → 63 GB/s for 64 K elements, Node 20).
  */
 function dequantizeRun(
   src: usize,
@@ -58,7 +59,10 @@ function dequantizeRun(
   for (; src < end; src++, dst += 4) dequantizeOne(src, dst, scale, zero, unsigned);
 }
 
-/** One row whose neighbours belong to different channels: scales and zero points are read as vectors. */
+/**
+ * One row whose neighbours belong to different channels: scales and zero points are read as
+ * vectors.
+ */
 function dequantizeAcross(
   src: usize,
   dst: usize,
@@ -155,8 +159,8 @@ function dequantize<T>(
 }
 
 /**
- * Rows of a quantized table, dequantized in the order of `ids`: an embedding look-up.
- * table [rows, columns], scales and zeros (0 for none) one a row, ids i32 in [0, rows), dst [n, columns].
+ * Rows of a quantized table, dequantized in the order of `ids`: an embedding look-up. table [rows,
+ * columns], scales and zeros (0 for none) one a row, ids i32 in [0, rows), dst [n, columns].
  */
 function gather(
   table: usize,

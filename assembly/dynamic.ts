@@ -2,8 +2,8 @@
  * Dynamic quantization: the range is taken from the data themselves, one range a row.
  * Rows are `stride` elements apart in src and contiguous in dst.                docs/math.md (5)
  *
- * A range of nothing but zeros (or NaN) has scale 1. Any other scale is at least 2^-126, and ±Infinity
- * counts as the largest finite f32, so that a scale is never 0, NaN or infinite.
+ * A range of nothing but zeros (or NaN) has scale 1. Any other scale is at least 2^-126, and
+ * ±Infinity counts as the largest finite f32, so that a scale is never 0, NaN or infinite.
  */
 import { round, saturate } from "./lanes";
 import { extremesRun } from "./min-max";
@@ -37,8 +37,8 @@ export function quantize_rows_f32_i8(
 }
 
 /**
- * u8, asymmetric, the range widened to contain 0: scale = (max − min) / 255,
- * zeroPoint = round(−min / scale), as ONNX DynamicQuantizeLinear (one row). Writes one of each a row.
+ * u8, asymmetric, the range widened to contain 0: scale = (max − min) / 255, zeroPoint = round(−min
+ * / scale), as ONNX DynamicQuantizeLinear (one row). Writes one of each a row.
  */
 export function quantize_rows_f32_u8(
   src: usize,

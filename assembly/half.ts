@@ -1,8 +1,9 @@
 /**
  * f32 ↔ f16 (IEEE binary16), four elements at a time.                        docs/formats.md
  *
- * To f16: to nearest, ties to even; what exceeds 65 504 by half a step or more is ±Infinity, denormals are
- * kept, every NaN becomes 0x7e00 with its sign. To f32: exact, a NaN keeps its sign and payload.
+ * To f16: to nearest, ties to even; what exceeds 65 504 by half a step or more is ±Infinity,
+ * denormals are kept, every NaN becomes 0x7e00 with its sign. To f32: exact, a NaN keeps its sign
+ * and payload.
  */
 
 /**
@@ -51,14 +52,15 @@ export function load3_f32x4(src: usize, n: i32): v128 {
 }
 
 /**
- * Four f32 as f16, in lanes with their sign extended. The addition rounds: to y = min(|x|, 65 536) with exponent e, at
- * least that of the smallest normal f16, it adds 2^(e + 13), so that the sum's last bit is the last of f16:
+ * Four f32 as f16, in lanes with their sign extended. The addition rounds: to y = min(|x|, 65 536)
+ * with exponent e, at least that of the smallest normal f16, it adds 2^(e + 13), so that the sum's
+ * last bit is the last of f16:
  *
  *   sum       e + 13 │ 0 … 0 │ leading bit and ten bits, rounded
  *   size      (sum's exponent − 126) · 2^10 + the rounded bits
  *
- * A denormal has no leading bit, which is one exponent less, and 65 536 is Infinity's. The same idea as in M. Dukhan's
- * FP16 library, fp16_ieee_from_fp32_value (MIT).
+ * A denormal has no leading bit, which is one exponent less, and 65 536 is Infinity's. The same
+ * idea as in M. Dukhan's FP16 library, fp16_ieee_from_fp32_value (MIT).
  */
 function sizesOf(
   x: v128,
@@ -83,8 +85,8 @@ function quietOf(x: v128): v128 {
 }
 
 /**
- * Eight at a time are asked for NaN, by their sum: Infinity less Infinity is asked too. As integers, reals saturate to i16
- * with their sign. Up to seven values are read too many.
+ * Eight at a time are asked for NaN, by their sum: Infinity less Infinity is asked too. As
+ * integers, reals saturate to i16 with their sign. Up to seven values are read too many.
  */
 export function convert_f32_f16(src: usize, dst: usize, n: i32): void {
   const first = v128.load(CONSTANTS, 16);
@@ -122,7 +124,10 @@ export function convert_f32_f16(src: usize, dst: usize, n: i32): void {
   }
 }
 
-/** Eight at a time are asked for Infinity or NaN, which are rare: 31 GB/s became 43 (64 K elements, Node 20). */
+/**
+ * Eight at a time are asked for Infinity or NaN, which are rare: 31 GB/s became 43 (64 K elements,
+ * Node 20).
+ */
 export function convert_f16_f32(src: usize, dst: usize, n: i32): void {
   const up = v128.load(CONSTANTS);
   const first = v128.load(CONSTANTS, 16);

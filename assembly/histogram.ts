@@ -7,9 +7,9 @@
  *
  *   bin(x) = trunc(x · scale) + sign(x)
  *
- * x · scale is exact, since scale is a power of two, or so small that it truncates to 0 all the same. A
- * finite x must lie inside the grid and an infinite one must not come. NaN counts in bin half + 1: a table has
- * half + 1 entries on either side of bin 0.
+ * x · scale is exact, since scale is a power of two, or so small that it truncates to 0 all the
+ * same. A finite x must lie inside the grid and an infinite one must not come. NaN counts in bin
+ * half + 1: a table has half + 1 entries on either side of bin 0.
  */
 import { MAGIC_BITS, magic_f32x4, zero_v128 } from "./lanes";
 
@@ -79,11 +79,13 @@ function countValues(
 }
 
 /**
- * Counts the values of [outer, channels, inner] in one table per channel. `scales` (f32) has one entry
- * per channel; `tables` is the address of bin 0 of the first channel, the others follow `stride` bytes apart.
+ * Counts the values of [outer, channels, inner] in one table per channel. `scales` (f32) has one
+ * entry per channel; `tables` is the address of bin 0 of the first channel, the others follow
+ * `stride` bytes apart.
  *
- * With stride 0 there is one channel, counted in four tables that lie interleaved, so that equal neighbours
- * do not wait for each other's store: entry e of table t at 16 · e + 4 · t. `sum_tables_u32` joins them.
+ * With stride 0 there is one channel, counted in four tables that lie interleaved, so that equal
+ * neighbours do not wait for each other's store: entry e of table t at 16 · e + 4 · t.
+ * `sum_tables_u32` joins them.
  */
 export function histogram_f32(
   src: usize,
@@ -153,8 +155,8 @@ export function sum_tables_u32(src: usize, dst: usize, n: i32): void {
 }
 
 /**
- * dst[i] = src[i], NaN where src[i] is not finite; the number of those is returned. Where it is 0, nothing
- * is written: calibration then reads src itself, and so pays one pass that only reads.
+ * dst[i] = src[i], NaN where src[i] is not finite; the number of those is returned. Where it is 0,
+ * nothing is written: calibration then reads src itself, and so pays one pass that only reads.
  */
 export function mask_non_finite_f32(src: usize, dst: usize, n: i32): i32 {
   const end = src + ((<usize>n) << 2);

@@ -3,7 +3,9 @@
  * and once as its vector twin. This is the only file that knows the relaxed instruction set.
  */
 
-/** True in the build that may use relaxed SIMD. A compile-time constant: the other branch vanishes. */
+/**
+ * True in the build that may use relaxed SIMD. A compile-time constant: the other branch vanishes.
+ */
 // @ts-expect-error: ASC_FEATURE_* are constants of the compiler
 const RELAXED: bool = ASC_FEATURE_RELAXED_SIMD;
 
@@ -63,8 +65,8 @@ export function max7bit_u8x16(): v128 {
 }
 
 /**
- * Rounds to the nearest integer, ties to even; NaN becomes 0, and what no 8-bit type can hold is cut
- * at ±2^21 so that the zero point can be added without wrapping (docs/math.md, 1).
+ * Rounds to the nearest integer, ties to even; NaN becomes 0, and what no 8-bit type can hold is
+ * cut at ±2^21 so that the zero point can be added without wrapping (docs/math.md, 1).
  */
 export function round(x: f32): i32 {
   x = x == x ? x : 0;
@@ -74,8 +76,9 @@ export function round(x: f32): i32 {
 }
 
 /**
- * The vector twin of `round` between bounds that are integers of at most 2^21, where rounding after the clamp is rounding
- * before it. The result still carries MAGIC_BITS, which the caller subtracts, and a NaN stays one.
+ * The vector twin of `round` between bounds that are integers of at most 2^21, where rounding after
+ * the clamp is rounding before it. The result still carries MAGIC_BITS, which the caller subtracts,
+ * and a NaN stays one.
  */
 export function bound_f32x4(x: v128, low: v128, high: v128, magic: v128): v128 {
   return f32x4.add(f32x4.pmin(f32x4.pmax(x, low), high), magic);
@@ -87,17 +90,18 @@ export function saturate(x: i32, low: i32, high: i32): i32 {
 }
 
 /**
- * round(acc · multiplier) + zeroPoint, saturated: requantization (docs/math.md, 8), as the byte of either type. acc has its
- * bias already.
+ * round(acc · multiplier) + zeroPoint, saturated: requantization (docs/math.md, 8), as the byte of
+ * either type. acc has its bias already.
  */
 export function requantizeOne(acc: i32, multiplier: f32, zero: i32, low: i32, high: i32): u8 {
   return <u8>saturate(round(<f32>acc * multiplier) + zero, low, high);
 }
 
 /**
- * The vector twin of `requantizeOne`: four lanes of i32, moved by `shiftOf(high)`, for saturation to i8. `lows` are lower
- * bounds less the zero point, `offset` is zeroPoint + shift − MAGIC_BITS. The multiplier is finite, so that nothing
- * becomes NaN. What exceeds 2^22 still saturates, since the bits of an f32 are in its order.
+ * The vector twin of `requantizeOne`: four lanes of i32, moved by `shiftOf(high)`, for saturation
+ * to i8. `lows` are lower bounds less the zero point, `offset` is zeroPoint + shift − MAGIC_BITS.
+ * The multiplier is finite, so that nothing becomes NaN. What exceeds 2^22 still saturates, since
+ * the bits of an f32 are in its order.
  */
 export function requantizeFour(
   acc: v128,
@@ -120,8 +124,8 @@ export function narrow<T>(a_i32x4: v128, b_i32x4: v128, c_i32x4: v128, d_i32x4: 
 }
 
 /**
- * How far integers are moved so that `high` is 127, where narrowing to 8 bits cuts them off. What is left is one bound, and
- * moving them back, modulo 256: so i8 and u8 are the same work.
+ * How far integers are moved so that `high` is 127, where narrowing to 8 bits cuts them off. What
+ * is left is one bound, and moving them back, modulo 256: so i8 and u8 are the same work.
  */
 export function shiftOf(high: i32): i32 {
   return 127 - high;

@@ -15,7 +15,9 @@ function greatest(x: v128): f32 {
   return f32x4.extract_lane(f32x4.pmax(pair, i32x4.shuffle(pair, pair, 1, 0, 3, 2)), 0);
 }
 
-/** Stores the extremes of one contiguous run, joined with those that stand at low and high already. */
+/**
+ * Stores the extremes of one contiguous run, joined with those that stand at low and high already.
+ */
 export function extremesRun(src: usize, n: i32, low: usize, high: usize): void {
   // pmin(acc, x) is x < acc ? x : acc, so that a NaN in x is skipped
   let low0 = f32x4.splat(load<f32>(low));
@@ -45,8 +47,8 @@ export function extremesRun(src: usize, n: i32, low: usize, high: usize): void {
 }
 
 /**
- * Sixteen channels at a time, a cache line, down the rows of [outer, channels]: with long rows each line is
- * evicted before its neighbours are asked for, so it is used whole while it is there.
+ * Sixteen channels at a time, a cache line, down the rows of [outer, channels]: with long rows each
+ * line is evicted before its neighbours are asked for, so it is used whole while it is there.
  */
 function extremesAcross(src: usize, outer: i32, channels: i32, low: usize, high: usize): void {
   const stride = (<usize>channels) << 2;
@@ -113,7 +115,10 @@ export function min_max_f32(
   }
 }
 
-/** Whether all of n i32 are in [least, greatest]: whether the least of them and `least` is that, and so above. */
+/**
+ * Whether all of n i32 are in [least, greatest]: whether the least of them and `least` is that, and
+ * so above.
+ */
 export function all_in_range_i32(src: usize, n: i32, least: i32, greatest: i32): bool {
   const low = i32x4.splat(least);
   const high = i32x4.splat(greatest);

@@ -9,7 +9,10 @@
 import { bound_f32x4, limit_f32x4, MAGIC_BITS, magic_f32x4, narrow, shiftOf } from "./lanes";
 import { storeFour, subtractShift_i8x16 } from "./quantize";
 
-/** Bits of `rule`: where a profile differs from the default (src/params/profile.ts has which sets which). */
+/**
+ * Bits of `rule`: where a profile differs from the default (src/params/profile.ts has which sets
+ * which).
+ */
 const MULTIPLY = 1;
 const AWAY = 2;
 const WRAP = 4;
@@ -44,8 +47,8 @@ function integers_i32x4(
 }
 
 /**
- * The data are [outer, channels, inner]; `starts` (f32), `scales` (f32) and `zeros` (i32) have one entry per channel. Up to
- * three values are read too many.
+ * The data are [outer, channels, inner]; `starts` (f32), `scales` (f32) and `zeros` (i32) have one
+ * entry per channel. Up to three values are read too many.
  */
 export function quantize_rule_f32(
   src: usize,

@@ -4,15 +4,17 @@
  * The data are [outer, channels, inner]; `scales` (f32) and `zeros` (i32) hold one entry a channel.
  * Per tensor is one channel; per row is inner = the row's length; the last axis is inner = 1.
  *
- * While it divides, a processor does less beside it. So sixteen values are multiplied by two neighbours of the reciprocal,
- * one below and one above, which took the quantizer from 19.4 to 29 GB/s (64 K elements, Node 20 and 24):
+ * While it divides, a processor does less beside it. So sixteen values are multiplied by two
+ * neighbours of the reciprocal, one below and one above, which took the quantizer from 19.4 to 29
+ * GB/s (64 K elements, Node 20 and 24):
  *
  *   below = 1 / scale − 3 steps      |x · below| ≤ |x / scale| ≤ |x · above|, steps being of the size, whatever the sign
  *   above = 1 / scale + 3 steps      rounding keeps the order: where both give one integer, division gives it too
  *
- * Where they differ (a tie lies between them, or NaN is among them) the division decides. A factor is at least 2.5 steps
- * from the true reciprocal, which is more than one step of the quotient: every tie lies between the two. So the zero point
- * may be added before rounding, and an odd one moves no tie.
+ * Where they differ (a tie lies between them, or NaN is among them) the division decides. A factor
+ * is at least 2.5 steps from the true reciprocal, which is more than one step of the quotient:
+ * every tie lies between the two. So the zero point may be added before rounding, and an odd one
+ * moves no tie.
  */
 import {
   bound_f32x4,
@@ -31,8 +33,8 @@ const STEPS = 3;
 const DIVIDED = 16;
 
 /**
- * Integers that were offset by `shiftOf(high)` and saturated to i8, as bytes of either type. `least` is the lower bound
- * with that offset.
+ * Integers that were offset by `shiftOf(high)` and saturated to i8, as bytes of either type.
+ * `least` is the lower bound with that offset.
  */
 export function subtractShift_i8x16(q: v128, least: v128, shift: v128): v128 {
   return i8x16.sub(i8x16.max_s(q, least), shift);
@@ -50,8 +52,9 @@ export function storeFour(dst: usize, q: v128, n: i32): void {
 }
 
 /**
- * The definition, four values at a time: round(x / scale) + zero + offset, saturated, less the shift. Of the last values it
- * reads up to three too many. Where `scales` is not 0, scales and zero points are read from memory.
+ * The definition, four values at a time: round(x / scale) + zero + offset, saturated, less the
+ * shift. Of the last values it reads up to three too many. Where `scales` is not 0, scales and zero
+ * points are read from memory.
  */
 function divide(
   src: usize,
@@ -84,10 +87,11 @@ function divide(
 }
 
 /**
- * round(x · factor) + zero point, in f32 whose low bits are that integer: `shifted` is 1.5 · 2^23 + the zero point. What
- * exceeds 2^22 still saturates on its way to 8 bits, since the bits of an f32 are in its order. Where the sum is negative
- * and so near to 0 that subtracting MAGIC_BITS wraps, |x · factor| > 2^23: there the two products differ by more than one
- * step of theirs, and both sums are exact.
+ * round(x · factor) + zero point, in f32 whose low bits are that integer: `shifted` is 1.5 · 2^23 +
+ * the zero point. What exceeds 2^22 still saturates on its way to 8 bits, since the bits of an f32
+ * are in its order. Where the sum is negative and so near to 0 that subtracting MAGIC_BITS wraps,
+ * |x · factor| > 2^23: there the two products differ by more than one step of theirs, and both sums
+ * are exact.
  */
 function product_f32x4(x: v128, factor: v128, shifted: v128): v128 {
   return multiplyAdd_f32x4(x, factor, shifted);
@@ -113,16 +117,18 @@ function bytes_i8x16(
 }
 
 /**
- * How many values are divided at first. Bytes are stored before it is asked whether they are right, which must not be where
- * their values lie. Behind the first sixteen of a run that is so even if dst is src.
+ * How many values are divided at first. Bytes are stored before it is asked whether they are right,
+ * which must not be where their values lie. Behind the first sixteen of a run that is so even if
+ * dst is src.
  */
 function dividedFirst(src: usize, dst: usize): i32 {
   return dst < src + 64 && dst + 16 > src ? DIVIDED : 0;
 }
 
 /**
- * One contiguous run that shares its scale and zero point. Bytes are stored before it is asked whether
- * they are right: what stands behind a branch V8 computes there, splats of the run too (24 GB/s instead of 29, Node 20).
+ * One contiguous run that shares its scale and zero point. Bytes are stored before it is asked
+ * whether they are right: what stands behind a branch V8 computes there, splats of the run too (24
+ * GB/s instead of 29, Node 20).
  */
 export function quantizeRun(
   src: usize,
@@ -181,8 +187,8 @@ export function quantizeRun(
 }
 
 /**
- * Writes what every row needs, in three arrays that lie `stride` bytes apart: shifted zero points, factors below, factors
- * above.
+ * Writes what every row needs, in three arrays that lie `stride` bytes apart: shifted zero points,
+ * factors below, factors above.
  */
 function prepare(scales: usize, zeros: usize, scratch: usize, stride: usize, shift: i32): void {
   const one = f32x4.splat(1);
@@ -197,7 +203,10 @@ function prepare(scales: usize, zeros: usize, scratch: usize, stride: usize, shi
   }
 }
 
-/** One row whose neighbours belong to different channels. Eight at a time: sixteen spill registers on Node 20. */
+/**
+ * One row whose neighbours belong to different channels. Eight at a time: sixteen spill registers
+ * on Node 20.
+ */
 function quantizeAcross(
   src: usize,
   dst: usize,
@@ -252,8 +261,8 @@ function quantizeAcross(
 }
 
 /**
- * To i8 or u8, which the bounds tell apart. `scratch` has room for 12 bytes a channel and 36 more; without it each value of
- * a row whose inner is 1 is divided.
+ * To i8 or u8, which the bounds tell apart. `scratch` has room for 12 bytes a channel and 36 more;
+ * without it each value of a row whose inner is 1 is divided.
  */
 export function quantize_f32(
   src: usize,

@@ -89,12 +89,14 @@ export function requantize_i32(
 }
 
 /**
- * The integer arithmetic of TensorFlow Lite and gemmlowp. With the multiplier m · 2^(shift − 31), m in [2^30, 2^31):
+ * The integer arithmetic of TensorFlow Lite and gemmlowp. With the multiplier m · 2^(shift − 31), m
+ * in [2^30, 2^31):
  *
  *   q = clamp(divide((x · m + 2^(total − 1)) >> total, right) + zeroPoint, low, high)
  *
- * divide(y, right) is y / 2^right, ties away from zero. Single rounding has total = 31 − shift and right = 0; double
- * rounding total = 31 and right = −shift, or, with shift > 0, what single rounding has: x · 2^shift · m loses nothing.
+ * divide(y, right) is y / 2^right, ties away from zero. Single rounding has total = 31 − shift and
+ * right = 0; double rounding total = 31 and right = −shift, or, with shift > 0, what single
+ * rounding has: x · 2^shift · m loses nothing.
  * |x · m| ≤ 2^62 and total ≤ 62, so no sum leaves i64.
  */
 function fixedOne(x: i32, m: i64, total: i64, right: i64, zero: i64, low: i64, high: i64): u8 {
@@ -105,8 +107,9 @@ function fixedOne(x: i32, m: i64, total: i64, right: i64, zero: i64, low: i64, h
 }
 
 /**
- * The vector twin, for total ≥ 31, where y fits i32. 2^62 keeps the sums positive, since an unsigned shift is one
- * instruction and a signed one is not; it is taken off again modulo 2^32. low and high are less the zero point.
+ * The vector twin, for total ≥ 31, where y fits i32. 2^62 keeps the sums positive, since an
+ * unsigned shift is one instruction and a signed one is not; it is taken off again modulo 2^32. low
+ * and high are less the zero point.
  */
 function fixedFour(x: v128, m: v128, total: i32, right: i32, low: v128, high: v128): v128 {
   const offset = i64x2.splat(((<i64>1) << (total - 1)) + ((<i64>1) << 62));

@@ -10,7 +10,8 @@
  * initial accumulators (pack.ts). If all rows share one, its correction is a constant per column:
  * it is computed once per panel, together with the bias of integers.
  *
- * Column arrays are read eight entries at a time; the arena keeps the bytes beyond its end readable.
+ * Column arrays are read eight entries at a time; the arena keeps the bytes beyond its end
+ * readable.
  */
 import {
   largest_f32x4,

@@ -28,7 +28,9 @@ import { tile_row, tileRows, tiles, WIDE, widen } from "./tile";
 /** Bytes of packed rows of lhs that a pass aims at: half of a small second-level cache. */
 const PASS_BYTES: i32 = 131072;
 
-/** Rows of a pass at most: their sums of one panel, 32 bytes each, stay in the first-level cache. */
+/**
+ * Rows of a pass at most: their sums of one panel, 32 bytes each, stay in the first-level cache.
+ */
 const PASS_ROWS: i32 = 240;
 
 /**

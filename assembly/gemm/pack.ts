@@ -29,7 +29,10 @@ export function groups(depth: i32, quads: bool): i32 {
 /** Bit 7 of the columns 0 to 3, which pairs hold as u8 (tile.ts). */
 const LOWER: i32 = 0x00800080;
 
-/** How raw rhs bytes become what the tile wants: flipped to i8, or for pairs to either type, then moved by an offset. */
+/**
+ * How raw rhs bytes become what the tile wants: flipped to i8, or for pairs to either type, then
+ * moved by an offset.
+ */
 function recode(x: v128, flip: v128, offset: v128): v128 {
   return i8x16.add(v128.xor(x, flip), offset);
 }
@@ -66,7 +69,10 @@ function interleave(
   }
 }
 
-/** Four groups of a column: four bytes each to their places in the panel, `apart` from group to group. */
+/**
+ * Four groups of a column: four bytes each to their places in the panel, `apart` from group to
+ * group.
+ */
 function scatterFour(x: v128, dst: usize, apart: usize): void {
   v128.store32_lane(dst, x, 0);
   v128.store32_lane(dst + apart, x, 1);
@@ -76,8 +82,8 @@ function scatterFour(x: v128, dst: usize, apart: usize): void {
 }
 
 /**
- * One column whose k lie side by side, 16 k a turn. For pairs it goes with `other`, the column that shares its lanes; for
- * quads alone.
+ * One column whose k lie side by side, 16 k a turn. For pairs it goes with `other`, the column that
+ * shares its lanes; for quads alone.
  */
 function scatter(
   src: usize,
@@ -104,8 +110,8 @@ function scatter(
 }
 
 /**
- * Sums of the eight columns of a panel of quads as stored; a panel that was moved is unsigned. Gives the greatest
- * bytes of it and of `greatest`.
+ * Sums of the eight columns of a panel of quads as stored; a panel that was moved is unsigned.
+ * Gives the greatest bytes of it and of `greatest`.
  */
 function sumColumns(panel: usize, count: i32, moved: bool, sums: usize, greatest: v128): v128 {
   let left = zero_v128();
@@ -163,10 +169,11 @@ function packRest(
 }
 
 /**
- * rhs [depth, n], its element (k, j) at src + k · strideK + j · strideN, to panels [n/8][groups], each group as tile.ts has it
- * for pairs or quads. `unsigned` says that the bytes are u8. For quads they are moved by `moved`
- * (64 brings 7 bits to [0, 127]), and the column sums of what was stored go to `sums`: i32, n rounded up to 8. Says
- * whether a byte became 255 when it was moved, which two parts of 127 do not reach.
+ * rhs [depth, n], its element (k, j) at src + k · strideK + j · strideN, to panels [n/8][groups],
+ * each group as tile.ts has it for pairs or quads. `unsigned` says that the bytes are u8. For quads
+ * they are moved by `moved` (64 brings 7 bits to [0, 127]), and the column sums of what was stored
+ * go to `sums`: i32, n rounded up to 8. Says whether a byte became 255 when it was moved, which two
+ * parts of 127 do not reach.
  */
 export function pack_rhs(
   src: usize,

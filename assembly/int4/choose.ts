@@ -1,4 +1,7 @@
-/** Scales and zero points of int4 blocks: runs of a row that share them.                docs/formats.md */
+/**
+ * Scales and zero points of int4 blocks: runs of a row that share them.
+ * docs/formats.md
+ */
 import { load3_f32x4 } from "../half";
 import { zero_v128 } from "../lanes";
 import { extremesRun } from "../min-max";
@@ -9,9 +12,9 @@ function sum(x: v128): f32 {
 }
 
 /**
- * For the codes that a scale and zero point give to a block: the scale that fits these codes best in the least
- * squares, Σ w·x·q / Σ w·q² with q = code − zero, goes to `best`; returned is what it takes away from the error
- * Σ w·x², namely (Σ w·x·q)² / Σ w·q².
+ * For the codes that a scale and zero point give to a block: the scale that fits these codes best
+ * in the least squares, Σ w·x·q / Σ w·q² with q = code − zero, goes to `best`; returned is what it
+ * takes away from the error Σ w·x², namely (Σ w·x·q)² / Σ w·q².
  */
 function fitScale(src: usize, n: i32, scale: f32, zero: i32, importance: usize, best: usize): f32 {
   const z: f32 = <f32>zero;
@@ -36,15 +39,16 @@ function fitScale(src: usize, n: i32, scale: f32, zero: i32, importance: usize, 
 }
 
 /**
- * Scales and zero points of int4 blocks: rows of `columns`, one scale (f32) and zero point (i32, for codes in
- * [0, 15]) a block.
+ * Scales and zero points of int4 blocks: rows of `columns`, one scale (f32) and zero point (i32,
+ * for codes in [0, 15]) a block.
  *
  *   symmetric    scale = e / −8 with e the value of the largest magnitude, zero point 8: e has the code 0
  *   asymmetric   the range widened to contain 0, scale = (max − min) / 15, zeroPoint = round(−min / scale)
  *
- * With `steps` the scale is searched: for each of them a scale between 1.15 and 0.6 times that one gives codes (asymmetric
- * also with the zero points beside), the codes give the scale that fits them best, and the pair with the least squared
- * error is kept. `importance` weighs the squares: one f32 a column, or 0.
+ * With `steps` the scale is searched: for each of them a scale between 1.15 and 0.6 times that one
+ * gives codes (asymmetric also with the zero points beside), the codes give the scale that fits
+ * them best, and the pair with the least squared error is kept. `importance` weighs the squares:
+ * one f32 a column, or 0.
  */
 export function choose_int4_f32(
   src: usize,

@@ -12,7 +12,10 @@ function scaleAt(scales: usize, index: usize, halves: bool): f32 {
   return f32x4.extract_lane(finite_f32x4(i32x4.splat(<i32>load<i16>(scales + (index << 1)))), 0);
 }
 
-/** Four entries of a table of 16 f32, stored as four planes of bytes: for code bytes 4·half … 4·half + 3. */
+/**
+ * Four entries of a table of 16 f32, stored as four planes of bytes: for code bytes 4·half … 4·half
+ * + 3.
+ */
 function lookUp(codes: v128, planes: usize, half: i32): v128 {
   // byte 4·i + p of the result is byte `code i` of plane p
   const a = i8x16.swizzle(v128.load(planes), codes);

@@ -22,7 +22,9 @@ function squareOf(x: usize, n: i32): f64 {
   return sum;
 }
 
-/** What a vector is multiplied by before its mean is subtracted, or NaN for one that has no code. */
+/**
+ * What a vector is multiplied by before its mean is subtracted, or NaN for one that has no code.
+ */
 export function scaleOf(index: Index, x: usize): f64 {
   const square = squareOf(x, index.dimensions);
   if (!(square <= LARGEST)) return NaN;

@@ -37,7 +37,10 @@ function signsDot(index: Index, block: Block, place: usize, query: usize): i32 {
   return sum;
 }
 
-/** The final score of a row, greater for the better; `codes` has its planes, or is 0 for the block's. */
+/**
+ * The final score of a row, greater for the better; `codes` has its planes, or is 0 for the
+ * block's.
+ */
 function scoreOf(index: Index, query: Query, row: i32, codes: usize): f32 {
   const block = blockOf(index, row);
   const place = placeOf(index, row);

@@ -33,7 +33,9 @@ export interface BytelaneOptions {
   readonly pool?: number | PoolOptions;
 }
 
-/** @internal Where each build comes from. The entry knows what a source is and how to compile it. */
+/**
+ * @internal Where each build comes from. The entry knows what a source is and how to compile it.
+ */
 export type Sources<S> = { readonly [B in Build]?: S | undefined };
 
 /** @internal The options, checked. */

@@ -1,6 +1,7 @@
 /**
- * Explanations and plans as charts: Vega-Lite specifications, which are plain data. This library draws
- * nothing. `compile` of vega-lite and `View` of vega make SVG of them, vega-embed shows them on a page.
+ * Explanations and plans as charts: Vega-Lite specifications, which are plain data. This library
+ * draws nothing. `compile` of vega-lite and `View` of vega make SVG of them, vega-embed shows them
+ * on a page.
  *
  * @category Explanations
  */
@@ -79,7 +80,9 @@ function thinOut<T>(list: readonly T[], most: number): T[] {
   return Array.from({ length: most }, (_, i) => list[Math.round(i * step)]);
 }
 
-/** How often values occur: `{ from, to, count }` of equal parts of [low, high], without empty ones. */
+/**
+ * How often values occur: `{ from, to, count }` of equal parts of [low, high], without empty ones.
+ */
 function barsOf({ histogram }: Explanation, low: number, high: number): Fields[] {
   const { counts, half, step } = histogram;
   const width = (high - low) / BARS;
@@ -97,7 +100,10 @@ function barsOf({ histogram }: Explanation, low: number, high: number): Fields[]
   })).filter(({ count }) => count > 0);
 }
 
-/** The curve of the entropy search. Beyond an empty bin the divergence is infinite: a new piece begins. */
+/**
+ * The curve of the entropy search. Beyond an empty bin the divergence is infinite: a new piece
+ * begins.
+ */
 function curveOf({ divergences, levels, width }: EntropyCurve): Fields[] {
   const points: Fields[] = [];
   let piece = 0;

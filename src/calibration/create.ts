@@ -20,7 +20,10 @@ import { OrderObserver } from "./order-statistic.ts";
 
 /** One range for all data, or one a channel. */
 export interface AxisOption {
-  /** Observe each channel along this axis apart; negative counts from the last. Default: all data together. */
+  /**
+   * Observe each channel along this axis apart; negative counts from the last. Default: all data
+   * together.
+   */
   readonly axis?: number;
 }
 
@@ -28,13 +31,16 @@ export interface AxisOption {
 export type HistogramOptions = Exclude<SearchOptions, { method: "minmax" }> &
   AxisOption & {
     /**
-     * Bins on either side of 0: a power of two from 256 to 65536. The greatest magnitude lies in the outer half
-     * of them. Default 8192, per channel 2048.
+     * Bins on either side of 0: a power of two from 256 to 65536. The greatest magnitude lies in
+     * the outer half of them. Default 8192, per channel 2048.
      */
     readonly bins?: number;
   };
 
-/** A method and what it needs (docs/calibration.md has the rules). For weights take "minmax", for activations "mse". */
+/**
+ * A method and what it needs (docs/calibration.md has the rules). For weights take "minmax", for
+ * activations "mse".
+ */
 export type ObserverOptions =
   | (AxisOption & {
       /** The range of everything that was seen. */
@@ -75,8 +81,8 @@ const OPTIONS = {
 const METHODS = Object.keys(OPTIONS) as (keyof typeof OPTIONS)[];
 
 /**
- * Makes an observer: it watches data batch by batch, in any order and cut in any way, and proposes a clipping range.
- * docs/calibration.md says what each method computes.
+ * Makes an observer: it watches data batch by batch, in any order and cut in any way, and proposes
+ * a clipping range. docs/calibration.md says what each method computes.
  *
  * Errors: an unknown method, an option out of its range.
  */
@@ -130,7 +136,8 @@ function make(instance: Bytelane, argument: string, options: ObserverOptions): O
 /**
  * Restores an observer from what `save` gave, after JSON. It can go on observing, and merge.
  *
- * Errors: a state of a newer version, and one that is damaged: whatever does not fit together is refused.
+ * Errors: a state of a newer version, and one that is damaged: whatever does not fit together is
+ * refused.
  */
 export function loadObserver(instance: Bytelane, state: ObserverState): Observer {
   checkInstance(instance);

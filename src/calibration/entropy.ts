@@ -1,14 +1,15 @@
 /**
- * The entropy calibrator, by TensorRT's rule. The histogram has n bins of width W over |x|, at most 2048. For
- * i from the number of levels L to n:
+ * The entropy calibrator, by TensorRT's rule. The histogram has n bins of width W over |x|, at most
+ * 2048. For i from the number of levels L to n:
  *
  *   P = bins[0 … i), with all that lies beyond added to the last of them
  *   Q = bins[0 … i) merged to L levels, bin k to level ⌊k · L / i⌋; each level spread evenly over its bins
  *       that are not empty
  *   D(i) = KL(P / ΣP ‖ Q / ΣQ) = Σ p · ln(p / q)                             docs/calibration.md
  *
- * The i with the least D is kept, the first of those within 10^-12, and the threshold is T = (i + ½) · W.
- * D is infinite where a bin of P is not empty and Q's is: where bins[i − 1] is empty and something lies beyond.
+ * The i with the least D is kept, the first of those within 10^-12, and the threshold is T = (i +
+ * ½) · W. D is infinite where a bin of P is not empty and Q's is: where bins[i − 1] is empty and
+ * something lies beyond.
  *
  * @category Observers
  */
@@ -29,11 +30,17 @@ export interface EntropyCurve {
   readonly width: number;
   /** Counts of the n bins. */
   readonly bins: Float64Array;
-  /** divergences[i − levels] = D(i) for i = levels … n. Empty where there are fewer bins than levels. */
+  /**
+   * divergences[i − levels] = D(i) for i = levels … n. Empty where there are fewer bins than
+   * levels.
+   */
   readonly divergences: Float64Array;
   /** The i that was kept. */
   readonly chosen: number;
-  /** T = (chosen + ½) · width in f32; where there are fewer bins than levels, the greatest magnitude. */
+  /**
+   * T = (chosen + ½) · width in f32; where there are fewer bins than levels, the greatest
+   * magnitude.
+   */
   readonly threshold: number;
 }
 
@@ -115,7 +122,9 @@ function binsOf(
   return { bins, width: joined * step };
 }
 
-/** Running sums over bins[0 … k): of the counts c, of the bins that are not empty, and of c · ln c. */
+/**
+ * Running sums over bins[0 … k): of the counts c, of the bins that are not empty, and of c · ln c.
+ */
 function sumsOf(bins: Float64Array): {
   mass: Float64Array;
   filled: Float64Array;
@@ -135,8 +144,8 @@ function sumsOf(bins: Float64Array): {
 }
 
 /**
- * D(i) = Σ_k p_k ln p_k − Σ_k p_k ln q_k. q is one number a level, so the second sum needs only each level's
- * share of P: from L logarithms instead of i.
+ * D(i) = Σ_k p_k ln p_k − Σ_k p_k ln q_k. q is one number a level, so the second sum needs only
+ * each level's share of P: from L logarithms instead of i.
  */
 function divergenceAt(
   bins: Float64Array,

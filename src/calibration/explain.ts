@@ -14,14 +14,19 @@ import { ErrorOfRanges } from "./mse.ts";
 import type { ChannelRange } from "./observer.ts";
 import { alignRows, decibels, short } from "./text.ts";
 
-/** One method's range and what it does to the data. Errors are those of values spread evenly over their bins. */
+/**
+ * One method's range and what it does to the data. Errors are those of values spread evenly over
+ * their bins.
+ */
 export interface MethodReport extends ChannelRange {
   /** Such as "percentile 99.9"; of a given range its key. */
   readonly name: string;
   /** Scale and zero point that the scheme makes of the range. */
   readonly scale: number;
   readonly zeroPoint: number;
-  /** Share of the values that are clipped: further than half a step outside the representable ones. */
+  /**
+   * Share of the values that are clipped: further than half a step outside the representable ones.
+   */
   readonly clipped: number;
   /** Mean of (x − x̃)². */
   readonly mse: number;

@@ -71,8 +71,9 @@ interface Average {
 /**
  * Moving average of the batches' extremes, m ← m + c · (x − m), begun with the first batch's.
  *
- * After batches b_1 … b_n and a beginning m_0 it is m_n = (1 − c)^n · m_0 + Σ c · (1 − c)^(n − j) · b_j. An
- * observer that began with b_1 has m_0 = b_1; to put a history with average a before it, b_1 is replaced:
+ * After batches b_1 … b_n and a beginning m_0 it is m_n = (1 − c)^n · m_0 + Σ c · (1 − c)^(n − j) ·
+ * b_j. An observer that began with b_1 has m_0 = b_1; to put a history with average a before it,
+ * b_1 is replaced:
  *
  *   m ← m + (1 − c)^n · (a − b_1)
  */

@@ -4,9 +4,10 @@
  *   bin       −half   …    −2       −1      0      1        2      …    half
  *   holds              (−2w, −w]  (−w, 0)  {0}   (0, w)  [w, 2w)              w = 2^exponent
  *
- * The exponent follows from the largest magnitude alone: the least one for which half bins hold it. Doubling w
- * joins two neighbours into one exactly, so the counts depend on the values and on nothing else: not on their
- * order, not on how they were cut into batches, not on who counted which.
+ * The exponent follows from the largest magnitude alone: the least one for which half bins hold it.
+ * Doubling w joins two neighbours into one exactly, so the counts depend on the values and on
+ * nothing else: not on their order, not on how they were cut into batches, not on who counted
+ * which.
  *
  * @category Observers
  */
@@ -20,7 +21,9 @@ export interface Histogram extends ChannelRange {
   readonly half: number;
   /** Width of a bin, a power of two. */
   readonly step: number;
-  /** counts[half + b] values in bin b: 0 exactly for b = 0, |x| in [(|b| − 1)·step, |b|·step) else. */
+  /**
+   * counts[half + b] values in bin b: 0 exactly for b = 0, |x| in [(|b| − 1)·step, |b|·step) else.
+   */
   readonly counts: Float64Array;
   /** Sum of the counts. */
   readonly total: number;

@@ -30,14 +30,15 @@ interface Tables {
 const MOST_COUNTED = 2 ** 31 - 1;
 
 /**
- * Batches of more than so many values for each entry are counted in four tables: clearing and joining them takes
- * 1.5 ns an entry, and where many values are equal, each of them takes 0.9 instead of 3.2 ns.
+ * Batches of more than so many values for each entry are counted in four tables: clearing and
+ * joining them takes 1.5 ns an entry, and where many values are equal, each of them takes 0.9
+ * instead of 3.2 ns.
  */
 const WORTH_FOUR = 8;
 
 /**
- * The observer of "percentile", "entropy" and "mse": counts of values on a grid that is anchored at 0 (docs/calibration.md),
- * about 8 · bins bytes a channel, whatever was seen.
+ * The observer of "percentile", "entropy" and "mse": counts of values on a grid that is anchored at
+ * 0 (docs/calibration.md), about 8 · bins bytes a channel, whatever was seen.
  */
 export class HistogramObserver extends Observer {
   readonly #half: number;

@@ -24,13 +24,19 @@ export type SearchOptions =
       readonly percent?: number;
     }
   | {
-      /** The range that changes the distribution least, by the divergence of Kullback and Leibler. */
+      /**
+       * The range that changes the distribution least, by the divergence of Kullback and Leibler.
+       */
       readonly method: "entropy";
-      /** Which values are looked at: |x|, or x ≥ 0 alone. Default "auto": one side where all values lie on it. */
+      /**
+       * Which values are looked at: |x|, or x ≥ 0 alone. Default "auto": one side where all values
+       * lie on it.
+       */
       readonly sides?: Sides;
       /**
-       * Whether exact zeros count. Every range represents them exactly; where they are many, as behind a ReLU
-       * or in padding, they outweigh all else and the rule clips far too much. Default false.
+       * Whether exact zeros count. Every range represents them exactly; where they are many, as
+       * behind a ReLU or in padding, they outweigh all else and the rule clips far too much.
+       * Default false.
        */
       readonly zeros?: boolean;
     }

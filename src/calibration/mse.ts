@@ -1,13 +1,14 @@
 /**
  * The range with the least mean squared error, found over a histogram.
  *
- * Values are taken to be spread evenly over their bin; exact zeros have no error, since every scheme represents
+ * Values are taken to be spread evenly over their bin; exact zeros have no error, since every
+ * scheme represents
  * 0. The error of a scheme is the sum over its integers q, which stand for v = (q − z) · S, of
  *
  *   ∫ (x − v)² c(x) dx  over q's cell  =  M2 − 2v · M1 + v² · M0                docs/calibration.md
  *
- * with M0, M1 and M2 the moments of the counts between the cell's ends: differences of running sums. One
- * range so costs 2^b steps, however many values were counted.
+ * with M0, M1 and M2 the moments of the counts between the cell's ends: differences of running
+ * sums. One range so costs 2^b steps, however many values were counted.
  */
 import { paramsOf } from "../params/params.ts";
 import type { Scheme } from "../params/scheme.ts";
@@ -142,7 +143,9 @@ export class ErrorOfRanges {
   }
 }
 
-/** Candidates a factor of two, the widest one, and how far the search is narrowed around the best. */
+/**
+ * Candidates a factor of two, the widest one, and how far the search is narrowed around the best.
+ */
 const A_FACTOR_OF_TWO = 16;
 const WIDEST = 1.5;
 const NARROWER = [16, 16];

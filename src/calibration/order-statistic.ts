@@ -1,4 +1,7 @@
-/** Exact order statistics: the i-th smallest and the i-th largest number, from the i extreme ones alone. */
+/**
+ * Exact order statistics: the i-th smallest and the i-th largest number, from the i extreme ones
+ * alone.
+ */
 
 import type { Call } from "../core/call.ts";
 import { rangeFault } from "../core/check.ts";
@@ -6,7 +9,9 @@ import type { Bytelane } from "../core/instance.ts";
 import { type ChannelRange, Observer, type Piece } from "./observer.ts";
 import { checkList, checkReal, type Fields } from "./saved-state.ts";
 
-/** The numbers at both ends of one channel, each list from its end inwards and at most `rank` long. */
+/**
+ * The numbers at both ends of one channel, each list from its end inwards and at most `rank` long.
+ */
 interface Tails {
   least: Float32Array;
   greatest: Float32Array;

@@ -1,12 +1,15 @@
 /**
- * The range that holds a share of the values. Symmetric: of |x|. Asymmetric: half of the rest is cut at either
- * end. The answer is the outer edge of the bin in which the exact order statistic lies, so at most one bin
- * width beyond it, and never beyond the extremes.
+ * The range that holds a share of the values. Symmetric: of |x|. Asymmetric: half of the rest is
+ * cut at either end. The answer is the outer edge of the bin in which the exact order statistic
+ * lies, so at most one bin width beyond it, and never beyond the extremes.
  */
 import type { Histogram } from "./grid.ts";
 import type { ChannelRange } from "./observer.ts";
 
-/** The rank of a quantile among n values, from 1: rounded up, unless it exceeds an integer by rounding alone. */
+/**
+ * The rank of a quantile among n values, from 1: rounded up, unless it exceeds an integer by
+ * rounding alone.
+ */
 export function rankOf(n: number, share: number): number {
   return Math.max(1, Math.ceil(n * share * (1 - 2 ** -50)));
 }
@@ -40,7 +43,10 @@ function outerEdge({ counts, half, step }: Histogram, rank: number): number {
   return bin * step;
 }
 
-/** The upper edge of the bin in which the value of a rank lies; with sign −1, of the histogram of −x. */
+/**
+ * The upper edge of the bin in which the value of a rank lies; with sign −1, of the histogram of
+ * −x.
+ */
 function upperEdge({ counts, half, step }: Histogram, sign: 1 | -1, rank: number): number {
   let bin = -half;
   let sum = counts[half + sign * bin];

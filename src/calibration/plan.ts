@@ -1,10 +1,11 @@
 /**
- * Mixed precision: one candidate a layer, so that the sum of bytes and the sum of losses are both small. No plan that is
- * better in one of the two is worse in neither: these are the Pareto front, and all of them are found.
+ * Mixed precision: one candidate a layer, so that the sum of bytes and the sum of losses are both
+ * small. No plan that is better in one of the two is worse in neither: these are the Pareto front,
+ * and all of them are found.
  *
- * Layer by layer: the front of k layers is what remains of {front of k − 1 layers} + {candidates of layer k} when every
- * plan is dropped that another one beats in both sums. Nothing that could become optimal is lost, since what dominates a
- * part of a plan dominates it with the same rest.
+ * Layer by layer: the front of k layers is what remains of {front of k − 1 layers} + {candidates of
+ * layer k} when every plan is dropped that another one beats in both sums. Nothing that could
+ * become optimal is lost, since what dominates a part of a plan dominates it with the same rest.
  *
  * @category Mixed precision
  */
@@ -27,13 +28,19 @@ export interface LayerChoice extends PlanPoint {
   readonly candidate: string;
 }
 
-/** What a plan must hold: at most so many bytes, at most so much loss, or at least so much signal over noise. */
+/**
+ * What a plan must hold: at most so many bytes, at most so much loss, or at least so much signal
+ * over noise.
+ */
 export type PlanGoal =
   | { readonly budgetBytes: number }
   | { readonly maxLoss: number }
   | { readonly minSqnr: number };
 
-/** One candidate a layer: the plan on the front that holds the goal with the least loss, or with the fewest bytes. */
+/**
+ * One candidate a layer: the plan on the front that holds the goal with the least loss, or with the
+ * fewest bytes.
+ */
 export interface Plan extends PlanPoint {
   readonly goal: PlanGoal;
   /** One a layer, in the order of the layers. */
@@ -49,8 +56,8 @@ export interface Plan extends PlanPoint {
   /** The same candidate for every layer, where all layers have it. */
   readonly uniform: readonly (PlanPoint & { readonly candidate: string })[];
   /**
-   * 0 where the front is complete. Else some of its points were dropped: what the loss is above the least one possible
-   * is at most 1 + bound times what it is for the best plan.
+   * 0 where the front is complete. Else some of its points were dropped: what the loss is above the
+   * least one possible is at most 1 + bound times what it is for the best plan.
    */
   readonly bound: number;
 }
@@ -124,8 +131,9 @@ function extend(stage: Stage, costs: LayerSensitivity["costs"]): Stage {
 }
 
 /**
- * Drops points so that `most` remain. Of all whose loss, above the least one possible, lies within a factor of 1 + step,
- * the one with the fewest bytes stays: it stands for the others with at most that factor more loss.
+ * Drops points so that `most` remain. Of all whose loss, above the least one possible, lies within
+ * a factor of 1 + step, the one with the fewest bytes stays: it stands for the others with at most
+ * that factor more loss.
  */
 function thin(stage: Stage, floor: number, most: number): { stage: Stage; step: number } {
   if (stage.bytes.length <= most) return { stage, step: 0 };
@@ -264,8 +272,8 @@ export class ParetoFront {
 }
 
 /**
- * All plans that no other plan beats in both bytes and loss. Exact, unless there are more than `points` of them; then the
- * result says how far it may be off.
+ * All plans that no other plan beats in both bytes and loss. Exact, unless there are more than
+ * `points` of them; then the result says how far it may be off.
  *
  * Errors: no layer, a layer without candidates, bytes or losses that are not finite.
  */

@@ -42,7 +42,10 @@ export interface CandidateCost {
   readonly loss: number;
 }
 
-/** What each candidate costs for one layer. Plain data: measured once, planned from as often as one likes. */
+/**
+ * What each candidate costs for one layer. Plain data: measured once, planned from as often as one
+ * likes.
+ */
 export interface LayerSensitivity {
   readonly name: string;
   /** How many numbers the layer has. */
@@ -56,8 +59,9 @@ export interface LayerSensitivity {
 /** What counts as loss, and who hears how far the measuring is. */
 export interface SensitivityOptions<L extends PlannedLayer> {
   /**
-   * What a layer loses when it alone is quantized: anything that may be added up over layers, such as one minus the
-   * mean cosine of a network's outputs. Default: the squared error of the weights, Σ(w − ŵ)².
+   * What a layer loses when it alone is quantized: anything that may be added up over layers, such
+   * as one minus the mean cosine of a network's outputs. Default: the squared error of the weights,
+   * Σ(w − ŵ)².
    */
   readonly loss?: (layer: L, restored: ArrayLike<number>, candidate: Candidate<L>) => number;
   /** Called after each of the layers · candidates measurements. */
@@ -114,8 +118,8 @@ function energyOf(values: ArrayLike<number>): number {
 }
 
 /**
- * Symmetric quantization to b bits, restricted range, packed without gaps: one f32 scale for the tensor, or one for each
- * index of an axis.
+ * Symmetric quantization to b bits, restricted range, packed without gaps: one f32 scale for the
+ * tensor, or one for each index of an axis.
  */
 export function bitsCandidate(
   instance: Bytelane,

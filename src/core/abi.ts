@@ -1,13 +1,16 @@
 /**
- * The one typed statement of what the wasm modules export. Addresses and strides are in bytes, counts in
- * elements; every build exports the same names. Data are laid out [outer, channels, inner].
+ * The one typed statement of what the wasm modules export. Addresses and strides are in bytes,
+ * counts in elements; every build exports the same names. Data are laid out [outer, channels,
+ * inner].
  */
 export interface Kernels {
   readonly memory: LinearMemory;
   heap_base(): number;
   constants_end(): number;
 
-  /** With `scratch`, room for 12 bytes a channel and 36 more, rows whose inner is 1 run as vectors. */
+  /**
+   * With `scratch`, room for 12 bytes a channel and 36 more, rows whose inner is 1 run as vectors.
+   */
   quantize_f32(
     src: number,
     dst: number,

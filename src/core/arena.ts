@@ -4,8 +4,9 @@
 const GRAIN = 32;
 
 /**
- * Bytes at the end of the memory that are never allocated. The epilogue reads column arrays eight entries of 4 bytes
- * at a time, and a part or a view may start at the last entry of the last allocation.
+ * Bytes at the end of the memory that are never allocated. The epilogue reads column arrays eight
+ * entries of 4 bytes at a time, and a part or a view may start at the last entry of the last
+ * allocation.
  */
 const MARGIN = 32;
 
@@ -67,7 +68,10 @@ export class FreeList {
     return address;
   }
 
-  /** Makes sure that `bytes` in a row are free, so that what follows lies together and grows the memory once. */
+  /**
+   * Makes sure that `bytes` in a row are free, so that what follows lies together and grows the
+   * memory once.
+   */
   reserve(bytes: number): void {
     const size = padded(bytes);
     if (!this.#sizes.some((free) => free >= size)) this.#extend(size);
@@ -80,8 +84,8 @@ export class FreeList {
   }
 
   /**
-   * Grows by what the last free range lacks, and by a quarter of the memory or MOST_SPARE at least, so
-   * that growth stays rare and little lies idle.
+   * Grows by what the last free range lacks, and by a quarter of the memory or MOST_SPARE at least,
+   * so that growth stays rare and little lies idle.
    */
   #extend(size: number): void {
     const last = this.#starts.length - 1;
@@ -138,7 +142,10 @@ export class FreeList {
   }
 }
 
-/** One allocation for several parts, each on a boundary of the arena: their addresses, 0 for an empty part. */
+/**
+ * One allocation for several parts, each on a boundary of the arena: their addresses, 0 for an
+ * empty part.
+ */
 export function allocateParts<Part extends string>(
   arena: FreeList,
   bytes: Readonly<Record<Part, number>>,

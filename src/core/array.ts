@@ -1,7 +1,8 @@
 /**
- * What a caller's array is. Only this file asks a caller's value for its type, length, buffer and offset, and it asks the
- * intrinsic getters of %TypedArray%, which read the engine's own record of the array. So a Buffer, an array of another
- * realm, a subclass and an array with a `length` of its own count as what they are. No method of a caller's array is called.
+ * What a caller's array is. Only this file asks a caller's value for its type, length, buffer and
+ * offset, and it asks the intrinsic getters of %TypedArray%, which read the engine's own record of
+ * the array. So a Buffer, an array of another realm, a subclass and an array with a `length` of its
+ * own count as what they are. No method of a caller's array is called.
  */
 import { typeFault } from "./check.ts";
 import { ARRAYS, type DType, dtypeOf, type Elements, tagOf } from "./dtype.ts";
@@ -32,7 +33,10 @@ export function byteOffsetOf(array: AnyArray): number {
   return getByteOffset.call(array) as number;
 }
 
-/** True where the buffer was transferred or the memory has grown, or where a buffer became too short for the array. */
+/**
+ * True where the buffer was transferred or the memory has grown, or where a buffer became too short
+ * for the array.
+ */
 export function isDetached(array: AnyArray): boolean {
   if (lengthOf(array) > 0) return false;
   try {
@@ -44,7 +48,9 @@ export function isDetached(array: AnyArray): boolean {
   }
 }
 
-/** The length of a typed array. Errors: an array without its buffer, which must not count as empty. */
+/**
+ * The length of a typed array. Errors: an array without its buffer, which must not count as empty.
+ */
 export function checkLength(argument: string, array: AnyArray): number {
   const length = lengthOf(array);
   if (length === 0 && isDetached(array)) {
@@ -86,8 +92,9 @@ export function elementsOf<T extends DType>(dtype: T, array: AnyArray): Elements
 }
 
 /**
- * A copy of the entries of a caller's array: typed of one of the element types given, or plain. Its length and each entry
- * are read once. What the entries of a plain array are is for the caller to check.
+ * A copy of the entries of a caller's array: typed of one of the element types given, or plain. Its
+ * length and each entry are read once. What the entries of a plain array are is for the caller to
+ * check.
  */
 export function entriesOf(
   argument: string,

@@ -22,7 +22,10 @@ export interface OwnElements {
   i8: ReturnType<Int8Array["slice"]>;
   u8: ReturnType<Uint8Array["slice"]>;
 }
-/** Element types: f32 reals, i32 accumulators, and the two quantized types. A Uint8ClampedArray counts as u8. */
+/**
+ * Element types: f32 reals, i32 accumulators, and the two quantized types. A Uint8ClampedArray
+ * counts as u8.
+ */
 export type DType = keyof Elements;
 /** The 8-bit types that real values are quantized to. */
 export type QuantizedDType = "i8" | "u8";
@@ -53,7 +56,9 @@ const getTag = Object.getOwnPropertyDescriptor(
   Symbol.toStringTag,
 )?.get as (this: unknown) => string | undefined;
 
-/** The type of a typed array of any realm, "Float32Array" for example; undefined for what is none. */
+/**
+ * The type of a typed array of any realm, "Float32Array" for example; undefined for what is none.
+ */
 export function tagOf(value: unknown): string | undefined {
   return getTag.call(value);
 }

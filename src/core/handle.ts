@@ -7,7 +7,10 @@
 import { DESCRIBE, describe, typeFault } from "./check.ts";
 import type { Bytelane } from "./instance.ts";
 
-/** What tensors, packed matrices, layers, tables and indexes are: holders of an instance's memory until they are disposed. */
+/**
+ * What tensors, packed matrices, layers, tables and indexes are: holders of an instance's memory
+ * until they are disposed.
+ */
 export abstract class Handle {
   /** @internal */ readonly instance: Bytelane;
   readonly #blocks: readonly (readonly [address: number, bytes: number])[];

@@ -16,13 +16,13 @@ export interface PoolOptions {
   /** How many workers, at most 64. */
   readonly size: number;
   /**
-   * Makes one worker, whose module calls `serve()` of "bytelane/workers". Default: a worker made from text that the
-   * library carries, which a page's policy may forbid.
+   * Makes one worker, whose module calls `serve()` of "bytelane/workers". Default: a worker made
+   * from text that the library carries, which a page's policy may forbid.
    */
   readonly worker?: () => unknown;
   /**
-   * Multiplications below which a call stays on the calling thread, that is m · n · depth. Default: where two workers
-   * begin to gain, 2^25 with a shared memory and 2^28 without.
+   * Multiplications below which a call stays on the calling thread, that is m · n · depth. Default:
+   * where two workers begin to gain, 2^25 with a shared memory and 2^28 without.
    */
   readonly least?: number;
 }
@@ -98,8 +98,8 @@ export class Bytelane {
   }
 
   /**
-   * Ends the instance: its handles can no longer be used, and its memory is released, also while handles
-   * or the instance are still referred to. Only views that a caller has kept hold it back.
+   * Ends the instance: its handles can no longer be used, and its memory is released, also while
+   * handles or the instance are still referred to. Only views that a caller has kept hold it back.
    */
   dispose(): void {
     if (this.#disposed) return;

@@ -36,7 +36,10 @@ export class Memory {
     return this.#words;
   }
 
-  /** Where a view lies in this memory, or -1. Growth detaches the view: call this before anything is allocated. */
+  /**
+   * Where a view lies in this memory, or -1. Growth detaches the view: call this before anything is
+   * allocated.
+   */
   addressOf(view: AnyArray): number {
     return bufferOf(view) === this.#buffer ? byteOffsetOf(view) : -1;
   }

@@ -8,8 +8,9 @@ import { Handle } from "./handle.ts";
 import { type Bytelane, checkInstance } from "./instance.ts";
 
 /**
- * Runs `body`, then disposes every tensor, layer and index made in it, except those that it returns: as the
- * result itself, or as a value of the array or plain object that is the result. Scopes nest.
+ * Runs `body`, then disposes every tensor, layer and index made in it, except those that it
+ * returns: as the result itself, or as a value of the array or plain object that is the result.
+ * Scopes nest.
  */
 export function scope<T>(instance: Bytelane, body: () => T): T {
   checkInstance(instance);

@@ -18,7 +18,9 @@ import { ARRAYS, BYTES, DTYPES, type DType, dtypeOf, type Elements, limitsOf } f
 import { checkHandle, Handle } from "./handle.ts";
 import { type Bytelane, checkInstance } from "./instance.ts";
 
-/** A handle: element type, shape, and where the bytes lie. Made by `tensor` and by the operations. */
+/**
+ * A handle: element type, shape, and where the bytes lie. Made by `tensor` and by the operations.
+ */
 export class Tensor<T extends DType = DType> extends Handle {
   readonly dtype: T;
   /** Dimensions, the last one dense; frozen. [] is one element. */
@@ -58,9 +60,9 @@ export class Tensor<T extends DType = DType> extends Handle {
   }
 
   /**
-   * The elements, as a view on the instance's memory: reading and writing go straight to the tensor.
-   * Any later allocation may grow the memory and detach the view (its length becomes 0): take it when
-   * you use it, do not keep it.
+   * The elements, as a view on the instance's memory: reading and writing go straight to the
+   * tensor. Any later allocation may grow the memory and detach the view (its length becomes 0):
+   * take it when you use it, do not keep it.
    */
   get data(): Elements[T] {
     checkHandle("tensor", this, this.instance);
@@ -82,9 +84,9 @@ export class Tensor<T extends DType = DType> extends Handle {
 export const isTensor = Tensor.isTensor;
 
 /**
- * A part of a tensor under a shape of its own, without a copy: `start` counts elements. The part lives no longer than
- * the tensor it belongs to, and disposing it gives nothing back.
- * Errors: elements beyond the end of the tensor.
+ * A part of a tensor under a shape of its own, without a copy: `start` counts elements. The part
+ * lives no longer than the tensor it belongs to, and disposing it gives nothing back. Errors:
+ * elements beyond the end of the tensor.
  */
 export function part<T extends DType>(
   whole: Tensor<T>,
@@ -103,9 +105,9 @@ export function part<T extends DType>(
 }
 
 /**
- * Makes a tensor of an instance, filled with `values` or with zeros.
- * Errors: an unknown element type, a shape that is not made of integers ≥ 0, values of another type or length or beyond
- * what the element type holds, more memory than the instance may have.
+ * Makes a tensor of an instance, filled with `values` or with zeros. Errors: an unknown element
+ * type, a shape that is not made of integers ≥ 0, values of another type or length or beyond what
+ * the element type holds, more memory than the instance may have.
  */
 export function tensor<T extends DType>(
   instance: Bytelane,

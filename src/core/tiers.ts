@@ -4,7 +4,10 @@
  * @category Instances
  */
 
-/** What the kernels run on: a build, and how it uses the dot product. All give the same bytes for the same inputs. */
+/**
+ * What the kernels run on: a build, and how it uses the dot product. All give the same bytes for
+ * the same inputs.
+ */
 export type Tier = "simd" | "relaxed" | "direct";
 
 /** The modules that are published. "direct" is a way to use the relaxed one. */
@@ -25,8 +28,8 @@ export const PARTS = 3;
 /** A dot product of the GEMM: how it multiplies, and how far packed weights are offset for it. */
 export interface Dot {
   /**
-   * 0: two i16 products, every build. 1: four relaxed products in two steps. 2: four in one instruction. 3: four in one
-   * instruction for each of two parts of the weights.
+   * 0: two i16 products, every build. 1: four relaxed products in two steps. 2: four in one
+   * instruction. 3: four in one instruction for each of two parts of the weights.
    */
   readonly code: 0 | 1 | 2 | 3;
   /** What is added to i8 weights when they are packed. */
@@ -34,8 +37,8 @@ export interface Dot {
 }
 
 /**
- * The dot products of an instance: for weights of 8 bits, in the order in which they are tried, and for weights in
- * [-64, 63].
+ * The dot products of an instance: for weights of 8 bits, in the order in which they are tried, and
+ * for weights in [-64, 63].
  */
 export interface Dots {
   readonly full: readonly Dot[];

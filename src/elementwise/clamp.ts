@@ -12,8 +12,8 @@ import type { Tensor } from "../core/tensor.ts";
 const CLAMP = { f32: "clamp_f32", i32: "clamp_i32", i8: "clamp_i8", u8: "clamp_u8" } as const;
 
 /**
- * y = min(max(x, low), high), element by element, for every element type. Bounds default to none; those of an
- * integer type are integers of the type. For f32 a NaN in x stays a NaN.
+ * y = min(max(x, low), high), element by element, for every element type. Bounds default to none;
+ * those of an integer type are integers of the type. For f32 a NaN in x stays a NaN.
  */
 export function clamp<X extends Data>(
   instance: Bytelane,

@@ -10,7 +10,10 @@ import { checkOptions, rangeFault } from "../core/check.ts";
 import type { OwnElements } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 
-/** What a Float16Array has in common with a Uint16Array: two bytes an element. Engines before 2025 lack it. */
+/**
+ * What a Float16Array has in common with a Uint16Array: two bytes an element. Engines before 2025
+ * lack it.
+ */
 export interface Float16Values extends ArrayBufferView {
   readonly length: number;
   readonly BYTES_PER_ELEMENT: number;
@@ -35,8 +38,9 @@ function halvesOperand(instance: Bytelane, argument: string, value: unknown): Op
 }
 
 /**
- * f32 to f16: to the nearest, ties to even. From 65 520 on the result is Infinity, denormals are kept, and NaN is
- * 0x7e00 with its sign. An `out` in the memory of the instance is written where it is.
+ * f32 to f16: to the nearest, ties to even. From 65 520 on the result is Infinity, denormals are
+ * kept, and NaN is 0x7e00 with its sign. An `out` in the memory of the instance is written where it
+ * is.
  */
 export function toF16(
   instance: Bytelane,
@@ -70,8 +74,9 @@ export function toF16(
 }
 
 /**
- * f16 to f32: exact. NaN keeps its sign and payload. Halves that lie in the memory of the instance, such as
- * `new Uint16Array(data.buffer, data.byteOffset, n)` with the `data` of a tensor of bytes, are read where they are.
+ * f16 to f32: exact. NaN keeps its sign and payload. Halves that lie in the memory of the instance,
+ * such as `new Uint16Array(data.buffer, data.byteOffset, n)` with the `data` of a tensor of bytes,
+ * are read where they are.
  */
 export function fromF16(
   instance: Bytelane,

@@ -19,18 +19,23 @@ import { extentOf, POSITIVE, perChannel, placeChecked } from "../params/channels
 import { fixedPoint, fixedShifts, ROUNDINGS, type Rounding } from "../params/profile.ts";
 import { SHAPE_OPTIONS, type ShapeOption, shapeOf } from "./quantize.ts";
 
-/** From accumulators to 8 bits: q = clamp(round((acc + bias) · multiplier) + zeroPoint, low, high). */
+/**
+ * From accumulators to 8 bits: q = clamp(round((acc + bias) · multiplier) + zeroPoint, low, high).
+ */
 export interface RequantizeParams<D extends QuantizedDType> {
   /** Element type of the result. Default "i8". */
   readonly dtype?: D;
   /**
-   * Scale of the accumulator over scale of the result; one, or one a channel along `axis`. In fixed point it is
-   * taken as f64: give the quotient unrounded.
+   * Scale of the accumulator over scale of the result; one, or one a channel along `axis`. In fixed
+   * point it is taken as f64: give the quotient unrounded.
    */
   readonly multiplier: number | Float32Array | Float64Array;
   /** Added to the accumulator; one, or one a channel. acc + bias must fit i32. Default 0. */
   readonly bias?: number | Int32Array;
-  /** The axis of the channels; negative counts from the last. Needed for more than one multiplier or bias. */
+  /**
+   * The axis of the channels; negative counts from the last. Needed for more than one multiplier or
+   * bias.
+   */
   readonly axis?: number;
   /** Zero point of the result. Default 0. */
   readonly zeroPoint?: number;
@@ -39,16 +44,16 @@ export interface RequantizeParams<D extends QuantizedDType> {
   /** The greatest integer of the result. Default: the greatest of the type. */
   readonly high?: number;
   /**
-   * "float" multiplies in f32, ties to even, as ONNX Runtime, PyTorch and XNNPACK do. The other two are integer
-   * arithmetic with a multiplier of 31 bits: "fixed-double" rounds twice, as TensorFlow Lite's own kernels and
-   * gemmlowp do, "fixed-single" once, as ruy does. Default "float".
+   * "float" multiplies in f32, ties to even, as ONNX Runtime, PyTorch and XNNPACK do. The other two
+   * are integer arithmetic with a multiplier of 31 bits: "fixed-double" rounds twice, as TensorFlow
+   * Lite's own kernels and gemmlowp do, "fixed-single" once, as ruy does. Default "float".
    */
   readonly rounding?: Rounding;
 }
 
 /**
- * q = clamp(round((acc + bias) · multiplier) + zeroPoint, low, high), ties to even, the product in f32: how
- * ONNX Runtime requantizes (docs/math.md, 8). `params.rounding` offers fixed point.
+ * q = clamp(round((acc + bias) · multiplier) + zeroPoint, low, high), ties to even, the product in
+ * f32: how ONNX Runtime requantizes (docs/math.md, 8). `params.rounding` offers fixed point.
  */
 export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8">(
   instance: Bytelane,

@@ -1,6 +1,6 @@
 /**
- * Runs the golden vectors, the results of other systems (docs/conformance.md), through the public operations on this
- * machine. An entry of its own: the vectors are larger than the library.
+ * Runs the golden vectors, the results of other systems (docs/conformance.md), through the public
+ * operations on this machine. An entry of its own: the vectors are larger than the library.
  *
  * @category Conformance
  */
@@ -239,7 +239,10 @@ const ELSEWHERE: readonly Golden[] = ["q4_0", "q4_1"];
 
 const listOf = (value: ArrayLike<number> | number) => (typeof value === "number" ? [value] : value);
 
-/** Values that were compared and values that differ. Scales that are given as f64 are compared as f32. */
+/**
+ * Values that were compared and values that differ. Scales that are given as f64 are compared as
+ * f32.
+ */
 function compare(results: Results, expected: Fields): { values: number; differing: number } {
   let values = 0;
   let differing = 0;
@@ -274,8 +277,8 @@ export function vectorsOf(suites: readonly Suite[]): readonly Vector[] {
 }
 
 /**
- * Runs all golden vectors with an instance. One row an operation, profile and reference; `refusal` rows are where
- * Bytelane's documented rule is another one. It takes well under a second.
+ * Runs all golden vectors with an instance. One row an operation, profile and reference; `refusal`
+ * rows are where Bytelane's documented rule is another one. It takes well under a second.
  */
 export function conformance(instance: Bytelane, suites: readonly Suite[] = GOLDEN): Conformance {
   const rows = new Map<string, { -readonly [K in keyof ConformanceRow]: ConformanceRow[K] }>();

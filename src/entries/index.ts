@@ -19,18 +19,19 @@ const SOURCES: Sources<string> = { relaxed: RELAXED, simd: SIMD };
 /**
  * Makes an instance: chooses the build, tests it, and gives it memory.
  *
- * Errors: an Error where no tier runs, with the reason of each, such as an engine without SIMD, or a page's policy without
- * 'wasm-unsafe-eval'; a RangeError where the engine cannot give `initialMemory`; options of another type or out of range.
+ * Errors: an Error where no tier runs, with the reason of each, such as an engine without SIMD, or
+ * a page's policy without 'wasm-unsafe-eval'; a RangeError where the engine cannot give
+ * `initialMemory`; options of another type or out of range.
  */
 export function createBytelane(options: BytelaneOptions = {}): Promise<Bytelane> {
   return openBytelane(SOURCES, options, async (text) => WebAssembly.compile(unpackText(text)));
 }
 
 /**
- * The same at once: in Node, Deno and Bun, and in the workers of every browser. The main threads of browsers allow it for
- * modules of this size, about 24 kB: Chromium takes up to 8 MB there, but before version 115 or so no more than 4 kB. Where
- * a platform compiles nothing at run time, such as workerd, the import leads to an entry whose modules are ready, and it
- * works as well.
+ * The same at once: in Node, Deno and Bun, and in the workers of every browser. The main threads of
+ * browsers allow it for modules of this size, about 24 kB: Chromium takes up to 8 MB there, but
+ * before version 115 or so no more than 4 kB. Where a platform compiles nothing at run time, such
+ * as workerd, the import leads to an entry whose modules are ready, and it works as well.
  *
  * Errors: those of `createBytelane`, thrown.
  */

@@ -19,15 +19,20 @@ export interface PackedOptions {
   readonly bits?: PackedBits;
 }
 
-/** How wide codes are, and whether they have a sign: 4 bits hold [−8, 7] or [0, 15], 2 bits [−2, 1] or [0, 3]. */
+/**
+ * How wide codes are, and whether they have a sign: 4 bits hold [−8, 7] or [0, 15], 2 bits [−2, 1]
+ * or [0, 3].
+ */
 export interface UnpackOptions<S extends boolean> extends PackedOptions {
-  /** Two's complement codes, to an Int8Array; else codes from 0 on, to a Uint8Array. Default false. */
+  /**
+   * Two's complement codes, to an Int8Array; else codes from 0 on, to a Uint8Array. Default false.
+   */
   readonly signed?: S;
 }
 
 /**
- * Packs codes, signed or not, of which the low bits count: two a byte for 4 bits, four a byte for 2. The last byte is
- * filled up with zeros.
+ * Packs codes, signed or not, of which the low bits count: two a byte for 4 bits, four a byte for
+ * 2. The last byte is filled up with zeros.
  *
  * Errors: a code that the bits do not hold.
  */

@@ -1,5 +1,6 @@
 /**
- * Non-uniform quantization to 4 bits: a code is the index of one of 16 reals, times the scale of its block.
+ * Non-uniform quantization to 4 bits: a code is the index of one of 16 reals, times the scale of
+ * its block.
  *
  * @category Other formats
  */
@@ -18,8 +19,8 @@ import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { BLOCK_SIZES, type BlockSize, blockSizeOf } from "../int4/matrix.ts";
 
 /**
- * NF4 (Dettmers et al., QLoRA, 2023): the quantiles of a normal distribution in [−1, 1], with 0 among them. The values are
- * those of bitsandbytes, in f32.
+ * NF4 (Dettmers et al., QLoRA, 2023): the quantiles of a normal distribution in [−1, 1], with 0
+ * among them. The values are those of bitsandbytes, in f32.
  */
 export const NF4: readonly number[] = Object.freeze([
   -1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
@@ -91,8 +92,9 @@ function layoutOf(shape: readonly number[] | undefined, length: number, given: B
 const STRIP = 64;
 
 /**
- * The nearest entry of the codebook for each value over its block's scale, max|x| / max|codebook|; of two that are as near the lower
- * one. NaN becomes the lowest code; ±Infinity counts as the largest finite value.
+ * The nearest entry of the codebook for each value over its block's scale, max|x| / max|codebook|;
+ * of two that are as near the lower one. NaN becomes the lowest code; ±Infinity counts as the
+ * largest finite value.
  */
 export function quantizeCodebook(
   instance: Bytelane,
@@ -178,7 +180,10 @@ export function dequantizeCodebook(instance: Bytelane, matrix: CodebookMatrix): 
   });
 }
 
-/** The rows and blocks that the codebook is for, as `quantizeCodebook` will have them, and how long to improve it. */
+/**
+ * The rows and blocks that the codebook is for, as `quantizeCodebook` will have them, and how long
+ * to improve it.
+ */
 export interface FitOptions extends Omit<CodebookOptions, "codebook"> {
   /** Passes over the sample, 1 to 1000, unless it is still before. Default 20. */
   readonly passes?: number;
@@ -188,8 +193,9 @@ export interface FitOptions extends Omit<CodebookOptions, "codebook"> {
 const SAMPLE = 2 ** 16;
 
 /**
- * A codebook for a tensor by k-means (Lloyd): the 16 entries with the least squared error for its values over their
- * block's max|x|, from an even sample of them. It starts at NF4 and ends where the codes no longer change.
+ * A codebook for a tensor by k-means (Lloyd): the 16 entries with the least squared error for its
+ * values over their block's max|x|, from an even sample of them. It starts at NF4 and ends where
+ * the codes no longer change.
  */
 export function fitCodebook(
   instance: Bytelane,
@@ -226,7 +232,10 @@ export function fitCodebook(
   return lloyd(sample, passes);
 }
 
-/** Lloyd's iteration in one dimension, on sorted values: an entry is the mean of the values nearest to it. */
+/**
+ * Lloyd's iteration in one dimension, on sorted values: an entry is the mean of the values nearest
+ * to it.
+ */
 function lloyd(sorted: Float64Array, passes: number): OwnElements["f32"] {
   const sums = new Float64Array(sorted.length + 1);
   for (let i = 0; i < sorted.length; i++) sums[i + 1] = sums[i] + sorted[i];

@@ -1,6 +1,7 @@
 /**
- * A file of quantized layers: safetensors whose metadata say what the layers are. What the int4 kernel reads is stored as it
- * lies in memory, equal for all builds, so that a file in an instance's memory can be used where it lies.
+ * A file of quantized layers: safetensors whose metadata say what the layers are. What the int4
+ * kernel reads is stored as it lies in memory, equal for all builds, so that a file in an
+ * instance's memory can be used where it lies.
  *
  * @category Files
  */

@@ -103,7 +103,10 @@ class Reader {
 
 const ALIGNMENT: Readonly<Partial<Record<SafetensorsDType, number>>> = { F32: 4, I32: 4, F16: 2 };
 
-/** Where parts stand: in the file if it lies in the instance's memory and they are aligned, else copied to a block. */
+/**
+ * Where parts stand: in the file if it lies in the instance's memory and they are aligned, else
+ * copied to a block.
+ */
 function placeIn<Name extends string>(
   instance: Bytelane,
   reader: Reader,
@@ -137,12 +140,12 @@ export interface LoadedLayers {
 /**
  * Loads what `saveLayers` wrote.
  *
- * From a Uint8Array each part is copied into the instance's memory, once. From a tensor of the instance that holds the
- * file's bytes, int4 layers, tables and tensors are used where they lie, as far as their alignment allows; they live no
- * longer than that tensor.
+ * From a Uint8Array each part is copied into the instance's memory, once. From a tensor of the
+ * instance that holds the file's bytes, int4 layers, tables and tensors are used where they lie, as
+ * far as their alignment allows; they live no longer than that tensor.
  *
- * Errors, before anything of size is allocated: a file that is no safetensors, that says nothing of layers, or whose
- * tensors are not those that its layers need.
+ * Errors, before anything of size is allocated: a file that is no safetensors, that says nothing of
+ * layers, or whose tensors are not those that its layers need.
  */
 export function loadLayers(instance: Bytelane, file: Uint8Array | Tensor<"u8">): LoadedLayers {
   checkInstance(instance);

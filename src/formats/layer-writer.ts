@@ -50,8 +50,8 @@ class Writer {
 }
 
 /**
- * Saves layers, tables, tensors and typed arrays under their names in one safetensors file. A layer comes back as it is:
- * its weights packed, its scales, zero points and bias beside them.
+ * Saves layers, tables, tensors and typed arrays under their names in one safetensors file. A layer
+ * comes back as it is: its weights packed, its scales, zero points and bias beside them.
  *
  * Errors: names that collide with the parts of another layer ("a.bias" beside a layer "a").
  */

@@ -6,8 +6,8 @@
 import { checkNumber, checkOneOf, rangeFault } from "../core/check.ts";
 
 /**
- * Bounds of a layer's real result: "relu" is [0, ∞), "relu6" [0, 6]; of an object's two numbers, low ≤ high, one that is
- * missing is infinite. A quantized result has them rounded to its integers.
+ * Bounds of a layer's real result: "relu" is [0, ∞), "relu6" [0, 6]; of an object's two numbers,
+ * low ≤ high, one that is missing is infinite. A quantized result has them rounded to its integers.
  */
 export type Activation =
   | "none"

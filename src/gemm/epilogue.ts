@@ -21,7 +21,10 @@ import { MAX_I32 } from "./packed-matrix.ts";
 
 /** What a product becomes on its way to memory. */
 export interface Epilogue {
-  /** "i32" leaves the integers, "f32" scales them back to reals, "i8" and "u8" requantize. Default "i32". */
+  /**
+   * "i32" leaves the integers, "f32" scales them back to reals, "i8" and "u8" requantize. Default
+   * "i32".
+   */
   readonly dtype?: "i32" | "f32" | "i8" | "u8";
   /** One a column: i32 in units of the accumulator, for an f32 result f32 in real units. */
   readonly bias?: Int32Array | Float32Array | Data<"i32" | "f32">;
@@ -30,8 +33,8 @@ export interface Epilogue {
   /** Zero point of an i8 or u8 result. Default 0. */
   readonly zeroPoint?: number;
   /**
-   * Lower bound: a real for an f32 result (ReLU is 0), an integer for an i8 or u8 result. Default: none, or the least of the
-   * type. An error for i32.
+   * Lower bound: a real for an f32 result (ReLU is 0), an integer for an i8 or u8 result. Default:
+   * none, or the least of the type. An error for i32.
    */
   readonly low?: number;
   /** Upper bound, of the same kind (ReLU6 is 6). */

@@ -27,19 +27,24 @@ import {
 import { type Prepared, type Runner, runHere, writeCall } from "./product.ts";
 import { oneStrip } from "./strips.ts";
 
-/** Sizes of a product, [m, depth] · [depth, n] → [m, n], its destination, and what its sums become. */
+/**
+ * Sizes of a product, [m, depth] · [depth, n] → [m, n], its destination, and what its sums become.
+ */
 export interface MatmulOptions extends Epilogue {
   /** Rows of lhs and of the result; may be 0. */
   readonly m: number;
   /** Columns of rhs and of the result. */
   readonly n: number;
-  /** Products in a sum. How many fit i32 depends on types and zero points: 65 793 for u8 · i8 (docs/math.md, 7). */
+  /**
+   * Products in a sum. How many fit i32 depends on types and zero points: 65 793 for u8 · i8
+   * (docs/math.md, 7).
+   */
   readonly depth: number;
   /** Number of independent products. Default 1. */
   readonly batch?: number;
   /**
-   * Where to write: of the result's type, with (batch − 1) · outBatchStride + (m − 1) · outStride + n elements at least.
-   * Default: a new tensor [m, n], with a batch other than 1 [batch, m, n].
+   * Where to write: of the result's type, with (batch − 1) · outBatchStride + (m − 1) · outStride +
+   * n elements at least. Default: a new tensor [m, n], with a batch other than 1 [batch, m, n].
    */
   readonly out?: Data;
   /** Elements between two rows of the result. Default n. Needs `out`. */

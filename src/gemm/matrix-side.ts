@@ -15,9 +15,15 @@ import { checkZeros, MAX_I32, type Orientation } from "./packed-matrix.ts";
 export interface MatrixSide {
   /** [m, depth] for lhs, [depth, n] for rhs; the matrices of a batch follow one another. */
   readonly data: Data<QuantizedDType>;
-  /** One; for lhs also one a row, for rhs one a column; times the batch where they differ. Default 0. */
+  /**
+   * One; for lhs also one a row, for rhs one a column; times the batch where they differ. Default
+   * 0.
+   */
   readonly zeroPoint?: number | Int32Array;
-  /** Real step: one, or one a row (lhs) or column (rhs), times the batch where they differ. Default 1. */
+  /**
+   * Real step: one, or one a row (lhs) or column (rhs), times the batch where they differ. Default
+   * 1.
+   */
   readonly scale?: number | Float32Array | Tensor<"f32">;
   /** Elements between two rows as they lie in memory. Default: dense. */
   readonly stride?: number;
@@ -44,7 +50,9 @@ const SIDE_OPTIONS = [
   "batchStride",
   "orientation",
 ] as const;
-/** The names of errors, as literals: building them for each call cost as much as a small product. */
+/**
+ * The names of errors, as literals: building them for each call cost as much as a small product.
+ */
 export const NAMES = {
   lhs: {
     side: "lhs",
@@ -95,7 +103,10 @@ export function checkSide(
   return { source, zeros, scale: scales, stride, batchStride };
 }
 
-/** How many entries a list must have: those of all matrices of the batch, or those that all of them share. */
+/**
+ * How many entries a list must have: those of all matrices of the batch, or those that all of them
+ * share.
+ */
 function countEntries(
   list: number | { readonly length: number } | undefined,
   entries: number,
@@ -105,7 +116,10 @@ function countEntries(
   return list.length === entries * batch ? entries * batch : entries;
 }
 
-/** Scales of one side. Those in a tensor are trusted: the operations of this library write valid ones. */
+/**
+ * Scales of one side. Those in a tensor are trusted: the operations of this library write valid
+ * ones.
+ */
 export function checkScales(
   instance: Bytelane,
   argument: string,

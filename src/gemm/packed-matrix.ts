@@ -20,7 +20,10 @@ import { PRODUCT, PRODUCT_BYTES, writeFields } from "../core/product.ts";
 import { type Dot, PARTS } from "../core/tiers.ts";
 import { type EachStrip, oneStrip } from "./strips.ts";
 
-/** How a matrix of weights lies in memory: [in, out] as TensorFlow has them, or [out, in] as PyTorch. */
+/**
+ * How a matrix of weights lies in memory: [in, out] as TensorFlow has them, or [out, in] as
+ * PyTorch.
+ */
 export type Orientation = "in-out" | "out-in";
 
 /** The largest value of an accumulator, and of a dimension. */
@@ -43,7 +46,9 @@ export function maxMagnitude(
   return most;
 }
 
-/** A right-hand side in the order in which the tile reads it. Made once by `packMatrix`, used often. */
+/**
+ * A right-hand side in the order in which the tile reads it. Made once by `packMatrix`, used often.
+ */
 export class PackedMatrix extends Handle {
   /** Elements of a column, over which a product sums. */
   readonly depth: number;
@@ -178,9 +183,15 @@ function pack(
   return { dot, record, bytes, panels, sums, zeros: zeros ? record + zerosAt : 0 };
 }
 
-/** A right-hand side before it is packed: where depth and columns lie, and what its integers stand for. */
+/**
+ * A right-hand side before it is packed: where depth and columns lie, and what its integers stand
+ * for.
+ */
 export interface PackOptions {
-  /** [depth, columns] for "in-out", [columns, depth] for "out-in". A tensor of two dimensions brings its own. */
+  /**
+   * [depth, columns] for "in-out", [columns, depth] for "out-in". A tensor of two dimensions brings
+   * its own.
+   */
   readonly shape?: readonly [number, number];
   /** Default "in-out". */
   readonly orientation?: Orientation;
@@ -191,8 +202,8 @@ export interface PackOptions {
 }
 
 /**
- * Packs a quantized matrix for use as the right-hand side of `matmul`.
- * Errors: a shape that does not fit, zero points outside the type, values outside the promised bits.
+ * Packs a quantized matrix for use as the right-hand side of `matmul`. Errors: a shape that does
+ * not fit, zero points outside the type, values outside the promised bits.
  */
 export function packMatrix(
   instance: Bytelane,

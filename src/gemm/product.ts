@@ -1,6 +1,6 @@
 /**
- * Products: the record that a kernel takes (core/product.ts), filled in by halves. The weights write
- * theirs when they are packed, a layer its epilogue when it is made, a call the rest.
+ * Products: the record that a kernel takes (core/product.ts), filled in by halves. The weights
+ * write theirs when they are packed, a layer its epilogue when it is made, a call the rest.
  *
  * @category Products
  */

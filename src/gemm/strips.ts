@@ -18,7 +18,10 @@ export interface Strip {
   readonly strideN: number;
 }
 
-/** Hands strips to `body` one after the other. What stands in a strip may be overwritten by the next. */
+/**
+ * Hands strips to `body` one after the other. What stands in a strip may be overwritten by the
+ * next.
+ */
 export type EachStrip = (body: (strip: Strip) => void) => void;
 
 /** Elements of a strip: 1 MiB of reals, which stay in a core's cache on their way. */

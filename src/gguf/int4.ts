@@ -44,8 +44,8 @@ export function int4FromGgml(
 }
 
 /**
- * Nibbles in the order of ggml, `first` bytes into blocks of `size` bytes, to the order of a matrix:
- * two neighbours per byte.
+ * Nibbles in the order of ggml, `first` bytes into blocks of `size` bytes, to the order of a
+ * matrix: two neighbours per byte.
  */
 export function nibblesOf(bytes: Uint8Array, size: number, first: number): Uint8Array {
   const values = new Uint8Array((bytes.length / size) * 16);

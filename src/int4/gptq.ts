@@ -1,7 +1,8 @@
 /**
- * Rounding with error feedback: what rounding one weight does to the outputs is taken back, as far as it goes, by the
- * weights of the same row that are still reals. The method is GPTQ (Frantar et al., 2022): with the second moments
- * H = E[x xᵀ] of the inputs and the upper factor U of the inverse, H⁻¹ = Uᵀ U,
+ * Rounding with error feedback: what rounding one weight does to the outputs is taken back, as far
+ * as it goes, by the weights of the same row that are still reals. The method is GPTQ (Frantar et
+ * al., 2022): with the second moments H = E[x xᵀ] of the inputs and the upper factor U of the
+ * inverse, H⁻¹ = Uᵀ U,
  *
  *   error_k = w_k − (q_k − zero) · scale
  *   w_j     = w_j − error_k · U_kj / U_kk        for all j > k
@@ -14,12 +15,15 @@ export interface Feedback {
   readonly shares: Float32Array;
 }
 
-/** Added to the diagonal, as a part of its mean: keeps H invertible where inputs were few or went together. */
+/**
+ * Added to the diagonal, as a part of its mean: keeps H invertible where inputs were few or went
+ * together.
+ */
 const DAMPING = 0.01;
 
 /**
- * The factor from H. H⁻¹ = Uᵀ U means H = M Mᵀ with M = U⁻¹ upper triangular: a Cholesky decomposition that starts at
- * the last row, then the inverse of a triangle. Null where H is 0.
+ * The factor from H. H⁻¹ = Uᵀ U means H = M Mᵀ with M = U⁻¹ upper triangular: a Cholesky
+ * decomposition that starts at the last row, then the inverse of a triangle. Null where H is 0.
  */
 export function feedbackOf(moments: Float64Array, features: number): Feedback | undefined {
   const n = features;
@@ -28,8 +32,9 @@ export function feedbackOf(moments: Float64Array, features: number): Feedback | 
   if (!(trace > 0)) return undefined;
   const damping = (DAMPING * trace) / n;
 
-  // M in place of H from the last row up, M_ij = (H_ij − Σ_{k>j} M_ik · M_jk) / M_jj; what lies left of the diagonal
-  // is not read. Four rows at a time: each row below is fetched once for them, and no sum waits for its own additions
+  // M in place of H from the last row up, M_ij = (H_ij − Σ_{k>j} M_ik · M_jk) / M_jj; what lies
+  // left of the diagonal is not read. Four rows at a time: each row below is fetched once for them,
+  // and no sum waits for its own additions
   const m = moments.slice();
   for (let i = 0; i < n; i++) m[i * n + i] += damping;
   const one = (i: number, j: number): void => {
@@ -82,7 +87,10 @@ export function feedbackOf(moments: Float64Array, features: number): Feedback | 
   return { features, shares };
 }
 
-/** row[j] −= Σ factors[k] · matrix[k][j] for k in [start, end) and j from `first` on, four rows of the matrix at a time. */
+/**
+ * row[j] −= Σ factors[k] · matrix[k][j] for k in [start, end) and j from `first` on, four rows of
+ * the matrix at a time.
+ */
 function subtractRows(
   row: Float32Array | Float64Array,
   factors: Float64Array,

@@ -17,7 +17,9 @@ import { type Feedback, feedbackOf } from "./gptq.ts";
 /** Rows that one product takes: 127² · 512 is far inside i32. */
 const BATCH = 512;
 
-/** Σ x xᵀ over the rows seen. Made by `createMoments`, used by `quantizeInt4` and `createLinear`. */
+/**
+ * Σ x xᵀ over the rows seen. Made by `createMoments`, used by `quantizeInt4` and `createLinear`.
+ */
 export class InputMoments {
   /** Elements of a row of inputs. */
   readonly features: number;
@@ -39,8 +41,8 @@ export class InputMoments {
   }
 
   /**
-   * Watches rows of inputs. Each feature of a batch is quantized to 8 bits and the product is taken in integers: its
-   * error is far below the damping that the moments need anyway.
+   * Watches rows of inputs. Each feature of a batch is quantized to 8 bits and the product is taken
+   * in integers: its error is far below the damping that the moments need anyway.
    */
   observe(x: Data<"f32">): this {
     const { features } = this;
@@ -96,7 +98,10 @@ export class InputMoments {
   }
 }
 
-/** Collects second moments of a layer's inputs; it takes 8 · features² bytes outside the instance's memory. */
+/**
+ * Collects second moments of a layer's inputs; it takes 8 · features² bytes outside the instance's
+ * memory.
+ */
 export function createMoments(instance: Bytelane, features: number): InputMoments {
   checkInstance(instance);
   checkInteger("features", features, 1, 2 ** 14);

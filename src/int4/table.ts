@@ -39,7 +39,10 @@ export function tableBytes(sizes: TableSizes): TableParts {
   };
 }
 
-/** An int4 matrix in an instance's memory, row by row. Made by `createInt4Table`, read by `gatherInt4`. */
+/**
+ * An int4 matrix in an instance's memory, row by row. Made by `createInt4Table`, read by
+ * `gatherInt4`.
+ */
 export class Int4Table extends Handle {
   /** Ids are in [0, rows). */
   readonly rows: number;
@@ -103,7 +106,9 @@ export function createInt4Table(instance: Bytelane, matrix: Int4Matrix): Int4Tab
   return new Int4Table(instance, sizes, parts, size);
 }
 
-/** Rows of a table as f32 [ids, columns], in the order of `ids`. Errors: an id outside [0, rows). */
+/**
+ * Rows of a table as f32 [ids, columns], in the order of `ids`. Errors: an id outside [0, rows).
+ */
 export function gatherInt4<O extends Data<"f32"> = Tensor<"f32">>(
   table: Int4Table,
   ids: Int32Array | readonly number[],

@@ -1,4 +1,7 @@
-/** How a linear layer on 8-bit weights is made: its weights quantized and packed, its columns placed. */
+/**
+ * How a linear layer on 8-bit weights is made: its weights quantized and packed, its columns
+ * placed.
+ */
 
 import { type Call, elementsOf, inCall, type Operand, operand } from "../core/call.ts";
 import {
@@ -126,7 +129,9 @@ function checkInt8(instance: Bytelane, options: LinearOptions): Checked {
   };
 }
 
-/** @internal Makes a layer: its weights are quantized, if they are real, and packed strip by strip. */
+/**
+ * @internal Makes a layer: its weights are quantized, if they are real, and packed strip by strip.
+ */
 export function createInt8(instance: Bytelane, options: LinearOptions): Linear {
   const checked = checkInt8(instance, options);
   const { depth, n, bits, input, bias, mean, epilogue, given } = checked;

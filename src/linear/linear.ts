@@ -19,13 +19,15 @@ import { createInt8 } from "./create-int8.ts";
 import { Linear, type LinearInput, type LinearOptions, prepareInt8 } from "./int8.ts";
 
 /**
- * Prepares a linear layer. Weights given in f32 are quantized here, symmetrically and per output channel.
+ * Prepares a linear layer. Weights given in f32 are quantized here, symmetrically and per output
+ * channel.
  *
  * * dynamic (no `input`): each row of x gets a scale and a zero point of its own, asymmetric u8; the result is f32.
  * * static (`input`): x is quantized with the calibrated parameters, or comes quantized; the result is f32, or with
  *   `output` 8-bit integers, for which the bias is rounded to the accumulator's step.
  *
- * With the format "int4" weights have 4 bits and a scale a block of the depth; x is quantized row by row to i8.
+ * With the format "int4" weights have 4 bits and a scale a block of the depth; x is quantized row
+ * by row to i8.
  *
  * NaN among the weights counts as 0.
  *
@@ -65,8 +67,9 @@ export function prepareLinear(
 /**
  * Runs a layer: x [..., in] to [..., out].
  *
- * x is f32; or for a static layer integers of its input's type; or for a dynamic layer the result of `quantizeRows`,
- * so that several layers share one quantization. Tensors give a tensor, typed arrays a typed array.
+ * x is f32; or for a static layer integers of its input's type; or for a dynamic layer the result
+ * of `quantizeRows`, so that several layers share one quantization. Tensors give a tensor, typed
+ * arrays a typed array.
  *
  * Errors: x of another type or another number of features, an `out` that does not fit.
  */

@@ -1,5 +1,6 @@
 /**
- * Scale and zero point of one range as the systems of the profiles choose them (docs/conformance.md).
+ * Scale and zero point of one range as the systems of the profiles choose them
+ * (docs/conformance.md).
  *
  * @category Parameters
  */
@@ -24,7 +25,9 @@ function roundHalfAway(x: number): number {
 
 const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low), high);
 
-/** MinMaxObserver: f32 throughout; the symmetric scale is max|x| over half of the integers in use. */
+/**
+ * MinMaxObserver: f32 throughout; the symmetric scale is max|x| over half of the integers in use.
+ */
 function choosePytorch(min: number, max: number, scheme: Scheme): Choice {
   const { dtype, symmetric, low, high } = scheme;
   if (symmetric) {
@@ -37,8 +40,8 @@ function choosePytorch(min: number, max: number, scheme: Scheme): Choice {
 }
 
 /**
- * ChooseQuantizationParams: f64, the zero point from the end of the range that loses less, ties away
- * from zero. Symmetric is the restricted range of weights.
+ * ChooseQuantizationParams: f64, the zero point from the end of the range that loses less, ties
+ * away from zero. Symmetric is the restricted range of weights.
  */
 function chooseTflite(min: number, max: number, { symmetric, low, high }: Scheme): Choice {
   if (min === 0 && max === 0) return { scale: 1, zeroPoint: 0 };
@@ -62,7 +65,9 @@ function chooseSentenceTransformers(min: number, max: number, { low }: Scheme): 
   return { scale: step === 0 ? 1 : step, zeroPoint: low };
 }
 
-/** Scale and zero point of a finite range by the formula of a scheme's profile, which is not "onnx". */
+/**
+ * Scale and zero point of a finite range by the formula of a scheme's profile, which is not "onnx".
+ */
 export function profileParamsOf(min: number, max: number, scheme: Scheme): Choice {
   const [low, high] = [f(Math.min(min, 0)), f(Math.max(max, 0))];
   switch (scheme.profile) {

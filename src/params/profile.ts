@@ -1,6 +1,6 @@
 /**
- * What each profile means: the one statement of the rules by which other systems quantize (docs/conformance.md
- * has who was run, and the numbers). Bytelane's own rule is "onnx".
+ * What each profile means: the one statement of the rules by which other systems quantize
+ * (docs/conformance.md has who was run, and the numbers). Bytelane's own rule is "onnx".
  *
  * @category Parameters
  */
@@ -15,8 +15,8 @@ import { rangeFault } from "../core/check.ts";
  * | `ggml` | x · (1 / scale) | ties away from zero | saturates; no zero point |
  * | `sentence-transformers` | (x − start) / scale | toward zero, after the zero point | wraps modulo 256 |
  *
- * The first four add the zero point after rounding, in integers, and make NaN the zero point. The last stores
- * NaN as 0; it is for indexes that exist already.
+ * The first four add the zero point after rounding, in integers, and make NaN the zero point. The
+ * last stores NaN as 0; it is for indexes that exist already.
  */
 export type Profile = "onnx" | "pytorch" | "tflite" | "ggml" | "sentence-transformers";
 
@@ -46,8 +46,8 @@ export const RULES: Readonly<Record<Profile, number>> = {
 
 export const ROUNDINGS = ["float", "fixed-double", "fixed-single"] as const;
 /**
- * How an accumulator is scaled to 8 bits (docs/math.md, 8): by an f32, ties to even, or by a multiplier of 31 bits in
- * integers, rounded twice or once.
+ * How an accumulator is scaled to 8 bits (docs/math.md, 8): by an f32, ties to even, or by a
+ * multiplier of 31 bits in integers, rounded twice or once.
  */
 export type Rounding = "float" | "fixed-double" | "fixed-single";
 
@@ -58,9 +58,9 @@ export interface FixedPoint {
 }
 
 /**
- * A real multiplier in fixed point, as TensorFlow Lite's QuantizeMultiplier: rounded to 31 bits, ties away from zero,
- * renormalised where that reaches 2^31, and flushed to 0 where the exponent is below −31. An exponent above 30, which
- * the single rounding saturates, is out of range here.
+ * A real multiplier in fixed point, as TensorFlow Lite's QuantizeMultiplier: rounded to 31 bits,
+ * ties away from zero, renormalised where that reaches 2^31, and flushed to 0 where the exponent is
+ * below −31. An exponent above 30, which the single rounding saturates, is out of range here.
  */
 export function fixedPoint(argument: string, multiplier: number): FixedPoint {
   let exponent = Math.max(-1022, Math.floor(Math.log2(multiplier)) + 1);

@@ -14,7 +14,9 @@ const LEAST_FOR_CHOICE = 10_000;
 
 /** What an index is made of, and its first vectors. */
 export interface IndexOptions extends VectorScale {
-  /** Elements of a vector, from 1 to 32 768. Read from `vectors` that are a tensor [n, dimensions]. */
+  /**
+   * Elements of a vector, from 1 to 32 768. Read from `vectors` that are a tensor [n, dimensions].
+   */
   readonly dimensions?: number;
   /** What a score is. Default "cosine". */
   readonly metric?: Metric;

@@ -55,7 +55,9 @@ function isSet(filter: unknown): filter is ReadonlySet<number> {
   return Object.prototype.toString.call(filter) === "[object Set]";
 }
 
-/** The rows of a bitmap: by its bits where few are set, by the ids of the rows where they are not. */
+/**
+ * The rows of a bitmap: by its bits where few are set, by the ids of the rows where they are not.
+ */
 function eachBit(map: Uint8Array, storage: Storage, ids: Ids, take: (row: number) => void): void {
   const isSet = (id: number) => (map[Math.floor(id / 8)] >> (id % 8)) & 1;
   if (!ids.areRows && map.length * 8 > storage.count * 8) {

@@ -27,7 +27,8 @@ export interface SaveOptions {
 export interface OpenOptions {
   /**
    * Whether all of it is brought into memory, so that it can be changed. Default: true for bytes;
-   * for a source, only what a search scans is in memory, and codes of the rows that it finds are read.
+   * for a source, only what a search scans is in memory, and codes of the rows that it finds are
+   * read.
    */
   readonly writable?: boolean;
 }
@@ -59,8 +60,8 @@ function rowsOf(storage: Storage, plane: Plane, count: number): number {
 }
 
 /**
- * The index as the bytes of a safetensors file: planes of codes, factors, ids and the mean. At 8 bits
- * it has n + 24 bytes per vector of n dimensions, n a multiple of 32.
+ * The index as the bytes of a safetensors file: planes of codes, factors, ids and the mean. At 8
+ * bits it has n + 24 bytes per vector of n dimensions, n a multiple of 32.
  *
  * Errors: more bits than the index has; an index whose codes are in a file.
  */
@@ -183,9 +184,9 @@ function checkNumbers(storage: Storage, count: number): void {
 }
 
 /**
- * Opens a saved index: bytes, or a source that reads pieces of a file, a BLOB or an HTTP range. Of a
- * source only the plane that a search scans comes into memory; `topKAsync` reads the other codes of
- * the rows that it finds, k · oversample at most.
+ * Opens a saved index: bytes, or a source that reads pieces of a file, a BLOB or an HTTP range. Of
+ * a source only the plane that a search scans comes into memory; `topKAsync` reads the other codes
+ * of the rows that it finds, k · oversample at most.
  *
  * Errors, of the Promise: a file that is damaged or no index. It has left nothing in memory then.
  */

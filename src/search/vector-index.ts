@@ -121,7 +121,9 @@ export class VectorIndex extends Handle {
     return ids;
   }
 
-  /** Puts other vectors in the place of those with these ids. Errors: those of `add`, unknown ids. */
+  /**
+   * Puts other vectors in the place of those with these ids. Errors: those of `add`, unknown ids.
+   */
   update(ids: number | ArrayLike<number>, vectors: Vectors, options: VectorScale = {}): void {
     const { kernels } = instanceOf("index", this);
     checkOptions("options", options, SCALE_OPTIONS);

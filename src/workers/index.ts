@@ -13,13 +13,14 @@ import { prepareLinear } from "../linear/linear.ts";
 import { perform } from "./pool.ts";
 
 /**
- * `linear` of "bytelane" on the workers that `options.pool` of `createBytelane` asked for. Arguments
- * are checked and copied at once, and the calling thread is free while the workers multiply. Work
- * too small to gain stays on the calling thread, as all of it does without workers. Until the
- * promise settles, tensors among the arguments must not be written to; they may be disposed.
+ * `linear` of "bytelane" on the workers that `options.pool` of `createBytelane` asked for.
+ * Arguments are checked and copied at once, and the calling thread is free while the workers
+ * multiply. Work too small to gain stays on the calling thread, as all of it does without workers.
+ * Until the promise settles, tensors among the arguments must not be written to; they may be
+ * disposed.
  *
- * Errors, all as rejections: those of `linear`; a worker that ended, after which the instance can be
- * used again.
+ * Errors, all as rejections: those of `linear`; a worker that ended, after which the instance can
+ * be used again.
  *
  * @example
  * const instance = await createBytelane({ pool: 4 });

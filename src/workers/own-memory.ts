@@ -1,6 +1,6 @@
 /**
- * Workers with memories of their own. Each holds the same part of the columns of all weights that it
- * has met, and is sent the rows of a call; the columns that it makes come back.
+ * Workers with memories of their own. Each holds the same part of the columns of all weights that
+ * it has met, and is sent the rows of a call; the columns that it makes come back.
  */
 import type { Bytelane } from "../core/instance.ts";
 import { PRODUCT_BYTES, type ProductField, writeFields } from "../core/product.ts";
