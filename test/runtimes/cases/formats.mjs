@@ -44,22 +44,4 @@ export function* formats(bytelane, instance, random) {
       ];
     }
   }
-  const { decodeGgml, encodeGgml } = bytelane;
-  for (const type of ["Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q6_K"]) {
-    const bytes = encodeGgml(x, type);
-    yield [`ggml ${type}`, bytes, decodeGgml(bytes, type)];
-  }
-  for (const [type, size] of [
-    ["F16", 2],
-    ["BF16", 2],
-    ["Q2_K", 84],
-    ["Q3_K", 110],
-    ["Q5_K", 176],
-    ["IQ4_NL", 18],
-    ["MXFP4", 17],
-  ]) {
-    // bytes below 124 make finite scales wherever they stand
-    const bytes = random.integers("u8", 6 * size, [0, 123]);
-    yield [`ggml ${type} decoded`, decodeGgml(bytes, type)];
-  }
 }

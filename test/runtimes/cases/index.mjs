@@ -6,6 +6,7 @@ import { dequantize } from "./dequantize.mjs";
 import { dynamic } from "./dynamic.mjs";
 import { formats } from "./formats.mjs";
 import { gemm } from "./gemm.mjs";
+import { gguf } from "./gguf.mjs";
 import { int4 } from "./int4.mjs";
 import { linear } from "./linear.mjs";
 import { memory } from "./memory.mjs";
@@ -30,6 +31,7 @@ export const groups = {
   calibration,
   int4,
   formats,
+  gguf,
   profiles,
   memory,
 };
