@@ -17,15 +17,16 @@ import {
   target,
 } from "../core/call.ts";
 import { checkOneOf, checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
+import { tagOf } from "../core/dtype.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { CODES, PRODUCT_BYTES, RESULT_CODES, writeFields } from "../core/product.ts";
-import { Tensor } from "../core/tensor.ts";
+import { isTensor, Tensor } from "../core/tensor.ts";
 import { type Activation, checkBounds } from "../gemm/activation.ts";
 import { type Prepared, panelsOf, type Runner, writeCall } from "../gemm/product.ts";
 import { checkMatrix, type Int4Matrix } from "./matrix.ts";
-import { blockRowsOf, placeRows } from "./pack.ts";
-import { INT4_OPTIONS, type Int4Options, quantizeInt4 } from "./quantize.ts";
+import { type BlockRows, blockRowsOf, placeQuantized, placeRows } from "./pack.ts";
+import { INT4_OPTIONS, type Int4Options, type Int4Plan, planInt4, stripRows } from "./quantize.ts";
 
 /**
  * How a layer takes its inputs: quantized row by row, or as they are, which is slow and the
@@ -202,15 +203,36 @@ export class Int4Linear extends Handle {
   }
 }
 
-/** Weights that come as a matrix, or are quantized to one. */
-function matrixOf(instance: Bytelane, options: Int4LinearOptions): Int4Matrix {
+/** Weights that are quantized here, or blocks of a matrix that a caller has brought. */
+type Weights = { readonly plan: Int4Plan } | { readonly rows: BlockRows };
+
+function weightsOf(instance: Bytelane, options: Int4LinearOptions): Weights {
   const { weights } = options;
-  if (weights instanceof Tensor || ArrayBuffer.isView(weights)) {
-    const { format: _, weights: __, bias: ___, activation, inputs, ...rest } = options;
-    return quantizeInt4(instance, weights, rest);
+  if (isTensor(weights) || tagOf(weights) !== undefined) {
+    return { plan: planInt4(instance, weights as Data<"f32">, options) };
   }
-  return weights;
+  const checked = checkMatrix("options.weights", weights as Int4Matrix);
+  return { rows: blockRowsOf(instance, checked) };
 }
+
+function sizesOf(weights: Weights, hasBias: boolean): Int4Sizes {
+  if ("plan" in weights) {
+    const { rows: outFeatures, columns: inFeatures, blockSize, halves, asymmetric } = weights.plan;
+    return {
+      ...{ inFeatures, outFeatures, blockSize, codes: "nibbles", halves },
+      ...{ hasZeros: asymmetric, hasOffsets: false, hasBias },
+    };
+  }
+  const { rows: outFeatures, columns: inFeatures, blockSize, bits, ...rest } = weights.rows;
+  return {
+    ...{ inFeatures, outFeatures, blockSize, codes: bits === 8 ? "bytes" : "nibbles" },
+    halves: rest.scale instanceof Uint16Array,
+    ...{ hasZeros: rest.zeros !== undefined, hasOffsets: rest.offset !== undefined, hasBias },
+  };
+}
+
+/** What parts lose at most to the boundaries of the arena, and the record. */
+const PARTS_MARGIN = 256;
 
 /**
  * Prepares a linear layer on int4 weights: each row of x is quantized to i8 with a scale of its
@@ -222,26 +244,25 @@ export function createInt4Linear(instance: Bytelane, options: Int4LinearOptions)
   checkOptions("options", options, LAYER_OPTIONS);
   const inputs = checkOneOf("options.inputs", options.inputs ?? "i8", INT4_INPUTS);
   const settings = { inputs, ...checkBounds(options.activation) };
-  const source = checkMatrix("options.weights", matrixOf(instance, options));
-  const { rows: outFeatures, columns: inFeatures, blockSize, bits } = source;
-  const bias =
-    options.bias && operand(instance, "options.bias", options.bias, ["f32"], outFeatures);
-  const rows = blockRowsOf(instance, source);
-  const sizes: Int4Sizes = {
-    ...{ inFeatures, outFeatures, blockSize },
-    codes: bits === 8 ? "bytes" : "nibbles",
-    halves: rows.scale instanceof Uint16Array,
-    ...{ hasZeros: rows.zeros !== undefined, hasOffsets: rows.offset !== undefined },
-    hasBias: bias !== undefined,
-  };
-  const { parts, size } = allocateParts(instance.arena, { ...bytesOf(sizes) });
+  const weights = weightsOf(instance, options);
+  const { rows, columns, blockSize } = "plan" in weights ? weights.plan : weights.rows;
+  const bias = options.bias && operand(instance, "options.bias", options.bias, ["f32"], rows);
+  const sizes = sizesOf(weights, bias !== undefined);
+  const { arena, memory } = instance;
+  const bytes = bytesOf(sizes);
+  // the parts below the scratch memory of the strips, which is free again afterwards
+  const total = Object.values(bytes).reduce((sum, part) => sum + part, PARTS_MARGIN);
+  const stride = Math.ceil(columns / blockSize) * blockSize;
+  arena.reserve(total + 6 * stripRows({ rows, columns }) * stride);
+  const { parts, size } = allocateParts(arena, { ...bytes });
   try {
-    instance.memory.view("u8", parts.panels, size).fill(0);
-    placeRows(instance, rows, parts);
+    memory.view("u8", parts.panels, size).fill(0);
+    if ("plan" in weights) placeQuantized(instance, weights.plan, parts);
+    else placeRows(instance, weights.rows, parts);
     if (bias) placeBias(instance, bias, parts.bias);
     return new Int4Linear(instance, sizes, parts, settings, size);
   } catch (fault) {
-    instance.arena.free(parts.panels, size);
+    arena.free(parts.panels, size);
     throw fault;
   }
 }

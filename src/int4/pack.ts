@@ -7,6 +7,7 @@ import type { Bytelane } from "../core/instance.ts";
 import { fromF16 } from "../elementwise/f16.ts";
 import { panelsOf } from "../gemm/product.ts";
 import type { CheckedMatrix, Reals } from "./matrix.ts";
+import { eachCodeStrip, type Int4Plan, stripRows } from "./quantize.ts";
 
 /** Rows of codes in blocks, with what their blocks have. */
 export interface BlockRows {
@@ -51,16 +52,44 @@ export function blockRowsOf(instance: Bytelane, matrix: CheckedMatrix): BlockRow
     : { ...rest, scale: real(scales), offset: real(offsets) };
 }
 
-/** Columns that are packed at a time. */
-const STRIP = 64;
+/** Weights that are quantized here: the codes of a strip go to the panels at once. */
+export function placeQuantized(instance: Bytelane, plan: Int4Plan, to: Places): void {
+  const { memory, kernels } = instance;
+  const { columns, blocks, blockSize, halves } = plan;
+  const stride = blocks * blockSize;
+  const groups = Math.ceil(columns / 4);
+  eachCodeStrip(instance, plan, ({ row, count, codes, scales, zeros }) => {
+    // a panel has eight rows
+    const whole = panelsOf(count) * 8;
+    memory.view("u8", codes + count * stride, (whole - count) * stride).fill(0);
+    kernels.pack_int4(codes, stride, whole, groups, 0, to.panels + (row / 8) * groups * 16);
+    const strip = memory.view("u8", scales, count * blocks * (halves ? 2 : 4));
+    const { buffer, byteOffset } = strip;
+    const Words = halves ? Uint16Array : Float32Array;
+    const list = new Words(buffer as ArrayBuffer, byteOffset, count * blocks);
+    placeReals(instance, list, row, count, blocks, to.scales);
+    if (!to.zeros) return;
+    const points = memory.view("i32", zeros, count * blocks);
+    const panels = memory.view(
+      "u8",
+      to.zeros + (row / 8) * blocks * 4,
+      panelsOf(count) * blocks * 4,
+    );
+    for (let r = 0; r < count; r++) {
+      for (let b = 0; b < blocks; b++) {
+        panels[((r >> 3) * blocks + b) * 4 + (r & 3)] |= points[r * blocks + b] << (r & 4);
+      }
+    }
+  });
+}
 
 /** Places rows, from a whole panel on, in room that is 0. */
 export function placeRows(instance: Bytelane, source: BlockRows, to: Places): void {
   const { rows, columns, blockSize, bits, scale, offset, zeros } = source;
   const blocks = Math.ceil(columns / blockSize);
   placePanels(instance, source, to.panels);
-  placeReals(instance, scale, rows, blocks, to.scales);
-  if (offset) placeReals(instance, offset, rows, blocks, to.offsets);
+  placeReals(instance, scale, 0, rows, blocks, to.scales);
+  if (offset) placeReals(instance, offset, 0, rows, blocks, to.offsets);
   if (zeros) placeZeros(instance, zeros, bits, rows, blocks, to.zeros);
 }
 
@@ -70,7 +99,7 @@ function placePanels(instance: Bytelane, source: BlockRows, panels: number): voi
   const stride = Math.ceil(columns / blockSize) * blockSize;
   const rowBytes = (stride * bits) / 8;
   const groups = Math.ceil(columns / 4);
-  const strip = Math.min(STRIP, panelsOf(rows) * 8);
+  const strip = stripRows(source);
   inCall(instance, (call) => {
     const packed = call.scratch(strip * rowBytes);
     const codes = bits === 8 ? packed : call.scratch(strip * stride);
@@ -91,24 +120,28 @@ function placePanels(instance: Bytelane, source: BlockRows, panels: number): voi
   });
 }
 
-/** [rows][blocks] to [rows / 8][blocks][8], as words of 16 or 32 bits. */
+/**
+ * [rows][blocks] to [rows / 8][blocks][8], as words of 16 or 32 bits. The first row, a multiple of
+ * eight, is number `first` of the layer.
+ */
 function placeReals(
   instance: Bytelane,
   values: Reals,
+  first: number,
   rows: number,
   blocks: number,
   to: number,
 ): void {
-  const { buffer, byteOffset, length } = values;
-  const size = values.BYTES_PER_ELEMENT;
-  const source = new DataView(buffer, byteOffset);
-  const bytes = instance.memory.view("u8", to, panelsOf(rows) * blocks * 8 * size);
-  const result = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let i = 0; i < length; i++) {
-    const row = Math.floor(i / blocks);
-    const at = (((row >> 3) * blocks + (i % blocks)) * 8 + (row & 7)) * size;
-    if (size === 2) result.setUint16(at, source.getUint16(i * 2, true), true);
-    else result.setUint32(at, source.getUint32(i * 4, true), true);
+  // bits, so that no NaN changes on its way
+  const Words = values.BYTES_PER_ELEMENT === 2 ? Uint16Array : Uint32Array;
+  const source = new Words(values.buffer as ArrayBuffer, values.byteOffset, values.length);
+  const size = Words.BYTES_PER_ELEMENT;
+  const panels = to + (first / 8) * blocks * 8 * size;
+  const bytes = instance.memory.view("u8", panels, panelsOf(rows) * blocks * 8 * size);
+  const result = new Words(bytes.buffer as ArrayBuffer, panels, bytes.length / size);
+  for (let row = 0, i = 0; row < rows; row++) {
+    const at = (row >> 3) * blocks * 8 + (row & 7);
+    for (let b = 0; b < blocks; b++, i++) result[at + b * 8] = source[i];
   }
 }
 

@@ -54,13 +54,19 @@ export const INT4_OPTIONS = [
 
 /** Candidates of a search: more brought less than a thousandth of the error. */
 const STEPS = 24;
-/** Rows that are quantized at a time, so that room for reals stays small beside the packed result. */
+/** Rows that are quantized at a time at most: a multiple of eight, which is a panel. */
 const STRIP = 64;
+/** Reals of a strip at most, where that is eight rows or more: 1 MiB. */
+const ELEMENTS = 2 ** 18;
 /** The largest and the least magnitude of a scale in f16. */
 const HALF_MOST = 65504;
 const HALF_LEAST = 2 ** -24;
 
-interface Plan extends Int4Extent {
+/** How weights are to be quantized: the options, checked. */
+export interface Int4Plan extends Int4Extent {
+  readonly source: Operand<"f32">;
+  readonly orientation: Orientation;
+  readonly moments: InputMoments | undefined;
   readonly rows: number;
   readonly columns: number;
   readonly blockSize: number;
@@ -68,19 +74,8 @@ interface Plan extends Int4Extent {
   readonly steps: number;
 }
 
-/**
- * Quantizes weights to 4 bits in blocks along the depth. A row of the result is an output channel.
- * NaN counts as 0.
- *
- * Errors: dimensions that do not fit, moments of another number of inputs.
- */
-export function quantizeInt4(
-  instance: Bytelane,
-  weights: Data<"f32">,
-  options: Int4Options = {},
-): Int4Matrix {
-  checkInstance(instance);
-  checkOptions("options", options, INT4_OPTIONS);
+/** Checks weights and options. */
+export function planInt4(instance: Bytelane, weights: Data<"f32">, options: Int4Options): Int4Plan {
   const source = operand(instance, "weights", weights, ["f32"]);
   const shape = options.shape ?? source.shape;
   if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
@@ -113,29 +108,87 @@ export function quantizeInt4(
   }
   const blockSize = blockSizeOf(given, columns);
   const blocks = Math.ceil(columns / blockSize);
-  const plan: Plan = {
-    ...{ rows, columns, blockSize, blocks, bits: 4 },
+  return {
+    ...{ source, orientation, moments, rows, columns, blockSize, blocks, bits: 4 },
     rowBytes: (blocks * blockSize) / 2,
     zeroBytes: Math.ceil(blocks / 2),
     halves: scaleType === "f16",
     asymmetric: scheme === "asymmetric",
     steps: method === "search" ? STEPS : 0,
   };
-  const result = {
-    ...{ outFeatures: rows, inFeatures: columns, blockSize },
-    values: new Uint8Array(rows * plan.rowBytes),
-    scale: plan.halves ? new Uint16Array(rows * blocks) : new Float32Array(rows * blocks),
-    zeroPoint: plan.asymmetric ? new Uint8Array(rows * plan.zeroBytes) : undefined,
-  };
-  const read = stripReader(instance, source, orientation, plan);
+}
+
+/**
+ * Rows as codes, one per byte, filled up to whole blocks; and a scale and zero point per block.
+ * Addresses.
+ */
+export interface CodeStrip {
+  readonly row: number;
+  readonly count: number;
+  readonly codes: number;
+  /** f32, or f16 as the plan says. */
+  readonly scales: number;
+  /** i32. */
+  readonly zeros: number;
+}
+
+/** Rows of a strip, in whole panels. */
+export function stripRows(sizes: { readonly rows: number; readonly columns: number }): number {
+  const most = Math.max(8, Math.min(STRIP, Math.floor(ELEMENTS / sizes.columns / 8) * 8));
+  return Math.min(most, Math.ceil(sizes.rows / 8) * 8);
+}
+
+/** Quantizes weights, strip by strip. What stands in a strip is overwritten by the next. */
+export function eachCodeStrip(
+  instance: Bytelane,
+  plan: Int4Plan,
+  body: (strip: CodeStrip, call: Call) => void,
+): void {
+  const most = stripRows(plan);
   inCall(instance, (call) => {
-    const strip = new Strip(instance, call, plan, moments);
-    for (let row = 0; row < rows; row += STRIP) {
-      const count = Math.min(STRIP, rows - row);
-      strip.quantize(row, count, read, result);
+    const quantizer = new Quantizer(instance, call, plan, most);
+    for (let row = 0; row < plan.rows; row += most) {
+      body(quantizer.quantize(row, Math.min(most, plan.rows - row)), call);
     }
   });
-  return result;
+}
+
+/**
+ * Quantizes weights to 4 bits in blocks along the depth. A row of the result is an output channel.
+ * NaN counts as 0.
+ *
+ * Errors: dimensions that do not fit, moments of another number of inputs.
+ */
+export function quantizeInt4(
+  instance: Bytelane,
+  weights: Data<"f32">,
+  options: Int4Options = {},
+): Int4Matrix {
+  checkInstance(instance);
+  checkOptions("options", options, INT4_OPTIONS);
+  const plan = planInt4(instance, weights, options);
+  const { rows, columns, blockSize, blocks, rowBytes, zeroBytes, halves } = plan;
+  const values = new Uint8Array(rows * rowBytes);
+  const scale = halves ? new Uint16Array(rows * blocks) : new Float32Array(rows * blocks);
+  const zeroPoint = plan.asymmetric ? new Uint8Array(rows * zeroBytes) : undefined;
+  const scaleBytes = new Uint8Array(scale.buffer);
+  const size = scale.BYTES_PER_ELEMENT;
+  const { memory, kernels } = instance;
+  let packed = 0;
+  eachCodeStrip(instance, plan, ({ row, count, codes, scales, zeros }, call) => {
+    packed ||= call.scratch(stripRows(plan) * rowBytes);
+    kernels.pack_bits(codes, packed, count * blocks * blockSize, 4);
+    values.set(memory.view("u8", packed, count * rowBytes), row * rowBytes);
+    scaleBytes.set(memory.view("u8", scales, count * blocks * size), row * blocks * size);
+    if (!zeroPoint) return;
+    const list = memory.view("i32", zeros, count * blocks);
+    for (let r = 0; r < count; r++) {
+      for (let b = 0; b < blocks; b++) {
+        zeroPoint[(row + r) * zeroBytes + (b >> 1)] |= list[r * blocks + b] << (4 * (b & 1));
+      }
+    }
+  });
+  return { outFeatures: rows, inFeatures: columns, blockSize, values, scale, zeroPoint };
 }
 
 /** Fills rows of a strip, `stride` apart, from wherever the weights lie. */
@@ -143,9 +196,7 @@ type ReadStrip = (row: number, count: number, strip: Float32Array, stride: numbe
 
 function stripReader(
   instance: Bytelane,
-  source: Operand<"f32">,
-  orientation: Orientation,
-  { rows, columns }: Plan,
+  { source, orientation, rows, columns }: Int4Plan,
 ): ReadStrip {
   const values = (): Float32Array => elementsOf(instance, source);
   if (orientation === "out-in") {
@@ -165,28 +216,31 @@ function stripReader(
   };
 }
 
-/** The room in which a few rows at a time become codes. Rows are filled up with zeros to whole blocks. */
-class Strip {
+/**
+ * Scratch memory in which a few rows at a time become codes. Rows are filled up with zeros to whole
+ * blocks.
+ */
+class Quantizer {
   readonly #instance: Bytelane;
-  readonly #plan: Plan;
+  readonly #plan: Int4Plan;
+  readonly #read: ReadStrip;
   readonly #stride: number;
   readonly #reals: number;
   readonly #codes: number;
-  readonly #packed: number;
   readonly #scales: number;
   readonly #zeros: number;
   readonly #halves: number;
   readonly #importance: number;
   readonly #feedback: Feedback | undefined;
 
-  constructor(instance: Bytelane, call: Call, plan: Plan, moments: InputMoments | undefined) {
-    const count = Math.min(STRIP, plan.rows);
+  constructor(instance: Bytelane, call: Call, plan: Int4Plan, count: number) {
+    const { moments } = plan;
     this.#instance = instance;
     this.#plan = plan;
+    this.#read = stripReader(instance, plan);
     this.#stride = plan.blocks * plan.blockSize;
     this.#reals = call.scratch(count * this.#stride * 4);
     this.#codes = call.scratch(count * this.#stride);
-    this.#packed = call.scratch(count * plan.rowBytes);
     this.#scales = call.scratch(count * plan.blocks * 4);
     this.#zeros = call.scratch(count * plan.blocks * 4);
     this.#halves = call.scratch(count * plan.blocks * 2);
@@ -198,13 +252,14 @@ class Strip {
     }
   }
 
-  quantize(row: number, count: number, read: ReadStrip, result: Int4Matrix): void {
+  /** Quantizes `count` rows from `row` on. */
+  quantize(row: number, count: number): CodeStrip {
     const { memory, kernels } = this.#instance;
-    const { blocks, columns, blockSize, rowBytes, zeroBytes, halves } = this.#plan;
+    const { blocks, columns, blockSize, halves } = this.#plan;
     const stride = this.#stride;
     const reals = memory.view("f32", this.#reals, count * stride);
     if (stride > columns) reals.fill(0);
-    read(row, count, reals, stride);
+    this.#read(row, count, reals, stride);
     if (this.#feedback) {
       feedBack(this.#feedback, reals, memory.view("u8", this.#codes, count * stride), {
         ...{ rows: count, columns, stride, blockSize },
@@ -222,23 +277,10 @@ class Strip {
         ...([this.#scales, this.#zeros, 0, 15] as const),
       );
     }
-    kernels.pack_bits(this.#codes, this.#packed, count * stride, 4);
-    result.values.set(memory.view("u8", this.#packed, count * rowBytes), row * rowBytes);
-    const bits = new Uint8Array(
-      result.scale.buffer,
-      row * blocks * (halves ? 2 : 4),
-      count * blocks * (halves ? 2 : 4),
-    );
-    bits.set(memory.view("u8", halves ? this.#halves : this.#scales, bits.length));
-    if (result.zeroPoint) {
-      const zeros = memory.view("i32", this.#zeros, count * blocks);
-      for (let r = 0; r < count; r++) {
-        for (let b = 0; b < blocks; b++) {
-          const at = (row + r) * zeroBytes + (b >> 1);
-          result.zeroPoint[at] |= zeros[r * blocks + b] << (4 * (b & 1));
-        }
-      }
-    }
+    return {
+      ...{ row, count, codes: this.#codes, zeros: this.#zeros },
+      scales: halves ? this.#halves : this.#scales,
+    };
   }
 
   /** Scales and zero points of `count` blocks of one row, from number `at` of the strip and `block` of the row on. */
