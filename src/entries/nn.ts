@@ -9,6 +9,7 @@ export {
   activate,
   type NnActivation,
 } from "../nn/activation.ts";
+export { type AttentionOptions, attention } from "../nn/attention.ts";
 export { type BagOptions, type BagTable, embeddingBag } from "../nn/bag.ts";
 export {
   add,

@@ -1,0 +1,209 @@
+/**
+ * Attention: softmax(q · kᵀ · scale + mask) · v per head, both products in 8 bits.
+ *
+ * @category Networks
+ */
+import { type Data, elementsOf, type InKind, type Operand, operand, target } from "../core/call.ts";
+import { checkInteger, checkNumber, checkOptions, rangeFault } from "../core/check.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
+import { scope } from "../core/scope.ts";
+import { part, Tensor, tensor } from "../core/tensor.ts";
+import { quantizeRows } from "../elementwise/dynamic-quantize.ts";
+import { minMax } from "../elementwise/min-max.ts";
+import { quantize } from "../elementwise/quantize.ts";
+import { matmul } from "../gemm/matmul.ts";
+import { chooseParams } from "../params/params.ts";
+import { quantizedSoftmax } from "./softmax.ts";
+
+/** Heads, and which keys a query sees. */
+export interface AttentionOptions {
+  /** Heads of q; its width is heads · size. */
+  readonly heads: number;
+  /** Heads of k and v, each for heads / kvHeads neighbouring heads of q. Default `heads`. */
+  readonly kvHeads?: number;
+  /** Factor of the scores. Default 1 / √size. */
+  readonly scale?: number;
+  /** [queries, keys] for all heads: f32 is added to the scores, of bytes 0 leaves a key out. */
+  readonly mask?: Data<"f32" | "u8">;
+  /** True where a query sees no key after its own; the last query sees all keys. Default false. */
+  readonly causal?: boolean;
+  /** Elements between two rows of q, of k and of v, as of one array [q | k | v]. Default dense. */
+  readonly stride?: number;
+  /** Elements of a row of q, where the data are no tensors of two dimensions. */
+  readonly width?: number;
+  readonly out?: Data<"f32">;
+}
+
+const OPTIONS = ["heads", "kvHeads", "scale", "mask", "causal", "stride", "width", "out"] as const;
+
+/** Rows of one operand, of which the last one may lack what lies between two rows. */
+function rowsOf(source: Operand, argument: string, width: number, stride: number): number {
+  const rows = Math.ceil(source.length / stride);
+  if (source.length === 0 || source.length < (rows - 1) * stride + width) {
+    throw rangeFault(argument, `rows of ${width} elements, ${stride} apart`, source.length);
+  }
+  return rows;
+}
+
+/** What is added to the scores of all heads, or undefined. */
+function maskOf(
+  instance: Bytelane,
+  { mask, causal = false }: AttentionOptions,
+  queries: number,
+  keys: number,
+): Float32Array | undefined {
+  const given =
+    mask === undefined
+      ? undefined
+      : operand(instance, "options.mask", mask, ["f32", "u8"], queries * keys);
+  if (!given && !causal) return undefined;
+  const added = new Float32Array(queries * keys);
+  if (given) {
+    const values = elementsOf(instance, given);
+    const isReal = given.dtype === "f32";
+    for (let i = 0; i < added.length; i++) {
+      added[i] = isReal ? values[i] : values[i] ? 0 : -Infinity;
+    }
+  }
+  for (let i = 0; causal && i < queries; i++) {
+    added.fill(-Infinity, i * keys + Math.max(i + 1 + keys - queries, 0), (i + 1) * keys);
+  }
+  return added;
+}
+
+/** v without what lies between its rows, quantized with one scale per column. */
+function quantizeValues(
+  instance: Bytelane,
+  source: Operand<"f32">,
+  keys: number,
+  width: number,
+  stride: number,
+) {
+  const dense = tensor(instance, "f32", [keys, width]);
+  const values = elementsOf(instance, source);
+  const rows = dense.data;
+  for (let row = 0; row < keys; row++) {
+    rows.set(values.subarray(row * stride, row * stride + width), row * width);
+  }
+  const params = chooseParams(minMax(instance, dense, { axis: 1 }), { axis: 1 });
+  return { values: quantize(instance, dense, params), scale: params.scale as Float32Array };
+}
+
+/**
+ * Attention over rows of queries [queries, heads · size] and of keys and values
+ * [keys, kvHeads · size], to [queries, heads · size].
+ *
+ * q and k are quantized with one scale per row, probabilities with one per row of a head, v with
+ * one per column. The scores of one head at a time are in memory.
+ *
+ *     const context = attention(instance, q, k, v, { heads: 4, causal: true });
+ *
+ * Errors: heads that do not divide a width, rows that do not fit, a mask of another shape.
+ */
+export function attention<X extends Data<"f32">>(
+  instance: Bytelane,
+  q: X,
+  k: Data<"f32">,
+  v: Data<"f32">,
+  options: AttentionOptions,
+): InKind<X, "f32"> {
+  checkInstance(instance);
+  checkOptions("options", options, OPTIONS);
+  const heads = checkInteger("options.heads", options.heads, 1, 65535);
+  const kvHeads = checkInteger("options.kvHeads", options.kvHeads ?? heads, 1, heads);
+  if (heads % kvHeads !== 0) throw rangeFault("options.kvHeads", `a divisor of ${heads}`, kvHeads);
+  const query = operand(instance, "q", q, ["f32"]);
+  const last = query.shape?.length === 2 ? query.shape[1] : undefined;
+  const width = checkInteger("options.width", options.width ?? last, heads, 2 ** 24);
+  if (width % heads !== 0) throw rangeFault("options.width", `a multiple of ${heads}`, width);
+  const size = width / heads;
+  const narrow = size * kvHeads;
+  const { stride } = options;
+  if (stride !== undefined) checkInteger("options.stride", stride, width, 2 ** 24);
+  const scale = checkNumber("options.scale", options.scale ?? 1 / Math.sqrt(size));
+  const key = operand(instance, "k", k, ["f32"]);
+  const value = operand(instance, "v", v, ["f32"]);
+  const queries = rowsOf(query, "q", width, stride ?? width);
+  const keys = rowsOf(key, "k", narrow, stride ?? narrow);
+  const valueRows = rowsOf(value, "v", narrow, stride ?? narrow);
+  if (valueRows !== keys) throw rangeFault("v", `${keys} rows, as k has them`, valueRows);
+  const mask = maskOf(instance, options, queries, keys);
+  const result = target(instance, options.out, "f32", [queries, width], q instanceof Tensor);
+  const made = scope(instance, () => {
+    const apart = (rows: number, columns: number) => ({
+      ...{ shape: [rows, columns], stride: stride ?? columns },
+    });
+    const left = quantizeRows(instance, onMemory(instance, q), apart(queries, width));
+    const right = quantizeRows(instance, onMemory(instance, k), apart(keys, narrow));
+    const values = quantizeValues(instance, value, keys, narrow, stride ?? narrow);
+    const valueBytes = values.values;
+    const added = mask && tensor(instance, "f32", [queries, keys], mask);
+    const scores = tensor(instance, "f32", [queries, keys]);
+    const context = tensor(instance, "f32", [queries, width]);
+    const lhsScale = left.scale.data.map((step) => step * scale);
+    for (let head = 0; head < heads; head++) {
+      const kvHead = Math.floor((head * kvHeads) / heads);
+      scope(instance, () => {
+        matmul(
+          instance,
+          {
+            data: columnsOf(left.values, head * size, queries, width, size),
+            scale: lhsScale,
+            stride: width,
+          },
+          {
+            ...{ data: columnsOf(right.values, kvHead * size, keys, narrow, size), stride: narrow },
+            ...{ scale: right.scale, orientation: "out-in" },
+          },
+          { m: queries, n: keys, depth: size, dtype: "f32", out: scores },
+        );
+        const p = quantizedSoftmax(instance, scores, added ? { mask: added } : {});
+        matmul(
+          instance,
+          { data: p.values, scale: p.scale },
+          {
+            ...{ data: columnsOf(valueBytes, kvHead * size, keys, narrow, size), stride: narrow },
+            scale: values.scale.slice(kvHead * size, (kvHead + 1) * size),
+          },
+          {
+            ...{ m: queries, n: size, depth: keys, dtype: "f32", outStride: width },
+            out: columnsOf(context, head * size, queries, width, size),
+          },
+        );
+      });
+    }
+    return context;
+  });
+  return deliver(instance, made, result, options.out) as InKind<X, "f32">;
+}
+
+/** Data as a tensor: what a scope's products can take parts of. */
+function onMemory(instance: Bytelane, x: Data<"f32">): Tensor<"f32"> {
+  return x instanceof Tensor ? x : tensor(instance, "f32", [x.length], x);
+}
+
+/** Columns of a dense matrix, from the first of them on; rows stay `width` apart. */
+function columnsOf<T extends "f32" | "i8" | "u8">(
+  whole: Tensor<T>,
+  first: number,
+  rows: number,
+  width: number,
+  columns: number,
+): Tensor<T> {
+  return part(whole, first, [(rows - 1) * width + columns]);
+}
+
+/** The result where the caller wants it. */
+function deliver(
+  instance: Bytelane,
+  made: Tensor<"f32">,
+  { asTensor, given }: { readonly asTensor: boolean; readonly given: Operand<"f32"> | undefined },
+  out: Data<"f32"> | undefined,
+): Data<"f32"> {
+  if (asTensor && !given) return made;
+  const values = made.data.slice();
+  made.dispose();
+  if (!given) return values;
+  elementsOf(instance, given).set(values);
+  return out as Data<"f32">;
+}
