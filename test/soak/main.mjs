@@ -50,7 +50,7 @@ const JOBS = {
   },
   search(instance, size) {
     const vectors = reals(4 * size * 32, size);
-    const index = createIndex(instance, { vectors, shape: [4 * size, 32] });
+    const index = createIndex(instance, { vectors, dimensions: 32 });
     try {
       return topK(index, reals(32, 2), 8).ids;
     } finally {
