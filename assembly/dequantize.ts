@@ -43,7 +43,8 @@ function dequantizeRun(
       const x = v128.xor(v128.load(src), flip);
       const low = i16x8.extend_low_i8x16_u(x);
       // biome-ignore format: one picture
-      const high = i8x16.shuffle(x, none, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+      const high = i8x16.shuffle(
+        x, none, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
       const a = i16x8.shuffle(low, upper, 0, 8, 1, 9, 2, 10, 3, 11);
       const b = i16x8.shuffle(low, upper, 4, 12, 5, 13, 6, 14, 7, 15);
       const c = i16x8.shuffle(high, upper, 0, 8, 1, 9, 2, 10, 3, 11);
@@ -180,23 +181,58 @@ function gather(
   }
 }
 
-// biome-ignore format: one line an export
-export function dequantize_i8_f32(src: usize, dst: usize, outer: i32, channels: i32, inner: i32, scales: usize, zeros: usize): void {
+export function dequantize_i8_f32(
+  src: usize,
+  dst: usize,
+  outer: i32,
+  channels: i32,
+  inner: i32,
+  scales: usize,
+  zeros: usize,
+): void {
   dequantize<i8>(src, dst, outer, channels, inner, scales, zeros, false);
 }
-// biome-ignore format: one line an export
-export function dequantize_u8_f32(src: usize, dst: usize, outer: i32, channels: i32, inner: i32, scales: usize, zeros: usize): void {
+export function dequantize_u8_f32(
+  src: usize,
+  dst: usize,
+  outer: i32,
+  channels: i32,
+  inner: i32,
+  scales: usize,
+  zeros: usize,
+): void {
   dequantize<i8>(src, dst, outer, channels, inner, scales, zeros, true);
 }
-// biome-ignore format: one line an export
-export function dequantize_i32_f32(src: usize, dst: usize, outer: i32, channels: i32, inner: i32, scales: usize, zeros: usize): void {
+export function dequantize_i32_f32(
+  src: usize,
+  dst: usize,
+  outer: i32,
+  channels: i32,
+  inner: i32,
+  scales: usize,
+  zeros: usize,
+): void {
   dequantize<i32>(src, dst, outer, channels, inner, scales, zeros, false);
 }
-// biome-ignore format: one line an export
-export function gather_i8_f32(table: usize, columns: i32, scales: usize, zeros: usize, ids: usize, n: i32, dst: usize): void {
+export function gather_i8_f32(
+  table: usize,
+  columns: i32,
+  scales: usize,
+  zeros: usize,
+  ids: usize,
+  n: i32,
+  dst: usize,
+): void {
   gather(table, columns, scales, zeros, ids, n, dst, false);
 }
-// biome-ignore format: one line an export
-export function gather_u8_f32(table: usize, columns: i32, scales: usize, zeros: usize, ids: usize, n: i32, dst: usize): void {
+export function gather_u8_f32(
+  table: usize,
+  columns: i32,
+  scales: usize,
+  zeros: usize,
+  ids: usize,
+  n: i32,
+  dst: usize,
+): void {
   gather(table, columns, scales, zeros, ids, n, dst, true);
 }

@@ -154,8 +154,8 @@ export function requantize_fixed(
         const m_i32x4 = i32x4.splat(m);
         for (const stop = dst + (inner & ~3); dst < stop; dst += 4, src += 16) {
           const x = i32x4.add(v128.load(src), b_i32x4);
-          // biome-ignore format: one call
-          const q = i32x4.add(fixedFour(x, m_i32x4, total, right, low_i32x4, high_i32x4), zero_i32x4);
+          const four = fixedFour(x, m_i32x4, total, right, low_i32x4, high_i32x4);
+          const q = i32x4.add(four, zero_i32x4);
           const bytes = i8x16.shuffle(q, q, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
           v128.store32_lane(dst, bytes, 0);
         }

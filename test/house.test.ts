@@ -39,6 +39,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   formats: ["core", "params", "elementwise", "gemm", "int4", "linear", "calibration"],
   gguf: ["core", "params", "elementwise", "gemm", "int4", "linear"],
   onnx: ["core", "params", "elementwise", "gemm", "int4", "calibration", "formats"],
+  cli: ["core", "calibration", "formats", "onnx"],
   workers: ["core", "params", "elementwise", "gemm", "int4", "linear", "search"],
 };
 

@@ -1,5 +1,5 @@
 /**
- * The epilogue: what becomes of a tile's sums on their way to memory.              docs/math.md (6)–(8)
+ * The epilogue: what becomes of a tile's sums on their way to memory; docs/math.md (6)–(8).
  *
  *   C = sums − rhsZero · Σ(lhs − lhsZero) − lhsZero · Σrhs    zero-point correction, modulo 2^32
  *   i32     C + bias

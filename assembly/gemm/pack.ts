@@ -61,10 +61,12 @@ function interleave(
         v128.load64_zero(src), v128.load64_zero(src + strideK),
         0, 4, 16, 20, 1, 5, 17, 21, 2, 6, 18, 22, 3, 7, 19, 23);
       // biome-ignore format: one picture
-      v128.store(dst, recode(i8x16.shuffle(ab, cd, 0, 2, 16, 18, 4, 6, 20, 22, 8, 10, 24, 26, 12, 14, 28, 30), flip, offset));
+      v128.store(dst, recode(i8x16.shuffle(
+        ab, cd, 0, 2, 16, 18, 4, 6, 20, 22, 8, 10, 24, 26, 12, 14, 28, 30), flip, offset));
       dst += 16;
       // biome-ignore format: one picture
-      v128.store(dst, recode(i8x16.shuffle(ab, cd, 1, 3, 17, 19, 5, 7, 21, 23, 9, 11, 25, 27, 13, 15, 29, 31), flip, offset));
+      v128.store(dst, recode(i8x16.shuffle(
+        ab, cd, 1, 3, 17, 19, 5, 7, 21, 23, 9, 11, 25, 27, 13, 15, 29, 31), flip, offset));
     }
   }
 }
@@ -218,7 +220,8 @@ export function pack_rhs(
     const first = done << bits;
     const rest = dst + ((<usize>first) << 3);
     // biome-ignore format: one call
-    packRest(src + <usize>first * strideK, strideK, strideN, depth - first, columns, count - done, 1 << bits, flipOne, moved, rest);
+    packRest(src + <usize>first * strideK, strideK, strideN, depth - first, columns, count - done,
+      1 << bits, flipOne, moved, rest);
     if (quads) greatest = sumColumns(dst, count, moved != 0, sums, greatest);
     dst += (<usize>count) << (3 + bits);
   }

@@ -42,8 +42,10 @@ function fitScale(src: usize, n: i32, scale: f32, zero: i32, importance: usize, 
  * Scales and zero points of int4 blocks: rows of `columns`, one scale (f32) and zero point (i32,
  * for codes in [0, 15]) a block.
  *
- *   symmetric    scale = e / −8 with e the value of the largest magnitude, zero point 8: e has the code 0
- *   asymmetric   the range widened to contain 0, scale = (max − min) / 15, zeroPoint = round(−min / scale)
+ *   symmetric    scale = e / −8 with e the value of the largest magnitude, zero point 8;
+ *                e has the code 0
+ *   asymmetric   the range widened to contain 0, scale = (max − min) / 15,
+ *                zeroPoint = round(−min / scale)
  *
  * With `steps` the scale is searched: for each of them a scale between 1.15 and 0.6 times that one
  * gives codes (asymmetric also with the zero points beside), the codes give the scale that fits

@@ -1,7 +1,8 @@
 /**
- * Rows of an int4 matrix as reals. A block is a run of a row that shares a scale and a zero point.    docs/formats.md
+ * Rows of an int4 matrix as reals. A block is a run of a row that shares a scale and a zero point
+ * (docs/formats.md).
  *
- *   row  │ block 0 │ block 1 │ … │ last, perhaps shorter │   scales, zeros: one per block, row after row
+ *   row  │ block 0 │ block 1 │ … │ last, perhaps shorter │   scales, zeros: one per block
  */
 import { nibbles_i8x16 } from "../bits";
 import { finite_f32x4 } from "../half";
@@ -53,7 +54,8 @@ function eightReals(codes: v128, zero: v128, scale: v128, planes: usize, dst: us
  *   table   rowBytes a row: codes k = 0, 1, …, two a byte, the low nibble first
  *   scales  blocks a row, f32 or f16
  *   zeros   (blocks + 1) / 2 bytes a row, packed like the codes, or 0 where all are 8
- *   planes  0, or a table of 16 reals as four planes of bytes: then a code stands for table[q] · scale
+ *   planes  0, or a table of 16 reals as four planes of bytes: then a code stands for
+ *           table[q] · scale
  *
  * Every block but the last has an even length. `scratch` is room for 32 bytes.
  */

@@ -6,7 +6,7 @@
  *   FourBits   w = d · s · q − dmin · m      8 sub-blocks of 32 k, q in [0, 15], s and m in [0, 63]
  *   SixBits    w = d · s · (q − 32)          16 sub-blocks of 16 k, q in [0, 63], s in i8
  *
- *   S    = Σ_b s_b · Σ a · q       M = Σ_b m_b · Σ a       for SixBits M = Σ_b s_b · Σ a; exact in i32
+ *   S    = Σ_b s_b · Σ a · q     M = Σ_b m_b · Σ a, for SixBits Σ_b s_b · Σ a; exact in i32
  *   acc  = acc + f32(S) · d, then acc − f32(M) · dmin      one rounding a product, one an addition
  *   acc  = acc + f32(S − 32 · M) · d                       for SixBits
  *
@@ -15,8 +15,8 @@
  *
  * A panel is 8 columns. It has one record per superblock, and records lie one behind the other:
  *
- *   FourBits   │ d: [8] f16 │ dmin: [8] f16 │ s: [8][8] u8 │ m: [8][8] u8 │ codes: 64 × 16 │   1 184 bytes
- *   SixBits    │ d: [8] f16 │ s: [16][8] i8 │ codes: 32 × 48 │                              1 680 bytes
+ *   FourBits   │ d: [8] f16 │ dmin: [8] f16 │ s: [8][8] u8 │ m: [8][8] u8 │ codes: 64 × 16 │ 1 184 B
+ *   SixBits    │ d: [8] f16 │ s: [16][8] i8 │ codes: 32 × 48 │                            1 680 B
  *
  * It is read from its first byte to its last: scales behind the codes halved the speed out of
  * cache.

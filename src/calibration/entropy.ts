@@ -3,7 +3,7 @@
  * 2048. For i from the number of levels L to n:
  *
  *   P = bins[0 … i), with all that lies beyond added to the last of them
- *   Q = bins[0 … i) merged to L levels, bin k to level ⌊k · L / i⌋; each level spread evenly over its bins
+ *   Q = bins[0 … i) merged to L levels, bin k to level ⌊k · L / i⌋; a level is spread over its bins
  *       that are not empty
  *   D(i) = KL(P / ΣP ‖ Q / ΣQ) = Σ p · ln(p / q)                             docs/calibration.md
  *

@@ -110,7 +110,7 @@ function decodeMXFP4(b: Uint8Array, at: number, y: Float32Array, to: number): vo
 }
 
 /**
- * │ scales: 16 × (m: 4 │ s: 4) │ q: 64 × four codes of 2 bits │ d │ dmin │    value = q · (d · s) − dmin · m
+ * │ scales: 16 × (m: 4 │ s: 4) │ q: 64 × four codes of 2 bits │ d │ dmin │ q · (d · s) − dmin · m
  *
  * A byte of q has codes that are 32 apart; 32 bytes are 128 codes.
  */

@@ -22,9 +22,11 @@ import { Linear, type LinearInput, type LinearOptions, prepareInt8 } from "./int
  * Prepares a linear layer. Weights given in f32 are quantized here, symmetrically and per output
  * channel.
  *
- * * dynamic (no `input`): each row of x gets a scale and a zero point of its own, asymmetric u8; the result is f32.
- * * static (`input`): x is quantized with the calibrated parameters, or comes quantized; the result is f32, or with
- *   `output` 8-bit integers, for which the bias is rounded to the accumulator's step.
+ * * dynamic (no `input`): each row of x gets a scale and a zero point of its own, asymmetric u8;
+ *   the result is f32.
+ * * static (`input`): x is quantized with the calibrated parameters, or comes quantized; the result
+ *   is f32, or with `output` 8-bit integers, for which the bias is rounded to the accumulator's
+ *   step.
  *
  * With the format "int4" weights have 4 bits and a scale a block of the depth; x is quantized row
  * by row to i8.
