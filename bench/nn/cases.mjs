@@ -2,8 +2,28 @@
  * What bench:nn measures: each case as a function of ours, of plain JavaScript, and as a node of
  * ONNX.
  */
-import { createLinear, linear, tensor } from "bytelane";
-import { activate, conv2d, createConv2d, layerNorm, softmax } from "bytelane/nn";
+import {
+  chooseParams,
+  createLinear,
+  linear,
+  matmul,
+  minMax,
+  part,
+  quantize,
+  quantizeRows,
+  scope,
+  tensor,
+} from "bytelane";
+import {
+  activate,
+  attention,
+  conv2d,
+  createConv2d,
+  createLstm,
+  layerNorm,
+  recurrent,
+  softmax,
+} from "bytelane/nn";
 import { createRandom } from "../../tools/random.mjs";
 
 const constant = (type, data, dims = [data.length]) => ({ type, dims, data });
@@ -197,11 +217,112 @@ function elementwise(instance) {
   ];
 }
 
+/** One step of an LSTM against the two products that it consists of. */
+function lstmStep(instance) {
+  const [features, hidden] = [128, 128];
+  const random = createRandom(11);
+  const reals = (n) => Float32Array.from({ length: n }, () => random() - 0.5);
+  const inputWeights = reals(4 * hidden * features);
+  const stateWeights = reals(4 * hidden * hidden);
+  const layer = createLstm(instance, { inputWeights, stateWeights, hidden });
+  const shape = [4 * hidden, features];
+  const dense = (weights) => createLinear(instance, { weights, shape, orientation: "out-in" });
+  const [one, two] = [dense(inputWeights), dense(stateWeights)];
+  const x = tensor(instance, "f32", [1, features], reals(features));
+  const h = tensor(instance, "f32", [1, hidden], reals(hidden));
+  const out = tensor(instance, "f32", [1, 4 * hidden]);
+  const TURNS = 50;
+  const repeat = (run) => () => {
+    for (let i = 0; i < TURNS; i++) run();
+  };
+  return {
+    ...{ name: "LSTM step 128 → 128, of its two products", key: "lstmOverProducts" },
+    work: 2 * 4 * hidden * (features + hidden) * TURNS,
+    run: repeat(() => scope(instance, () => void recurrent(layer, x))),
+    other: repeat(() => {
+      linear(one, x, { out });
+      linear(two, h, { out });
+    }),
+    isShare: true,
+  };
+}
+
+/** Attention as one call against products and a softmax in JavaScript, one after another. */
+function attend(instance) {
+  const [heads, tokens, size] = [4, 128, 64];
+  const width = heads * size;
+  const random = createRandom(12);
+  const values = Float32Array.from({ length: tokens * 3 * width }, () => random() - 0.5);
+  const qkv = tensor(instance, "f32", [tokens, 3 * width], values);
+  const length = tokens * 3 * width;
+  const rowsLength = (tokens - 1) * 3 * width + width;
+  const [q, k, v] = [0, width, 2 * width].map((at) => part(qkv, at, [rowsLength]));
+  const out = tensor(instance, "f32", [tokens, width]);
+  const scores = tensor(instance, "f32", [heads, tokens, tokens]);
+  const scale = 1 / Math.sqrt(size);
+  const separate = () =>
+    scope(instance, () => {
+      const rows = { shape: [tokens, width], stride: 3 * width };
+      const queries = quantizeRows(instance, part(qkv, 0, [length]), rows);
+      const keys = quantizeRows(instance, part(qkv, width, [length - width]), rows);
+      const head = { stride: width, batchStride: size };
+      matmul(
+        instance,
+        { data: queries.values, scale: queries.scale.data.map((step) => step * scale), ...head },
+        { data: keys.values, scale: keys.scale, orientation: "out-in", ...head },
+        { m: tokens, n: tokens, depth: size, batch: heads, dtype: "f32", out: scores },
+      );
+      rowsJs(scores.data, heads * tokens, tokens);
+      const p = quantizeRows(instance, part(scores, 0, [heads * tokens, tokens]), { dtype: "u8" });
+      const params = chooseParams(minMax(instance, qkv, { axis: 1 }), { axis: 1 });
+      const all = quantize(instance, qkv, params);
+      matmul(
+        instance,
+        { data: p.values, scale: p.scale },
+        {
+          ...{ data: part(all, 2 * width, [rowsLength]), stride: 3 * width, batchStride: size },
+          scale: params.scale.subarray(2 * width),
+        },
+        {
+          ...{ m: tokens, n: size, depth: tokens, batch: heads, dtype: "f32", out },
+          ...{ outStride: width, outBatchStride: size },
+        },
+      );
+    });
+  return {
+    ...{ name: "attention 4 × 128 × 64, separate calls", key: "attentionOverSeparate" },
+    work: 4 * heads * tokens * tokens * size,
+    run: () => void attention(instance, q, k, v, { heads, width, stride: 3 * width, out }),
+    other: separate,
+  };
+}
+
+/** Softmax of rows in place. */
+function rowsJs(x, rows, columns) {
+  for (let at = 0; at < rows * columns; at += columns) {
+    let most = -Infinity;
+    for (let i = 0; i < columns; i++) if (x[at + i] > most) most = x[at + i];
+    let sum = 0;
+    for (let i = 0; i < columns; i++) {
+      const e = Math.exp(x[at + i] - most);
+      x[at + i] = e;
+      sum += e;
+    }
+    for (let i = 0; i < columns; i++) x[at + i] /= sum;
+  }
+}
+
 export function createCases(instance) {
   const kernels = [3, 5].flatMap((kernel) =>
     DEPTHWISE.flatMap((shape) =>
       ["f32", "int8"].map((format) => depthwise(instance, shape, kernel, format)),
     ),
   );
-  return [...kernels, conv3(instance), ...elementwise(instance)];
+  return [
+    ...kernels,
+    conv3(instance),
+    ...elementwise(instance),
+    lstmStep(instance),
+    attend(instance),
+  ];
 }

@@ -79,16 +79,17 @@ async function measure(ort, item, rounds) {
   const contenders = { ours: item.run };
   if (item.gemm) contenders.gemm = item.gemm;
   if (item.js) contenders.js = item.js;
-  if (ort) [contenders.once, contenders.many] = await openNode(ort, item.node);
+  if (item.other) contenders.other = item.other;
+  if (ort && item.node) [contenders.once, contenders.many] = await openNode(ort, item.node);
   const best = Object.fromEntries(Object.keys(contenders).map((name) => [name, Infinity]));
   for (let round = 0; round < rounds; round++) {
     for (const [name, run] of Object.entries(contenders)) {
       best[name] = Math.min(best[name], await timeOf(run));
     }
   }
-  const { ours, gemm, js, once, many } = best;
-  const peer = ort && Math.min(once, Math.max((many - once) / (NODES - 1), once / 1000));
-  return { ours, gemm, js, peer };
+  const { ours, gemm, js, other, once, many } = best;
+  const peer = once && Math.min(once, Math.max((many - once) / (NODES - 1), once / 1000));
+  return { ours, gemm, js, other, peer };
 }
 
 /** Ratios by the names of the figures; of several cases with one name the least. */
@@ -97,7 +98,8 @@ function figuresOf(results) {
   const note = (key, value) => {
     if (Number.isFinite(value)) figures[key] = Math.min(figures[key] ?? Infinity, value);
   };
-  for (const { item, ours, gemm, js, peer } of results) {
+  for (const { item, ours, gemm, js, other, peer } of results) {
+    if (other) note(item.key, item.isShare ? ours / other : other / ours);
     if (gemm) note("conv3OfGemm", gemm / ours);
     if (item.js) {
       note(`${item.key}OverJs`, js / ours);
@@ -130,11 +132,11 @@ await runCommand(
     progress(cases.length);
     const time = (ms) => (ms === undefined ? "" : (ms * 1000).toFixed(0));
     const ratio = (other, ours) => (other === undefined ? "" : (other / ours).toFixed(2));
-    const rows = results.map(({ item, ours, gemm, js, peer }) => [
+    const rows = results.map(({ item, ours, gemm, js, other, peer }) => [
       ...[item.name, time(ours), (item.work / ours / 1e6).toFixed(1), ratio(peer, ours)],
-      ...[ratio(js, ours), ratio(gemm, ours)],
+      ...[ratio(js, ours), ratio(gemm ?? other, ours)],
     ]);
-    const head = ["", "µs", "G/s", "× ort-web", "× JS", "of gemm"];
+    const head = ["", "µs", "G/s", "× ort-web", "× JS", "× gemm, other"];
     console.log(textTable([head, ...rows]));
     const figures = figuresOf(results);
     console.log(JSON.stringify(figures, null, 1));

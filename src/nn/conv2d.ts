@@ -10,8 +10,8 @@ import { instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { roundHalfEven } from "../core/round.ts";
 import { Tensor } from "../core/tensor.ts";
+import { createInt8 } from "../linear/create-int8.ts";
 import type { Linear, LinearOptions } from "../linear/int8.ts";
-import { createLinear } from "../linear/linear.ts";
 import { Conv2d } from "./conv-layer.ts";
 import {
   type CheckedConv,
@@ -87,7 +87,7 @@ function createLayers(
         output: activation.kind === "bounds" ? output : undefined,
       };
       const defined = Object.entries(given).filter(([, value]) => value !== undefined);
-      layers.push(createLinear(instance, Object.fromEntries(defined) as unknown as LinearOptions));
+      layers.push(createInt8(instance, Object.fromEntries(defined) as unknown as LinearOptions));
     }
     return layers;
   } catch (fault) {

@@ -10,8 +10,8 @@ import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { Tensor } from "../core/tensor.ts";
 import { panelsOf, writeCall } from "../gemm/product.ts";
+import { createInt8 } from "../linear/create-int8.ts";
 import type { Linear } from "../linear/int8.ts";
-import { createLinear } from "../linear/linear.ts";
 import { shapeOf } from "./rows.ts";
 
 /** Weights of a recurrent cell, as PyTorch and ONNX have them: rows of gates. */
@@ -114,7 +114,7 @@ function create(
     shape: [number, number],
     name: "inputBias" | "stateBias",
   ) =>
-    createLinear(instance, {
+    createInt8(instance, {
       ...{ weights, shape, orientation: "out-in" as const },
       ...(options[name] !== undefined && { bias: read(name, rows) }),
     });
