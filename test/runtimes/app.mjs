@@ -24,7 +24,7 @@ export function prepareApp(tarball) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const home = unpack(tarball, folder);
-  for (const name of ["suite.mjs", "digest.mjs", "pooled.mjs"])
+  for (const name of ["suite.mjs", "digest.mjs", "extremes.mjs", "pooled.mjs"])
     cpSync(join(here, name), join(folder, name));
   cpSync(join(here, "cases"), join(folder, "cases"), { recursive: true });
   cpSync(join(here, "hosts"), folder, { recursive: true });

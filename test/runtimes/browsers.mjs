@@ -123,8 +123,8 @@ async function textOf(browser, selector) {
 /**
  * Every set of headers, in the page and in a worker; the policy that must be refused; the example.
  */
-export async function runBrowser(app, open, { tiers }) {
-  app.writeOptions({ tiers });
+export async function runBrowser(app, open) {
+  app.writeOptions({});
   const server = await serve(app.folder);
   const results = [];
   let browser;

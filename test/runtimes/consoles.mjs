@@ -7,20 +7,20 @@ export function lastLine(out) {
   return out.trimEnd().split("\n").at(-1);
 }
 
-async function output(app, command, args, env) {
-  const { code, out, err } = await runProcess(command, args, { cwd: app.folder, env });
+async function output(app, command, args, settings) {
+  const { code, out, err } = await runProcess(command, args, { cwd: app.folder, ...settings });
   if (code !== 0) throw new Error(`ended with ${code}: ${excerpt(err || out)}`);
   return lastLine(out);
 }
 
 /** The suite, then the examples: `host` and `examples` are files of the app. */
-export async function runConsole(app, command, args, { host, examples, tiers, source, env }) {
-  const run = (...more) => output(app, command, [...args, ...more], env);
+export async function runConsole(app, command, args, { host, examples, source, env, limit }) {
+  const run = (...more) => output(app, command, [...args, ...more], { env, limit });
   const results = [];
   try {
     results.push({
       where: "process",
-      result: JSON.parse(await run(host, JSON.stringify({ tiers, source }))),
+      result: JSON.parse(await run(host, JSON.stringify({ source }))),
     });
   } catch (error) {
     results.push({ where: "process", failure: error.message });

@@ -48,6 +48,8 @@ async function runOne(runtime, app, folder) {
     const why = ensurePrograms(runtime.programs, runtime.packages);
     if (why !== undefined) return { missing: why };
   }
+  const lacking = runtime.ensure?.();
+  if (lacking !== undefined) return { missing: lacking };
   const path = runtime.npm && join(folder, "node_modules", ...runtime.npm);
   if (path !== undefined && !existsSync(path)) {
     return {
@@ -61,7 +63,7 @@ async function runOne(runtime, app, folder) {
   }
 }
 
-/** Flattens a runtime's answer into table rows, one a tier and place. */
+/** Flattens a runtime's answer into table rows, one per tier and place. */
 function rowsOf(runtime, answer) {
   const base = { runtime: runtime.name, version: answer.version ?? "–" };
   if (answer.missing !== undefined) {
@@ -75,7 +77,7 @@ function rowsOf(runtime, answer) {
       rows.push({ ...base, tier: "–", where, state, detail: failure ?? words });
       continue;
     }
-    for (const tier of runtime.tiers) {
+    for (const tier of result.tiers) {
       const starts = result.rows.filter((row) => row.tier === tier);
       const row = { ...base, tier, where, starts, state: "pass" };
       const failures = starts
@@ -85,7 +87,7 @@ function rowsOf(runtime, answer) {
       if (failures.length > 0) Object.assign(row, { state: "fail", detail: failures.join("\n") });
       rows.push(row);
     }
-    for (const tier of runtime.tiers) {
+    for (const tier of result.tiers) {
       const pools = result.pools.filter((pool) => pool.tier === tier);
       const row = { ...base, tier, where: `${where}, pool`, pools, state: "pass" };
       const failures = pools.filter(({ failure }) => failure !== undefined);
@@ -108,20 +110,37 @@ function rowsOf(runtime, answer) {
 const firstUnequal = (expected, got) =>
   Object.keys({ ...expected, ...got }).find((name) => expected[name] !== got[name]);
 
-/**
- * Marks every row whose digest is not the expected one. The golden file says which group differs;
- * the case is known where the first result of this run differs, too.
- */
-function compare(rows, first, expected) {
+/** Digests of the cases of each group in their order, 4 digits each: what the golden file holds. */
+function briefCases(cases) {
+  const brief = {};
+  for (const [label, digest] of Object.entries(cases)) {
+    const group = label.split("/")[0];
+    brief[group] = (brief[group] ?? "") + digest.slice(0, 4);
+  }
+  return brief;
+}
+
+/** The first case of a group whose digest is not the expected one, or undefined. */
+function firstCase(group, expected, cases) {
+  const labels = Object.keys(cases).filter((label) => label.startsWith(`${group}/`));
+  const got = briefCases(cases)[group] ?? "";
+  for (const [i, label] of labels.entries()) {
+    if (got.slice(4 * i, 4 * i + 4) !== expected.slice(4 * i, 4 * i + 4)) return label;
+  }
+  return expected.length > got.length ? `a case after ${labels.at(-1)}` : undefined;
+}
+
+/** Marks every row whose digest is not the expected one, with the first case that differs. */
+function compare(rows, expected) {
   for (const row of rows) {
     for (const start of row.starts ?? []) {
       if (start.digest === undefined || start.digest === expected.digest) continue;
       const group = firstUnequal(expected.groups, start.groups);
-      const unequal = firstUnequal(first.cases, start.cases);
-      const beside =
-        unequal === undefined ? "" : `; first case unlike the first result: ${unequal}`;
+      const unequal = firstCase(group, expected.cases?.[group] ?? "", start.cases);
       row.state = "fail";
-      row.detail = `${start.start}: digest ${start.digest}, expected ${expected.digest}; first unequal group: ${group}${beside}`;
+      row.detail =
+        `${start.start}: digest ${start.digest}, expected ${expected.digest}; ` +
+        `first unequal group: ${group}; its first unequal case: ${unequal ?? "unknown"}`;
     }
   }
 }
@@ -173,7 +192,9 @@ async function main(options) {
     !options.update && existsSync(goldenFile)
       ? JSON.parse(readFileSync(goldenFile, "utf8"))
       : undefined;
-  if (ran.length > 0) compare(rows, ran[0], golden ?? ran[0]);
+  if (ran.length > 0) {
+    compare(rows, golden ?? { ...ran[0], cases: briefCases(ran[0].cases) });
+  }
 
   print(rows);
   const count = (state) => rows.filter((row) => row.state === state).length;
@@ -185,12 +206,13 @@ async function main(options) {
     );
   }
   if (options.update && failed === 0 && ran.length > 0) {
-    const { digest, groups } = ran[0];
-    writeFileSync(goldenFile, `${JSON.stringify({ digest, groups }, null, 2)}\n`);
+    const { digest, groups, cases } = ran[0];
+    const text = JSON.stringify({ digest, groups, cases: briefCases(cases) }, null, 2);
+    writeFileSync(goldenFile, `${text}\n`);
   }
   console.log(`\n${count("pass")} passed, ${failed} failed, ${missing} missing`);
   if (options.json !== undefined) {
-    // two thousand digests a row tell nothing where all of them are equal
+    // two thousand digests per row tell nothing where all of them are equal
     for (const start of ran.slice(1)) if (start.digest === ran[0].digest) delete start.cases;
     const figures = { passed: count("pass"), failed, missing };
     writeJson(options.json, { figures, golden: golden?.digest, rows });

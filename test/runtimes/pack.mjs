@@ -41,14 +41,15 @@ export function unpack(tarball, folder) {
  * Installs a pinned package.json with its lock into a cache folder, without install scripts.
  * The stamp is written last, so that an interrupted install is done again.
  */
-export function installPinned(source, folder) {
+export function installPinned(source, folder, flags = []) {
   const lock = readFileSync(join(source, "package-lock.json"), "utf8");
   const stamp = join(folder, "installed.lock.json");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock) return;
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "package.json"), readFileSync(join(source, "package.json")));
   writeFileSync(join(folder, "package-lock.json"), lock);
-  npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder);
+  const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+  npm(["ci", ...flags, ...quiet], folder);
   writeFileSync(stamp, lock);
 }
 

@@ -1,22 +1,20 @@
-// The ten runtimes (and Node 20 once more, with its flag): how each is had, the tiers that it must
-// run, and how the suite runs on it. `npm` is a path in node_modules, which `run` is given;
-// `programs` come with the Debian `packages`. `tiers` is a promise: a runtime that stops offering
-// one fails.
+// The eleven runtimes (Node 20 once more with its flag, and arm64 on two processors): how each is
+// had, and how the suite runs on it. `npm` is a path in node_modules, which `run` is given;
+// `programs` come with the Debian `packages`; `ensure` says why something else is not there. Which
+// tiers a runtime has to run is what its engine supports (suite.mjs).
 
+import { ensureArm64, nodeOn } from "./arm64.mjs";
 import { openChromium, openWebKit, runBrowser } from "./browsers.mjs";
 import { denoEnv, runConsole, versionOf } from "./consoles.mjs";
 import { openFirefox } from "./firefox.mjs";
 import { runWorkerd } from "./workerd.mjs";
 
-const both = ["simd", "relaxed"];
-
-function node(major, tiers, name = `node${major}`, settings = {}) {
+function node(major, name = `node${major}`, settings = {}) {
   const { host = "console.mjs", source = false, examples = ["node.mjs"] } = settings;
   const all = source ? [...examples, "module.mjs"] : examples;
-  const options = { host, source, tiers, examples: all.map((name) => `examples/${name}`) };
+  const options = { host, source, examples: all.map((name) => `examples/${name}`) };
   return {
     name,
-    tiers,
     npm: [`node${major}`, "bin", "node"],
     async run(app, command) {
       const version = await versionOf(command);
@@ -27,14 +25,12 @@ function node(major, tiers, name = `node${major}`, settings = {}) {
 
 const deno = {
   name: "deno",
-  tiers: both,
   npm: ["@deno", "linux-x64-glibc", "deno"],
   async run(app, command) {
     const args = ["run", "--no-remote", "--node-modules-dir=manual", "--allow-read"];
     const options = {
       host: "console.mjs",
       examples: ["examples/deno.ts", "examples/module.mjs"],
-      tiers: both,
       source: true,
       env: denoEnv(app),
     };
@@ -47,10 +43,9 @@ const deno = {
 
 const bun = {
   name: "bun",
-  tiers: both,
   npm: ["@oven", "bun-linux-x64", "bin", "bun"],
   async run(app, command) {
-    const options = { host: "console.mjs", examples: ["examples/bun.ts"], tiers: both };
+    const options = { host: "console.mjs", examples: ["examples/bun.ts"] };
     return {
       version: await versionOf(command),
       results: await runConsole(app, command, ["run", "--no-install"], options),
@@ -60,47 +55,62 @@ const bun = {
 
 const workerd = {
   name: "workerd",
-  tiers: both,
   npm: ["@cloudflare", "workerd-linux-64", "bin", "workerd"],
   async run(app, command) {
     return {
       version: await versionOf(command),
-      results: await runWorkerd(app, command, { tiers: both }),
+      results: await runWorkerd(app, command),
     };
   },
 };
 
 const chromium = {
   name: "chromium",
-  tiers: both,
   npm: ["puppeteer-core"],
   programs: ["chromium"],
   packages: ["chromium"],
-  run: (app, puppeteer) => runBrowser(app, () => openChromium(puppeteer), { tiers: both }),
+  run: (app, puppeteer) => runBrowser(app, () => openChromium(puppeteer)),
 };
 
 const firefox = {
   name: "firefox",
-  tiers: both,
   programs: ["firefox-esr"],
   packages: ["firefox-esr"],
-  run: (app) => runBrowser(app, openFirefox, { tiers: both }),
+  run: (app) => runBrowser(app, openFirefox),
 };
 
 const webkit = {
   name: "webkitgtk",
-  tiers: ["simd"],
   programs: ["WebKitWebDriver", "xvfb-run", "Xvfb", "xauth"],
   packages: ["webkit2gtk-driver", "xvfb", "xauth"],
-  run: (app) => runBrowser(app, openWebKit, { tiers: ["simd"] }),
+  run: (app) => runBrowser(app, openWebKit),
 };
 
+/** Node 24 for arm64, emulated. "max" has the dot-product extension, "cortex-a72" has not. */
+function arm64(processor) {
+  return {
+    name: `arm64-${processor}`,
+    ensure: ensureArm64,
+    async run(app) {
+      const [command, args] = nodeOn(processor);
+      // emulation is slow, and slower on a machine that is busy
+      const options = { host: "console.mjs", examples: ["examples/node.mjs"], limit: 1_200_000 };
+      return {
+        version: await versionOf(command, [...args, "--version"]),
+        results: await runConsole(app, command, args, options),
+      };
+    },
+  };
+}
+
 export const runtimes = [
-  node(20, ["simd"]),
-  node(20, both, "node20-flag", { host: "relaxed-flag.mjs", examples: [] }),
-  node(22, both),
-  node(24, both, "node24", { source: true }),
-  node(26, both, "node26", { source: true }),
+  node(20),
+  node(20, "node20-flag", { host: "relaxed-flag.mjs", examples: [] }),
+  node(22),
+  node(24, "node24", { source: true }),
+  node(26, "node26", { source: true }),
+  arm64("max"),
+  arm64("cortex-a72"),
   deno,
   bun,
   workerd,

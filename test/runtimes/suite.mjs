@@ -4,8 +4,20 @@
 import { groups } from "./cases/index.mjs";
 import { createRandom } from "./cases/inputs.mjs";
 import { createDigest } from "./digest.mjs";
+import { checkExtremes } from "./extremes.mjs";
 
 const allTiers = ["simd", "relaxed"];
+
+/** A module of one function, whose one instruction is i16x8.relaxed_dot_i8x16_i7x16_s. */
+const RELAXED = [
+  ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0],
+  ...[65, 0, 253, 15, 65, 0, 253, 15, 253, 146, 2, 11],
+];
+
+/** The tiers that this engine has to run: those whose instructions it knows, whatever its version. */
+export function tiersHere() {
+  return WebAssembly.validate(Uint8Array.from(RELAXED)) ? allTiers : ["simd"];
+}
 
 /** Runs every group on one instance; the overall digest covers the groups' digests in order. */
 async function conform(bytelane, instance) {
@@ -40,11 +52,12 @@ async function conform(bytelane, instance) {
 const reason = (error) => String(error?.stack ?? error);
 
 /**
- * One row a tier and start: { tier, start, createMs, digest, groups, cases } or { …, failure }.
+ * One row per tier and start: { tier, start, createMs, digest, groups, cases } or { …, failure }.
  * `refused` says, for each tier that this runtime lacks, how a request for it was turned down.
  */
 export async function run(bytelane, options) {
-  const { tiers, starts, now = async () => performance.now() } = options;
+  const { starts, now = async () => performance.now() } = options;
+  const tiers = tiersHere();
   const rows = [];
   for (const tier of tiers) {
     for (const [start, create] of Object.entries(starts)) {
@@ -55,6 +68,9 @@ export async function run(bytelane, options) {
         const instance = await create(tier);
         row.createMs = (await now()) - before;
         row.ran = instance.report().tier;
+        // before anything else, while the code is cold
+        const wrong = checkExtremes(bytelane, instance);
+        if (wrong.length > 0) throw new Error(`extremes: ${wrong.join("; ")}`);
         Object.assign(row, await conform(bytelane, instance));
         if (row.ran !== tier) row.failure = `expected the ${tier} build, got ${row.ran}`;
       } catch (error) {
@@ -81,5 +97,5 @@ export async function run(bytelane, options) {
   } catch (error) {
     failures.push(reason(error));
   }
-  return { rows, refused, chosen, failures };
+  return { tiers, rows, refused, chosen, failures };
 }

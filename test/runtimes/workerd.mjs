@@ -70,14 +70,13 @@ async function test(app, command, name, text) {
   return lastLine(out);
 }
 
-export async function runWorkerd(app, command, { tiers }) {
-  app.writeOptions({ tiers });
+export async function runWorkerd(app, command) {
   const cases = readdirSync(join(app.folder, "cases")).map((name) => `cases/${name}`);
   const files = [
     "library.mjs",
-    "options.mjs",
     "suite.mjs",
     "digest.mjs",
+    "extremes.mjs",
     "pooled.mjs",
     ...cases,
   ].map((name) => [name, name]);

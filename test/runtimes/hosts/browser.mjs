@@ -5,7 +5,7 @@ import * as load from "./load-entry.mjs";
 import options from "./options.mjs";
 import { checkPools } from "./pooled.mjs";
 import { post } from "./post.mjs";
-import { run } from "./suite.mjs";
+import { run, tiersHere } from "./suite.mjs";
 
 const isolated = globalThis.crossOriginIsolated === true;
 const at = (name) => new URL(`${options.wasm}/bytelane.${name}.wasm`, import.meta.url);
@@ -36,7 +36,7 @@ function pools(strict) {
   const worker = () =>
     new Worker(new URL("./pool-worker.mjs", import.meta.url), { type: "module" });
   const kinds = { messages: loaded, ...(shares && { memory: shared }) };
-  return options.tiers.flatMap((tier) =>
+  return tiersHere().flatMap((tier) =>
     Object.entries(kinds).flatMap(([name, open]) => [
       {
         ...{ tier, name: strict ? `${name} refused` : name, refused: strict },

@@ -3,7 +3,7 @@
 import * as load from "bytelane/load";
 import * as bytelane from "./library.mjs";
 import { checkPools } from "./pooled.mjs";
-import { run } from "./suite.mjs";
+import { run, tiersHere } from "./suite.mjs";
 
 const options = JSON.parse(process.argv[2]);
 const folder = new URL(".", import.meta.resolve("bytelane/wasm/bytelane.simd.wasm"));
@@ -23,7 +23,7 @@ if (options.source) {
 
 const result = await run(bytelane, { ...options, starts });
 const pool = { size: 2, least: 0 };
-const pools = options.tiers.flatMap((tier) => [
+const pools = tiersHere().flatMap((tier) => [
   { tier, name: "messages", open: () => loaded(tier, { pool }) },
   { tier, name: "memory", open: () => shared(tier, { pool }) },
 ]);

@@ -5,9 +5,8 @@ import * as module from "bytelane/module";
 import relaxed from "bytelane/wasm/bytelane.relaxed.wasm";
 import simd from "bytelane/wasm/bytelane.simd.wasm";
 import * as bytelane from "./library.mjs";
-import options from "./options.mjs";
 import { checkPools } from "./pooled.mjs";
-import { run } from "./suite.mjs";
+import { run, tiersHere } from "./suite.mjs";
 
 const starts = {
   imported: (tier) => bytelane.createBytelane({ tier }),
@@ -24,8 +23,8 @@ const now = async () => {
 
 export default {
   async test() {
-    const result = await run(bytelane, { ...options, starts, now });
-    const pools = options.tiers.map((tier) => ({
+    const result = await run(bytelane, { starts, now });
+    const pools = tiersHere().map((tier) => ({
       ...{ tier, name: "none", refused: true },
       open: () => bytelane.createBytelane({ tier, pool: { size: 1, least: 0 } }),
     }));
