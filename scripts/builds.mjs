@@ -27,7 +27,8 @@ const INPUTS = [
   ...["assembly", "src", "scripts", "tools", "test/golden", "asconfig.json"],
   ...["package.json", "tsconfig.json", "tsconfig.build.json"],
 ];
-const WRITTEN = ["src/builds/binaries.ts", "src/workers/worker-text.ts", "node_modules"];
+const IGNORED = readFileSync(path.join(root, ".gitignore"), "utf8").match(/^src\/.+$/gm);
+const WRITTEN = [...IGNORED, "node_modules"];
 
 function copyInputs(folder) {
   mkdirSync(folder, { recursive: true });

@@ -29,6 +29,10 @@ const SOURCES: Readonly<Record<string, () => loaded.BuildSource>> = {
   "a module of another realm": () =>
     runInNewContext("new WebAssembly.Module(bytes)", { bytes: bytesOf(simd) }),
   "a typed array": () => bytesOf(simd),
+  "a typed array of another realm": () =>
+    runInNewContext("Uint8Array.from(bytes)", { bytes: bytesOf(simd) }),
+  "a buffer of another realm": () =>
+    runInNewContext("Uint8Array.from(bytes).buffer", { bytes: bytesOf(simd) }),
   "a buffer": () => bytesOf(simd).buffer,
   "a part of a buffer": () => {
     const bytes = bytesOf(simd);
