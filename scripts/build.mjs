@@ -17,7 +17,7 @@ import { build } from "esbuild";
 import { ENTRIES } from "./entries.mjs";
 import { conformanceEntry } from "./golden/entry.mjs";
 import { licences } from "./licences.mjs";
-import { frequentBytes, packText } from "./wasm-text.mjs";
+import { packBuilds } from "./wasm-text.mjs";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const require = createRequire(import.meta.url);
@@ -62,26 +62,21 @@ function publish(name) {
   }
 }
 
-/** A module of the source tree that only this script writes. */
-function writeModule(name, what, constants) {
-  const lines = Object.entries(constants).map(([key, [type, value]]) => {
-    const gap = typeof value === "string" ? "\n  " : " ";
-    return `export const ${key}: ${type} =${gap}${JSON.stringify(value)};\n`;
-  });
-  writeFileSync(at("src", name), `/** ${what} Written by scripts/build.mjs. */\n${lines.join("")}`);
+/** A module of the source tree that only this script writes: one constant. */
+function writeModule(name, what, constant, type, value) {
+  const head = `/** ${what} Written by scripts/build.mjs. */
+`;
+  const text = `export const ${constant}: ${type} = ${JSON.stringify(value, null, 2)};
+`;
+  writeFileSync(at("src", name), head + text);
 }
 
-/** Modules as text. They share their frequent bytes, and with them most of their text. */
-function inlineModules(file, what, names) {
-  const modules = Object.values(names).map((name) =>
-    readFileSync(at("build", `bytelane.${name}.wasm`)),
+/** The modules of both builds as text. */
+function inlineModules(file, what, constant, prefix = "") {
+  const modules = ["relaxed", "simd"].map((name) =>
+    readFileSync(at("build", `bytelane.${prefix}${name}.wasm`)),
   );
-  const frequent = frequentBytes(modules);
-  const constants = Object.keys(names).map((key, i) => [
-    key,
-    ["string", packText(modules[i], frequent)],
-  ]);
-  writeModule(file, what, Object.fromEntries(constants));
+  writeModule(file, what, constant, "readonly string[]", packBuilds(modules));
 }
 
 /** Not minified, so that a stack trace shows names: the bundlers of apps do that. */
@@ -108,9 +103,8 @@ async function inlineWorker() {
     stdin,
     write: false,
   });
-  writeModule("workers/worker-text.ts", "A worker of a pool.", {
-    WORKER: ["string", outputFiles[0].text.trim()],
-  });
+  const text = outputFiles[0].text.trim();
+  writeModule("workers/worker-text.ts", "A worker of a pool.", "WORKER", "string", text);
 }
 
 /** Bundles the entries. What they share is in chunks, so that handles of one are handles of all. */
@@ -180,11 +174,8 @@ await Promise.all([
 rmSync(at("dist"), { recursive: true, force: true });
 mkdirSync(at("dist", "wasm"), { recursive: true });
 for (const name of [...BUILDS, ...NN_BUILDS.map((name) => `nn.${name}`)]) publish(name);
-inlineModules("builds/binaries.ts", "The builds as text.", { RELAXED: "relaxed", SIMD: "simd" });
-inlineModules("builds/nn-binaries.ts", "The kernels of nn as text.", {
-  NN_RELAXED: "nn.relaxed",
-  NN_SIMD: "nn.simd",
-});
+inlineModules("builds/binaries.ts", "The builds as text.", "PIECES");
+inlineModules("builds/nn-binaries.ts", "The kernels of nn as text.", "NN_PIECES", "nn.");
 await inlineWorker();
 const bundled = [await bundle(), await bundleCommand()];
 writeFileSync(at("dist", "third-party-licenses.txt"), licences(bundled));

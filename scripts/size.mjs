@@ -25,7 +25,7 @@ const uses = (names) =>
   Object.entries(names).map(([entry, list]) => `export { ${list.join(", ")} } from "${entry}";`);
 
 /** An app that uses all of some entries. */
-const takes = (...entries) => entries.map((entry) => `export * from "${entry}";`);
+const takes = (...entries) => entries.map((entry, i) => `export * as entry${i} from "${entry}";`);
 
 /**
  * The rows: `lines` of an app, and its `budget` in kB of 1000 bytes. `key` names its figure. Where
@@ -110,7 +110,7 @@ const difference = (all, part) =>
 async function measure(entries) {
   const known = new Set(entries);
   const isThere = async (line) => {
-    const [, list, entry] = /^export (?:\{ (.*) \}|\*) from "(.*)";$/.exec(line);
+    const [, list, entry] = /^export (?:\{ (.*) \}|\* as \w+) from "(.*)";$/.exec(line);
     if (!known.has(entry)) return false;
     if (list === undefined) return true;
     const exported = await import(entry);

@@ -6,9 +6,9 @@
 import type { NnKernels } from "../core/abi-nn.ts";
 import { checkObject, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { NN_RELAXED, NN_SIMD } from "./nn-binaries.ts";
+import { NN_PIECES } from "./nn-binaries.ts";
 import { type BuildSource, compile } from "./sources.ts";
-import { unpackText } from "./unpack.ts";
+import { unpackBuild } from "./unpack.ts";
 
 /** What an instance's module is, once it is compiled: the kernels go with the instance. */
 const OPENED = new WeakMap<Bytelane, NnKernels>();
@@ -54,7 +54,7 @@ function shareMemory(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
 }
 
 function inlinedBytes(instance: Bytelane): Uint8Array<ArrayBuffer> {
-  const bytes = unpackText(instance.tier === "simd" ? NN_SIMD : NN_RELAXED);
+  const bytes = unpackBuild(NN_PIECES, instance.tier === "simd" ? "simd" : "relaxed");
   return instance.origin.shared ? shareMemory(bytes) : bytes;
 }
 

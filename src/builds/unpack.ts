@@ -1,9 +1,19 @@
-/** Reads a module back from its text. scripts/wasm-text.mjs writes it and describes the code. */
+/** Reads a module back from text. scripts/wasm-text.mjs writes it and describes the code. */
+import type { Build } from "../core/tiers.ts";
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const FREQUENT = 60;
 
-/** The bytes of a text. The text is trusted: it comes from the build script. */
+/** Pieces of the texts of both builds in turns, relaxed first. */
+export type Pieces = readonly string[];
+
+/** The module of one build. The pieces are trusted: they come from the build script. */
+export function unpackBuild(pieces: Pieces, build: Build): Uint8Array<ArrayBuffer> {
+  const first = build === "relaxed" ? 0 : 1;
+  return unpackText(pieces.filter((_, i) => i % 2 === first).join(""));
+}
+
+/** The bytes of a text. */
 export function unpackText(text: string): Uint8Array<ArrayBuffer> {
   const codes = new Uint8Array(128);
   for (let code = 0; code < 64; code++) codes[ALPHABET.charCodeAt(code)] = code;

@@ -4,17 +4,18 @@
  * @category Instances
  */
 
-import { RELAXED, SIMD } from "../builds/binaries.ts";
+import { PIECES } from "../builds/binaries.ts";
 import {
   type BytelaneOptions,
   openBytelane,
   openBytelaneSync,
   type Sources,
 } from "../builds/choose.ts";
-import { unpackText } from "../builds/unpack.ts";
+import { unpackBuild } from "../builds/unpack.ts";
 import type { Bytelane } from "../core/instance.ts";
 
-const SOURCES: Sources<string> = { relaxed: RELAXED, simd: SIMD };
+/** Both builds lie in one constant; a source is only what is not missing. */
+const SOURCES: Sources<true> = { relaxed: true, simd: true };
 
 /**
  * Makes an instance: chooses the build, tests it, and gives it memory.
@@ -24,7 +25,9 @@ const SOURCES: Sources<string> = { relaxed: RELAXED, simd: SIMD };
  * `initialMemory`; options of another type or out of range.
  */
 export function createBytelane(options: BytelaneOptions = {}): Promise<Bytelane> {
-  return openBytelane(SOURCES, options, async (text) => WebAssembly.compile(unpackText(text)));
+  return openBytelane(SOURCES, options, async (_, build) =>
+    WebAssembly.compile(unpackBuild(PIECES, build)),
+  );
 }
 
 /**
@@ -36,7 +39,11 @@ export function createBytelane(options: BytelaneOptions = {}): Promise<Bytelane>
  * Errors: those of `createBytelane`, thrown.
  */
 export function createBytelaneSync(options: BytelaneOptions = {}): Bytelane {
-  return openBytelaneSync(SOURCES, options, (text) => new WebAssembly.Module(unpackText(text)));
+  return openBytelaneSync(
+    SOURCES,
+    options,
+    (_, build) => new WebAssembly.Module(unpackBuild(PIECES, build)),
+  );
 }
 
 export * from "./operations.ts";

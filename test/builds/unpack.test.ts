@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 // @ts-expect-error a script without declarations
-import { frequentBytes, packText } from "../../scripts/wasm-text.mjs";
-import { RELAXED, SIMD } from "../../src/builds/binaries.ts";
-import { unpackText } from "../../src/builds/unpack.ts";
+import { frequentBytes, packBuilds, packText } from "../../scripts/wasm-text.mjs";
+import { PIECES } from "../../src/builds/binaries.ts";
+import { unpackBuild, unpackText } from "../../src/builds/unpack.ts";
 
 const build = (name: string) =>
   readFileSync(new URL(`../../build/bytelane.${name}.wasm`, import.meta.url));
@@ -13,9 +13,21 @@ const build = (name: string) =>
 const same = (got: Uint8Array, wanted: Uint8Array) => Buffer.from(got).equals(wanted);
 
 describe("unpackText", () => {
-  it("gives each build back, from its own text alone", () => {
-    expect(same(unpackText(RELAXED), build("relaxed"))).toBe(true);
-    expect(same(unpackText(SIMD), build("simd"))).toBe(true);
+  it("gives each build back, from its own pieces alone", () => {
+    for (const [which, name] of (["relaxed", "simd"] as const).entries()) {
+      const own = PIECES.map((piece, i) => (i % 2 === which ? piece : ""));
+      expect(same(unpackBuild(own, name), build(name))).toBe(true);
+    }
+  });
+
+  it("gives back modules of any lengths", () => {
+    fc.assert(
+      fc.property(fc.uint8Array(), fc.uint8Array(), (relaxed, simd) => {
+        const pieces: string[] = packBuilds([relaxed, simd]);
+        expect(same(unpackBuild(pieces, "relaxed"), relaxed)).toBe(true);
+        expect(same(unpackBuild(pieces, "simd"), simd)).toBe(true);
+      }),
+    );
   });
 
   it("gives back any bytes, whatever the frequent bytes were counted in", () => {

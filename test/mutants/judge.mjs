@@ -16,7 +16,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import asc from "assemblyscript/asc";
 import { build } from "esbuild";
-import { frequentBytes, packText } from "../../scripts/wasm-text.mjs";
+import { packBuilds } from "../../scripts/wasm-text.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const home = path.join(root, "build", "mutants");
@@ -60,9 +60,7 @@ async function compile({ file, text }) {
 
 /** The text of src/builds/binaries.ts for these modules. */
 function binariesOf(modules) {
-  const frequent = frequentBytes(modules);
-  const [relaxed, simd] = modules.map((module) => JSON.stringify(packText(module, frequent)));
-  return `export const RELAXED = ${relaxed};\nexport const SIMD = ${simd};\n`;
+  return `export const PIECES = ${JSON.stringify(packBuilds(modules))};\n`;
 }
 
 /** Whether fuzzed calls find out a change of one file of src. */

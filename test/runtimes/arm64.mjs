@@ -1,5 +1,5 @@
-// Node for arm64 under qemu's user emulation, on an x64 machine with Debian's apt-get and dpkg. All of
-// it lies in the cache: the emulator, the C and C++ libraries of arm64, and Node. Nothing is installed.
+// Node for arm64 under qemu's user emulation, on an x64 machine with Debian's apt-get and dpkg. The
+// emulator, the C and C++ libraries of arm64 and Node lie in the cache. Nothing is installed.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";

@@ -11,10 +11,14 @@ const m = 5;
 const n = 32;
 const depth = 40;
 
-/** Enough for each engine to optimize: V8 on arm64 changed its answer after 40 and after 209 calls. */
+/**
+ * Enough for each engine to optimize: V8 on arm64 changed its answer after 40 and after 209 calls.
+ */
 const calls = 600;
 
-/** Patterns of which end stands where: alternating, in pairs, in fours, the low end, the high end. */
+/**
+ * Patterns of which end stands where: alternating, in pairs, in fours, the low end, the high end.
+ */
 const patterns = [(i) => i & 1, (i) => (i >> 1) & 1, (i) => (i >> 2) & 1, () => 0, () => 1];
 
 const fill = (dtype, length, pattern) =>

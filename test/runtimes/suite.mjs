@@ -14,7 +14,9 @@ const RELAXED = [
   ...[65, 0, 253, 15, 65, 0, 253, 15, 253, 146, 2, 11],
 ];
 
-/** The tiers that this engine has to run: those whose instructions it knows, whatever its version. */
+/**
+ * The tiers that this engine has to run: those whose instructions it knows, whatever its version.
+ */
 export function tiersHere() {
   return WebAssembly.validate(Uint8Array.from(RELAXED)) ? allTiers : ["simd"];
 }

@@ -1,7 +1,7 @@
 /**
  * Compiles the programs of this folder as projects of users do. One process per compiler:
  *
- *   node test/types/compile.mjs typescript-5.4
+ * node test/types/compile.mjs typescript-5.4
  *
  * Prints the diagnostics of the programs and of our declarations. TypeScript 5 runs in this
  * process, so that its libraries are parsed once. TypeScript 7 is a program of its own.

@@ -21,8 +21,8 @@ const sizes = [
 export function* gemm({ matmul, packMatrix }, instance, random) {
   const arrays = { i32: Int32Array, f32: Float32Array, i8: Int8Array, u8: Uint8Array };
   const multiply = (lhs, rhs, options) => {
-    const { m, n, batch = 1, result = "i32" } = options;
-    const out = new arrays[result](batch * m * n);
+    const { m, n, batch = 1, dtype = "i32" } = options;
+    const out = new arrays[dtype](batch * m * n);
     matmul(instance, lhs, rhs, { ...options, out });
     return out;
   };
