@@ -6,7 +6,7 @@ import { integerOption, runCommand, writeJson } from "../../tools/command.mjs";
 import { createProgress } from "../../tools/progress.mjs";
 import { textTable } from "../../tools/table.mjs";
 import { machine, runtime } from "../machine.mjs";
-import { onnxModel } from "../peers/onnx.mjs";
+import { onnxModel } from "../../tools/models/onnx.mjs";
 import { createCases } from "./cases.mjs";
 
 const HELP = `Convolutions, softmax, norms and activations on one thread.
