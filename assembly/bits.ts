@@ -1,5 +1,6 @@
 /**
- * Codes of 4 or 2 bits, packed: the first code in the lowest bits of the first byte. See docs/formats.md.
+ * Codes of 4 or 2 bits, packed: the first code in the lowest bits of the first byte. See
+ * docs/formats.md.
  *
  *   4 bits  │ 1111 0000 │ 3333 2222 │ …          2 bits  │ 33 22 11 00 │ 77 66 55 44 │ …
  *

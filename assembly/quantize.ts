@@ -8,7 +8,7 @@
  * neighbours of the reciprocal, one below and one above, which took the quantizer from 19.4 to 29
  * GB/s (64 K elements, Node 20 and 24):
  *
- *   below = 1 / scale − 3 steps      |x · below| ≤ |x / scale| ≤ |x · above|, by magnitude, whatever the sign
+ *   below = 1 / scale − 3 steps      |x · below| ≤ |x / scale| ≤ |x · above|, whatever the sign
  *   above = 1 / scale + 3 steps      rounding keeps the order: where both agree, so does division
  *
  * Where they differ (a tie lies between them, or NaN is among them) the division decides. A factor

@@ -21,7 +21,27 @@ import {
  */
 const PENDING: Readonly<Record<string, readonly string[]>> = {
   file: ["src/onnx/weights.ts"],
-  columns: ["assembly/", "src/"],
+  columns: [
+    "assembly/int4/tile.ts",
+    "bench/lab/memory.mjs",
+    "eval/files/checkpoint.mjs",
+    "src/calibration/error.ts",
+    "src/calibration/observer.ts",
+    "src/cli/look.ts",
+    "src/cli/output.ts",
+    "src/core/call.ts",
+    "src/core/check.ts",
+    "src/elementwise/",
+    "src/formats/",
+    "src/int4/layer.ts",
+    "src/linear/int8.ts",
+    "src/onnx/",
+    "src/params/channels.ts",
+    "src/params/params.ts",
+    "src/workers/worker-handle.ts",
+    "test/cli/cli.test.ts",
+    "test/onnx/mutations.test.ts",
+  ],
 };
 
 /** Rooms of src, each with the rooms that it may import from. Nothing may import from `entries`. */

@@ -15,8 +15,8 @@
  *
  * A panel is 8 columns. It has one record per superblock, and records lie one behind the other:
  *
- *   FourBits   │ d: [8] f16 │ dmin: [8] f16 │ s: [8][8] u8 │ m: [8][8] u8 │ codes: 64 × 16 │ 1 184 B
- *   SixBits    │ d: [8] f16 │ s: [16][8] i8 │ codes: 32 × 48 │                            1 680 B
+ *   FourBits   │ d: [8] f16 │ dmin: [8] f16 │ s: [8][8] u8 │ m: [8][8] u8 │ codes: 64 × 16 │ 1184
+ *   SixBits    │ d: [8] f16 │ s: [16][8] i8 │ codes: 32 × 48 │                              1680
  *
  * It is read from its first byte to its last: scales behind the codes halved the speed out of
  * cache.

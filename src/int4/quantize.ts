@@ -18,27 +18,36 @@ import {
 } from "./matrix.ts";
 import type { InputMoments } from "./moments.ts";
 
-/** How weights become 4 bits: 4 + 16 / blockSize bits each, with f32 scales 16 and with zero points 4 a block more. */
+/**
+ * How weights become 4 bits: 4 + 16 / blockSize bits each, with f32 scales 16 and with zero points
+ * 4 a block more.
+ */
 export interface Int4Options {
-  /** Of f32 weights: [in, out] for "in-out", [out, in] for "out-in". A tensor of two dimensions brings its own. */
+  /**
+   * Of f32 weights: [in, out] for "in-out", [out, in] for "out-in". A tensor of two dimensions
+   * brings its own.
+   */
   readonly shape?: readonly [number, number];
   /** How they lie. Default "in-out". */
   readonly orientation?: Orientation;
   /** Elements along the depth that share a scale. Default 32. */
   readonly blockSize?: BlockSize;
   /**
-   * "symmetric" has the zero point 8 everywhere, and gives the value of the largest magnitude the code 0;
-   * "asymmetric" has a zero point a block. Default "symmetric".
+   * "symmetric" has the zero point 8 everywhere, and gives the value of the largest magnitude the
+   * code 0; "asymmetric" has a zero point a block. Default "symmetric".
    */
   readonly scheme?: "symmetric" | "asymmetric";
   /** How scales are kept. In f16 their magnitudes are held in [2^-24, 65504]. Default "f16". */
   readonly scaleType?: "f16" | "f32";
   /**
-   * "nearest" takes the scale from the extremes of a block, "search" the one with the least squared error among
-   * many. Default "search".
+   * "nearest" takes the scale from the extremes of a block, "search" the one with the least squared
+   * error among many. Default "search".
    */
   readonly method?: "nearest" | "search";
-  /** What inputs looked like. With it the search weighs errors by it, and rounding errors are fed back. */
+  /**
+   * What inputs looked like. With it the search weighs errors by it, and rounding errors are fed
+   * back.
+   */
   readonly moments?: InputMoments;
 }
 
@@ -283,7 +292,10 @@ class Quantizer {
     };
   }
 
-  /** Scales and zero points of `count` blocks of one row, from number `at` of the strip and `block` of the row on. */
+  /**
+   * Scales and zero points of `count` blocks of one row, from number `at` of the strip and `block`
+   * of the row on.
+   */
   #choose(at: number, count: number, block: number): void {
     const { memory, kernels } = this.#instance;
     const { blockSize, asymmetric, steps, halves } = this.#plan;

@@ -13,7 +13,7 @@ import { rangeFault } from "../core/check.ts";
  * | `pytorch` | x · (1 / scale) | ties to even | saturates |
  * | `tflite` | x / scale | ties away from zero | saturates |
  * | `ggml` | x · (1 / scale) | ties away from zero | saturates; no zero point |
- * | `sentence-transformers` | (x − start) / scale | to zero, after the zero point | wraps modulo 256 |
+ * | `sentence-transformers` | (x − start) / scale | to zero, after zero point | wraps modulo 256 |
  *
  * The first four add the zero point after rounding, in integers, and make NaN the zero point. The
  * last stores NaN as 0; it is for indexes that exist already.
