@@ -13,7 +13,7 @@
  * With a in [−128, 127] the sums are exact: S is at most 256 · 128 · 63 · 128 = 264 241 152, 32 · M
  * half of that, and a sum of 32 activations fits i16.
  *
- * A panel is 8 columns. It has one record per superblock, and records lie one behind the other (bytes: at the right):
+ * A panel is 8 columns. It has one record per superblock, one behind the other; bytes at the right:
  *
  *   FourBits   │ d: [8] f16 │ dmin: [8] f16 │ s: [8][8] u8 │ m: [8][8] u8 │ codes: 64 × 16 │ 1184
  *   SixBits    │ d: [8] f16 │ s: [16][8] i8 │ codes: 32 × 48 │                              1680
