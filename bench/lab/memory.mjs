@@ -59,7 +59,7 @@ function waysOf({ createLinear, quantizeInt4, tensor }, size, weights) {
   return ways;
 }
 
-/** The bytes that an instance has reserved beside the weights, once a layer is made, over the layer's bytes. */
+/** The bytes that an instance has reserved beside the weights, over the layer's bytes. */
 function peakOf(api, [name, given, make]) {
   const instance = api.createBytelaneSync({ initialMemory: 0 });
   const other = api.createBytelaneSync();

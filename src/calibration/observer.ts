@@ -4,7 +4,7 @@
  * @category Observers
  */
 
-import { type Call, type Data, inCall, operand } from "../core/call.ts";
+import { type Call, type Data, elementsOf, inCall, operand } from "../core/call.ts";
 import { checkInteger, checkObject, rangeFault, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { shapeOf } from "../elementwise/quantize.ts";
@@ -121,10 +121,11 @@ export abstract class Observer {
       for (let start = 0; start < source.length; start += most) {
         const length = Math.min(most, source.length - start);
         let address = room;
-        if (source.address >= 0) address = source.address + start * 4;
+        // in a shared memory another thread may write: what was measured must be what is counted
+        if (source.address >= 0 && !instance.origin.shared) address = source.address + start * 4;
         else {
-          const values = source.value as Float32Array;
-          memory.view("f32", room, length).set(values.subarray(start, start + length));
+          const values = elementsOf(instance, source).subarray(start, start + length);
+          memory.view("f32", room, length).set(values);
         }
         const outer = channels === 1 ? 1 : length / (channels * extent.inner);
         const inner = channels === 1 ? length : extent.inner;

@@ -5,7 +5,9 @@
  * own count as what they are. No method of a caller's array is called.
  */
 import { typeFault } from "./check.ts";
-import { ARRAYS, type DType, dtypeOf, type Elements, tagOf } from "./dtype.ts";
+import { ARRAYS, type DType, dtypeOf, type Elements, lengthOf, tagOf } from "./dtype.ts";
+
+export { lengthOf };
 
 /** Any typed array. */
 export type AnyArray = ArrayBufferView & { readonly [index: number]: number };
@@ -15,15 +17,10 @@ const PROTOTYPE = Object.getPrototypeOf(Uint8Array.prototype);
 function getterOf(key: string): (this: unknown) => unknown {
   return Object.getOwnPropertyDescriptor(PROTOTYPE, key)?.get as () => unknown;
 }
-const getLength = getterOf("length");
 const getByteLength = getterOf("byteLength");
 const getByteOffset = getterOf("byteOffset");
 const getBuffer = getterOf("buffer");
 const { at, set } = PROTOTYPE as { at: Int8Array["at"]; set: Int8Array["set"] };
-
-export function lengthOf(array: AnyArray): number {
-  return getLength.call(array) as number;
-}
 
 export function bufferOf(array: AnyArray): ArrayBufferLike {
   return getBuffer.call(array) as ArrayBufferLike;

@@ -3,6 +3,8 @@
  * value, a RangeError for its size. Every check runs before anything is written.
  */
 
+import { lengthOf, tagOf } from "./dtype.ts";
+
 /** @internal The key of the method by which a handle says what it is. */
 export const DESCRIBE = Symbol("describe");
 
@@ -29,7 +31,7 @@ function describeObject(value: object): string {
   if (label) return label;
   if (Array.isArray(value)) return describeArray(value);
   if (ArrayBuffer.isView(value)) {
-    const { length = value.byteLength } = value as unknown as { length?: number };
+    const length = tagOf(value) === undefined ? value.byteLength : lengthOf(value);
     return `${value.constructor.name}(${length})`;
   }
   if (typeof (value as { then?: unknown }).then === "function") return "a Promise: await it";
@@ -150,14 +152,15 @@ function editDistance(from: string, to: string): number {
 
 /** Dimensions: integers of at least 0 whose product is a safe element count. */
 export function checkShape(argument: string, value: unknown): readonly number[] {
-  // spread, since `some` passes holes over
-  if (!Array.isArray(value) || [...value].some((size) => typeof size !== "number")) {
+  // a copy: each dimension is read once, and holes become undefined
+  const shape: unknown[] | undefined = Array.isArray(value) ? [...value] : undefined;
+  if (!shape || shape.some((size) => typeof size !== "number")) {
     throw typeFault(argument, "an array of dimensions", value);
   }
-  if (value.some((size) => !Number.isInteger(size) || size < 0)) {
+  if (shape.some((size) => !Number.isInteger(size) || (size as number) < 0)) {
     throw rangeFault(argument, "integers of at least 0", value);
   }
-  return value as readonly number[];
+  return shape as readonly number[];
 }
 
 export function countOf(shape: readonly number[]): number {

@@ -51,10 +51,18 @@ const DTYPE_OF_TAG: Readonly<Record<string, DType>> = {
   Uint8ClampedArray: "u8",
 };
 
-const getTag = Object.getOwnPropertyDescriptor(
-  Object.getPrototypeOf(Uint8Array.prototype),
-  Symbol.toStringTag,
-)?.get as (this: unknown) => string | undefined;
+const PROTOTYPE = Object.getPrototypeOf(Uint8Array.prototype);
+const getTag = Object.getOwnPropertyDescriptor(PROTOTYPE, Symbol.toStringTag)?.get as (
+  this: unknown,
+) => string | undefined;
+const getLength = Object.getOwnPropertyDescriptor(PROTOTYPE, "length")?.get as (
+  this: unknown,
+) => number;
+
+/** The elements of a typed array, whatever it says of itself. */
+export function lengthOf(array: ArrayBufferView): number {
+  return getLength.call(array);
+}
 
 /**
  * The type of a typed array of any realm, "Float32Array" for example; undefined for what is none.

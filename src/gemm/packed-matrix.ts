@@ -263,6 +263,9 @@ export function checkZeros(
     throw typeFault(argument, "a number or an Int32Array", zeros);
   }
   if (zeros.length !== count) throw rangeFault(argument, `${count} values`, zeros);
-  for (let i = 0; i < count; i++) checkInteger(`${argument}[${i}]`, zeros[i], low, high);
-  return Int32Array.from(zeros);
+  const copy = new Int32Array(count);
+  for (let i = 0; i < count; i++) {
+    copy[i] = checkInteger(`${argument}[${i}]`, zeros[i], low, high);
+  }
+  return copy;
 }

@@ -191,6 +191,14 @@ export class Int4Linear extends Handle {
     });
   }
 
+  /** @internal Its parts may lie in a tensor of the caller's, and so below an `out`. */
+  reads(call: Call): void {
+    const bytes = bytesOf(this.sizes);
+    for (const part of Object.keys(bytes) as (keyof Int4Parts)[]) {
+      if (this.parts[part]) call.reads(this.parts[part], bytes[part]);
+    }
+  }
+
   /** True when the layer, or the file that it lies in, has given its memory back. */
   override get disposed(): boolean {
     return super.disposed || this.#host?.disposed === true;
@@ -329,6 +337,7 @@ function runInt4(
   const isQuantized = !scales && layer.inputs === "i8";
   const lhs = isQuantized ? call.scratch(source.length) : scales ? x : 0;
   const rowScales = scales ? call.input(scales) : isQuantized ? call.scratch(m * 4) : 0;
+  if (!layer.record) layer.reads(call);
   const { address, value } = call.output(result);
   const own = layer.record || call.scratch(PRODUCT_BYTES);
   if (!layer.record) layer.writeWeights(own);

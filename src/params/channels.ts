@@ -1,8 +1,9 @@
 /** Quantization parameters against the shape of the data they are for: one entry a channel. */
 
+import { byteOffsetOf, elementsOf, lengthOf } from "../core/array.ts";
 import type { Call } from "../core/call.ts";
 import { checkInteger, checkOptions, checkScale, rangeFault, typeFault } from "../core/check.ts";
-import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
+import { limitsOf, type QuantizedDType, tagOf } from "../core/dtype.ts";
 import type { Bytelane } from "../core/instance.ts";
 import type { QuantizationParams } from "./params.ts";
 
@@ -123,8 +124,10 @@ export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
   }
   if (values.length !== channels)
     throw rangeFault(argument, `${channels} values, one a channel`, values);
-  if (later && values instanceof array && channels - 1 in values) {
-    return (values.byteOffset ? values.slice() : values) as A;
+  const tag = tagOf(values);
+  if (later && tag === array.name && lengthOf(values as A) === channels) {
+    const own = elementsOf(tag === "Int32Array" ? "i32" : "f32", values as A) as A;
+    return (byteOffsetOf(own) > 0 ? own.slice() : own) as A;
   }
   // a name for every entry would cost more than the kernel: it is made for the one that fails
   let c = 0;
@@ -154,7 +157,9 @@ export function placeChecked(
 ): number {
   const address = call.copyIn(dtype, values, channels);
   if (!instance.kernels.all_in_range_i32(address, channels, least, greatest)) {
-    perChannel(argument, values, channels, check, Float64Array);
+    // the copy is what was found wrong: a caller's array may have changed since
+    const copy = instance.memory.view(dtype, address, channels).slice();
+    perChannel(argument, copy, channels, check, Float64Array);
   }
   return address;
 }
