@@ -30,7 +30,8 @@ let blobAddress: string | undefined;
 
 function makeWorker(): unknown {
   const { Worker, process } = globalThis;
-  if (typeof Worker === "function") {
+  // web workers of Deno would keep an idle process alive
+  if (typeof Worker === "function" && !("Deno" in globalThis)) {
     blobAddress ??= URL.createObjectURL(new Blob([WORKER], { type: "text/javascript" }));
     try {
       return new Worker(blobAddress, { type: "module" });
