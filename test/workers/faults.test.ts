@@ -73,7 +73,7 @@ function work(instance: Bytelane) {
 describe.each(FLAVOURS)("workers over %s", (flavour) => {
   describe.each(["throws", "kills"] as const)("a message that %s", (fault) => {
     it("at any step rejects what it must, and leaves the rest alone", async () => {
-      for (let failAt = 0; failAt < 24; failAt++) {
+      for (let failAt = 0; failAt < 12; failAt++) {
         const faulty = new Faulty();
         const instance = open(flavour, { size: 3, least: 1, worker: faulty.make });
         const { layer, inputs, wanted } = work(instance);
@@ -93,7 +93,7 @@ describe.each(FLAVOURS)("workers over %s", (flavour) => {
         expect(instance.bytesUsed).toBe(0);
         instance.dispose();
       }
-    });
+    }, 180_000);
   });
 
   it("that cannot be replaced leave no call unsettled", async () => {
