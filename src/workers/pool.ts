@@ -164,13 +164,14 @@ export class Pool implements Follower {
 
   #add(): void {
     const { kernels, origin } = this.#instance;
-    // listeners that held the pool would keep a dropped instance alive
-    const pool = new WeakRef(this);
     const handle = openWorker(
       this.#make,
       (message) => receive(worker, message as Answer),
       (why) => lose(worker, why),
     );
+    // listeners that held the pool would keep a dropped instance alive; a platform without workers,
+    // which may lack WeakRef too, has thrown by now
+    const pool = new WeakRef(this);
     const worker: PoolWorker = {
       handle,
       arena: new FreeList(kernels.heap_base(), PAGE, 2 ** 32, () => true),
