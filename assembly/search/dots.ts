@@ -2,7 +2,7 @@
  * Integer sums of a query with the codes of four rows, one sum per lane of i32. All are exact.
  *
  * Rows far apart are read at once: four streams were read three times as fast as four rows that
- * follow each other (docs/lab.md).
+ * follow each other (docs/search.md).
  */
 import {
   even_bytes,

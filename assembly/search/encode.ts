@@ -1,5 +1,5 @@
 /**
- * Vectors to nested codes.                                                    docs/math.md
+ * Vectors to nested codes.                                                    docs/search.md
  *
  *   x' = x / |x| for cosine, else x         r = x' − mean        s = max |r_j| / 128
  *   u_j = clamp(⌊r_j · (1 / s)⌋ + 128, 0, 255)    n_b = (u >> (8 − b)) + ½ − 2^(b − 1)

@@ -1,5 +1,5 @@
 /**
- * A query in integers, for each plane in the layout of its scan.                docs/math.md
+ * A query in integers, for each plane in the layout of its scan.                docs/search.md
  *
  *   y = q / |q| for cosine, q − mean for distances, else q
  *   z_j = ⌊y_j / t + ½⌋ with t = max |y_j| / Q

@@ -1,0 +1,184 @@
+/** Vector search: recall, speed, memory. */
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { createRequire } from "node:module";
+import os from "node:os";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { integerOption, runCommand, writeJson } from "../../tools/command.mjs";
+import { createProgress } from "../../tools/progress.mjs";
+import { textTable } from "../../tools/table.mjs";
+import { openRoof } from "../lab/roof/index.mjs";
+import { allowRelaxedSimd, machine, runtime } from "../machine.mjs";
+import { measureRecall, split } from "./recall.mjs";
+import {
+  measureHold,
+  measureLife,
+  measureScans,
+  measureSearches,
+  syntheticVectors,
+} from "./speed.mjs";
+
+const help = `
+npm run bench:search [-- options]
+
+  --count N         synthetic vectors of 768 dimensions for speed; default 100000
+  --rounds N        samples of each call; default 20
+  --vectors FILE    f32 sentence vectors [n, 512] for recall, made by eval/search/wordnet.mjs
+  --queries N       of them held out as queries; default 250
+  --usearch FOLDER  where the package usearch is installed, to be measured beside
+  --before FOLDER   dist/ of version 0.1.0, to be measured beside
+  --json FILE       write { figures, … } of what was measured
+`;
+
+const options = {
+  count: { type: "string", default: "100000" },
+  rounds: { type: "string", default: "20" },
+  vectors: { type: "string", default: "build/vectors/wordnet-512.f32" },
+  queries: { type: "string", default: "250" },
+  usearch: { type: "string" },
+  before: { type: "string" },
+};
+
+const DIMENSIONS = 768;
+
+await runCommand({ help, options }, async (values) => {
+  const count = integerOption("count", values.count, 1000, 2_000_000);
+  const rounds = integerOption("rounds", values.rounds, 1, 1000);
+  const held = integerOption("queries", values.queries, 1, 100_000);
+  allowRelaxedSimd();
+  const bytelane = await import("../../dist/index.js");
+  const search = await import("../../dist/search.js");
+  const { cpu, cores } = machine();
+  console.log(`${cpu}, ${cores} cores, ${runtime().name} ${runtime().version}\n`);
+  const figures = {};
+  const vectors = syntheticVectors(count, DIMENSIONS);
+  const query = vectors.slice(5 * DIMENSIONS, 6 * DIMENSIONS).map((x, j) => x + (j % 3) / 9);
+  const stream = (await openRoof()).memory(2 ** 26).load4;
+  const rows = [["build", "bits", "GB/s", "in cache", "of the limit"]];
+  for (const tier of ["simd", "relaxed"]) {
+    const instance = await bytelane.createBytelane({ tier });
+    const tools = { search, instance };
+    const start = performance.now();
+    const index = search.createIndex(instance, { dimensions: DIMENSIONS, vectors });
+    const built = performance.now() - start;
+    const queries = vectors.subarray(0, Math.min(200, count) * DIMENSIONS);
+    for (const each of measureScans(tools, index, query, stream, rounds)) {
+      figures[`scan${each.bits}OfLimit.${tier}`] = each.ofLimit;
+      const cells = [each.scan, each.cache].map((x) => x.toFixed(1));
+      rows.push([tier, `${each.bits}`, ...cells, each.ofLimit.toFixed(2)]);
+    }
+    const others = await othersOf(values, vectors, count, query, tier);
+    const times = measureSearches(tools, index, vectors, DIMENSIONS, query, others, rounds);
+    for (const [name, ms] of Object.entries(times)) figures[`${name}Ms.${tier}`] = ms;
+    const two = Math.min(times.one, times.four);
+    figures[`twoStageOverPlain.${tier}`] = times.plain / two;
+    if (times.usearch) figures[`overUsearchExact.${tier}`] = times.usearch / times.eight;
+    if (times.before) figures[`twoStageOver010.${tier}`] = times.before / two;
+    search.topK(index, queries, 10);
+    figures[`peakOverCodes.${tier}`] = instance.bytesReserved / (count * DIMENSIONS);
+    figures[`buildMicrosPerVector.${tier}`] = (built / count) * 1000;
+    if (tier === "relaxed") {
+      Object.assign(figures, measureLife(tools, index, vectors, DIMENSIONS, query));
+      figures.asyncHoldMs = await measureHold(tools, index, query);
+      figures.openToAnswerMs = await openToAnswer(tools, index, query);
+    }
+    index.dispose();
+    instance.dispose();
+  }
+  console.log(`${textTable(rows)}\nstream from memory ${stream.toFixed(1)} GB/s\n`);
+  const recall = await recallOf(bytelane, search, values.vectors, held);
+  Object.assign(figures, recall);
+  const list = Object.entries(figures).map(([name, x]) => [name, x.toPrecision(4)]);
+  console.log(textTable(list));
+  writeJson(values.json, { machine: machine(), runtime: runtime(), figures });
+});
+
+/** Other programs on the same vectors: usearch, exact, int8; the search of version 0.1.0. */
+async function othersOf({ usearch, before }, vectors, count, query, tier) {
+  const calls = {};
+  if (usearch) {
+    const require = createRequire(pathToFileURL(path.join(path.resolve(usearch), "x.js")));
+    const { exactSearch, MetricKind } = require("usearch");
+    const small = (x) => Int8Array.from(x, (v) => Math.max(-127, Math.min(127, v * 60)));
+    const [rows, one] = [small(vectors), small(query)];
+    calls.usearch = () => exactSearch(rows, one, DIMENSIONS, 10, MetricKind.IP, 1);
+  }
+  if (before) {
+    const old = await import(pathToFileURL(path.resolve(before, "index.js")).href);
+    const lane = await old.createBytelane({ tier });
+    const shape = [count, DIMENSIONS];
+    const index = old.createIndex(lane, { vectors, shape, metric: "cosine" });
+    calls.before = () => old.topK(lane, index, query, 10);
+  }
+  return calls;
+}
+
+/** A saved index, opened from a file by ranges, until the first answer. */
+async function openToAnswer({ search, instance }, index, query) {
+  const file = path.join(os.tmpdir(), `search-${process.pid}.safetensors`);
+  const bytes = search.saveIndex(index);
+  writeFileSync(file, bytes);
+  const handle = openSync(file);
+  let least = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 3; i++) {
+    const start = performance.now();
+    const read = (offset, length) => {
+      const part = new Uint8Array(length);
+      readSync(handle, part, 0, length, offset);
+      return part;
+    };
+    const opened = await search.openIndex(instance, { size: bytes.length, read });
+    await search.topKAsync(opened, query, 10);
+    least = Math.min(least, performance.now() - start);
+    opened.dispose();
+  }
+  closeSync(handle);
+  rmSync(file);
+  return least;
+}
+
+/** Recall on real sentence vectors: those of a file, and those of a package of embeddings. */
+async function recallOf(bytelane, search, file, held) {
+  const instance = await bytelane.createBytelane();
+  const figures = {};
+  const ways = [
+    ["one24", { bits: 1, oversample: 24 }],
+    ["four15", { bits: 4, oversample: 1.5 }],
+    ["usual", {}],
+    ["eight", { bits: 8, oversample: 2 }],
+  ];
+  if (existsSync(file)) {
+    const { buffer, byteOffset, length } = readFileSync(file);
+    const all = new Float32Array(buffer, byteOffset, length / 4);
+    const progress = createProgress("recall of 512", held);
+    const parts = split(all, 512, held);
+    const { recalls, choice } = measureRecall({ search, instance }, parts, 512, ways, progress);
+    progress.clear();
+    console.log(`choice of the index of 512: ${choice.bits} bits × ${choice.oversample}`);
+    figures.recall10TwoStage512 = recalls.usual;
+    figures.recall10OneBit512 = recalls.one24;
+    figures.recall10FourBits512 = recalls.four15;
+    figures.recall10Int8 = recalls.eight;
+  } else console.log(`no ${file}: no recall of 512 dimensions`);
+  const parts = split(sentenceVectors(), 384, 100);
+  const { recalls } = measureRecall({ search, instance }, parts, 384, ways, () => {});
+  figures.recall10TwoStage384 = recalls.usual;
+  instance.dispose();
+  return figures;
+}
+
+/** The 778 MiniLM vectors of a package of embeddings: f32, one after the other. */
+function sentenceVectors() {
+  const require = createRequire(import.meta.url);
+  const file = require.resolve("@sap-ux/fiori-docs-embeddings/data/embeddings/embeddings.bin");
+  const { buffer, byteOffset, length } = readFileSync(file);
+  return new Float32Array(buffer.slice(byteOffset, byteOffset + length));
+}

@@ -1,0 +1,163 @@
+/** How fast searches run, beside the streams of the machine and other programs. */
+import { createRandom } from "../../tools/random.mjs";
+import { topRows } from "./plain.mjs";
+
+const K = 10;
+
+/** Clustered vectors: a cheap likeness of sentences. They say nothing of recall. */
+export function syntheticVectors(count, dimensions) {
+  const random = createRandom(7);
+  const pool = Float32Array.from({ length: 1 << 16 }, () => random() + random() - 1);
+  const vectors = new Float32Array(count * dimensions);
+  for (let row = 0; row < count; row++) {
+    const at = Math.floor(random() * (pool.length - dimensions));
+    const group = (row % 97) * 500;
+    for (let j = 0; j < dimensions; j++) {
+      vectors[row * dimensions + j] = pool[at + j] + 0.7 * pool[group + j];
+    }
+  }
+  return vectors;
+}
+
+/** The shortest of samples that take turns: `calls` by name. */
+export function shortest(calls, rounds, tick = () => {}) {
+  const best = Object.fromEntries(Object.keys(calls).map((name) => [name, Infinity]));
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, call] of Object.entries(calls)) {
+      const start = performance.now();
+      call();
+      best[name] = Math.min(best[name], performance.now() - start);
+    }
+    tick(round + 1);
+  }
+  return best;
+}
+
+/** Calls that scan all rows with so many bits, and some rows that stay in the cache as often. */
+function scansOf(instance, index, search, query) {
+  const { kernels, memory, arena } = instance;
+  const { storage } = index;
+  search.topK(index, query, K, { bits: 1 });
+  const { padded, count } = storage;
+  const src = arena.allocate(padded * 4);
+  memory.view("f32", src, query.length).set(query);
+  const calls = {};
+  const freed = [[src, padded * 4]];
+  for (const bits of [1, 4, 8]) {
+    const size = 192 + 6 * padded + 8 * K;
+    const at = arena.allocate(size);
+    freed.push([at, size]);
+    const prepare = () => {
+      const { words } = memory;
+      words.setInt32(at + 36, bits, true);
+      words.setUint32(at + 40, at + 192, true);
+      words.setUint32(at + 44, at + 192 + 4 * padded, true);
+      words.setInt32(at + 48, K, true);
+      words.setUint32(at + 56, at + 192 + 6 * padded, true);
+      kernels.search_query(storage.address, at, src);
+    };
+    const look = (first, rows) =>
+      bits === 1
+        ? kernels.search_scan_signs(storage.address, at, first, rows, 0)
+        : kernels.search_scan(storage.address, at, first, rows);
+    calls[`scan${bits}`] = () => {
+      prepare();
+      for (const { first, rows } of storage.ranges(0, count)) look(first, rows);
+    };
+    const few = Math.floor(2 ** 20 / padded / bits / 64) * 64;
+    calls[`cache${bits}`] = () => {
+      prepare();
+      for (let done = 0; done < count; done += few) look(0, Math.min(few, count - done));
+    };
+  }
+  const free = () => {
+    for (const [address, bytes] of freed) arena.free(address, bytes);
+  };
+  return { calls, free };
+}
+
+/** Scans against the lesser of the stream from memory and the same scan in cache. */
+export function measureScans({ instance, search }, index, query, stream, rounds) {
+  const { calls, free } = scansOf(instance, index, search, query);
+  const best = shortest(calls, rounds);
+  free();
+  const { count, storage } = index;
+  const rows = [1, 4, 8].map((bits) => {
+    const rate = (name) => (count * storage.padded * bits) / 8 / best[`${name}${bits}`] / 1e6;
+    const limit = Math.min(stream, rate("cache"));
+    return { bits, scan: rate("scan"), cache: rate("cache"), ofLimit: rate("scan") / limit };
+  });
+  return rows;
+}
+
+/** Searches of an index beside the float loop, in turns. */
+export function measureSearches({ search }, index, vectors, dimensions, query, others, rounds) {
+  const calls = {
+    eight: () => search.topK(index, query, K, { bits: 8, oversample: 1.5 }),
+    four: () => search.topK(index, query, K, { bits: 4, oversample: 2 }),
+    one: () => search.topK(index, query, K, { bits: 1, oversample: 24 }),
+    ...others,
+  };
+  const best = shortest(calls, rounds);
+  const { plain } = shortest({ plain: () => topRows(vectors, dimensions, query, K) }, 3);
+  return { ...best, plain };
+}
+
+/** Additions and removals one by one, and filters, against a scan with 4 bits. */
+export function measureLife({ search, instance }, index, vectors, dimensions, query) {
+  const n = 2000;
+  const living = search.createIndex(instance, { dimensions });
+  const start = performance.now();
+  for (let i = 0; i < n; i++) {
+    living.add(vectors.subarray(i * dimensions, (i + 1) * dimensions));
+  }
+  const added = performance.now();
+  for (let i = 0; i < n; i++) living.remove((i * 7919) % n);
+  const removed = performance.now();
+  living.dispose();
+  const { count } = index;
+  const random = createRandom(3);
+  const scattered = new Uint8Array(Math.ceil(count / 8));
+  const together = new Uint8Array(Math.ceil(count / 8));
+  for (let i = 0; i < count / 100; i++) {
+    const id = Math.floor(random() * count);
+    scattered[id >> 3] |= 1 << (id & 7);
+    together[(count / 2 + i) >> 3] |= 1 << ((count / 2 + i) & 7);
+  }
+  const best = shortest(
+    {
+      scan: () => search.topK(index, query, K, { bits: 4 }),
+      scattered: () => search.topK(index, query, K, { bits: 4, filter: scattered }),
+      together: () => search.topK(index, query, K, { bits: 4, filter: together }),
+    },
+    30,
+  );
+  return {
+    addMicros: ((added - start) / n) * 1000,
+    removeMicros: ((removed - added) / n) * 1000,
+    filterOnePercentOfScan: best.scattered / best.scan,
+    filterTogetherOfScan: best.together / best.scan,
+  };
+}
+
+/** The longest time between two turns of a timer beside a search that pauses. */
+export async function measureHold({ search }, index, query) {
+  let last = performance.now();
+  let longest = 0;
+  let searching = true;
+  const watch = () => {
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    last = now;
+    if (searching) setImmediate(watch);
+  };
+  // the first call of a kernel runs before the engine has optimized it
+  await search.topKAsync(index, query, K, { bits: 8 });
+  last = performance.now();
+  setImmediate(watch);
+  const found = await search.topKAsync(index, query, K, { bits: 8 });
+  searching = false;
+  const same = search.topK(index, query, K, { bits: 8 });
+  if (String(found.ids) !== String(same.ids)) throw new Error("topKAsync found other rows");
+  return longest;
+}
