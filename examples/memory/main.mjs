@@ -1,6 +1,6 @@
 /**
- * A memory of notes that is appended to and survives a crash: a snapshot of the index, and a journal
- * of what has changed since.
+ * A memory of notes that is appended to and survives a crash: a snapshot of the index, and a
+ * journal of what has changed since.
  *
  *   node examples/memory/main.mjs [FOLDER]
  */
