@@ -1,4 +1,7 @@
-/** A safetensors file of 3 GiB, mostly a hole on the disk, quantized by the command; its memory is measured. */
+/**
+ * A safetensors file of 3 GiB, mostly a hole on the disk, quantized by the command; its memory is
+ * measured.
+ */
 import { spawn } from "node:child_process";
 import {
   closeSync,

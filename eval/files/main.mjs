@@ -1,7 +1,7 @@
 /** Model files before and after: bytes, answers, errors, time. HELP says how. */
 import { existsSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { createBytelane } from "../../dist/index.js";
 import { onnxRunner, openOnnx, quantizeOnnx } from "../../dist/onnx.js";
 import { runCommand, writeJson } from "../../tools/command.mjs";
@@ -22,8 +22,8 @@ Quantized model files in onnxruntime-node and onnxruntime-web, against the files
   --only TEXT   one part: loads, text, gptq, time, checkpoint
   --json FILE   also writes the figures as one JSON object`;
 
-const require = createRequire(import.meta.url);
-const folderOf = (name) => path.dirname(require.resolve(`${name}/package.json`));
+/** A package's folder; not every package exports its package.json. */
+const folderOf = (name) => fileURLToPath(new URL(`node_modules/${name}`, import.meta.url));
 const CALIBRATED = 32;
 
 /** Models of packages: their bytes and an input. */
@@ -163,6 +163,9 @@ async function runText(instance, runtimes, count) {
     figures[`${name}SameText`] =
       texts.filter((each, i) => each === wanted[i]).length / lines.length;
     figures[`${name}Bytes`] = report.quantizedBytes / report.quantizedBytesBefore;
+    console.log(
+      `${name}: the float model's text on ${(100 * figures[`${name}SameText`]).toFixed(1)} %`,
+    );
     const kept = report.tensors.filter(({ reason }) => reason?.startsWith("sensitive"));
     for (const tensor of kept) console.log(`  ${tensor.name}: ${tensor.reason}`);
   }

@@ -115,7 +115,10 @@ export async function compareFiles(
   }
 }
 
-/** Products come back as [in, out]; Gemm's weights may be [out, in]. The orientation that fits better is the right one. */
+/**
+ * Products come back as [in, out]; Gemm's weights may be [out, in]. The orientation that fits
+ * better is the right one.
+ */
 function best(wanted: Float32Array, got: Float32Array, shape: readonly number[]) {
   const plain = errorBetween(wanted, got);
   if (shape.length !== 2 || plain.sqnr > 10) return plain;

@@ -1,6 +1,8 @@
 /** What the command prints: tables for people, JSON for programs. */
 
-/** Rows as aligned columns; the first row is the head. Columns of numbers are aligned at the right. */
+/**
+ * Rows as aligned columns; the first row is the head. Columns of numbers are aligned at the right.
+ */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0].map((_, i) => Math.max(...rows.map((cells) => cells[i].length)));
   const isNumeric = rows[0].map((_, i) =>
@@ -39,7 +41,10 @@ export function json(value: unknown): string {
 
 const BARS = "▁▂▃▄▅▆▇█";
 
-/** A histogram in one line: so many values between the least and the greatest, by the height of 16 bars. */
+/**
+ * A histogram in one line: so many values between the least and the greatest, by the height of 16
+ * bars.
+ */
 export function sparkline(values: Float32Array): string {
   let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const value of values) {

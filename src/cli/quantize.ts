@@ -227,6 +227,6 @@ async function findRuntime(given: string | undefined): Promise<OnnxRuntime> {
     return module.default?.InferenceSession ? module.default : module;
   }
   throw new Failure(
-    `calibration runs the model: install onnxruntime-node here (npm install onnxruntime-node), or name a runtime by --runtime`,
+    "calibration runs the model: npm install onnxruntime-node here, or name a runtime by --runtime",
   );
 }

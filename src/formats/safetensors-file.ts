@@ -1,5 +1,6 @@
 /**
- * Safetensors files that are read tensor by tensor: beyond 2 GiB, beyond memory, and in several files with an index.
+ * Safetensors files that are read tensor by tensor: beyond 2 GiB, beyond memory, and in several
+ * files with an index.
  *
  * @category Files
  */
@@ -36,10 +37,11 @@ export type SafetensorsSource =
 const INDEX_LIMIT = 2 ** 24;
 
 /**
- * Reads names, types, shapes and places from the start of a file. `bytes` may hold more than the header.
+ * Reads names, types, shapes and places from the start of a file. `bytes` may hold more than the
+ * header.
  *
- * Errors: bytes that end before the header does; those of `readSafetensors` but for data outside the file, since it is not
- * there.
+ * Errors: bytes that end before the header does; those of `readSafetensors` but for data outside
+ * the file, since it is not there.
  */
 export function readSafetensorsHeader(bytes: Uint8Array): SafetensorsHeader {
   if (!isBytes(bytes)) throw typeFault("bytes", "a Uint8Array", bytes);
@@ -62,7 +64,10 @@ async function openPart(argument: string, given: unknown): Promise<Part> {
   return { source, header };
 }
 
-/** A checkpoint that was opened: its headers were read, its data were not. Made by `openSafetensors`. */
+/**
+ * A checkpoint that was opened: its headers were read, its data were not. Made by
+ * `openSafetensors`.
+ */
 export class SafetensorsFile {
   /** By name, in the order of the files and of their data. */
   readonly tensors: ReadonlyMap<string, SafetensorsEntry>;
@@ -113,8 +118,8 @@ export class SafetensorsFile {
 /**
  * Opens a checkpoint and reads its headers alone.
  *
- * Errors: those of `readSafetensors`; an index that is no JSON, that names files outside its folder, or tensors that the
- * files do not have.
+ * Errors: those of `readSafetensors`; an index that is no JSON, that names files outside its
+ * folder, or tensors that the files do not have.
  *
  * @example
  * const file = await openSafetensors({ size, read: (offset, length) => … });

@@ -5,8 +5,8 @@
  *
  *   {"__metadata__": {"…": "…"}, "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …}
  *
- * A file may come from anywhere: every length is checked before it is used, and what is read allocates no more than
- * the header's size a few times over. Tensors are views on the file.
+ * A file may come from anywhere: every length is checked before it is used, and what is read
+ * allocates no more than the header's size a few times over. Tensors are views on the file.
  *
  * @category Files
  */
@@ -18,7 +18,9 @@ const BITS = {
   ...{ U32: 32, I32: 32, F32: 32, U64: 64, I64: 64, F64: 64, C64: 64 },
   ...{ F8_E4M3: 8, F8_E5M2: 8, F8_E8M0: 8, F6_E2M3: 6, F6_E3M2: 6, F4: 4 },
 } as const;
-/** Types as the header writes them; a BOOL takes a byte. A file may have others: they stay bytes. */
+/**
+ * Types as the header writes them; a BOOL takes a byte. A file may have others: they stay bytes.
+ */
 export type SafetensorsDType = keyof typeof BITS;
 
 /** Dimensions that a tensor may have. */
@@ -59,8 +61,9 @@ export function damaged(expected: string, got: unknown): RangeError {
 }
 
 /**
- * Reads the JSON of a header: objects of strings, and arrays of non-negative integers, no deeper than the format goes.
- * JSON.parse would keep the last of two tensors with one name, and say nothing.
+ * Reads the JSON of a header: objects of strings, and arrays of non-negative integers, no deeper
+ * than the format goes. JSON.parse would keep the last of two tensors with one name, and say
+ * nothing.
  */
 class HeaderReader {
   readonly #text: string;
@@ -177,7 +180,10 @@ function readEntry(reader: HeaderReader, name: string): Entry {
   return { dtype, shape, offsets };
 }
 
-/** The bytes that a type and a shape ask for; undefined for types that are not known. A product beyond 2^53 is an error. */
+/**
+ * The bytes that a type and a shape ask for; undefined for types that are not known. A product
+ * beyond 2^53 is an error.
+ */
 export function bytesOfShape(
   name: string,
   dtype: string,

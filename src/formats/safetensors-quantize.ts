@@ -1,11 +1,13 @@
 /**
- * A checkpoint to a smaller one, strip by strip: what is in memory is a few rows of one tensor, however large the files are.
+ * A checkpoint to a smaller one, strip by strip: what is in memory is a few rows of one tensor,
+ * however large the files are.
  *
  *   8 bits  NAME I8 in its old shape, NAME.scales F32 [rows]; a row is what one index of the first dimension leaves
  *   4 bits  NAME U8 [rows, blocks, blockSize / 2], NAME.scales F32 [rows, blocks]: the operands of MatMulNBits
  *   16      NAME F16
  *
- * The metadata hold, under "bytelane", JSON that names each quantized tensor with its bits, block size and old shape.
+ * The metadata hold, under "bytelane", JSON that names each quantized tensor with its bits, block
+ * size and old shape.
  *
  * @category Files
  */
@@ -38,7 +40,10 @@ export interface QuantizeSafetensorsOptions {
   readonly bits?: 4 | 8 | 16;
   /** Of 4 bits: weights of a row that share a scale. Default 32. */
   readonly blockSize?: 16 | 32 | 64 | 128 | 256;
-  /** Of 4 bits: "nearest" takes scales from the extremes, "search" looks for better ones. Default "search". */
+  /**
+   * Of 4 bits: "nearest" takes scales from the extremes, "search" looks for better ones. Default
+   * "search".
+   */
   readonly method?: "nearest" | "search";
   /** Tensors with fewer elements stay as they are. Default 1024. */
   readonly minElements?: number;
@@ -111,8 +116,9 @@ interface Plan {
 }
 
 /**
- * Quantizes a checkpoint: tensors of reals with two dimensions or more. Others, and those that hold NaN or Infinity, are
- * copied. Each tensor is read twice: a file names the types of all tensors before the first one's data.
+ * Quantizes a checkpoint: tensors of reals with two dimensions or more. Others, and those that hold
+ * NaN or Infinity, are copied. Each tensor is read twice: a file names the types of all tensors
+ * before the first one's data.
  *
  * Errors: those of `openSafetensors`, of the options, and of `write`.
  */

@@ -20,7 +20,10 @@ const ARRAYS = {
   ...{ U64: BigUint64Array, I64: BigInt64Array, F64: Float64Array },
 } as const;
 
-/** The typed array of a tensor's elements; F16 and BF16 as their bits, types without an array as bytes. */
+/**
+ * The typed array of a tensor's elements; F16 and BF16 as their bits, types without an array as
+ * bytes.
+ */
 export type SafeTensorValues = InstanceType<(typeof ARRAYS)[keyof typeof ARRAYS]>;
 
 function checkTensor(given: SafeTensor): SafeTensor {
@@ -31,7 +34,8 @@ function checkTensor(given: SafeTensor): SafeTensor {
 }
 
 /**
- * A tensor's elements: a view on its bytes where they lie on the boundary that the type needs, else a copy.
+ * A tensor's elements: a view on its bytes where they lie on the boundary that the type needs, else
+ * a copy.
  */
 export function tensorValues(given: SafeTensor): SafeTensorValues {
   const { dtype, data } = checkTensor(given);
@@ -112,11 +116,12 @@ export function tensorFloats(instance: Bytelane, given: SafeTensor): Float32Arra
 const DTYPES: Readonly<Record<string, DType>> = { I8: "i8", U8: "u8", I32: "i32" };
 
 /**
- * A tensor of an instance, with its shape: integers as they are (I8, U8, I32), reals as f32. What takes tensors reads the
- * shape from it.
+ * A tensor of an instance, with its shape: integers as they are (I8, U8, I32), reals as f32. What
+ * takes tensors reads the shape from it.
  *
  * @example
- * const layer = createLinear(b, { weights: loadTensor(b, await file.read("fc.weight")), orientation: "out-in" });
+ * const layer = createLinear(b, { weights: loadTensor(b, await file.read("fc.weight")),
+ * orientation: "out-in" });
  */
 export function loadTensor(instance: Bytelane, given: SafeTensor): Tensor {
   checkInstance(instance);

@@ -18,10 +18,15 @@ import {
   type SafetensorsDType,
 } from "./safetensors-header.ts";
 
-/** Data start on this boundary of the file, so that a file in aligned memory has aligned tensors. */
+/**
+ * Data start on this boundary of the file, so that a file in aligned memory has aligned tensors.
+ */
 const GRAIN = 32;
 
-/** One array of a file. Read, it is a view on the file's bytes; to be written, its data fit type and shape. */
+/**
+ * One array of a file. Read, it is a view on the file's bytes; to be written, its data fit type and
+ * shape.
+ */
 export interface SafeTensor {
   /** Read, it may be a type of later versions, which stays bytes. */
   readonly dtype: SafetensorsDType;
@@ -31,7 +36,10 @@ export interface SafeTensor {
   readonly data: Uint8Array;
 }
 
-/** A file that was read: its data stay where they are, and the rest takes a few times the header's size. */
+/**
+ * A file that was read: its data stay where they are, and the rest takes a few times the header's
+ * size.
+ */
 export interface Safetensors {
   /** By name, in the order of their data. */
   readonly tensors: ReadonlyMap<string, SafeTensor>;
@@ -40,12 +48,12 @@ export interface Safetensors {
 }
 
 /**
- * Reads a file: tensors as views on its bytes, in the order of their data, and the metadata. Types that are not known, such
- * as those of later versions, stay bytes.
+ * Reads a file: tensors as views on its bytes, in the order of their data, and the metadata. Types
+ * that are not known, such as those of later versions, stay bytes.
  *
- * Errors, before anything of size is allocated: a header that is longer than the file or than 4 MiB, no UTF-8 or not the
- * format's JSON; a name twice; a length that does not match type and shape; offsets outside the file, data that overlap or
- * leave gaps.
+ * Errors, before anything of size is allocated: a header that is longer than the file or than 4
+ * MiB, no UTF-8 or not the format's JSON; a name twice; a length that does not match type and
+ * shape; offsets outside the file, data that overlap or leave gaps.
  */
 export function readSafetensors(source: Uint8Array): Safetensors {
   const file = checkBytes("file", source, ["Uint8Array"], "a Uint8Array");
@@ -69,7 +77,10 @@ export function readSafetensors(source: Uint8Array): Safetensors {
   return { tensors: views, metadata };
 }
 
-/** A plain Uint8Array on a part of a file, of whatever class the file is: Node's Buffer slices without copying. */
+/**
+ * A plain Uint8Array on a part of a file, of whatever class the file is: Node's Buffer slices
+ * without copying.
+ */
 export function viewOf(file: Uint8Array, offset: number, length: number): Uint8Array {
   return new Uint8Array(file.buffer, file.byteOffset + offset, length);
 }
@@ -82,8 +93,8 @@ export interface HeaderEntry {
 }
 
 /**
- * The header of a file, filled up so that data begin on a multiple of 32, and the bytes of each tensor, in the order of the
- * entries.
+ * The header of a file, filled up so that data begin on a multiple of 32, and the bytes of each
+ * tensor, in the order of the entries.
  *
  * Errors: what `readSafetensors` would not read back.
  */
@@ -184,11 +195,11 @@ export function writeParts(
 }
 
 /**
- * Writes a file. Tensors with larger elements come first, so that each lies on a boundary of its own, and the data start
- * on a multiple of 32. What is written, `readSafetensors` reads back equal.
+ * Writes a file. Tensors with larger elements come first, so that each lies on a boundary of its
+ * own, and the data start on a multiple of 32. What is written, `readSafetensors` reads back equal.
  *
- * Errors: data that are no bytes, or of another length than type and shape ask for; dimensions that are no sizes; a name
- * twice, or "__metadata__"; metadata that are no texts.
+ * Errors: data that are no bytes, or of another length than type and shape ask for; dimensions that
+ * are no sizes; a name twice, or "__metadata__"; metadata that are no texts.
  */
 export function writeSafetensors(
   tensors: Iterable<readonly [name: string, tensor: SafeTensor]>,

@@ -1,6 +1,7 @@
 /**
- * Weights in blocks with a scale each, of 4 or 8 bits, by the rule of ONNX Runtime's MatMulNBits; and better scales, where a
- * search is asked for. All sums and products that decide a code are steps of f32, as they are there.
+ * Weights in blocks with a scale each, of 4 or 8 bits, by the rule of ONNX Runtime's MatMulNBits;
+ * and better scales, where a search is asked for. All sums and products that decide a code are
+ * steps of f32, as they are there.
  *
  * @category ONNX models
  */
@@ -65,10 +66,15 @@ function chooseNearest(min: number, max: number, bits: number, asymmetric: boole
 
 const reciprocal = (scale: number): number => (scale === 0 ? 0 : f(1 / scale));
 
-/** Factors on the scale of the extremes that a search tries: most good ones lie a little below 1. */
+/**
+ * Factors on the scale of the extremes that a search tries: most good ones lie a little below 1.
+ */
 const FACTORS = Array.from({ length: 16 }, (_, i) => 0.72 + i * 0.025);
 
-/** Σ importance · (x − x̃)² of one block. The codes here may differ from the final ones in ties, which costs nothing. */
+/**
+ * Σ importance · (x − x̃)² of one block. The codes here may differ from the final ones in ties,
+ * which costs nothing.
+ */
 function lossOf(
   reals: Float32Array,
   start: number,
@@ -135,7 +141,8 @@ function extremes(reals: Float32Array, start: number, end: number): readonly [nu
 /**
  * Quantizes reals [rows, columns]. With feedback the reals are used up.
  *
- * Reals are finite: NaN and Infinity have no scale, and layers that hold them are left in float before this.
+ * Reals are finite: NaN and Infinity have no scale, and layers that hold them are left in float
+ * before this.
  */
 export function quantizeBlocks(
   reals: Float32Array,
@@ -206,7 +213,10 @@ export function restoreBlocks(matrix: Blocks): Float32Array {
   return reals;
 }
 
-/** Codes of 4 bits two per byte, the first one low; rows of `columns` are filled up with zeros to `stride` codes. */
+/**
+ * Codes of 4 bits two per byte, the first one low; rows of `columns` are filled up with zeros to
+ * `stride` codes.
+ */
 export function packRows(
   codes: Uint8Array,
   rows: number,

@@ -65,7 +65,8 @@ export interface OnnxRuntime {
 }
 
 /**
- * A runner on onnxruntime-node or onnxruntime-web: pass the module. Options go to `InferenceSession.create`.
+ * A runner on onnxruntime-node or onnxruntime-web: pass the module. Options go to
+ * `InferenceSession.create`.
  *
  * @example
  * import * as ort from "onnxruntime-node";
@@ -157,7 +158,9 @@ export async function observe(
   }
 }
 
-/** @internal Values of the main graph that a runtime can give: made there or fed, and not constants. */
+/**
+ * @internal Values of the main graph that a runtime can give: made there or fed, and not constants.
+ */
 export function isObservable(graphs: Graphs, name: string): boolean {
   const { producers, inputs, constants } = graphs.main;
   return !constants.has(name) && (producers.has(name) || inputs.has(name));

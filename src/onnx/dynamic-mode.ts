@@ -10,14 +10,17 @@ import { lossOfWeights, type TensorReport } from "./report.ts";
 import { type Site, transpose } from "./sites.ts";
 import type { Result, Task } from "./task.ts";
 import { TYPES, tensorOf } from "./tensor-data.ts";
-import { MICROSOFT, quantizeRowsOf, refusal, valueName } from "./weights.ts";
+import { MICROSOFT, quantizeRowsOf, refusal, valueName } from "./weight-rules.ts";
 
 /** The middle of the unsigned codes of a Conv's weights: all runtimes take these. */
 const MIDDLE = 128;
 /** DynamicQuantizeLinear begins here. */
 const DYNAMIC_OPSET = 11;
 
-/** Quantizes the weights of MatMul, Gemm and Conv to 8 bits per channel, and their inputs at run time. */
+/**
+ * Quantizes the weights of MatMul, Gemm and Conv to 8 bits per channel, and their inputs at run
+ * time.
+ */
 export async function quantizeDynamically(task: Task): Promise<TensorReport[]> {
   const sites = task.sitesByConstant();
   const rewriter = new DynamicRewriter(task);

@@ -128,8 +128,8 @@ function namesRead(graph: GraphProto): Set<string> {
 }
 
 /**
- * Makes constants of a model before version 4 of the format what they are since: not inputs. There every initializer had to
- * be an input as well, though nobody could replace it.
+ * Makes constants of a model before version 4 of the format what they are since: not inputs. There
+ * every initializer had to be an input as well, though nobody could replace it.
  */
 export function dropConstantInputs(model: ModelProto): void {
   if ((model.irVersion ?? 0n) >= PLAIN_FORMAT) return;

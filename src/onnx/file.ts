@@ -1,4 +1,7 @@
-/** The constants of an ONNX model, for looking at them: what they are, and their reals, quantized ones restored. */
+/**
+ * The constants of an ONNX model, for looking at them: what they are, and their reals, quantized
+ * ones restored.
+ */
 
 import { restoreBlocks } from "./blocks.ts";
 import { fileFault } from "./fault.ts";
@@ -8,7 +11,7 @@ import type { NodeProto, TensorProto } from "./onnx_pb.ts";
 import { transpose } from "./sites.ts";
 import { modelBytes, type OnnxSource, TensorReader } from "./source.ts";
 import { bytesOfTensor, dimsOf, elementsOf, floatsOf, TYPES, typeName } from "./tensor-data.ts";
-import { valueName } from "./weights.ts";
+import { valueName } from "./weight-rules.ts";
 
 /** One constant of a model. */
 export interface OnnxTensor {
@@ -53,8 +56,9 @@ export class OnnxFile {
   }
 
   /**
-   * The reals of a constant, or of what a quantized one stands for under its old name; undefined for integers and names that
-   * the file does not have. Products by MatMulNBits give back [in, out].
+   * The reals of a constant, or of what a quantized one stands for under its old name; undefined
+   * for integers and names that the file does not have. Products by MatMulNBits give back [in,
+   * out].
    */
   async reals(name: string): Promise<OnnxReals | undefined> {
     const constant = this.#constants.get(name);

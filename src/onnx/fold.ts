@@ -1,5 +1,6 @@
 /**
- * What follows a Conv and is linear as well goes into its weights: BatchNormalization, and the addition of a bias.
+ * What follows a Conv and is linear as well goes into its weights: BatchNormalization, and the
+ * addition of a bias.
  *
  * @category ONNX models
  */

@@ -1,5 +1,6 @@
 /**
- * Graphs of a model, with the graphs inside them: who makes a value, who uses it, which names are free.
+ * Graphs of a model, with the graphs inside them: who makes a value, who uses it, which names are
+ * free.
  *
  * @category ONNX models
  */
@@ -94,7 +95,9 @@ export class Scope {
   readonly constants = new Map<string, Constant>();
   /** Nodes by the values that they make. */
   readonly producers = new Map<string, NodeProto>();
-  /** Inputs of the graph: an initializer of the same name is a default that a caller may replace. */
+  /**
+   * Inputs of the graph: an initializer of the same name is a default that a caller may replace.
+   */
   readonly inputs: ReadonlySet<string>;
   readonly outputs: ReadonlySet<string>;
 
@@ -137,7 +140,10 @@ export class Scope {
   }
 }
 
-/** A use of a value: which input of which node; a node inside a node counts as a use by the inner one. */
+/**
+ * A use of a value: which input of which node; a node inside a node counts as a use by the inner
+ * one.
+ */
 export interface Use {
   readonly node: NodeProto;
   readonly index: number;

@@ -26,8 +26,8 @@ const FIELDS = { graph: 7, initializer: 5, raw: 9 } as const;
 /**
  * Reads a file. Tensors are views on its bytes.
  *
- * Errors, before anything large is allocated: bytes that are no ONNX model, truncated ones, and files that would decode to
- * many times their size.
+ * Errors, before anything large is allocated: bytes that are no ONNX model, truncated ones, and
+ * files that would decode to many times their size.
  */
 export function decodeModel(bytes: Uint8Array): ModelProto {
   if (bytes.length === 0) throw fileFault("an ONNX file", "no bytes");
@@ -54,8 +54,9 @@ export function decodeTensor(bytes: Uint8Array): TensorProto {
 }
 
 /**
- * Writes a model as chunks, so that the data of tensors are not copied on the way. What was read and not changed comes out
- * as it went in; only the order of fields, which has no meaning, may differ.
+ * Writes a model as chunks, so that the data of tensors are not copied on the way. What was read
+ * and not changed comes out as it went in; only the order of fields, which has no meaning, may
+ * differ.
  */
 export function encodeModel(model: ModelProto): Uint8Array[] {
   if (!model.graph) throw typeFault("model", "a model with a graph", model);
@@ -111,7 +112,10 @@ export function join(chunks: readonly Uint8Array[]): Uint8Array {
   return file;
 }
 
-/** A model of the same opsets around another graph; for tests and for pieces that are run on their own. */
+/**
+ * A model of the same opsets around another graph; for tests and for pieces that are run on their
+ * own.
+ */
 export function modelOf(
   graph: GraphProto,
   { irVersion, opsets }: { irVersion: bigint; opsets: Readonly<Record<string, number>> },

@@ -1,7 +1,7 @@
 /**
- * Raising a model's operator set. QLinearConv begins at version 10 and DynamicQuantizeLinear at 11; models from older
- * converters stop at 9. Only what changed between 9 and 11 is rewritten, and a model with anything else that changed stays
- * where it is.
+ * Raising a model's operator set. QLinearConv begins at version 10 and DynamicQuantizeLinear at 11;
+ * models from older converters stop at 9. Only what changed between 9 and 11 is rewritten, and a
+ * model with anything else that changed stays where it is.
  *
  * @category ONNX models
  */
@@ -93,7 +93,10 @@ const CHANGES: Readonly<Record<number, Readonly<Record<string, Rewrite | null>>>
   11: { Clip: clip, Pad: pad, Resize: resize, TopK: null, Scatter: null, Loop: null, Scan: null },
 };
 
-/** Raises the operator set to at least `version`, 10 or 11. Returns what stands in the way, if something does. */
+/**
+ * Raises the operator set to at least `version`, 10 or 11. Returns what stands in the way, if
+ * something does.
+ */
 export function raiseOpset(graphs: Graphs, version: 10 | 11): string | undefined {
   const { model, scopes } = graphs;
   const before = opsetOf(model);

@@ -22,8 +22,8 @@ export type WeightBits = 4 | 8 | 16 | 32;
 /** How a model is quantized. */
 export interface OnnxOptions {
   /**
-   * "weights": activations stay f32. "dynamic": 8-bit products, whose activations are quantized at run time. "static":
-   * activations are quantized by what calibration saw. Default "weights".
+   * "weights": activations stay f32. "dynamic": 8-bit products, whose activations are quantized at
+   * run time. "static": activations are quantized by what calibration saw. Default "weights".
    */
   readonly mode?: "weights" | "dynamic" | "static";
   /** Bits of weights in the mode "weights"; 16 is f16. Default 4. */
@@ -33,38 +33,47 @@ export interface OnnxOptions {
   /** "asymmetric" stores a zero point per block. Default "symmetric". */
   readonly scheme?: "symmetric" | "asymmetric";
   /**
-   * "nearest" is ONNX Runtime's rule, to the bit. "search" looks for the scales with the least squared error. "gptq"
-   * feeds rounding errors back and needs `calibration`. Default "search".
+   * "nearest" is ONNX Runtime's rule, to the bit. "search" looks for the scales with the least
+   * squared error. "gptq" feeds rounding errors back and needs `calibration`. Default "search".
    */
   readonly method?: "nearest" | "search" | "gptq";
   /**
-   * What becomes of 1 × 1 convolutions: "dequantize" keeps Conv and dequantizes its weights before it, "matmul" runs
-   * MatMulNBits between two transpositions. Default "dequantize".
+   * What becomes of 1 × 1 convolutions: "dequantize" keeps Conv and dequantizes its weights before
+   * it, "matmul" runs MatMulNBits between two transpositions. Default "dequantize".
    */
   readonly pointwise?: "dequantize" | "matmul";
-  /** MatMulNBits' accuracy_level: 4 lets a runtime quantize activations to 8 bits. Default: none. */
+  /**
+   * MatMulNBits' accuracy_level: 4 lets a runtime quantize activations to 8 bits. Default: none.
+   */
   readonly accuracyLevel?: 0 | 1 | 2 | 3 | 4;
   /**
-   * How activations are calibrated in the mode "static": any method of `createObserver`. Default the percentile 99.99.
+   * How activations are calibrated in the mode "static": any method of `createObserver`. Default
+   * the percentile 99.99.
    */
   readonly activations?: ObserverOptions;
   /**
-   * Bits of weights in the modes "dynamic" and "static": 7 keeps sums exact on processors that saturate pairs of products
-   * in 16 bits (x86 without VNNI, under onnxruntime-node). Default 8.
+   * Bits of weights in the modes "dynamic" and "static": 7 keeps sums exact on processors that
+   * saturate pairs of products in 16 bits (x86 without VNNI, under onnxruntime-node). Default 8.
    */
   readonly weightBits?: 7 | 8;
-  /** Depthwise convolutions in the mode "static": their few weights lose the most. Default "float". */
+  /**
+   * Depthwise convolutions in the mode "static": their few weights lose the most. Default "float".
+   */
   readonly depthwise?: "float" | "quantize";
-  /** In the mode "static": takes off a layer's bias what quantization adds on average. Default true. */
+  /**
+   * In the mode "static": takes off a layer's bias what quantization adds on average. Default true.
+   */
   readonly biasCorrection?: boolean;
   /**
-   * In the mode "static", the share of the measured loss that may remain: the layers that lose the most at the model's
-   * outputs stay in float until the others are at most this share. 1 measures nothing. Default 0.5.
+   * In the mode "static", the share of the measured loss that may remain: the layers that lose the
+   * most at the model's outputs stay in float until the others are at most this share. 1 measures
+   * nothing. Default 0.5.
    */
   readonly sensitive?: number;
   /**
-   * Bits per tensor in the mode "weights", by what each loses at the model's outputs on the calibration's feeds: at most so
-   * many bytes of weights, so many bits per weight, or so much loss (noise over signal, added up over tensors).
+   * Bits per tensor in the mode "weights", by what each loses at the model's outputs on the
+   * calibration's feeds: at most so many bytes of weights, so many bits per weight, or so much loss
+   * (noise over signal, added up over tensors).
    */
   readonly plan?:
     | { readonly budgetBytes: number }
@@ -77,7 +86,8 @@ export interface OnnxOptions {
   /** A runtime and inputs, for what must see the activations. */
   readonly calibration?: Calibration;
   /**
-   * The name of a file for large tensors, relative to the model. Without it the result is one file, of at most 2 GiB.
+   * The name of a file for large tensors, relative to the model. Without it the result is one file,
+   * of at most 2 GiB.
    */
   readonly externalData?: string;
   /** Called after each tensor. */

@@ -1,5 +1,6 @@
 /**
- * Bits per tensor for a budget, by what each way of storing each tensor loses at the model's outputs.
+ * Bits per tensor for a budget, by what each way of storing each tensor loses at the model's
+ * outputs.
  *
  * @category ONNX models
  */
@@ -15,7 +16,8 @@ import type { Site } from "./sites.ts";
 import { copyOf } from "./static-graph.ts";
 import { planOf, type Task } from "./task.ts";
 import { dimsOf, elementsOf, TYPES } from "./tensor-data.ts";
-import { refusal, valueName, type WeightPlan, type WeightWriter } from "./weights.ts";
+import { refusal, valueName } from "./weight-rules.ts";
+import type { WeightPlan, WeightWriter } from "./weights.ts";
 
 /** How single constants are stored, where a plan says so. */
 export type Choices = ReadonlyMap<
@@ -40,8 +42,9 @@ interface Choice {
 }
 
 /**
- * The best plan for the goal: every tensor alone is replaced by what each candidate makes of it, and the loss is the noise
- * over the signal of the model's outputs. That losses add up is an assumption; docs/calibration.md says how good it is.
+ * The best plan for the goal: every tensor alone is replaced by what each candidate makes of it,
+ * and the loss is the noise over the signal of the model's outputs. That losses add up is an
+ * assumption; docs/calibration.md says how good it is.
  */
 export async function choosePlan(
   task: Task,
@@ -59,7 +62,8 @@ export async function choosePlan(
   const front = paretoFront(layers);
   const { bytes } = front.points[0];
   if ("budgetBytes" in goal && goal.budgetBytes < bytes) {
-    const least = `at least ${bytes} bytes, ${((8 * bytes) / parameters).toFixed(2)} bits per weight`;
+    const bits = ((8 * bytes) / parameters).toFixed(2);
+    const least = `at least ${bytes} bytes, ${bits} bits per weight`;
     throw rangeFault("options.plan", least, Object.values(plan)[0]);
   }
   const chosen = front.choose(goal).choices;

@@ -32,10 +32,12 @@ export interface QuantizedOnnx {
 }
 
 /**
- * Quantizes an ONNX model. What is not quantized comes out as it went in, unknown fields, operators and domains included.
+ * Quantizes an ONNX model. What is not quantized comes out as it went in, unknown fields, operators
+ * and domains included.
  *
- * Errors: a source that is no ONNX model, is truncated, has cycles, or whose tensors are not of the size that they claim;
- * external data outside the model's folder; options that do not go together. Nothing is written before all of it is known.
+ * Errors: a source that is no ONNX model, is truncated, has cycles, or whose tensors are not of the
+ * size that they claim; external data outside the model's folder; options that do not go together.
+ * Nothing is written before all of it is known.
  *
  * @example
  * const { model, report } = await quantizeOnnx(b, await readFile("model.onnx"), { bits: 4 });

@@ -12,7 +12,10 @@ export interface TensorReport {
   /** The operators that read it. */
   readonly operators: readonly string[];
   readonly shape: readonly number[];
-  /** How it is stored now, such as "MatMulNBits 4 bits, blocks of 32"; undefined where it was left alone. */
+  /**
+   * How it is stored now, such as "MatMulNBits 4 bits, blocks of 32"; undefined where it was left
+   * alone.
+   */
   readonly stored: string | undefined;
   /** Bits per weight, scales and zero points counted. */
   readonly bits: number;

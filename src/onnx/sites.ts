@@ -54,7 +54,9 @@ export function isPointwise({ operator, groups, dims, node }: Site): boolean {
   );
 }
 
-/** The site of a node; a text says why its weights stay as they are; undefined where it has none. */
+/**
+ * The site of a node; a text says why its weights stay as they are; undefined where it has none.
+ */
 export function siteOf(node: NodeProto, scope: Scope): Site | string | undefined {
   const index = WEIGHT_INPUT.get(node.opType ?? "");
   if (index === undefined || !isOnnx(node)) return undefined;

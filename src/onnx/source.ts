@@ -22,8 +22,8 @@ export type OnnxSource =
       /** The bytes of the .onnx file. */
       readonly model: Uint8Array;
       /**
-       * Opens a file that the model names, such as "model.onnx_data". Names are relative and stay inside the model's
-       * folder; others are refused before this is called.
+       * Opens a file that the model names, such as "model.onnx_data". Names are relative and stay
+       * inside the model's folder; others are refused before this is called.
        */
       readonly externalData?: (
         location: string,
@@ -45,7 +45,10 @@ export interface ExternalPlace {
   readonly length: number;
 }
 
-/** @internal Errors: a place outside the model's folder, numbers that are none, a length that is not the tensor's. */
+/**
+ * @internal Errors: a place outside the model's folder, numbers that are none, a length that is not
+ * the tensor's.
+ */
 export function placeOf(tensor: TensorProto): ExternalPlace {
   const entries = new Map(tensor.externalData.map(({ key, value }) => [key ?? "", value ?? ""]));
   const location = entries.get("location") ?? "";

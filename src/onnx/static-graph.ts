@@ -1,5 +1,6 @@
 /**
- * A model with QuantizeLinear and DequantizeLinear around its layers, the form that runtimes turn into integer products.
+ * A model with QuantizeLinear and DequantizeLinear around its layers, the form that runtimes turn
+ * into integer products.
  *
  * @category ONNX models
  */
@@ -10,7 +11,7 @@ import { importOpset, opsetOf } from "./model.ts";
 import { type ModelProto, type NodeProto, NodeProtoSchema } from "./onnx_pb.ts";
 import type { Site } from "./sites.ts";
 import { TYPES, tensorOf } from "./tensor-data.ts";
-import { MICROSOFT } from "./weights.ts";
+import { MICROSOFT } from "./weight-rules.ts";
 
 /** DequantizeLinear takes an axis from here on. */
 const AXIS_OPSET = 13;
@@ -26,7 +27,10 @@ export interface StaticLayer {
   readonly site: Site;
   /** The value that it reads. */
   readonly input: string;
-  /** The value that is quantized behind it, its own or that of the Relu that follows; none for products of matrices. */
+  /**
+   * The value that is quantized behind it, its own or that of the Relu that follows; none for
+   * products of matrices.
+   */
   readonly output: string | undefined;
   readonly values: Int8Array;
   readonly scales: Float32Array;

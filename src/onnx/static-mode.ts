@@ -1,6 +1,7 @@
 /**
- * The mode "static": activations in u8 with the ranges that calibration saw, weights in i8 per channel. Layers that lose the
- * most, measured at the model's outputs, stay in float; what quantized layers add on average is taken off their bias.
+ * The mode "static": activations in u8 with the ranges that calibration saw, weights in i8 per
+ * channel. Layers that lose the most, measured at the model's outputs, stay in float; what
+ * quantized layers add on average is taken off their bias.
  *
  * @category ONNX models
  */
@@ -14,7 +15,7 @@ import { isDepthwise, type Site } from "./sites.ts";
 import { outputOf, StaticGraph, type StaticLayer, type ValueParams } from "./static-graph.ts";
 import type { Result, Task } from "./task.ts";
 import { dimsOf, floatsOf, TYPES } from "./tensor-data.ts";
-import { quantizeRowsOf, refusal, valueName } from "./weights.ts";
+import { quantizeRowsOf, refusal, valueName } from "./weight-rules.ts";
 
 /** Feeds on which each layer's loss is measured. */
 const MEASURED = 4;
@@ -145,8 +146,9 @@ async function quantizeSites(
 }
 
 /**
- * Bias correction: the mean over calibration of what a layer gives with quantized input and weights, less what it gives in
- * float, per channel; both see the float model's values. Layers without a bias get one, products of matrices alone do not.
+ * Bias correction: the mean over calibration of what a layer gives with quantized input and
+ * weights, less what it gives in float, per channel; both see the float model's values. Layers
+ * without a bias get one, products of matrices alone do not.
  */
 async function correct(
   task: Task,
@@ -207,7 +209,10 @@ async function correct(
   });
 }
 
-/** Adds sums per channel, which is the second of four dimensions and the last of two; the last entry counts. */
+/**
+ * Adds sums per channel, which is the second of four dimensions and the last of two; the last entry
+ * counts.
+ */
 function addMeans(sums: Float64Array, reals: Float32Array, dims: readonly number[]): void {
   const channels = sums.length - 1;
   const inner = dims.slice(2).reduce((product, size) => product * size, 1);
@@ -215,7 +220,9 @@ function addMeans(sums: Float64Array, reals: Float32Array, dims: readonly number
   sums[channels] += reals.length / channels;
 }
 
-/** Leaves the layers in float that lose the most, until the others' losses are a given share of all. */
+/**
+ * Leaves the layers in float that lose the most, until the others' losses are a given share of all.
+ */
 async function keepSensitive(
   task: Task,
   candidates: readonly Candidate[],

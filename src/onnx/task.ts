@@ -13,7 +13,8 @@ import type { TensorReport } from "./report.ts";
 import { findSites, type Site } from "./sites.ts";
 import type { TensorReader } from "./source.ts";
 import { bytesOfTensor, dimsOf, elementsOf, floatsOf, TYPES, typeName } from "./tensor-data.ts";
-import { type Stored, valueName, type WeightPlan } from "./weights.ts";
+import { valueName } from "./weight-rules.ts";
+import type { Stored, WeightPlan } from "./weights.ts";
 
 /** Why a constant stays as it is, or how it is stored now. */
 export type Result = string | Stored;

@@ -1,5 +1,6 @@
 /**
- * The data of ONNX tensors: sizes that are checked before they are believed, reals as f32, and new tensors.
+ * The data of ONNX tensors: sizes that are checked before they are believed, reals as f32, and new
+ * tensors.
  *
  * @category ONNX models
  */
@@ -103,7 +104,10 @@ function listBytes(tensor: TensorProto, field: number): Uint8Array[] {
   return pieces;
 }
 
-/** Elements of fixed width from a typed list, as their bytes; undefined where the count is another one. */
+/**
+ * Elements of fixed width from a typed list, as their bytes; undefined where the count is another
+ * one.
+ */
 function fixedList(tensor: TensorProto, field: number, width: number): Uint8Array | undefined {
   const pieces = listBytes(tensor, field);
   const size = pieces.reduce((sum, { length }) => sum + length, 0);
@@ -140,9 +144,11 @@ function halvesList(tensor: TensorProto): Uint8Array | undefined {
 }
 
 /**
- * The bytes of a tensor's elements, little endian, wherever the message holds them: a view where it can be one.
+ * The bytes of a tensor's elements, little endian, wherever the message holds them: a view where it
+ * can be one.
  *
- * Errors: data that are longer or shorter than type and dimensions say; types whose lists are not read (integers).
+ * Errors: data that are longer or shorter than type and dimensions say; types whose lists are not
+ * read (integers).
  */
 export function tensorBytes(tensor: TensorProto, external?: Uint8Array): Uint8Array {
   const size = bytesOfTensor(tensor);

@@ -10,7 +10,8 @@ import { type Choices, choosePlan } from "./plan.ts";
 import type { TensorReport } from "./report.ts";
 import { isPointwise, type Site } from "./sites.ts";
 import { planOf, type Task } from "./task.ts";
-import { valueName, WeightWriter } from "./weights.ts";
+import { valueName } from "./weight-rules.ts";
+import { WeightWriter } from "./weights.ts";
 
 /** The version of the format that brought integers of 4 bits. */
 const INT4_FORMAT = 10n;

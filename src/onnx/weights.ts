@@ -1,15 +1,12 @@
 /**
- * Weights alone: activations stay f32, and each quantized tensor is stored in the form that runtimes read.
+ * Weights alone: activations stay f32, and each quantized tensor is stored in the form that
+ * runtimes read.
  *
  * @category ONNX models
  */
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { dequantize } from "../elementwise/dequantize.ts";
 import { fromF16, toF16 } from "../elementwise/f16.ts";
-import { minMax } from "../elementwise/min-max.ts";
-import { quantize } from "../elementwise/quantize.ts";
 import type { InputMoments } from "../int4/moments.ts";
-import { chooseParams } from "../params/params.ts";
 import { type Blocks, packRows, quantizeBlocks, restoreBlocks } from "./blocks.ts";
 import type { Edits } from "./edits.ts";
 import { type Constant, type Graphs, nodeOf } from "./graph.ts";
@@ -18,19 +15,21 @@ import type { NodeProto, TensorProto } from "./onnx_pb.ts";
 import { lossOfWeights } from "./report.ts";
 import { isPointwise, rowsOf, type Site, transpose } from "./sites.ts";
 import { TYPES, tensorOf } from "./tensor-data.ts";
+import {
+  divisor,
+  fitting,
+  MICROSOFT,
+  quantizeRowsOf,
+  refusal,
+  STRIP,
+  signed,
+  valueName,
+} from "./weight-rules.ts";
 
-/** The domain of ONNX Runtime's own operators. */
-export const MICROSOFT = "com.microsoft";
 /** The version of ONNX's operators from which DequantizeLinear takes scales per channel. */
 const PER_CHANNEL_OPSET = 13;
 /** The same for integers of 4 bits. */
 const INT4_OPSET = 21;
-/** Elements that are quantized at a time, so that the instance's memory stays small. */
-const STRIP = 2 ** 22;
-/** The least magnitude whose reciprocal is finite. */
-const LEAST = 2 ** -126;
-/** The first f32 that rounds to Infinity in f16. */
-const F16_LIMIT = 65520;
 
 /** How one constant is stored. */
 export interface WeightPlan {
@@ -38,7 +37,9 @@ export interface WeightPlan {
   readonly blockSize: 16 | 32 | 64 | 128 | 256;
   readonly asymmetric: boolean;
   readonly method: "nearest" | "search" | "gptq";
-  /** A 1 × 1 Conv as Transpose, MatMulNBits, Transpose; else its weights are dequantized before it. */
+  /**
+   * A 1 × 1 Conv as Transpose, MatMulNBits, Transpose; else its weights are dequantized before it.
+   */
   readonly pointwise: "dequantize" | "matmul";
   readonly accuracyLevel: number | undefined;
   readonly moments: InputMoments | undefined;
@@ -52,7 +53,10 @@ export interface Stored {
   readonly cosine: number;
 }
 
-/** Writes quantized constants into a model. A text instead of a result says why a constant stays as it is. */
+/**
+ * Writes quantized constants into a model. A text instead of a result says why a constant stays as
+ * it is.
+ */
 export class WeightWriter {
   readonly #instance: Bytelane;
   readonly #graphs: Graphs;
@@ -196,7 +200,9 @@ export class WeightWriter {
     return { how: `MatMulNBits ${bits} bits, blocks of ${blockSize}`, bytes, sqnr, cosine };
   }
 
-  /** A product by MatMulNBits; what Gemm adds, and where Conv has its channels, is done around it. */
+  /**
+   * A product by MatMulNBits; what Gemm adds, and where Conv has its channels, is done around it.
+   */
   #replaceProduct(
     { operator, node, scope }: Site,
     weights: readonly string[],
@@ -243,7 +249,8 @@ export class WeightWriter {
     const { blocks, sqnr, cosine } = this.#quantize(site, reals, plan, fitted);
     const { rows, columns, blockSize } = blocks;
     const values = packRows(blocks.codes, rows, columns, columns, bits);
-    // codes of 8 bits are unsigned with a middle of 128; of 4 bits without zero points they are signed
+    // codes of 8 bits are unsigned with a middle of 128; of 4 bits without zero points they are
+    // signed
     if (bits === 4 && !plan.asymmetric) signed(values);
     const type = bits === 8 ? TYPES.UINT8 : plan.asymmetric ? TYPES.UINT4 : TYPES.INT4;
     if (bits === 4) this.usesInt4 = true;
@@ -370,74 +377,4 @@ interface Quantized {
   readonly restored: Float32Array;
   readonly sqnr: number;
   readonly cosine: number;
-}
-
-/** The value that a constant is known by. */
-export function valueName(constant: Constant): string {
-  return constant.node?.output[0] ?? (constant.tensor.name as string);
-}
-
-/** Why weights cannot be quantized. */
-export function refusal(reals: Float32Array, bits: number): string | undefined {
-  let most = 0;
-  for (const value of reals) {
-    const magnitude = Math.abs(value);
-    // false for NaN
-    if (!(magnitude < Number.POSITIVE_INFINITY)) return "holds NaN or Infinity";
-    if (magnitude > most) most = magnitude;
-  }
-  if (bits === 16) return most >= F16_LIMIT ? "holds values beyond the range of f16" : undefined;
-  if (most > 0 && most / 2 ** (bits - 1) < LEAST) return "magnitudes below those of normal f32";
-  return undefined;
-}
-
-/** The largest divisor of `count` that is at most `most`: blocks that fill rows exactly. */
-export function divisor(count: number, most: number): number {
-  for (let size = Math.min(most, count); size > 8; size--) if (count % size === 0) return size;
-  return count;
-}
-
-/** The least block of MatMulNBits, of 16 or more, that holds what the given one would. */
-function fitting(blockSize: number, columns: number): number {
-  let size = blockSize;
-  while (size > 16 && size / 2 >= columns) size /= 2;
-  return size;
-}
-
-/** Codes around 8 in the low and high nibbles, as two's complement. */
-function signed(bytes: Uint8Array): void {
-  for (let i = 0; i < bytes.length; i++) bytes[i] ^= 0x88;
-}
-
-/** Int8 per output channel, symmetric and restricted, in strips; as the tensor lies. */
-export function quantizeRowsOf(
-  instance: Bytelane,
-  { rows, columns, transposed, dims }: Pick<Site, "rows" | "columns" | "transposed" | "dims">,
-  reals: Float32Array,
-  bits = 8,
-): { values: Int8Array; scales: Float32Array; restored: Float32Array } {
-  const values = new Int8Array(reals.length);
-  const restored = new Float32Array(reals.length);
-  const scales = new Float32Array(rows);
-  if (transposed) {
-    const shape = [dims[0], rows];
-    const params = chooseParams(minMax(instance, reals, { axis: 1, shape }), { bits, axis: 1 });
-    quantize(instance, reals, params, { shape, out: values });
-    dequantize(instance, values, params, { shape, out: restored });
-    scales.set(params.scale as Float32Array);
-    return { values, scales, restored };
-  }
-  const strip = Math.max(Math.floor(STRIP / columns), 1);
-  for (let row = 0; row < rows; row += strip) {
-    const count = Math.min(strip, rows - row);
-    const range = [row * columns, (row + count) * columns] as const;
-    const shape = [count, columns];
-    const part = reals.subarray(...range);
-    const params = chooseParams(minMax(instance, part, { axis: 0, shape }), { bits, axis: 0 });
-    const out = values.subarray(...range);
-    quantize(instance, part, params, { shape, out });
-    dequantize(instance, out, params, { shape, out: restored.subarray(...range) });
-    scales.set(params.scale as Float32Array, row);
-  }
-  return { values, scales, restored };
 }

@@ -1,6 +1,7 @@
 /**
- * The wire format of protobuf, as far as a file must be judged before it is decoded: one pass over the tags, that makes
- * nothing. A decoder makes an object per message, so that a small file of empty messages would take a large memory.
+ * The wire format of protobuf, as far as a file must be judged before it is decoded: one pass over
+ * the tags, that makes nothing. A decoder makes an object per message, so that a small file of
+ * empty messages would take a large memory.
  *
  * @category ONNX models
  */
@@ -9,7 +10,10 @@ import { fileFault } from "./fault.ts";
 
 /** Messages inside messages: the schema's own nesting with a few graphs inside graphs. */
 const DEPTH = 64;
-/** Objects that a file may ask for: so many, and one more per 8 bytes. An honest message takes 13 bytes or more. */
+/**
+ * Objects that a file may ask for: so many, and one more per 8 bytes. An honest message takes 13
+ * bytes or more.
+ */
 const OBJECTS = 2 ** 16;
 const BYTES_PER_OBJECT = 8;
 const MOST_OBJECTS = 2 ** 21;
@@ -110,8 +114,9 @@ function shapeOf(schema: DescMessage): Map<number, FieldShape> {
 /**
  * Checks that bytes are a message of the schema, to the end of each of its messages.
  *
- * Errors, before anything is decoded: a field that leaves its message, a field of another wire type than the schema's,
- * messages inside messages deeper than 64, more objects than an honest file of this size has.
+ * Errors, before anything is decoded: a field that leaves its message, a field of another wire type
+ * than the schema's, messages inside messages deeper than 64, more objects than an honest file of
+ * this size has.
  */
 export function checkWire(schema: DescMessage, bytes: Uint8Array): void {
   const most = Math.min(OBJECTS + bytes.length / BYTES_PER_OBJECT, MOST_OBJECTS);

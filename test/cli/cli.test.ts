@@ -1,4 +1,7 @@
-/** The command as its users run it: a process, its output, its exit status, and the files that are there afterwards. */
+/**
+ * The command as its users run it: a process, its output, its exit status, and the files that are
+ * there afterwards.
+ */
 import { execFile } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

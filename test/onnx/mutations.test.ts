@@ -1,6 +1,6 @@
 /**
- * Files that were damaged at random: refused with an error of ours, or quantized, and nothing else. MUTATIONS sets how many
- * of each format; the figure of the evaluation takes 100 000.
+ * Files that were damaged at random: refused with an error of ours, or quantized, and nothing else.
+ * MUTATIONS sets how many of each format; the figure of the evaluation takes 100 000.
  */
 import { beforeAll, expect, it } from "vitest";
 import { type Bytelane, createBytelane } from "../../src/entries/index.ts";
@@ -26,7 +26,8 @@ function mutate(bytes: Uint8Array, integer: (low: number, high: number) => numbe
   }
   const copy = bytes.slice();
   for (let n = integer(1, 4); n > 0; n--) {
-    // lengths and tags stand at the start of messages: small values and all ones are the telling ones
+    // lengths and tags stand at the start of messages: small values and all ones are the telling
+    // ones
     copy[at()] = [integer(0, 255), 0, 0x7f, 0xff, 0x80][integer(0, 4)];
   }
   return copy;
