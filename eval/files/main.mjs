@@ -46,11 +46,11 @@ function packagedModels() {
   }));
 }
 
-/** The input of a wake-word head is as long as its first layer: what the weights say. */
-async function headInput(file) {
+/** The input of a wake-word head: as long as the weights of its first layer. */
+async function headOf(file) {
   const { tensors } = await openOnnx(file);
   const columns = tensors.get("layer1.weight").shape[1];
-  return [1, columns / 96, 96];
+  return { dims: [1, columns / 96, 96], input: "onnx::Flatten_0" };
 }
 
 const VARIANTS = {
@@ -67,19 +67,20 @@ const VARIANTS = {
 async function runLoads(instance, runtimes, rows) {
   const models = [];
   for (const model of packagedModels()) {
-    models.push({ ...model, dims: model.dims ?? (await headInput(model.file)), least: 1024 });
+    models.push({ ...model, ...(model.dims ? {} : await headOf(model.file)), least: 1024 });
   }
   for (const [name, { file, dims, indices, outside }] of Object.entries(makeGraphs())) {
     models.push({ name, file, dims, indices, outside, least: 0 });
   }
   const progress = createProgress("loads", models.length * Object.keys(VARIANTS).length);
   let [done, loads] = [0, true];
-  for (const { name, file, dims, indices, outside, least } of models) {
+  for (const each of models) {
+    const { name, file, outside, least } = each;
     const source = outside ? { model: file, externalData: () => Uint8Array.from(outside) } : file;
     const whole = outside
       ? (await quantizeOnnx(instance, source, { minElements: 2 ** 40 })).model
       : file;
-    const feed = inputOf(dims, indices);
+    const feed = inputOf(each);
     const wanted = {};
     for (const [place, runtime] of Object.entries(runtimes)) {
       const model = await openModel(runtime, whole);
@@ -87,7 +88,7 @@ async function runLoads(instance, runtimes, rows) {
       await model.release();
     }
     for (const [variant, options] of Object.entries(VARIANTS)) {
-      const feeds = [4, 5].map((seed) => inputOf(dims, indices, seed));
+      const feeds = [4, 5].map((seed) => inputOf(each, seed));
       const calibration = { runner: onnxRunner(runtimes.node, { logSeverityLevel: 4 }), feeds };
       const given = { minElements: least, ...options };
       if (options.mode === "static") given.calibration = calibration;

@@ -12,15 +12,15 @@ export async function openRuntimes() {
 const OPTIONS = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 4 };
 
 /** Input of a graph: reals near normal, or indices below a bound. */
-export function inputOf(dims, indices, seed = 3) {
+export function inputOf({ dims, indices, input = "x" }, seed = 3) {
   const random = createRandom(seed);
   const count = dims.reduce((product, size) => product * size, 1);
   if (indices === undefined) {
     const data = Float32Array.from({ length: count }, () => normalOf(random));
-    return { x: { dims, data, type: "float32" } };
+    return { [input]: { dims, data, type: "float32" } };
   }
   const data = BigInt64Array.from({ length: count }, () => BigInt(Math.floor(random() * indices)));
-  return { x: { dims, data, type: "int64" } };
+  return { [input]: { dims, data, type: "int64" } };
 }
 
 /** A model that is ready: its first output for feeds, and the time of the fastest of a few runs. */

@@ -69,6 +69,7 @@ export class StaticGraph {
   readonly #domain: string;
   readonly #names = new Map<string, readonly [scale: string, zero: string]>();
   readonly #dequantized = new Map<string, string>();
+  readonly #shared = new Map<string, string>();
 
   constructor(model: ModelProto, params: ReadonlyMap<string, ValueParams>) {
     this.model = copyOf(model);
@@ -114,7 +115,7 @@ export class StaticGraph {
     layer: StaticLayer,
     made: ReadonlySet<string>,
   ): { nodes: NodeProto[]; inputs: string[] } {
-    const { site, input, values, scales, bias } = layer;
+    const { input, bias } = layer;
     const nodes: NodeProto[] = [];
     let x = made.has(input) ? input : this.#dequantized.get(input);
     if (!x) {
@@ -122,25 +123,26 @@ export class StaticGraph {
       this.#dequantized.set(input, x);
       nodes.push(...this.#roundTrip(input, input, x));
     }
-    const axis = site.transposed ? 1 : 0;
-    const name = site.name;
-    const weights = this.graphs.fresh(`${name}_dq`);
-    nodes.push(
-      nodeOf(
-        "DequantizeLinear",
-        [
-          this.#tensor(`${name}_q8`, TYPES.INT8, site.dims, values),
-          this.#tensor(`${name}_scales`, TYPES.FLOAT, [site.rows], scales),
-          this.#tensor(`${name}_zero_points`, TYPES.INT8, [site.rows], new Int8Array(site.rows)),
-        ],
-        [weights],
-        { axis },
-        this.#domain,
-      ),
-    );
-    const inputs = [x, weights];
+    const inputs = [x, this.#weights(layer, nodes)];
     if (bias) inputs.push(this.#bias(layer, bias, nodes));
     return { nodes, inputs };
+  }
+
+  /** The weights of a layer; those that several layers share are written once. */
+  #weights({ site, values, scales }: StaticLayer, nodes: NodeProto[]): string {
+    const { name, rows, dims, transposed } = site;
+    const known = this.#shared.get(name);
+    if (known) return known;
+    const weights = this.graphs.fresh(`${name}_dq`);
+    this.#shared.set(name, weights);
+    const inputs = [
+      this.#tensor(`${name}_q8`, TYPES.INT8, dims, values),
+      this.#tensor(`${name}_scales`, TYPES.FLOAT, [rows], scales),
+      this.#tensor(`${name}_zero_points`, TYPES.INT8, [rows], new Int8Array(rows)),
+    ];
+    const axis = transposed ? 1 : 0;
+    nodes.push(nodeOf("DequantizeLinear", inputs, [weights], { axis }, this.#domain));
+    return weights;
   }
 
   /** The bias in 32 bits, with the scale of the products, as integer layers add it. */

@@ -205,6 +205,18 @@ it("static: the layers that lose the most stay in float, and the report says how
   expect(none.ops).not.toContain("QuantizeLinear");
 });
 
+it("static: weights that layers share are written once", async () => {
+  const model = file.model({
+    nodes: [file.node("MatMul", ["x", "w"], ["h"]), file.node("MatMul", ["h", "w"], ["y"])],
+    tensors: [tensor("w", [8, 8])],
+  });
+  const { graph } = decodeModel(
+    (await quantizeOnnx(b, model, { mode: "static", calibration, sensitive: 1, minElements: 0 }))
+      .model,
+  );
+  expect(graph!.initializer.filter(({ dataType }) => dataType === 3).length).toBe(2);
+});
+
 it("static: bias correction brings the mean of outputs nearer", async () => {
   // weights that 8 bits round badly: one large one per channel
   const weights = reals(24 * 16, 0.01).map((value, i) => (i % 16 === 0 ? 4 : value + 0.006));
