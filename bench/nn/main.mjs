@@ -3,10 +3,10 @@ import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { createBytelane } from "bytelane";
 import { integerOption, runCommand, writeJson } from "../../tools/command.mjs";
+import { onnxModel } from "../../tools/models/onnx.mjs";
 import { createProgress } from "../../tools/progress.mjs";
 import { textTable } from "../../tools/table.mjs";
 import { machine, runtime } from "../machine.mjs";
-import { onnxModel } from "../../tools/models/onnx.mjs";
 import { createCases } from "./cases.mjs";
 
 const HELP = `Convolutions, softmax, norms and activations on one thread.

@@ -217,55 +217,64 @@ export function recurrent<X extends Data<"f32">>(
   }
   const initial = (name: "state" | "cell") =>
     options[name] === undefined
-      ? new Float32Array(hidden)
-      : elementsOf(instance, operand(instance, `options.${name}`, options[name], ["f32"], hidden));
+      ? undefined
+      : elementsOf(
+          instance,
+          operand(instance, `options.${name}`, options[name], ["f32"], hidden),
+        ).slice();
   if (kind === "gru" && options.cell !== undefined) {
     throw typeFault("options.cell", "nothing for a GRU", options.cell);
   }
-  const h0 = initial("state").slice();
-  const c0 = initial("cell").slice();
+  const h0 = initial("state");
+  const c0 = initial("cell");
   const steps = source.length / inFeatures;
   const result = target(instance, undefined, "f32", [steps, hidden], x instanceof Tensor);
   return inCall(instance, (call) => {
     const { kernels } = instance;
     const gates = nnKernels(instance);
     const width = input.outFeatures;
-    // the gates go on to whole vectors
-    const padded = (floats: number) => call.scratch(floats * 4 + 16);
-    const rows = {
-      lhs: call.scratch(Math.max(steps * inFeatures, hidden)),
-      scales: call.scratch(Math.max(steps, 1) * 4),
-      zeros: call.scratch(Math.max(steps, 1) * 4),
-    };
-    const workspace = call.scratch(
-      Math.max(
-        kernels.gemm_workspace(Math.max(steps, 1), inFeatures, input.matrix.dot.code),
-        kernels.gemm_workspace(1, hidden, state.matrix.dot.code),
-      ),
+    // one block: the gates go on to whole vectors, and so does each part
+    const whole = (bytes: number) => (bytes + 31) & ~15;
+    const counts = Math.max(steps, 1) * 4;
+    const lhsBytes = whole(Math.max(steps * inFeatures, hidden));
+    const workspaceBytes = Math.max(
+      kernels.gemm_workspace(Math.max(steps, 1), inFeatures, input.matrix.dot.code),
+      kernels.gemm_workspace(1, hidden, state.matrix.dot.code),
     );
-    const parts = padded(steps * width);
-    const own = padded(width);
-    const h = padded(hidden);
-    const c = padded(hidden);
+    const [gateBytes, stateBytes] = [whole(width * 4), whole(hidden * 4)];
+    const lhs = call.scratch(
+      lhsBytes + 2 * whole(counts) + whole(steps * width * 4) + gateBytes + 2 * stateBytes,
+    );
+    const scales = lhs + lhsBytes;
+    const zeros = scales + whole(counts);
+    const rows = { lhs, scales, zeros };
+    const own = zeros + whole(counts);
+    const h = own + gateBytes;
+    const c = h + stateBytes;
+    const parts = c + stateBytes;
+    const workspace = call.scratch(workspaceBytes);
     const src = call.input(source);
     const { address, value } = call.output(result);
     const { memory } = instance;
-    memory.view("f32", h, hidden).set(h0);
-    memory.view("f32", c, hidden).set(c0);
+    memory.view("f32", h, hidden).fill(0);
+    memory.view("f32", c, hidden).fill(0);
+    if (h0) memory.view("f32", h, hidden).set(h0);
+    if (c0) memory.view("f32", c, hidden).set(c0);
+    const [written, current] = [
+      memory.view("f32", address, steps * hidden),
+      memory.view("f32", h, hidden),
+    ];
     if (steps) multiply(input, src, steps, parts, rows, workspace);
     for (let step = 0; step < steps; step++) {
       multiply(state, h, 1, own, rows, workspace);
       const at = parts + step * width * 4;
       if (kind === "lstm") gates.lstm_gates(at, own, hidden, c, h);
       else gates.gru_gates(at, own, hidden, h, h);
-      memory.view("f32", address + step * hidden * 4, hidden).set(memory.view("f32", h, hidden));
+      written.set(current, step * hidden);
     }
-    const last = memory.view("f32", h, hidden).slice();
-    const cell = memory.view("f32", c, hidden).slice();
-    return {
-      values: value as InKind<X, "f32">,
-      state: last,
-      ...(kind === "lstm" && { cell }),
-    };
+    const values = value as InKind<X, "f32">;
+    const last = current.slice();
+    if (kind === "gru") return { values, state: last };
+    return { values, state: last, cell: memory.view("f32", c, hidden).slice() };
   });
 }
