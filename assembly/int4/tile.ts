@@ -205,12 +205,9 @@ function multiplyRun<S, L>(lhs: usize, rhs: usize, apart: usize, groups: i32, su
   }
 }
 
-/**
- * The sums of a row and panel begin with the correction of the zero points: −zero · Σ a. Blocks
- * with offsets have none, and `correction` is 0.
- */
+/** The sums of a row and panel begin with the correction of the zero points: −zero · Σ a. */
 function beginRow(sums: usize, correction: usize, zeros: usize, wide: bool): void {
-  let left = correction ? v128.load32_splat(correction) : zero_v128();
+  let left = v128.load32_splat(correction);
   let right = left;
   if (zeros) {
     right = i32x4.mul(left, zeros_i32x4(zeros, true, wide));
@@ -228,6 +225,26 @@ function endRow(acc: usize, sums: usize, left: v128, right: v128): void {
   v128.store(acc, f32x4.add(v128.load(acc, 16), b), 16);
 }
 
+/** The sums of a block begin: of each row with its correction, or with 0 for blocks with offsets. */
+function beginBlock<S>(
+  sums: usize,
+  corrections: usize,
+  zeros: usize,
+  zerosApart: usize,
+  wide: bool,
+): void {
+  if (!corrections) {
+    memory.fill(sums, 0, isFour<S>() ? 128 : 64);
+    return;
+  }
+  beginRow(sums, corrections, zeros, wide);
+  if (isFour<S>()) {
+    beginRow(sums + 32, corrections + 4, zeros, wide);
+    beginRow(sums + 64, corrections + 8, zeros, wide);
+    beginRow(sums + 96, corrections + 12, zeros, wide);
+  } else beginRow(sums + 32, corrections, zeros ? zeros + zerosApart : 0, wide);
+}
+
 /** acc + f32(Σ a) · offset, of a row and panel. */
 function addOffset(acc: usize, sum: usize, left: v128, right: v128): void {
   const all = f32x4.convert_i32x4_s(v128.load32_splat(sum));
@@ -235,23 +252,19 @@ function addOffset(acc: usize, sum: usize, left: v128, right: v128): void {
   v128.store(acc, f32x4.add(v128.load(acc, 16), f32x4.mul(all, right)), 16);
 }
 
-/** The sums of a block, a run after the other, to sums [2 or 4][8] i32. */
-function multiplyBlock<S>(
-  product: Product,
-  lhs: usize,
-  rhs: usize,
+/** The same of all rows and panels of a tile. `apart` lies between the offsets of two panels. */
+function addOffsets<S>(
+  acc: usize,
+  activations: usize,
+  offsets: usize,
   apart: usize,
-  groups: i32,
-  sums: usize,
+  isF16: bool,
 ): void {
-  if (product.codes == BYTES) multiplyRun<S, WidePairs>(lhs, rhs, apart, groups, sums);
-  else if (!BYTE_LANES) multiplyRun<S, Pairs>(lhs, rhs, apart, groups, sums);
-  else if (product.dot == FUSED) multiplyRun<S, Fused>(lhs, rhs, apart, groups, sums);
-  else {
-    const step: usize = isFour<S>() ? 16 : 4;
-    for (; groups > 0; groups -= CHUNK, lhs += <usize>CHUNK * step, rhs += (<usize>CHUNK) << 4) {
-      multiplyRun<S, TwoStep>(lhs, rhs, apart, min(groups, CHUNK), sums);
-    }
+  const next: usize = isF16 ? 8 : 16;
+  for (let r: usize = 0; r < (isFour<S>() ? 4 : 2); r++) {
+    const sum = activations + (isFour<S>() ? r << 2 : 0);
+    const at = offsets + (isFour<S>() ? 0 : r * apart);
+    addOffset(acc + (r << 5), sum, scales_f32x4(at, isF16), scales_f32x4(at + next, isF16));
   }
 }
 
@@ -273,52 +286,49 @@ function tile<S>(
   let groups = groupsOf(product.depth);
   const block = min(groupsOf(product.blockSize), groups);
   const blocks = <usize>((groups + block - 1) / block);
+  const isChunked = BYTE_LANES && !wide && product.dot != FUSED;
   const isF16 = product.isF16 != 0;
   const next: usize = isF16 ? 8 : 16;
   const rhsApart = apart * ((<usize>groups) << groupBits);
   const scalesApart = apart * blocks * 2 * next;
   const zerosApart = apart * (blocks << zeroBits);
   const lhsBytes: usize = (isFour<S>() ? 16 : 4) << (hasPairs(product) ? 1 : 0);
-  const first = <usize>panel * blocks;
   let rhs = product.panels + <usize>panel * ((<usize>groups) << groupBits);
-  let scales = product.blockScales + first * 2 * next;
-  let zeros = product.blockZeros ? product.blockZeros + (first << zeroBits) : 0;
+  let scales = product.blockScales + <usize>panel * (blocks * 2 * next);
+  let zeros = product.blockZeros ? product.blockZeros + <usize>panel * (blocks << zeroBits) : 0;
   const offsets = product.blockOffsets ? product.blockOffsets - product.blockScales : 0;
   for (let at: usize = 0; at < (isFour<S>() ? 128 : 64); at += 16) {
     v128.store(acc + at, zero_v128());
   }
   while (groups > 0) {
-    const left = min(groups, block);
+    let left = min(groups, block);
     groups -= left;
     const activations = lhs + <usize>left * lhsBytes;
-    for (let r: usize = 0; r < (isFour<S>() ? 4 : 2); r++) {
-      const correction = offsets ? 0 : activations + (isFour<S>() ? r << 2 : 0);
-      const apart = isFour<S>() || !zeros ? 0 : r * zerosApart;
-      beginRow(sums + (r << 5), correction, zeros + apart, wide);
+    beginBlock<S>(sums, offsets ? 0 : activations, zeros, zerosApart, wide);
+    while (left > 0) {
+      const run = isChunked ? min(left, CHUNK) : left;
+      left -= run;
+      if (wide) multiplyRun<S, WidePairs>(lhs, rhs, rhsApart, run, sums);
+      else if (!BYTE_LANES) multiplyRun<S, Pairs>(lhs, rhs, rhsApart, run, sums);
+      else if (isChunked) multiplyRun<S, TwoStep>(lhs, rhs, rhsApart, run, sums);
+      else multiplyRun<S, Fused>(lhs, rhs, rhsApart, run, sums);
+      lhs += <usize>run * lhsBytes;
+      rhs += (<usize>run) << groupBits;
     }
-    multiplyBlock<S>(product, lhs, rhs, rhsApart, left, sums);
+    lhs += isFour<S>() ? 16 : 4;
     let scale0 = scales_f32x4(scales, isF16);
     let scale1 = scales_f32x4(scales + next, isF16);
-    for (let r: usize = 0; r < (isFour<S>() ? 4 : 2); r++) {
-      const at = scales + (isFour<S>() ? 0 : r * scalesApart);
-      if (!isFour<S>()) {
-        scale0 = scales_f32x4(at, isF16);
-        scale1 = scales_f32x4(at + next, isF16);
-      }
-      endRow(acc + (r << 5), sums + (r << 5), scale0, scale1);
-      if (offsets) {
-        const sum = activations + (isFour<S>() ? r << 2 : 0);
-        const offset = at + offsets;
-        addOffset(
-          acc + (r << 5),
-          sum,
-          scales_f32x4(offset, isF16),
-          scales_f32x4(offset + next, isF16),
-        );
-      }
+    endRow(acc, sums, scale0, scale1);
+    if (!isFour<S>()) {
+      scale0 = scales_f32x4(scales + scalesApart, isF16);
+      scale1 = scales_f32x4(scales + scalesApart + next, isF16);
     }
-    lhs = activations + (isFour<S>() ? 16 : 4);
-    rhs += (<usize>left) << groupBits;
+    endRow(acc + 32, sums + 32, scale0, scale1);
+    if (isFour<S>()) {
+      endRow(acc + 64, sums + 64, scale0, scale1);
+      endRow(acc + 96, sums + 96, scale0, scale1);
+    }
+    if (offsets) addOffsets<S>(acc, activations, scales + offsets, scalesApart, isF16);
     scales += 2 * next;
     if (zeros) zeros += (<usize>1) << zeroBits;
   }
