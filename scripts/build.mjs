@@ -1,8 +1,10 @@
 /** Builds everything that is published: the wasm modules, the entries, the declarations. */
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   chmodSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -48,8 +50,33 @@ async function run(packageName, bin, ...args) {
 /** Targets of asconfig.nn.json: the kernels of "bytelane/nn". */
 const NN_BUILDS = ["relaxed", "simd"];
 
-const compile = (config, name) =>
-  run("assemblyscript", "asc", "--config", config, "--target", name);
+/** A digest of all that the compiler reads: its sources, its settings and its version. */
+function digestOfSources() {
+  const hash = createHash("sha256");
+  const sources = readdirSync(at("assembly"), { recursive: true })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => path.join("assembly", name))
+    .sort();
+  for (const name of [...sources, "asconfig.json", "asconfig.nn.json", "package-lock.json"]) {
+    hash.update(`${name}\n`).update(readFileSync(at(name)));
+  }
+  return hash.digest("hex");
+}
+
+/** Compiles all modules, unless build/ holds those of these very sources. */
+async function compileModules() {
+  const stamp = at("build", "modules.sha256");
+  const digest = digestOfSources();
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === digest) return;
+  rmSync(stamp, { force: true });
+  const compile = (config, name) =>
+    run("assemblyscript", "asc", "--config", config, "--target", name);
+  await Promise.all([
+    ...BUILDS.map((name) => compile("asconfig.json", name)),
+    ...NN_BUILDS.map((name) => compile("asconfig.nn.json", name)),
+  ]);
+  writeFileSync(stamp, digest);
+}
 
 function publish(name) {
   for (const ending of ["wasm", "wat", "wasm.map"]) {
@@ -167,10 +194,7 @@ function pruneDeclarations() {
 }
 
 mkdirSync(at("build"), { recursive: true });
-await Promise.all([
-  ...BUILDS.map((name) => compile("asconfig.json", name)),
-  ...NN_BUILDS.map((name) => compile("asconfig.nn.json", name)),
-]);
+await compileModules();
 rmSync(at("dist"), { recursive: true, force: true });
 mkdirSync(at("dist", "wasm"), { recursive: true });
 for (const name of [...BUILDS, ...NN_BUILDS.map((name) => `nn.${name}`)]) publish(name);

@@ -12,7 +12,7 @@ import { scope } from "../core/scope.ts";
 import { Tensor } from "../core/tensor.ts";
 import { dequantize } from "../elementwise/dequantize.ts";
 import { shapeOf } from "../elementwise/quantize.ts";
-import { checkParams } from "../params/channels.ts";
+import { checkParams, checkStepOrZero } from "../params/channels.ts";
 import type { QuantizationParams } from "../params/params.ts";
 
 /** How far y, what came, is from x, what was wanted; sums are taken in doubles. */
@@ -89,7 +89,13 @@ export function quantizationError(
   checkInstance(instance);
   const integers = operand(instance, "q", q, ["i8", "u8"]);
   const shape = shapeOf(integers, options.shape);
-  const { extent, scales, low, high } = checkParams(params, shape, integers.dtype);
+  const { extent, scales, low, high } = checkParams(
+    instance,
+    params,
+    shape,
+    integers.dtype,
+    checkStepOrZero,
+  );
   const source = operand(instance, "x", x, ["f32"], integers.length);
   return scope(instance, () => {
     const restored = dequantize(instance, q, params, { shape });

@@ -5,7 +5,7 @@
  */
 
 import { type Call, type Data, elementsOf, inCall, operand } from "../core/call.ts";
-import { checkInteger, checkObject, rangeFault, typeFault } from "../core/check.ts";
+import { checkInteger, checkObject, checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { shapeOf } from "../elementwise/quantize.ts";
 import { type Extent, extentOf } from "../params/channels.ts";
@@ -108,7 +108,16 @@ export abstract class Observer {
     const instance = checkInstance(this.instance);
     const source = operand(instance, "data", data, ["f32"]);
     const { axis } = this.settings;
-    const extent = extentOf("axis", shapeOf(source, options.shape), axis);
+    checkOptions("options", options, ["shape"]);
+    const { shape } = options;
+    if (axis !== undefined && shape === undefined && source.shape === undefined) {
+      throw typeFault(
+        "options.shape",
+        "the dimensions of plain data, since there is an axis",
+        shape,
+      );
+    }
+    const extent = extentOf("axis", shapeOf(source, shape), axis);
     this.#checkChannels("data", extent.channels);
     if (source.length === 0) return this;
     inCall(instance, (call) => {

@@ -42,6 +42,23 @@ export interface Operand<T extends DType = DType> {
   readonly value: Elements[T] | Tensor<T>;
 }
 
+const ARRAY_NAMES: Readonly<Record<DType, string>> = {
+  f32: "a Float32Array",
+  i32: "an Int32Array",
+  i8: "an Int8Array",
+  u8: "a Uint8Array",
+};
+
+/** The error of data of another kind, in the words of TypeScript, with a way out where there is one. */
+function dataFault(argument: string, dtypes: readonly DType[], value: unknown): TypeError {
+  const names = dtypes.map((dtype) => ARRAY_NAMES[dtype]);
+  const fault = typeFault(argument, `${names.join(", ")} or a tensor`, value);
+  if (Array.isArray(value) || tagOf(value) === "Float64Array") {
+    fault.message += `: ${names[0].split(" ")[1]}.from(…) makes one`;
+  }
+  return fault;
+}
+
 /** Checks an operand's kind, and its length where one is given. */
 export function operand<T extends DType>(
   instance: Bytelane,
@@ -56,15 +73,14 @@ export function operand<T extends DType>(
     checked = { dtype, length, shape, address, value: value as Tensor<T> };
   } else {
     const dtype = dtypeOf(value) as T | undefined;
-    if (!dtype)
-      throw typeFault(argument, `a tensor or typed array of ${dtypes.join(" or ")}`, value);
+    if (!dtype) throw dataFault(argument, dtypes, value);
     const array = value as Elements[T];
     const length = checkLength(argument, array);
     const address = instance.memory.addressOf(array);
     checked = { dtype, length, shape: undefined, address, value: array };
   }
   if (!dtypes.includes(checked.dtype)) {
-    throw typeFault(argument, `elements of ${dtypes.join(" or ")}`, value);
+    throw dataFault(argument, dtypes, value);
   }
   if (length !== undefined && checked.length !== length) {
     throw rangeFault(argument, `${length} elements`, value);

@@ -32,7 +32,7 @@ function describeObject(value: object): string {
   if (Array.isArray(value)) return describeArray(value);
   if (ArrayBuffer.isView(value)) {
     const length = tagOf(value) === undefined ? value.byteLength : lengthOf(value);
-    return `${value.constructor.name}(${length})`;
+    return `${String(value.constructor.name).slice(0, LONGEST)}(${length})`;
   }
   if (typeof (value as { then?: unknown }).then === "function") return "a Promise: await it";
   return String(value.constructor?.name ?? "an object").slice(0, LONGEST);

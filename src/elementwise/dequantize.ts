@@ -9,8 +9,9 @@ import { checkInteger, checkOptions, rangeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { checkParams, placeParams } from "../params/channels.ts";
+import { checkParams, checkStepOrZero, placeParams } from "../params/channels.ts";
 import type { QuantizationParams } from "../params/params.ts";
+import { isQuantized, type Quantized } from "../params/quantized.ts";
 import { SHAPE_OPTIONS, type ShapeOption, shapeOf } from "./quantize.ts";
 
 const DEQUANTIZE = {
@@ -28,21 +29,57 @@ export function dequantize<X extends Data<"i8" | "u8" | "i32">>(
   instance: Bytelane,
   q: X,
   params: QuantizationParams,
+  options?: ShapeOption<Data<"f32">>,
+): InKind<X, "f32">;
+export function dequantize<X extends Data<QuantizedDType>>(
+  instance: Bytelane,
+  q: Quantized<X>,
+  options?: { readonly out?: Data<"f32"> },
+): InKind<X, "f32">;
+export function dequantize(
+  instance: Bytelane,
+  q: Data<"i8" | "u8" | "i32"> | Quantized,
+  params: QuantizationParams | { readonly out?: Data<"f32"> } = {},
   options: ShapeOption<Data<"f32">> = {},
-): InKind<X, "f32"> {
+): Data<"f32"> {
   checkInstance(instance);
+  if (isQuantized(q)) {
+    checkOptions("q", q, QUANTIZED);
+    checkOptions("options", params, ["out"]);
+    const { values, scale, zeroPoint, axis, shape } = q;
+    const { out } = params as { readonly out?: Data<"f32"> };
+    const source = { scale, zeroPoint, axis };
+    return dequantizeValues(instance, values, source, { shape, ...(out && { out }) });
+  }
+  return dequantizeValues(instance, q, params as QuantizationParams, options);
+}
+
+const QUANTIZED = ["values", "scale", "zeroPoint", "axis", "shape"] as const;
+
+function dequantizeValues(
+  instance: Bytelane,
+  q: Data<"i8" | "u8" | "i32">,
+  params: QuantizationParams,
+  options: ShapeOption<Data<"f32">>,
+): Data<"f32"> {
   checkOptions("options", options, SHAPE_OPTIONS);
   const source = operand(instance, "q", q, ["i8", "u8", "i32"]);
-  const shape = shapeOf(source, options.shape);
-  const layout = checkParams(params, shape, source.dtype);
-  const result = target(instance, options.out, "f32", shape, source.shape !== undefined);
+  const shape = shapeOf(source, options.shape ?? (params as { shape?: readonly number[] })?.shape);
+  const layout = checkParams(instance, params, shape, source.dtype, checkStepOrZero);
+  const result = target(
+    instance,
+    options.out,
+    "f32",
+    source.shape ?? shape,
+    source.shape !== undefined,
+  );
   return inCall(instance, result, (call) => {
     const src = call.input(source, source.dtype === "i32");
     const { outer, channels, inner } = layout.extent;
     const { scales, zeros } = placeParams(instance, call, layout, channels);
     const { address, value } = call.output(result);
     instance.kernels[DEQUANTIZE[source.dtype]](src, address, outer, channels, inner, scales, zeros);
-    return value as InKind<X, "f32">;
+    return value;
   });
 }
 
@@ -53,7 +90,7 @@ export interface QuantizedTable {
   /** One scale a row. */
   readonly scale: Data<"f32">;
   /** One zero point a row. Default 0. */
-  readonly zeroPoint?: Data<"i32"> | undefined;
+  readonly zeroPoint?: Data<"i32"> | 0 | undefined;
   /** Elements of a row. Default: the last dimension of a tensor. */
   readonly columns?: number;
 }

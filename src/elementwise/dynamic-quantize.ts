@@ -15,17 +15,8 @@ import {
 } from "../core/check.ts";
 import { QUANTIZED_DTYPES, type QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
+import type { EntriesLike, Quantized } from "../params/quantized.ts";
 import { SHAPE_OPTIONS, type ShapeOption, shapeOf } from "./quantize.ts";
-
-/** All values with one scale and zero point. */
-export interface DynamicResult<V> {
-  /** u8, in the shape of the data. */
-  readonly values: V;
-  /** x ≈ (q − zeroPoint) · scale. */
-  readonly scale: number;
-  /** In [0, 255]. */
-  readonly zeroPoint: number;
-}
 
 /**
  * Quantizes f32 to u8 with the range of the data, widened to contain 0: scale = (max − min) / 255 and
@@ -36,7 +27,7 @@ export function quantizeDynamic<X extends Data<"f32">>(
   instance: Bytelane,
   x: X,
   options: ShapeOption<Data<"u8">> = {},
-): DynamicResult<InKind<X, "u8">> {
+): Quantized<InKind<X, "u8">, number, number> {
   checkInstance(instance);
   checkOptions("options", options, SHAPE_OPTIONS);
   const source = operand(instance, "x", x, ["f32"]);
@@ -60,19 +51,16 @@ export function quantizeDynamic<X extends Data<"f32">>(
     const { words } = memory;
     const scale = words.getFloat32(scalars, true);
     const zeroPoint = words.getInt32(scalars + 4, true);
-    return { values: value as InKind<X, "u8">, scale, zeroPoint };
+    return { values: value as InKind<X, "u8">, scale, zeroPoint, axis: undefined, shape };
   });
 }
 
-/** Rows with a scale each, as `linear` and `matmul` take them. */
-export interface QuantizedRows<V, S, Z> {
-  /** Shape [rows, columns]. */
-  readonly values: V;
-  /** One f32 a row. */
-  readonly scale: S;
-  /** One i32 a row; for i8, where all are 0, undefined. */
-  readonly zeroPoint: Z;
-}
+/** Rows with a scale each: axis 0 of [rows, columns]. The zero points of i8 are 0. */
+export type QuantizedRows<X, D extends QuantizedDType> = Quantized<
+  InKind<X, D>,
+  EntriesLike<X, "f32">,
+  D extends "u8" ? EntriesLike<X, "i32"> : 0
+>;
 
 /** Rows of [..., columns] and what becomes of them. With `stride` the shape must be given, and x may be longer. */
 export interface RowsOptions<D extends QuantizedDType> extends ShapeOption<Data<D>> {
@@ -90,7 +78,7 @@ export function quantizeRows<X extends Data<"f32">, D extends QuantizedDType = "
   instance: Bytelane,
   x: X,
   options: RowsOptions<D> = {},
-): QuantizedRows<InKind<X, D>, InKind<X, "f32">, D extends "u8" ? InKind<X, "i32"> : undefined> {
+): QuantizedRows<X, D> {
   checkInstance(instance);
   checkOptions("options", options, ["dtype", "shape", "stride", "out"]);
   const dtype = checkOneOf("options.dtype", options.dtype ?? "i8", QUANTIZED_DTYPES) as D;
@@ -110,13 +98,14 @@ export function quantizeRows<X extends Data<"f32">, D extends QuantizedDType = "
   const scales = target(instance, undefined, "f32", [rows], asTensor);
   const zeros = target(instance, undefined, "i32", [rows], asTensor);
   return inCall(instance, values, (call) => {
+    const axis = { axis: 0, shape: [rows, columns] };
     const src = call.input(source, stride === columns);
     const v = call.output(values);
     const s = call.output(scales);
     const { scalars, kernels } = instance;
     if (dtype === "i8") {
       kernels.quantize_rows_f32_i8(src, stride, v.address, rows, columns, s.address, scalars);
-      return { values: v.value, scale: s.value, zeroPoint: undefined };
+      return { values: v.value, scale: s.value, zeroPoint: 0, ...axis };
     }
     const z = call.output(zeros);
     kernels.quantize_rows_f32_u8(
@@ -129,6 +118,6 @@ export function quantizeRows<X extends Data<"f32">, D extends QuantizedDType = "
       z.address,
       scalars,
     );
-    return { values: v.value, scale: s.value, zeroPoint: z.value };
+    return { values: v.value, scale: s.value, zeroPoint: z.value, ...axis };
   }) as never;
 }

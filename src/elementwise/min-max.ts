@@ -4,7 +4,7 @@
  * @category Elementwise and reductions
  */
 import { type Data, inCall, operand } from "../core/call.ts";
-import { checkOptions } from "../core/check.ts";
+import { checkOptions, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { extentOf } from "../params/channels.ts";
 import { shapeOf } from "./quantize.ts";
@@ -39,6 +39,9 @@ export function minMax(
   checkOptions("options", options, ["axis", "shape"]);
   const source = operand(instance, "x", x, ["f32"]);
   const { axis, shape } = options;
+  if (axis !== undefined && shape === undefined && source.shape === undefined) {
+    throw typeFault("options.shape", "the dimensions of plain data, since there is an axis", shape);
+  }
   const extent = extentOf("options.axis", shapeOf(source, shape), axis);
   return inCall(instance, (call) => {
     const { outer, channels, inner } = extent;

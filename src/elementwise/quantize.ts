@@ -54,7 +54,7 @@ export function shapeOf(source: Operand, shape: readonly number[] | undefined): 
 }
 
 /** Parameters for `quantize`, such as those of `chooseParams` or of an observer. */
-export interface QuantizeParams<D extends QuantizedDType> extends QuantizationParams {
+export interface QuantizeParams<D extends QuantizedDType> extends QuantizationParams<D> {
   /** Element type of the result. Default "i8". */
   readonly dtype?: D;
   /**
@@ -87,9 +87,9 @@ export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">
   checkInstance(instance);
   checkOptions("options", options, ["shape", "out", "profile"]);
   const source = operand(instance, "x", x, ["f32"]);
-  const shape = shapeOf(source, options.shape);
+  const shape = shapeOf(source, options.shape ?? (params as { shape?: readonly number[] })?.shape);
   const dtype = checkOneOf("params.dtype", params?.dtype ?? "i8", QUANTIZED_DTYPES) as D;
-  const layout = checkParams(params, shape, dtype);
+  const layout = checkParams(instance, params, shape, dtype);
   const rule = checkRule(params, layout, options.profile ?? "onnx", dtype);
   const result = target(instance, options.out, dtype, shape, source.shape !== undefined);
   return inCall(instance, result, (call) => {

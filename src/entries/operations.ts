@@ -12,7 +12,6 @@ export { version } from "../core/version.ts";
 export { clamp } from "../elementwise/clamp.ts";
 export { dequantize, gatherRows, type QuantizedTable } from "../elementwise/dequantize.ts";
 export {
-  type DynamicResult,
   type QuantizedRows,
   quantizeDynamic,
   quantizeRows,

@@ -62,6 +62,7 @@ function cutOf(params: BlockedParams, shape: readonly number[]): Cut {
   return {
     ...{ outer, size, inner, block, blocks, count, low, high },
     scales: perChannel("params.scale", scale, count, checkScale, Float32Array, true),
+    checkStep: checkScale,
     zeros: perChannel("params.zeroPoint", zeroPoint, count, checkZero, Int32Array, true),
     ...{ zeroLimits: [low, high], checkZero },
     held: low < 0 ? "i8" : "u8",

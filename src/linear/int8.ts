@@ -20,7 +20,6 @@ import { Handle, instanceOf } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { PRODUCT, writeFields } from "../core/product.ts";
 import { Tensor } from "../core/tensor.ts";
-import type { QuantizedRows } from "../elementwise/dynamic-quantize.ts";
 import type { Activation } from "../gemm/activation.ts";
 import { type CheckedEpilogue, writeEpilogue } from "../gemm/epilogue.ts";
 import { columnsOf, type Orientation, type PackedMatrix } from "../gemm/packed-matrix.ts";
@@ -144,7 +143,15 @@ export class Linear extends Handle {
 }
 
 /** Rows quantized once for several layers, as `quantizeRows` makes them. */
-export type RowsInput = QuantizedRows<Data<QuantizedDType>, Data<"f32">, Data<"i32"> | undefined>;
+export interface RowsInput {
+  readonly values: Data<QuantizedDType>;
+  /** One per row. */
+  readonly scale: Data<"f32">;
+  /** One per row. Default 0. */
+  readonly zeroPoint?: Data<"i32"> | 0 | undefined;
+  readonly axis?: number | undefined;
+  readonly shape?: readonly number[];
+}
 
 /** What a layer takes: reals, integers of its static input, or for a dynamic layer quantized rows. */
 export type LinearInput = Data<"f32" | "i8" | "u8"> | RowsInput;
@@ -196,7 +203,9 @@ function checkInput(layer: Linear, x: LinearInput): Input {
   const m = source.length / inFeatures;
   if (!rows) return { source, m, scales: undefined, zeros: undefined };
   const scales = operand(instance, "x.scale", rows.scale, ["f32"], m);
-  const zeros = rows.zeroPoint && operand(instance, "x.zeroPoint", rows.zeroPoint, ["i32"], m);
+  const zeros = rows.zeroPoint
+    ? operand(instance, "x.zeroPoint", rows.zeroPoint, ["i32"], m)
+    : undefined;
   if (zeros) checkZeros(instance, zeros, source.dtype as QuantizedDType);
   return { source, m, scales, zeros };
 }

@@ -14,7 +14,7 @@ import { Tensor } from "../core/tensor.ts";
 export interface BagTable {
   readonly values: Data<QuantizedDType>;
   readonly scale: Data<"f32">;
-  readonly zeroPoint?: Data<"i32">;
+  readonly zeroPoint?: Data<"i32"> | 0;
 }
 
 /** Which rows make a bag, and what becomes of them. */
@@ -68,7 +68,7 @@ export function embeddingBag(
   }
   const scale = operand(instance, "table.scale", table.scale, ["f32"], rows);
   const zero =
-    table.zeroPoint === undefined
+    table.zeroPoint === undefined || table.zeroPoint === 0
       ? undefined
       : operand(instance, "table.zeroPoint", table.zeroPoint, ["i32"], rows);
   const list = operand(instance, "ids", ids, ["i32"]);

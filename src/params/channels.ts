@@ -1,10 +1,12 @@
 /** Quantization parameters against the shape of the data they are for: one entry a channel. */
 
 import { byteOffsetOf, elementsOf, lengthOf } from "../core/array.ts";
-import type { Call } from "../core/call.ts";
+import type { Call, Data } from "../core/call.ts";
 import { checkInteger, checkOptions, checkScale, rangeFault, typeFault } from "../core/check.ts";
-import { limitsOf, type QuantizedDType, tagOf } from "../core/dtype.ts";
+import { type Elements, limitsOf, type QuantizedDType, tagOf } from "../core/dtype.ts";
+import { checkHandle } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
+import { Tensor } from "../core/tensor.ts";
 import type { QuantizationParams } from "./params.ts";
 
 /** Data seen as [outer, channels, inner]. */
@@ -19,6 +21,8 @@ export interface Entries {
   readonly scales: number | Float32Array;
   readonly zeros: number | Int32Array;
   readonly zeroLimits: readonly [least: number, greatest: number];
+  /** Whether a scale may be 0: where nothing is divided by it. */
+  readonly checkStep: Check;
   readonly checkZero: Check;
 }
 
@@ -27,6 +31,25 @@ export interface ChannelParams extends Entries {
   readonly extent: Extent;
   readonly low: number;
   readonly high: number;
+}
+
+/** A number or an array as it is; of a tensor a copy, which no later allocation detaches. */
+function valuesOf<T extends "f32" | "i32">(
+  instance: Bytelane,
+  argument: string,
+  values: number | Data<T>,
+  dtype: T,
+): number | Elements[T] {
+  if (!(values instanceof Tensor)) {
+    if (typeof values === "number" || typeof values?.length === "number") {
+      return values as number | Elements[T];
+    }
+    const array = dtype === "f32" ? "Float32Array" : "Int32Array";
+    throw typeFault(argument, `a number, a ${array} or a tensor`, values);
+  }
+  const { data } = checkHandle(argument, values, instance);
+  if (values.dtype !== dtype) throw typeFault(argument, `elements of ${dtype}`, values);
+  return data.slice() as Elements[T];
 }
 
 /** A check of one value: throws under a name, or returns what the value is. */
@@ -40,6 +63,10 @@ export function extentOf(
 ): Extent {
   let channel = -1;
   if (axis !== undefined) {
+    // plain data have one dimension; another axis needs the others
+    if (shape.length === 1 && Number.isInteger(axis) && (axis > 0 || axis < -1)) {
+      throw rangeFault("options.shape", `all dimensions, since there is an axis ${axis}`, shape);
+    }
     channel = checkInteger(argument, axis, -shape.length, shape.length - 1);
     if (channel < 0) channel += shape.length;
   }
@@ -70,16 +97,23 @@ const PARAMS = [
  * The names of errors are literals: building them for each call cost more than a small kernel.
  */
 export function checkParams(
+  instance: Bytelane,
   params: QuantizationParams,
   shape: readonly number[],
   dtype: QuantizedDType | "i32",
+  checkStep: Check = checkScale,
 ): ChannelParams {
+  if (typeof (params as { params?: unknown })?.params === "function") {
+    throw typeFault("params", "parameters, such as those of observer.params()", params);
+  }
   checkOptions("params", params, PARAMS);
   const limits = limitsOf(dtype);
   const [least, greatest] = limits;
   const zeroLimits = dtype === "i32" ? ([0, 0] as const) : limits;
   const checkZero: Check = (argument, value) => checkInteger(argument, value, ...zeroLimits);
-  const { scale, zeroPoint = 0, axis } = params;
+  const { axis } = params;
+  const scale = valuesOf(instance, "params.scale", params.scale, "f32");
+  const zeroPoint = valuesOf(instance, "params.zeroPoint", params.zeroPoint ?? 0, "i32");
   const low = checkInteger("params.low", params.low ?? least, least, greatest);
   const high = checkInteger("params.high", params.high ?? greatest, low, greatest);
   const isAlone = typeof scale === "number" && typeof zeroPoint === "number";
@@ -92,13 +126,14 @@ export function checkParams(
     extent,
     scales:
       typeof scale === "number"
-        ? checkScale("params.scale", scale)
-        : perChannel("params.scale", scale, channels, checkScale, Float32Array, true),
+        ? checkStep("params.scale", scale)
+        : perChannel("params.scale", scale, channels, checkStep, Float32Array, true),
     zeros:
       typeof zeroPoint === "number"
         ? checkZero("params.zeroPoint", zeroPoint)
         : perChannel("params.zeroPoint", zeroPoint, channels, checkZero, Int32Array, true),
     zeroLimits,
+    checkStep,
     checkZero,
     low,
     high,
@@ -123,7 +158,7 @@ export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
     throw typeFault(argument, "a number or an array", values);
   }
   if (values.length !== channels)
-    throw rangeFault(argument, `${channels} values, one a channel`, values);
+    throw rangeFault(argument, `${channels} values, one per channel`, values);
   const tag = tagOf(values);
   if (later && tag === array.name && lengthOf(values as A) === channels) {
     const own = elementsOf(tag === "Int32Array" ? "i32" : "f32", values as A) as A;
@@ -167,6 +202,13 @@ export function placeChecked(
 /** The bits of scales: positive and finite. */
 export const POSITIVE = [1, 0x7f7fffff] as const;
 
+/** The bits of scales that may be 0. */
+const NOT_NEGATIVE = [0, 0x7f7fffff] as const;
+
+/** A step that nothing is divided by: at least 0, and finite as a 32-bit float. */
+export const checkStepOrZero: Check = (argument, value) =>
+  value === 0 ? 0 : checkScale(argument, value);
+
 /** Where the scales and zero points of one call stand. */
 export interface PlacedParams {
   readonly scales: number;
@@ -177,7 +219,7 @@ export interface PlacedParams {
 export function placeParams(
   instance: Bytelane,
   call: Call,
-  { scales, zeros, zeroLimits, checkZero }: Entries,
+  { scales, zeros, zeroLimits, checkStep, checkZero }: Entries,
   channels: number,
 ): PlacedParams {
   const { memory, scalars } = instance;
@@ -188,7 +230,7 @@ export function placeParams(
   }
   return {
     // biome-ignore format: one line each
-    scales: placeChecked(instance, call, "params.scale", scales, channels, checkScale, "f32", POSITIVE),
+    scales: placeChecked(instance, call, "params.scale", scales, channels, checkStep, "f32", checkStep === checkScale ? POSITIVE : NOT_NEGATIVE),
     // biome-ignore format: one line each
     zeros: placeChecked(instance, call, "params.zeroPoint", zeros, channels, checkZero, "i32", zeroLimits),
   };

@@ -7,6 +7,7 @@ import { checkNumber, checkObject, rangeFault, typeFault } from "../core/check.t
 import type { QuantizedDType } from "../core/dtype.ts";
 import { LARGEST, roundHalfEven } from "../core/round.ts";
 import { type Choice, profileParamsOf } from "./profile-params.ts";
+import type { Scales, ZeroPoints } from "./quantized.ts";
 import { checkScheme, type Scheme, type SchemeOptions } from "./scheme.ts";
 
 /** The integers that stand for real values: q = clamp(round(x / scale) + zeroPoint, low, high). */
@@ -14,11 +15,11 @@ export interface QuantizationParams<D extends QuantizedDType = QuantizedDType> {
   /** Element type of the quantized values. Default "i8". */
   readonly dtype?: D;
   /** Real step between two adjacent integers; one number, or one per channel along `axis`. */
-  readonly scale: number | Float32Array;
+  readonly scale: Scales;
   /** The integer that stands for real 0; one, or one per channel. Default 0. */
-  readonly zeroPoint?: number | Int32Array | undefined;
+  readonly zeroPoint?: ZeroPoints | undefined;
   /** The axis of the channels; negative counts from the last. Needed when scale is an array. */
-  readonly axis?: number;
+  readonly axis?: number | undefined;
   /** The least integer that is used. Default: the least of dtype. */
   readonly low?: number;
   /** The greatest integer that is used. Default: the greatest of dtype. */

@@ -102,7 +102,7 @@ describeTiers("quantizationError", (instance) => {
       '"x" expected 4 elements',
     );
     expect(() => quantizationError(instance, q as never, q, params)).toThrow('"x" expected');
-    expect(() => quantizationError(instance, new Float32Array(4), q, { scale: 0 })).toThrow(
+    expect(() => quantizationError(instance, new Float32Array(4), q, { scale: -1 })).toThrow(
       '"params.scale" expected',
     );
   });

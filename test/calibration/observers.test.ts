@@ -496,7 +496,9 @@ describe("observers", () => {
     expect(() => observer.observe(new Float32Array(6), { shape: [5] })).toThrow(
       '"options.shape" expected dimensions of 6 elements, got [5]',
     );
-    expect(() => observer.observe(new Float32Array(6))).toThrow('"axis" expected an integer');
+    expect(() => observer.observe(new Float32Array(6))).toThrow(
+      '"options.shape" expected the dimensions of plain data, since there is an axis',
+    );
     expect(() => observer.observe(new Float32Array(0), { shape: [3, 0] })).toThrow(
       '"data" expected at least one channel, got 0',
     );

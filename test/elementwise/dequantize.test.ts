@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { dequantize, gatherRows, scope, tensor } from "../../src/entries/index.ts";
+import {
+  dequantize,
+  gatherRows,
+  quantizeDynamic,
+  quantizeRows,
+  scope,
+  tensor,
+} from "../../src/entries/index.ts";
 import * as oracle from "../reference/quantize.ts";
 import {
   at,
@@ -146,6 +153,40 @@ describeTiers("dequantize", (instance) => {
         },
       ),
     );
+  });
+
+  it("takes what quantizeRows and quantizeDynamic make, scales in tensors or arrays", () => {
+    const x = Float32Array.of(-1, 0.5, 2, 0.25, -3, 1);
+    using t = tensor(instance, "f32", [2, 3], x);
+    for (const dtype of ["i8", "u8"] as const) {
+      const rows = quantizeRows(instance, x, { dtype, shape: [2, 3] });
+      const same = quantizeRows(instance, t, { dtype });
+      const wanted = dequantize(instance, rows);
+      using back = dequantize(instance, same);
+      expect(back.shape).toEqual([2, 3]);
+      expectSame(back.data, wanted);
+      const { scale, zeroPoint } = same;
+      using params = dequantize(instance, same.values, { scale, zeroPoint, axis: 0 });
+      expectSame(params.data, wanted);
+      for (let i = 0; i < x.length; i++) {
+        expect(Math.abs(wanted[i] - x[i])).toBeLessThanOrEqual(rows.scale[i < 3 ? 0 : 1] * 0.51);
+      }
+      for (const handle of [same.values, scale, ...(zeroPoint === 0 ? [] : [zeroPoint])]) {
+        handle.dispose();
+      }
+    }
+    const all = quantizeDynamic(instance, x);
+    expectSame(dequantize(instance, all), dequantize(instance, all.values, all));
+    const out = new Float32Array(6);
+    expect(dequantize(instance, all, { out })).toBe(out);
+  });
+
+  it("takes a scale of 0, which a channel of nothing but 0 may have", () => {
+    const q = Int8Array.of(5, -5, 7, 7);
+    const scale = Float32Array.of(0, 2);
+    expectSame(dequantize(instance, q, { scale, axis: 0 }, { shape: [2, 2] }), [0, -0, 14, 14]);
+    expectSame(dequantize(instance, q, { scale: 0 }), [0, -0, 0, 0]);
+    expect(() => dequantize(instance, q, { scale: -1 })).toThrow('"params.scale"');
   });
 });
 

@@ -1,7 +1,9 @@
 /** Quantization, its parameters, and what goes element by element. */
+import { createObserver } from "../../src/calibration/index.ts";
 import {
   chooseParams,
   clamp,
+  createBytelaneSync,
   dequantize,
   gatherRows,
   minMax,
@@ -9,6 +11,7 @@ import {
   quantizeDynamic,
   quantizeRows,
   requantize,
+  tensor,
 } from "../../src/entries/index.ts";
 import type { Case } from "./case.ts";
 
@@ -29,7 +32,7 @@ export const elementwise: Case[] = [
   ["TypeError", NO_INSTANCE, () => quantize(none, x, { scale: 1 })],
   [
     "TypeError",
-    '"x" expected elements of f32, got Int32Array(6)',
+    '"x" expected a Float32Array or a tensor, got Int32Array(6)',
     (instance) => quantize(instance, wrong(acc), { scale: 1 }),
   ],
   [
@@ -104,7 +107,7 @@ export const elementwise: Case[] = [
   ],
   [
     "RangeError",
-    '"params.scale" expected 3 values, one a channel, got Float32Array(2)',
+    '"params.scale" expected 3 values, one per channel, got Float32Array(2)',
     (instance) => quantize(instance, x, { scale: Float32Array.of(1, 1), axis: 1 }, { shape }),
   ],
   [
@@ -114,7 +117,7 @@ export const elementwise: Case[] = [
   ],
   [
     "TypeError",
-    '"params.scale" expected a number or an array, got undefined',
+    '"params.scale" expected a number, a Float32Array or a tensor, got undefined',
     (instance) => quantize(instance, x, { scale: wrong(undefined), axis: 0 }, { shape }),
   ],
   [
@@ -129,7 +132,7 @@ export const elementwise: Case[] = [
   ],
   [
     "RangeError",
-    '"params.zeroPoint" expected 2 values, one a channel, got Int32Array(3)',
+    '"params.zeroPoint" expected 2 values, one per channel, got Int32Array(3)',
     (instance) =>
       quantize(instance, x, { scale: 1, zeroPoint: Int32Array.of(1, 2, 3), axis: 0 }, { shape }),
   ],
@@ -165,7 +168,7 @@ export const elementwise: Case[] = [
   ["TypeError", NO_INSTANCE, () => dequantize(none, q, { scale: 1 })],
   [
     "TypeError",
-    '"q" expected elements of i8 or u8 or i32, got Float32Array(6)',
+    '"q" expected an Int8Array, a Uint8Array, an Int32Array or a tensor, got Float32Array(6)',
     (instance) => dequantize(instance, wrong(x), { scale: 1 }),
   ],
   [
@@ -185,7 +188,7 @@ export const elementwise: Case[] = [
   ],
   [
     "TypeError",
-    '"options.out" expected elements of f32, got Int8Array(6)',
+    '"options.out" expected a Float32Array or a tensor, got Int8Array(6)',
     (instance) => dequantize(instance, q, { scale: 1 }, { out: wrong(q) }),
   ],
 
@@ -198,7 +201,7 @@ export const elementwise: Case[] = [
   ],
   [
     "TypeError",
-    '"table.values" expected a tensor or typed array of i8 or u8, got undefined',
+    '"table.values" expected an Int8Array, a Uint8Array or a tensor, got undefined',
     (instance) => gatherRows(instance, wrong({}), [0]),
   ],
   [
@@ -228,7 +231,7 @@ export const elementwise: Case[] = [
   ],
   [
     "TypeError",
-    '"ids" expected a tensor or typed array of i32, got undefined',
+    '"ids" expected an Int32Array or a tensor, got undefined',
     (instance) => gatherRows(instance, table, wrong(undefined)),
   ],
   [
@@ -256,7 +259,7 @@ export const elementwise: Case[] = [
   ["TypeError", NO_INSTANCE, () => quantizeDynamic(none, x)],
   [
     "TypeError",
-    '"x" expected elements of f32, got Int8Array(6)',
+    '"x" expected a Float32Array or a tensor, got Int8Array(6)',
     (instance) => quantizeDynamic(instance, wrong(q)),
   ],
   [
@@ -266,7 +269,7 @@ export const elementwise: Case[] = [
   ],
   [
     "TypeError",
-    '"options.out" expected elements of u8, got Int8Array(6)',
+    '"options.out" expected a Uint8Array or a tensor, got Int8Array(6)',
     (instance) => quantizeDynamic(instance, x, { out: wrong(q) }),
   ],
   ["TypeError", NO_INSTANCE, () => quantizeRows(none, x)],
@@ -277,7 +280,7 @@ export const elementwise: Case[] = [
   ],
   [
     "TypeError",
-    '"x" expected elements of f32, got Int8Array(6)',
+    '"x" expected a Float32Array or a tensor, got Int8Array(6)',
     (instance) => quantizeRows(instance, wrong(q)),
   ],
   [
@@ -320,7 +323,7 @@ export const elementwise: Case[] = [
   ],
   [
     "TypeError",
-    '"x" expected a tensor or typed array of f32 or i32 or i8 or u8, got 3',
+    '"x" expected a Float32Array, an Int32Array, an Int8Array, a Uint8Array or a tensor, got 3',
     (instance) => clamp(instance, wrong(3), {}),
   ],
   [
@@ -355,7 +358,7 @@ export const elementwise: Case[] = [
   ],
   [
     "TypeError",
-    '"options.out" expected elements of f32, got Int8Array(6)',
+    '"options.out" expected a Float32Array or a tensor, got Int8Array(6)',
     (instance) => clamp(instance, x, {}, { out: q }),
   ],
 
@@ -363,12 +366,17 @@ export const elementwise: Case[] = [
   ["TypeError", NO_INSTANCE, () => minMax(none, x)],
   [
     "TypeError",
-    '"x" expected elements of f32, got Int32Array(6)',
+    '"x" expected a Float32Array or a tensor, got Int32Array(6)',
     (instance) => minMax(instance, wrong(acc)),
   ],
   [
     "RangeError",
-    '"options.axis" expected an integer in [-1, 0], got 1',
+    '"options.axis" expected an integer in [-2, 1], got 2',
+    (instance) => minMax(instance, x, { axis: 2, shape }),
+  ],
+  [
+    "TypeError",
+    '"options.shape" expected the dimensions of plain data, since there is an axis, got undefined',
     (instance) => minMax(instance, x, { axis: 1 }),
   ],
   [
@@ -381,7 +389,7 @@ export const elementwise: Case[] = [
   ["TypeError", NO_INSTANCE, () => requantize(none, acc, { multiplier: 1 })],
   [
     "TypeError",
-    '"acc" expected elements of i32, got Int8Array(6)',
+    '"acc" expected an Int32Array or a tensor, got Int8Array(6)',
     (instance) => requantize(instance, wrong(q), { multiplier: 1 }),
   ],
   [
@@ -416,8 +424,65 @@ export const elementwise: Case[] = [
   ],
   [
     "RangeError",
-    '"params.axis" expected an integer in [-1, 0], got 1',
+    '"params.axis" expected an integer in [-2, 1], got 2',
+    (instance) => requantize(instance, acc, { multiplier: 1, axis: 2 }, { shape }),
+  ],
+  [
+    "RangeError",
+    '"options.shape" expected all dimensions, since there is an axis 1, got [6]',
     (instance) => requantize(instance, acc, { multiplier: 1, axis: 1 }),
+  ],
+  [
+    "RangeError",
+    '"options.shape" expected all dimensions, since there is an axis 1, got [6]',
+    (instance) => quantize(instance, x, { scale: Float32Array.of(1, 2), axis: 1 }),
+  ],
+  [
+    "TypeError",
+    '"params.scale" expected a number, a Float32Array or a tensor, got 1n',
+    (instance) => quantize(instance, x, { scale: wrong(1n) }),
+  ],
+  [
+    "TypeError",
+    '"params" expected parameters, such as those of observer.params(), got MinMaxObserver',
+    (instance) => quantize(instance, x, wrong(createObserver(instance, { method: "minmax" }))),
+  ],
+  [
+    "TypeError",
+    '"params.scale" expected elements of f32, got tensor i8 [2]',
+    (instance) => {
+      using scale = tensor(instance, "i8", [2]);
+      return quantize(instance, x, { scale: wrong(scale), axis: 0 }, { shape });
+    },
+  ],
+  [
+    "TypeError",
+    '"params.zeroPoint" expected a handle of this instance, got tensor i32 [2] of another',
+    (instance) => {
+      const zeroPoint = tensor(createBytelaneSync(), "i32", [2]);
+      return quantize(instance, x, { scale: 1, zeroPoint, axis: 0 }, { shape });
+    },
+  ],
+  [
+    "RangeError",
+    '"params.scale" expected a positive, finite 32-bit float, got -1',
+    (instance) => dequantize(instance, q, { scale: -1 }),
+  ],
+  [
+    "RangeError",
+    '"params.scale[1]" expected a positive, finite 32-bit float, got -1',
+    (instance) => dequantize(instance, q, { scale: Float32Array.of(0, -1), axis: 0 }, { shape }),
+  ],
+  [
+    "TypeError",
+    '"q" expected another name, such as "zeroPoint", got the unknown option "zeroPoints"',
+    (instance) => dequantize(instance, wrong({ values: q, scale: 1, zeroPoints: 0 })),
+  ],
+  [
+    "TypeError",
+    '"options" expected one of the names out, got the unknown option "axis"',
+    (instance) =>
+      dequantize(instance, { values: q, scale: 1, zeroPoint: 0, shape: [6] }, wrong({ axis: 0 })),
   ],
   [
     "RangeError",
@@ -426,7 +491,7 @@ export const elementwise: Case[] = [
   ],
   [
     "RangeError",
-    '"params.multiplier" expected 1 values, one a channel, got Float32Array(2)',
+    '"params.multiplier" expected 1 values, one per channel, got Float32Array(2)',
     (instance) => requantize(instance, acc, { multiplier: new Float32Array(2) }),
   ],
   [
@@ -442,7 +507,7 @@ export const elementwise: Case[] = [
   ],
   [
     "TypeError",
-    '"options.out" expected elements of i8, got Float32Array(6)',
+    '"options.out" expected an Int8Array or a tensor, got Float32Array(6)',
     (instance) => requantize(instance, acc, { multiplier: 1 }, { out: wrong(x) }),
   ],
 

@@ -16,7 +16,7 @@ export const formats: Case[] = [
   ["TypeError", NO_INSTANCE, () => packBits(none, new Uint8Array(2))],
   [
     "TypeError",
-    '"codes" expected elements of i8 or u8, got Float32Array(6)',
+    '"codes" expected an Int8Array, a Uint8Array or a tensor, got Float32Array(6)',
     (instance) => packBits(instance, wrong(x)),
   ],
   [
@@ -37,7 +37,7 @@ export const formats: Case[] = [
   ["TypeError", NO_INSTANCE, () => unpackBits(none, new Uint8Array(1), 2)],
   [
     "TypeError",
-    '"packed" expected elements of u8, got Int8Array(1)',
+    '"packed" expected a Uint8Array or a tensor, got Int8Array(1)',
     (instance) => unpackBits(instance, wrong(new Int8Array(1)), 2),
   ],
   [
@@ -58,7 +58,7 @@ export const formats: Case[] = [
   ["TypeError", NO_INSTANCE, () => toF16(none, x)],
   [
     "TypeError",
-    '"x" expected elements of f32, got Int8Array(2)',
+    '"x" expected a Float32Array or a tensor, got Int8Array(2)',
     (instance) => toF16(instance, wrong(new Int8Array(2))),
   ],
   [

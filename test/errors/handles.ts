@@ -228,17 +228,17 @@ export const handles: Case[] = [
   ],
   [
     "TypeError",
-    '"x" expected a tensor or typed array of f32, got [1, 2]',
+    '"x" expected a Float32Array or a tensor, got [1, 2]: Float32Array.from(…) makes one',
     (instance) => quantize(instance, wrong([1, 2]), { scale: 1 }),
   ],
   [
     "TypeError",
-    '"x" expected a tensor or typed array of f32, got an array of 9',
+    '"x" expected a Float32Array or a tensor, got an array of 9: Float32Array.from(…) makes one',
     (instance) => quantize(instance, wrong(new Array(9).fill(0)), { scale: 1 }),
   ],
   [
     "TypeError",
-    '"x" expected a tensor or typed array of f32, got a function',
+    '"x" expected a Float32Array or a tensor, got a function',
     (instance) =>
       quantize(
         instance,
@@ -248,32 +248,32 @@ export const handles: Case[] = [
   ],
   [
     "TypeError",
-    '"x" expected a tensor or typed array of f32, got Object',
+    '"x" expected a Float32Array or a tensor, got Object',
     (instance) => quantize(instance, wrong({}), { scale: 1 }),
   ],
   [
     "TypeError",
-    '"x" expected a tensor or typed array of f32, got an object',
+    '"x" expected a Float32Array or a tensor, got an object',
     (instance) => quantize(instance, wrong(Object.create(null)), { scale: 1 }),
   ],
   [
     "TypeError",
-    '"x" expected a tensor or typed array of f32, got Float64Array(1)',
+    '"x" expected a Float32Array or a tensor, got Float64Array(1): Float32Array.from(…) makes one',
     (instance) => quantize(instance, wrong(new Float64Array(1)), { scale: 1 }),
   ],
   [
     "TypeError",
-    '"x" expected a tensor or typed array of f32, got DataView(4)',
+    '"x" expected a Float32Array or a tensor, got DataView(4)',
     (instance) => quantize(instance, wrong(new DataView(new ArrayBuffer(4))), { scale: 1 }),
   ],
   [
     "TypeError",
-    '"x" expected elements of f32, got Int8Array(4)',
+    '"x" expected a Float32Array or a tensor, got Int8Array(4)',
     (instance) => quantize(instance, wrong(new Int8Array(4)), { scale: 1 }),
   ],
   [
     "TypeError",
-    '"options.out" expected elements of i8, got Uint8Array(2)',
+    '"options.out" expected an Int8Array or a tensor, got Uint8Array(2)',
     (instance) =>
       quantize(instance, new Float32Array(2), { scale: 1 }, { out: wrong(new Uint8Array(2)) }),
   ],

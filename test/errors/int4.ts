@@ -156,7 +156,7 @@ export const int4: Case[] = [
   ],
   [
     "TypeError",
-    '"weights" expected elements of f32, got Int8Array(32)',
+    '"weights" expected a Float32Array or a tensor, got Int8Array(32)',
     quantized({}, new Int8Array(32)),
   ],
   [
@@ -251,7 +251,11 @@ export const int4: Case[] = [
     '"x" expected reals, since the layer\'s inputs are f32, got "quantized rows"',
     run({ values: new Int8Array(16), scale: Float32Array.of(1) }, { inputs: "f32" }),
   ],
-  ["TypeError", '"x" expected elements of f32, got Int8Array(16)', run(new Int8Array(16))],
+  [
+    "TypeError",
+    '"x" expected a Float32Array or a tensor, got Int8Array(16)',
+    run(new Int8Array(16)),
+  ],
   [
     "TypeError",
     '"options" expected another name, such as "out", got the unknown option "output"',
@@ -295,7 +299,7 @@ export const int4: Case[] = [
   ],
   [
     "TypeError",
-    '"ids" expected a tensor or typed array of i32, got undefined',
+    '"ids" expected an Int32Array or a tensor, got undefined',
     (instance) => {
       using made = createInt4Table(instance, matrix);
       return gatherInt4(made, wrong(undefined));
@@ -337,7 +341,7 @@ export const int4: Case[] = [
   ],
   [
     "TypeError",
-    '"x" expected elements of f32, got Int8Array(4)',
+    '"x" expected a Float32Array or a tensor, got Int8Array(4)',
     (instance) => createMoments(instance, 4).observe(wrong(new Int8Array(4))),
   ],
   [

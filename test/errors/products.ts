@@ -53,7 +53,7 @@ export const products: Case[] = [
   ],
   [
     "TypeError",
-    '"weights" expected elements of i8 or u8, got Float32Array(6)',
+    '"weights" expected an Int8Array, a Uint8Array or a tensor, got Float32Array(6)',
     (instance) => packMatrix(instance, wrong(x), { shape }),
   ],
   [
@@ -139,12 +139,12 @@ export const products: Case[] = [
   ],
   [
     "TypeError",
-    '"lhs.data" expected elements of i8 or u8, got Float32Array(6)',
+    '"lhs.data" expected an Int8Array, a Uint8Array or a tensor, got Float32Array(6)',
     product({}, { data: x }),
   ],
   [
     "TypeError",
-    '"rhs.data" expected a tensor or typed array of i8 or u8, got undefined',
+    '"rhs.data" expected an Int8Array, a Uint8Array or a tensor, got undefined',
     product({}, lhs, {}),
   ],
   [
@@ -249,7 +249,7 @@ export const products: Case[] = [
   ],
   [
     "TypeError",
-    '"options.bias" expected elements of i32, got Float32Array(2)',
+    '"options.bias" expected an Int32Array or a tensor, got Float32Array(2)',
     product({ bias: new Float32Array(2) }),
   ],
   [
@@ -303,7 +303,7 @@ export const products: Case[] = [
   ],
   [
     "TypeError",
-    '"options.out" expected elements of i32, got Float32Array(4)',
+    '"options.out" expected an Int32Array or a tensor, got Float32Array(4)',
     product({ out: new Float32Array(4) }),
   ],
   [
@@ -326,7 +326,7 @@ export const products: Case[] = [
   ],
   [
     "TypeError",
-    '"options.weights" expected elements of f32 or i8 or u8, got Int32Array(6)',
+    '"options.weights" expected a Float32Array, an Int8Array, a Uint8Array or a tensor, got Int32Array(6)',
     layer({ weights: new Int32Array(6) }),
   ],
   [
@@ -419,7 +419,7 @@ export const products: Case[] = [
   ],
   [
     "RangeError",
-    '"options.scale" expected 3 values, one a channel, got Float32Array(2)',
+    '"options.scale" expected 3 values, one per channel, got Float32Array(2)',
     layer({ weights: q, scale: new Float32Array(2) }),
   ],
   [
@@ -444,10 +444,10 @@ export const products: Case[] = [
       return linear(made, x);
     },
   ],
-  ["TypeError", '"x" expected elements of f32, got Int8Array(6)', run({}, () => q)],
+  ["TypeError", '"x" expected a Float32Array or a tensor, got Int8Array(6)', run({}, () => q)],
   [
     "TypeError",
-    '"x" expected elements of f32 or u8, got Int8Array(6)',
+    '"x" expected a Float32Array, a Uint8Array or a tensor, got Int8Array(6)',
     run({ input: { dtype: "u8", scale: 1 } }, () => q),
   ],
   [

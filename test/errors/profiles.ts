@@ -161,7 +161,7 @@ export const profiles: Case[] = [
   ["TypeError", NO_INSTANCE, () => quantizationError(wrong({}), x, q, { scale: 1 })],
   [
     "TypeError",
-    '"q" expected elements of i8 or u8, got Float32Array(6)',
+    '"q" expected an Int8Array, a Uint8Array or a tensor, got Float32Array(6)',
     (instance) => quantizationError(instance, x, wrong(x), { scale: 1 }),
   ],
   [
@@ -171,8 +171,8 @@ export const profiles: Case[] = [
   ],
   [
     "RangeError",
-    '"params.scale" expected a positive, finite 32-bit float, got 0',
-    (instance) => quantizationError(instance, x, q, { scale: 0 }),
+    '"params.scale" expected a positive, finite 32-bit float, got -1',
+    (instance) => quantizationError(instance, x, q, { scale: -1 }),
   ],
   [
     "RangeError",

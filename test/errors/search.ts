@@ -70,7 +70,7 @@ export const searches: Case[] = [
   ],
   [
     "TypeError",
-    '"vectors" expected a tensor or typed array of f32 or i8 or u8, got "text"',
+    '"vectors" expected a Float32Array, an Int8Array, a Uint8Array or a tensor, got "text"',
     index({ vectors: "text" }),
   ],
   [
@@ -146,7 +146,7 @@ export const searches: Case[] = [
   ],
   [
     "TypeError",
-    '"vectors" expected elements of u8, got Float32Array(6)',
+    '"vectors" expected a Uint8Array or a tensor, got Float32Array(6)',
     index({ metric: "hamming", dimensions: 8 }),
   ],
   [

@@ -103,7 +103,10 @@ describeTiers("blocked quantization", (instance) => {
     fail(() => dequantizeBlocked(instance, x as never, params), '"q" expected');
     fail(() => quantizeBlocked(instance, x, undefined as never), '"params" expected an object');
     fail(() => quantizeBlocked(instance, x, { ...params, dtype: "i3" as never }), '"params.dtype"');
-    fail(() => quantizeBlocked(instance, x, { ...params, axis: 1 }), '"params.axis" expected');
+    fail(
+      () => quantizeBlocked(instance, x, { ...params, axis: 1 }),
+      '"options.shape" expected all',
+    );
     fail(
       () => quantizeBlocked(instance, x, { ...params, blockSize: 0 }),
       '"params.blockSize" expected',

@@ -90,7 +90,7 @@ describeTiers("codebooks", (instance) => {
       fail(() => call({} as never, x, { shape }), '"instance" expected');
       fail(
         () => call(instance, new Int8Array(32) as never, { shape }),
-        '"x" expected elements of f32',
+        '"x" expected a Float32Array or a tensor',
       );
       fail(() => call(instance, x, null as never), '"options" expected an object');
       fail(() => call(instance, x), '"options.shape" expected two dimensions');

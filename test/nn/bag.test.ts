@@ -28,7 +28,7 @@ describeTiers("embeddingBag", (instance) => {
               for (let j = 0; j < columns; j++) {
                 let sum = 0;
                 for (let i = offsets[bag]; i < ends[bag]; i++) {
-                  const zero = table.zeroPoint?.[ids[i]] ?? 0;
+                  const zero = table.zeroPoint === 0 ? 0 : table.zeroPoint[ids[i]];
                   const q = table.values[ids[i] * columns + j] - zero;
                   sum = f(sum + f(q * f(table.scale[ids[i]] * weights[i])));
                 }

@@ -50,7 +50,7 @@ const elementwise: readonly Case[] = [
   ],
   [
     "TypeError",
-    '"x" expected a tensor or typed array of f32, got a Promise: await it',
+    '"x" expected a Float32Array or a tensor, got a Promise: await it',
     (b) => activate(b, wrong(Promise.resolve(x)), "relu"),
   ],
   [
@@ -90,7 +90,7 @@ const elementwise: readonly Case[] = [
   ],
   [
     "TypeError",
-    '"x.values" expected a tensor or typed array of i8 or u8, got [1, 2]',
+    '"x.values" expected an Int8Array, a Uint8Array or a tensor, got [1, 2]: Int8Array.from(…) makes one',
     (b) => add(b, { values: wrong([1, 2]), scale: 1 }, q, { scale: 1 }),
   ],
   ["TypeError", '"y" expected an object, got undefined', (b) => add(b, q, wrong(undefined), q)],
@@ -160,7 +160,7 @@ const tables: readonly Case[] = [
   ],
   [
     "TypeError",
-    '"x" expected elements of u8, got Int8Array(6)',
+    '"x" expected a Uint8Array or a tensor, got Int8Array(6)',
     (b) => {
       using table = createLookup(b, "tanh", { dtype: "u8", scale: 1 }, { scale: 1 });
       lookup(table, q.values);

@@ -20,7 +20,7 @@ export function* dynamic({ quantizeDynamic, quantizeRows }, instance, random) {
       const x = random.reals(rows * columns, -3, 4);
       x.fill(0, columns, 2 * columns);
       const result = quantizeRows(instance, x, { dtype, shape: [rows, columns] });
-      const zeros = result.zeroPoint ?? new Int32Array(0);
+      const zeros = result.zeroPoint || new Int32Array(0);
       yield [`rows ${dtype} ${columns}`, result.values, result.scale, zeros];
     }
     const wild = quantizeRows(instance, random.patterns(6 * 37), { dtype, shape: [6, 37] });

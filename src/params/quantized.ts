@@ -1,0 +1,45 @@
+/** Quantized values with what they stand for: what operations that choose parameters make, and others take. */
+import type { Data } from "../core/call.ts";
+import type { QuantizedDType } from "../core/dtype.ts";
+import type { Tensor } from "../core/tensor.ts";
+
+/** Real steps between adjacent integers: one, or one per channel. */
+export type Scales = number | Data<"f32">;
+
+/** The integers that stand for real 0: one, or one per channel. */
+export type ZeroPoints = number | Data<"i32">;
+
+/**
+ * Integers and the reals that they stand for: x ≈ (values − zeroPoint) · scale. Made by
+ * `quantizeRows` and `quantizeDynamic`, taken by `dequantize`, `matmul`, `linear`, `createLinear`
+ * and `gatherRows`.
+ */
+export interface Quantized<
+  V extends Data<QuantizedDType> = Data<QuantizedDType>,
+  S extends Scales = Scales,
+  Z extends ZeroPoints = ZeroPoints,
+> {
+  /** The integers. */
+  readonly values: V;
+  /** One, or one per channel along `axis`. */
+  readonly scale: S;
+  /** One, or one per channel along `axis`. */
+  readonly zeroPoint: Z;
+  /** The axis of `shape` along which scales differ; undefined for a single scale. */
+  readonly axis?: number | undefined;
+  /** Dimensions under which `axis` counts. */
+  readonly shape: readonly number[];
+}
+
+/** True for a quantized value; not for a tensor or an array. */
+export function isQuantized(value: unknown): value is Quantized {
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return false;
+  return "values" in value && "scale" in value && !("dispose" in value);
+}
+
+/** The kind of scales and zero points that go with data. */
+export type EntriesLike<X, T extends "f32" | "i32"> = X extends Tensor
+  ? Tensor<T>
+  : T extends "f32"
+    ? Float32Array
+    : Int32Array;
