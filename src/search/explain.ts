@@ -39,6 +39,11 @@ export interface Explanation {
 const ENOUGH = 0.995;
 const OVERSAMPLES = [1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32] as const;
 const MOST = OVERSAMPLES[OVERSAMPLES.length - 1];
+/**
+ * A sample is small, and its vectors are those of their codes: with the least oversampling for it, 12
+ * for 1 bit, held-out queries found 0.9892 of 117 409 sentence vectors, with twice as much 0.9956.
+ */
+const MARGIN = 2;
 /** How much slower bytes of single rows are read than those of a scan. */
 const SCATTERED = 4;
 
@@ -82,7 +87,7 @@ function without(found: Found, query: number, row: number): number[] {
   return Array.from(rows.subarray(query * k, (query + 1) * k)).filter((each) => each !== row);
 }
 
-/** The least oversampling that finds enough, or the greatest that there is. */
+/** Twice the least oversampling that finds enough of the sample. */
 function lookOf(
   storage: Storage,
   bits: Bits,
@@ -96,7 +101,8 @@ function lookOf(
     const found = all.filter((place) => place >= 0 && place < Math.ceil(k * oversample));
     return all.length === 0 ? 1 : found.length / all.length;
   };
-  const oversample = OVERSAMPLES.find((each) => recallOf(each) >= ENOUGH) ?? MOST;
+  const least = OVERSAMPLES.find((each) => recallOf(each) >= ENOUGH) ?? MOST;
+  const oversample = MARGIN * least;
   const scanned = (storage.count * storage.padded * bits) / 8;
   const single = (Math.ceil(k * oversample) * storage.padded * storage.bits) / 8;
   const start = performance.now();
