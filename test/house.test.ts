@@ -203,6 +203,16 @@ describe("words with one place", () => {
     );
   });
 
+  it("isView and instanceof of a tensor: who describes values, and sources of builds", () => {
+    const asking = (node: SyntaxNode) => {
+      const { property, operator, right } = node as unknown as Record<string, SyntaxNode>;
+      if (node.type === "MemberExpression") return property.name === "isView";
+      return String(operator) === "instanceof" && right?.name === "Tensor";
+    };
+    const allowed = ["src/core/check.ts", "src/builds/sources.ts"];
+    expect(saying(sources, asking).filter((name) => !allowed.includes(name))).toEqual([]);
+  });
+
   it("memory.buffer: the arena and the worker", () => {
     const touching = (node: SyntaxNode) => {
       if (node.type !== "MemberExpression") return false;

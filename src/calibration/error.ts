@@ -4,12 +4,12 @@
  * @category Explanations
  */
 
-import { type Data, operand } from "../core/call.ts";
+import { type Data, elementsOf, operand } from "../core/call.ts";
 import { rangeFault, typeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { scope } from "../core/scope.ts";
-import { Tensor } from "../core/tensor.ts";
+import { isTensor } from "../core/tensor.ts";
 import { dequantize } from "../elementwise/dequantize.ts";
 import { shapeOf } from "../elementwise/quantize.ts";
 import { checkParams, checkStepOrZero } from "../params/channels.ts";
@@ -38,7 +38,7 @@ export interface QuantizationErrorReport extends ErrorReport {
 }
 
 function realsOf(argument: string, value: Data<"f32"> | ArrayLike<number>): ArrayLike<number> {
-  const reals = value instanceof Tensor ? value.data : value;
+  const reals = isTensor(value) ? value.data : value;
   if (typeof reals?.length !== "number") throw typeFault(argument, "an array of numbers", value);
   return reals;
 }
@@ -101,7 +101,7 @@ export function quantizationError(
     const restored = dequantize(instance, q, params, { shape });
     const y = realsOf("q", restored);
     const reals = realsOf("x", source.value);
-    const quantized = integers.value instanceof Tensor ? integers.value.data : integers.value;
+    const quantized = elementsOf(instance, integers);
     let saturated = 0;
     for (let i = 0; i < reals.length; i++) {
       if (quantized[i] !== low && quantized[i] !== high) continue;

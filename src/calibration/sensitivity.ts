@@ -8,7 +8,7 @@ import { type Data, operand } from "../core/call.ts";
 import { checkInteger, checkNumber, rangeFault, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { scope } from "../core/scope.ts";
-import { Tensor } from "../core/tensor.ts";
+import { isTensor } from "../core/tensor.ts";
 import { dequantize } from "../elementwise/dequantize.ts";
 import { minMax } from "../elementwise/min-max.ts";
 import { quantize } from "../elementwise/quantize.ts";
@@ -87,7 +87,7 @@ export function sensitivity<L extends PlannedLayer>(
   const { loss, progress } = options;
   let done = 0;
   return layers.map((layer, i) => {
-    const weights = layer.weights instanceof Tensor ? layer.weights.data : layer.weights;
+    const weights = isTensor(layer.weights) ? layer.weights.data : layer.weights;
     const costs = candidates.map((candidate) => {
       const { bytes, restored } = candidate.quantize(layer);
       const where = `candidates ${candidate.name} of layers[${i}]`;
@@ -149,7 +149,7 @@ export function bitsCandidate(
           whole,
         );
         const scales = typeof params.scale === "number" ? 1 : params.scale.length;
-        const values = restored instanceof Tensor ? restored.data.slice() : restored;
+        const values = isTensor(restored) ? restored.data.slice() : restored;
         return {
           bytes: Math.ceil((source.length * bits) / 8) + 4 * scales,
           restored: values as Float32Array,

@@ -4,11 +4,10 @@
  * @category Narrow integers
  */
 
-import { type Data, inCall, operand } from "../core/call.ts";
+import { type Data, elementsOf, inCall, operand } from "../core/call.ts";
 import { checkInteger, checkOneOf, rangeFault } from "../core/check.ts";
 import type { OwnElements } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { Tensor } from "../core/tensor.ts";
 
 /** Bits of a packed code. */
 export type PackedBits = 2 | 4;
@@ -46,7 +45,7 @@ export function packBits(
   const bits = checkOneOf("options.bits", options.bits ?? 4, [2, 4] as const);
   const low = source.dtype === "i8" ? -(2 ** (bits - 1)) : 0;
   const high = low + 2 ** bits - 1;
-  const values = codes instanceof Tensor ? codes.data : codes;
+  const values = elementsOf(instance, source);
   for (const code of values) {
     if (code < low || code > high) throw rangeFault("codes", `codes in [${low}, ${high}]`, code);
   }

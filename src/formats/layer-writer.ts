@@ -10,7 +10,7 @@ import { rangeFault, typeFault } from "../core/check.ts";
 import { dtypeOf, type OwnElements } from "../core/dtype.ts";
 import { checkHandle } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { Tensor } from "../core/tensor.ts";
+import { isTensor } from "../core/tensor.ts";
 import type { PackedMatrix } from "../gemm/packed-matrix.ts";
 import { panelsOf } from "../gemm/product.ts";
 import { stripColumns } from "../gemm/strips.ts";
@@ -104,7 +104,7 @@ function save(instance: Bytelane, writer: Writer, name: string, layer: Storable)
     if (parts.zeros) writer.memory(`${name}.zeros`, "U8", [rows, zeroBytes], parts.zeros);
     return { kind: "int4-table", rows, columns, blockSize };
   }
-  if (layer instanceof Tensor) {
+  if (isTensor(layer)) {
     const { dtype, shape, address } = checkHandle(`layers.${name}`, layer, instance);
     writer.memory(name, NAMES[dtype], [...shape], address);
     return { kind: "tensor", dtype, shape };

@@ -4,7 +4,7 @@
  * @category Products
  */
 
-import { type Data, type Operand, operand } from "../core/call.ts";
+import { type Data, elementsOf, type Operand, operand } from "../core/call.ts";
 import {
   checkInteger,
   checkNumber,
@@ -16,7 +16,6 @@ import {
 import { limitsOf } from "../core/dtype.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { PRODUCT, RESULT_CODES } from "../core/product.ts";
-import { Tensor } from "../core/tensor.ts";
 import { MAX_I32 } from "./packed-matrix.ts";
 
 /** What a product becomes on its way to memory. */
@@ -113,10 +112,7 @@ export function checkDepth(
 /** @internal The largest |bias|, in steps of the accumulator. */
 export function largestBias(instance: Bytelane, bias: Operand<"i32" | "f32"> | undefined): number {
   if (bias?.dtype !== "i32") return 0;
-  const values =
-    bias.value instanceof Tensor
-      ? instance.memory.view("i32", bias.address, bias.length)
-      : (bias.value as Int32Array);
+  const values = elementsOf(instance, bias);
   let most = 0;
   for (const value of values) most = Math.max(most, Math.abs(value));
   return most;

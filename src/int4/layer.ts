@@ -21,7 +21,7 @@ import { tagOf } from "../core/dtype.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { CODES, PRODUCT_BYTES, RESULT_CODES, writeFields } from "../core/product.ts";
-import { isTensor, Tensor } from "../core/tensor.ts";
+import { isTensor, type Tensor } from "../core/tensor.ts";
 import { type Activation, checkBounds } from "../gemm/activation.ts";
 import { type Prepared, panelsOf, type Runner, writeCall } from "../gemm/product.ts";
 import { checkMatrix, type Int4Matrix } from "./matrix.ts";
@@ -307,7 +307,7 @@ export function prepareInt4(
   const m = source.length / inFeatures;
   const scales = rows && operand(instance, "x.scale", rows.scale, ["f32"], m);
   const shape = shapeOfRows(source, m, outFeatures);
-  const result = target(instance, options.out, "f32", shape, data instanceof Tensor);
+  const result = target(instance, options.out, "f32", shape, isTensor(data));
   return {
     instance,
     result,

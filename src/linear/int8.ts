@@ -19,7 +19,7 @@ import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { PRODUCT, writeFields } from "../core/product.ts";
-import { Tensor } from "../core/tensor.ts";
+import { isTensor, type Tensor } from "../core/tensor.ts";
 import type { Activation } from "../gemm/activation.ts";
 import { type CheckedEpilogue, writeEpilogue } from "../gemm/epilogue.ts";
 import { columnsOf, type Orientation, type PackedMatrix } from "../gemm/packed-matrix.ts";
@@ -305,7 +305,7 @@ export function prepareInt8(
   const input = checkInput(layer, x);
   const { source, m } = input;
   const shape = shapeOfRows(source, m, outFeatures);
-  const asTensor = source.value instanceof Tensor;
+  const asTensor = isTensor(source.value);
   const result = target(instance, options.out, epilogue.dtype, shape, asTensor);
   const work = m * outFeatures * inFeatures;
   return {

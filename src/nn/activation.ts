@@ -8,7 +8,7 @@ import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
 import { checkNumber, checkOneOf, checkOptions } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { Tensor } from "../core/tensor.ts";
+import { isTensor } from "../core/tensor.ts";
 import { type Activation as Bounds, checkBounds } from "../gemm/activation.ts";
 
 /** Activations of nn by name, in the order of their numbers (assembly/nn/activate.ts). */
@@ -126,7 +126,7 @@ export function activate<X extends Data<"f32">>(
   const source = operand(instance, "x", x, ["f32"]);
   const checked = checkNnActivation("activation", activation);
   const shape = source.shape ?? [source.length];
-  const result = target(instance, options.out, "f32", shape, x instanceof Tensor);
+  const result = target(instance, options.out, "f32", shape, isTensor(x));
   return inCall(instance, (call) => {
     const src = call.input(source);
     const { address, value } = call.output(result);

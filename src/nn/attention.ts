@@ -7,7 +7,7 @@ import { type Data, elementsOf, type InKind, type Operand, operand, target } fro
 import { checkInteger, checkNumber, checkOptions, rangeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { scope } from "../core/scope.ts";
-import { part, Tensor, tensor } from "../core/tensor.ts";
+import { isTensor, part, type Tensor, tensor } from "../core/tensor.ts";
 import { quantizeRows } from "../elementwise/dynamic-quantize.ts";
 import { minMax } from "../elementwise/min-max.ts";
 import { quantize } from "../elementwise/quantize.ts";
@@ -128,7 +128,7 @@ export function attention<X extends Data<"f32">>(
   const valueRows = rowsOf(value, "v", narrow, stride ?? narrow);
   if (valueRows !== keys) throw rangeFault("v", `${keys} rows, as k has them`, valueRows);
   const mask = maskOf(instance, options, queries, keys);
-  const result = target(instance, options.out, "f32", [queries, width], q instanceof Tensor);
+  const result = target(instance, options.out, "f32", [queries, width], isTensor(q));
   const made = scope(instance, () => {
     const apart = (rows: number, columns: number) => ({
       ...{ shape: [rows, columns], stride: stride ?? columns },
@@ -179,7 +179,7 @@ export function attention<X extends Data<"f32">>(
 
 /** Data as a tensor: what a scope's products can take parts of. */
 function onMemory(instance: Bytelane, x: Data<"f32">): Tensor<"f32"> {
-  return x instanceof Tensor ? x : tensor(instance, "f32", [x.length], x);
+  return isTensor(x) ? x : tensor(instance, "f32", [x.length], x);
 }
 
 /** Columns of a dense matrix, from the first of them on; rows stay `width` apart. */

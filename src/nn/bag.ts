@@ -8,7 +8,7 @@ import { type Data, elementsOf, inCall, operand, target } from "../core/call.ts"
 import { checkInteger, checkOneOf, checkOptions, rangeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { Tensor } from "../core/tensor.ts";
+import { isTensor } from "../core/tensor.ts";
 
 /** A table in 8 bits, as `quantizeRows` makes it: a scale per row, and for u8 a zero point. */
 export interface BagTable {
@@ -79,8 +79,8 @@ export function embeddingBag(
       : operand(instance, "options.weights", options.weights, ["f32"], list.length);
   const mode = checkOneOf("options.mode", options.mode ?? "mean", ["mean", "sum"] as const);
   const shape = [bounds.length - 1, columns];
-  const isTensor = values.value instanceof Tensor;
-  const result = target(instance, options.out, "f32", shape, isTensor);
+  const asTensor = isTensor(values.value);
+  const result = target(instance, options.out, "f32", shape, asTensor);
   return inCall(instance, result, (call) => {
     const at = call.indices("ids", Int32Array.from(elementsOf(instance, list)), rows);
     const rowsAt = call.input(values);

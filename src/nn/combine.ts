@@ -7,10 +7,10 @@
 import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, type Operand, operand, target } from "../core/call.ts";
 import { checkObject, checkOptions, rangeFault } from "../core/check.ts";
-import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
+import { limitsOf, type QuantizedDType, tagOf } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { roundHalfEven } from "../core/round.ts";
-import { Tensor } from "../core/tensor.ts";
+import { isTensor } from "../core/tensor.ts";
 import { type Activation, checkBounds } from "../gemm/activation.ts";
 import type { StaticParams } from "../linear/int8.ts";
 import { checkParams } from "./lookup.ts";
@@ -58,7 +58,7 @@ function combineReals<X extends Data<"f32">>(
   const period = checkPeriod(left, right, y);
   const { low, high } = checkBounds(options.activation);
   const shape = left.shape ?? [left.length];
-  const result = target(instance, options.out, "f32", shape, x instanceof Tensor);
+  const result = target(instance, options.out, "f32", shape, isTensor(x));
   return inCall(instance, (call) => {
     const a = call.input(left);
     const b = call.input(right);
@@ -108,8 +108,8 @@ function combineIntegers(
     : f(a.params.scale / scale);
   const second = f(b.params.scale / scale);
   const shape = a.source.shape ?? [a.source.length];
-  const isTensor = a.source.value instanceof Tensor;
-  const result = target(instance, options.out, dtype, shape, isTensor);
+  const asTensor = isTensor(a.source.value);
+  const result = target(instance, options.out, dtype, shape, asTensor);
   return inCall(instance, (call) => {
     const left = call.input(a.source);
     const right = call.input(b.source);
@@ -137,7 +137,7 @@ function combineIntegers(
 
 /** An object with values. Typed arrays have a method of that name. */
 function isQuantized(x: unknown): x is QuantizedValue {
-  if (x instanceof Tensor || ArrayBuffer.isView(x)) return false;
+  if (isTensor(x) || tagOf(x) !== undefined) return false;
   return typeof x === "object" && x !== null && "values" in x;
 }
 

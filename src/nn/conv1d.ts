@@ -7,7 +7,7 @@ import type { Data, InKind } from "../core/call.ts";
 import { checkInteger, checkOptions, checkShape, rangeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { Tensor } from "../core/tensor.ts";
+import { isTensor, type Tensor } from "../core/tensor.ts";
 import type { Conv2d } from "./conv-layer.ts";
 import type { ConvOptions } from "./conv-options.ts";
 import { createConv2d, runConv } from "./conv2d.ts";
@@ -53,7 +53,7 @@ export function conv1d<X extends Data<"f32" | "i8" | "u8">>(
   options: { readonly shape?: readonly number[]; readonly out?: Data } = {},
 ): InKind<X, "f32" | QuantizedDType> {
   checkOptions("options", options, ["shape", "out"]);
-  const shape = checkShape("options.shape", x instanceof Tensor ? x.shape : options.shape);
+  const shape = checkShape("options.shape", isTensor(x) ? x.shape : options.shape);
   if (shape.length !== 2 && shape.length !== 3) {
     throw rangeFault("options.shape", "[length, channels], after the number of sequences", shape);
   }

@@ -9,7 +9,7 @@ import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
 import { instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { roundHalfEven } from "../core/round.ts";
-import { Tensor } from "../core/tensor.ts";
+import { isTensor } from "../core/tensor.ts";
 import { createInt8 } from "../linear/create-int8.ts";
 import type { Linear, LinearOptions } from "../linear/int8.ts";
 import { Conv2d } from "./conv-layer.ts";
@@ -206,7 +206,7 @@ export function runConv<X extends Data<"f32" | "i8" | "u8">>(
   const { outHeight, outWidth } = geometry;
   const shape = shapeOfImages(images, outHeight, outWidth, layer.outChannels);
   const outShape = flat ? shape.filter((_, axis) => axis !== shape.length - 3) : shape;
-  const result = target(instance, out, layer.dtype, outShape, x instanceof Tensor);
+  const result = target(instance, out, layer.dtype, outShape, isTensor(x));
   return inCall(instance, result, (call) => {
     const { address, value } = call.output(result);
     runImages(call, instance, layer, source, images, geometry, address);

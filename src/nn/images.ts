@@ -8,7 +8,7 @@ import { type Data, type InKind, inCall, type Operand, operand, target } from ".
 import { checkOptions, checkShape, countOf, rangeFault } from "../core/check.ts";
 import { BYTES, type DType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { Tensor } from "../core/tensor.ts";
+import { isTensor, type Tensor } from "../core/tensor.ts";
 
 /** @internal */
 export interface Images {
@@ -84,7 +84,7 @@ function transposed<X extends Data>(
     options.out,
     source.dtype,
     [...shape.slice(0, -3), ...order],
-    x instanceof Tensor,
+    isTensor(x),
   );
   return inCall(instance, result, (call) => {
     const src = call.input(source);

@@ -17,7 +17,7 @@ import { limitsOf, QUANTIZED_DTYPES, type QuantizedDType } from "../core/dtype.t
 import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { roundHalfEven } from "../core/round.ts";
-import { Tensor } from "../core/tensor.ts";
+import { isTensor } from "../core/tensor.ts";
 import type { StaticParams } from "../linear/int8.ts";
 import { checkNnActivation, type NnActivation, runActivation } from "./activation.ts";
 
@@ -136,7 +136,7 @@ export function lookup<X extends Data<QuantizedDType>, D extends QuantizedDType>
   checkOptions("options", options, ["out"]);
   const source = operand(instance, "x", x, [table.input.dtype]);
   const shape = source.shape ?? [source.length];
-  const result = target(instance, options.out, table.output.dtype, shape, x instanceof Tensor);
+  const result = target(instance, options.out, table.output.dtype, shape, isTensor(x));
   return inCall(instance, result, (call) => {
     const src = call.input(source, true);
     const { address, value } = call.output(result);

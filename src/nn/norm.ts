@@ -7,7 +7,7 @@ import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, type Operand, operand, target } from "../core/call.ts";
 import { checkNumber, checkOptions, rangeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { Tensor } from "../core/tensor.ts";
+import { isTensor } from "../core/tensor.ts";
 import { rowsOf, type ShapeOption } from "./rows.ts";
 
 /** What follows the normalization. */
@@ -49,7 +49,7 @@ function normalize<X extends Data<"f32">>(
   const gain = perColumn(instance, "options.gain", options.gain, columns);
   const bias = perColumn(instance, "options.bias", options.bias, columns);
   const epsilon = checkEpsilon(options.epsilon ?? 1e-5);
-  const result = target(instance, options.out, "f32", shape, x instanceof Tensor);
+  const result = target(instance, options.out, "f32", shape, isTensor(x));
   return inCall(instance, result, (call) => {
     const src = call.input(source, true);
     const factors = gain ? call.input(gain) : call.copyIn("f32", 1, columns);

@@ -8,7 +8,7 @@ import { type Data, type InKind, inCall, operand, target } from "../core/call.ts
 import { checkInteger, checkOptions } from "../core/check.ts";
 import { limitsOf } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { Tensor } from "../core/tensor.ts";
+import { isTensor } from "../core/tensor.ts";
 import { imagesOf, shapeOfImages } from "./images.ts";
 import {
   type CheckedWindow,
@@ -70,7 +70,7 @@ function pool<X extends Data<Pooled>>(
   if (dtype !== "f32") checkInteger("options.zeroPoint", zeroPoint, ...limitsOf(dtype));
   const { outHeight, outWidth } = geometry;
   const shape = shapeOfImages(images, outHeight, outWidth, channels);
-  const result = target(instance, options.out, dtype, shape, x instanceof Tensor);
+  const result = target(instance, options.out, dtype, shape, isTensor(x));
   return inCall(instance, result, (call) => {
     const src = call.input(source);
     const { address, value } = call.output(result);

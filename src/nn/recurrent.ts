@@ -8,7 +8,7 @@ import { type Data, elementsOf, type InKind, inCall, operand, target } from "../
 import { checkInteger, checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { Tensor } from "../core/tensor.ts";
+import { isTensor } from "../core/tensor.ts";
 import { panelsOf, writeCall } from "../gemm/product.ts";
 import { createInt8 } from "../linear/create-int8.ts";
 import type { Linear } from "../linear/int8.ts";
@@ -228,7 +228,7 @@ export function recurrent<X extends Data<"f32">>(
   const h0 = initial("state");
   const c0 = initial("cell");
   const steps = source.length / inFeatures;
-  const result = target(instance, undefined, "f32", [steps, hidden], x instanceof Tensor);
+  const result = target(instance, undefined, "f32", [steps, hidden], isTensor(x));
   return inCall(instance, (call) => {
     const { kernels } = instance;
     const gates = nnKernels(instance);

@@ -7,7 +7,7 @@ import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
 import { checkInteger, checkOneOf, checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { Tensor } from "../core/tensor.ts";
+import { isTensor } from "../core/tensor.ts";
 import { imagesOf, shapeOfImages } from "./images.ts";
 
 /** The new size, and where values come from. */
@@ -69,7 +69,7 @@ export function resize2d<X extends Data<"f32" | "i8" | "u8">>(
   const { count, height, width, channels } = images;
   const { dtype } = source;
   const shape = shapeOfImages(images, outHeight, outWidth, channels);
-  const result = target(instance, options.out, dtype, shape, x instanceof Tensor);
+  const result = target(instance, options.out, dtype, shape, isTensor(x));
   return inCall(instance, result, (call) => {
     const src = call.input(source);
     const { address, value } = call.output(result);

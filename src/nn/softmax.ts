@@ -15,7 +15,7 @@ import {
 } from "../core/call.ts";
 import { checkNumber, checkOptions, rangeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { Tensor } from "../core/tensor.ts";
+import { isTensor } from "../core/tensor.ts";
 import { type Rows, rowsOf, type ShapeOption } from "./rows.ts";
 
 /** How logits are scaled and masked. */
@@ -107,7 +107,7 @@ function softmaxTo<X extends Data<"f32">>(
   kind: number,
 ): InKind<X, "f32"> {
   const logits = checkLogits(instance, x, options);
-  const result = target(instance, options.out, "f32", logits.shape, x instanceof Tensor);
+  const result = target(instance, options.out, "f32", logits.shape, isTensor(x));
   return inCall(instance, result, (call) => {
     const { address, value } = call.output(result);
     runSoftmax(instance, call, logits, kind, address);
@@ -152,7 +152,7 @@ export function quantizedSoftmax<X extends Data<"f32">>(
 ): QuantizedSoftmax<InKind<X, "u8">, InKind<X, "f32">> {
   const logits = checkLogits(instance, x, options);
   const { shape, rows } = logits;
-  const asTensor = x instanceof Tensor;
+  const asTensor = isTensor(x);
   const values = target(instance, undefined, "u8", shape, asTensor);
   const scales = target(instance, undefined, "f32", [rows], asTensor);
   return inCall(instance, (call) => {

@@ -1,7 +1,7 @@
 /** Makes an index. */
 import { checkInteger, checkOneOf, checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { Tensor } from "../core/tensor.ts";
+import { isTensor } from "../core/tensor.ts";
 import { type Bits, METRICS, type Metric } from "./record.ts";
 import { Storage } from "./storage.ts";
 import { type AddOptions, VectorIndex } from "./vector-index.ts";
@@ -79,7 +79,7 @@ export function createIndex(instance: Bytelane, options: IndexOptions): VectorIn
 }
 
 function checkDimensions({ dimensions, vectors }: IndexOptions): number {
-  const shape = vectors instanceof Tensor ? vectors.shape : undefined;
+  const shape = isTensor(vectors) ? vectors.shape : undefined;
   const named = dimensions ?? (shape?.length === 2 ? shape[1] : undefined);
   return checkInteger("options.dimensions", named, 1, MOST_DIMENSIONS);
 }

@@ -1,7 +1,7 @@
 /** Vectors as they come: which types there are, and how a strip of them becomes f32 in memory. */
 import { type Data, operand } from "../core/call.ts";
 import { checkInteger, checkScale, rangeFault, typeFault } from "../core/check.ts";
-import { type ARRAYS, BYTES, type DType, limitsOf } from "../core/dtype.ts";
+import { type ARRAYS, BYTES, type DType, limitsOf, tagOf } from "../core/dtype.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { bytesOfHalves, type Halves } from "../elementwise/f16.ts";
 
@@ -41,8 +41,7 @@ export function rowFault(argument: string, row: number): RangeError {
 }
 
 function isHalves(value: unknown): value is Halves {
-  if (!ArrayBuffer.isView(value)) return false;
-  const tag = (value as unknown as { [Symbol.toStringTag]: string })[Symbol.toStringTag];
+  const tag = tagOf(value);
   return tag === "Uint16Array" || tag === "Float16Array";
 }
 

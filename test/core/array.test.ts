@@ -1,4 +1,4 @@
-/** Arrays as callers bring them: of other classes, of other realms, with properties of their own. */
+/** Arrays as callers bring them: of other classes and realms, with properties of their own. */
 import { createContext, runInContext } from "node:vm";
 import { expect, it } from "vitest";
 import {
