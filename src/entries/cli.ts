@@ -102,7 +102,7 @@ program
   )
   .option(
     "--sensitive <share>",
-    "loss that may remain in static mode, 0 to 1 (default: 0.5)",
+    "loss that may remain in static mode, 0 to 1 (default: 0.2)",
     number,
   )
   .option("--no-bias-correction", "leave the biases of static mode alone")

@@ -67,7 +67,7 @@ export interface OnnxOptions {
   /**
    * In the mode "static", the share of the measured loss that may remain: the layers that lose the
    * most at the model's outputs stay in float until the others are at most this share. 1 measures
-   * nothing. Default 0.5.
+   * nothing. Default 0.2.
    */
   readonly sensitive?: number;
   /**
@@ -179,7 +179,7 @@ export function checkOnnxOptions(options: OnnxOptions): Checked {
 }
 
 function checkStatic(options: OnnxOptions) {
-  const sensitive = checkNumber("options.sensitive", options.sensitive ?? 0.5);
+  const sensitive = checkNumber("options.sensitive", options.sensitive ?? 0.2);
   if (!(sensitive >= 0 && sensitive <= 1)) {
     throw rangeFault("options.sensitive", "a share in [0, 1]", sensitive);
   }
