@@ -6,7 +6,7 @@ import { checkInteger, checkOptions, checkScale, rangeFault, typeFault } from ".
 import { type Elements, limitsOf, type QuantizedDType, tagOf } from "../core/dtype.ts";
 import { checkHandle } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
-import { Tensor } from "../core/tensor.ts";
+import { isTensor } from "../core/tensor.ts";
 import type { QuantizationParams } from "./params.ts";
 
 /** Data seen as [outer, channels, inner]. */
@@ -40,7 +40,7 @@ function valuesOf<T extends "f32" | "i32">(
   values: number | Data<T>,
   dtype: T,
 ): number | Elements[T] {
-  if (!(values instanceof Tensor)) {
+  if (!isTensor(values)) {
     if (typeof values === "number" || typeof values?.length === "number") {
       return values as number | Elements[T];
     }

@@ -1,6 +1,9 @@
-/** Quantized values with what they stand for: what operations that choose parameters make, and others take. */
+/**
+ * Quantized values with what they stand for: what operations that choose parameters make, and
+ * others take.
+ */
 import type { Data } from "../core/call.ts";
-import type { QuantizedDType } from "../core/dtype.ts";
+import { type QuantizedDType, tagOf } from "../core/dtype.ts";
 import type { Tensor } from "../core/tensor.ts";
 
 /** Real steps between adjacent integers: one, or one per channel. */
@@ -33,7 +36,7 @@ export interface Quantized<
 
 /** True for a quantized value; not for a tensor or an array. */
 export function isQuantized(value: unknown): value is Quantized {
-  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return false;
+  if (typeof value !== "object" || value === null || tagOf(value) !== undefined) return false;
   return "values" in value && "scale" in value && !("dispose" in value);
 }
 
