@@ -205,9 +205,20 @@ function checkMatmul(
     largestBias(instance, epilogue.bias),
   );
   const destination = checkDestination(instance, options, epilogue, batch);
+  // property by property: a spread costs more than a small product
   return {
-    ...{ instance, m, n, depth, batch, left, right, packed, orientation, rhsScale },
-    ...{ epilogue, destination },
+    instance,
+    m,
+    n,
+    depth,
+    batch,
+    left,
+    right,
+    packed,
+    orientation,
+    rhsScale,
+    epilogue,
+    destination,
   };
 }
 

@@ -309,7 +309,9 @@ export function prepareInt8(
   const result = target(instance, options.out, epilogue.dtype, shape, asTensor);
   const work = m * outFeatures * inFeatures;
   return {
-    ...{ instance, result, work },
+    instance,
+    result,
+    work,
     run: (call, runner) => runLayer(call, runner, layer, input, result),
   };
 }
