@@ -7,7 +7,7 @@ const METHODS = [
   { method: "minmax" },
   { method: "average" },
   { method: "order", rank: 3 },
-  { method: "percentile", percent: 99 },
+  { method: "percentile" },
   { method: "mse" },
   { method: "entropy" },
 ];

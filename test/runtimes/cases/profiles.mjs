@@ -13,7 +13,7 @@ export function* profiles({ quantize, requantize }, instance, random) {
   for (const rounding of ["float", "fixed-double", "fixed-single"]) {
     for (const multiplier of [0.00071, 0.9, 1.7]) {
       const params = { dtype: "i8", multiplier, zeroPoint: -3 };
-      yield [`${rounding} ${multiplier}`, requantize(instance, acc, { ...params, rounding })];
+      yield [`${rounding} ${multiplier}`, requantize(instance, acc, params)];
     }
   }
 }
