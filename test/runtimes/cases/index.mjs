@@ -1,6 +1,7 @@
 // The registry: a group a kernel family. A group yields [label, ...typed arrays].
 
 import { calibration } from "./calibration.mjs";
+import { choices } from "./choices.mjs";
 import { clamp } from "./clamp.mjs";
 import { dequantize } from "./dequantize.mjs";
 import { dynamic } from "./dynamic.mjs";
@@ -34,4 +35,5 @@ export const groups = {
   gguf,
   profiles,
   memory,
+  choices,
 };
