@@ -86,7 +86,18 @@ const METHODS = Object.keys(OPTIONS) as (keyof typeof OPTIONS)[];
  *
  * Errors: an unknown method, an option out of its range.
  */
-export function createObserver(instance: Bytelane, options: HistogramOptions): HistogramObserver;
+export function createObserver(
+  instance: Bytelane,
+  options: HistogramOptions & { readonly axis?: undefined },
+): HistogramObserver<number>;
+export function createObserver(
+  instance: Bytelane,
+  options: HistogramOptions,
+): HistogramObserver<number | Float32Array>;
+export function createObserver(
+  instance: Bytelane,
+  options: ObserverOptions & { readonly axis?: undefined },
+): Observer<number>;
 export function createObserver(instance: Bytelane, options: ObserverOptions): Observer;
 export function createObserver(instance: Bytelane, options: ObserverOptions): Observer {
   checkInstance(instance);

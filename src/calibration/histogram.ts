@@ -40,7 +40,9 @@ const WORTH_FOUR = 8;
  * The observer of "percentile", "entropy" and "mse": counts of values on a grid that is anchored at
  * 0 (docs/calibration.md), about 8 · bins bytes a channel, whatever was seen.
  */
-export class HistogramObserver extends Observer {
+export class HistogramObserver<
+  S extends number | Float32Array = number | Float32Array,
+> extends Observer<S> {
   readonly #half: number;
   readonly #search: Search;
   #grids: Grid[] = [];

@@ -9,15 +9,15 @@ import { checkInteger, checkObject, checkOptions, rangeFault, typeFault } from "
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { shapeOf } from "../elementwise/quantize.ts";
 import { type Extent, extentOf } from "../params/channels.ts";
-import { chooseParams, type Params } from "../params/params.ts";
+import { chooseParams, type DTypeOf, type Params } from "../params/params.ts";
 import { checkScheme, type Scheme, type SchemeOptions } from "../params/scheme.ts";
 
 /** A clipping range: numbers per tensor, arrays per channel. */
-export interface ObservedRange {
+export interface ObservedRange<S extends number | Float32Array = number | Float32Array> {
   /** Lower ends; not widened to contain 0, which `params` does. */
-  readonly min: number | Float32Array;
+  readonly min: S;
   /** Upper ends. */
-  readonly max: number | Float32Array;
+  readonly max: S;
 }
 
 /** The range of one channel. */
@@ -65,7 +65,7 @@ export const VERSION = 1;
 const PIECE = 65536;
 
 /** Watches data and proposes a clipping range. Made by `createObserver`, restored by `loadObserver`. */
-export abstract class Observer {
+export abstract class Observer<S extends number | Float32Array = number | Float32Array> {
   /** @internal */ readonly instance: Bytelane;
   /** @internal */ readonly settings: ObserverSettings;
   /** Whether `take` passes over NaN itself and says how often, which saves a pass over the data. */
@@ -163,11 +163,12 @@ export abstract class Observer {
    * The clipping range so far. Where the method looks at the error of quantization ("mse", "entropy") or at
    * both tails ("percentile"), it depends on the scheme. Throws while a channel has seen no number.
    */
-  range(scheme: SchemeOptions = {}): ObservedRange {
-    return this.#range(checkScheme(scheme));
+  range(scheme: SchemeOptions = {}): ObservedRange<S> {
+    return this.#range(checkScheme(scheme)) as ObservedRange<S>;
   }
 
   /** Scale and zero point of the range for a scheme. */
+  params<const O extends SchemeOptions = SchemeOptions<"i8">>(options?: O): Params<S, DTypeOf<O>>;
   params(options: SchemeOptions = {}): Params {
     const range = this.#range(checkScheme(options));
     const { axis } = this.settings;

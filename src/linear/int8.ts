@@ -26,9 +26,9 @@ import { columnsOf, type Orientation, type PackedMatrix } from "../gemm/packed-m
 import { type CallFields, type Prepared, type Runner, writeCall } from "../gemm/product.ts";
 
 /** Scale and zero point of a layer's input or output, from calibration. */
-export interface StaticParams {
+export interface StaticParams<D extends QuantizedDType = QuantizedDType> {
   /** Default "i8". */
-  readonly dtype?: QuantizedDType;
+  readonly dtype?: D;
   /** Real step: positive and finite as f32. */
   readonly scale: number;
   /** In the limits of dtype. Default 0. */
@@ -98,8 +98,13 @@ export function allocateColumns(
   return { address, bytes, scales: address, bias, inputScale: input ? address + inputAt : 0 };
 }
 
+/** What a layer on 8-bit weights may give: reals, or with `output` integers. */
+export type LinearResult = "f32" | QuantizedDType;
+
 /** A linear layer in an instance's memory. Made by `createLinear`, run by `linear`. */
-export class Linear extends Handle {
+export class Linear<R extends LinearResult = LinearResult> extends Handle {
+  /** Element type of the result. */
+  readonly dtype: R;
   /** Elements of a row of x. */
   readonly inFeatures: number;
   /** Elements of a row of the result. */
@@ -120,6 +125,7 @@ export class Linear extends Handle {
     input: Required<StaticParams> | undefined,
   ) {
     super(instance, [[columns.address, columns.bytes]]);
+    this.dtype = epilogue.dtype as R;
     this.inFeatures = matrix.depth;
     this.outFeatures = matrix.columns;
     this.byteLength = matrix.byteLength + columns.bytes;
@@ -297,7 +303,7 @@ function runLayer(
 export function prepareInt8(
   layer: Linear,
   x: LinearInput,
-  options: { readonly out?: Data },
+  options: { readonly out?: Data | undefined },
 ): Prepared<Data> {
   checkOptions("options", options, ["out"]);
   const instance = instanceOf("layer", layer);

@@ -4,8 +4,9 @@
  * @category Layers
  */
 
-import type { Data } from "../core/call.ts";
+import type { Data, InKind } from "../core/call.ts";
 import { checkObject, checkOneOf, typeFault } from "../core/check.ts";
+import type { QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { type Prepared, runHere } from "../gemm/product.ts";
 import {
@@ -16,7 +17,13 @@ import {
   prepareInt4,
 } from "../int4/layer.ts";
 import { createInt8 } from "./create-int8.ts";
-import { Linear, type LinearInput, type LinearOptions, prepareInt8 } from "./int8.ts";
+import {
+  Linear,
+  type LinearInput,
+  type LinearOptions,
+  prepareInt8,
+  type StaticParams,
+} from "./int8.ts";
 
 /**
  * Prepares a linear layer. Weights given in f32 are quantized here, symmetrically and per output
@@ -36,6 +43,14 @@ import { Linear, type LinearInput, type LinearOptions, prepareInt8 } from "./int
  * Errors: dimensions that do not fit, a bias that is not finite, a depth that could overflow i32.
  */
 export function createLinear(instance: Bytelane, options: Int4LinearOptions): Int4Linear;
+export function createLinear(
+  instance: Bytelane,
+  options: LinearOptions & { readonly output?: undefined },
+): Linear<"f32">;
+export function createLinear<D extends QuantizedDType = "i8">(
+  instance: Bytelane,
+  options: LinearOptions & { readonly output: StaticParams<D> },
+): Linear<D>;
 export function createLinear(instance: Bytelane, options: LinearOptions): Linear;
 export function createLinear(
   instance: Bytelane,
@@ -53,11 +68,17 @@ export function createLinear(
     : createInt8(instance, options as LinearOptions);
 }
 
+/** What `linear` gives: of the layer's type, and of the kind of its input. */
+export type LinearOutput<L, X> = InKind<
+  X extends { readonly values: infer V } ? V : X,
+  L extends Linear<infer R> ? R : "f32"
+>;
+
 /** @internal A run of a layer with its arguments checked, to run here or on workers. */
 export function prepareLinear(
   layer: Linear | Int4Linear,
   x: LinearInput,
-  options: { readonly out?: Data } = {},
+  options: { readonly out?: Data | undefined } = {},
 ): Prepared<Data> {
   if (layer instanceof Int4Linear) {
     return prepareInt4(layer, x as Int4Input, options as { out?: Data<"f32"> });
@@ -75,10 +96,20 @@ export function prepareLinear(
  *
  * Errors: x of another type or another number of features, an `out` that does not fit.
  */
-export function linear<O extends Data = Data>(
+export function linear<O extends Data>(
   layer: Linear | Int4Linear,
   x: LinearInput,
-  options: { readonly out?: O } = {},
-): O {
-  return runHere(prepareLinear(layer, x, options)) as O;
+  options: { readonly out: O },
+): O;
+export function linear<L extends Linear | Int4Linear, X extends LinearInput>(
+  layer: L,
+  x: X,
+  options?: { readonly out?: undefined },
+): LinearOutput<L, X>;
+export function linear(
+  layer: Linear | Int4Linear,
+  x: LinearInput,
+  options: { readonly out?: Data | undefined } = {},
+): Data {
+  return runHere(prepareLinear(layer, x, options));
 }

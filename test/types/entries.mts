@@ -4,7 +4,7 @@ import { createObserver, type Observer } from "bytelane/calibration";
 import { conformance } from "bytelane/conformance";
 import { packBits, readSafetensors } from "bytelane/formats";
 import { type LoadOptions, createBytelane as load } from "bytelane/load";
-import { matmulPooled, serve } from "bytelane/workers";
+import { matmul, serve } from "bytelane/workers";
 
 const instance = await createBytelane({ tier: "auto" });
 const array: Int8Array = quantize(instance, new Float32Array(4), { scale: 1 });
@@ -26,7 +26,7 @@ export const instances = async (options: LoadOptions) => {
   const observers: Observer[] = given.map((each) => createObserver(each, { method: "mse" }));
   const passed: boolean[] = given.map((each) => conformance(each).passed);
   const side = { data: array };
-  await matmulPooled(instance, side, side, { m: 2, n: 2, depth: 2 });
+  await matmul(instance, side, side, { m: 2, n: 2, depth: 2 });
   const packed: Uint8Array = packBits(instance, array, { bits: 4 });
   return [observers, passed, packed, readSafetensors(new Uint8Array(8)), serve] as const;
 };
