@@ -63,17 +63,24 @@ function joinBins(table: Int32Array | Float64Array, half: number, shift: number)
 
 export class Grid {
   readonly half: number;
-  /** What the kernel counts into, copied to and fro: table[half + 1 + b] for bin b. */
-  readonly recent: Int32Array;
+  /** Made when it is first asked for: a channel that is empty, or only loaded, has no table. */
+  #recent: Int32Array | undefined;
   /** The counts that left `recent` before it could overflow, or came from elsewhere. */
   #totals: Float64Array | undefined;
+  /** The counts of a saved state, from that entry on, as long as they need not be moved. */
+  #loaded: { readonly start: number; readonly counts: readonly number[] } | undefined;
   exponent = LEAST_EXPONENT;
   min = Number.POSITIVE_INFINITY;
   max = Number.NEGATIVE_INFINITY;
 
   constructor(half: number) {
     this.half = half;
-    this.recent = new Int32Array(entriesOf(half));
+  }
+
+  /** What the kernel counts into, copied to and fro: table[half + 1 + b] for bin b. */
+  get recent(): Int32Array {
+    this.#recent ??= new Int32Array(entriesOf(this.half));
+    return this.#recent;
   }
 
   get isEmpty(): boolean {
@@ -107,20 +114,25 @@ export class Grid {
     const shift = exponent - this.exponent;
     this.exponent = exponent;
     if (this.isEmpty || shift === 0) return;
-    joinBins(this.recent, this.half, shift);
+    if (this.#loaded) this.spill();
+    if (this.#recent) joinBins(this.#recent, this.half, shift);
     if (this.#totals) joinBins(this.#totals, this.half, shift);
   }
 
   /** Makes room in `recent`. */
   spill(): void {
     this.#totals = this.#sums();
-    this.recent.fill(0);
+    this.#loaded = undefined;
+    this.#recent?.fill(0);
   }
 
   #sums(): Float64Array {
-    const sums = Float64Array.from(this.recent);
+    const sums = new Float64Array(entriesOf(this.half));
+    if (this.#recent) sums.set(this.#recent);
     const totals = this.#totals;
     if (totals) for (let i = 0; i < sums.length; i++) sums[i] += totals[i];
+    const { start, counts } = this.#loaded ?? { start: 0, counts: [] };
+    for (let i = 0; i < counts.length; i++) sums[start + i] += counts[i];
     return sums;
   }
 
@@ -151,7 +163,10 @@ export class Grid {
     return { min, max, exponent, first, counts: [...seen] };
   }
 
-  /** Takes a saved state over; returns the sum of its counts. */
+  /**
+   * Takes a saved state over; returns the sum of its counts. What it keeps is as long as the state,
+   * not as the table: one count of JSON must not take a table's memory.
+   */
   restore(argument: string, state: Fields): number {
     const { min, max } = checkExtremes(argument, state);
     this.cover(min, max);
@@ -167,8 +182,7 @@ export class Grid {
     if (counts[0] === 0 || counts[length - 1] === 0) {
       throw rangeFault(`${argument}.counts`, "counts of min and of max above 0", counts[0]);
     }
-    this.#totals = new Float64Array(this.recent.length);
-    this.#totals.set(counts, this.half + 1 + first);
+    this.#loaded = { start: this.half + 1 + first, counts: counts.slice() };
     return counts.reduce((sum, count) => sum + count, 0);
   }
 }

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import {
   createObserver,
+  type HistogramObserver,
   loadObserver,
   type ObserverOptions,
   type ObserverState,
@@ -101,6 +102,35 @@ describe.each([...OPTIONS, ...CHANNELS])("a saved observer, %o", (options) => {
         ).toThrow(/^"(state|observer|data)[^"]*" expected .*, got /);
       }
     }
+  });
+});
+
+describe("a state of many channels", () => {
+  const options = { method: "mse", axis: 0, bins: 65536 } as const;
+  const empty = createObserver(instance, options).save();
+  /** Bytes of arrays that loading takes and keeps. */
+  const taken = (state: ObserverState) => {
+    const text = JSON.stringify(state);
+    const before = process.memoryUsage().arrayBuffers;
+    const loaded = loadObserver(instance, JSON.parse(text));
+    return { loaded, bytes: process.memoryUsage().arrayBuffers - before };
+  };
+
+  it("takes no tables for channels that have seen nothing", () => {
+    const { loaded, bytes } = taken({ ...empty, channels: new Array(1000).fill(null) });
+    expect(bytes).toBeLessThan(2 ** 20);
+    expect(loaded.channels).toBe(1000);
+  });
+
+  it("takes no tables for channels of one number", () => {
+    const { exponent } = createObserver(instance, { method: "mse", bins: 65536 })
+      .observe(new Float32Array(1))
+      .save().channels[0] as { exponent: number };
+    const zero = { min: 0, max: 0, exponent, first: 0, counts: [2] };
+    const channels = Array.from({ length: 1000 }, () => zero);
+    const { loaded, bytes } = taken({ ...empty, observed: 2000, channels });
+    expect(bytes).toBeLessThan(2 ** 20);
+    expect((loaded as HistogramObserver).histogram(999).total).toBe(2);
   });
 });
 
