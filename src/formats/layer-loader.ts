@@ -209,7 +209,30 @@ function boundsIn(fields: Fields): { low: number; high: number } {
   const low = fields.number("low", Number.NEGATIVE_INFINITY);
   const high = fields.number("high", Number.POSITIVE_INFINITY);
   if (!(low <= high)) throw damaged("bounds in order", [low, high]);
+  // a bound that is infinite is not written
+  if (low === Number.POSITIVE_INFINITY || high === Number.NEGATIVE_INFINITY) {
+    throw damaged("bounds that leave numbers", [low, high]);
+  }
   return { low, high };
+}
+
+/** The bounds of a quantized result: integers of its type, in order. */
+function integerBoundsIn(
+  fields: Fields,
+  [least, greatest]: readonly [number, number],
+): { low: number; high: number } {
+  const low = fields.integer("low", least, greatest);
+  return { low, high: fields.integer("high", low, greatest) };
+}
+
+/** A step as `createLinear` takes it: positive and finite as f32. */
+function stepIn(fields: Fields): number {
+  const step = fields.number("scale");
+  const rounded = Math.fround(step);
+  if (!(rounded > 0 && rounded < Number.POSITIVE_INFINITY)) {
+    throw damaged("a scale that is positive and finite as f32", step);
+  }
+  return step;
 }
 
 function planInt4(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
@@ -307,16 +330,10 @@ function planInt8(instance: Bytelane, reader: Reader, name: string, fields: Fiel
   const depth = fields.integer("inFeatures", 1, MAX_I32);
   const n = fields.integer("outFeatures", 1, MAX_I32);
   const result = fields.oneOf("result", ["f32", "i8", "u8"]);
-  const [least, greatest] = result === "f32" ? [0, 0] : limitsOf(result);
-  const bounds =
-    result === "f32"
-      ? boundsIn(fields)
-      : {
-          low: fields.integer("low", least, greatest),
-          high: fields.integer("high", least, greatest),
-        };
-  const zero = fields.integer("zeroPoint", least, greatest);
-  const scale = fields.number("scale");
+  const limits = result === "f32" ? ([0, 0] as const) : limitsOf(result);
+  const bounds = result === "f32" ? boundsIn(fields) : integerBoundsIn(fields, limits);
+  const zero = fields.integer("zeroPoint", ...limits);
+  const scale = stepIn(fields);
   const epilogue = { dtype: result, bias: undefined, ...bounds, zero, scale };
   const weights = reader.take(`${name}.weights`, ["I8"], depth * n);
   const scales = reader.scales(`${name}.scales`, ["F32"], n);
@@ -364,8 +381,7 @@ function planInt8(instance: Bytelane, reader: Reader, name: string, fields: Fiel
 
 function inputIn(fields: Fields): Required<StaticParams> {
   const dtype = fields.oneOf("dtype", QUANTIZED_DTYPES);
-  const scale = fields.number("scale");
-  if (!(scale > 0 && scale < Number.POSITIVE_INFINITY)) throw damaged("a positive scale", scale);
+  const scale = stepIn(fields);
   const [low, high] = limitsOf(dtype);
   return { dtype, scale, zeroPoint: fields.integer("zeroPoint", low, high) };
 }

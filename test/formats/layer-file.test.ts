@@ -207,11 +207,24 @@ describeTiers("saved layers", (instance, tier) => {
     fail(changed(set("x", { shape: [5, 44] })), '220 elements in tensor "x", got 225');
     fail(changed(set("int8", { result: "i32" })), 'one of f32, i8, u8 as result of layer "int8"');
     fail(changed(set("fixed", { low: 1e30 })), 'low of layer "fixed" in [-128, 127]');
-    fail(changed(set("fixed", { high: undefined })), 'high of layer "fixed" in [-128, 127]');
+    fail(changed(set("fixed", { high: undefined })), 'high of layer "fixed" in [-100, 127]');
     fail(changed(set("fixed", { zeroPoint: 200 })), 'zeroPoint of layer "fixed" in [-128, 127]');
     fail(changed(set("fixed", { scale: null })), 'a number as scale of layer "fixed"');
     fail(changed(set("fixed", { input: 3 })), 'an object as input of layer "fixed", got 3');
-    fail(changed(set("fixed", { input: { dtype: "u8", scale: 0 } })), "a positive scale, got 0");
+    fail(changed(set("fixed", { low: 100, high: -100 })), 'high of layer "fixed" in [100, 127]');
+    // steps that are 0 or infinite as f32
+    for (const scale of [0, -1, 1e-320, 1e-46, 1e39, 1e300]) {
+      const step = `a scale that is positive and finite as f32, got ${scale}`;
+      fail(changed(set("fixed", { input: { dtype: "u8", scale } })), step);
+      fail(changed(set("fixed", { scale })), step);
+      fail(changed(set("int8", { scale })), step);
+    }
+    const endless = (text: string) =>
+      writeSafetensors(tensors, [
+        ["bytelane", JSON.stringify(scheme).replace(/("low":-3|"scale":300)/, text)],
+      ]);
+    fail(endless('"scale":1e999'), "a scale that is positive and finite as f32, got Infinity");
+    fail(endless('"low":1e999'), "bounds that leave numbers, got");
     fail(
       changed(set("fixed", { input: { dtype: "i4" } })),
       "one of i8, u8 as dtype of input of layer",
