@@ -16,7 +16,15 @@ import {
   largestBias,
   writeEpilogue,
 } from "./epilogue.ts";
-import { checkScales, checkSide, type MatrixSide, NAMES, type Side } from "./matrix-side.ts";
+import {
+  checkScales,
+  checkSide,
+  type MatrixSide,
+  NAMES,
+  openSide,
+  type Side,
+  shapeOfSide,
+} from "./matrix-side.ts";
 import {
   checkOrientation,
   MAX_I32,
@@ -31,16 +39,21 @@ import { oneStrip } from "./strips.ts";
  * Sizes of a product, [m, depth] · [depth, n] → [m, n], its destination, and what its sums become.
  */
 export interface MatmulOptions extends Epilogue {
-  /** Rows of lhs and of the result; may be 0. */
-  readonly m: number;
-  /** Columns of rhs and of the result. */
-  readonly n: number;
   /**
-   * Products in a sum. How many fit i32 depends on types and zero points: 65 793 for u8 · i8
-   * (docs/math.md, 7).
+   * Rows of lhs and of the result; may be 0. A tensor of two or three dimensions brings its own.
    */
-  readonly depth: number;
-  /** Number of independent products. Default 1. */
+  readonly m?: number;
+  /** Columns of rhs and of the result; may be 0. A tensor or a packed matrix brings its own. */
+  readonly n?: number;
+  /**
+   * Products in a sum; sums of none are 0. A tensor or a packed matrix brings its own. How many fit
+   * i32 depends on types and zero points: 65 793 for u8 · i8 (docs/math.md, 7).
+   */
+  readonly depth?: number;
+  /**
+   * Number of independent products. Default: the first of three dimensions, or 1. A tensor of two
+   * dimensions is one matrix that all products share.
+   */
   readonly batch?: number;
   /**
    * Where to write: of the result's type, with (batch − 1) · outBatchStride + (m − 1) · outStride +
@@ -123,10 +136,9 @@ function checkDestination(
   instance: Bytelane,
   options: MatmulOptions,
   epilogue: CheckedEpilogue,
-  batch: number,
+  { batch, m, n }: Sizes,
 ): Destination {
   const { dtype } = epilogue;
-  const { m, n } = options;
   const stride =
     options.outStride === undefined
       ? n
@@ -136,7 +148,7 @@ function checkDestination(
       ? m * stride
       : checkInteger("options.outBatchStride", options.outBatchStride, 0, MAX_I32);
   const isDense = stride === n && batchStride === m * n;
-  const least = batch === 0 || m === 0 ? 0 : (batch - 1) * batchStride + (m - 1) * stride + n;
+  const least = batch * m * n === 0 ? 0 : (batch - 1) * batchStride + (m - 1) * stride + n;
   const given =
     options.out === undefined
       ? undefined
@@ -155,13 +167,17 @@ function checkDestination(
   return { result, stride, batchStride, keeps };
 }
 
-/** A product whose arguments are checked. */
-interface Checked {
-  readonly instance: Bytelane;
+/** How large a product is. */
+interface Sizes {
+  readonly batch: number;
   readonly m: number;
   readonly n: number;
   readonly depth: number;
-  readonly batch: number;
+}
+
+/** A product whose arguments are checked. */
+interface Checked extends Sizes {
+  readonly instance: Bytelane;
   readonly left: Side;
   /** One of the two is there. */
   readonly right: Side | undefined;
@@ -172,6 +188,27 @@ interface Checked {
   readonly destination: Destination;
 }
 
+/** Sizes as the options say, otherwise as the shapes of the sides do. */
+function checkSizes(
+  options: MatmulOptions,
+  left: readonly number[] | undefined,
+  right: readonly number[] | undefined,
+  orientation: Orientation,
+): Sizes {
+  const first = orientation === "in-out" ? -2 : -1;
+  const last = orientation === "in-out" ? -1 : -2;
+  const m = options.m ?? left?.at(-2);
+  const n = options.n ?? right?.at(last);
+  const depth = options.depth ?? left?.at(-1) ?? right?.at(first);
+  const batch = options.batch ?? left?.at(-3) ?? right?.at(-3) ?? 1;
+  return {
+    m: checkInteger("options.m", m, 0, MAX_I32),
+    n: checkInteger("options.n", n, 0, MAX_I32),
+    depth: checkInteger("options.depth", depth, 0, MAX_I32),
+    batch: checkInteger("options.batch", batch, 0, MAX_I32),
+  };
+}
+
 function checkMatmul(
   instance: Bytelane,
   lhs: MatrixSide,
@@ -180,22 +217,31 @@ function checkMatmul(
 ): Checked {
   checkInstance(instance);
   checkOptions("options", options, MATMUL_OPTIONS);
-  const m = checkInteger("options.m", options.m, 0, MAX_I32);
-  const n = checkInteger("options.n", options.n, 1, MAX_I32);
-  const depth = checkInteger("options.depth", options.depth, 1, MAX_I32);
-  const batch =
-    options.batch === undefined ? 1 : checkInteger("options.batch", options.batch, 0, MAX_I32);
-  const left = checkSide(instance, NAMES.lhs, lhs, m, depth, m, batch);
+  const leftSource = openSide(instance, NAMES.lhs, lhs);
+  const leftShape = shapeOfSide(lhs, leftSource);
   checkObject("rhs", rhs);
   const packed =
     rhs.data instanceof PackedMatrix ? checkHandle("rhs.data", rhs.data, instance) : undefined;
+  const side = packed ? undefined : (rhs as MatrixSide);
+  const orientation = side ? checkOrientation("rhs.orientation", side.orientation) : "in-out";
+  const rightSource = side && openSide(instance, NAMES.rhs, side);
+  const rightShape = packed ? [packed.depth, packed.columns] : shapeOfSide(side!, rightSource!);
+  const sizes = checkSizes(options, leftShape, rightShape, orientation);
+  const { m, n, depth, batch } = sizes;
+  const left = checkSide(
+    ...([instance, NAMES.lhs, lhs, leftSource, leftShape] as const),
+    ...([m, depth, m, batch] as const),
+  );
   if (packed && (packed.depth !== depth || packed.columns !== n)) {
     throw rangeFault("rhs.data", `a packed matrix [${depth}, ${n}]`, packed);
   }
-  const side = packed ? undefined : (rhs as MatrixSide);
-  const orientation = side ? checkOrientation("rhs.orientation", side.orientation) : "in-out";
   const [rows, columns] = orientation === "in-out" ? [depth, n] : [n, depth];
-  const right = side && checkSide(instance, NAMES.rhs, side, rows, columns, n, batch);
+  const right =
+    side &&
+    checkSide(
+      ...([instance, NAMES.rhs, side, rightSource!, rightShape] as const),
+      ...([rows, columns, n, batch] as const),
+    );
   const rhsScale = right?.scale ?? checkScales(instance, "rhs.scale", rhs.scale, n);
   const epilogue = checkEpilogue(instance, options, n);
   checkDepth(
@@ -204,28 +250,36 @@ function checkMatmul(
     packed?.maxMagnitude ?? maxMagnitude(right!.source.dtype, right!.zeros, 8),
     largestBias(instance, epilogue.bias),
   );
-  const destination = checkDestination(instance, options, epilogue, batch);
+  const destination = checkDestination(instance, options, epilogue, sizes);
   // property by property: a spread costs more than a small product
   return {
     instance,
     m,
     n,
-    depth,
+    depth: Math.max(depth, 1),
     batch,
-    left,
-    right,
+    left: depth === 0 ? noSums(left, m) : left,
+    right: right && depth === 0 ? noSums(right, n) : right,
     packed,
-    orientation,
+    orientation: depth === 0 ? "out-in" : orientation,
     rhsScale,
     epilogue,
     destination,
   };
 }
 
+/** Sums of no products are those of one product of zeros. */
+function noSums(side: Side, rows: number): Side {
+  const value = new Int8Array(rows);
+  const source = { dtype: "i8", length: rows, shape: undefined, address: -1, value } as const;
+  return { source, zeros: 0, scale: side.scale, stride: 1, batchStride: 0 };
+}
+
 /** Places the operands, and runs one product per matrix of the batch. */
 function runBatches(call: Call, runner: Runner, checked: Checked): Data {
   const { instance, m, n, batch, left, right, packed, rhsScale, epilogue } = checked;
   const { result, keeps, stride, batchStride } = checked.destination;
+  if (batch * m * n === 0) return call.output(result, keeps).value as Data;
   const src = call.input(left.source);
   const rhsAt = right ? call.input(right.source) : 0;
   // one scale for all of lhs joins the column scales if those are divided by the scale of the
@@ -301,7 +355,8 @@ export function prepareMatmul(
  * lhs is [m, depth]; rhs is a packed matrix, or [depth, n] ("out-in": [n, depth]), packed on the
  * way. Any mix of i8 and u8. An f32 result is f32(C) · (lhs.scale · rhs.scale) + bias; an i8 or u8
  * result is round((C + bias) · multiplier) + zeroPoint with
- * multiplier = lhs.scale · rhs.scale / scale.
+ * multiplier = lhs.scale · rhs.scale / scale. Tensors of two dimensions, or three with a batch, and
+ * packed matrices bring their sizes; plain arrays need `m`, `n` and `depth`.
  *
  * Errors: dimensions that do not fit the data, a depth that could overflow i32, a result that was
  * not described.
@@ -310,7 +365,7 @@ export function matmul(
   instance: Bytelane,
   lhs: MatrixSide,
   rhs: RightSide,
-  options: MatmulOptions,
+  options: MatmulOptions = {},
 ): Data {
   return runHere(prepareMatmul(instance, lhs, rhs, options));
 }

@@ -73,25 +73,66 @@ export const NAMES = {
 } as const;
 const EIGHT_BITS = ["i8", "u8"] as const;
 
+/** Checks the names of a side, and its data. */
+export function openSide(
+  instance: Bytelane,
+  names: (typeof NAMES)["lhs" | "rhs"],
+  side: MatrixSide,
+): Operand<QuantizedDType> {
+  checkOptions(names.side, side, SIDE_OPTIONS);
+  return operand(instance, names.data, side.data, EIGHT_BITS);
+}
+
+/**
+ * The dimensions of a matrix, or of the matrices of a batch, that a tensor brings. Undefined where
+ * strides say how the matrix lies, and for tensors of other dimensions.
+ */
+export function shapeOfSide(
+  side: MatrixSide,
+  { shape }: Operand<QuantizedDType>,
+): readonly number[] | undefined {
+  if (side.stride !== undefined || side.batchStride !== undefined) return undefined;
+  return shape?.length === 2 || shape?.length === 3 ? shape : undefined;
+}
+
+/** Checks a shape against the sizes of the product. */
+export function checkSideShape(
+  names: (typeof NAMES)["lhs" | "rhs"],
+  source: Operand<QuantizedDType>,
+  shape: readonly number[],
+  rows: number,
+  columns: number,
+  batch: number,
+): void {
+  const wanted = shape.length === 2 ? [rows, columns] : [batch, rows, columns];
+  if (wanted.some((size, i) => size !== shape[i])) {
+    throw rangeFault(names.data, `a matrix [${wanted.join(", ")}]`, source.value);
+  }
+}
+
+/** Checks strides, zero points and scales of a side. All of a batch share a shape [rows, columns]. */
 export function checkSide(
   instance: Bytelane,
   names: (typeof NAMES)["lhs" | "rhs"],
   side: MatrixSide,
+  source: Operand<QuantizedDType>,
+  shape: readonly number[] | undefined,
   rows: number,
   columns: number,
   entries: number,
   batch: number,
 ): Side {
-  checkOptions(names.side, side, SIDE_OPTIONS);
-  const source = operand(instance, names.data, side.data, EIGHT_BITS);
+  if (shape) checkSideShape(names, source, shape, rows, columns, batch);
   const stride =
     side.stride === undefined ? columns : checkInteger(names.stride, side.stride, columns, MAX_I32);
+  const dense = shape?.length === 2 ? 0 : rows * stride;
   const batchStride =
     side.batchStride === undefined
-      ? rows * stride
+      ? dense
       : checkInteger(names.batchStride, side.batchStride, 0, MAX_I32);
   const least = (batch - 1) * batchStride + (rows - 1) * stride + columns;
-  if (source.length < least) throw rangeFault(names.data, `at least ${least} elements`, side.data);
+  if (source.length < least)
+    throw rangeFault(names.data, `at least ${least} elements`, source.value);
   const { zeroPoint, scale } = side;
   const zeros = checkZeros(
     names.zeroPoint,

@@ -40,7 +40,7 @@ export async function matmul(
   instance: Bytelane,
   lhs: MatrixSide,
   rhs: RightSide,
-  options: MatmulOptions,
+  options: MatmulOptions = {},
 ): Promise<Data> {
   return perform(prepareMatmul(instance, lhs, rhs, options));
 }

@@ -7,6 +7,7 @@ import {
   matmul,
   packMatrix,
   quantizeRows,
+  tensor,
 } from "../../src/entries/index.ts";
 import type { Case } from "./case.ts";
 
@@ -116,11 +117,11 @@ export const products: Case[] = [
   ["TypeError", NO_INSTANCE, () => matmul(none, lhs, rhs, sizes)],
   [
     "TypeError",
-    '"options" expected an object, got undefined',
-    (instance) => matmul(instance, lhs, rhs, wrong(undefined)),
+    '"options" expected an object, got null',
+    (instance) => matmul(instance, lhs, rhs, wrong(null)),
   ],
   ["RangeError", '"options.m" expected an integer in [0, 2147483647], got -1', product({ m: -1 })],
-  ["RangeError", '"options.n" expected an integer in [1, 2147483647], got 0', product({ n: 0 })],
+  ["RangeError", '"options.n" expected an integer in [0, 2147483647], got -1', product({ n: -1 })],
   ["TypeError", '"options.depth" expected a number, got undefined', product({ depth: undefined })],
   [
     "RangeError",
@@ -228,6 +229,31 @@ export const products: Case[] = [
     "RangeError",
     '"options.depth" expected at most 131071 for these types, zero points and bias, got 140000',
     product({ m: 1, n: 1, depth: 140_000 }, { data: deep }, { data: deep }),
+  ],
+
+  [
+    "RangeError",
+    '"lhs.data" expected a matrix [3, 3], got tensor i8 [2, 3]',
+    (instance) => {
+      using data = tensor(instance, "i8", [2, 3], q);
+      return matmul(instance, { data }, rhs, { m: 3, n: 2 });
+    },
+  ],
+  [
+    "RangeError",
+    '"rhs.data" expected a matrix [3, 3], got tensor i8 [2, 3]',
+    (instance) => {
+      using data = tensor(instance, "i8", [2, 3], q);
+      return matmul(instance, { data }, { data });
+    },
+  ],
+  [
+    "RangeError",
+    '"rhs.data" expected a matrix [2, 3, 2], got tensor i8 [1, 3, 2]',
+    (instance) => {
+      using data = tensor(instance, "i8", [1, 3, 2], q);
+      return matmul(instance, { data: new Int8Array(12) }, { data }, { m: 2, batch: 2 });
+    },
   ],
 
   // matmul: the epilogue and the result

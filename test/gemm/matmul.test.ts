@@ -5,6 +5,7 @@ import {
   type Data,
   type Epilogue,
   type MatmulOptions,
+  type MatrixSide,
   matmul,
   packMatrix,
   scope,
@@ -625,6 +626,86 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
         { m: 1, n: 1, depth: 1 },
       ) as Tensor;
       expect([...one.data]).toEqual([16384]);
+    });
+  });
+
+  it("reads its sizes from tensors and packed matrices", () => {
+    scope(instance, () => {
+      const [m, n, depth] = [3, 5, 7];
+      const s = sides(["i8", "u8"], m, n, depth);
+      const lhs = { data: tensor(instance, "i8", [m, depth], s.lhs as Int8Array) };
+      const rhs = { data: tensor(instance, "u8", [depth, n], s.rhs as Uint8Array) };
+      const turned = { data: tensor(instance, "u8", [n, depth], s.rhs as Uint8Array) };
+      const packed = { data: packMatrix(instance, s.rhs, { shape: [depth, n] }) };
+      const both = matmul(instance, lhs, rhs) as Tensor;
+      expect(both.shape).toEqual([m, n]);
+      expectSame(both.data, wanted(s));
+      const outIn = matmul(instance, lhs, { ...turned, orientation: "out-in" }) as Tensor;
+      expectSame(outIn.data, wanted(s, true));
+      expectSame((matmul(instance, lhs, packed) as Tensor).data, wanted(s));
+      const out = new Int32Array(m * n);
+      expectSame(matmul(instance, { data: s.lhs }, packed, { m, out }) as Int32Array, wanted(s));
+      expectSame(matmul(instance, lhs, { data: s.rhs }, { n, out }) as Int32Array, wanted(s));
+    });
+  });
+
+  it("reads a batch from three dimensions; two are shared by all of it", () => {
+    scope(instance, () => {
+      const [batch, m, n, depth] = [3, 2, 5, 6];
+      const s = sides(["i8", "i8"], batch * m, n, depth);
+      const lhs = tensor(instance, "i8", [batch, m, depth], s.lhs as Int8Array);
+      const rhs = tensor(instance, "i8", [depth, n], s.rhs as Int8Array);
+      const c = matmul(instance, { data: lhs }, { data: rhs }) as Tensor;
+      expect(c.shape).toEqual([batch, m, n]);
+      expectSame(c.data, wanted(s));
+      const all = bytes("i8", batch * depth * n, 9) as Int8Array;
+      const own = { data: tensor(instance, "i8", [batch, depth, n], all) };
+      const each = matmul(instance, { data: lhs }, own) as Tensor;
+      const first = {
+        data: tensor(instance, "i8", [m, depth], s.lhs.slice(0, m * depth) as Int8Array),
+      };
+      const shared = matmul(instance, first, own) as Tensor;
+      for (let b = 0; b < batch; b++) {
+        const right = all.slice(b * depth * n, (b + 1) * depth * n);
+        const left = s.lhs.slice(b * m * depth, (b + 1) * m * depth);
+        const part = (c: Tensor) => c.data.subarray(b * m * n, (b + 1) * m * n);
+        expectSame(part(each), wanted({ m, n, depth, lhs: left, rhs: right }));
+        expectSame(part(shared), wanted({ m, n, depth, lhs: s.lhs, rhs: right }));
+      }
+    });
+  });
+
+  it("sums nothing at depth 0, and makes nothing of no columns", () => {
+    scope(instance, () => {
+      const none = { data: new Uint8Array(0), zeroPoint: 7 };
+      const [m, n, depth] = [2, 3, 0];
+      const run = (options: MatmulOptions, rhs: MatrixSide = none) => {
+        const result = matmul(instance, none, rhs, { m, n, depth, ...options }) as Tensor;
+        return Array.from(result.data);
+      };
+      expect(run({})).toEqual([0, 0, 0, 0, 0, 0]);
+      expect(run({}, { ...none, orientation: "out-in" })).toEqual([0, 0, 0, 0, 0, 0]);
+      const bias = Int32Array.of(-1, 3, 200);
+      expect(run({ bias })).toEqual([-1, 3, 200, -1, 3, 200]);
+      expect(run({ bias, dtype: "u8", scale: 0.5, zeroPoint: 4, high: 99 })).toEqual([
+        ...[2, 10, 99],
+        ...[2, 10, 99],
+      ]);
+      const reals = { dtype: "f32", bias: Float32Array.of(-1, 0.5, 9), low: 0, high: 6 } as const;
+      expect(run(reals)).toEqual([0, 0.5, 6, 0, 0.5, 6]);
+      const zeroPoint = Int32Array.of(1, 2, 3);
+      expect(run({ batch: 2 }, { ...none, zeroPoint, scale: 2 })).toEqual(new Array(12).fill(0));
+      const lhs = { data: tensor(instance, "i8", [2, 4]) };
+      for (const [orientation, shape] of [
+        ["in-out", [4, 0]],
+        ["out-in", [0, 4]],
+      ] as const) {
+        const rhs = { data: tensor(instance, "i8", shape), orientation };
+        expect((matmul(instance, lhs, rhs) as Tensor).shape).toEqual([2, 0]);
+        const out = Int32Array.of(5);
+        expect(matmul(instance, lhs, rhs, { out })).toBe(out);
+        expect(out[0]).toBe(5);
+      }
     });
   });
 });
