@@ -110,7 +110,10 @@ export function checkSideShape(
   }
 }
 
-/** Checks strides, zero points and scales of a side. All of a batch share a shape [rows, columns]. */
+/**
+ * Checks strides, zero points and scales of a side. All matrices of a batch share a shape
+ * [rows, columns].
+ */
 export function checkSide(
   instance: Bytelane,
   names: (typeof NAMES)["lhs" | "rhs"],
