@@ -79,7 +79,7 @@ export class Job {
 
   /** Waits for a worker as well. */
   expect(worker: PoolWorker): void {
-    this.#require("new");
+    this.#expect("new");
     this.#waiting.add(worker);
     worker.jobs.add(this);
     if (worker.jobs.size === 1) worker.handle.hold(true);
@@ -87,7 +87,7 @@ export class Job {
 
   /** All of its workers are known now. */
   begin(): void {
-    this.#require("new");
+    this.#expect("new");
     this.#state = "running";
     this.#settle();
   }
@@ -120,7 +120,7 @@ export class Job {
     else this.#resolve(this.#answers);
   }
 
-  #require(state: "new" | "running"): void {
+  #expect(state: "new" | "running"): void {
     if (this.#state !== state) throw new Error(`a job is ${this.#state}, not ${state}`);
   }
 }

@@ -613,7 +613,7 @@ const chooses = operation(
     const ends = Array.from(reals(2, seed, kind), (x) => (Number.isNaN(x) ? 0 : x));
     const [min, max] = [Math.min(...ends), Math.max(...ends)];
     const scheme = symmetric ? "symmetric" : "asymmetric";
-    const options = { dtype, bits, scheme, ...(symmetric && { range }) };
+    const options = { dtype, bits, scheme, ...(symmetric && { symmetricRange: range }) };
     const found = chooseParams({ min, max }, options as Loose) as Loose;
     const restricted = range === "restricted";
     const wanted = chooseOracle(min, max, { signed: dtype === "i8", bits, symmetric, restricted });
