@@ -292,6 +292,16 @@ class Quantizer {
     };
   }
 
+  /** Scale and zero point of one block, number `at` of the strip, from its extremes. */
+  #chooseNearest(at: number): void {
+    const { blockSize, asymmetric } = this.#plan;
+    this.#instance.kernels.choose_int4_f32(
+      ...([this.#reals + at * blockSize * 4, 1, blockSize, blockSize] as const),
+      ...([asymmetric ? 1 : 0, 0, 0] as const),
+      ...([this.#scales + at * 4, this.#zeros + at * 4, this.#instance.scalars] as const),
+    );
+  }
+
   /**
    * Scales and zero points of `count` blocks of one row, from number `at` of the strip and `block`
    * of the row on.
@@ -306,8 +316,14 @@ class Quantizer {
       this.#importance ? this.#importance + block * blockSize * 4 : 0,
       ...([scales, this.#zeros + at * 4, this.#instance.scalars] as const),
     );
-    if (!halves) return;
     const view = memory.view("f32", scales, count);
+    if (!halves) {
+      // the search may go beyond f32 where the extremes of the block do not
+      for (let b = 0; steps > 0 && b < count; b++) {
+        if (!Number.isFinite(view[b])) this.#chooseNearest(at + b);
+      }
+      return;
+    }
     for (let b = 0; b < count; b++) {
       const size = Math.min(Math.max(Math.abs(view[b]), HALF_LEAST), HALF_MOST);
       view[b] = view[b] < 0 ? -size : size;

@@ -422,6 +422,24 @@ describeTiers("int4 quantization", (instance) => {
     expect([...matrix.scale].map(decodeHalf)).toEqual([65504, -(2 ** -24)]);
   });
 
+  it.each([1e38, 3.4e38, Infinity])("has finite scales where weights reach %d", (most) => {
+    for (const scheme of ["symmetric", "asymmetric"] as const) {
+      for (const extreme of [most, -most]) {
+        const weights = finite(64, 3);
+        weights[37] = extreme;
+        const options = { shape: [64, 1], scaleType: "f32", scheme } as const;
+        const matrix = quantizeInt4(instance, weights, options);
+        expect([...matrix.scale].every(Number.isFinite)).toBe(true);
+        // the block beside it is what it is alone
+        const alone = quantizeInt4(instance, weights.slice(0, 32), { ...options, shape: [32, 1] });
+        expect(matrix.scale[0]).toBe(alone.scale[0]);
+        expect(matrix.values.subarray(0, 16)).toEqual(alone.values);
+        expect(dequantizeInt4(instance, matrix).every(Number.isFinite)).toBe(true);
+        createLinear(instance, { format: "int4", weights, ...options }).dispose();
+      }
+    }
+  });
+
   it("counts its bits", () => {
     const weights = finite(128 * 64, 23);
     const shape = [128, 64] as const;
