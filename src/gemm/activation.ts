@@ -3,7 +3,7 @@
  *
  * @category Layers
  */
-import { checkNumber, checkOneOf, rangeFault } from "../core/check.ts";
+import { checkNumber, checkOneOf, checkOptions, rangeFault } from "../core/check.ts";
 
 /**
  * Bounds of a layer's real result: "relu" is [0, ∞), "relu6" [0, 6]; of an object's two numbers,
@@ -20,7 +20,14 @@ export function checkActivation(activation: Activation = "none"): {
   low?: number;
   high?: number;
 } {
-  if (typeof activation === "object" && activation !== null) return activation;
+  if (typeof activation === "object" && activation !== null) {
+    checkOptions("options.activation", activation, ["low", "high"]);
+    const { low, high } = activation;
+    return {
+      ...(low === undefined ? {} : { low: checkNumber("options.low", low) }),
+      ...(high === undefined ? {} : { high: checkNumber("options.high", high) }),
+    };
+  }
   const name = checkOneOf("options.activation", activation, ["none", "relu", "relu6"] as const);
   if (name === "none") return {};
   return name === "relu" ? { low: 0 } : { low: 0, high: 6 };
@@ -28,9 +35,8 @@ export function checkActivation(activation: Activation = "none"): {
 
 /** The same as two numbers. */
 export function checkBounds(activation: Activation | undefined): { low: number; high: number } {
-  const bounds = checkActivation(activation);
-  const low = checkNumber("options.low", bounds.low ?? Number.NEGATIVE_INFINITY);
-  const high = checkNumber("options.high", bounds.high ?? Number.POSITIVE_INFINITY);
+  const { low = Number.NEGATIVE_INFINITY, high = Number.POSITIVE_INFINITY } =
+    checkActivation(activation);
   if (!(low <= high)) throw rangeFault("options.low", `at most high (${high})`, low);
   return { low, high };
 }

@@ -20,6 +20,7 @@ import { checkActivation } from "../gemm/activation.ts";
 import { type CheckedEpilogue, checkDepth, checkEpilogue } from "../gemm/epilogue.ts";
 import {
   checkOrientation,
+  MAX_I32,
   maxMagnitude,
   type Orientation,
   PackedMatrix,
@@ -52,7 +53,7 @@ function checkStatic(argument: string, params: StaticParams): Required<StaticPar
 
 /** The bounds of an activation in the integers of a quantized result. */
 function quantizedBounds(
-  bounds: { low?: number; high?: number },
+  bounds: { readonly low?: number; readonly high?: number },
   output: Required<StaticParams>,
 ): { low: number; high: number } {
   const [least, greatest] = limitsOf(output.dtype);
@@ -98,8 +99,11 @@ function checkInt8(instance: Bytelane, options: LinearOptions): Checked {
   const orientation = checkOrientation("options.orientation", options.orientation);
   const bits = checkOneOf("options.bits", options.bits ?? 8, [7, 8] as const);
   const [depth, n] = orientation === "in-out" ? [shape[0], shape[1]] : [shape[1], shape[0]];
-  const input = options.input && checkStatic("options.input", options.input);
-  const output = options.output && checkStatic("options.output", options.output);
+  // what is given is checked: NaN and null are not "none"
+  const input =
+    options.input === undefined ? undefined : checkStatic("options.input", options.input);
+  const output =
+    options.output === undefined ? undefined : checkStatic("options.output", options.output);
   if (output && !input) {
     throw typeFault(
       "options.input",
@@ -107,9 +111,12 @@ function checkInt8(instance: Bytelane, options: LinearOptions): Checked {
       input,
     );
   }
-  const bias = options.bias && operand(instance, "options.bias", options.bias, ["f32"], n);
-  const mean =
-    options.inputMean && operand(instance, "options.inputMean", options.inputMean, ["f32"], depth);
+  const realsOf = (name: "bias" | "inputMean", length: number) =>
+    options[name] === undefined
+      ? undefined
+      : operand(instance, `options.${name}`, options[name], ["f32"], length);
+  const bias = realsOf("bias", n);
+  const mean = realsOf("inputMean", depth);
   if (mean && weights.dtype !== "f32") {
     throw typeFault(
       "options.inputMean",
@@ -259,8 +266,11 @@ function placeColumns(
   for (let j = 0; j < n; j++) {
     if (input) scales[j] = f(input.scale * weightScales[j]);
     if (integers && bias) {
-      // beyond i32 the depth check below refuses it
       const steps = roundHalfEven(bias[j] / scales[j]);
+      if (Math.abs(steps) > MAX_I32) {
+        const wanted = `a magnitude of at most ${MAX_I32} steps of ${scales[j]}`;
+        throw rangeFault(`options.bias[${j}]`, wanted, bias[j]);
+      }
       most = Math.max(most, Math.abs(steps));
       integers[j] = steps;
     }

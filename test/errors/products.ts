@@ -440,6 +440,30 @@ export const products: Case[] = [
   ],
   [
     "TypeError",
+    '"options.activation" expected an object of options, got ["relu"]',
+    layer({ activation: ["relu"] }),
+  ],
+  [
+    "TypeError",
+    '"options.activation" expected another name, such as "low", got the unknown option "min"',
+    layer({ activation: { min: 0 } }),
+  ],
+  ["TypeError", '"options.low" expected a number, got "0"', layer({ activation: { low: "0" } })],
+  [
+    "TypeError",
+    '"options.bias" expected a Float32Array or a tensor, got NaN',
+    layer({ bias: NaN }),
+  ],
+  [
+    "RangeError",
+    '"options.bias[0]" expected a magnitude of at most 2147483647 steps of 1.1754946310819804e-39, got 5',
+    layer({
+      ...{ weights: Float32Array.of(1e-37), shape: [1, 1], bias: Float32Array.of(5) },
+      ...{ input: { scale: 0.1 }, output: { scale: 0.1 } },
+    }),
+  ],
+  [
+    "TypeError",
     '"options.scale" expected the scale of i8 weights, got undefined',
     layer({ weights: q }),
   ],
