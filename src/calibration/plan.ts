@@ -275,7 +275,8 @@ export class ParetoFront {
  * All plans that no other plan beats in both bytes and loss. Exact, unless there are more than
  * `points` of them; then the result says how far it may be off.
  *
- * Errors: no layer, a layer without candidates, bytes or losses that are not finite.
+ * Errors: no layer, a layer without candidates, bytes or losses that are not finite, or whose sum
+ * over the layers is not.
  */
 export function paretoFront(
   layers: readonly LayerSensitivity[],
@@ -284,7 +285,9 @@ export function paretoFront(
   if (!Array.isArray(layers) || layers.length === 0) {
     throw typeFault("layers", "an array of at least one layer", layers);
   }
+  const sums = { bytes: 0, loss: 0 };
   layers.forEach(({ costs }, i) => {
+    const most = { bytes: 0, loss: 0 };
     if (!Array.isArray(costs) || costs.length === 0 || costs.length > 255) {
       throw rangeFault(`layers[${i}].costs`, "1 to 255 candidates", costs);
     }
@@ -295,7 +298,15 @@ export function paretoFront(
           throw rangeFault(argument, "a finite number", value);
         }
       }
+      most.bytes = Math.max(most.bytes, Math.abs(bytes));
+      most.loss = Math.max(most.loss, Math.abs(loss));
     });
+    for (const name of ["bytes", "loss"] as const) {
+      sums[name] += most[name];
+      if (!Number.isFinite(sums[name])) {
+        throw rangeFault(`layers[${i}].costs`, `${name} whose sum is finite`, sums[name]);
+      }
+    }
   });
   return new ParetoFront(
     layers,

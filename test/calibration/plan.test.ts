@@ -189,6 +189,10 @@ describe("paretoFront", () => {
       [{ costs: [{ candidate: "a", bytes: 1, loss: "1" }] }],
       '"layers[0].costs[0].loss" expected a number, got "1"',
     ],
+    [
+      [1, 2].map(() => ({ costs: [{ candidate: "a", bytes: 1, loss: 1.7e308 }] })),
+      '"layers[1].costs" expected loss whose sum is finite, got Infinity',
+    ],
   ])("refuses %j", (layers, message) => {
     expect(() => paretoFront(layers as never)).toThrow(message);
   });
