@@ -90,6 +90,9 @@ function testDot(instance: Bytelane, dot: Dot): string | undefined {
     const b = memory.view("i8", rhs, depth * n);
     for (let i = 0; i < a.length; i++) a[i] = (i * 7) % 5 < 2 ? 127 : -128 + ((i * 3) % 4);
     for (let i = 0; i < b.length; i++) b[i] = (i * 5) % 7 < 3 ? high : low + ((i * 11) % 3);
+    // −128 · −128 twice in a pair is the only sum of two that 16 bits do not hold
+    for (let row = 0; row < m; row++) a.fill(-128, row * depth, row * depth + 4);
+    b.fill(low, 0, 4 * n);
     kernels.pack_rhs(rhs, n, 1, depth, n, 0, 1, dot.offset, packed, columnSums);
     writeFields(memory.words, record, {
       ...{ n, depth, dot: dot.code, panels: packed, columnSums, rhsZeros: 0, rhsZero: dot.offset },

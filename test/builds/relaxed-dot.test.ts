@@ -251,6 +251,17 @@ describe.each(Object.keys(ENGINES) as DotClass[])("an engine whose relaxed dot i
   });
 });
 
+describe("an engine whose code wraps pairs in 16 bits until it is optimized", () => {
+  it("is refused the direct tier: twice −128 · −128 is the one pair that tells", async () => {
+    // V8's baseline code on arm64: smull, addp
+    const relaxed = await compile({ ...ENGINES.signed, four: "of pairs" });
+    const open = (tier: Tier) =>
+      openBytelaneSync({ relaxed }, { tier }, (bytes) => new WebAssembly.Module(bytes));
+    expect(() => open("direct")).toThrow("a dot product gave");
+    expectExact(open("relaxed"));
+  });
+});
+
 describe("the dot products of a tier", () => {
   it("are the pairs of i16 in the simd tier, whatever the engine", () => {
     for (const kind of Object.keys(ENGINES) as DotClass[]) {
