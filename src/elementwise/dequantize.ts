@@ -8,7 +8,6 @@ import { checkIndices, type Data, type InKind, inCall, operand, target } from ".
 import { checkInteger, checkOptions, rangeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import type { Tensor } from "../core/tensor.ts";
 import { checkParams, checkStepOrZero, placeParams } from "../params/channels.ts";
 import type { QuantizationParams } from "../params/params.ts";
 import { isQuantized, type Quantized } from "../params/quantized.ts";
@@ -84,9 +83,9 @@ function dequantizeValues(
 }
 
 /** A table [rows, columns] quantized row by row. */
-export interface QuantizedTable {
+export interface QuantizedTable<X extends Data<QuantizedDType> = Data<QuantizedDType>> {
   /** i8 or u8, shape [rows, columns]; a plain array needs `columns`. */
-  readonly values: Data<QuantizedDType>;
+  readonly values: X;
   /** One scale a row. */
   readonly scale: Data<"f32">;
   /** One zero point a row. Default 0. */
@@ -97,11 +96,15 @@ export interface QuantizedTable {
 
 /**
  * Rows of a quantized table, dequantized in the order of `ids`: an embedding look-up.
+ * A table in a tensor gives a tensor [ids, columns], one in a typed array a Float32Array.
  * Errors: an id outside [0, rows), or scales that are not one a row.
  */
-export function gatherRows<O extends Data<"f32"> = Tensor<"f32">>(
+export function gatherRows<
+  X extends Data<QuantizedDType>,
+  O extends Data<"f32"> = InKind<X, "f32">,
+>(
   instance: Bytelane,
-  table: QuantizedTable,
+  table: QuantizedTable<X>,
   ids: Int32Array | readonly number[],
   options: { readonly out?: O } = {},
 ): O {
@@ -120,7 +123,13 @@ export function gatherRows<O extends Data<"f32"> = Tensor<"f32">>(
     table.zeroPoint && operand(instance, "table.zeroPoint", table.zeroPoint, ["i32"], rows);
   const wanted = checkIndices(instance, "ids", ids, rows);
   const { length } = wanted;
-  const result = target(instance, options.out, "f32", [length, columns], true);
+  const result = target(
+    instance,
+    options.out,
+    "f32",
+    [length, columns],
+    values.shape !== undefined,
+  );
   return inCall(instance, result, (call) => {
     const src = call.input(values);
     const scale = call.input(scales);

@@ -27,7 +27,7 @@ export {
 } from "../elementwise/quantize.ts";
 export { type RequantizeParams, requantize } from "../elementwise/requantize.ts";
 export type { Activation } from "../gemm/activation.ts";
-export type { Epilogue } from "../gemm/epilogue.ts";
+export type { Epilogue, ProductDType } from "../gemm/epilogue.ts";
 export { type MatmulOptions, matmul, type RightSide } from "../gemm/matmul.ts";
 export type { MatrixSide } from "../gemm/matrix-side.ts";
 export {

@@ -18,13 +18,16 @@ import type { Bytelane } from "../core/instance.ts";
 import { PRODUCT, RESULT_CODES } from "../core/product.ts";
 import { MAX_I32 } from "./packed-matrix.ts";
 
+/** The types of a product's result. */
+export type ProductDType = "i32" | "f32" | "i8" | "u8";
+
 /** What a product becomes on its way to memory. */
-export interface Epilogue {
+export interface Epilogue<T extends ProductDType = ProductDType> {
   /**
    * "i32" leaves the integers, "f32" scales them back to reals, "i8" and "u8" requantize. Default
    * "i32".
    */
-  readonly dtype?: "i32" | "f32" | "i8" | "u8";
+  readonly dtype?: T;
   /** One a column: i32 in units of the accumulator, for an f32 result f32 in real units. */
   readonly bias?: Int32Array | Float32Array | Data<"i32" | "f32">;
   /** Real step of an i8 or u8 result, which cannot do without; an error with the others. */
@@ -42,7 +45,7 @@ export interface Epilogue {
 
 /** @internal The epilogue, checked: addresses are filled in by the call. */
 export interface CheckedEpilogue {
-  readonly dtype: "i32" | "f32" | "i8" | "u8";
+  readonly dtype: ProductDType;
   readonly bias: Operand<"i32" | "f32"> | undefined;
   readonly low: number;
   readonly high: number;

@@ -4,8 +4,17 @@
  * @category Products
  */
 
-import { type Call, type Data, type Operand, operand, type Target, target } from "../core/call.ts";
+import {
+  type Call,
+  type Data,
+  type InKind,
+  type Operand,
+  operand,
+  type Target,
+  target,
+} from "../core/call.ts";
 import { checkInteger, checkObject, checkOptions, rangeFault } from "../core/check.ts";
+import type { QuantizedDType } from "../core/dtype.ts";
 import { checkHandle } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import {
@@ -14,6 +23,7 @@ import {
   checkEpilogue,
   type Epilogue,
   largestBias,
+  type ProductDType,
   writeEpilogue,
 } from "./epilogue.ts";
 import {
@@ -38,7 +48,8 @@ import { oneStrip } from "./strips.ts";
 /**
  * Sizes of a product, [m, depth] · [depth, n] → [m, n], its destination, and what its sums become.
  */
-export interface MatmulOptions extends Epilogue {
+export interface MatmulOptions<T extends ProductDType = ProductDType, O extends Data = Data>
+  extends Epilogue<T> {
   /**
    * Rows of lhs and of the result; may be 0. A tensor of two or three dimensions brings its own.
    */
@@ -52,14 +63,15 @@ export interface MatmulOptions extends Epilogue {
   readonly depth?: number;
   /**
    * Number of independent products. Default: the first of three dimensions, or 1. A tensor of two
-   * dimensions is one matrix that all products share.
+   * dimensions is one matrix that all products share, or has those of all below one another.
    */
   readonly batch?: number;
   /**
    * Where to write: of the result's type, with (batch − 1) · outBatchStride + (m − 1) · outStride +
-   * n elements at least. Default: a new tensor [m, n], with a batch other than 1 [batch, m, n].
+   * n elements at least. Default: new data in the kind of lhs, as a tensor [m, n], with a batch
+   * other than 1 [batch, m, n].
    */
-  readonly out?: Data;
+  readonly out?: O;
   /** Elements between two rows of the result. Default n. Needs `out`. */
   readonly outStride?: number;
   /** Elements between two results of a batch. Default m · outStride. */
@@ -137,6 +149,7 @@ function checkDestination(
   options: MatmulOptions,
   epilogue: CheckedEpilogue,
   { batch, m, n }: Sizes,
+  asTensor: boolean,
 ): Destination {
   const { dtype } = epilogue;
   const stride =
@@ -159,7 +172,7 @@ function checkDestination(
   const keeps = !(isDense && given?.length === least);
   if (!given) {
     const shape = batch === 1 ? [m, n] : [batch, m, n];
-    const result = target(instance, undefined, epilogue.dtype, shape, true);
+    const result = target(instance, undefined, epilogue.dtype, shape, asTensor);
     return { result, stride, batchStride, keeps };
   }
   const { length } = given;
@@ -250,7 +263,13 @@ function checkMatmul(
     packed?.maxMagnitude ?? maxMagnitude(right!.source.dtype, right!.zeros, 8),
     largestBias(instance, epilogue.bias),
   );
-  const destination = checkDestination(instance, options, epilogue, sizes);
+  const destination = checkDestination(
+    instance,
+    options,
+    epilogue,
+    sizes,
+    leftSource.shape !== undefined,
+  );
   // property by property: a spread costs more than a small product
   return {
     instance,
@@ -356,16 +375,16 @@ export function prepareMatmul(
  * way. Any mix of i8 and u8. An f32 result is f32(C) · (lhs.scale · rhs.scale) + bias; an i8 or u8
  * result is round((C + bias) · multiplier) + zeroPoint with
  * multiplier = lhs.scale · rhs.scale / scale. Tensors of two dimensions, or three with a batch, and
- * packed matrices bring their sizes; plain arrays need `m`, `n` and `depth`.
+ * packed matrices bring their sizes; plain arrays need `m`, `n` and `depth`. The result is a tensor
+ * where lhs is in one, otherwise a typed array.
  *
  * Errors: dimensions that do not fit the data, a depth that could overflow i32, a result that was
  * not described.
  */
-export function matmul(
-  instance: Bytelane,
-  lhs: MatrixSide,
-  rhs: RightSide,
-  options: MatmulOptions = {},
-): Data {
-  return runHere(prepareMatmul(instance, lhs, rhs, options));
+export function matmul<
+  X extends Data<QuantizedDType>,
+  T extends ProductDType = "i32",
+  O extends Data = InKind<X, T>,
+>(instance: Bytelane, lhs: MatrixSide<X>, rhs: RightSide, options: MatmulOptions<T, O> = {}): O {
+  return runHere(prepareMatmul(instance, lhs, rhs, options)) as O;
 }

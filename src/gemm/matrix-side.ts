@@ -12,9 +12,9 @@ import type { Tensor } from "../core/tensor.ts";
 import { checkZeros, MAX_I32, type Orientation } from "./packed-matrix.ts";
 
 /** One side of a product. Strides are in elements. */
-export interface MatrixSide {
+export interface MatrixSide<X extends Data<QuantizedDType> = Data<QuantizedDType>> {
   /** [m, depth] for lhs, [depth, n] for rhs; the matrices of a batch follow one another. */
-  readonly data: Data<QuantizedDType>;
+  readonly data: X;
   /**
    * One; for lhs also one a row, for rhs one a column; times the batch where they differ. Default
    * 0.
@@ -95,25 +95,27 @@ export function shapeOfSide(
   return shape?.length === 2 || shape?.length === 3 ? shape : undefined;
 }
 
-/** Checks a shape against the sizes of the product. */
-export function checkSideShape(
+/**
+ * Checks a shape against the sizes of the product. The matrices of a batch have three dimensions,
+ * or lie below one another in two. True for two dimensions that all of a batch share.
+ */
+function checkSideShape(
   names: (typeof NAMES)["lhs" | "rhs"],
   source: Operand<QuantizedDType>,
   shape: readonly number[],
   rows: number,
   columns: number,
   batch: number,
-): void {
-  const wanted = shape.length === 2 ? [rows, columns] : [batch, rows, columns];
-  if (wanted.some((size, i) => size !== shape[i])) {
-    throw rangeFault(names.data, `a matrix [${wanted.join(", ")}]`, source.value);
-  }
+): boolean {
+  const [first, second, third] = shape;
+  if (third === undefined) {
+    if (second === columns && (first === rows || first === batch * rows)) return first === rows;
+  } else if (first === batch && second === rows && third === columns) return false;
+  const wanted = third === undefined ? [rows, columns] : [batch, rows, columns];
+  throw rangeFault(names.data, `a matrix [${wanted.join(", ")}]`, source.value);
 }
 
-/**
- * Checks strides, zero points and scales of a side. All matrices of a batch share a shape
- * [rows, columns].
- */
+/** Checks strides, zero points and scales. */
 export function checkSide(
   instance: Bytelane,
   names: (typeof NAMES)["lhs" | "rhs"],
@@ -125,10 +127,11 @@ export function checkSide(
   entries: number,
   batch: number,
 ): Side {
-  if (shape) checkSideShape(names, source, shape, rows, columns, batch);
+  const isShared =
+    shape !== undefined && checkSideShape(names, source, shape, rows, columns, batch);
   const stride =
     side.stride === undefined ? columns : checkInteger(names.stride, side.stride, columns, MAX_I32);
-  const dense = shape?.length === 2 ? 0 : rows * stride;
+  const dense = isShared ? 0 : rows * stride;
   const batchStride =
     side.batchStride === undefined
       ? dense

@@ -9,7 +9,7 @@ import { checkInteger, rangeFault } from "../core/check.ts";
 import type { OwnElements } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { scope } from "../core/scope.ts";
-import { type Tensor, tensor } from "../core/tensor.ts";
+import { tensor } from "../core/tensor.ts";
 import { quantizeRows } from "../elementwise/dynamic-quantize.ts";
 import { matmul } from "../gemm/matmul.ts";
 import { type Feedback, feedbackOf } from "./gptq.ts";
@@ -70,7 +70,7 @@ export class InputMoments {
           side,
           { ...side, orientation: "out-in" },
           { m: features, n: features, depth: count, dtype: "f32" },
-        ) as Tensor<"f32">;
+        );
         const sums = this.#sums;
         const view = product.data;
         for (let i = 0; i < view.length; i++) sums[i] += view[i];

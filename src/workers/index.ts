@@ -3,8 +3,10 @@
  *
  * @category Operations on workers
  */
-import type { Data } from "../core/call.ts";
+import type { Data, InKind } from "../core/call.ts";
+import type { QuantizedDType } from "../core/dtype.ts";
 import type { Bytelane } from "../core/instance.ts";
+import type { ProductDType } from "../gemm/epilogue.ts";
 import { type MatmulOptions, prepareMatmul, type RightSide } from "../gemm/matmul.ts";
 import type { MatrixSide } from "../gemm/matrix-side.ts";
 import type { Int4Linear } from "../int4/layer.ts";
@@ -36,11 +38,15 @@ export async function linear<O extends Data = Data>(
 }
 
 /** `matmul` of "bytelane" on the workers of the instance, as `linear` is for layers. */
-export async function matmul(
+export async function matmul<
+  X extends Data<QuantizedDType>,
+  T extends ProductDType = "i32",
+  O extends Data = InKind<X, T>,
+>(
   instance: Bytelane,
-  lhs: MatrixSide,
+  lhs: MatrixSide<X>,
   rhs: RightSide,
-  options: MatmulOptions = {},
-): Promise<Data> {
-  return perform(prepareMatmul(instance, lhs, rhs, options));
+  options: MatmulOptions<T, O> = {},
+): Promise<O> {
+  return (await perform(prepareMatmul(instance, lhs, rhs, options))) as O;
 }

@@ -208,9 +208,9 @@ describeTiers("gatherRows", (instance) => {
         );
         const all = { values, scale: scales, zeroPoint: zeroPoints, columns };
         const x = gatherRows(instance, all, ids);
-        expect(x.shape).toEqual([ids.length, columns]);
+        expect(x).toHaveLength(ids.length * columns);
         expectSame(
-          x.data,
+          x,
           wanted(
             picked,
             (i) => scales[row(i)],
@@ -223,7 +223,7 @@ describeTiers("gatherRows", (instance) => {
           Int32Array.from(ids),
         );
         expectSame(
-          plain.data,
+          plain,
           wanted(picked, (i) => scales[row(i)], 0),
         );
       }

@@ -4,7 +4,9 @@ import {
   createBytelane,
   createLinear,
   dequantize,
+  gatherRows,
   linear,
+  matmul,
   quantize,
   quantizeDynamic,
   quantizeRows,
@@ -51,6 +53,25 @@ const shared: Float32Array = linear(
   first,
   quantizeRows(instance, x, { dtype: "u8", shape: [2, 2] }),
 );
+
+// a product has its own element type and the kind of its left-hand side
+const sides = { m: 2, n: 2, depth: 2 };
+const left = { data: calibrated };
+const sums: Int32Array = matmul(instance, left, left, sides);
+const scaled: number | undefined = matmul(instance, left, left, { ...sides, dtype: "f32" })[0];
+const matrix = { data: tensor(instance, "i8", [2, 2], calibrated) };
+const product: Tensor<"i32"> = matmul(instance, matrix, matrix);
+const requantized: Tensor<"u8"> = matmul(instance, matrix, left, { n: 2, dtype: "u8", scale: 1 });
+const given: Float32Array = matmul(instance, matrix, matrix, {
+  dtype: "f32",
+  out: new Float32Array(4),
+});
+const table = { values: calibrated, scale: Float32Array.of(1, 2), columns: 2 };
+const looked: Float32Array = gatherRows(instance, table, [1]);
+const apart = { values: matrix.data, scale: Float32Array.of(1, 2) };
+const found: Tensor<"f32"> = gatherRows(instance, apart, [1]);
+
+export const products = [sums, scaled, product, requantized, given, looked, found];
 
 export const results = [value, chained, held, reals, bytes, calibrated, integers, named, positive];
 export const restored = [back, all, shared];
