@@ -415,7 +415,6 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
       const pending = Array.from({ length: 6 }, () =>
         matmulPooled(instance, { data }, { data }, large),
       );
-      const right = matmul(instance, lhs, rhs, big);
       const settled = Promise.allSettled(pending);
       await watched.workers[1].terminate();
       const results = await settled;
@@ -423,7 +422,8 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
       expect(lost.length).toBeGreaterThan(0);
       for (const each of lost) expect(each.reason.message).toMatch(words);
       for (const each of results) {
-        if (each.status === "fulfilled") expectSame(each.value, right);
+        if (each.status === "fulfilled")
+          expectSame(each.value, new Int32Array(700 * 700).fill(700));
       }
       expect(instance.bytesUsed).toBe(used);
       await expectEqual(
