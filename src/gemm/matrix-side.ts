@@ -25,7 +25,9 @@ export interface MatrixSide<X extends Data<QuantizedDType> = Data<QuantizedDType
    * 1.
    */
   readonly scale?: number | Float32Array | Tensor<"f32">;
-  /** Elements between two rows as they lie in memory. Default: dense. */
+  /**
+   * Elements between two rows as they lie in memory. Default: dense. Rows of lhs may overlap.
+   */
   readonly stride?: number;
   /** Elements between two matrices of a batch. Default: dense. */
   readonly batchStride?: number;
@@ -129,8 +131,9 @@ export function checkSide(
 ): Side {
   const isShared =
     shape !== undefined && checkSideShape(names, source, shape, rows, columns, batch);
+  const nearest = names.side === "lhs" ? 1 : columns;
   const stride =
-    side.stride === undefined ? columns : checkInteger(names.stride, side.stride, columns, MAX_I32);
+    side.stride === undefined ? columns : checkInteger(names.stride, side.stride, nearest, MAX_I32);
   const dense = isShared ? 0 : rows * stride;
   const batchStride =
     side.batchStride === undefined

@@ -711,4 +711,28 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
       }
     });
   });
+
+  it("reads rows that overlap: windows of a signal", () => {
+    for (const [stride, m, depth] of [
+      [1, 37, 9],
+      [3, 21, 16],
+      [5, 6, 70],
+    ]) {
+      const n = 11;
+      const signal = bytes("u8", (m - 1) * stride + depth, stride);
+      const lhs = Uint8Array.from({ length: m * depth }, (_, i) => {
+        return signal[Math.floor(i / depth) * stride + (i % depth)];
+      });
+      const rhs = bytes("i8", depth * n, m);
+      const got = matmul(
+        instance,
+        { data: signal, stride, zeroPoint: 5 },
+        { data: rhs },
+        {
+          ...{ m, n, depth },
+        },
+      );
+      expectSame(got, wanted({ m, n, depth, lhs, rhs, lhsZero: 5 }), `stride ${stride}`);
+    }
+  });
 });
