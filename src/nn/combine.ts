@@ -9,7 +9,7 @@ import { type Data, type InKind, inCall, type Operand, operand, target } from ".
 import { checkObject, checkOptions, rangeFault } from "../core/check.ts";
 import { limitsOf, type QuantizedDType, tagOf } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { roundHalfEven } from "../core/round.ts";
+import { LARGEST, roundHalfEven } from "../core/round.ts";
 import { isTensor } from "../core/tensor.ts";
 import { type Activation, checkBounds } from "../gemm/activation.ts";
 import type { StaticParams } from "../linear/int8.ts";
@@ -103,10 +103,12 @@ function combineIntegers(
   const place = (real: number) =>
     Math.min(Math.max(roundHalfEven(real / scale) + zeroPoint, least), greatest);
   const f = Math.fround;
+  // a factor stays finite, so that 0 times it is 0
+  const finite = (factor: number) => Math.min(f(factor), LARGEST);
   const first = multiply
-    ? f(f(a.params.scale * b.params.scale) / scale)
-    : f(a.params.scale / scale);
-  const second = f(b.params.scale / scale);
+    ? finite(f(a.params.scale * b.params.scale) / scale)
+    : finite(a.params.scale / scale);
+  const second = finite(b.params.scale / scale);
   const shape = a.source.shape ?? [a.source.length];
   const asTensor = isTensor(a.source.value);
   const result = target(instance, options.out, dtype, shape, asTensor);

@@ -72,9 +72,11 @@ export function combine(
   [scale, zero]: readonly [number, number],
 ): number {
   const [a, b, s] = [f(scaleX), f(scaleY), f(scale)];
+  // a factor beyond f32 counts as the largest f32
+  const finite = (factor: number) => Math.min(f(factor), 3.4028234663852886e38);
   const real = multiply
-    ? f(f((x - zeroX) * (y - zeroY)) * f(f(a * b) / s))
-    : f(f((x - zeroX) * f(a / s)) + f((y - zeroY) * f(b / s)));
+    ? f(f((x - zeroX) * (y - zeroY)) * finite(f(a * b) / s))
+    : f(f((x - zeroX) * finite(a / s)) + f((y - zeroY) * finite(b / s)));
   return roundHalfEven(real) + zero;
 }
 
