@@ -14,8 +14,7 @@ export type ZeroPoints = number | Data<"i32">;
 
 /**
  * Integers and the reals that they stand for: x ≈ (values − zeroPoint) · scale. Made by
- * `quantizeRows` and `quantizeDynamic`, taken by `dequantize`, `matmul`, `linear`, `createLinear`
- * and `gatherRows`.
+ * `quantizeRows` and `quantizeDynamic`, taken whole by `dequantize`, `linear` and `gatherRows`.
  */
 export interface Quantized<
   V extends Data<QuantizedDType> = Data<QuantizedDType>,
