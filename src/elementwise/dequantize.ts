@@ -4,13 +4,21 @@
  * @category Quantize and dequantize
  */
 
-import { checkIndices, type Data, type InKind, inCall, operand, target } from "../core/call.ts";
+import {
+  checkIndices,
+  type Data,
+  type InKind,
+  inCall,
+  isRows,
+  operand,
+  target,
+} from "../core/call.ts";
 import { checkInteger, checkOptions, rangeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { checkParams, checkStepOrZero, placeParams } from "../params/channels.ts";
 import type { QuantizationParams } from "../params/params.ts";
-import { isQuantized, type Quantized } from "../params/quantized.ts";
+import type { Quantized } from "../params/quantized.ts";
 import { SHAPE_OPTIONS, type ShapeOption, shapeOf } from "./quantize.ts";
 
 const DEQUANTIZE = {
@@ -42,7 +50,7 @@ export function dequantize(
   options: ShapeOption<Data<"f32">> = {},
 ): Data<"f32"> {
   checkInstance(instance);
-  if (isQuantized(q)) {
+  if (isRows<Quantized>(q)) {
     checkOptions("q", q, QUANTIZED);
     checkOptions("options", params, ["out"]);
     const { values, scale, zeroPoint, axis, shape } = q;

@@ -15,7 +15,7 @@ import {
 } from "../core/check.ts";
 import { QUANTIZED_DTYPES, type QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import type { EntriesLike, Quantized } from "../params/quantized.ts";
+import type { Quantized } from "../params/quantized.ts";
 import { SHAPE_OPTIONS, type ShapeOption, shapeOf } from "./quantize.ts";
 
 /**
@@ -58,8 +58,8 @@ export function quantizeDynamic<X extends Data<"f32">>(
 /** Rows with a scale each: axis 0 of [rows, columns]. The zero points of i8 are 0. */
 export type QuantizedRows<X, D extends QuantizedDType> = Quantized<
   InKind<X, D>,
-  EntriesLike<X, "f32">,
-  D extends "u8" ? EntriesLike<X, "i32"> : 0
+  InKind<X, "f32">,
+  D extends "u8" ? InKind<X, "i32"> : 0
 >;
 
 /** Rows of [..., columns] and what becomes of them. With `stride` the shape must be given, and x may be longer. */

@@ -3,8 +3,7 @@
  * others take.
  */
 import type { Data } from "../core/call.ts";
-import { type QuantizedDType, tagOf } from "../core/dtype.ts";
-import type { Tensor } from "../core/tensor.ts";
+import type { QuantizedDType } from "../core/dtype.ts";
 
 /** Real steps between adjacent integers: one, or one per channel. */
 export type Scales = number | Data<"f32">;
@@ -32,16 +31,3 @@ export interface Quantized<
   /** Dimensions under which `axis` counts. */
   readonly shape: readonly number[];
 }
-
-/** True for a quantized value; not for a tensor or an array. */
-export function isQuantized(value: unknown): value is Quantized {
-  if (typeof value !== "object" || value === null || tagOf(value) !== undefined) return false;
-  return "values" in value && "scale" in value && !("dispose" in value);
-}
-
-/** The kind of scales and zero points that go with data. */
-export type EntriesLike<X, T extends "f32" | "i32"> = X extends Tensor
-  ? Tensor<T>
-  : T extends "f32"
-    ? Float32Array
-    : Int32Array;
