@@ -58,12 +58,17 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Where the word WebAssembly may stand: what finds, compiles and opens a build. */
-const WEBASSEMBLY = [/^src\/builds\//, /^src\/entries\//, /^src\/workers\/worker\.ts$/];
+const WEBASSEMBLY = [
+  /^src\/builds\//,
+  /^src\/core\/platform\.ts$/,
+  /^src\/entries\//,
+  /^src\/workers\/worker\.ts$/,
+];
 
 /**
  * Who may touch the buffer of a memory: the one who makes views, and a worker on its own memory.
  */
-const BUFFER = [/^src\/core\/(arena|memory)\.ts$/, /^src\/workers\/worker\.ts$/];
+const BUFFER = [/^src\/core\/(arena|heap)\.ts$/, /^src\/workers\/worker\.ts$/];
 
 /** Kernels whose many parameters are the runs, bounds and strides of one loop. */
 const ELEMENTWISE = [

@@ -76,7 +76,7 @@ function testDot(instance: Bytelane, dot: Dot): string | undefined {
   const high = seven ? 63 : 127;
   // 8 bits at once are out of the contract: an engine may change its answer
   const rounds = low < -127 ? 1000 : 50;
-  const { kernels, arena, memory } = instance;
+  const { kernels, arena, heap } = instance;
   const m = 10;
   const n = 32;
   const depth = 16;
@@ -86,15 +86,15 @@ function testDot(instance: Bytelane, dot: Dot): string | undefined {
   const blocks = sizes.map((size) => arena.allocate(size));
   const [lhs, rhs, packed, columnSums, room, out, record] = blocks;
   try {
-    const a = memory.view("i8", lhs, m * depth);
-    const b = memory.view("i8", rhs, depth * n);
+    const a = heap.view("i8", lhs, m * depth);
+    const b = heap.view("i8", rhs, depth * n);
     for (let i = 0; i < a.length; i++) a[i] = (i * 7) % 5 < 2 ? 127 : -128 + ((i * 3) % 4);
     for (let i = 0; i < b.length; i++) b[i] = (i * 5) % 7 < 3 ? high : low + ((i * 11) % 3);
     // −128 · −128 twice in a pair is the only sum of two that 16 bits do not hold
     for (let row = 0; row < m; row++) a.fill(-128, row * depth, row * depth + 4);
     b.fill(low, 0, 4 * n);
     kernels.pack_rhs(rhs, n, 1, depth, n, 0, 1, dot.offset, packed, columnSums);
-    writeFields(memory.words, record, {
+    writeFields(heap.words, record, {
       ...{ n, depth, dot: dot.code, panels: packed, columnSums, rhsZeros: 0, rhsZero: dot.offset },
       ...{ result: RESULT_CODES.i32, columnScales: 0, bias: 0, low: 0, high: 0, zeroPoint: 0 },
       ...{ reals: 0, realsStride: 0, lhs, lhsStride: depth, lhsUnsigned: 0 },
@@ -104,7 +104,7 @@ function testDot(instance: Bytelane, dot: Dot): string | undefined {
       kernels.gemm(record, 0, m - 1, 0, n / 8, room);
       kernels.gemm(record, m - 1, 1, 0, n / 8, room);
       if (round > 0 && round < rounds - 1) continue;
-      const fault = compare(a, b, memory.view("i32", out, m * n), n, depth);
+      const fault = compare(a, b, heap.view("i32", out, m * n), n, depth);
       if (fault) return fault;
     }
     return undefined;

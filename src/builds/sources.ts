@@ -4,9 +4,9 @@
  * @category Instances
  */
 import { checkObject, typeFault } from "../core/check.ts";
+import type { Address, FetchResponse, WasmModule } from "../core/platform.ts";
 import type { Build } from "../core/tiers.ts";
 import { type BytelaneOptions, isModule } from "./choose.ts";
-import type { Address, FetchResponse, WasmModule } from "./platform.ts";
 
 /** A build that is ready: a module, or the bytes of one. */
 export type ReadySource = WasmModule | ArrayBufferView | ArrayBuffer;

@@ -80,7 +80,7 @@ export class HistogramObserver<
 
   protected take({ address, length, outer, channels, inner, lows, highs }: Piece): void {
     const tables = this.#tables as Tables;
-    const { memory, kernels } = this.instance;
+    const { heap, kernels } = this.instance;
     const grids = this.#grids;
     const isFull = this.#counted + length > MOST_COUNTED;
     if (isFull || grids.some((grid, c) => grid.isTooNarrowFor(lows[c], highs[c]))) {
@@ -93,13 +93,13 @@ export class HistogramObserver<
     if (!tables.isLoaded) {
       grids.forEach(({ recent }, c) => {
         const at = tables.address + c * tables.stride;
-        memory.view("i32", at, recent.length).set(recent);
+        heap.view("i32", at, recent.length).set(recent);
       });
       // four tables of `stride` bytes are as many i32
-      if (tables.four) memory.view("i32", tables.four, tables.stride).fill(0);
+      if (tables.four) heap.view("i32", tables.four, tables.stride).fill(0);
       tables.isLoaded = true;
     }
-    memory.view("f32", tables.scales, channels).set(grids.map(({ inverse }) => inverse));
+    heap.view("f32", tables.scales, channels).set(grids.map(({ inverse }) => inverse));
     const zero = this.#half + 1;
     const [first, stride] = tables.four
       ? [tables.four + zero * 16, 0]
@@ -117,12 +117,12 @@ export class HistogramObserver<
   /** Moves the counts from the tables to the grids. */
   #unload(tables: Tables): void {
     if (!tables.isLoaded) return;
-    const { memory, kernels } = this.instance;
+    const { heap, kernels } = this.instance;
     const { address, stride, four } = tables;
     const entries = entriesOf(this.#half);
     if (four) kernels.sum_tables_u32(four, address, entries);
     this.#grids.forEach(({ recent }, c) => {
-      recent.set(memory.view("i32", address + c * stride, entries));
+      recent.set(heap.view("i32", address + c * stride, entries));
       this.skip(recent[entries - 1]);
       recent[entries - 1] = 0;
     });

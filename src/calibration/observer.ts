@@ -122,7 +122,7 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
     if (source.length === 0) return this;
     inCall(instance, (call) => {
       const { channels } = extent;
-      const { kernels, memory } = instance;
+      const { kernels, heap } = instance;
       const most = pieceLength(extent);
       const room = call.scratch(most * 4);
       const extremes = call.scratch(channels * 8);
@@ -134,12 +134,12 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
         if (source.address >= 0 && !instance.origin.shared) address = source.address + start * 4;
         else {
           const values = elementsOf(instance, source).subarray(start, start + length);
-          memory.view("f32", room, length).set(values);
+          heap.view("f32", room, length).set(values);
         }
         const outer = channels === 1 ? 1 : length / (channels * extent.inner);
         const inner = channels === 1 ? length : extent.inner;
-        const lows = memory.view("f32", extremes, channels);
-        const highs = memory.view("f32", extremes + channels * 4, channels);
+        const lows = heap.view("f32", extremes, channels);
+        const highs = heap.view("f32", extremes + channels * 4, channels);
         kernels.min_max_f32(address, outer, channels, inner, extremes, extremes + channels * 4);
         const isInfinite = lows.includes(-Infinity) || highs.includes(Infinity);
         if (isInfinite || !this.skipsItself) {

@@ -51,7 +51,7 @@ export class OrderObserver extends Observer {
 
   protected take({ address, length, outer, channels, inner, lows, highs }: Piece): void {
     const rank = this.#rank;
-    const values = this.instance.memory.view("f32", address, length);
+    const values = this.instance.heap.view("f32", address, length);
     for (let c = 0; c < channels; c++) {
       const tails = this.#tails[c];
       // what a number must be below or above to enter: a piece without such a number is passed over

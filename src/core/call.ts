@@ -76,7 +76,7 @@ export function operand<T extends DType>(
     if (!dtype) throw dataFault(argument, dtypes, value);
     const array = value as Elements[T];
     const length = checkLength(argument, array);
-    const address = instance.memory.addressOf(array);
+    const address = instance.heap.addressOf(array);
     checked = { dtype, length, shape: undefined, address, value: array };
   }
   if (!dtypes.includes(checked.dtype)) {
@@ -93,7 +93,7 @@ export function elementsOf<T extends DType>(
   instance: Bytelane,
   { dtype, length, address, value }: Operand<T>,
 ): Elements[T] {
-  if (address >= 0) return instance.memory.view(dtype, address, length);
+  if (address >= 0) return instance.heap.view(dtype, address, length);
   requireLength(value as AnyArray, length);
   return elementsOfArray(dtype, value as AnyArray);
 }
@@ -218,7 +218,7 @@ export class Call {
     const bytes = length * BYTES[dtype];
     if (inPlace && address === this.#start) return address;
     if (this.reads(address, bytes)) return address;
-    return this.copyIn("u8", this.#instance.memory.view("u8", address, bytes));
+    return this.copyIn("u8", this.#instance.heap.view("u8", address, bytes));
   }
 
   /** Notes that the call reads bytes of the memory. False where `out` has been given out and lies over them. */
@@ -234,18 +234,18 @@ export class Call {
     values: number | Elements[DType],
     count = (values as Elements[DType]).length,
   ): number {
-    const { memory } = this.#instance;
+    const { heap } = this.#instance;
     if (typeof values === "number") {
       const address = this.scratch(count * BYTES[dtype]);
-      memory.view(dtype, address, count).fill(values);
+      heap.view(dtype, address, count).fill(values);
       return address;
     }
     // growth detaches a view of the memory: its address outlives it
-    const own = memory.addressOf(values);
+    const own = heap.addressOf(values);
     const from = own < 0 ? values : undefined;
     const address = this.scratch(count * BYTES[dtype]);
-    const source = from ?? memory.view(dtypeOf(values) as DType, own, count);
-    memory.view(dtype, address, count).set(source);
+    const source = from ?? heap.view(dtypeOf(values) as DType, own, count);
+    heap.view(dtype, address, count).set(source);
     return address;
   }
 
@@ -257,9 +257,9 @@ export class Call {
     const values = "dtype" in ids ? elementsOf(this.#instance, ids) : ids;
     const { length } = values;
     const address = this.copyIn("i32", values);
-    const { kernels, memory } = this.#instance;
+    const { kernels, heap } = this.#instance;
     if (kernels.all_in_range_i32(address, length, 0, count - 1)) return address;
-    const copy = memory.view("i32", address, length);
+    const copy = heap.view("i32", address, length);
     for (let i = 0; i < length; i++) checkInteger(`${argument}[${i}]`, copy[i], 0, count - 1);
     return address;
   }
@@ -312,11 +312,11 @@ export class Call {
   }
 
   #copyOut(copies: readonly Copy[]): void {
-    const { memory } = this.#instance;
+    const { heap } = this.#instance;
     for (const { array, length } of copies) if (array) requireLength(array, length);
     for (const { from, bytes, to, array, dtype, length } of copies) {
-      if (array) copyTo(array, memory.view(dtype, from, length));
-      else memory.view("u8", to, bytes).set(memory.view("u8", from, bytes));
+      if (array) copyTo(array, heap.view(dtype, from, length));
+      else heap.view("u8", to, bytes).set(heap.view("u8", from, bytes));
     }
   }
 }

@@ -8,7 +8,8 @@
 import type { Kernels } from "./abi.ts";
 import { FreeList } from "./arena.ts";
 import { typeFault } from "./check.ts";
-import { Memory } from "./memory.ts";
+import { Heap } from "./heap.ts";
+import type { WasmMemory } from "./platform.ts";
 import type { Dots, Report, Tier } from "./tiers.ts";
 
 /** Threads for the pooled operations. */
@@ -53,7 +54,7 @@ export class Bytelane {
   readonly tier: Tier;
   /** @internal */ kernels: Kernels;
   /** @internal */ readonly arena: FreeList;
-  /** @internal */ readonly memory: Memory;
+  /** @internal */ readonly heap: Heap;
   /** @internal */ readonly dots: Dots;
   /** @internal */ readonly origin: Origin;
   /** @internal */ follower: Follower | undefined;
@@ -70,11 +71,30 @@ export class Bytelane {
     this.origin = origin;
     this.tier = report.tier;
     this.#report = report;
-    this.memory = new Memory(kernels.memory);
-    this.arena = new FreeList(kernels.heap_base(), this.memory.size, limit, (bytes) =>
-      this.memory.grow(bytes),
+    this.heap = new Heap(kernels.memory);
+    this.arena = new FreeList(kernels.heap_base(), this.heap.size, limit, (bytes) =>
+      this.heap.grow(bytes),
     );
     this.scalars = this.arena.allocate(64);
+  }
+
+  /**
+   * The linear memory, for a WebAssembly module of your own that works on tensors: import it, and
+   * pass `tensor.address`. Only the instance may grow it. Growth, by any call that allocates,
+   * detaches every view on `memory.buffer`, so make a view when you use it. Bytes that belong to
+   * no tensor of yours are the instance's: do not write them.
+   *
+   * Errors: a disposed instance.
+   *
+   * @example
+   * ```ts
+   * const x = tensor(instance, "f32", [1024]);
+   * const { exports } = new WebAssembly.Instance(module, { env: { memory: instance.memory } });
+   * exports.filter(x.address, x.length);
+   * ```
+   */
+  get memory(): WasmMemory {
+    return checkInstance(this).kernels.memory as WasmMemory;
   }
 
   /** Bytes that live tensors, layers and indexes hold. */
@@ -84,7 +104,7 @@ export class Bytelane {
 
   /** Bytes of the linear memory. It grows and never shrinks; it is 0 after `dispose`. */
   get bytesReserved(): number {
-    return this.memory.size;
+    return this.heap.size;
   }
 
   /** True after `dispose`: every operation refuses the instance then. */
@@ -108,7 +128,7 @@ export class Bytelane {
     // whoever still refers to the instance or to a handle of it holds no memory by that
     this.follower = undefined;
     this.kernels = {} as Kernels;
-    this.memory.release();
+    this.heap.release();
   }
 
   /** For `using`. Where an engine lacks the symbol, this is a method that nobody calls. */

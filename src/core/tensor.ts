@@ -27,7 +27,8 @@ export class Tensor<T extends DType = DType> extends Handle {
   readonly shape: readonly number[];
   /** Number of elements. */
   readonly length: number;
-  /** @internal */ readonly address: number;
+  /** Where the elements begin in `instance.memory`, in bytes. It stays the same for life. */
+  readonly address: number;
 
   readonly #whole: Tensor<T> | undefined;
 
@@ -66,7 +67,7 @@ export class Tensor<T extends DType = DType> extends Handle {
    */
   get data(): Elements[T] {
     checkHandle("tensor", this, this.instance);
-    return this.instance.memory.view(this.dtype, this.address, this.length);
+    return this.instance.heap.view(this.dtype, this.address, this.length);
   }
 
   /** @internal A tensor of this library, and no proxy of one. */
@@ -123,10 +124,10 @@ export function tensor<T extends DType>(
     throw rangeFault("values", `${count} elements for shape [${shape.join(", ")}]`, source.length);
   }
   // growth detaches a view of this memory: its address outlives it
-  const { memory } = instance;
-  const from = source ? memory.addressOf(source) : -1;
+  const { heap } = instance;
+  const from = source ? heap.addressOf(source) : -1;
   const result = new Tensor(instance, dtype, shape);
-  if (from >= 0) result.data.set(memory.view(dtype, from, count));
+  if (from >= 0) result.data.set(heap.view(dtype, from, count));
   else if (source) result.data.set(source);
   else result.data.fill(0);
   return result;

@@ -36,7 +36,7 @@ export function quantizeDynamic<X extends Data<"f32">>(
   return inCall(instance, result, (call) => {
     const src = call.input(source, true);
     const { address, value } = call.output(result);
-    const { scalars, memory, kernels } = instance;
+    const { scalars, heap, kernels } = instance;
     const { length } = source;
     kernels.quantize_rows_f32_u8(
       src,
@@ -48,7 +48,7 @@ export function quantizeDynamic<X extends Data<"f32">>(
       scalars + 4,
       scalars + 8,
     );
-    const { words } = memory;
+    const { words } = heap;
     const scale = words.getFloat32(scalars, true);
     const zeroPoint = words.getInt32(scalars + 4, true);
     return { values: value as InKind<X, "u8">, scale, zeroPoint, axis: undefined, shape };

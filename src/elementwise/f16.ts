@@ -33,7 +33,7 @@ export function bytesOfHalves(argument: string, value: unknown): Uint8Array {
 /** An array of halves as an operand of bytes. */
 function halvesOperand(instance: Bytelane, argument: string, value: unknown): Operand<"u8"> {
   const bytes = bytesOfHalves(argument, value);
-  const address = instance.memory.addressOf(bytes);
+  const address = instance.heap.addressOf(bytes);
   return { dtype: "u8", length: bytes.length, shape: undefined, address, value: bytes };
 }
 

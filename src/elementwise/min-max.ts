@@ -49,13 +49,13 @@ export function minMax(
     const lows = channels === 1 ? instance.scalars : call.scratch(channels * 8);
     const highs = lows + channels * 4;
     instance.kernels.min_max_f32(src, outer, channels, inner, lows, highs);
-    const { memory } = instance;
+    const { heap } = instance;
     if (axis === undefined)
       return {
-        min: memory.words.getFloat32(lows, true),
-        max: memory.words.getFloat32(highs, true),
+        min: heap.words.getFloat32(lows, true),
+        max: heap.words.getFloat32(highs, true),
       };
-    const min = memory.view("f32", lows, channels).slice();
-    return { min, max: memory.view("f32", highs, channels).slice() };
+    const min = heap.view("f32", lows, channels).slice();
+    return { min, max: heap.view("f32", highs, channels).slice() };
   });
 }

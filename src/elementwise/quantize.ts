@@ -186,12 +186,12 @@ export function quantizeChannels(
   { outer, channels, inner }: Extent,
   bits: number,
 ): { address: number; scales: Float32Array } {
-  const { memory, kernels } = instance;
+  const { heap, kernels } = instance;
   const lows = call.scratch(channels * 8);
   const highs = lows + channels * 4;
   kernels.min_max_f32(src, outer, channels, inner, lows, highs);
-  const min = memory.view("f32", lows, channels).map((low) => Math.min(low, 0));
-  const max = memory.view("f32", highs, channels).map((high) => Math.max(high, 0));
+  const min = heap.view("f32", lows, channels).map((low) => Math.min(low, 0));
+  const max = heap.view("f32", highs, channels).map((high) => Math.max(high, 0));
   const { scale, zeroPoint, low, high } = chooseParams({ min, max }, { bits });
   const scales = scale as Float32Array;
   const s = call.copyIn("f32", scales);

@@ -54,7 +54,7 @@ export function packBits(
     const src = call.input(source);
     const dst = call.scratch(bytes);
     instance.kernels.pack_bits(src, dst, source.length, bits);
-    return instance.memory.view("u8", dst, bytes).slice();
+    return instance.heap.view("u8", dst, bytes).slice();
   });
 }
 
@@ -78,6 +78,6 @@ export function unpackBits<S extends boolean = false>(
     const src = call.input(source);
     const dst = call.scratch(length);
     instance.kernels.unpack_bits(src, dst, length, bits, signed ? 1 : 0);
-    return instance.memory.view(signed ? "i8" : "u8", dst, length).slice() as never;
+    return instance.heap.view(signed ? "i8" : "u8", dst, length).slice() as never;
   });
 }

@@ -116,7 +116,7 @@ export function quantizeCodebook(
     return Math.fround(codebook[i] + codebook[i + 1]) / 2;
   });
   inCall(instance, (call) => {
-    const { memory, kernels } = instance;
+    const { heap, kernels } = instance;
     const strip = Math.min(STRIP, rows);
     const src = call.input(source);
     const reals = call.scratch(strip * stride * 4);
@@ -127,24 +127,24 @@ export function quantizeCodebook(
     const extremes = call.scratch(strip * blocks * 8);
     for (let row = 0; row < rows; row += strip) {
       const count = Math.min(strip, rows - row);
-      const all = memory.view("f32", reals, count * stride);
+      const all = heap.view("f32", reals, count * stride);
       all.fill(0);
       for (let r = 0; r < count; r++) {
         const at = src + (row + r) * columns * 4;
-        all.set(memory.view("f32", at, columns), r * stride);
+        all.set(heap.view("f32", at, columns), r * stride);
       }
       const total = count * blocks;
       kernels.min_max_f32(reals, 1, total, blockSize, extremes, extremes + total * 4);
-      const lows = memory.view("f32", extremes, total);
-      const highs = memory.view("f32", extremes + total * 4, total);
-      const scale = memory.view("f32", steps, total);
+      const lows = heap.view("f32", extremes, total);
+      const highs = heap.view("f32", extremes + total * 4, total);
+      const scale = heap.view("f32", steps, total);
       for (let b = 0; b < total; b++) {
         const extent = Math.min(Math.max(-lows[b], highs[b], 0), 3.4028234663852886e38);
         scale[b] = extent === 0 ? 1 : Math.max(extent / reach, 2 ** -126);
       }
       kernels.quantize_codebook_f32(reals, codes, 1, count * stride, blockSize, steps, between);
       kernels.pack_bits(codes, packed, count * stride, 4);
-      values.set(memory.view("u8", packed, (count * stride) / 2), (row * stride) / 2);
+      values.set(heap.view("u8", packed, (count * stride) / 2), (row * stride) / 2);
       scales.set(scale, row * blocks);
     }
   });
@@ -176,7 +176,7 @@ export function dequantizeCodebook(instance: Bytelane, matrix: CodebookMatrix): 
       ...([src, rowBytes, columns, blockSize, step, 0, 0, planes] as const),
       ...([0, rows, dst, instance.scalars] as const),
     );
-    return instance.memory.view("f32", dst, rows * columns).slice();
+    return instance.heap.view("f32", dst, rows * columns).slice();
   });
 }
 
@@ -214,7 +214,7 @@ export function fitCodebook(
   const passes = checkInteger("options.passes", options.passes ?? 20, 1, 1000);
   const sample = inCall(instance, (call) => {
     const address = call.input(source);
-    const all = instance.memory.view("f32", address, source.length);
+    const all = instance.heap.view("f32", address, source.length);
     const step = Math.max(1, Math.floor((rows * blocks * blockSize) / SAMPLE));
     const kept: number[] = [];
     for (let b = 0; b < rows * blocks; b++) {

@@ -74,10 +74,10 @@ class Reader {
     }
     const { length } = data;
     const address = this.#inMemory ? data.byteOffset : -1;
-    const { memory } = this.#instance;
+    const { heap } = this.#instance;
     return {
       ...{ dtype, shape, address },
-      bytes: () => (address < 0 ? data : memory.view("u8", address, length)),
+      bytes: () => (address < 0 ? data : heap.view("u8", address, length)),
     };
   }
 
@@ -124,7 +124,7 @@ function placeIn<Name extends string>(
   }
   const { parts, size } = allocateParts(instance.arena, bytes);
   for (const [name, part] of entries) {
-    if (part) instance.memory.view("u8", parts[name], bytes[name]).set(part.bytes());
+    if (part) instance.heap.view("u8", parts[name], bytes[name]).set(part.bytes());
   }
   return { parts, memory: size };
 }
@@ -165,7 +165,7 @@ export function loadLayers(instance: Bytelane, file: Uint8Array | Tensor<"u8">):
   }
   const scheme = new Fields("the metadata", parsed);
   scheme.integer("version", VERSION, VERSION);
-  const reader = new Reader(instance, tensors, instance.memory.addressOf(bytes) >= 0, host);
+  const reader = new Reader(instance, tensors, instance.heap.addressOf(bytes) >= 0, host);
   // every layer is checked before the first one is made
   const makers = scheme
     .object("layers")
@@ -316,7 +316,7 @@ function planTensor(instance: Bytelane, reader: Reader, name: string, fields: Fi
       );
     }
     const made = new Tensor<DType>(instance, dtype, shape);
-    instance.memory.view("u8", made.address, made.byteLength).set(part.bytes());
+    instance.heap.view("u8", made.address, made.byteLength).set(part.bytes());
     return made;
   };
 }
@@ -358,7 +358,7 @@ function planInt8(instance: Bytelane, reader: Reader, name: string, fields: Fiel
     throw damaged(`a depth of layer ${describe(name)} that its accumulator holds`, depth);
   }
   return () => {
-    const { memory } = instance;
+    const { heap } = instance;
     const matrix = inCall(instance, (call) => {
       const bytes = weights.bytes();
       const length = depth * n;
@@ -369,8 +369,8 @@ function planInt8(instance: Bytelane, reader: Reader, name: string, fields: Fiel
     });
     try {
       const columns = allocateColumns(instance, n, bias !== undefined, input);
-      memory.view("u8", columns.scales, n * 4).set(scales.bytes());
-      if (bias) memory.view("u8", columns.bias, n * 4).set(bias.bytes());
+      heap.view("u8", columns.scales, n * 4).set(scales.bytes());
+      if (bias) heap.view("u8", columns.bias, n * 4).set(bias.bytes());
       return new Linear(instance, matrix, columns, epilogue, input);
     } catch (fault) {
       matrix.dispose();

@@ -36,8 +36,8 @@ class Writer {
 
   /** Bytes of the instance's memory. */
   memory(name: string, dtype: SafetensorsDType, shape: number[], address: number): void {
-    const { memory } = this.#instance;
-    const write = (to: Uint8Array): void => to.set(memory.view("u8", address, to.length));
+    const { heap } = this.#instance;
+    const write = (to: Uint8Array): void => to.set(heap.view("u8", address, to.length));
     this.add({ name, dtype, shape, write });
   }
 
@@ -113,7 +113,7 @@ function save(instance: Bytelane, writer: Writer, name: string, layer: Storable)
   if (!dtype) throw typeFault(`layers.${name}`, "a layer, a table, a tensor or data", layer);
   const shape = [checkLength(`layers.${name}`, layer)];
   // a strip's scratch memory may make the memory grow
-  const data = instance.memory.outliving(bytesOf(layer));
+  const data = instance.heap.outliving(bytesOf(layer));
   writer.add({ name, dtype: NAMES[dtype], shape, write: (to) => to.set(data()) });
   return { kind: "tensor", dtype, shape };
 }
@@ -127,7 +127,7 @@ function writeWeights(instance: Bytelane, matrix: PackedMatrix, to: Uint8Array):
     for (let first = 0; first < columns; first += most) {
       const count = Math.min(most, columns - first);
       matrix.unpack(first, count, strip);
-      to.set(instance.memory.view("u8", strip, count * depth), first * depth);
+      to.set(instance.heap.view("u8", strip, count * depth), first * depth);
     }
   });
 }

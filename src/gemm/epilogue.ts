@@ -129,7 +129,7 @@ export function writeEpilogue(
   columnScales: number,
   bias: number,
 ): void {
-  const { words } = instance.memory;
+  const { words } = instance.heap;
   words.setInt32(record + PRODUCT.result, RESULT_CODES[epilogue.dtype], true);
   words.setInt32(record + PRODUCT.columnScales, columnScales, true);
   words.setInt32(record + PRODUCT.bias, bias, true);

@@ -120,7 +120,7 @@ function placeColumns(
   if (typeof rhsScale === "number") {
     const step = Math.fround(Math.fround(lhsScale * rhsScale) / scale);
     const address = call.scratch(n * 4);
-    instance.memory.view("f32", address, n).fill(step);
+    instance.heap.view("f32", address, n).fill(step);
     return { address, batchStep: 0 };
   }
   const batchStep = rhsScale.length > n ? n * 4 : 0;
@@ -128,7 +128,7 @@ function placeColumns(
     return { address: call.input(rhsScale), batchStep };
   }
   const given =
-    "dtype" in rhsScale ? instance.memory.view("f32", rhsScale.address, rhsScale.length) : rhsScale;
+    "dtype" in rhsScale ? instance.heap.view("f32", rhsScale.address, rhsScale.length) : rhsScale;
   const values = given.map((step) => Math.fround(lhsScale * step) / scale);
   return { address: call.copyIn("f32", values), batchStep };
 }

@@ -63,7 +63,7 @@ export class PackedMatrix extends Handle {
   /** @internal Packs `n` columns of `depth`. */
   constructor(instance: Bytelane, source: PackSource) {
     const { dtype, depth, n, zeros, bits } = source;
-    const { dots, memory } = instance;
+    const { dots, heap } = instance;
     const list = typeof zeros === "number" ? [zeros] : zeros;
     const isShared = list.every((zero) => zero === list[0]);
     const packed = pack(instance, source, isShared ? 0 : n, bits < 8 ? dots.reduced : dots.full);
@@ -77,13 +77,13 @@ export class PackedMatrix extends Handle {
     this.dot = dot;
     this.maxMagnitude = maxMagnitude(dtype, zeros, bits);
     const offset = (dtype === "u8" ? -128 : 0) + dot.offset;
-    writeFields(memory.words, record, {
+    writeFields(heap.words, record, {
       ...{ n, depth, dot: dot.code, panels: packed.panels, columnSums: packed.sums },
       ...{ rhsZeros: packed.zeros, rhsZero: isShared ? list[0] + offset : 0 },
       ...{ blockSize: 0, blockScales: 0, isF16: 0, blockZeros: 0 },
     });
     if (isShared) return;
-    const view = memory.view("i32", packed.zeros, n);
+    const view = heap.view("i32", packed.zeros, n);
     for (let j = 0; j < n; j++) view[j] = list[j] + offset;
   }
 
@@ -92,8 +92,8 @@ export class PackedMatrix extends Handle {
    * other, `depth` bytes each.
    */
   unpack(first: number, count: number, to: number): void {
-    const { kernels, memory } = this.instance;
-    const panels = memory.words.getUint32(this.record + PRODUCT.panels, true);
+    const { kernels, heap } = this.instance;
+    const panels = heap.words.getUint32(this.record + PRODUCT.panels, true);
     const { code, offset } = this.dot;
     const from = panels + (first / 8) * kernels.packed_bytes(this.depth, 8, code);
     kernels.unpack_rhs(from, this.depth, count, code, offset, to);
@@ -101,7 +101,7 @@ export class PackedMatrix extends Handle {
 
   /** @internal Zero point of a column of the codes as i8, whatever the build has added to them. */
   zeroOf(column: number): number {
-    const { words } = this.instance.memory;
+    const { words } = this.instance.heap;
     const zeros = words.getUint32(this.record + PRODUCT.rhsZeros, true);
     const at = zeros ? zeros + column * 4 : this.record + PRODUCT.rhsZero;
     return words.getInt32(at, true) - this.dot.offset;
@@ -243,7 +243,7 @@ export function checkOrientation(
 
 function checkBits(instance: Bytelane, source: Operand<QuantizedDType>, address: number): void {
   if (source.dtype !== "i8") throw typeFault("weights", "elements of i8 for 7 bits", source.value);
-  for (const value of instance.memory.view("i8", address, source.length)) {
+  for (const value of instance.heap.view("i8", address, source.length)) {
     if (value < -64 || value > 63)
       throw rangeFault("weights", "values in [-64, 63] for 7 bits", value);
   }

@@ -30,7 +30,7 @@ export interface CallFields {
 
 /** Writes a call's half. By name it would cost as much as a small product. */
 export function writeCall(instance: Bytelane, record: number, call: CallFields): void {
-  const { words } = instance.memory;
+  const { words } = instance.heap;
   words.setInt32(record + PRODUCT.reals, call.reals, true);
   words.setInt32(record + PRODUCT.realsStride, call.realsStride, true);
   words.setInt32(record + PRODUCT.lhs, call.lhs, true);
@@ -46,8 +46,8 @@ export function writeCall(instance: Bytelane, record: number, call: CallFields):
 
 /** Copies a record, so that a call may change what is not its own. */
 export function copyRecord(instance: Bytelane, from: number, to: number): void {
-  const bytes = instance.memory.view("u8", from, PRODUCT_BYTES);
-  instance.memory.view("u8", to, PRODUCT_BYTES).set(bytes);
+  const bytes = instance.heap.view("u8", from, PRODUCT_BYTES);
+  instance.heap.view("u8", to, PRODUCT_BYTES).set(bytes);
 }
 
 /** Panels of eight columns. */
@@ -69,8 +69,8 @@ export interface Runner {
 /** The calling thread. */
 export const HERE: Runner = {
   claim: (_call, record) => record,
-  run({ kernels, arena, memory }, record, rows) {
-    const { words } = memory;
+  run({ kernels, arena, heap }, record, rows) {
+    const { words } = heap;
     const n = words.getInt32(record + PRODUCT.n, true);
     const depth = words.getInt32(record + PRODUCT.depth, true);
     const block = words.getInt32(record + PRODUCT.blockSize, true);

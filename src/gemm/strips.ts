@@ -70,7 +70,7 @@ export function stripsOf<T extends DType>(
       }
       // read again for each strip: growth detaches views of the memory
       const from = elementsOf(instance, source);
-      const to = instance.memory.view(dtype, scratch, depth * count);
+      const to = instance.heap.view(dtype, scratch, depth * count);
       if (isOutIn || whole) {
         to.set(from.subarray(first * depth, (first + count) * depth));
       } else {

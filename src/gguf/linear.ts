@@ -130,10 +130,10 @@ export function createGgmlLinear(
   const settings = { inputs, ...checkBounds(activation) };
   const bias = given && operand(instance, "options.bias", given, ["f32"], rows);
   // growth of the memory detaches bytes that lie in it
-  const bytes = instance.memory.outliving(checked.bytes);
+  const bytes = instance.heap.outliving(checked.bytes);
   const { parts, size } = allocateParts(instance.arena, { ...bytesOf(sizes) });
   try {
-    instance.memory.view("u8", parts.panels, size).fill(0);
+    instance.heap.view("u8", parts.panels, size).fill(0);
     if (isSuper) placeSuperblocks(instance, checked, bytes(), parts.panels);
     else placeFlat(instance, checked, bytes, parts);
     if (bias) placeBias(instance, bias, parts.bias);
@@ -156,7 +156,7 @@ function placeSuperblocks(
   const blocks = columns / SUPERBLOCK;
   const panel = panelBytes(sizes);
   const record = panel / blocks;
-  const view = instance.memory.view("u8", to, Math.ceil(rows / 8) * panel);
+  const view = instance.heap.view("u8", to, Math.ceil(rows / 8) * panel);
   for (let row = 0, at = 0; row < rows; row++) {
     const first = (row >> 3) * panel;
     for (let block = 0; block < blocks; block++, at += blockBytes) {

@@ -181,7 +181,7 @@ export class Int4Linear extends Handle {
   /** @internal Writes the weights' half of a record. */
   writeWeights(record: number): void {
     const { sizes, parts, low, high, instance } = this;
-    writeFields(instance.memory.words, record, {
+    writeFields(instance.heap.words, record, {
       ...{ n: sizes.outFeatures, depth: sizes.inFeatures, dot: instance.dots.reduced[0].code },
       ...{ panels: parts.panels, columnSums: 0, rhsZeros: 0, rhsZero: 0 },
       ...{ blockSize: sizes.blockSize, codes: CODES[sizes.codes], blockScales: parts.scales },
@@ -256,7 +256,7 @@ export function createInt4Linear(instance: Bytelane, options: Int4LinearOptions)
   const { rows, columns, blockSize } = "plan" in weights ? weights.plan : weights.rows;
   const bias = options.bias && operand(instance, "options.bias", options.bias, ["f32"], rows);
   const sizes = sizesOf(weights, bias !== undefined);
-  const { arena, memory } = instance;
+  const { arena, heap } = instance;
   const bytes = bytesOf(sizes);
   // the parts below the scratch memory of the strips, which is free again afterwards
   const total = Object.values(bytes).reduce((sum, part) => sum + part, PARTS_MARGIN);
@@ -264,7 +264,7 @@ export function createInt4Linear(instance: Bytelane, options: Int4LinearOptions)
   arena.reserve(total + 6 * stripRows({ rows, columns }) * stride);
   const { parts, size } = allocateParts(arena, { ...bytes });
   try {
-    memory.view("u8", parts.panels, size).fill(0);
+    heap.view("u8", parts.panels, size).fill(0);
     if ("plan" in weights) placeQuantized(instance, weights.plan, parts);
     else placeRows(instance, weights.rows, parts);
     if (bias) placeBias(instance, bias, parts.bias);
@@ -276,7 +276,7 @@ export function createInt4Linear(instance: Bytelane, options: Int4LinearOptions)
 }
 
 export function placeBias(instance: Bytelane, bias: Operand<"f32">, to: number): void {
-  instance.memory.view("f32", to, bias.length).set(elementsOf(instance, bias));
+  instance.heap.view("f32", to, bias.length).set(elementsOf(instance, bias));
 }
 
 /** What a layer takes: reals, or rows quantized once for several layers. */

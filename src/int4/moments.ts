@@ -57,7 +57,7 @@ export class InputMoments {
         const to = columns.data;
         const from =
           source.address >= 0
-            ? instance.memory.view("f32", source.address, source.length)
+            ? instance.heap.view("f32", source.address, source.length)
             : (source.value as Float32Array);
         for (let r = 0; r < count; r++) {
           const row = (start + r) * features;

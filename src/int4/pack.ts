@@ -37,7 +37,7 @@ interface Places {
  */
 export function blockRowsOf(instance: Bytelane, matrix: CheckedMatrix): BlockRows {
   const { rows, columns, blockSize, bits, scales, zeros, realZeros, offsets } = matrix;
-  const values = instance.memory.outliving(matrix.values);
+  const values = instance.heap.outliving(matrix.values);
   const rest = { rows, columns, blockSize, bits, values };
   const real = (list: Reals): Float32Array =>
     list instanceof Uint16Array ? fromF16(instance, list) : list;
@@ -54,27 +54,23 @@ export function blockRowsOf(instance: Bytelane, matrix: CheckedMatrix): BlockRow
 
 /** Weights that are quantized here: the codes of a strip go to the panels at once. */
 export function placeQuantized(instance: Bytelane, plan: Int4Plan, to: Places): void {
-  const { memory, kernels } = instance;
+  const { heap, kernels } = instance;
   const { columns, blocks, blockSize, halves } = plan;
   const stride = blocks * blockSize;
   const groups = Math.ceil(columns / 4);
   eachCodeStrip(instance, plan, ({ row, count, codes, scales, zeros }) => {
     // a panel has eight rows
     const whole = panelsOf(count) * 8;
-    memory.view("u8", codes + count * stride, (whole - count) * stride).fill(0);
+    heap.view("u8", codes + count * stride, (whole - count) * stride).fill(0);
     kernels.pack_int4(codes, stride, whole, groups, 0, to.panels + (row / 8) * groups * 16);
-    const strip = memory.view("u8", scales, count * blocks * (halves ? 2 : 4));
+    const strip = heap.view("u8", scales, count * blocks * (halves ? 2 : 4));
     const { buffer, byteOffset } = strip;
     const Words = halves ? Uint16Array : Float32Array;
     const list = new Words(buffer as ArrayBuffer, byteOffset, count * blocks);
     placeReals(instance, list, row, count, blocks, to.scales);
     if (!to.zeros) return;
-    const points = memory.view("i32", zeros, count * blocks);
-    const panels = memory.view(
-      "u8",
-      to.zeros + (row / 8) * blocks * 4,
-      panelsOf(count) * blocks * 4,
-    );
+    const points = heap.view("i32", zeros, count * blocks);
+    const panels = heap.view("u8", to.zeros + (row / 8) * blocks * 4, panelsOf(count) * blocks * 4);
     for (let r = 0; r < count; r++) {
       for (let b = 0; b < blocks; b++) {
         panels[((r >> 3) * blocks + b) * 4 + (r & 3)] |= points[r * blocks + b] << (r & 4);
@@ -94,7 +90,7 @@ export function placeRows(instance: Bytelane, source: BlockRows, to: Places): vo
 }
 
 function placePanels(instance: Bytelane, source: BlockRows, panels: number): void {
-  const { memory, kernels } = instance;
+  const { heap, kernels } = instance;
   const { rows, columns, blockSize, values, bits } = source;
   const stride = Math.ceil(columns / blockSize) * blockSize;
   const rowBytes = (stride * bits) / 8;
@@ -106,7 +102,7 @@ function placePanels(instance: Bytelane, source: BlockRows, panels: number): voi
     for (let row = 0; row < rows; row += strip) {
       const count = Math.ceil(Math.min(strip, rows - row) / 8) * 8;
       const from = values().subarray(row * rowBytes, (row + strip) * rowBytes);
-      memory
+      heap
         .view("u8", packed, count * rowBytes)
         .fill(0)
         .set(from);
@@ -137,7 +133,7 @@ function placeReals(
   const source = new Words(values.buffer as ArrayBuffer, values.byteOffset, values.length);
   const size = Words.BYTES_PER_ELEMENT;
   const panels = to + (first / 8) * blocks * 8 * size;
-  const bytes = instance.memory.view("u8", panels, panelsOf(rows) * blocks * 8 * size);
+  const bytes = instance.heap.view("u8", panels, panelsOf(rows) * blocks * 8 * size);
   const result = new Words(bytes.buffer as ArrayBuffer, panels, bytes.length / size);
   for (let row = 0, i = 0; row < rows; row++) {
     const at = (row >> 3) * blocks * 8 + (row & 7);
@@ -158,7 +154,7 @@ function placeZeros(
   to: number,
 ): void {
   const rowBytes = Math.ceil((blocks * bits) / 8);
-  const result = instance.memory.view("u8", to, panelsOf(rows) * blocks * bits);
+  const result = instance.heap.view("u8", to, panelsOf(rows) * blocks * bits);
   for (let row = 0; row < rows; row++) {
     for (let b = 0; b < blocks; b++) {
       const block = (row >> 3) * blocks + b;

@@ -182,15 +182,15 @@ export function quantizeInt4(
   const zeroPoint = plan.asymmetric ? new Uint8Array(rows * zeroBytes) : undefined;
   const scaleBytes = new Uint8Array(scale.buffer);
   const size = scale.BYTES_PER_ELEMENT;
-  const { memory, kernels } = instance;
+  const { heap, kernels } = instance;
   let packed = 0;
   eachCodeStrip(instance, plan, ({ row, count, codes, scales, zeros }, call) => {
     packed ||= call.scratch(stripRows(plan) * rowBytes);
     kernels.pack_bits(codes, packed, count * blocks * blockSize, 4);
-    values.set(memory.view("u8", packed, count * rowBytes), row * rowBytes);
-    scaleBytes.set(memory.view("u8", scales, count * blocks * size), row * blocks * size);
+    values.set(heap.view("u8", packed, count * rowBytes), row * rowBytes);
+    scaleBytes.set(heap.view("u8", scales, count * blocks * size), row * blocks * size);
     if (!zeroPoint) return;
-    const list = memory.view("i32", zeros, count * blocks);
+    const list = heap.view("i32", zeros, count * blocks);
     for (let r = 0; r < count; r++) {
       for (let b = 0; b < blocks; b++) {
         zeroPoint[(row + r) * zeroBytes + (b >> 1)] |= list[r * blocks + b] << (4 * (b & 1));
@@ -256,24 +256,24 @@ class Quantizer {
     this.#importance = moments && plan.steps > 0 ? call.scratch(this.#stride * 4) : 0;
     this.#feedback = moments?.feedback();
     if (this.#importance && moments) {
-      const weights = instance.memory.view("f32", this.#importance, this.#stride);
+      const weights = instance.heap.view("f32", this.#importance, this.#stride);
       weights.fill(0).set(moments.importance());
     }
   }
 
   /** Quantizes `count` rows from `row` on. */
   quantize(row: number, count: number): CodeStrip {
-    const { memory, kernels } = this.#instance;
+    const { heap, kernels } = this.#instance;
     const { blocks, columns, blockSize, halves } = this.#plan;
     const stride = this.#stride;
-    const reals = memory.view("f32", this.#reals, count * stride);
+    const reals = heap.view("f32", this.#reals, count * stride);
     if (stride > columns) reals.fill(0);
     this.#read(row, count, reals, stride);
     if (this.#feedback) {
-      feedBack(this.#feedback, reals, memory.view("u8", this.#codes, count * stride), {
+      feedBack(this.#feedback, reals, heap.view("u8", this.#codes, count * stride), {
         ...{ rows: count, columns, stride, blockSize },
-        scales: memory.view("f32", this.#scales, count * blocks),
-        zeros: memory.view("i32", this.#zeros, count * blocks),
+        scales: heap.view("f32", this.#scales, count * blocks),
+        zeros: heap.view("i32", this.#zeros, count * blocks),
         choose: (block) => {
           for (let r = 0; r < count; r++) this.#choose(r * blocks + block, 1, block);
         },
@@ -307,7 +307,7 @@ class Quantizer {
    * of the row on.
    */
   #choose(at: number, count: number, block: number): void {
-    const { memory, kernels } = this.#instance;
+    const { heap, kernels } = this.#instance;
     const { blockSize, asymmetric, steps, halves } = this.#plan;
     const scales = this.#scales + at * 4;
     kernels.choose_int4_f32(
@@ -316,7 +316,7 @@ class Quantizer {
       this.#importance ? this.#importance + block * blockSize * 4 : 0,
       ...([scales, this.#zeros + at * 4, this.#instance.scalars] as const),
     );
-    const view = memory.view("f32", scales, count);
+    const view = heap.view("f32", scales, count);
     if (!halves) {
       // the search may go beyond f32 where the extremes of the block do not
       for (let b = 0; steps > 0 && b < count; b++) {

@@ -95,11 +95,11 @@ export function createInt4Table(instance: Bytelane, matrix: Int4Matrix): Int4Tab
   const { rows, columns, blockSize, blocks, bits, rowBytes, zeroBytes, halves } = checked;
   const hasZeros = checked.zeros !== undefined;
   const sizes = { rows, columns, blockSize, blocks, bits, rowBytes, zeroBytes, halves, hasZeros };
-  const { memory } = instance;
-  const values = memory.outliving(checked.values);
+  const { heap } = instance;
+  const values = heap.outliving(checked.values);
   const { parts, size } = allocateParts(instance.arena, { ...tableBytes(sizes) });
   const copy = (bytes: Uint8Array, to: number): void =>
-    memory.view("u8", to, bytes.length).set(bytes);
+    heap.view("u8", to, bytes.length).set(bytes);
   copy(values(), parts.values);
   copy(new Uint8Array(checked.scales.buffer), parts.scales);
   if (checked.zeros) copy(checked.zeros, parts.zeros);
@@ -138,12 +138,12 @@ export function dequantizeInt4(instance: Bytelane, matrix: Int4Matrix): OwnEleme
   checkInstance(instance);
   const checked = checkNibbles("matrix", matrix);
   const { rows, columns, blockSize, blocks, rowBytes, zeroBytes, halves } = checked;
-  const values = instance.memory.outliving(checked.values);
+  const values = instance.heap.outliving(checked.values);
   const result = new Float32Array(rows * columns);
   // a part of the rows at a time: the reals are eight times as large as the codes
   const strip = Math.max(1, Math.min(rows, Math.floor(2 ** 18 / columns)));
   inCall(instance, (call) => {
-    const { memory, kernels } = instance;
+    const { heap, kernels } = instance;
     const size = halves ? 2 : 4;
     const codes = call.scratch(strip * rowBytes);
     const steps = call.scratch(strip * blocks * size);
@@ -153,7 +153,7 @@ export function dequantizeInt4(instance: Bytelane, matrix: Int4Matrix): OwnEleme
       const count = Math.min(strip, rows - row);
       const copy = (array: Uint8Array, to: number, bytes: number): void => {
         const from = array.subarray(row * bytes, (row + count) * bytes);
-        memory.view("u8", to, from.length).set(from);
+        heap.view("u8", to, from.length).set(from);
       };
       copy(values(), codes, rowBytes);
       copy(new Uint8Array(checked.scales.buffer), steps, blocks * size);
@@ -162,7 +162,7 @@ export function dequantizeInt4(instance: Bytelane, matrix: Int4Matrix): OwnEleme
         ...([codes, rowBytes, columns, blockSize, steps, halves ? 1 : 0, zeros, 0] as const),
         ...([0, count, reals, instance.scalars] as const),
       );
-      result.set(memory.view("f32", reals, count * columns), row * columns);
+      result.set(heap.view("f32", reals, count * columns), row * columns);
     }
   });
   return result;

@@ -231,8 +231,8 @@ function addLost(
   lost: Float64Array,
 ): void {
   const depth = means.length;
-  const weights = instance.memory.view("f32", address, depth * count);
-  const codes = instance.memory.view("i8", quantized.address, depth * count);
+  const weights = instance.heap.view("f32", address, depth * count);
+  const codes = instance.heap.view("i8", quantized.address, depth * count);
   for (let k = 0; k < depth; k++) {
     for (let j = 0; j < count; j++) {
       const at = k * strideK + j * strideN;
@@ -279,9 +279,9 @@ function placeColumns(
   }
   check(most);
   const columns = allocateColumns(instance, n, bias !== undefined, input);
-  const { memory } = instance;
-  memory.view("f32", columns.scales, n).set(scales);
-  if (integers) memory.view("i32", columns.bias, n).set(integers);
-  else if (bias) memory.view("f32", columns.bias, n).set(bias);
+  const { heap } = instance;
+  heap.view("f32", columns.scales, n).set(scales);
+  if (integers) heap.view("i32", columns.bias, n).set(integers);
+  else if (bias) heap.view("f32", columns.bias, n).set(bias);
   return columns;
 }

@@ -87,13 +87,13 @@ export function allocateColumns(
   hasBias: boolean,
   input: Required<StaticParams> | undefined,
 ): Columns {
-  const { arena, memory } = instance;
+  const { arena, heap } = instance;
   const array = columnsOf(n) * 4;
   const inputAt = array * (hasBias ? 2 : 1);
   const bytes = inputAt + (input ? 4 : 0);
   const address = arena.allocate(bytes);
-  memory.view("u8", address, bytes).fill(0);
-  if (input) memory.words.setFloat32(address + inputAt, input.scale, true);
+  heap.view("u8", address, bytes).fill(0);
+  if (input) heap.words.setFloat32(address + inputAt, input.scale, true);
   const bias = hasBias ? address + array : 0;
   return { address, bytes, scales: address, bias, inputScale: input ? address + inputAt : 0 };
 }
@@ -134,7 +134,7 @@ export class Linear<R extends LinearResult = LinearResult> extends Handle {
     this.epilogue = epilogue;
     this.input = input;
     writeEpilogue(instance, matrix.record, epilogue, columns.scales, columns.bias);
-    if (input) writeFields(instance.memory.words, matrix.record, { lhsZero: input.zeroPoint });
+    if (input) writeFields(instance.heap.words, matrix.record, { lhsZero: input.zeroPoint });
   }
 
   override dispose(): void {
@@ -171,7 +171,7 @@ export function checkZero(argument: string, value: unknown, dtype: QuantizedDTyp
 function checkZeros(instance: Bytelane, zeros: Operand<"i32">, dtype: QuantizedDType): void {
   const values =
     zeros.address >= 0
-      ? instance.memory.view("i32", zeros.address, zeros.length)
+      ? instance.heap.view("i32", zeros.address, zeros.length)
       : (zeros.value as Int32Array);
   for (let i = 0; i < values.length; i++) checkZero("x.zeroPoint", values[i], dtype);
 }

@@ -27,7 +27,7 @@ export function multiplyRows(
   workspace: number,
 ): void {
   const { matrix, inFeatures, outFeatures } = layer;
-  const { words } = instance.memory;
+  const { words } = instance.heap;
   const { scales, zeros, step } = left;
   writeCall(instance, matrix.record, {
     reals: 0,

@@ -41,7 +41,7 @@ function finishStrip({ instance, layer, params }: Run, src: number, dst: number,
   if (!activation) return;
   runActivation(instance, activation, src, src, n);
   if (!output) return;
-  const { words } = instance.memory;
+  const { words } = instance.heap;
   words.setFloat32(params + 8, output.scale, true);
   words.setInt32(params + 12, output.zeroPoint, true);
   const [low, high] = limitsOf(output.dtype);
@@ -153,16 +153,16 @@ function placeInput(
     let address = src;
     if (source.dtype === "f32") {
       address = call.scratch(source.length);
-      instance.memory.words.setFloat32(params, input.scale, true);
-      instance.memory.words.setInt32(params + 4, input.zeroPoint, true);
+      instance.heap.words.setFloat32(params, input.scale, true);
+      instance.heap.words.setInt32(params + 4, input.zeroPoint, true);
       const [low, high] = limitsOf(input.dtype);
       kernels.quantize_f32(
         ...([src, address, 1, 1, source.length, params, params + 4, low, high] as const),
       );
     }
     // the scale is part of the column scales already
-    instance.memory.words.setFloat32(params, 1, true);
-    instance.memory.words.setInt32(params + 4, input.zeroPoint, true);
+    instance.heap.words.setFloat32(params, 1, true);
+    instance.heap.words.setInt32(params + 4, input.zeroPoint, true);
     const left = { address, unsigned, scales: params, zeros: params + 4, step: 0 } as const;
     return { left, bytesPerImage: columns };
   }
@@ -242,7 +242,7 @@ export function runImages(
 
 /** The scale and zero point of an image to where the record of a depthwise convolution says. */
 function copyParams({ instance, params }: Run, image: LeftRows): void {
-  const { words } = instance.memory;
+  const { words } = instance.heap;
   words.setUint32(params, words.getUint32(image.scales, true), true);
   words.setInt32(params + 4, words.getInt32(image.zeros, true), true);
 }

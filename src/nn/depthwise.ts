@@ -76,15 +76,15 @@ export function createRealDepthwise(
   const row = filled(outChannels);
   const bytes = (taps * row + row) * 4 + 8;
   const address = instance.arena.allocate(bytes);
-  const weights = instance.memory.view("f32", address, taps * row).fill(0);
+  const weights = instance.heap.view("f32", address, taps * row).fill(0);
   for (let t = 0; t < taps; t++) {
     for (let c = 0; c < outChannels; c++) weights[t * row + c] = at(t, c);
   }
   const biasAt = address + taps * row * 4;
-  const biases = instance.memory.view("f32", biasAt, row).fill(bias ? 0 : -0);
+  const biases = instance.heap.view("f32", biasAt, row).fill(bias ? 0 : -0);
   if (bias) biases.set(bias);
   const bounds = biasAt + row * 4;
-  instance.memory.view("f32", bounds, 2).set([low, high]);
+  instance.heap.view("f32", bounds, 2).set([low, high]);
   return { address, bytes, weights: address, bias: biasAt, bounds, record: 0, isReal: true };
 }
 
@@ -182,9 +182,9 @@ export function createIntegerDepthwise(
   const scalesAt = biasAt + row * 4;
   const bytes = scalesAt + row * 4;
   const address = instance.arena.allocate(bytes);
-  instance.memory.view("u8", address, bytes).fill(0);
+  instance.heap.view("u8", address, bytes).fill(0);
   const halves = new Int16Array(pairs * row * 2);
-  const totals = instance.memory.view("i32", address + sums, row);
+  const totals = instance.heap.view("i32", address + sums, row);
   for (let c = 0; c < outChannels; c++) {
     for (let t = 0; t < taps; t++) {
       const weight = integers[c * taps + t];
@@ -192,19 +192,17 @@ export function createIntegerDepthwise(
       totals[c] += weight;
     }
   }
-  instance.memory
-    .view("u8", address + weights, halves.byteLength)
-    .set(new Uint8Array(halves.buffer));
+  instance.heap.view("u8", address + weights, halves.byteLength).set(new Uint8Array(halves.buffer));
   const columns = output ? scales.map((s) => Math.min(f(s / output.scale), LARGEST)) : scales;
-  instance.memory.view("f32", address + scalesAt, row).set(columns);
-  if (steps) instance.memory.view("i32", address + biasAt, row).set(steps);
+  instance.heap.view("f32", address + scalesAt, row).set(columns);
+  if (steps) instance.heap.view("i32", address + biasAt, row).set(steps);
   else if (!output) {
-    instance.memory
+    instance.heap
       .view("f32", address + biasAt, row)
       .fill(-0)
       .set(bias ?? []);
   }
-  const { words } = instance.memory;
+  const { words } = instance.heap;
   words.setInt32(address + FIELDS.weights, address + weights, true);
   words.setInt32(address + FIELDS.sums, address + sums, true);
   words.setInt32(address + FIELDS.bias, address + biasAt, true);
@@ -237,7 +235,7 @@ export function prepareDepthwise(
     return (src, dst, firstRow, rows) =>
       kernels.depthwise_f32(window, src, weights, bias, offsets, bounds, dst, firstRow, rows);
   }
-  const { words } = instance.memory;
+  const { words } = instance.heap;
   words.setInt32(layer.record + FIELDS.offsets, offsets, true);
   words.setInt32(layer.record + FIELDS.rowScale, params, true);
   words.setInt32(layer.record + FIELDS.lhsZero, params + 4, true);

@@ -101,13 +101,13 @@ export function createLookup<D extends QuantizedDType = "i8">(
     if (activation) {
       const address = call.copyIn("f32", reals);
       runActivation(instance, activation, address, address, ENTRIES);
-      reals.set(instance.memory.view("f32", address, ENTRIES));
+      reals.set(instance.heap.view("f32", address, ENTRIES));
     } else {
       for (let i = 0; i < ENTRIES; i++) reals[i] = callOf(f as (x: number) => number, reals[i]);
     }
     const [low, high] = limitsOf(to.dtype);
     const address = instance.arena.allocate(ENTRIES);
-    const table = instance.memory.view("u8", address, ENTRIES);
+    const table = instance.heap.view("u8", address, ENTRIES);
     for (let i = 0; i < ENTRIES; i++) {
       const steps = roundHalfEven(Math.fround((reals[i] || 0) / to.scale)) + to.zeroPoint;
       table[i] = Math.min(Math.max(steps, low), high);

@@ -255,14 +255,14 @@ export function recurrent<X extends Data<"f32">>(
     const workspace = call.scratch(workspaceBytes);
     const src = call.input(source);
     const { address, value } = call.output(result);
-    const { memory } = instance;
-    memory.view("f32", h, hidden).fill(0);
-    memory.view("f32", c, hidden).fill(0);
-    if (h0) memory.view("f32", h, hidden).set(h0);
-    if (c0) memory.view("f32", c, hidden).set(c0);
+    const { heap } = instance;
+    heap.view("f32", h, hidden).fill(0);
+    heap.view("f32", c, hidden).fill(0);
+    if (h0) heap.view("f32", h, hidden).set(h0);
+    if (c0) heap.view("f32", c, hidden).set(c0);
     const [written, current] = [
-      memory.view("f32", address, steps * hidden),
-      memory.view("f32", h, hidden),
+      heap.view("f32", address, steps * hidden),
+      heap.view("f32", h, hidden),
     ];
     if (steps) multiply(input, src, steps, parts, rows, workspace);
     for (let step = 0; step < steps; step++) {
@@ -275,6 +275,6 @@ export function recurrent<X extends Data<"f32">>(
     const values = value as InKind<X, "f32">;
     const last = current.slice();
     if (kind === "gru") return { values, state: last };
-    return { values, state: last, cell: memory.view("f32", c, hidden).slice() };
+    return { values, state: last, cell: heap.view("f32", c, hidden).slice() };
   });
 }

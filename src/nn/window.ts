@@ -157,7 +157,7 @@ export function writeWindow(
   { kernel, stride, dilation, up }: CheckedWindow,
   { height, width, channels, outHeight, outWidth, top, left }: Geometry,
 ): void {
-  instance.memory
+  instance.heap
     .view("i32", address, WINDOW_BYTES / 4)
     .set([
       ...[height, width, channels, outHeight, outWidth],

@@ -193,7 +193,7 @@ export function placeChecked(
   const address = call.copyIn(dtype, values, channels);
   if (!instance.kernels.all_in_range_i32(address, channels, least, greatest)) {
     // the copy is what was found wrong: a caller's array may have changed since
-    const copy = instance.memory.view(dtype, address, channels).slice();
+    const copy = instance.heap.view(dtype, address, channels).slice();
     perChannel(argument, copy, channels, check, Float64Array);
   }
   return address;
@@ -222,10 +222,10 @@ export function placeParams(
   { scales, zeros, zeroLimits, checkStep, checkZero }: Entries,
   channels: number,
 ): PlacedParams {
-  const { memory, scalars } = instance;
+  const { heap, scalars } = instance;
   if (typeof scales === "number" && typeof zeros === "number") {
-    memory.words.setFloat32(scalars, scales, true);
-    memory.words.setInt32(scalars + 4, zeros, true);
+    heap.words.setFloat32(scalars, scales, true);
+    heap.words.setInt32(scalars + 4, zeros, true);
     return { scales: scalars, zeros: scalars + 4 };
   }
   return {

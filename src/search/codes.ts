@@ -4,20 +4,20 @@ import type { Storage } from "./storage.ts";
 /** The codes of a row, from the planes. */
 export function codesAt(storage: Storage, row: number): Uint8Array {
   const { instance } = storage;
-  const { memory } = instance;
+  const { heap } = instance;
   const codes = new Uint8Array(storage.padded);
   if (storage.bits === 1) {
     const place = row & 31;
     const at = storage.addressOf("signs", row - place) + (((place & 7) << 1) | ((place >> 3) & 1));
-    const signs = memory.view("u8", at, storage.padded * 4);
+    const signs = heap.view("u8", at, storage.padded * 4);
     for (let j = 0; j < storage.padded; j++) {
       codes[j] = (signs[(j >> 2) << 4] >> ((place & 16) / 4 + (j & 3))) & 1;
     }
     return codes;
   }
   const bytes = storage.padded / 2;
-  const high = memory.view("u8", storage.addressOf("high", row), bytes);
-  const low = storage.bits === 8 ? memory.view("u8", storage.addressOf("low", row), bytes) : high;
+  const high = heap.view("u8", storage.addressOf("high", row), bytes);
+  const low = storage.bits === 8 ? heap.view("u8", storage.addressOf("low", row), bytes) : high;
   for (let j = 0; j < storage.padded; j++) {
     const at = ((j >> 5) << 4) | (j & 15);
     const shift = (j & 16) / 4;
@@ -29,14 +29,14 @@ export function codesAt(storage: Storage, row: number): Uint8Array {
 
 /** A vector as its codes have it: f32; of cosine, with the length that it came with. */
 export function vectorAt(storage: Storage, row: number): Float32Array {
-  const { memory } = storage.instance;
+  const { heap } = storage.instance;
   const { metric, dimensions } = storage;
   const codes = codesAt(storage, row);
   const middle = (2 ** storage.bits - 1) / 2;
   const factors = `factors${storage.bits}` as const;
-  const factor = memory.words.getFloat32(storage.addressOf(factors, row), true);
-  const length = memory.words.getFloat32(storage.addressOf("extra", row), true);
-  const mean = memory.view("f32", storage.mean, dimensions);
+  const factor = heap.words.getFloat32(storage.addressOf(factors, row), true);
+  const length = heap.words.getFloat32(storage.addressOf("extra", row), true);
+  const mean = heap.view("f32", storage.mean, dimensions);
   const scale = metric === "cosine" ? length : 1;
   return Float32Array.from(mean, (m, j) => (m + factor * (codes[j] - middle)) * scale);
 }

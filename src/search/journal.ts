@@ -74,7 +74,7 @@ export class Journal {
   /** @internal */
   added(rows: ArrayLike<number>): void {
     const storage = this.#storage;
-    const { memory } = storage.instance;
+    const { heap } = storage.instance;
     const size = rowSize(storage);
     const body = this.#start(ADDED, rows.length, size);
     const words = new DataView(body.buffer);
@@ -88,7 +88,7 @@ export class Journal {
           codesAt(storage, rows[i]).forEach((bit, j) => {
             body[at + (j >> 3)] |= bit << (j & 7);
           });
-        } else body.set(memory.view("u8", storage.addressOf(plane, rows[i]), bytes), at);
+        } else body.set(heap.view("u8", storage.addressOf(plane, rows[i]), bytes), at);
         at += bytes;
       }
     }
@@ -184,7 +184,7 @@ export function applyJournal(index: VectorIndex, journal: Uint8Array): number {
 
 /** Writes a row of a record over the row that has its id, or behind the last one. */
 function putRow({ storage, ids }: VectorIndex, known: number, id: number, bytes: Uint8Array): void {
-  const { memory } = storage.instance;
+  const { heap } = storage.instance;
   const row = known < 0 ? storage.count : known;
   storage.reserve(row + 1);
   let at = 0;
@@ -192,7 +192,7 @@ function putRow({ storage, ids }: VectorIndex, known: number, id: number, bytes:
     const size = storage.rowBytes(plane);
     const part = bytes.subarray(at, at + size);
     if (isGrouped(storage, plane)) putSigns(storage, row, part);
-    else memory.view("u8", storage.addressOf(plane, row), size).set(part);
+    else heap.view("u8", storage.addressOf(plane, row), size).set(part);
     at += size;
   }
   if (storage.has("signs") && storage.bits > 1) {
@@ -208,7 +208,7 @@ function putSigns(storage: Storage, row: number, bits: Uint8Array): void {
   const place = row & 31;
   const byte = ((place & 7) << 1) | ((place >> 3) & 1);
   const size = storage.padded * 4;
-  const group = storage.instance.memory.view("u8", storage.addressOf("signs", row - place), size);
+  const group = storage.instance.heap.view("u8", storage.addressOf("signs", row - place), size);
   const shift = (place & 16) / 4;
   for (let j = 0; j < storage.padded; j += 4) {
     const at = (j >> 2) * 16 + byte;

@@ -37,7 +37,7 @@ export interface IndexRecord {
   readonly scratch: number;
 }
 
-export function writeIndex({ memory }: Bytelane, address: number, index: IndexRecord): void {
+export function writeIndex({ heap }: Bytelane, address: number, index: IndexRecord): void {
   const fields = [
     METRICS.indexOf(index.metric),
     index.bits,
@@ -48,16 +48,16 @@ export function writeIndex({ memory }: Bytelane, address: number, index: IndexRe
     index.mean,
     index.scratch,
   ];
-  for (let i = 0; i < fields.length; i++) memory.words.setUint32(address + 4 * i, fields[i], true);
+  for (let i = 0; i < fields.length; i++) heap.words.setUint32(address + 4 * i, fields[i], true);
 }
 
 export function writeBlock(
-  { memory }: Bytelane,
+  { heap }: Bytelane,
   address: number,
   planes: Readonly<Record<Plane, number>>,
 ): void {
   for (let i = 0; i < PLANES.length; i++) {
-    memory.words.setUint32(address + 4 * i, planes[PLANES[i]], true);
+    heap.words.setUint32(address + 4 * i, planes[PLANES[i]], true);
   }
 }
 
@@ -70,8 +70,8 @@ export interface QueryRecord {
 }
 
 /** What the kernel does not find itself: where the query goes, and room for the best. */
-export function writeQuery({ memory }: Bytelane, address: number, query: QueryRecord): void {
-  const { words } = memory;
+export function writeQuery({ heap }: Bytelane, address: number, query: QueryRecord): void {
+  const { words } = heap;
   words.setInt32(address + 36, query.bits, true);
   words.setUint32(address + 40, query.coarse, true);
   words.setUint32(address + 44, query.fine, true);
@@ -81,6 +81,6 @@ export function writeQuery({ memory }: Bytelane, address: number, query: QueryRe
 }
 
 /** How many rows a query has found. */
-export function foundBy({ memory }: Bytelane, address: number): number {
-  return memory.words.getInt32(address + 52, true);
+export function foundBy({ heap }: Bytelane, address: number): number {
+  return heap.words.getInt32(address + 52, true);
 }

@@ -137,7 +137,7 @@ class Layout {
     this.codes = start + this.listBytes;
     if (!members) return;
     const values = this.usesSigns ? new Int32Array(members.bits.buffer) : members.rows;
-    this.storage.instance.memory.view("i32", start, values.length).set(values);
+    this.storage.instance.heap.view("i32", start, values.length).set(values);
   }
 
   prepare(query: number, queries: Rows, i: number, scratch: number): void {
@@ -150,8 +150,8 @@ class Layout {
     const src = queries.place(i, 1, scratch);
     if (storage.metric === "hamming") {
       const bytes = storage.dimensions / 8;
-      const bits = instance.memory.view("u8", coarse, padded / 8).fill(0);
-      bits.set(instance.memory.view("u8", src, bytes));
+      const bits = instance.heap.view("u8", coarse, padded / 8).fill(0);
+      bits.set(instance.heap.view("u8", src, bytes));
     } else instance.kernels.search_query(storage.address, query, src);
   }
 
@@ -177,7 +177,7 @@ class Layout {
   read(query: number, found: Found, i: number, k: number): void {
     const { instance } = this.storage;
     const n = foundBy(instance, query);
-    const { words } = instance.memory;
+    const { words } = instance.heap;
     for (let j = 0; j < n; j++) {
       const entry = query + QUERY_BYTES + 8 * j;
       const score = words.getFloat32(entry, true);
@@ -230,7 +230,7 @@ function* lookAgain(
   query: number,
   k: number,
 ): Generator<Pause, void, Uint8Array | undefined> {
-  const { kernels, memory } = storage.instance;
+  const { kernels, heap } = storage.instance;
   const { codes, isFirst } = layout.plan;
   if (isFirst) {
     kernels.search_order(storage.address, query);
@@ -239,10 +239,10 @@ function* lookAgain(
   if (codes) {
     const n = foundBy(storage.instance, query);
     const rows = Int32Array.from({ length: n }, (_, i) =>
-      memory.words.getInt32(query + QUERY_BYTES + 8 * i + 4, true),
+      heap.words.getInt32(query + QUERY_BYTES + 8 * i + 4, true),
     );
     const bytes = (yield codes.read(rows)) as Uint8Array;
-    memory.view("u8", layout.codes, bytes.length).set(bytes);
+    heap.view("u8", layout.codes, bytes.length).set(bytes);
   }
   kernels.search_rescore(storage.address, query, k, codes ? layout.codes : 0);
   yield;

@@ -69,7 +69,7 @@ export function saveIndex(index: VectorIndex, options: SaveOptions = {}): Uint8A
   if (!(index instanceof VectorIndex)) {
     throw typeFault("index", "an index made by createIndex or openIndex", index);
   }
-  const { memory } = instanceOf("index", index);
+  const { heap } = instanceOf("index", index);
   checkOptions("options", options, ["bits"]);
   index.refuseRemote();
   const { storage, choice, count } = index;
@@ -85,13 +85,13 @@ export function saveIndex(index: VectorIndex, options: SaveOptions = {}): Uint8A
     write: (to) => {
       const size = storage.rowBytes(plane);
       for (const { first, rows } of storage.ranges(0, rowsOf(storage, plane, count))) {
-        to.set(memory.view("u8", storage.addressOf(plane, first), rows * size), first * size);
+        to.set(heap.view("u8", storage.addressOf(plane, first), rows * size), first * size);
       }
     },
   }));
   parts.push({
     ...{ name: "mean", dtype: "F32", shape: [dimensions] },
-    write: (to) => to.set(memory.view("u8", storage.mean, 4 * dimensions)),
+    write: (to) => to.set(heap.view("u8", storage.mean, 4 * dimensions)),
   });
   const looks = Math.min(choice.bits, bits);
   return writeParts(parts, [
@@ -147,23 +147,23 @@ function checkTensor(file: SafetensorsFile, name: string, dtype: string, shape: 
 }
 
 async function loadPlane(storage: Storage, file: SafetensorsFile, plane: Plane, count: number) {
-  const { memory } = storage.instance;
+  const { heap } = storage.instance;
   const size = storage.rowBytes(plane);
   const step = Math.max(32, Math.floor(STRIP / size / 32) * 32);
   for (const range of storage.ranges(0, rowsOf(storage, plane, count))) {
     for (let first = range.first; first < range.first + range.rows; first += step) {
       const n = Math.min(step, range.first + range.rows - first);
       const bytes = await file.readPart(TENSORS[plane][0], first * size, n * size);
-      memory.view("u8", storage.addressOf(plane, first), n * size).set(bytes);
+      heap.view("u8", storage.addressOf(plane, first), n * size).set(bytes);
     }
   }
 }
 
 /** Refuses numbers that no index has: they would make scores NaN, or ids ambiguous. */
 function checkNumbers(storage: Storage, count: number): void {
-  const { memory } = storage.instance;
+  const { heap } = storage.instance;
   const finite = (address: number, n: number, least: number) =>
-    memory.view("f32", address, n).every((x) => x >= least && x < Number.POSITIVE_INFINITY);
+    heap.view("f32", address, n).every((x) => x >= least && x < Number.POSITIVE_INFINITY);
   const wrong = !finite(storage.mean, storage.dimensions, -3.5e38);
   for (const { first, rows } of storage.ranges(0, count)) {
     for (const plane of ["factors1", "factors4", "factors8", "extra"] as const) {
@@ -213,7 +213,7 @@ export async function openIndex(
     storage.reserve(count);
     for (const plane of resident) await loadPlane(storage, file, plane, count);
     const mean = await file.read("mean");
-    instance.memory.view("u8", storage.mean, 4 * dimensions).set(mean.data);
+    instance.heap.view("u8", storage.mean, 4 * dimensions).set(mean.data);
     checkNumbers(storage, count);
     const index = new VectorIndex(instance, storage, true);
     storage.count = count;
@@ -250,7 +250,7 @@ function codesIn(storage: Storage, file: SafetensorsFile): CodeSource {
         const low = await file.readPart("codes.low", rows[run[0]] * half, run.length * half);
         run.forEach((i, j) => {
           const high = storage.addressOf("high", rows[i]);
-          codes.set(storage.instance.memory.view("u8", high, half), i * padded);
+          codes.set(storage.instance.heap.view("u8", high, half), i * padded);
           codes.set(low.subarray(j * half, (j + 1) * half), i * padded + half);
         });
       };

@@ -72,7 +72,7 @@ export class Storage {
     // the record, the mean, and two rows of scratch
     this.#bytes = INDEX_BYTES + this.padded * 6;
     this.address = instance.arena.allocate(this.#bytes);
-    instance.memory.view("u8", this.address, this.#bytes).fill(0);
+    instance.heap.view("u8", this.address, this.#bytes).fill(0);
     this.#writeRecord();
   }
 
@@ -124,11 +124,11 @@ export class Storage {
   }
 
   idAt(row: number): number {
-    return this.instance.memory.words.getFloat64(this.addressOf("ids", row), true);
+    return this.instance.heap.words.getFloat64(this.addressOf("ids", row), true);
   }
 
   setId(row: number, id: number): void {
-    this.instance.memory.words.setFloat64(this.addressOf("ids", row), id, true);
+    this.instance.heap.words.setFloat64(this.addressOf("ids", row), id, true);
   }
 
   /** Makes room for so many rows in all. Where memory runs out nothing has changed but room. */
@@ -164,7 +164,7 @@ export class Storage {
   /** Makes the plane of signs from the high nibbles, unless it is there. */
   addSigns(): void {
     if (this.#present.has("signs")) return;
-    const { arena, memory, kernels } = this.instance;
+    const { arena, heap, kernels } = this.instance;
     const made: number[] = [];
     try {
       for (const { capacity } of this.#blocks) {
@@ -179,7 +179,7 @@ export class Storage {
     this.#present.add("signs");
     this.#blocks.forEach((block, i) => {
       block.planes.signs = made[i];
-      memory.view("u8", made[i], block.capacity * this.rowBytes("signs")).fill(0);
+      heap.view("u8", made[i], block.capacity * this.rowBytes("signs")).fill(0);
     });
     this.#writeBlocks();
     kernels.search_signs(this.address, 0, this.count);
@@ -233,13 +233,13 @@ export class Storage {
 
   /** Room for the planes of a block; what has no address is not in memory. */
   #allocate(capacity: number): Record<Plane, number> {
-    const { arena, memory } = this.instance;
+    const { arena, heap } = this.instance;
     const planes = Object.fromEntries(PLANES.map((plane) => [plane, 0])) as Record<Plane, number>;
     try {
       for (const plane of this.#present) {
         const bytes = capacity * this.rowBytes(plane);
         planes[plane] = arena.allocate(bytes);
-        if (plane === "signs") memory.view("u8", planes[plane], bytes).fill(0);
+        if (plane === "signs") heap.view("u8", planes[plane], bytes).fill(0);
       }
     } catch (fault) {
       this.#release({ capacity, planes });
@@ -250,13 +250,13 @@ export class Storage {
 
   /** Moves a block's rows to more or less room. */
   #resize(block: Block, capacity: number): void {
-    const { memory } = this.instance;
+    const { heap } = this.instance;
     const planes = this.#allocate(capacity);
     const rows = Math.min(block.capacity, capacity);
     for (const plane of this.#present) {
       const bytes = rows * this.rowBytes(plane);
-      const from = memory.view("u8", block.planes[plane], bytes);
-      memory.view("u8", planes[plane], bytes).set(from);
+      const from = heap.view("u8", block.planes[plane], bytes);
+      heap.view("u8", planes[plane], bytes).set(from);
     }
     this.#release({ capacity: block.capacity, planes: { ...block.planes } });
     Object.assign(block.planes, planes);

@@ -193,7 +193,7 @@ export async function topKAsync(
 
 /** Queries of their own: f32, or packed bits. */
 function keep({ instance, storage }: VectorIndex, rows: Rows): Rows {
-  const { arena, memory } = instance;
+  const { arena, heap } = instance;
   const { rowBytes } = rows;
   const kept = new Uint8Array(rows.count * rowBytes);
   const room = rows.scratch ? arena.allocate(rows.scratch) : 0;
@@ -201,7 +201,7 @@ function keep({ instance, storage }: VectorIndex, rows: Rows): Rows {
     for (let first = 0; first < rows.count; first += rows.strip) {
       const n = Math.min(rows.strip, rows.count - first);
       const at = rows.place(first, n, room);
-      kept.set(memory.view("u8", at, n * rowBytes), first * rowBytes);
+      kept.set(heap.view("u8", at, n * rowBytes), first * rowBytes);
     }
   } finally {
     if (rows.scratch) arena.free(room, rows.scratch);

@@ -171,12 +171,12 @@ export class VectorIndex extends Handle {
    * One that was stored for cosine has its length back.
    */
   get(id: number): Float32Array | Uint8Array | undefined {
-    const { memory } = instanceOf("index", this);
+    const { heap } = instanceOf("index", this);
     const row = this.ids.rowOf(id);
     if (row < 0) return undefined;
     const { metric, dimensions } = this.storage;
     if (metric === "hamming") {
-      return memory.view("u8", this.storage.addressOf("signs", row), dimensions / 8).slice();
+      return heap.view("u8", this.storage.addressOf("signs", row), dimensions / 8).slice();
     }
     this.refuseRemote();
     return vectorAt(this.storage, row);
@@ -264,7 +264,7 @@ export class VectorIndex extends Handle {
   /** Writes codes behind the last row. The rows count only when their number is raised. */
   #encode(rows: Rows, first: number): void {
     const { storage } = this;
-    const { memory, kernels } = this.instance;
+    const { heap, kernels } = this.instance;
     storage.reserve(first + rows.count);
     const packed = storage.dimensions / 8;
     this.#eachStrip(rows, rows.count, (at, done, n) => {
@@ -272,12 +272,12 @@ export class VectorIndex extends Handle {
         return kernels.search_encode(storage.address, at, n, first + done);
       }
       for (let i = 0; i < n; i++) {
-        const row = memory.view(
+        const row = heap.view(
           "u8",
           storage.addressOf("signs", first + done + i),
           storage.rowBytes("signs"),
         );
-        row.fill(0).set(memory.view("u8", at + i * packed, packed));
+        row.fill(0).set(heap.view("u8", at + i * packed, packed));
       }
       return -1;
     });
@@ -286,7 +286,7 @@ export class VectorIndex extends Handle {
   /** The mean of the first vectors, where there are enough of them. */
   #chooseMean(rows: Rows): void {
     const { storage } = this;
-    const { arena, memory, kernels } = this.instance;
+    const { arena, heap, kernels } = this.instance;
     const { dimensions } = storage;
     const means = new Float64Array(dimensions);
     const most = Math.min(rows.count, MOST_FOR_MEAN);
@@ -294,17 +294,17 @@ export class VectorIndex extends Handle {
     if (rows.count >= LEAST_FOR_MEAN) {
       const sums = arena.allocate(bytes);
       try {
-        memory.view("u8", sums, bytes).fill(0);
+        heap.view("u8", sums, bytes).fill(0);
         this.#eachStrip(rows, most, (at, _, n) =>
           kernels.search_add_up(storage.address, at, n, sums),
         );
         for (let j = 0; j < dimensions; j++) {
-          means[j] = memory.words.getFloat64(sums + 8 * j, true) / most;
+          means[j] = heap.words.getFloat64(sums + 8 * j, true) / most;
         }
       } finally {
         arena.free(sums, bytes);
       }
     }
-    memory.view("f32", storage.mean, dimensions).set(means);
+    heap.view("f32", storage.mean, dimensions).set(means);
   }
 }

@@ -73,7 +73,7 @@ export function checkVectors(
   /** Where elements lie, if need be as a copy at an address. */
   const locate = (first: number, n: number, to: number): number => {
     if (source.address >= 0) return source.address + first * BYTES[dtype];
-    instance.memory.view("u8", to, n * BYTES[dtype]).set(bytesAt(source.value, dtype, first, n));
+    instance.heap.view("u8", to, n * BYTES[dtype]).set(bytesAt(source.value, dtype, first, n));
     return to;
   };
   if (dtype === "f32") {
@@ -85,7 +85,7 @@ export function checkVectors(
   }
   const scales = checkScales(scale ?? 1, count);
   const zero = checkInteger("options.zeroPoint", zeroPoint ?? 0, ...limitsOf(dtype));
-  const { memory, kernels } = instance;
+  const { heap, kernels } = instance;
   const dequantize = dtype === "i8" ? kernels.dequantize_i8_f32 : kernels.dequantize_u8_f32;
   const values = strip * dimensions * 4;
   return {
@@ -94,9 +94,9 @@ export function checkVectors(
       const channels = to + values;
       const zeros = channels + rows * 4;
       const from = locate(first * dimensions, rows * dimensions, zeros + rows * 4);
-      const own = memory.view("f32", channels, rows);
+      const own = heap.view("f32", channels, rows);
       for (let i = 0; i < rows; i++) own[i] = scales[scales.length === 1 ? 0 : first + i];
-      memory.view("i32", zeros, rows).fill(zero);
+      heap.view("i32", zeros, rows).fill(zero);
       dequantize(from, to, 1, rows, dimensions, channels, zeros);
       return to;
     },
@@ -117,10 +117,10 @@ function halves(
   dimensions: number,
   strip: number,
 ): Rows {
-  const { memory, kernels } = instance;
+  const { heap, kernels } = instance;
   const count = countOf(argument, value, value.length, dimensions);
   const bytes = bytesOfHalves(argument, value);
-  const address = memory.addressOf(bytes);
+  const address = heap.addressOf(bytes);
   const room = strip * dimensions * 4;
   return {
     ...{
@@ -135,7 +135,7 @@ function halves(
       if (address < 0) {
         from = to + room;
         const at = bytes.byteOffset + first * dimensions * 2;
-        memory.view("u8", from, n * 2).set(new Uint8Array(bytes.buffer, at, n * 2));
+        heap.view("u8", from, n * 2).set(new Uint8Array(bytes.buffer, at, n * 2));
       }
       kernels.convert_f16_f32(from, to, n);
       return to;
@@ -168,7 +168,7 @@ export function checkPacked(
     place: (first, rows, to) => {
       if (source.address >= 0) return source.address + first * bytes;
       const packed = bytesAt(source.value, "u8", first * bytes, rows * bytes);
-      instance.memory.view("u8", to, rows * bytes).set(packed);
+      instance.heap.view("u8", to, rows * bytes).set(packed);
       return to;
     },
   };

@@ -62,7 +62,7 @@ class OrderBuilder {
 
   /** Has bytes of the instance's memory written to an address of the worker's. */
   #write(to: number, from: number, bytes: number): number {
-    const copy = this.#instance.memory.view("u8", from, bytes).slice();
+    const copy = this.#instance.heap.view("u8", from, bytes).slice();
     this.#writes.push([to, copy]);
     this.#transfer.push(copy.buffer);
     return to;
@@ -193,7 +193,7 @@ export function divideOwn(instance: Bytelane, crew: Crew, products: readonly Div
 }
 
 /** Copies columns into the rows of the result, word by word: a copy per row costs more. */
-function placeColumns({ memory }: Bytelane, share: Share, columns: Uint8Array): void {
+function placeColumns({ heap }: Bytelane, share: Share, columns: Uint8Array): void {
   const { product, firstPanel } = share;
   const { fields, rows } = product;
   const stride = fields.dstStride;
@@ -201,13 +201,13 @@ function placeColumns({ memory }: Bytelane, share: Share, columns: Uint8Array): 
   const start = fields.dst + firstPanel * 8 * elementBytes(product);
   const length = stride * (rows - 1) + width;
   if ((start | stride | width) % 4 !== 0) {
-    const out = memory.view("u8", start, length);
+    const out = heap.view("u8", start, length);
     for (let i = 0; i < rows; i++) {
       out.set(columns.subarray(i * width, (i + 1) * width), i * stride);
     }
     return;
   }
-  const out = memory.view("i32", start, length / 4);
+  const out = heap.view("i32", start, length / 4);
   const { buffer, byteOffset } = columns;
   const words = new Int32Array(buffer as ArrayBuffer, byteOffset, columns.length / 4);
   for (let at = 0, from = 0; from < words.length; at += stride / 4) {

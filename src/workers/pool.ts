@@ -58,8 +58,8 @@ class Recorder implements Runner {
     return copy;
   }
 
-  run({ memory }: Bytelane, record: number, rows: number): void {
-    this.products.push(dividedOf(memory.words, record, rows, this.#weights.get(record)));
+  run({ heap }: Bytelane, record: number, rows: number): void {
+    this.products.push(dividedOf(heap.words, record, rows, this.#weights.get(record)));
   }
 
   release(weights: Handle): void {

@@ -50,7 +50,7 @@ export function divideShared(
   crew: Crew,
   products: readonly Divided[],
 ): Division {
-  const { arena, memory } = instance;
+  const { arena, heap } = instance;
   const pieces: Piece[] = [];
   let workspace = 32;
   for (const product of products) {
@@ -62,7 +62,7 @@ export function divideShared(
   const workers = [...crew.keys()].slice(0, pieces.length);
   const bytes = COUNTER_BYTES + workspace * workers.length;
   const next = arena.allocate(bytes);
-  memory.words.setInt32(next, 0, true);
+  heap.words.setInt32(next, 0, true);
   const orders = workers.map((worker, i) => ({
     worker,
     task: {

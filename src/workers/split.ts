@@ -36,12 +36,12 @@ export function dividedOf(
 export function quantizeHere(instance: Bytelane, product: Divided): Divided {
   const { record, rows, weights, fields } = product;
   if (!fields.reals || !fields.lhs) return product;
-  const { kernels, arena, memory } = instance;
+  const { kernels, arena, heap } = instance;
   const scratch = arena.allocate(8);
   kernels.quantize_lhs(record, 0, rows, scratch);
   arena.free(scratch, 8);
-  writeFields(memory.words, record, { reals: 0 });
-  return dividedOf(memory.words, record, rows, weights);
+  writeFields(heap.words, record, { reals: 0 });
+  return dividedOf(heap.words, record, rows, weights);
 }
 
 /** Bytes of workspace for some rows. */

@@ -10,6 +10,13 @@ export type WasmModule = typeof globalThis extends {
   ? T
   : object;
 
+/** WebAssembly.Memory. */
+export type WasmMemory = typeof globalThis extends {
+  WebAssembly: { Memory: { prototype: infer T } };
+}
+  ? T
+  : { readonly buffer: ArrayBuffer; grow(pages: number): number };
+
 /** Response, which `fetch` gives. */
 export type FetchResponse = typeof globalThis extends { Response: { prototype: infer T } }
   ? T

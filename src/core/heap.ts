@@ -5,8 +5,8 @@ import { ARRAYS, type DType, type Elements } from "./dtype.ts";
 
 const PAGE = 65536;
 
-/** A linear memory. Its buffer is kept here: asking for it costs as much as a small view. */
-export class Memory {
+/** The views. The buffer is kept here: asking for it costs as much as a small view. */
+export class Heap {
   #memory: LinearMemory | undefined;
   #buffer: LinearMemory["buffer"];
   #words: DataView | undefined;
