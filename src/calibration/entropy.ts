@@ -7,9 +7,11 @@
  *       that are not empty
  *   D(i) = KL(P / ΣP ‖ Q / ΣQ) = Σ p · ln(p / q)                             docs/calibration.md
  *
- * The i with the least D is kept, the first of those within 10^-12, and the threshold is T = (i +
- * ½) · W. D is infinite where a bin of P is not empty and Q's is: where bins[i − 1] is empty and
- * something lies beyond.
+ * Of N values in F bins, 2N · D varies by √2F from sample to sample (the G-test). The i with the
+ * least D is kept, the greatest of those within this error. The threshold is T = (i + ½) · W, at
+ * most the greatest magnitude. D is infinite where a bin of P is not empty and Q's is: where
+ * bins[i − 1] is empty and something lies beyond. No candidates are those i where P is all or
+ * mostly what was clipped: there P and Q are nearly equal, whatever lies beyond.
  *
  * @category Observers
  */
@@ -38,8 +40,8 @@ export interface EntropyCurve {
   /** The i that was kept. */
   readonly chosen: number;
   /**
-   * T = (chosen + ½) · width in f32; where there are fewer bins than levels, the greatest
-   * magnitude.
+   * T = (chosen + ½) · width in f32, at most the greatest magnitude, which it is where there are
+   * fewer bins than levels.
    */
   readonly threshold: number;
 }
@@ -50,7 +52,8 @@ export interface EntropyOptions {
 }
 
 const MOST_BINS = 2048;
-const TIE = 1e-12;
+/** What rounding may make of equal divergences. */
+const ROUNDING = 1e-12;
 
 export function entropyCurve(
   histogram: Histogram,
@@ -63,23 +66,19 @@ export function entropyCurve(
   const { bins, width } = binsOf(histogram, oneSided, options.zeros);
   const n = bins.length;
   const divergences = new Float64Array(Math.max(0, n - levels + 1));
-  let chosen = n;
   let least = Number.POSITIVE_INFINITY;
   const sums = sumsOf(bins);
   for (let i = levels; i <= n; i++) {
     const divergence = divergenceAt(bins, sums, i, levels);
     divergences[i - levels] = divergence;
-    if (divergence < least - TIE) {
-      least = divergence;
-      chosen = i;
-    }
+    least = Math.min(least, divergence);
   }
+  const enough = least + Math.max(ROUNDING, Math.sqrt(sums.filled[n] / 2) / sums.mass[n]);
+  let chosen = n;
+  while (chosen > levels && divergences[chosen - levels] > enough) chosen--;
+  const greatest = oneSided && max > 0 ? max : Math.max(-min, max);
   const threshold =
-    divergences.length > 0
-      ? Math.fround((chosen + 0.5) * width)
-      : oneSided && max > 0
-        ? max
-        : Math.max(-min, max);
+    divergences.length > 0 ? Math.min(Math.fround((chosen + 0.5) * width), greatest) : greatest;
   const sides = oneSided ? "one" : "two";
   return { sides, levels, width, bins, divergences, chosen, threshold };
 }
@@ -157,7 +156,9 @@ function divergenceAt(
   const inside = mass[i];
   const beyond = all - inside;
   const last = bins[i - 1];
-  if (inside === 0 || (beyond > 0 && last === 0)) return Number.POSITIVE_INFINITY;
+  // P would be one bin, or mostly what lies beyond it
+  const isClipped = beyond > 0 && (last === 0 || filled[i] === 1 || beyond > inside);
+  if (inside === 0 || isClipped) return Number.POSITIVE_INFINITY;
   // Σ c ln c with the last bin made larger; Σ p ln p = (Σ c ln c) / all − ln all
   const end = last + beyond;
   let sum = logs[i - 1] + (end > 0 ? end * Math.log(end) : 0);

@@ -47,12 +47,18 @@ export function entriesOf(half: number): number {
   return 2 * half + 3;
 }
 
-/** Joins 2^shift bins into one: bin b goes to ⌊(|b| − 1) / 2^shift⌋ + 1 on its side. */
-function joinBins(table: Int32Array | Float64Array, half: number, shift: number): void {
+/** The bin that holds bin b where 2^shift bins are joined into one, on either side of 0. */
+function joinedBin(b: number, shift: number): number {
+  const far = Math.abs(b);
+  return far === 0 ? 0 : Math.sign(b) * ((shift > 30 ? 0 : (far - 1) >> shift) + 1);
+}
+
+/** Joins 2^shift bins of a table into one. */
+function joinBins(table: Int32Array, half: number, shift: number): void {
   const zero = half + 1;
   // a wider bin lies nearer to 0 than all it is made of, so that the sums may replace the terms
   for (let b = 2; b <= half; b++) {
-    const to = shift > 30 ? 1 : ((b - 1) >> shift) + 1;
+    const to = joinedBin(b, shift);
     const [above, below] = [table[zero + b], table[zero - b]];
     table[zero + b] = 0;
     table[zero - b] = 0;
@@ -61,14 +67,26 @@ function joinBins(table: Int32Array | Float64Array, half: number, shift: number)
   }
 }
 
+/** Counts of neighbouring bins, from bin `first` on: as long as the data are wide. */
+interface Run {
+  readonly first: number;
+  readonly counts: ArrayLike<number>;
+}
+
+/** Adds the counts of a run, 2^shift bins joined to one. `to` holds the bins from `first` on. */
+function addRun(to: Float64Array, first: number, run: Run | undefined, shift = 0): void {
+  const { length } = run?.counts ?? [];
+  for (let i = 0; run && i < length; i++) {
+    to[joinedBin(run.first + i, shift) - first] += run.counts[i];
+  }
+}
+
 export class Grid {
   readonly half: number;
   /** Made when it is first asked for: a channel that is empty, or only loaded, has no table. */
   #recent: Int32Array | undefined;
   /** The counts that left `recent` before it could overflow, or came from elsewhere. */
-  #totals: Float64Array | undefined;
-  /** The counts of a saved state, from that entry on, as long as they need not be moved. */
-  #loaded: { readonly start: number; readonly counts: readonly number[] } | undefined;
+  #totals: Run | undefined;
   exponent = LEAST_EXPONENT;
   min = Number.POSITIVE_INFINITY;
   max = Number.NEGATIVE_INFINITY;
@@ -114,53 +132,57 @@ export class Grid {
     const shift = exponent - this.exponent;
     this.exponent = exponent;
     if (this.isEmpty || shift === 0) return;
-    if (this.#loaded) this.spill();
     if (this.#recent) joinBins(this.#recent, this.half, shift);
-    if (this.#totals) joinBins(this.#totals, this.half, shift);
+    if (this.#totals) this.#totals = this.#runOf(this.#totals, shift);
+  }
+
+  /** A run of all bins from min to max, with the counts of `run` in it. */
+  #runOf(run: Run | undefined, shift = 0): Run & { readonly counts: Float64Array } {
+    const first = this.#binOf(this.min);
+    const counts = new Float64Array(this.#binOf(this.max) - first + 1);
+    addRun(counts, first, run, shift);
+    return { first, counts };
   }
 
   /** Makes room in `recent`. */
   spill(): void {
-    this.#totals = this.#sums();
-    this.#loaded = undefined;
+    if (!this.isEmpty) this.#totals = this.#sums();
     this.#recent?.fill(0);
   }
 
-  #sums(): Float64Array {
-    const sums = new Float64Array(entriesOf(this.half));
-    if (this.#recent) sums.set(this.#recent);
-    const totals = this.#totals;
-    if (totals) for (let i = 0; i < sums.length; i++) sums[i] += totals[i];
-    const { start, counts } = this.#loaded ?? { start: 0, counts: [] };
-    for (let i = 0; i < counts.length; i++) sums[start + i] += counts[i];
+  #sums(): Run & { readonly counts: Float64Array } {
+    const sums = this.#runOf(this.#totals);
+    const { first, counts } = sums;
+    const recent = this.#recent;
+    const start = this.half + 1 + first;
+    if (recent) for (let i = 0; i < counts.length; i++) counts[i] += recent[start + i];
     return sums;
   }
 
+  /** Adds what another grid holds. Needs memory for the bins between the extremes, for no table. */
   join(other: Grid): void {
     if (other.isEmpty) return;
     this.cover(other.min, other.max);
-    const more = other.#sums();
-    joinBins(more, other.half, this.exponent - other.exponent);
-    this.spill();
-    const totals = this.#totals as Float64Array;
-    for (let i = 0; i < more.length; i++) totals[i] += more[i];
+    const sums = this.#runOf(this.#totals);
+    addRun(sums.counts, sums.first, other.#sums(), this.exponent - other.exponent);
+    this.#totals = sums;
   }
 
   finished(): Histogram {
     const { half, min, max } = this;
-    const counts = this.#sums().subarray(1, 2 * half + 2);
+    const counts = new Float64Array(2 * half + 1);
+    const sums = this.#sums();
+    counts.set(sums.counts, half + sums.first);
     let total = 0;
-    for (const count of counts) total += count;
+    for (const count of sums.counts) total += count;
     return { half, step: 2 ** this.exponent, counts, min, max, total };
   }
 
   save(): Fields | null {
     if (this.isEmpty) return null;
-    const { min, max, exponent, half } = this;
-    const { counts } = this.finished();
-    const first = this.#binOf(min);
-    const seen = counts.subarray(half + first, half + this.#binOf(max) + 1);
-    return { min, max, exponent, first, counts: [...seen] };
+    const { min, max, exponent } = this;
+    const { first, counts } = this.#sums();
+    return { min, max, exponent, first, counts: [...counts] };
   }
 
   /**
@@ -182,7 +204,7 @@ export class Grid {
     if (counts[0] === 0 || counts[length - 1] === 0) {
       throw rangeFault(`${argument}.counts`, "counts of min and of max above 0", counts[0]);
     }
-    this.#loaded = { start: this.half + 1 + first, counts: counts.slice() };
+    this.#totals = { first, counts: Float64Array.from(counts) };
     return counts.reduce((sum, count) => sum + count, 0);
   }
 }

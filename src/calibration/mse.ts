@@ -178,16 +178,48 @@ function bestFactor(
   return best;
 }
 
+/**
+ * How far the errors of two ranges must differ to be told apart: a sum of squares. A value lies
+ * anywhere in its bin of width w, so (x − v)² is known to w · S / 6 in the root mean square. The
+ * values of a bin err together as far as its count differs from its neighbours': fully where the
+ * data are a few numbers, hardly where they are smooth.
+ */
+function resolution({ counts, half, step }: Histogram, scale: number): number {
+  let outstanding = 0;
+  for (let i = 0; i < counts.length; i++) {
+    if (i === half) continue;
+    // the bin for zeros is no neighbour
+    const [before, after] = [i === half + 1 ? half - 1 : i - 1, i === half - 1 ? half + 1 : i + 1];
+    const around = ((counts[before] ?? 0) + (counts[after] ?? 0)) / 2;
+    outstanding += (counts[i] - around) ** 2;
+  }
+  return DEVIATIONS * ((step * scale) / 6) * Math.sqrt(outstanding);
+}
+
+const DEVIATIONS = 4;
+
 /** Rounds of looking at one end of an asymmetric range and then at the other. */
 const ROUNDS = 6;
 const ENOUGH = 1e-4;
 
+/**
+ * The range with the least squared error; min and max where no other one is better by more than the
+ * bins can tell.
+ */
 export function leastSquaresRange(histogram: Histogram, scheme: Scheme): ChannelRange {
+  const { min, max } = histogram;
+  const error = new ErrorOfRanges(histogram, scheme);
+  const found = searchedRange(histogram, error, scheme);
+  const { scale } = paramsOf(min, max, scheme);
+  const gain = error.of(min, max).squares - error.of(found.min, found.max).squares;
+  return gain > resolution(histogram, scale) ? found : { min, max };
+}
+
+function searchedRange(histogram: Histogram, error: ErrorOfRanges, scheme: Scheme): ChannelRange {
   const { half } = histogram;
   const min = Math.min(histogram.min, 0);
   const max = Math.max(histogram.max, 0);
   if (min === max) return { min, max };
-  const error = new ErrorOfRanges(histogram, scheme);
   /** Looks along a line of ranges; t = 1 is where one stands. */
   const along = (line: (t: number) => ChannelRange): ChannelRange => {
     const at =

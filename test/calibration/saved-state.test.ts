@@ -246,3 +246,18 @@ describe("saved state", () => {
     expect(a).toBe(b);
   });
 });
+
+it("merging loaded observers takes memory for the counts that they hold, not for tables", () => {
+  const bins = 65_536;
+  const options = { method: "mse", axis: 0, bins } as const;
+  const one = createObserver(instance, options).observe(Float32Array.of(3), { shape: [1] });
+  const state = copyOf(one.save());
+  const many = { ...state, observed: 500, channels: new Array(500).fill(state.channels[0]) };
+  const before = process.memoryUsage().arrayBuffers;
+  const loaded = loadObserver(instance, copyOf(many)).merge(loadObserver(instance, copyOf(many)));
+  expect(loaded.observed).toBe(1000);
+  expect(loaded.channels).toBe(500);
+  // a table of every channel would be 525 MB
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 20);
+  expect((loaded as HistogramObserver).histogram(499).total).toBe(2);
+});

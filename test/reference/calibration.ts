@@ -54,7 +54,8 @@ export interface Threshold {
 
 /**
  * TensorRT's rule, step by step, on magnitudes: at most 2048 bins whose width is a whole number of
- * `step`s.
+ * `step`s. A candidate that clips more than it keeps does not count, nor does one that keeps a
+ * single bin of many.
  */
 export function entropyThreshold(
   magnitudes: readonly number[],
@@ -79,14 +80,19 @@ export function entropyThreshold(
       if (bins[k] > 0) filled[levelOf(k)]++;
     }
     const q = p.map((_, k) => (bins[k] > 0 ? sums[levelOf(k)] / filled[levelOf(k)] : 0));
-    divergences.push(divergence(normalised(p), normalised(q)));
+    const inside = bins.slice(0, i).filter((count) => count > 0);
+    const kept = inside.reduce((a, b) => a + b, 0);
+    const beyond = magnitudes.length - kept;
+    const isNone = beyond > kept || (beyond > 0 && inside.length === 1);
+    divergences.push(isNone ? Infinity : divergence(normalised(p), normalised(q)));
   }
-  let best = 0;
-  divergences.forEach((d, at) => {
-    if (d < divergences[best] - 1e-12) best = at;
-  });
+  // the widest within the error of sampling
+  const filled = bins.filter((count) => count > 0).length;
+  const error = Math.max(1e-12, Math.sqrt(filled / 2) / magnitudes.length);
+  const enough = divergences.reduce((a, b) => Math.min(a, b), Infinity) + error;
+  const best = divergences.findLastIndex((d) => d <= enough);
   const chosen = levels + best;
-  return { bins, width, divergences, chosen, threshold: (chosen + 0.5) * width };
+  return { bins, width, divergences, chosen, threshold: Math.min((chosen + 0.5) * width, most) };
 }
 
 function normalised(p: readonly number[]): number[] {

@@ -5,7 +5,7 @@ import { noise } from "./samples.ts";
 const OUTLIERS = 0.5;
 const FAR = 40;
 
-function gauss(real: (low: number, high: number) => number): number {
+export function gauss(real: Real): number {
   return Math.sqrt(-2 * Math.log(1 - real(0, 1) / 1.0000001)) * Math.cos(2 * Math.PI * real(0, 1));
 }
 
@@ -20,7 +20,7 @@ export const SHAPES = {
   "behind a ReLU": (real: Real) => Math.max(0, gauss(real)),
   "with outliers": (real: Real) => gauss(real) * (real(0, 1000) < OUTLIERS ? FAR : 1),
 } as const;
-type Real = (low: number, high: number) => number;
+export type Real = (low: number, high: number) => number;
 export type Shape = keyof typeof SHAPES;
 
 export const SHAPE_NAMES = Object.keys(SHAPES) as Shape[];
