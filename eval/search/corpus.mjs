@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { loadTokenizer } from "./tokenizer.mjs";
+import { createTokenizer } from "./tokenizer.mjs";
+import { loadVocabulary } from "./weights.mjs";
 
 const RECORDS = "@sap-ux/fiori-docs-embeddings/data/embeddings/records.jsonl";
 
@@ -57,6 +58,8 @@ export function chooseLongCalibration(records, count = LONG_CALIBRATION_COUNT) {
     .filter((rest) => rest.length >= MAX_CHARACTERS);
   return Array.from({ length: count }, (_, i) => rests[Math.floor((i * rests.length) / count)]);
 }
+
+export const loadTokenizer = () => createTokenizer(loadVocabulary());
 
 export function createTextEncoder(tokenizer) {
   return (text) => Int32Array.from(tokenizer.encode(clipText(text)).slice(0, MAX_TOKENS));

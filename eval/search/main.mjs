@@ -1,25 +1,22 @@
 /** Semantic search with the Universal Sentence Encoder lite, quantized; HELP says how. */
-import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createBytelane } from "bytelane";
 import { createIndex, topK } from "bytelane/search";
 import { runCommand, writeJson } from "../../tools/command.mjs";
 import { createProgress } from "../../tools/progress.mjs";
 import { textTable } from "../../tools/table.mjs";
+import { answer, isSaved, save } from "./answer.mjs";
 import { observeInputs } from "./calibrate.mjs";
-import { createTextEncoder, digestOfIds, loadCorpus } from "./corpus.mjs";
+import { loadCorpus } from "./corpus.mjs";
 import { countMultiplyAdds } from "./count.mjs";
 import { createEncoder } from "./encoder.mjs";
 import { createFloatOps, measureFloatGemm } from "./float.mjs";
 import { readPlan } from "./plans.mjs";
 import { createQuantizedOps } from "./quantized.mjs";
 import { createReference, loadReferenceEmbeddings } from "./reference.mjs";
+import { recordOps } from "./saved.mjs";
 import { cosine, overlapAt, rowOf, topRows } from "./similarity.mjs";
 import { bitsByPlan, listTensors } from "./tensors.mjs";
-import { loadTokenizer } from "./tokenizer.mjs";
 import { loadWeights } from "./weights.mjs";
-
-const CACHE = new URL("../../.cache/", import.meta.url);
 
 const HELP = `
 Semantic search in 778 documents with a quantized sentence encoder, against float32.
@@ -27,7 +24,7 @@ Semantic search in 778 documents with a quantized sentence encoder, against floa
   npm start                              8 bits against float32: quality and speed, a minute
   npm start -- --bits 4                  4 bits too
   npm start -- --plan FILE               bits by a plan that npm run example:plan has written
-  npm start -- "how do I add a column"   answers with the best documents
+  npm start -- "how do I add a column"   answers with the best documents, from what was saved
 
   --bits N     8 (always there) or 4; may be given again
   --plan FILE  also compares the encoder with the bits of this plan
@@ -41,8 +38,8 @@ function createQuantizedEncoder(instance, weights, corpus, { bitsOf, hasFour }) 
   const sentences = [...corpus.calibration, ...(hasFour ? corpus.longCalibration : [])];
   const progress = createProgress("calibrating", sentences.length);
   const observed = observeInputs(instance, weights, sentences, bitsOf, progress);
-  const ops = createQuantizedOps(instance, bitsOf, observed);
-  return { ops, encoder: createEncoder(weights, ops) };
+  const { ops, storable } = recordOps(createQuantizedOps(instance, bitsOf, observed));
+  return { ops, storable, encoder: createEncoder(weights, ops) };
 }
 
 /** What is to be compared: 8 bits always, and what the arguments ask for. */
@@ -173,10 +170,11 @@ async function compare(options) {
 
   const instance = await createBytelane();
   const quantized = choosePlans(weights, options).map((plan) => {
-    const { ops, encoder } = createQuantizedEncoder(instance, weights, corpus, plan);
+    const { ops, storable, encoder } = createQuantizedEncoder(instance, weights, corpus, plan);
     const label = plan.name.replace("Bytelane ", "");
     const documents = embedAll(encoder, corpus.documents, `${label} documents`);
     const queries = embedAll(encoder, corpus.queries, `${label} queries`);
+    if (!plan.hasFour) save(instance, { weights, storable, documents });
     return { ...plan, ops, encoder, ...judge(instance, stored, documents, queries) };
   });
 
@@ -247,61 +245,40 @@ async function compare(options) {
     `The plain JavaScript's GEMM reaches ${gemm.toFixed(2)} GOPS (128 × 512 × 512); ` +
       `its column is from the ${sample.length} documents.`,
   );
+  console.log(`
+The quantized encoder and the index of its documents are in .cache/search. Next:
+
+  npm start -- "how do I add a column to a table"   asks them
+  npm start -- --bits 4                             4 bits beside 8
+  npm run example:plan                              8 or 4 bits per tensor
+  npm run site                                      the guides and the playground`);
   const runtime = `Node ${process.versions.node}`;
   const figures = figuresOf(columns, gemm);
   writeJson(options.json, { command: "start", runtime, tokens, figures, columns });
   instance.dispose();
 }
 
-/** The documents' embeddings, kept between questions. */
-function loadDocuments(encoder, corpus) {
-  const file = new URL("search-documents.bin", CACHE);
-  const digestOf = (bytes) =>
-    createHash("sha256").update(digestOfIds(corpus)).update(bytes).digest("hex");
-  const length = corpus.documents.length * encoder.dimensions;
-  try {
-    const bytes = Uint8Array.from(readFileSync(file));
-    const vectors = new Float32Array(bytes.buffer, 0, length);
-    const expected = readFileSync(new URL("search-documents.sha256", CACHE), "utf8");
-    if (digestOf(new Uint8Array(vectors.buffer)) === expected) return vectors;
-  } catch {
-    // none yet, or a damaged one: made below
-  }
-  const vectors = embedAll(encoder, corpus.documents, "int8 documents");
-  mkdirSync(CACHE, { recursive: true });
-  const bytes = new Uint8Array(vectors.buffer);
-  writeFileSync(file, bytes);
-  writeFileSync(new URL("search-documents.sha256", CACHE), digestOf(bytes));
-  return vectors;
+/** Quantizes the encoder and the documents once more, where nothing of this version is saved. */
+async function prepare() {
+  const weights = loadWeights();
+  const corpus = loadCorpus();
+  const instance = await createBytelane();
+  const [plan] = choosePlans(weights, {});
+  const { encoder, storable } = createQuantizedEncoder(instance, weights, corpus, plan);
+  save(instance, {
+    weights,
+    storable,
+    documents: embedAll(encoder, corpus.documents, "documents"),
+  });
+  instance.dispose();
 }
 
-async function answer(question, options) {
-  const instance = await createBytelane();
-  const tokenizer = loadTokenizer();
-  const corpus = loadCorpus(tokenizer);
-  const weights = loadWeights();
-  const [plan] = choosePlans(weights, {});
-  const { encoder } = createQuantizedEncoder(instance, weights, corpus, plan);
-  const vectors = loadDocuments(encoder, corpus);
-  const index = createIndex(instance, { dimensions: encoder.dimensions, vectors });
-
-  const start = performance.now();
-  const query = encoder.encode(createTextEncoder(tokenizer)(question));
-  const { ids, scores } = topK(index, query, 5);
-  const milliseconds = performance.now() - start;
-
-  const results = Array.from(ids, (document, i) => {
-    const { title, text } = corpus.documents[document];
-    return { document, title, score: scores[i], text: text.replace(/\s+/g, " ").slice(0, 160) };
-  });
-  for (const { title, score, text } of results)
-    console.log(`${score.toFixed(3)}  ${title}\n       ${text}…\n`);
-  console.log(`${corpus.documents.length} documents searched in ${milliseconds.toFixed(1)} ms.`);
-  writeJson(options.json, { question, figures: { milliseconds }, results });
-  instance.dispose();
+async function ask(question, values) {
+  if (!isSaved()) await prepare();
+  await answer(question, values);
 }
 
 const options = { bits: { type: "string", multiple: true }, plan: { type: "string" } };
 await runCommand({ help: HELP, options, positionals: true }, (values, positionals) =>
-  positionals.length > 0 ? answer(positionals.join(" "), values) : compare(values),
+  positionals.length > 0 ? ask(positionals.join(" "), values) : compare(values),
 );

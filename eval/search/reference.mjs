@@ -4,8 +4,14 @@ import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { runCommand, writeJson } from "../../tools/command.mjs";
 import { createProgress } from "../../tools/progress.mjs";
-import { clipText, digestOfIds, distinctTitles, loadCorpus, loadRecords } from "./corpus.mjs";
-import { loadTokenizer } from "./tokenizer.mjs";
+import {
+  clipText,
+  digestOfIds,
+  distinctTitles,
+  loadCorpus,
+  loadRecords,
+  loadTokenizer,
+} from "./corpus.mjs";
 
 const require = createRequire(import.meta.url);
 const VECTORS = new URL("reference-embeddings.bin", import.meta.url);

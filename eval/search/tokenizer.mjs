@@ -1,5 +1,3 @@
-import { loadVocabulary } from "./weights.mjs";
-
 const SEPARATOR = "\u2581";
 const UNKNOWN = 0;
 // Ids 0 to 5 are <unk>, <s>, </s> and three spare ones; they never match text.
@@ -68,8 +66,4 @@ export function createTokenizer(vocabulary) {
   }
 
   return { encode };
-}
-
-export function loadTokenizer() {
-  return createTokenizer(loadVocabulary());
 }

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { loadTokenizer } from "../../eval/search/tokenizer.mjs";
+import { loadTokenizer } from "../../eval/search/corpus.mjs";
 
 const cases = JSON.parse(readFileSync(new URL("tokens.golden.json", import.meta.url), "utf8"));
 
