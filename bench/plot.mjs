@@ -46,3 +46,41 @@ export function drawSizes({ points, roof, title }) {
     ],
   });
 }
+
+/** Times as fast as others as SVG: a bar per comparison, with its figure; below 1 is a loss. */
+export function drawRatios({ bars, title }) {
+  const values = bars.map((bar) => ({ ...bar, side: bar.times < 1 ? "slower" : "faster" }));
+  const y = { field: "label", type: "nominal", sort: null, axis: { title: null } };
+  const x = {
+    field: "times",
+    type: "quantitative",
+    scale: { type: "log", domain: [0.5, 200] },
+    axis: {
+      title: "times as fast, on a logarithmic axis",
+      values: [0.5, 1, 2, 5, 10, 20, 50, 100],
+    },
+  };
+  const color = {
+    field: "side",
+    type: "nominal",
+    scale: { domain: ["faster", "slower"], range: ["#2f6db5", "#c2571a"] },
+    legend: { title: null, orient: "bottom" },
+  };
+  return drawChart({
+    background: "white",
+    title: { text: "Bytelane over its peers, one thread", subtitle: title },
+    // widths of text are estimated here, and too large
+    config: { axisY: { labelLimit: 600 } },
+    data: { values },
+    width: 420,
+    height: { step: 24 },
+    layer: [
+      { mark: "bar", encoding: { y, x, x2: { datum: 1 }, color } },
+      {
+        mark: { type: "text", align: "left", dx: 5 },
+        transform: [{ calculate: "max(datum.times, 1)", as: "end" }],
+        encoding: { y, x: { ...x, field: "end" }, text: { field: "figure" } },
+      },
+    ],
+  });
+}

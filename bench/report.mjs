@@ -12,7 +12,7 @@ import { ROWS, summarize } from "./summary.mjs";
 
 const HELP = `
 Condenses what the benches wrote with --json to one file per runtime in bench/results, and fills
-docs/performance.md and docs/performance.svg from these files.
+docs/performance.md, docs/performance.svg and docs/peers.svg from these files.
 
   --raw FOLDER    where the benches' files are; default build/bench. Runtimes without a file there
                   keep the figures of bench/results
@@ -23,6 +23,7 @@ const at = (name) => fileURLToPath(new URL(name, import.meta.url));
 const RESULTS = at("results");
 const PAGE = at("../docs/performance.md");
 const PLOT = at("../docs/performance.svg");
+const PEERS = at("../docs/peers.svg");
 
 const nameOf = ({ runtime }) => `${runtime.name} ${runtime.version}`;
 const isFlagged = ({ runtime }) => runtime.flags?.length > 0;
@@ -135,6 +136,31 @@ export function speedTable() {
   return `${summaryTable(results, ASKED)}\n\nMeasured on ${measuredOn(results[0])}, ${dates}.`;
 }
 
+/** The bars of docs/peers.svg: what is compared, in the order of the picture. */
+const BARS = [
+  ["exactOverPlain", "8-bit products over plain JavaScript"],
+  ["i8i8OverWeb", "i8 · i8 products over onnxruntime-web"],
+  ["u8i8OverWeb", "u8 · i8 products over onnxruntime-web"],
+  ["int4RowsOverWeb", "int4, 128 rows, over onnxruntime-web"],
+  ["int4RowOverWeb", "int4, one row, over onnxruntime-web"],
+  ["int4RowOverLiteRt", "int4, one row, over LiteRT.js"],
+  ["i8OverLiteRt", "i8 · i8 → i8 products over LiteRT.js"],
+  ["dynamicOverWeb", "dynamic quantization over onnxruntime-web"],
+  ["quantize1MOverWeb", "quantize 10⁶ values over onnxruntime-web"],
+  ["dequantizeOverWeb", "dequantize over onnxruntime-web"],
+  ["clampOverWeb", "clamp over onnxruntime-web"],
+];
+
+/** What docs/peers.svg shows: the newest runtime that was measured beside others. */
+function ratiosOf(results) {
+  const measured = results.filter(({ figures }) => figures.u8i8OverWeb !== undefined);
+  const { name, machine, figures } = measured[measured.length - 1];
+  const bars = BARS.filter(([key]) => figures[key] !== undefined).map(([key, label]) => ({
+    ...{ label, times: figures[key], figure: `${figure(figures[key])} ×` },
+  }));
+  return { bars, title: `geometric means over shapes of real networks, ${name}, ${machine.cpu}` };
+}
+
 function roofsTable(results) {
   const names = { clock: "GHz", dot: "dot + add", two_step: "two-step", fused: "fused" };
   const rows = results
@@ -157,8 +183,9 @@ async function main({ raw, runtime, json }) {
     const names = results.map(({ name }) => name).join(", ");
     throw new RangeError(`"--runtime" expected one of ${names} with a plot, got ${runtime}`);
   }
+  const { drawRatios, drawSizes } = await import("./plot.mjs");
+  writeFileSync(PEERS, await drawRatios(ratiosOf(results)));
   if (drawn.length > 0) {
-    const { drawSizes } = await import("./plot.mjs");
     writeFileSync(PLOT, await drawSizes(drawn[drawn.length - 1].plot));
   }
   const dates = [...new Set(results.map(({ date }) => date))].join(", ");
