@@ -193,6 +193,13 @@ function pruneDeclarations() {
   }
 }
 
+if (process.argv.includes("--help")) {
+  console.log("Builds dist: the wasm modules, the entries and their declarations.");
+  console.log(
+    "Modules whose sources have not changed since the last build are not compiled again.",
+  );
+  process.exit();
+}
 mkdirSync(at("build"), { recursive: true });
 await compileModules();
 rmSync(at("dist"), { recursive: true, force: true });

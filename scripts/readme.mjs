@@ -1,4 +1,4 @@
-/** Fills the tables of README.md; HELP says how. */
+/** Fills the tables of README.md and docs/accuracy.md; HELP says how. */
 import { existsSync, readFileSync } from "node:fs";
 import os from "node:os";
 import { speedTable } from "../bench/report.mjs";
@@ -7,7 +7,7 @@ import { fillFile } from "../tools/fill.mjs";
 import { markdownTable } from "../tools/table.mjs";
 
 const HELP = `
-Writes the tables of README.md from figures that the evaluations wrote:
+Writes the tables of README.md and docs/accuracy.md from figures that the evaluations wrote:
 
   npm start -- --bits 4 --plan build/search-plan.json --json build/search.json
   node24 eval/search/main.mjs --json build/search-newer.json     under a newer Node, if there is one
@@ -30,6 +30,7 @@ const OPTIONS = {
   plan: { type: "string", default: "build/plan.json" },
 };
 const README = new URL("../README.md", import.meta.url);
+const ACCURACY = new URL("../docs/accuracy.md", import.meta.url);
 
 /** A file that an evaluation wrote, or how to make it. */
 function read(name, file) {
@@ -45,7 +46,7 @@ const percent = (value, digits) => `${(100 * value).toFixed(digits)} %`;
 /** A Markdown table of one column a contender. */
 function searchTable({ runtime, columns, tokens, figures: { plainGemmGops } }) {
   const rows = [
-    ["", (c) => c.name],
+    ["", (c) => c.name.replace("reference", "`@energetic-ai`")],
     ["weights, bytes", (c) => count(c.weightBytes)],
     ["of float32", (c) => percent(c.weightShare, 1)],
     ["mean cosine to float32", (c) => c.meanCosine.toFixed(6)],
@@ -56,7 +57,7 @@ function searchTable({ runtime, columns, tokens, figures: { plainGemmGops } }) {
     ],
     ["sentences per second", (c) => (1000 / c.milliseconds).toFixed(1)],
     ["× plain JavaScript", (c) => c.timesPlain.toFixed(1)],
-    ["× reference", (c) => c.timesReference.toFixed(1)],
+    ["× `@energetic-ai`", (c) => c.timesReference.toFixed(1)],
     ["multiply-adds in integers", (c) => percent(c.int8Share, 1)],
   ].map(([label, of]) => [label, ...columns.map((c) => of(c) || "–")]);
   const [head, ...body] = rows;
@@ -134,9 +135,11 @@ function main(values) {
   }
   fillFile(README, {
     search: [...searchTable(tables.search), ...newer].join("\n"),
+    speed: speedTable(),
+  });
+  fillFile(ACCURACY, {
     digits: digitsTable(tables.digits).join("\n"),
     plan: planTable(tables.plan).join("\n"),
-    speed: speedTable(),
   });
   writeJson(values.json, { figures, ...tables });
 }

@@ -14,7 +14,7 @@ import { markdownTable } from "../tools/table.mjs";
 const HELP = `
 What an app gets from a bundler, in raw bytes, gzip and brotli. Fails above a budget.
 
-  --write      puts the table into README.md
+  --write      puts the table into docs/size.md, and the apps' rows into README.md
   --json FILE  also writes the rows, and their compressed sizes in bytes as figures`;
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -166,7 +166,11 @@ async function main({ json, write }) {
   const table = tableOf(rows);
   console.log(table);
   writeJson(json, { figures: figuresOf(rows), rows });
-  if (write) fillFile(path.join(root, "README.md"), { size: table });
+  if (write) {
+    fillFile(path.join(root, "docs", "size.md"), { size: table });
+    const apps = rows.filter(({ key, budget }) => key?.endsWith("Gzip") && budget);
+    fillFile(path.join(root, "README.md"), { size: tableOf(apps) });
+  }
   for (const words of exceeded(rows)) {
     console.error(words);
     process.exitCode = 1;
