@@ -26,24 +26,10 @@ export { multiply } from "./multiply";
 export { quantize_f32 } from "./quantize";
 export { quantize_rule_f32 } from "./quantize-profiles";
 export { requantize_fixed, requantize_i32 } from "./requantize";
-export {
-  search_add_up,
-  search_check,
-  search_encode,
-  search_move,
-  search_order,
-  search_query,
-  search_rescore,
-  search_scan,
-  search_scan_list,
-  search_scan_signs,
-  search_signs,
-} from "./search/index";
 
 /**
- * The first byte that belongs to the caller. Below lie the constants of these kernels, up to 4096,
- * and from there on those of "bytelane/nn" (asconfig.nn.json, memoryBase), whose module is put onto
- * the same memory when it is used.
+ * The first byte that belongs to the caller. Below lie the constants of these kernels, and those of
+ * the modules that are put onto the same memory when they are used (scripts/modules.mjs).
  */
 export function heap_base(): usize {
   return 8192;

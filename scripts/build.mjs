@@ -19,6 +19,7 @@ import { build } from "esbuild";
 import { ENTRIES } from "./entries.mjs";
 import { conformanceEntry } from "./golden/entry.mjs";
 import { licences } from "./licences.mjs";
+import { MODULES } from "./modules.mjs";
 import { packBuilds } from "./wasm-text.mjs";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -47,8 +48,17 @@ async function run(packageName, bin, ...args) {
   }
 }
 
-/** Targets of asconfig.nn.json: the kernels of "bytelane/nn". */
-const NN_BUILDS = ["relaxed", "simd"];
+/** Targets of asconfig.modules.json, relaxed first as unpack.ts expects them. */
+const MODULE_BUILDS = ["relaxed", "simd"];
+
+/** Options of the compiler that differ between the modules of scripts/modules.mjs. */
+function argumentsOf({ name, entry, base }, build) {
+  const file = `build/bytelane.${name}.${build}`;
+  return [
+    ...[entry, "--config", "asconfig.modules.json", "--target", build],
+    ...["--memoryBase", String(base), "--outFile", `${file}.wasm`, "--textFile", `${file}.wat`],
+  ];
+}
 
 /** A digest of all that the compiler reads: its sources, its settings and its version. */
 function digestOfSources() {
@@ -57,7 +67,8 @@ function digestOfSources() {
     .filter((name) => name.endsWith(".ts"))
     .map((name) => path.join("assembly", name))
     .sort();
-  for (const name of [...sources, "asconfig.json", "asconfig.nn.json", "package-lock.json"]) {
+  const settings = ["asconfig.json", "asconfig.modules.json", "scripts/modules.mjs"];
+  for (const name of [...sources, ...settings, "package-lock.json"]) {
     hash.update(`${name}\n`).update(readFileSync(at(name)));
   }
   return hash.digest("hex");
@@ -69,11 +80,12 @@ async function compileModules() {
   const digest = digestOfSources();
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === digest) return;
   rmSync(stamp, { force: true });
-  const compile = (config, name) =>
-    run("assemblyscript", "asc", "--config", config, "--target", name);
+  const compile = (...args) => run("assemblyscript", "asc", ...args);
   await Promise.all([
-    ...BUILDS.map((name) => compile("asconfig.json", name)),
-    ...NN_BUILDS.map((name) => compile("asconfig.nn.json", name)),
+    ...BUILDS.map((name) => compile("--config", "asconfig.json", "--target", name)),
+    ...MODULES.flatMap((module) =>
+      MODULE_BUILDS.map((build) => compile(...argumentsOf(module, build))),
+    ),
   ]);
   writeFileSync(stamp, digest);
 }
@@ -100,7 +112,7 @@ function writeModule(name, what, constant, type, value) {
 
 /** The modules of both builds as text. */
 function inlineModules(file, what, constant, prefix = "") {
-  const modules = ["relaxed", "simd"].map((name) =>
+  const modules = MODULE_BUILDS.map((name) =>
     readFileSync(at("build", `bytelane.${prefix}${name}.wasm`)),
   );
   writeModule(file, what, constant, "readonly string[]", packBuilds(modules));
@@ -204,9 +216,13 @@ mkdirSync(at("build"), { recursive: true });
 await compileModules();
 rmSync(at("dist"), { recursive: true, force: true });
 mkdirSync(at("dist", "wasm"), { recursive: true });
-for (const name of [...BUILDS, ...NN_BUILDS.map((name) => `nn.${name}`)]) publish(name);
+for (const name of BUILDS) publish(name);
 inlineModules("builds/binaries.ts", "The builds as text.", "PIECES");
-inlineModules("builds/nn-binaries.ts", "The kernels of nn as text.", "NN_PIECES", "nn.");
+for (const { name, pieces } of MODULES) {
+  for (const build of MODULE_BUILDS) publish(`${name}.${build}`);
+  const file = `builds/${name}-binaries.ts`;
+  inlineModules(file, `The kernels of ${name} as text.`, pieces, `${name}.`);
+}
 await inlineWorker();
 const bundled = [await bundle(), await bundleCommand()];
 writeFileSync(at("dist", "third-party-licenses.txt"), licences(bundled));

@@ -24,8 +24,9 @@ const page = path.join(root, "docs", "builds.md");
 
 /** All that a build reads. What it writes into src/ itself is left out. */
 const INPUTS = [
-  ...["assembly", "src", "scripts", "tools", "test/golden", "asconfig.json"],
-  ...["package.json", "tsconfig.json", "tsconfig.build.json"],
+  ...["assembly", "src", "scripts", "tools", "test/golden"],
+  ...["asconfig.json", "asconfig.modules.json"],
+  ...["package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"],
 ];
 const IGNORED = readFileSync(path.join(root, ".gitignore"), "utf8").match(/^src\/.+$/gm);
 const WRITTEN = [...IGNORED, "node_modules"];

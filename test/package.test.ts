@@ -19,6 +19,8 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 // @ts-expect-error a script without declarations
 import { CONFORMANCE, ENTRIES } from "../scripts/entries.mjs";
+// @ts-expect-error a script without declarations
+import { MODULES as BESIDE } from "../scripts/modules.mjs";
 import {
   createBytelaneSync,
   createLinear,
@@ -26,6 +28,9 @@ import {
   quantize,
   version,
 } from "../src/entries/index.ts";
+
+/** The modules beside the main one, by name. */
+const MODULES = (BESIDE as readonly { name: string }[]).map(({ name }) => name);
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const run = promisify(execFile);
@@ -85,7 +90,9 @@ describe("the tarball", () => {
       ...["wasm", "wasm.map", "wat", "threads.wasm", "threads.wasm.map"].map(
         (ending) => `dist/wasm/bytelane.${tier}.${ending}`,
       ),
-      ...["wasm", "wasm.map", "wat"].map((ending) => `dist/wasm/bytelane.nn.${tier}.${ending}`),
+      ...MODULES.flatMap((name) =>
+        ["wasm", "wasm.map", "wat"].map((ending) => `dist/wasm/bytelane.${name}.${tier}.${ending}`),
+      ),
     ]);
     const wasm = names().filter((name) => name.startsWith("dist/wasm/"));
     expect(wasm.sort()).toEqual(builds.sort());
@@ -242,17 +249,21 @@ describe("the published JavaScript", () => {
         name === "conformance.js" ? /^\.\/(index|calibration)\.js$/ : /^\.\/shared-\w+\.js$/;
       const own = given.filter((path) => beside.test(path));
       const wasm = given.filter((path) =>
-        /^\.\/wasm\/bytelane\.(simd|relaxed)\.wasm(\?module)?$/.test(path),
+        /^\.\/wasm\/bytelane\.([a-z]+\.)?(simd|relaxed)\.wasm(\?module)?$/.test(path),
       );
       expect([...own, ...wasm].sort()).toEqual(given.sort());
       // Next.js compiles all that is imported, and on Node 20 it cannot compile the relaxed build
-      const builds: Record<string, string[]> = {
+      const tiers: Record<string, string[]> = {
         "workerd.js": ["relaxed", "simd"],
         "module.js": ["relaxed", "simd"],
         "edge-light.js": ["simd"],
       };
-      const tiers = wasm.map((each) => /bytelane\.(\w+)\.wasm/.exec(each)?.[1]);
-      expect(tiers.sort()).toEqual(builds[name] ?? []);
+      const builds = (tiers[name] ?? []).flatMap((tier) => [
+        tier,
+        ...MODULES.map((module) => `${module}.${tier}`),
+      ]);
+      const imported = wasm.map((each) => /bytelane\.([\w.]+)\.wasm/.exec(each)?.[1]);
+      expect(imported.sort()).toEqual(builds.sort());
       expect(text).not.toMatch(/\bimport\s*\(/);
     },
   );
@@ -261,11 +272,12 @@ describe("the published JavaScript", () => {
 describe("the published wasm", () => {
   const folder = path.join(root, "dist", "wasm");
   const names = readdirSync(folder).filter((name) => name.endsWith(".wasm"));
-  // a threaded build and the kernels of nn import one memory
+  // a threaded build and the modules beside the main one import one memory
   it.each(names)("%s imports nothing but a memory", async (name) => {
     const module = await WebAssembly.compile(readFileSync(path.join(folder, name)));
     const imports = WebAssembly.Module.imports(module).map(({ kind }) => kind);
-    expect(imports).toEqual(/threads|\.nn\./.test(name) ? ["memory"] : []);
+    const isMain = /^bytelane\.(simd|relaxed)\.wasm$/.test(name);
+    expect(imports).toEqual(isMain ? [] : ["memory"]);
   });
 });
 

@@ -1,7 +1,5 @@
 /**
- * The kernels between the products, a module of their own on an instance's memory. Their constants
- * lie from 4096 on (asconfig.nn.json, memoryBase), below the first byte of the caller
- * (../index.ts).
+ * The kernels between the products, a module of their own on an instance's memory.
  */
 export { activate_f32, lookup_8 } from "./activate";
 export { bag_8 } from "./bag";

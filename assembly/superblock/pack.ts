@@ -1,13 +1,8 @@
 /** Packing for superblocks: rows of lhs in the order in which superblock/tile.ts reads them. */
 
-import { FOUR_BITS, Product, SIX_BITS } from "../gemm/product";
+import { Product, SIX_BITS } from "../gemm/product";
 import { BYTE_LANES, ones_i16x8 } from "../lanes";
 import { FourBits, isSix, SixBits, SUPERBLOCK, subBlocks } from "./tile";
-
-/** Whether panels hold superblocks. */
-export function isSuperblock(product: Product): bool {
-  return product.codes >= FOUR_BITS;
-}
 
 /** Bytes of an lhs panel of one row. */
 function rowBytes<W>(depth: i32): usize {

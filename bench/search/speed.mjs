@@ -35,8 +35,9 @@ export function shortest(calls, rounds, tick = () => {}) {
 
 /** Calls that scan all rows with so many bits, and some rows that stay in the cache as often. */
 function scansOf(instance, index, search, query) {
-  const { kernels, memory, arena } = instance;
+  const { memory, arena } = instance;
   const { storage } = index;
+  const { kernels } = storage;
   search.topK(index, query, K, { bits: 1 });
   const { padded, count } = storage;
   const src = arena.allocate(padded * 4);

@@ -5,7 +5,7 @@
  */
 import type { Kernels } from "../core/abi.ts";
 import { checkInteger, checkOneOf, checkOptions } from "../core/check.ts";
-import { Bytelane, type PoolOptions } from "../core/instance.ts";
+import { Bytelane, type PoolOptions, type ReadyModules } from "../core/instance.ts";
 import type { Build, Report, Tier } from "../core/tiers.ts";
 import { chooseDots, classOf, selfTest } from "./relaxed-dot.ts";
 
@@ -50,6 +50,14 @@ export interface Settings {
 /** @internal A memory for a module that imports one, and the bytes that it may reach. */
 export type MakeMemory = (settings: Settings) => { memory: WebAssembly.Memory; limit: number };
 
+/** @internal What an entry brings beside the builds. */
+export interface Host {
+  /** For threaded builds. */
+  readonly makeMemory?: MakeMemory;
+  /** Further modules that it has imported. */
+  readonly ready?: ReadyModules;
+}
+
 /** @internal */
 export const PAGE = 65536;
 const LIMIT = 2 ** 32;
@@ -92,7 +100,7 @@ const PROBE = [
 function* chooseBuild(
   sources: Sources<unknown>,
   options: BytelaneOptions,
-  makeMemory: MakeMemory | undefined,
+  host: Host,
 ): Generator<Build, Bytelane, WebAssembly.Module | string> {
   const settings = settingsOf(options);
   if (typeof WebAssembly !== "object") {
@@ -110,7 +118,7 @@ function* chooseBuild(
       made = runs ? yield build : "the engine has no relaxed SIMD";
     }
     const instance =
-      typeof made === "string" ? made : instantiate(made, tier, settings, probed, makeMemory);
+      typeof made === "string" ? made : instantiate(made, tier, settings, probed, host);
     if (typeof instance !== "string") return instance;
     probed.push({ tier, result: instance });
   }
@@ -155,7 +163,7 @@ function instantiate(
   tier: Tier,
   settings: Settings,
   probed: Report["probed"],
-  makeMemory: MakeMemory | undefined,
+  { makeMemory, ready = {} }: Host,
 ): Bytelane | string {
   const { memory, limit } = makeMemory?.(settings) ?? { limit: settings.maximum };
   const { exports } = new WebAssembly.Instance(module, memory ? { env: { memory } } : {});
@@ -179,7 +187,7 @@ function instantiate(
       : `relaxed: ${probed[0].result}`;
   const result = dotClass ? `chosen; its relaxed dot product is ${dotClass}` : "chosen";
   const report = { tier, reason, probed: [...probed, { tier, result }] };
-  const origin = { module, shared: memory !== undefined, pool: settings.pool };
+  const origin = { module, shared: memory !== undefined, pool: settings.pool, ready };
   const instance = new Bytelane(kernels, limit, report, dots, origin);
   const fault = selfTest(instance);
   return fault === undefined ? instance : `self-test failed: ${fault}`;
@@ -201,9 +209,9 @@ export async function openBytelane<S>(
   sources: Sources<S>,
   options: BytelaneOptions,
   compile: (source: S, build: Build) => Promise<WebAssembly.Module>,
-  makeMemory?: MakeMemory,
+  host: Host = {},
 ): Promise<Bytelane> {
-  const steps = chooseBuild(sources, options, makeMemory);
+  const steps = chooseBuild(sources, options, host);
   let step = steps.next();
   while (!step.done) {
     step = steps.next(await compile(sources[step.value] as S, step.value).catch(refusalOf));
@@ -216,9 +224,9 @@ export function openBytelaneSync<S>(
   sources: Sources<S>,
   options: BytelaneOptions,
   compile: (source: S, build: Build) => WebAssembly.Module,
-  makeMemory?: MakeMemory,
+  host: Host = {},
 ): Bytelane {
-  const steps = chooseBuild(sources, options, makeMemory);
+  const steps = chooseBuild(sources, options, host);
   let step = steps.next();
   while (!step.done) {
     let module: WebAssembly.Module | string;

@@ -52,6 +52,14 @@ export interface ReadyOptions extends BytelaneOptions {
   readonly shared?: boolean;
 }
 
+/** Where the kernels of an entry come from, by build. */
+export interface KernelSources {
+  /** The file of the simd build, such as bytelane.nn.simd.wasm. */
+  readonly simd?: BuildSource;
+  /** The file of the relaxed build, such as bytelane.nn.relaxed.wasm. */
+  readonly relaxed?: BuildSource;
+}
+
 /** The published file of a build. */
 const fileOf = (build: Build, shared: boolean) =>
   `bytelane.${build}.${shared ? "threads." : ""}wasm`;

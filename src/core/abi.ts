@@ -148,25 +148,6 @@ export interface Kernels {
   product_bytes(): number;
   probe_dot(lhs: number, rhs: number): number;
 
-  /** Vector search: assembly/search/record.ts has the records. */
-  search_add_up(index: number, src: number, rows: number, sums: number): number;
-  search_check(index: number, src: number, rows: number): number;
-  search_encode(index: number, src: number, rows: number, first: number): number;
-  search_move(index: number, from: number, to: number): void;
-  search_signs(index: number, first: number, rows: number): void;
-  search_query(index: number, query: number, src: number): number;
-  search_scan(index: number, query: number, first: number, rows: number): void;
-  search_scan_list(index: number, query: number, list: number, n: number): void;
-  search_scan_signs(
-    index: number,
-    query: number,
-    first: number,
-    rows: number,
-    members: number,
-  ): void;
-  search_order(index: number, query: number): void;
-  search_rescore(index: number, query: number, k: number, codes: number): void;
-
   pack_bits(src: number, dst: number, n: number, bits: number): void;
   unpack_bits(src: number, dst: number, n: number, bits: number, signed: number): void;
 
@@ -221,7 +202,7 @@ export interface Kernels {
   pack_bytes(src: number, stride: number, n: number, groups: number, dst: number): void;
   int4_workspace(record: number, rows: number): number;
   gemm_int4: PartOfProduct;
-  /** Either of both, as the record says. */
+  /** Either of both, as the record says; not for superblocks (abi-superblock.ts). */
   multiply: PartOfProduct;
 }
 

@@ -10,7 +10,7 @@ import { FreeList } from "./arena.ts";
 import { typeFault } from "./check.ts";
 import { Heap } from "./heap.ts";
 import type { WasmMemory } from "./platform.ts";
-import type { Dots, Report, Tier } from "./tiers.ts";
+import type { Build, Dots, Report, Tier } from "./tiers.ts";
 
 /** Threads for the pooled operations. */
 export interface PoolOptions {
@@ -35,6 +35,22 @@ export interface Origin {
   readonly shared: boolean;
   /** As the options said. */
   readonly pool: number | PoolOptions;
+  /** Modules beside the instance's own that its entry has imported, by name and build. */
+  readonly ready: ReadyModules;
+}
+
+/** @internal The modules beside the main one: scripts/modules.mjs lists them. */
+export type ModuleName = "nn" | "search" | "superblock";
+
+/** @internal Modules that a host has compiled. */
+export type ReadyModules = {
+  readonly [N in ModuleName]?: { readonly [B in Build]?: WebAssembly.Module };
+};
+
+/** @internal A module that was put onto the memory of an instance. */
+export interface OpenModule {
+  readonly module: WebAssembly.Module;
+  readonly kernels: object;
 }
 
 /** @internal The workers of an instance: they hear of the end of handles and of the instance. */
@@ -57,6 +73,8 @@ export class Bytelane {
   /** @internal */ readonly heap: Heap;
   /** @internal */ readonly dots: Dots;
   /** @internal */ readonly origin: Origin;
+  /** @internal Modules on its memory beside its own (builds/modules.ts). */
+  readonly modules = new Map<ModuleName, OpenModule>();
   /** @internal */ follower: Follower | undefined;
   /** @internal Room for the scalars of one call: 16 entries of 4 bytes. */
   readonly scalars: number;
@@ -128,6 +146,7 @@ export class Bytelane {
     // whoever still refers to the instance or to a handle of it holds no memory by that
     this.follower = undefined;
     this.kernels = {} as Kernels;
+    this.modules.clear();
     this.heap.release();
   }
 

@@ -47,6 +47,14 @@ export type ProductFields = { readonly [Field in ProductField]?: number };
 /** What stands in `codes`: what the panels of weights in blocks hold. */
 export const CODES = { nibbles: 0, bytes: 1, fourBits: 2, sixBits: 3 } as const;
 
+/** Whether the weights of a record are superblocks: the module "superblock" multiplies them. */
+export function isSuperblock(words: DataView, record: number): boolean {
+  return (
+    words.getInt32(record + PRODUCT.blockSize, true) !== 0 &&
+    words.getInt32(record + PRODUCT.codes, true) >= CODES.fourBits
+  );
+}
+
 /** What stands in `result`. */
 export const RESULT_CODES = { i32: 0, f32: 1, i8: 2, u8: 3 } as const;
 

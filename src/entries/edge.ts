@@ -5,18 +5,25 @@
  */
 import { type BytelaneOptions, openBytelane, openBytelaneSync } from "../builds/choose.ts";
 import type { Bytelane } from "../core/instance.ts";
+import nn from "./wasm/bytelane.nn.simd.wasm";
+import search from "./wasm/bytelane.search.simd.wasm";
 import simd from "./wasm/bytelane.simd.wasm";
+import superblock from "./wasm/bytelane.superblock.simd.wasm";
 
 const SOURCES = { simd };
+/** What the other entries need: here they cannot compile what they carry as text. */
+const HOST = {
+  ready: { nn: { simd: nn }, search: { simd: search }, superblock: { simd: superblock } },
+};
 
 /** As in index.ts. */
 export function createBytelane(options: BytelaneOptions = {}): Promise<Bytelane> {
-  return openBytelane(SOURCES, options, async (module) => module);
+  return openBytelane(SOURCES, options, async (module) => module, HOST);
 }
 
 /** As in index.ts. */
 export function createBytelaneSync(options: BytelaneOptions = {}): Bytelane {
-  return openBytelaneSync(SOURCES, options, (module) => module);
+  return openBytelaneSync(SOURCES, options, (module) => module, HOST);
 }
 
 export * from "./operations.ts";

@@ -35,7 +35,7 @@ export async function createBytelane(options: LoadOptions): Promise<Bytelane> {
     { simd, relaxed },
     options,
     (source, build) => moduleOf(source, build, shared),
-    shared ? shareMemory : undefined,
+    shared ? { makeMemory: shareMemory } : {},
   );
 }
 
@@ -59,7 +59,7 @@ export function createBytelaneSync(options: ReadyOptions): Bytelane {
     { simd, relaxed },
     options,
     (source, build) => readyModuleOf(source, build, shared),
-    shared ? shareMemory : undefined,
+    shared ? { makeMemory: shareMemory } : {},
   );
 }
 

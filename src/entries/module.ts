@@ -6,10 +6,24 @@
  */
 import { type BytelaneOptions, openBytelane, openBytelaneSync } from "../builds/choose.ts";
 import type { Bytelane } from "../core/instance.ts";
+import nnRelaxed from "./wasm/bytelane.nn.relaxed.wasm";
+import nnSimd from "./wasm/bytelane.nn.simd.wasm";
 import relaxed from "./wasm/bytelane.relaxed.wasm";
+import searchRelaxed from "./wasm/bytelane.search.relaxed.wasm";
+import searchSimd from "./wasm/bytelane.search.simd.wasm";
 import simd from "./wasm/bytelane.simd.wasm";
+import superblockRelaxed from "./wasm/bytelane.superblock.relaxed.wasm";
+import superblockSimd from "./wasm/bytelane.superblock.simd.wasm";
 
 const SOURCES = { simd, relaxed };
+/** What the other entries need: here they cannot compile what they carry as text. */
+const HOST = {
+  ready: {
+    nn: { simd: nnSimd, relaxed: nnRelaxed },
+    search: { simd: searchSimd, relaxed: searchRelaxed },
+    superblock: { simd: superblockSimd, relaxed: superblockRelaxed },
+  },
+};
 
 /**
  * Makes an instance: chooses the build, tests it, and gives it memory.
@@ -23,7 +37,7 @@ const SOURCES = { simd, relaxed };
  * ```
  */
 export function createBytelane(options: BytelaneOptions = {}): Promise<Bytelane> {
-  return openBytelane(SOURCES, options, async (module) => module);
+  return openBytelane(SOURCES, options, async (module) => module, HOST);
 }
 
 /**
@@ -36,7 +50,7 @@ export function createBytelane(options: BytelaneOptions = {}): Promise<Bytelane>
  * ```
  */
 export function createBytelaneSync(options: BytelaneOptions = {}): Bytelane {
-  return openBytelaneSync(SOURCES, options, (module) => module);
+  return openBytelaneSync(SOURCES, options, (module) => module, HOST);
 }
 
 export type { BytelaneOptions } from "../builds/choose.ts";

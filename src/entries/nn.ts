@@ -3,7 +3,9 @@
  *
  * @category Networks
  */
-export { type NnSources, openNn } from "../builds/nn-kernels.ts";
+
+export { openNn } from "../builds/nn-kernels.ts";
+export type { KernelSources } from "../builds/sources.ts";
 export {
   type ActivationName,
   activate,

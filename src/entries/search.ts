@@ -1,4 +1,7 @@
 /** Vector search. An instance comes from "bytelane" or another entry that makes one. */
+
+export { openSearch } from "../builds/search-kernels.ts";
+export type { KernelSources } from "../builds/sources.ts";
 export { createIndex, type IndexOptions } from "../search/create-index.ts";
 export type { ExplainOptions, Explanation, Look } from "../search/explain.ts";
 export type { Filter } from "../search/filter.ts";

@@ -1,19 +1,33 @@
 /** "bytelane" on workerd, which compiles no bytes: its builds are imported as modules. */
 import { type BytelaneOptions, openBytelane, openBytelaneSync } from "../builds/choose.ts";
 import type { Bytelane } from "../core/instance.ts";
+import nnRelaxed from "./wasm/bytelane.nn.relaxed.wasm";
+import nnSimd from "./wasm/bytelane.nn.simd.wasm";
 import relaxed from "./wasm/bytelane.relaxed.wasm";
+import searchRelaxed from "./wasm/bytelane.search.relaxed.wasm";
+import searchSimd from "./wasm/bytelane.search.simd.wasm";
 import simd from "./wasm/bytelane.simd.wasm";
+import superblockRelaxed from "./wasm/bytelane.superblock.relaxed.wasm";
+import superblockSimd from "./wasm/bytelane.superblock.simd.wasm";
 
 const SOURCES = { simd, relaxed };
+/** What the other entries need: here they cannot compile what they carry as text. */
+const HOST = {
+  ready: {
+    nn: { simd: nnSimd, relaxed: nnRelaxed },
+    search: { simd: searchSimd, relaxed: searchRelaxed },
+    superblock: { simd: superblockSimd, relaxed: superblockRelaxed },
+  },
+};
 
 /** As in index.ts. */
 export function createBytelane(options: BytelaneOptions = {}): Promise<Bytelane> {
-  return openBytelane(SOURCES, options, async (module) => module);
+  return openBytelane(SOURCES, options, async (module) => module, HOST);
 }
 
 /** As in index.ts. */
 export function createBytelaneSync(options: BytelaneOptions = {}): Bytelane {
-  return openBytelaneSync(SOURCES, options, (module) => module);
+  return openBytelaneSync(SOURCES, options, (module) => module, HOST);
 }
 
 export * from "./operations.ts";

@@ -4,6 +4,7 @@
  * @category Files
  */
 
+import { superblockKernels } from "../builds/superblock-kernels.ts";
 import { allocateParts } from "../core/arena.ts";
 import { checkBytes } from "../core/array.ts";
 import { inCall } from "../core/call.ts";
@@ -271,6 +272,8 @@ function planInt4(instance: Bytelane, reader: Reader, name: string, fields: Fiel
     hasBias: bias !== undefined,
   };
   return () => {
+    // the kernels that multiply such a layer
+    if (isSuper) superblockKernels(instance);
     const bytes = { ...bytesOf(sizes) };
     const tensors = { panels, scales, zeros, offsets, bias };
     const { parts, memory } = placeIn(instance, reader, bytes, tensors);

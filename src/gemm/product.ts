@@ -4,10 +4,11 @@
  *
  * @category Products
  */
+import type { SuperblockKernels } from "../core/abi-superblock.ts";
 import { type Call, inCall, type Operand } from "../core/call.ts";
 import type { Handle } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
-import { PRODUCT, PRODUCT_BYTES } from "../core/product.ts";
+import { isSuperblock, PRODUCT, PRODUCT_BYTES } from "../core/product.ts";
 
 /** A call's half: rows of lhs and the destination. Addresses and strides in bytes. */
 export interface CallFields {
@@ -53,6 +54,23 @@ export function copyRecord(instance: Bytelane, from: number, to: number): void {
 /** Panels of eight columns. */
 export const panelsOf = (n: number): number => Math.ceil(n / 8);
 
+/** The kernels of superblocks. Whoever made the layer has opened them. */
+function superblocksOf({ modules }: Bytelane): SuperblockKernels {
+  return modules.get("superblock")!.kernels as SuperblockKernels;
+}
+
+/** Bytes of workspace for some rows of a product. */
+export function workspaceOf(instance: Bytelane, record: number, rows: number): number {
+  const { kernels, heap } = instance;
+  const { words } = heap;
+  if (!words.getInt32(record + PRODUCT.blockSize, true)) {
+    const depth = words.getInt32(record + PRODUCT.depth, true);
+    return kernels.gemm_workspace(rows, depth, words.getInt32(record + PRODUCT.dot, true));
+  }
+  if (!isSuperblock(words, record)) return kernels.int4_workspace(record, rows);
+  return superblocksOf(instance).superblock_workspace(record, rows);
+}
+
 /** Where the products of a call run: at once on the calling thread, or on workers. */
 export interface Runner {
   /**
@@ -69,17 +87,17 @@ export interface Runner {
 /** The calling thread. */
 export const HERE: Runner = {
   claim: (_call, record) => record,
-  run({ kernels, arena, heap }, record, rows) {
+  run(instance, record, rows) {
+    const { kernels, arena, heap } = instance;
     const { words } = heap;
-    const n = words.getInt32(record + PRODUCT.n, true);
-    const depth = words.getInt32(record + PRODUCT.depth, true);
-    const block = words.getInt32(record + PRODUCT.blockSize, true);
-    const bytes = block
-      ? kernels.int4_workspace(record, rows)
-      : kernels.gemm_workspace(rows, depth, words.getInt32(record + PRODUCT.dot, true));
+    const panels = panelsOf(words.getInt32(record + PRODUCT.n, true));
+    const isSuper = isSuperblock(words, record);
+    const bytes = workspaceOf(instance, record, rows);
     const workspace = arena.allocate(bytes);
     try {
-      kernels.multiply(record, 0, rows, 0, panelsOf(n), workspace);
+      if (isSuper) {
+        superblocksOf(instance).multiply_superblocks(record, 0, rows, 0, panels, workspace);
+      } else kernels.multiply(record, 0, rows, 0, panels, workspace);
     } finally {
       arena.free(workspace, bytes);
     }

@@ -3,6 +3,8 @@
  *
  * @category Blocks of ggml
  */
+export type { KernelSources } from "../builds/sources.ts";
+export { openGgml } from "../builds/superblock-kernels.ts";
 export { decodeGgml, type GgmlType } from "./decode.ts";
 export { encodeGgml, type GgmlTarget } from "./encode.ts";
 export {

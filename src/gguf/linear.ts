@@ -3,6 +3,7 @@
  *
  * @category Blocks of ggml
  */
+import { superblockKernels } from "../builds/superblock-kernels.ts";
 import { allocateParts } from "../core/arena.ts";
 import { checkBytes } from "../core/array.ts";
 import { operand } from "../core/call.ts";
@@ -128,6 +129,7 @@ export function createGgmlLinear(
   const isSuper = sizes.blockSize === SUPERBLOCK;
   if (isSuper && inputs === "f32") throw rangeFault("options.inputs", `"i8" for ${type}`, inputs);
   const settings = { inputs, ...checkBounds(activation) };
+  if (isSuper) superblockKernels(instance);
   const bias = given && operand(instance, "options.bias", given, ["f32"], rows);
   // growth of the memory detaches bytes that lie in it
   const bytes = instance.heap.outliving(checked.bytes);

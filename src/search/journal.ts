@@ -196,7 +196,7 @@ function putRow({ storage, ids }: VectorIndex, known: number, id: number, bytes:
     at += size;
   }
   if (storage.has("signs") && storage.bits > 1) {
-    storage.instance.kernels.search_signs(storage.address, row, 1);
+    storage.kernels.search_signs(storage.address, row, 1);
   }
   if (known >= 0) return;
   storage.setId(row, id);

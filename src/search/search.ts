@@ -152,21 +152,21 @@ class Layout {
       const bytes = storage.dimensions / 8;
       const bits = instance.heap.view("u8", coarse, padded / 8).fill(0);
       bits.set(instance.heap.view("u8", src, bytes));
-    } else instance.kernels.search_query(storage.address, query, src);
+    } else this.storage.kernels.search_query(storage.address, query, src);
   }
 
   /** Looks at rows of one block. */
   look(query: number, first: number, rows: number): void {
-    const { address, instance } = this.storage;
+    const { address, kernels } = this.storage;
     if (this.usesSigns) {
-      instance.kernels.search_scan_signs(
+      kernels.search_scan_signs(
         address,
         query,
         first,
         rows,
         this.list && this.list + this.#bitsAt(first),
       );
-    } else instance.kernels.search_scan(address, query, first, rows);
+    } else kernels.search_scan(address, query, first, rows);
   }
 
   /** Members have a bit per row of the index, and the kernel expects one per row of the block. */
@@ -195,7 +195,7 @@ function* scan(
   room: number,
   size: number,
 ): Generator<Pause, void, Uint8Array | undefined> {
-  const { kernels } = storage.instance;
+  const { kernels } = storage;
   const { members, bits } = layout.plan;
   const rowBytes = (storage.padded * bits) / 8;
   // a multiple of a group of signs
@@ -230,7 +230,8 @@ function* lookAgain(
   query: number,
   k: number,
 ): Generator<Pause, void, Uint8Array | undefined> {
-  const { kernels, heap } = storage.instance;
+  const { kernels } = storage;
+  const { heap } = storage.instance;
   const { codes, isFirst } = layout.plan;
   if (isFirst) {
     kernels.search_order(storage.address, query);

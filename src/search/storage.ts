@@ -1,4 +1,6 @@
 /** The rows of an index: planes in blocks of memory that grow one at a time. */
+import { searchKernels } from "../builds/search-kernels.ts";
+import type { SearchKernels } from "../core/abi-search.ts";
 import type { Bytelane } from "../core/instance.ts";
 import {
   type Bits,
@@ -61,6 +63,8 @@ export class Storage {
 
   constructor(instance: Bytelane, options: StorageOptions) {
     const { metric, bits, dimensions } = options;
+    // compiled now, before anything is allocated
+    searchKernels(instance);
     const grain = metric === "hamming" ? 128 : 32;
     this.instance = instance;
     this.metric = metric;
@@ -74,6 +78,11 @@ export class Storage {
     this.address = instance.arena.allocate(this.#bytes);
     instance.heap.view("u8", this.address, this.#bytes).fill(0);
     this.#writeRecord();
+  }
+
+  /** Not kept: they would hold the memory of an instance that was disposed. */
+  get kernels(): SearchKernels {
+    return searchKernels(this.instance);
   }
 
   /** Where the mean lies: f32 [padded]. */
@@ -164,7 +173,7 @@ export class Storage {
   /** Makes the plane of signs from the high nibbles, unless it is there. */
   addSigns(): void {
     if (this.#present.has("signs")) return;
-    const { arena, heap, kernels } = this.instance;
+    const { arena, heap } = this.instance;
     const made: number[] = [];
     try {
       for (const { capacity } of this.#blocks) {
@@ -182,13 +191,13 @@ export class Storage {
       heap.view("u8", made[i], block.capacity * this.rowBytes("signs")).fill(0);
     });
     this.#writeBlocks();
-    kernels.search_signs(this.address, 0, this.count);
+    this.kernels.search_signs(this.address, 0, this.count);
   }
 
   /** Removes a row: the last one takes its place. */
   remove(row: number): void {
     const last = this.count - 1;
-    if (row < last) this.instance.kernels.search_move(this.address, last, row);
+    if (row < last) this.kernels.search_move(this.address, last, row);
     this.count = last;
     this.version++;
   }

@@ -75,12 +75,12 @@ function queriesOf(index: VectorIndex, queries: unknown, scale: VectorScale): Ro
     return checkPacked(instance, "queries", queries, storage.dimensions);
   }
   const rows = checkVectors(instance, "queries", queries, storage.dimensions, scale);
-  const { arena, kernels } = instance;
+  const { arena } = instance;
   const room = rows.scratch ? arena.allocate(rows.scratch) : 0;
   try {
     for (let first = 0; first < rows.count; first += rows.strip) {
       const n = Math.min(rows.strip, rows.count - first);
-      const fault = kernels.search_check(storage.address, rows.place(first, n, room), n);
+      const fault = storage.kernels.search_check(storage.address, rows.place(first, n, room), n);
       if (fault >= 0) {
         throw rowFault("queries", first + fault);
       }

@@ -125,7 +125,7 @@ export class VectorIndex extends Handle {
    * Puts other vectors in the place of those with these ids. Errors: those of `add`, unknown ids.
    */
   update(ids: number | ArrayLike<number>, vectors: Vectors, options: VectorScale = {}): void {
-    const { kernels } = instanceOf("index", this);
+    instanceOf("index", this);
     checkOptions("options", options, SCALE_OPTIONS);
     this.refuseRemote();
     const rows = this.#check("vectors", vectors, options);
@@ -136,7 +136,7 @@ export class VectorIndex extends Handle {
     this.#encode(rows, first);
     targets.forEach((row, i) => {
       storage.setId(first + i, storage.idAt(row));
-      kernels.search_move(storage.address, first + i, row);
+      storage.kernels.search_move(storage.address, first + i, row);
     });
     storage.version++;
     this.journal?.added(targets);
@@ -264,12 +264,12 @@ export class VectorIndex extends Handle {
   /** Writes codes behind the last row. The rows count only when their number is raised. */
   #encode(rows: Rows, first: number): void {
     const { storage } = this;
-    const { heap, kernels } = this.instance;
+    const { heap } = this.instance;
     storage.reserve(first + rows.count);
     const packed = storage.dimensions / 8;
     this.#eachStrip(rows, rows.count, (at, done, n) => {
       if (storage.metric !== "hamming") {
-        return kernels.search_encode(storage.address, at, n, first + done);
+        return storage.kernels.search_encode(storage.address, at, n, first + done);
       }
       for (let i = 0; i < n; i++) {
         const row = heap.view(
@@ -286,7 +286,7 @@ export class VectorIndex extends Handle {
   /** The mean of the first vectors, where there are enough of them. */
   #chooseMean(rows: Rows): void {
     const { storage } = this;
-    const { arena, heap, kernels } = this.instance;
+    const { arena, heap } = this.instance;
     const { dimensions } = storage;
     const means = new Float64Array(dimensions);
     const most = Math.min(rows.count, MOST_FOR_MEAN);
@@ -296,7 +296,7 @@ export class VectorIndex extends Handle {
       try {
         heap.view("u8", sums, bytes).fill(0);
         this.#eachStrip(rows, most, (at, _, n) =>
-          kernels.search_add_up(storage.address, at, n, sums),
+          storage.kernels.search_add_up(storage.address, at, n, sums),
         );
         for (let j = 0; j < dimensions; j++) {
           means[j] = heap.words.getFloat64(sums + 8 * j, true) / most;

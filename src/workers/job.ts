@@ -15,6 +15,8 @@ export interface PoolWorker {
   readonly arena: FreeList;
   /** Jobs that wait for it. */
   readonly jobs: Set<Job>;
+  /** It was sent the module of superblocks. */
+  knowsSuperblocks: boolean;
   isLost: boolean;
   /** Takes it out of its pool. */
   leave(): void;
@@ -37,7 +39,7 @@ export type Crew = ReadonlyMap<PoolWorker, Held>;
 /** What one worker is sent. */
 export interface Order {
   readonly worker: PoolWorker;
-  readonly task: Omit<Task, "job">;
+  readonly task: Omit<Task, "job" | "superblocks">;
   readonly transfer: readonly ArrayBuffer[];
   /** Called once the task is on its way. */
   sent(): void;

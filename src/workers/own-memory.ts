@@ -4,7 +4,7 @@
  */
 import type { Bytelane } from "../core/instance.ts";
 import { PRODUCT_BYTES, type ProductField, writeFields } from "../core/product.ts";
-import { panelsOf } from "../gemm/product.ts";
+import { panelsOf, workspaceOf } from "../gemm/product.ts";
 import type { Copies, Crew, Division, Held, Order, PoolWorker } from "./job.ts";
 import {
   COLUMN_FIELDS,
@@ -14,7 +14,6 @@ import {
   rowSpans,
   runs,
   weightSpans,
-  workspaceOf,
 } from "./split.ts";
 import type { Piece } from "./worker.ts";
 
@@ -123,7 +122,7 @@ class OrderBuilder {
     const image = new Uint8Array(PRODUCT_BYTES);
     writeFields(new DataView(image.buffer), 0, fields);
     this.#writes.push([record, image]);
-    this.#workspace = Math.max(this.#workspace, workspaceOf(this.#instance.kernels, product, rows));
+    this.#workspace = Math.max(this.#workspace, workspaceOf(this.#instance, product.record, rows));
     this.#pieces.push([record, 0, rows, 0, panels]);
     this.#reads.push([fields.dst, bytes]);
     return this.#reads.length - 1;

@@ -176,6 +176,7 @@ export class Pool implements Follower {
       handle,
       arena: new FreeList(kernels.heap_base(), PAGE, 2 ** 32, () => true),
       jobs: new Set(),
+      knowsSuperblocks: false,
       isLost: false,
       leave: () => pool.deref()?.drop(worker),
     };
@@ -199,10 +200,13 @@ export class Pool implements Follower {
   /** Sends a job to the workers, and waits until all of them have answered or were lost. */
   #post(orders: readonly Order[]): Promise<ReadonlyMap<PoolWorker, Answer>> {
     const job = new Job(++this.#lastJob);
+    const module = this.#instance.modules.get("superblock")?.module;
     for (const { worker, task, transfer, sent } of orders) {
       job.expect(worker);
       try {
-        worker.handle.post({ ...task, job: job.number } satisfies Task, transfer);
+        const superblocks = worker.knowsSuperblocks ? undefined : module;
+        worker.handle.post({ ...task, job: job.number, superblocks } satisfies Task, transfer);
+        worker.knowsSuperblocks = module !== undefined;
         sent();
       } catch (fault) {
         lose(worker, String((fault as Error)?.message ?? fault));

@@ -3,9 +3,9 @@
  * one until none is left.
  */
 import type { Bytelane } from "../core/instance.ts";
-import { panelsOf } from "../gemm/product.ts";
+import { panelsOf, workspaceOf } from "../gemm/product.ts";
 import type { Crew, Division } from "./job.ts";
-import { type Divided, quantizeHere, runs, workspaceOf } from "./split.ts";
+import { type Divided, quantizeHere, runs } from "./split.ts";
 import type { Piece } from "./worker.ts";
 
 /** Least rows and panels of a piece: below, packing rows or reading weights outweighs the gain. */
@@ -25,7 +25,6 @@ interface Pieces {
 
 /** Pieces of a product: rows, or panels where rows are few and each worker reads some weights. */
 function piecesOf(instance: Bytelane, product: Divided, size: number): Pieces {
-  const { kernels } = instance;
   const { record, rows, fields } = product;
   const panels = panelsOf(fields.n);
   if (rows >= LEAST_ROWS * size || panels < LEAST_PANELS * size) {
@@ -34,14 +33,14 @@ function piecesOf(instance: Bytelane, product: Divided, size: number): Pieces {
     const most = Math.max(0, ...parts.map(([, count]) => count));
     return {
       list: parts.map(([first, count]): Piece => [record, first, count, 0, panels]),
-      workspace: workspaceOf(kernels, product, most),
+      workspace: workspaceOf(instance, record, most),
     };
   }
   quantizeHere(instance, product);
   const parts = runs(panels, PIECES * size, 4, LEAST_PANELS);
   return {
     list: parts.map(([first, count]): Piece => [record, 0, rows, first, count]),
-    workspace: workspaceOf(kernels, product, rows),
+    workspace: workspaceOf(instance, record, rows),
   };
 }
 

@@ -44,14 +44,6 @@ export function quantizeHere(instance: Bytelane, product: Divided): Divided {
   return dividedOf(heap.words, record, rows, weights);
 }
 
-/** Bytes of workspace for some rows. */
-export function workspaceOf(kernels: Kernels, { record, fields }: Divided, rows: number): number {
-  const { depth, blockSize, dot } = fields;
-  return blockSize
-    ? kernels.int4_workspace(record, rows)
-    : kernels.gemm_workspace(rows, depth, dot);
-}
-
 /** Bytes of an element of the result. */
 export function elementBytes({ fields }: Divided): number {
   return fields.result === RESULT_CODES.i32 || fields.result === RESULT_CODES.f32 ? 4 : 1;

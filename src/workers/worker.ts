@@ -4,6 +4,8 @@
  * @category Operations on workers
  */
 
+import { isSuperblock } from "../core/product.ts";
+
 /** The first message: the module of the instance, and its memory where that is a shared one. */
 export interface Start {
   readonly module: WebAssembly.Module;
@@ -24,6 +26,8 @@ export interface Task {
   /** Number of the job that the task is a part of. It comes back in the answer. */
   readonly job: number;
   readonly pieces: readonly Piece[];
+  /** The module that multiplies superblocks, with the first task after it was opened. */
+  readonly superblocks: WebAssembly.Module | undefined;
   /** Address of the worker's scratch memory for any of the pieces. */
   readonly workspace: number;
   /**
@@ -47,6 +51,7 @@ export interface Answer {
 interface Exports {
   readonly memory: WebAssembly.Memory;
   multiply(...piece: number[]): void;
+  multiply_superblocks?(...piece: number[]): void;
 }
 
 interface Port {
@@ -97,17 +102,25 @@ function start({ module, memory }: Start): Exports {
   return { ...exports, memory: memory ?? exports.memory } as unknown as Exports;
 }
 
-function run({ memory, multiply }: Exports, task: Task): Answer {
-  const { job, pieces, workspace, next, size, writes, reads } = task;
+function run(exports: Exports, task: Task): Answer {
+  const { memory, multiply } = exports;
+  const { job, pieces, workspace, next, size, writes, reads, superblocks } = task;
+  if (superblocks) {
+    const beside = new WebAssembly.Instance(superblocks, { env: { memory } });
+    Object.assign(exports, beside.exports);
+  }
   const missing = size - memory.buffer.byteLength;
   if (missing > 0) memory.grow(Math.ceil(missing / 65536));
   const bytes = new Uint8Array(memory.buffer);
   for (const [address, values] of writes) bytes.set(values, address);
+  const words = new DataView(memory.buffer);
   const counter = next ? new Int32Array(memory.buffer, next, 1) : new Int32Array(1);
   for (;;) {
     const i = Atomics.add(counter, 0, 1);
     if (i >= pieces.length) break;
-    multiply(...pieces[i], workspace);
+    const [record] = pieces[i];
+    if (isSuperblock(words, record)) exports.multiply_superblocks!(...pieces[i], workspace);
+    else multiply(...pieces[i], workspace);
   }
   return { job, results: reads.map(([address, length]) => bytes.slice(address, address + length)) };
 }

@@ -24,8 +24,11 @@ describe("npm run size", () => {
       for (const key of ["quantizeGzip", "linearGzip", "searchGzip", "defaultBrotli"]) {
         expect(figures[key], key).toBeGreaterThan(10_000);
       }
-      expect(figures.quantizeGzip).toBeLessThanOrEqual(35_000);
-      expect(figures.linearGzip).toBeLessThanOrEqual(43_500);
+      expect(figures.quantizeGzip).toBeLessThanOrEqual(30_000);
+      expect(figures.linearGzip).toBeLessThanOrEqual(36_000);
+      expect(figures.searchGzip).toBeLessThanOrEqual(40_000);
+      expect(figures.convolutionGzip).toBeLessThanOrEqual(50_000);
+      expect(figures.nnBrotli).toBeLessThanOrEqual(26_000);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

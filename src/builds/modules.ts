@@ -1,0 +1,117 @@
+/**
+ * Modules of kernels that not every program needs: beside the instance's own, on its memory. The
+ * entry that needs one carries it as text, and it is compiled when it is used first.
+ *
+ * @category Instances
+ */
+import { checkObject, typeFault } from "../core/check.ts";
+import { type Bytelane, checkInstance, type ModuleName } from "../core/instance.ts";
+import type { Build } from "../core/tiers.ts";
+import { type BuildSource, compile, type KernelSources } from "./sources.ts";
+import { type Pieces, unpackBuild } from "./unpack.ts";
+
+/** One of these modules. */
+export interface KernelModule {
+  readonly name: ModuleName;
+  /** Both builds as text. */
+  readonly pieces: Pieces;
+  /** An export that no other module has. */
+  readonly known: string;
+}
+
+/**
+ * An import of "env.memory" with one page at least, and one of a shared memory of 65 536 pages at
+ * most.
+ */
+const OWN = [0x02, 0x00, 0x01];
+const SHARED = [0x02, 0x03, 0x01, 0x80, 0x80, 0x04];
+/** Magic number and version. */
+const HEADER = 8;
+const IMPORTS = 2;
+
+/**
+ * The module for a shared memory. Nothing but the limits of the imported memory differs, at the end
+ * of a section of a few dozen bytes, so that its length stays one byte.
+ */
+function shareMemory(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  // sections: an id, a length in LEB128, so many bytes
+  for (let at = HEADER; at < bytes.length; ) {
+    const id = bytes[at++];
+    let length = 0;
+    let from = at;
+    for (let shift = 0; ; shift += 7) {
+      const byte = bytes[from++];
+      length |= (byte & 127) << shift;
+      if (byte < 128) break;
+    }
+    const end = from + length;
+    if (id === IMPORTS) {
+      const names = bytes.subarray(from, end - OWN.length);
+      const section = [...names, ...SHARED];
+      const head = [...bytes.subarray(0, at), section.length, ...section];
+      const shared = new Uint8Array(head.length + bytes.length - end);
+      shared.set(head);
+      shared.set(bytes.subarray(end), head.length);
+      return shared;
+    }
+    at = end;
+  }
+  return bytes;
+}
+
+function buildOf(instance: Bytelane): Build {
+  return instance.tier === "simd" ? "simd" : "relaxed";
+}
+
+function inlinedBytes(instance: Bytelane, { pieces }: KernelModule): Uint8Array<ArrayBuffer> {
+  const bytes = unpackBuild(pieces, buildOf(instance));
+  return instance.origin.shared ? shareMemory(bytes) : bytes;
+}
+
+/** Puts a module's constants below the instance's own data, and keeps its kernels. */
+function open(instance: Bytelane, name: ModuleName, module: WebAssembly.Module): object {
+  const { memory } = instance.kernels;
+  const { exports } = new WebAssembly.Instance(module, {
+    env: { memory: memory as unknown as WebAssembly.Memory },
+  });
+  // a plain object: the exports object itself is slow to read from
+  const kernels = { ...exports };
+  instance.modules.set(name, { module, kernels });
+  return kernels;
+}
+
+/** The kernels of a module; at first use it is compiled at once, unless the host has done so. */
+export function kernelsOf(instance: Bytelane, which: KernelModule): object {
+  const { name } = which;
+  const opened = instance.modules.get(name);
+  if (opened) return opened.kernels;
+  const ready = instance.origin.ready[name]?.[buildOf(instance)];
+  return open(instance, name, ready ?? new WebAssembly.Module(inlinedBytes(instance, which)));
+}
+
+/** Compiles a module for an instance without blocking the thread, from text or from a source. */
+export async function openKernels(
+  instance: Bytelane,
+  which: KernelModule,
+  options: KernelSources | undefined,
+): Promise<void> {
+  checkInstance(instance);
+  const { name, known } = which;
+  if (instance.modules.has(name)) return;
+  if (options === undefined) {
+    const module = await WebAssembly.compile(inlinedBytes(instance, which));
+    open(checkInstance(instance), name, module);
+    return;
+  }
+  checkObject("options", options);
+  if (instance.origin.shared) {
+    throw typeFault("options", "nothing for an instance on a shared memory", options);
+  }
+  const build = buildOf(instance);
+  const module = await compile(options[build] as BuildSource, build);
+  const has = WebAssembly.Module.exports(module).some((each) => each.name === known);
+  if (!has) {
+    throw typeFault(`options.${build}`, `the module of bytelane.${name}.${build}.wasm`, module);
+  }
+  open(checkInstance(instance), name, module);
+}

@@ -1,0 +1,41 @@
+/**
+ * The kernels of ggml's Q4_K and Q6_K.
+ *
+ * @category Blocks of ggml
+ */
+import type { SuperblockKernels } from "../core/abi-superblock.ts";
+import type { Bytelane } from "../core/instance.ts";
+import { type KernelModule, kernelsOf, openKernels } from "./modules.ts";
+import type { KernelSources } from "./sources.ts";
+import { SUPERBLOCK_PIECES } from "./superblock-binaries.ts";
+
+const SUPERBLOCKS: KernelModule = {
+  name: "superblock",
+  pieces: SUPERBLOCK_PIECES,
+  known: "multiply_superblocks",
+};
+
+/** @internal The kernels of an instance; at first use their module is compiled at once. */
+export function superblockKernels(instance: Bytelane): SuperblockKernels {
+  return kernelsOf(instance, SUPERBLOCKS) as SuperblockKernels;
+}
+
+/**
+ * Compiles the kernels of "bytelane/gguf" for an instance without blocking the thread. Not needed
+ * where modules may be compiled at once, which the first layer does: it is for the main threads
+ * of old browsers, and with `options` for instances of "bytelane/load" on platforms that compile no
+ * bytes.
+ *
+ * Errors: no source for the instance's build, a module of something else, sources for an instance
+ * on a shared memory.
+ *
+ * @example
+ * ```js
+ * import simd from "bytelane/wasm/bytelane.superblock.simd.wasm";
+ * import relaxed from "bytelane/wasm/bytelane.superblock.relaxed.wasm";
+ * await openGgml(instance, { simd, relaxed });
+ * ```
+ */
+export function openGgml(instance: Bytelane, options?: KernelSources): Promise<void> {
+  return openKernels(instance, SUPERBLOCKS, options);
+}

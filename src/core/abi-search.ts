@@ -1,0 +1,26 @@
+/**
+ * The typed statement of what the modules bytelane.search.*.wasm export. Addresses are in bytes,
+ * counts in elements; both builds export the same names. The records are those of
+ * assembly/search/record.ts.
+ */
+export interface SearchKernels {
+  constants_end(): number;
+
+  search_add_up(index: number, src: number, rows: number, sums: number): number;
+  search_check(index: number, src: number, rows: number): number;
+  search_encode(index: number, src: number, rows: number, first: number): number;
+  search_move(index: number, from: number, to: number): void;
+  search_signs(index: number, first: number, rows: number): void;
+  search_query(index: number, query: number, src: number): number;
+  search_scan(index: number, query: number, first: number, rows: number): void;
+  search_scan_list(index: number, query: number, list: number, n: number): void;
+  search_scan_signs(
+    index: number,
+    query: number,
+    first: number,
+    rows: number,
+    members: number,
+  ): void;
+  search_order(index: number, query: number): void;
+  search_rescore(index: number, query: number, k: number, codes: number): void;
+}
