@@ -42,7 +42,7 @@ const inputs = observers.map((each) => each.params({ dtype: "u8", scheme: "asymm
 const quantized = layers.map((layer, i) =>
   createLinear(instance, {
     ...layer,
-    input: inputs[i],
+    activations: inputs[i],
     ...(inputs[i + 1] && { output: inputs[i + 1] }),
   }),
 );

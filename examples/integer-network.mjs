@@ -15,7 +15,7 @@ const bias = Int32Array.from({ length: columns }, (_, i) => i * 100 - 300);
 
 // integers are quantized values of scale 1
 const packed = packMatrix(instance, weights, { shape: [depth, columns] });
-const sums = matmul(instance, { data: x, scale: 1 }, { data: packed, scale: 1 }, { m: rows });
+const sums = matmul(instance, { values: x, scale: 1 }, { values: packed, scale: 1 }, { m: rows });
 const y = requantize(
   instance,
   sums,

@@ -8,7 +8,7 @@ const scheme = { dtype: "u8", scheme: "asymmetric" };
 function side(values) {
   const params = chooseParams(minMax(instance, values), scheme);
   const { scale, zeroPoint } = params;
-  return { data: quantize(instance, values, params), scale, zeroPoint };
+  return { values: quantize(instance, values, params), scale, zeroPoint };
 }
 
 const [m, n, depth] = [2, 2, 3];

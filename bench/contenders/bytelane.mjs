@@ -68,8 +68,8 @@ function arrays() {
 function gemm(api, instance, data, io, bits = 8) {
   const { lhs, lhsZeroPoint, weights, rhsZeroPoint, m, n, k } = data;
   const options = { shape: [k, n], zeroPoint: rhsZeroPoint, bits };
-  const rhs = { data: io.keep(api.packMatrix(instance, weights, options)) };
-  const left = { data: io.input(lhs, [m, k]), zeroPoint: lhsZeroPoint };
+  const rhs = { values: io.keep(api.packMatrix(instance, weights, options)) };
+  const left = { values: io.input(lhs, [m, k]), zeroPoint: lhsZeroPoint };
   const out = io.output("i32", [m, n]);
   return () => api.matmul(instance, left, rhs, { m, n, depth: k, out });
 }
@@ -160,7 +160,7 @@ const CALLS = {
         shape: [k, n],
         scale: rhsScales,
         bias: Float32Array.from(bias, (b, j) => b * Math.fround(lhsScale * rhsScales[j])),
-        input: { scale: lhsScale, zeroPoint: data.lhsZeroPoint },
+        activations: { scale: lhsScale, zeroPoint: data.lhsZeroPoint },
         output: { scale: data.outScale, zeroPoint: data.outZeroPoint },
       }),
     );
@@ -218,12 +218,11 @@ const CALLS = {
   dequantize_i8_f32_last_axis: dequantizeChannels,
   gather_i8_f32: (api, instance, { table, width, scales, ids }, io) => {
     // A table is part of a model: in the instance's memory, whatever comes with a call.
-    const source = {
-      values: io.keep(api.tensor(instance, "i8", [scales.length, width], table)),
-      scale: io.keep(api.tensor(instance, "f32", [scales.length], scales)),
-    };
+    const shape = [scales.length, width];
+    const rows = { values: table, scale: scales, zeroPoint: 0, axis: 0, shape };
+    const source = io.keep(api.createTable(instance, rows));
     const out = io.output("f32", [ids.length, width]);
-    return () => api.gatherRows(instance, source, ids, { out });
+    return () => api.gather(source, ids, { out });
   },
   requantize_i32_i8: (api, instance, { sums, scale, zeroPoint }, io) => {
     const source = io.input(sums);
@@ -295,8 +294,8 @@ export const bytelaneStarter = {
     const { api } = loaded;
     loaded.instance ??= await api.createBytelane();
     const { instance } = loaded;
-    const left = { data: lhs, zeroPoint: lhsZeroPoint };
-    const right = { data: api.packMatrix(instance, weights, { shape: [k, n] }) };
+    const left = { values: lhs, zeroPoint: lhsZeroPoint };
+    const right = { values: api.packMatrix(instance, weights, { shape: [k, n] }) };
     return () => {
       const out = new Int32Array(m * n);
       return api.matmul(instance, left, right, { m, n, depth: k, out });

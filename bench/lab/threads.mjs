@@ -63,8 +63,13 @@ async function openApi() {
 async function openPools(api, { tier }, pool) {
   const build = tier === "simd" ? "simd" : "relaxed";
   const address = new URL(import.meta.resolve(`bytelane/wasm/bytelane.${build}.threads.wasm`));
-  const shared = await api.load.createBytelane({ [build]: address, tier, pool, shared: true });
-  return { shared, plain: await api.createBytelane({ tier, pool }) };
+  const shared = await api.load.createBytelane({
+    [build]: address,
+    tier,
+    workers: pool,
+    shared: true,
+  });
+  return { shared, plain: await api.createBytelane({ tier, workers: pool }) };
 }
 
 function dataOf({ m, n, depth, isLayer }) {
@@ -94,9 +99,9 @@ function prepare(api, instance, { m, n, depth, isLayer }, { weights, lhs }, isPo
     const { linear } = isPooled ? api.workers : api;
     return { run: () => linear(layer, x, { out }), output, end };
   }
-  const rhs = { data: keep(api.packMatrix(instance, weights, { shape: [depth, n] })) };
+  const rhs = { values: keep(api.packMatrix(instance, weights, { shape: [depth, n] })) };
   const { matmul } = isPooled ? api.workers : api;
-  const left = { data: x, zeroPoint: 128 };
+  const left = { values: x, zeroPoint: 128 };
   return { run: () => matmul(instance, left, rhs, { m, n, depth, out }), output, end };
 }
 
@@ -237,7 +242,7 @@ const TRIPS = { first: 100, all: 4000, last: 500 };
 
 /** Microseconds of such a call. */
 async function measureTrips(api, one, size) {
-  const pool = { size, least: 1 };
+  const pool = { size, minimumWork: 1 };
   const instances = await openPools(api, one, pool);
   const trips = {};
   for (const [name, instance] of Object.entries(instances)) {

@@ -57,7 +57,7 @@ function depthwise(instance, { size, channels }, kernel, format) {
   const layer = createConv2d(instance, {
     ...{ weights, shape: [channels, 1, kernel, kernel], orientation: "out-in", groups: channels },
     ...{ padding: kernel >> 1, bias: new Float32Array(channels), format },
-    ...(format === "int8" && { input, output: { scale: 0.02 } }),
+    ...(format === "int8" && { activations: input, output: { scale: 0.02 } }),
   });
   const shape = [1, size, size, channels];
   const src =
@@ -89,13 +89,13 @@ function conv3(instance) {
   const output = { dtype: "u8", scale: 2, zeroPoint: 128 };
   const layer = createConv2d(instance, {
     ...{ weights, shape: [channels, channels, 3, 3], orientation: "out-in", scale: 0.01 },
-    ...{ padding: 1, input, output },
+    ...{ padding: 1, activations: input, output },
   });
   const src = tensor(instance, "u8", [1, size, size, channels], x);
   const out = tensor(instance, "u8", [1, size, size, channels]);
   const gemm = createLinear(instance, {
     ...{ weights, shape: [channels, channels * 9], orientation: "out-in", scale: 0.01 },
-    ...{ input, output },
+    ...{ activations: input, output },
   });
   const rows = tensor(instance, "u8", [size * size, channels * 9]);
   const to = tensor(instance, "u8", [size * size, channels]);
@@ -268,8 +268,8 @@ function attend(instance) {
       const head = { stride: width, batchStride: size };
       matmul(
         instance,
-        { data: queries.values, scale: queries.scale.data.map((step) => step * scale), ...head },
-        { data: keys.values, scale: keys.scale, orientation: "out-in", ...head },
+        { values: queries.values, scale: queries.scale.data.map((step) => step * scale), ...head },
+        { values: keys.values, scale: keys.scale, orientation: "out-in", ...head },
         { m: tokens, n: tokens, depth: size, batch: heads, dtype: "f32", out: scores },
       );
       rowsJs(scores.data, heads * tokens, tokens);
@@ -278,9 +278,9 @@ function attend(instance) {
       const all = quantize(instance, qkv, params);
       matmul(
         instance,
-        { data: p.values, scale: p.scale },
+        { values: p.values, scale: p.scale },
         {
-          ...{ data: part(all, 2 * width, [rowsLength]), stride: 3 * width, batchStride: size },
+          ...{ values: part(all, 2 * width, [rowsLength]), stride: 3 * width, batchStride: size },
           scale: params.scale.subarray(2 * width),
         },
         {

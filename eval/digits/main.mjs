@@ -9,7 +9,7 @@
  * images says how rounding errors are best made up for. Activations are quantized row by row.
  */
 import { createBytelane, createLinear, linear, scope, tensor } from "bytelane";
-import { createMoments, createObserver } from "bytelane/calibration";
+import { createInputStats, createObserver } from "bytelane/calibration";
 import { runCommand, writeJson } from "../../tools/command.mjs";
 import { textTable } from "../../tools/table.mjs";
 import { CLASSES, calibrationSet, loadDigits } from "./data.mjs";
@@ -32,7 +32,7 @@ function quantizeTo8(instance, layers, images) {
   return layers.map((layer, i) =>
     createLinear(instance, {
       ...optionsOf(layer),
-      input: inputs[i],
+      activations: inputs[i],
       ...(i + 1 < layers.length && { output: inputs[i + 1] }),
     }),
   );
@@ -40,10 +40,10 @@ function quantizeTo8(instance, layers, images) {
 
 /** The network in int4. */
 function quantizeTo4(instance, layers, images) {
-  const moments = layers.map(({ inputs }) => createMoments(instance, inputs));
+  const moments = layers.map(({ inputs }) => createInputStats(instance, inputs));
   forward(layers, images, (layer, input) => moments[layer].observe(input));
   return layers.map((layer, i) =>
-    createLinear(instance, { ...optionsOf(layer), format: "int4", moments: moments[i] }),
+    createLinear(instance, { ...optionsOf(layer), format: "int4", inputStats: moments[i] }),
   );
 }
 

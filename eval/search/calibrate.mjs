@@ -1,5 +1,5 @@
 import { scope } from "bytelane";
-import { createMoments } from "bytelane/calibration";
+import { createInputStats } from "bytelane/calibration";
 import { createEncoder } from "./encoder.mjs";
 import { createQuantizedOps } from "./quantized.mjs";
 
@@ -27,7 +27,7 @@ export function observeInputs(instance, weights, sentences, bitsOf, progress) {
       ...ops,
       prepareDense(weight, bias, activation) {
         const [features] = weight.shape;
-        const moments = bitsOf(weight) === 4 ? createMoments(instance, features) : undefined;
+        const moments = bitsOf(weight) === 4 ? createInputStats(instance, features) : undefined;
         const sum = { rows: 0, values: new Float64Array(features), moments };
         sums.set(weight.data, sum);
         return { sum, layer: ops.prepareDense(weight, bias, activation) };

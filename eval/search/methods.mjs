@@ -9,8 +9,8 @@
 import {
   bitsPerWeight,
   createBytelane,
-  createInt4Table,
   createLinear,
+  createTable,
   quantizeInt4,
   scope,
 } from "bytelane";
@@ -44,11 +44,11 @@ const METHODS = [
   { name: "  blocks of 16", options: { blockSize: 16 }, see: (moments) => moments },
   { name: "  blocks of 64", options: { blockSize: 64 }, see: (moments) => moments },
   { name: "  blocks of 128", options: { blockSize: 128 }, see: (moments) => moments },
-  { name: "  f32 inputs", options: {}, inputs: "f32", see: (moments) => moments },
+  { name: "  f32 inputs", options: {}, activations: "f32", see: (moments) => moments },
 ];
 
 /** The ops of the encoder with every weight rounded by one method. */
-function createOps(instance, observed, { options, inputs, see }) {
+function createOps(instance, observed, { options, activations, see }) {
   let bits = 0;
   let count = 0;
   const noted = (matrix) => {
@@ -64,18 +64,18 @@ function createOps(instance, observed, { options, inputs, see }) {
     },
     prepareTable({ shape, data }) {
       const matrix = quantizeInt4(instance, data, { shape, orientation: "out-in", ...options });
-      return createInt4Table(instance, noted(matrix));
+      return createTable(instance, noted(matrix));
     },
     prepareDense({ shape, data }, bias, activation) {
       const moments = see?.(observed.get(data).moments);
       const matrix = quantizeInt4(instance, data, {
         shape,
         ...options,
-        ...(moments && { moments }),
+        ...(moments && { inputStats: moments }),
       });
       return createLinear(instance, {
         ...{ format: "int4", weights: noted(matrix), bias: bias.data, activation },
-        ...(inputs && { inputs }),
+        ...(activations && { activations }),
       });
     },
   };

@@ -1,9 +1,8 @@
 import {
   chooseParams,
-  createInt4Table,
   createLinear,
-  gatherInt4,
-  gatherRows,
+  createTable,
+  gather,
   linear,
   matmul,
   minMax,
@@ -48,18 +47,16 @@ export function createQuantizedOps(instance, bitsOf, observed) {
     prepareTable(weight) {
       const { shape, data } = weight;
       if (bitsOf(weight) === 4) {
-        const table = createInt4Table(
+        const table = createTable(
           instance,
           quantizeInt4(instance, data, { shape, orientation: "out-in" }),
         );
         bytes += table.byteLength;
         return table;
       }
-      return scope(instance, () => {
-        const table = quantizeRows(instance, tensor(instance, "f32", shape, data));
-        bytes += table.values.byteLength + table.scale.byteLength;
-        return { ...table, columns: shape[1] };
-      });
+      const table = createTable(instance, quantizeRows(instance, data, { shape }));
+      bytes += table.byteLength;
+      return table;
     },
 
     prepareDense(weight, bias, activation) {
@@ -67,16 +64,15 @@ export function createQuantizedOps(instance, bitsOf, observed) {
       const seen = observed?.get(weight.data);
       const layer =
         bitsOf(weight) === 4
-          ? createLinear(instance, { ...options, format: "int4", moments: seen?.moments })
-          : createLinear(instance, { ...options, inputMean: seen?.mean });
+          ? createLinear(instance, { ...options, format: "int4", inputStats: seen?.moments })
+          : createLinear(instance, { ...options, inputStats: seen && { mean: seen.mean } });
       bytes += layer.byteLength;
       return layer;
     },
 
     gather(table, ids, dst) {
       const out = part(dst, 0, [ids.length, table.columns]);
-      if ("values" in table) gatherRows(instance, table, ids, { out });
-      else gatherInt4(table, ids, { out });
+      gather(table, ids, { out });
     },
 
     dense(layer, src, rows, dst) {
@@ -94,8 +90,8 @@ export function createQuantizedOps(instance, bitsOf, observed) {
         const head = { stride: width, batchStride: headSize };
         matmul(
           instance,
-          { data: q.values, scale: q.scale.data.map((step) => step * scale), ...head },
-          { data: k.values, scale: k.scale, orientation: "out-in", ...head },
+          { values: q.values, scale: q.scale.data.map((step) => step * scale), ...head },
+          { values: k.values, scale: k.scale, orientation: "out-in", ...head },
           {
             ...{ m: tokens, n: tokens, depth: headSize, batch: heads, dtype: "f32" },
             out: part(scores, 0, [heads, tokens, tokens]),
@@ -117,9 +113,9 @@ export function createQuantizedOps(instance, bitsOf, observed) {
         ]);
         matmul(
           instance,
-          { data: p.values, scale: p.scale },
+          { values: p.values, scale: p.scale },
           {
-            ...{ data: v, scale: params.scale.subarray(2 * width) },
+            ...{ values: v, scale: params.scale.subarray(2 * width) },
             ...{ stride: 3 * width, batchStride: headSize },
           },
           {

@@ -72,7 +72,7 @@ export function createCandidates(instance, observed) {
       quantize({ weights, shape, isTable }) {
         const moments = observed.get(weights)?.moments;
         const orientation = isTable ? "out-in" : "in-out";
-        const matrix = quantizeInt4(instance, weights, { shape, orientation, moments });
+        const matrix = quantizeInt4(instance, weights, { shape, orientation, inputStats: moments });
         const restored = dequantizeInt4(instance, matrix);
         return {
           bytes: matrix.values.byteLength + matrix.scale.byteLength,

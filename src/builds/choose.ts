@@ -5,7 +5,7 @@
  */
 import type { Kernels } from "../core/abi.ts";
 import { checkInteger, checkOneOf, checkOptions } from "../core/check.ts";
-import { Bytelane, type PoolOptions, type ReadyModules } from "../core/instance.ts";
+import { Bytelane, type ReadyModules, type WorkersOptions } from "../core/instance.ts";
 import type { Build, Report, Tier } from "../core/tiers.ts";
 import { chooseDots, classOf, selfTest } from "./relaxed-dot.ts";
 
@@ -30,7 +30,7 @@ export interface BytelaneOptions {
    * Workers for the pooled operations; they start with the first of these. 64 at most. Default 0:
    * one thread.
    */
-  readonly pool?: number | PoolOptions;
+  readonly workers?: number | WorkersOptions;
 }
 
 /**
@@ -44,7 +44,7 @@ export interface Settings {
   readonly initial: number;
   readonly maximum: number;
   readonly forced: boolean;
-  readonly pool: number | PoolOptions;
+  readonly workers: number | WorkersOptions;
 }
 
 /** @internal A memory for a module that imports one, and the bytes that it may reach. */
@@ -63,20 +63,24 @@ export const PAGE = 65536;
 const LIMIT = 2 ** 32;
 
 const OPTIONS = [
-  ...["tier", "initialMemory", "maximumMemory", "pool"],
+  ...["tier", "initialMemory", "maximumMemory", "workers"],
   ...["simd", "relaxed", "folder", "shared"],
 ] as const;
 
 function settingsOf(options: BytelaneOptions): Settings {
   checkOptions("options", options, OPTIONS);
-  const { tier = "auto", maximumMemory = LIMIT, pool = 0 } = options;
+  const { tier = "auto", maximumMemory = LIMIT, workers = 0 } = options;
   checkOneOf("options.tier", tier, ["auto", "simd", "relaxed", "direct"]);
   const maximum = checkInteger("options.maximumMemory", maximumMemory, 2 * PAGE, LIMIT);
   const { initialMemory = Math.min(2 ** 20, maximum - PAGE) } = options;
   const initial = checkInteger("options.initialMemory", initialMemory, 0, maximum - PAGE);
-  checkInteger("options.pool", typeof pool === "object" ? pool?.size : pool, 0, 64);
+  if (typeof workers !== "object") checkInteger("options.workers", workers, 0, 64);
+  else {
+    checkOptions("options.workers", workers, ["size", "worker", "minimumWork"]);
+    checkInteger("options.workers.size", workers.size, 0, 64);
+  }
   const forced = tier !== "auto";
-  return { tiers: forced ? [tier] : ["relaxed", "simd"], initial, maximum, forced, pool };
+  return { tiers: forced ? [tier] : ["relaxed", "simd"], initial, maximum, forced, workers };
 }
 
 /** @internal True for a module of any realm: `instanceof` knows only those of its own. */
@@ -187,7 +191,7 @@ function instantiate(
       : `relaxed: ${probed[0].result}`;
   const result = dotClass ? `chosen; its relaxed dot product is ${dotClass}` : "chosen";
   const report = { tier, reason, probed: [...probed, { tier, result }] };
-  const origin = { module, shared: memory !== undefined, pool: settings.pool, ready };
+  const origin = { module, shared: memory !== undefined, workers: settings.workers, ready };
   const instance = new Bytelane(kernels, limit, report, dots, origin);
   const fault = selfTest(instance);
   return fault === undefined ? instance : `self-test failed: ${fault}`;

@@ -1,6 +1,6 @@
 /** The entry of calibration: clipping ranges from data, what each would do, and bits a layer. */
 
-export { createMoments } from "../int4/moments.ts";
+export { createInputStats } from "../int4/input-stats.ts";
 export {
   type ChartOptions,
   type ChartSpecification,

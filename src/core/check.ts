@@ -96,6 +96,9 @@ const ALIASES: Readonly<Record<string, string>> = {
   inputmean: "inputStats",
   moments: "inputStats",
   range: "symmetricRange",
+  data: "values",
+  pool: "workers",
+  least: "minimumWork",
 };
 
 /** An object of options of which every name is known. An unknown name is an error that names the nearest known one. */

@@ -12,8 +12,8 @@ import { Heap } from "./heap.ts";
 import type { WasmMemory } from "./platform.ts";
 import type { Build, Dots, Report, Tier } from "./tiers.ts";
 
-/** Threads for the pooled operations. */
-export interface PoolOptions {
+/** Workers for the operations of "bytelane/workers". */
+export interface WorkersOptions {
   /** How many workers, at most 64. */
   readonly size: number;
   /**
@@ -25,7 +25,7 @@ export interface PoolOptions {
    * Multiplications below which a call stays on the calling thread, that is m · n · depth. Default:
    * where two workers begin to gain, 2^25 with a shared memory and 2^28 without.
    */
-  readonly least?: number;
+  readonly minimumWork?: number;
 }
 
 /** @internal What an instance was made from. */
@@ -34,7 +34,7 @@ export interface Origin {
   /** True for a threaded build: its memory is one that workers share. */
   readonly shared: boolean;
   /** As the options said. */
-  readonly pool: number | PoolOptions;
+  readonly workers: number | WorkersOptions;
   /** Modules beside the instance's own that its entry has imported, by name and build. */
   readonly ready: ReadyModules;
 }

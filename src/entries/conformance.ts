@@ -124,7 +124,7 @@ function productOf(input: Fields) {
   const [m, n, depth] = [number(input, "m"), number(input, "n"), number(input, "depth")];
   const batch = input.get<number | undefined>("batch") ?? 1;
   const side = (name: string) => ({
-    data: input.get<Int8Array | Uint8Array>(name),
+    values: input.get<Int8Array | Uint8Array>(name),
     zeroPoint: input.get<number | Int32Array>(`${name}Zero`),
     scale: input.get<number | undefined>(`${name}Scale`) ?? 1,
   });

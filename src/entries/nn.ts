@@ -12,7 +12,7 @@ export {
   type NnActivation,
 } from "../nn/activation.ts";
 export { type AttentionOptions, attention } from "../nn/attention.ts";
-export { type BagOptions, type BagTable, embeddingBag } from "../nn/bag.ts";
+export { type BagOptions, embeddingBag } from "../nn/bag.ts";
 export {
   add,
   type CombineOptions,

@@ -1,16 +1,16 @@
 /** The public names but for the making of an instance, which is what the entries differ in. */
 
 export type { BytelaneOptions } from "../builds/choose.ts";
-export type { Data, InKind } from "../core/call.ts";
+export type { Data, Ids, InKind } from "../core/call.ts";
 export type { DType, Elements, OwnElements, QuantizedDType } from "../core/dtype.ts";
 export type { Handle } from "../core/handle.ts";
-export type { Bytelane, PoolOptions } from "../core/instance.ts";
+export type { Bytelane, WorkersOptions } from "../core/instance.ts";
 export { scope } from "../core/scope.ts";
 export { part, type Tensor, tensor } from "../core/tensor.ts";
 export type { Build, Report, Tier } from "../core/tiers.ts";
 export { version } from "../core/version.ts";
 export { clamp } from "../elementwise/clamp.ts";
-export { dequantize, gatherRows, type QuantizedTable } from "../elementwise/dequantize.ts";
+export { dequantize } from "../elementwise/dequantize.ts";
 export {
   type QuantizedRows,
   quantizeDynamic,
@@ -28,7 +28,8 @@ export {
 export { type RequantizeParams, requantize } from "../elementwise/requantize.ts";
 export type { Activation } from "../gemm/activation.ts";
 export type { Epilogue, ProductDType } from "../gemm/epilogue.ts";
-export { type MatmulOptions, matmul, type RightSide } from "../gemm/matmul.ts";
+export { matmul, type RightSide } from "../gemm/matmul.ts";
+export type { MatmulOptions } from "../gemm/matmul-options.ts";
 export type { MatrixSide } from "../gemm/matrix-side.ts";
 export {
   type Orientation,
@@ -36,18 +37,13 @@ export {
   type PackOptions,
   packMatrix,
 } from "../gemm/packed-matrix.ts";
-export type { Int4Input, Int4Inputs, Int4Linear, Int4LinearOptions } from "../int4/layer.ts";
+export { dequantizeInt4 } from "../int4/dequantize.ts";
+export type { InputStats } from "../int4/input-stats.ts";
+export type { Int4Activations, Int4Input, Int4Linear, Int4LinearOptions } from "../int4/layer.ts";
 export { type BlockSize, bitsPerWeight, type Int4Matrix } from "../int4/matrix.ts";
-export type { InputMoments } from "../int4/moments.ts";
 export { type Int4Options, quantizeInt4 } from "../int4/quantize.ts";
-export { createInt4Table, dequantizeInt4, gatherInt4, type Int4Table } from "../int4/table.ts";
-export type {
-  Linear,
-  LinearInput,
-  LinearOptions,
-  RowsInput,
-  StaticParams,
-} from "../linear/int8.ts";
+export type { Linear, LinearInput, LinearOptions, RowsInput } from "../linear/int8.ts";
+export type { LayerOptions, LayerWeights, StaticParams } from "../linear/layer-options.ts";
 export { createLinear, linear } from "../linear/linear.ts";
 export {
   chooseParams,
@@ -56,4 +52,6 @@ export {
   type Range,
 } from "../params/params.ts";
 export type { Profile, Rounding } from "../params/profile.ts";
+export type { Quantized, Scales, ZeroPoints } from "../params/quantized.ts";
 export type { SchemeOptions } from "../params/scheme.ts";
+export { createTable, gather, type Table } from "../table/table.ts";

@@ -9,13 +9,15 @@
 import type { DType, Elements } from "../core/dtype.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { Int4Linear, Int4Settings, Int4Sizes } from "../int4/layer.ts";
-import type { Int4Table } from "../int4/table.ts";
-import type { Linear, StaticParams } from "../linear/int8.ts";
+
+import type { Linear } from "../linear/int8.ts";
+import type { StaticParams } from "../linear/layer-options.ts";
+import type { Table } from "../table/table.ts";
 
 /** What a file keeps: layers, tables, and plain data. */
-export type Storable = Linear | Int4Linear | Int4Table | Tensor | Elements[DType];
+export type Storable = Linear | Int4Linear | Table | Tensor | Elements[DType];
 /** What it gives back: plain data come as tensors. */
-export type Stored = Linear | Int4Linear | Int4Table | Tensor;
+export type Stored = Linear | Int4Linear | Table | Tensor;
 
 export const KEY = "bytelane";
 export const VERSION = 1;
@@ -26,8 +28,8 @@ export type Scheme =
       Int4Sizes,
       "halves" | "hasZeros" | "hasOffsets" | "hasBias" | "codes"
     > &
-      Pick<Int4Settings, "inputs"> & { codes?: Int4Sizes["codes"] })
-  | { kind: "int4-table"; rows: number; columns: number; blockSize: number }
+      Pick<Int4Settings, "activations"> & { codes?: Int4Sizes["codes"] })
+  | { kind: "table"; rows: number; columns: number; bits: 4 | 8; blockSize: number }
   | {
       kind: "int8";
       inFeatures: number;
@@ -37,7 +39,8 @@ export type Scheme =
       high?: number;
       zeroPoint: number;
       scale: number;
-      input?: Required<StaticParams>;
+      /** Of a static layer. */
+      activations?: Required<StaticParams>;
     }
   | { kind: "tensor"; dtype: DType; shape: readonly number[] };
 

@@ -5,130 +5,26 @@
  */
 
 import { superblockKernels } from "../builds/superblock-kernels.ts";
-import { allocateParts } from "../core/arena.ts";
 import { checkBytes } from "../core/array.ts";
 import { inCall } from "../core/call.ts";
 import { checkShape, countOf, describe, typeFault } from "../core/check.ts";
 import { BYTES, DTYPES, type DType, limitsOf, QUANTIZED_DTYPES } from "../core/dtype.ts";
-import { checkHandle, type Handle } from "../core/handle.ts";
+import { checkHandle } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor, Tensor } from "../core/tensor.ts";
 import { maxMagnitude, PackedMatrix } from "../gemm/packed-matrix.ts";
 import { stripsOf } from "../gemm/strips.ts";
-import { bytesOf, INT4_INPUTS, Int4Linear, panelBytes, SUPERBLOCK } from "../int4/layer.ts";
+import { bytesOf, INT4_ACTIVATIONS, Int4Linear, panelBytes, SUPERBLOCK } from "../int4/layer.ts";
 import { LONGEST_BYTES } from "../int4/matrix.ts";
-import { Int4Table, tableBytes } from "../int4/table.ts";
-import { allocateColumns, Linear, type StaticParams } from "../linear/int8.ts";
+import { allocateColumns, Linear } from "../linear/int8.ts";
+import type { StaticParams } from "../linear/layer-options.ts";
+import { Table, type TableSizes, tableBytes } from "../table/table.ts";
 import { damaged, Fields } from "./field-reader.ts";
 import { KEY, NAMES, type Stored, VERSION } from "./layer-file.ts";
-import { readSafetensors, type SafeTensor } from "./safetensors.ts";
-import type { SafetensorsDType } from "./safetensors-header.ts";
+import { type Part, placeIn, Reader, words } from "./layer-reader.ts";
+import { readSafetensors } from "./safetensors.ts";
 
 const MAX_I32 = 0x7fffffff;
-
-/** A tensor of a file that a layer asked for. */
-interface Part {
-  readonly dtype: SafetensorsDType;
-  readonly shape: readonly number[];
-  /** Where it lies in the instance's memory, or -1. */
-  readonly address: number;
-  /** Its bytes as they lie now: growth detaches views on the instance's memory. */
-  bytes(): Uint8Array;
-}
-
-/** Finds the tensors of a file by their names, types and sizes. */
-class Reader {
-  readonly #instance: Bytelane;
-  readonly #tensors: ReadonlyMap<string, SafeTensor>;
-  /** The file lies in the instance's memory. */
-  readonly #inMemory: boolean;
-  /** The tensor that holds the file. */
-  readonly host: Tensor<"u8"> | undefined;
-
-  constructor(
-    instance: Bytelane,
-    tensors: ReadonlyMap<string, SafeTensor>,
-    inMemory: boolean,
-    host: Tensor<"u8"> | undefined,
-  ) {
-    this.#inMemory = inMemory;
-    this.#instance = instance;
-    this.#tensors = tensors;
-    this.host = host;
-  }
-
-  has(name: string): boolean {
-    return this.#tensors.has(name);
-  }
-
-  /** A tensor of one of the types, with that many elements. */
-  take(name: string, types: readonly SafetensorsDType[], elements: number): Part {
-    const tensor = this.#tensors.get(name);
-    if (!tensor) throw damaged(`a tensor ${describe(name)}`, "none");
-    const { dtype, shape, data } = tensor;
-    if (!types.includes(dtype)) {
-      throw damaged(`tensor ${describe(name)} of ${types.join(" or ")}`, dtype);
-    }
-    const count = shape.reduce((product, length) => product * length, 1);
-    if (count !== elements) {
-      throw damaged(`${elements} elements in tensor ${describe(name)}`, count);
-    }
-    const { length } = data;
-    const address = this.#inMemory ? data.byteOffset : -1;
-    const { heap } = this.#instance;
-    return {
-      ...{ dtype, shape, address },
-      bytes: () => (address < 0 ? data : heap.view("u8", address, length)),
-    };
-  }
-
-  /** The same, if the file has it. */
-  find(name: string, type: SafetensorsDType, elements: number): Part | undefined {
-    return this.has(name) ? this.take(name, [type], elements) : undefined;
-  }
-
-  /** A tensor of f32 or f16 without Infinity and NaN. */
-  scales(name: string, types: readonly SafetensorsDType[], elements: number): Part {
-    const part = this.take(name, types, elements);
-    const { buffer, byteOffset, byteLength } = part.bytes();
-    const view = new DataView(buffer, byteOffset, byteLength);
-    const halves = part.dtype === "F16";
-    const mask = halves ? 0x7c00 : 0x7f800000;
-    for (let at = 0; at < byteLength; at += halves ? 2 : 4) {
-      const word = halves ? view.getUint16(at, true) : view.getUint32(at, true);
-      if ((word & mask) === mask) throw damaged(`finite numbers in ${describe(name)}`, "others");
-    }
-    return part;
-  }
-}
-
-const ALIGNMENT: Readonly<Partial<Record<SafetensorsDType, number>>> = { F32: 4, I32: 4, F16: 2 };
-
-/**
- * Where parts stand: in the file if it lies in the instance's memory and they are aligned, else
- * copied to a block.
- */
-function placeIn<Name extends string>(
-  instance: Bytelane,
-  reader: Reader,
-  bytes: Readonly<Record<Name, number>>,
-  tensors: Readonly<Record<Name, Part | undefined>>,
-): { parts: Record<Name, number>; memory: number | Handle } {
-  const entries = Object.entries(tensors) as [Name, Part | undefined][];
-  const { host } = reader;
-  if (
-    host &&
-    entries.every(([, part]) => !part || part.address % (ALIGNMENT[part.dtype] ?? 1) === 0)
-  ) {
-    const parts = Object.fromEntries(entries.map(([name, part]) => [name, part?.address ?? 0]));
-    return { parts: parts as Record<Name, number>, memory: host };
-  }
-  const { parts, size } = allocateParts(instance.arena, bytes);
-  for (const [name, part] of entries) {
-    if (part) instance.heap.view("u8", parts[name], bytes[name]).set(part.bytes());
-  }
-  return { parts, memory: size };
-}
 
 /** What loading gives: by name. Each layer is disposed on its own. */
 export interface LoadedLayers {
@@ -188,9 +84,9 @@ type Make = () => Stored;
 
 function plan(instance: Bytelane, reader: Reader, name: string, value: unknown): Make {
   const fields = new Fields(`layer ${describe(name)}`, value);
-  const kind = fields.oneOf("kind", ["int4", "int4-table", "int8", "tensor"]);
+  const kind = fields.oneOf("kind", ["int4", "table", "int8", "tensor"]);
   if (kind === "int4") return planInt4(instance, reader, name, fields);
-  if (kind === "int4-table") return planTable(instance, reader, name, fields);
+  if (kind === "table") return planTable(instance, reader, name, fields);
   if (kind === "int8") return planInt8(instance, reader, name, fields);
   return planTensor(instance, reader, name, fields);
 }
@@ -248,8 +144,12 @@ function planInt4(instance: Bytelane, reader: Reader, name: string, fields: Fiel
   if (codes === "bytes" && blockSize > LONGEST_BYTES) {
     throw damaged(`blocks of at most ${LONGEST_BYTES} in ${name}`, blockSize);
   }
-  const settings = { inputs: fields.oneOf("inputs", INT4_INPUTS), ...boundsIn(fields) };
-  if (isSuper && settings.inputs === "f32") throw damaged(`inputs "i8" of ${name}`, "f32");
+  const settings = {
+    activations: fields.oneOf("activations", INT4_ACTIVATIONS),
+    ...boundsIn(fields),
+  };
+  if (isSuper && settings.activations === "f32")
+    throw damaged(`activations "dynamic" of ${name}`, "f32");
   const columns = Math.ceil(outFeatures / 8) * 8;
   const entries = columns * Math.ceil(inFeatures / blockSize);
   const size = (columns / 8) * panelBytes({ codes, inFeatures });
@@ -284,6 +184,9 @@ function planInt4(instance: Bytelane, reader: Reader, name: string, fields: Fiel
 function planTable(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
   const rows = fields.integer("rows", 1, MAX_I32);
   const columns = fields.integer("columns", 1, 2 ** 20);
+  if (fields.integer("bits", 4, 8) === 8) {
+    return planByteTable(instance, reader, name, { rows, columns, blockSize: columns });
+  }
   const blockSize = blockSizeIn(fields, columns);
   const blocks = Math.ceil(columns / blockSize);
   const rowBytes = (blocks * blockSize) / 2;
@@ -291,15 +194,41 @@ function planTable(instance: Bytelane, reader: Reader, name: string, fields: Fie
   const values = reader.take(`${name}.values`, ["U8"], rows * rowBytes);
   const scales = reader.scales(`${name}.scales`, ["F16", "F32"], rows * blocks);
   const zeros = reader.find(`${name}.zeros`, "U8", rows * zeroBytes);
-  const sizes = {
-    ...{ rows, columns, blockSize, blocks, rowBytes, zeroBytes, bits: 4 as const },
+  const sizes: TableSizes = {
+    ...{ codes: "nibbles", rows, columns, blockSize, blocks, rowBytes, zeroBytes, bits: 4 },
     ...{ halves: scales.dtype === "F16", hasZeros: zeros !== undefined },
   };
-  return () => {
-    const bytes = { ...tableBytes(sizes) };
-    const { parts, memory } = placeIn(instance, reader, bytes, { values, scales, zeros });
-    return new Int4Table(instance, sizes, parts, memory);
-  };
+  return () => placeTable(instance, reader, sizes, { values, scales, zeros });
+}
+
+function planByteTable(
+  instance: Bytelane,
+  reader: Reader,
+  name: string,
+  counts: { readonly rows: number; readonly columns: number; readonly blockSize: number },
+): Make {
+  const { rows, columns } = counts;
+  const values = reader.take(`${name}.values`, ["I8", "U8"], rows * columns);
+  const codes = values.dtype === "U8" ? "u8" : "i8";
+  const scales = reader.scales(`${name}.scales`, ["F32"], rows);
+  const zeros = reader.find(`${name}.zeros`, "I32", rows);
+  const [low, high] = limitsOf(codes);
+  if (zeros && words(zeros, Int32Array).some((zero) => zero < low || zero > high)) {
+    throw damaged(`zero points of ${codes}`, "others");
+  }
+  const sizes: TableSizes = { codes, ...counts, hasZeros: zeros !== undefined };
+  return () => placeTable(instance, reader, sizes, { values, scales, zeros });
+}
+
+function placeTable(
+  instance: Bytelane,
+  reader: Reader,
+  sizes: TableSizes,
+  tensors: Readonly<Record<"values" | "scales" | "zeros", Part | undefined>>,
+): Table {
+  const bytes = { ...tableBytes(sizes) };
+  const { parts, memory } = placeIn(instance, reader, bytes, tensors);
+  return new Table(instance, sizes, parts, memory);
 }
 
 function planTensor(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
@@ -324,11 +253,6 @@ function planTensor(instance: Bytelane, reader: Reader, name: string, fields: Fi
   };
 }
 
-/** Little-endian words of a part. */
-function words<A>(part: Part, array: new (buffer: ArrayBuffer) => A): A {
-  return new array(part.bytes().slice().buffer as ArrayBuffer);
-}
-
 function planInt8(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
   const depth = fields.integer("inFeatures", 1, MAX_I32);
   const n = fields.integer("outFeatures", 1, MAX_I32);
@@ -344,8 +268,9 @@ function planInt8(instance: Bytelane, reader: Reader, name: string, fields: Fiel
     throw damaged(`scales of at least 0 in ${describe(`${name}.scales`)}`, "others");
   }
   const bias = reader.find(`${name}.bias`, result === "f32" ? "F32" : "I32", n);
-  const input = fields.has("input") ? inputIn(fields.object("input")) : undefined;
-  if (result !== "f32" && !input) throw damaged(`an input for a result of ${result}`, "none");
+  const input = fields.has("activations") ? inputIn(fields.object("activations")) : undefined;
+  if (result !== "f32" && !input)
+    throw damaged(`static activations for a result of ${result}`, "none");
   const moved = reader.find(`${name}.zeros`, "I32", n);
   const zeros = moved ? words(moved, Int32Array) : 0;
   if (zeros !== 0 && zeros.some((z) => z < -128 || z > 127)) {

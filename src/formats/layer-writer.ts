@@ -15,8 +15,8 @@ import type { PackedMatrix } from "../gemm/packed-matrix.ts";
 import { panelsOf } from "../gemm/product.ts";
 import { stripColumns } from "../gemm/strips.ts";
 import { Int4Linear, panelBytes } from "../int4/layer.ts";
-import { Int4Table } from "../int4/table.ts";
 import { Linear } from "../linear/int8.ts";
+import { Table } from "../table/table.ts";
 import { KEY, NAMES, type Scheme, type Storable, VERSION } from "./layer-file.ts";
 import { type FilePart, writeParts } from "./safetensors.ts";
 import type { SafetensorsDType } from "./safetensors-header.ts";
@@ -77,7 +77,7 @@ function save(instance: Bytelane, writer: Writer, name: string, layer: Storable)
   }
   if (layer instanceof Int4Linear) {
     checkHandle(`layers.${name}`, layer, instance);
-    const { sizes, parts, inputs, low, high } = layer;
+    const { sizes, parts, activations, low, high } = layer;
     const { inFeatures, outFeatures, blockSize, codes } = sizes;
     const panels = panelsOf(outFeatures);
     const blocks = Math.ceil(inFeatures / blockSize);
@@ -89,20 +89,28 @@ function save(instance: Bytelane, writer: Writer, name: string, layer: Storable)
     if (parts.zeros) writer.memory(`${name}.zeros`, "U8", [panels, blocks, zeroBytes], parts.zeros);
     if (parts.bias) writer.memory(`${name}.bias`, "F32", [panels, 8], parts.bias);
     return {
-      ...{ kind: "int4", inFeatures, outFeatures, blockSize, inputs },
+      ...{ kind: "int4", inFeatures, outFeatures, blockSize, activations },
       ...(codes !== "nibbles" && { codes }),
       ...finite("low", low),
       ...finite("high", high),
     };
   }
-  if (layer instanceof Int4Table) {
+  if (layer instanceof Table) {
     checkHandle(`layers.${name}`, layer, instance);
     const { sizes, parts } = layer;
-    const { rows, columns, blockSize, rowBytes, blocks, zeroBytes } = sizes;
+    const { rows, columns, blockSize } = sizes;
+    if (sizes.codes !== "nibbles") {
+      const { codes } = sizes;
+      writer.memory(`${name}.values`, NAMES[codes], [rows, columns], parts.values);
+      writer.memory(`${name}.scales`, "F32", [rows], parts.scales);
+      if (parts.zeros) writer.memory(`${name}.zeros`, "I32", [rows], parts.zeros);
+      return { kind: "table", rows, columns, bits: 8, blockSize };
+    }
+    const { rowBytes, blocks, zeroBytes } = sizes;
     writer.memory(`${name}.values`, "U8", [rows, rowBytes], parts.values);
     writer.memory(`${name}.scales`, sizes.halves ? "F16" : "F32", [rows, blocks], parts.scales);
     if (parts.zeros) writer.memory(`${name}.zeros`, "U8", [rows, zeroBytes], parts.zeros);
-    return { kind: "int4-table", rows, columns, blockSize };
+    return { kind: "table", rows, columns, bits: 4, blockSize };
   }
   if (isTensor(layer)) {
     const { dtype, shape, address } = checkHandle(`layers.${name}`, layer, instance);
@@ -120,7 +128,7 @@ function save(instance: Bytelane, writer: Writer, name: string, layer: Storable)
 
 /** The weights of a packed matrix as i8 [n][depth], whatever order the build has packed them in. */
 function writeWeights(instance: Bytelane, matrix: PackedMatrix, to: Uint8Array): void {
-  const { depth, columns } = matrix;
+  const { inFeatures: depth, outFeatures: columns } = matrix;
   const most = stripColumns(depth, columns);
   inCall(instance, (call) => {
     const strip = call.scratch(depth * Math.min(most, columns));
@@ -155,6 +163,6 @@ function saveInt8(instance: Bytelane, writer: Writer, name: string, layer: Linea
     result: result as "f32" | "i8" | "u8",
     ...finite("low", low),
     ...finite("high", high),
-    ...(input ? { input } : {}),
+    ...(input ? { activations: input } : {}),
   };
 }

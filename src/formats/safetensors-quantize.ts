@@ -16,8 +16,8 @@ import { type Bytelane, checkInstance } from "../core/instance.ts";
 import type { Signal } from "../core/signal.ts";
 import { quantizeRows } from "../elementwise/dynamic-quantize.ts";
 import { fromF16, toF16 } from "../elementwise/f16.ts";
+import { dequantizeInt4 } from "../int4/dequantize.ts";
 import { quantizeInt4 } from "../int4/quantize.ts";
-import { dequantizeInt4 } from "../int4/table.ts";
 import { type HeaderEntry, writeHeader } from "./safetensors.ts";
 import {
   openSafetensors,

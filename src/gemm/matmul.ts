@@ -4,28 +4,27 @@
  * @category Products
  */
 
-import {
-  type Call,
-  type Data,
-  type InKind,
-  type Operand,
-  operand,
-  type Target,
-  target,
-} from "../core/call.ts";
-import { checkInteger, checkObject, checkOptions, rangeFault } from "../core/check.ts";
+import type { Call, Data, InKind, Operand } from "../core/call.ts";
+import { checkObject, checkOptions, rangeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import { checkHandle } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
+import type { Scales } from "../params/quantized.ts";
 import {
   type CheckedEpilogue,
   checkDepth,
   checkEpilogue,
-  type Epilogue,
   largestBias,
   type ProductDType,
   writeEpilogue,
 } from "./epilogue.ts";
+import {
+  checkDestination,
+  checkSizes,
+  type Destination,
+  type MatmulOptions,
+  type Sizes,
+} from "./matmul-options.ts";
 import {
   checkScales,
   checkSide,
@@ -35,58 +34,21 @@ import {
   type Side,
   shapeOfSide,
 } from "./matrix-side.ts";
-import {
-  checkOrientation,
-  MAX_I32,
-  maxMagnitude,
-  type Orientation,
-  PackedMatrix,
-} from "./packed-matrix.ts";
+import { checkOrientation, maxMagnitude, type Orientation, PackedMatrix } from "./packed-matrix.ts";
 import { type Prepared, type Runner, runHere, writeCall } from "./product.ts";
 import { oneStrip } from "./strips.ts";
 
-/**
- * Sizes of a product, [m, depth] · [depth, n] → [m, n], its destination, and what its sums become.
- */
-export interface MatmulOptions<T extends ProductDType = ProductDType, O extends Data = Data>
-  extends Epilogue<T> {
-  /**
-   * Rows of lhs and of the result; may be 0. A tensor of two or three dimensions brings its own.
-   */
-  readonly m?: number;
-  /** Columns of rhs and of the result; may be 0. A tensor or a packed matrix brings its own. */
-  readonly n?: number;
-  /**
-   * Products in a sum; sums of none are 0. A tensor or a packed matrix brings its own. How many fit
-   * i32 depends on types and zero points: 65 793 for u8 · i8 (docs/math.md, 7).
-   */
-  readonly depth?: number;
-  /**
-   * Number of independent products. Default: the first of three dimensions, or 1. A tensor of two
-   * dimensions is one matrix that all products share, or has those of all below one another.
-   */
-  readonly batch?: number;
-  /**
-   * Where to write: of the result's type, with (batch − 1) · outBatchStride + (m − 1) · outStride +
-   * n elements at least. Default: new data in the kind of lhs, as a tensor [m, n], with a batch
-   * other than 1 [batch, m, n].
-   */
-  readonly out?: O;
-  /** Elements between two rows of the result. Default n. Needs `out`. */
-  readonly outStride?: number;
-  /** Elements between two results of a batch. Default m · outStride. */
-  readonly outBatchStride?: number;
-}
-
-/** The right-hand side: data packed on the way, or a packed matrix with its scales. */
+/** The right-hand side: values packed on the way, or a packed matrix with its scales. */
 export type RightSide =
   | MatrixSide
-  | { readonly data: PackedMatrix; readonly scale?: MatrixSide["scale"] };
+  | { readonly values: PackedMatrix; readonly scale?: Scales; readonly factor?: number };
 
 const MATMUL_OPTIONS = [
   ...["m", "n", "depth", "batch", "out", "outStride", "outBatchStride"],
   ...["dtype", "bias", "scale", "zeroPoint", "low", "high"],
 ] as const;
+
+const PACKED_OPTIONS = ["values", "scale", "factor"] as const;
 
 /** Where the entries of one side are, and the bytes between those of two batches. */
 interface Placed {
@@ -133,61 +95,6 @@ function placeColumns(
   return { address: call.copyIn("f32", values), batchStep };
 }
 
-const ONLY = { i32: ["i32"], f32: ["f32"], i8: ["i8"], u8: ["u8"] } as const;
-
-/** Where results go. Strides are in elements. */
-interface Destination {
-  readonly result: Target<CheckedEpilogue["dtype"]>;
-  readonly stride: number;
-  readonly batchStride: number;
-  /** Whether the results leave some of `out` as it was. */
-  readonly keeps: boolean;
-}
-
-function checkDestination(
-  instance: Bytelane,
-  options: MatmulOptions,
-  epilogue: CheckedEpilogue,
-  { batch, m, n }: Sizes,
-  asTensor: boolean,
-): Destination {
-  const { dtype } = epilogue;
-  const stride =
-    options.outStride === undefined
-      ? n
-      : checkInteger("options.outStride", options.outStride, n, MAX_I32);
-  const batchStride =
-    options.outBatchStride === undefined
-      ? m * stride
-      : checkInteger("options.outBatchStride", options.outBatchStride, 0, MAX_I32);
-  const isDense = stride === n && batchStride === m * n;
-  const least = batch * m * n === 0 ? 0 : (batch - 1) * batchStride + (m - 1) * stride + n;
-  const given =
-    options.out === undefined
-      ? undefined
-      : operand(instance, "options.out", options.out, ONLY[dtype]);
-  if (given ? given.length < least : !isDense) {
-    throw rangeFault("options.out", `at least ${least} elements of ${dtype}`, options.out);
-  }
-  const keeps = !(isDense && given?.length === least);
-  if (!given) {
-    const shape = batch === 1 ? [m, n] : [batch, m, n];
-    const result = target(instance, undefined, epilogue.dtype, shape, asTensor);
-    return { result, stride, batchStride, keeps };
-  }
-  const { length } = given;
-  const result = { dtype, length, shape: [length], given, asTensor: false };
-  return { result, stride, batchStride, keeps };
-}
-
-/** How large a product is. */
-interface Sizes {
-  readonly batch: number;
-  readonly m: number;
-  readonly n: number;
-  readonly depth: number;
-}
-
 /** A product whose arguments are checked. */
 interface Checked extends Sizes {
   readonly instance: Bytelane;
@@ -201,27 +108,6 @@ interface Checked extends Sizes {
   readonly destination: Destination;
 }
 
-/** Sizes as the options say, otherwise as the shapes of the sides do. */
-function checkSizes(
-  options: MatmulOptions,
-  left: readonly number[] | undefined,
-  right: readonly number[] | undefined,
-  orientation: Orientation,
-): Sizes {
-  const first = orientation === "in-out" ? -2 : -1;
-  const last = orientation === "in-out" ? -1 : -2;
-  const m = options.m ?? left?.at(-2);
-  const n = options.n ?? right?.at(last);
-  const depth = options.depth ?? left?.at(-1) ?? right?.at(first);
-  const batch = options.batch ?? left?.at(-3) ?? right?.at(-3) ?? 1;
-  return {
-    m: checkInteger("options.m", m, 0, MAX_I32),
-    n: checkInteger("options.n", n, 0, MAX_I32),
-    depth: checkInteger("options.depth", depth, 0, MAX_I32),
-    batch: checkInteger("options.batch", batch, 0, MAX_I32),
-  };
-}
-
 function checkMatmul(
   instance: Bytelane,
   lhs: MatrixSide,
@@ -231,22 +117,27 @@ function checkMatmul(
   checkInstance(instance);
   checkOptions("options", options, MATMUL_OPTIONS);
   const leftSource = openSide(instance, NAMES.lhs, lhs);
-  const leftShape = shapeOfSide(lhs, leftSource);
+  const leftShape = shapeOfSide(NAMES.lhs, lhs, leftSource);
   checkObject("rhs", rhs);
   const packed =
-    rhs.data instanceof PackedMatrix ? checkHandle("rhs.data", rhs.data, instance) : undefined;
+    rhs.values instanceof PackedMatrix
+      ? checkHandle("rhs.values", rhs.values, instance)
+      : undefined;
+  if (packed) checkOptions("rhs", rhs, PACKED_OPTIONS);
   const side = packed ? undefined : (rhs as MatrixSide);
   const orientation = side ? checkOrientation("rhs.orientation", side.orientation) : "in-out";
   const rightSource = side && openSide(instance, NAMES.rhs, side);
-  const rightShape = packed ? [packed.depth, packed.columns] : shapeOfSide(side!, rightSource!);
+  const rightShape = packed
+    ? [packed.inFeatures, packed.outFeatures]
+    : shapeOfSide(NAMES.rhs, side!, rightSource!);
   const sizes = checkSizes(options, leftShape, rightShape, orientation);
   const { m, n, depth, batch } = sizes;
   const left = checkSide(
     ...([instance, NAMES.lhs, lhs, leftSource, leftShape] as const),
     ...([m, depth, m, batch] as const),
   );
-  if (packed && (packed.depth !== depth || packed.columns !== n)) {
-    throw rangeFault("rhs.data", `a packed matrix [${depth}, ${n}]`, packed);
+  if (packed && (packed.inFeatures !== depth || packed.outFeatures !== n)) {
+    throw rangeFault("rhs.values", `a packed matrix [${depth}, ${n}]`, packed);
   }
   const [rows, columns] = orientation === "in-out" ? [depth, n] : [n, depth];
   const right =
@@ -255,7 +146,7 @@ function checkMatmul(
       ...([instance, NAMES.rhs, side, rightSource!, rightShape] as const),
       ...([rows, columns, n, batch] as const),
     );
-  const rhsScale = right?.scale ?? checkScales(instance, "rhs.scale", rhs.scale, n);
+  const rhsScale = right?.scale ?? checkScales(instance, NAMES.rhs, rhs.scale, n, rhs.factor);
   const epilogue = checkEpilogue(instance, options, n);
   checkDepth(
     depth,
@@ -381,10 +272,29 @@ export function prepareMatmul(
  * Errors: dimensions that do not fit the data, a depth that could overflow i32, a result that was
  * not described.
  */
-export function matmul<
-  X extends Data<QuantizedDType>,
-  T extends ProductDType = "i32",
-  O extends Data = InKind<X, T>,
->(instance: Bytelane, lhs: MatrixSide<X>, rhs: RightSide, options: MatmulOptions<T, O> = {}): O {
-  return runHere(prepareMatmul(instance, lhs, rhs, options)) as O;
+export function matmul<O extends Data>(
+  instance: Bytelane,
+  lhs: MatrixSide,
+  rhs: RightSide,
+  options: MatmulOptions<ProductDType, O> & { readonly out: O },
+): O;
+export function matmul<X extends Data<QuantizedDType>, T extends ProductDType = "i32">(
+  instance: Bytelane,
+  lhs: MatrixSide<X>,
+  rhs: RightSide,
+  options?: MatmulOptions<T, never>,
+): InKind<X, T>;
+export function matmul(
+  instance: Bytelane,
+  lhs: MatrixSide,
+  rhs: RightSide,
+  options?: MatmulOptions,
+): Data;
+export function matmul(
+  instance: Bytelane,
+  lhs: MatrixSide,
+  rhs: RightSide,
+  options: MatmulOptions = {},
+): Data {
+  return runHere(prepareMatmul(instance, lhs, rhs, options));
 }

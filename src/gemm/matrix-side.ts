@@ -4,29 +4,39 @@
  * @category Products
  */
 
-import { type Data, type Operand, operand } from "../core/call.ts";
-import { checkInteger, checkOptions, checkScale, rangeFault } from "../core/check.ts";
+import { type Data, elementsOf, type Operand, operand } from "../core/call.ts";
+import { checkInteger, checkOptions, checkScale, checkShape, rangeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import type { Bytelane } from "../core/instance.ts";
-import type { Tensor } from "../core/tensor.ts";
+import type { Scales, ZeroPoints } from "../params/quantized.ts";
 import { checkZeros, MAX_I32, type Orientation } from "./packed-matrix.ts";
 
-/** One side of a product. Strides are in elements. */
+/**
+ * One side of a product: integers and the reals that they stand for, as `quantizeRows` and other
+ * operations make them. Strides are in elements.
+ */
 export interface MatrixSide<X extends Data<QuantizedDType> = Data<QuantizedDType>> {
   /** [m, depth] for lhs, [depth, n] for rhs; the matrices of a batch follow one another. */
-  readonly data: X;
+  readonly values: X;
   /**
-   * One; for lhs also one a row, for rhs one a column; times the batch where they differ. Default
-   * 0.
+   * Real step: one; or one per row (lhs) or column (rhs), times the batch where they differ.
+   * Default 1.
    */
-  readonly zeroPoint?: number | Int32Array;
+  readonly scale?: Scales;
   /**
-   * Real step: one, or one a row (lhs) or column (rhs), times the batch where they differ. Default
-   * 1.
+   * The integer that stands for real 0: one; or one per row (lhs) or column (rhs), times the batch
+   * where they differ. Default 0.
    */
-  readonly scale?: number | Float32Array | Tensor<"f32">;
+  readonly zeroPoint?: ZeroPoints;
+  /** The axis of `shape` along which scales differ: rows of lhs, columns of rhs. */
+  readonly axis?: number | undefined;
+  /** Dimensions of plain values. A tensor of two or three dimensions has its own. */
+  readonly shape?: readonly number[];
+  /** Multiplies every scale of this side, positive: 1 / √size in attention. Default 1. */
+  readonly factor?: number;
   /**
-   * Elements between two rows as they lie in memory. Default: dense. Rows of lhs may overlap.
+   * Elements between two rows as they lie in memory. Default: dense. Rows may overlap, as the
+   * windows of a convolution do.
    */
   readonly stride?: number;
   /** Elements between two matrices of a batch. Default: dense. */
@@ -45,12 +55,8 @@ export interface Side {
 }
 
 const SIDE_OPTIONS = [
-  "data",
-  "zeroPoint",
-  "scale",
-  "stride",
-  "batchStride",
-  "orientation",
+  ...["values", "scale", "zeroPoint", "axis", "shape"],
+  ...["factor", "stride", "batchStride", "orientation"],
 ] as const;
 /**
  * The names of errors, as literals: building them for each call cost as much as a small product.
@@ -58,43 +64,69 @@ const SIDE_OPTIONS = [
 export const NAMES = {
   lhs: {
     side: "lhs",
-    data: "lhs.data",
+    values: "lhs.values",
+    shape: "lhs.shape",
+    axis: "lhs.axis",
     stride: "lhs.stride",
     batchStride: "lhs.batchStride",
     zeroPoint: "lhs.zeroPoint",
     scale: "lhs.scale",
+    factor: "lhs.factor",
   },
   rhs: {
     side: "rhs",
-    data: "rhs.data",
+    values: "rhs.values",
+    shape: "rhs.shape",
+    axis: "rhs.axis",
     stride: "rhs.stride",
     batchStride: "rhs.batchStride",
     zeroPoint: "rhs.zeroPoint",
     scale: "rhs.scale",
+    factor: "rhs.factor",
   },
 } as const;
+type SideNames = (typeof NAMES)["lhs" | "rhs"];
 const EIGHT_BITS = ["i8", "u8"] as const;
 
-/** Checks the names of a side, and its data. */
+/** Checks the names of a side, and its values. */
 export function openSide(
   instance: Bytelane,
-  names: (typeof NAMES)["lhs" | "rhs"],
+  names: SideNames,
   side: MatrixSide,
 ): Operand<QuantizedDType> {
   checkOptions(names.side, side, SIDE_OPTIONS);
-  return operand(instance, names.data, side.data, EIGHT_BITS);
+  return operand(instance, names.values, side.values, EIGHT_BITS);
 }
 
 /**
- * The dimensions of a matrix, or of the matrices of a batch, that a tensor brings. Undefined where
- * strides say how the matrix lies, and for tensors of other dimensions.
+ * The dimensions of a matrix, or of the matrices of a batch, that a tensor or the side brings.
+ * Undefined where strides say how the matrix lies, and for other numbers of dimensions.
  */
 export function shapeOfSide(
+  names: SideNames,
   side: MatrixSide,
-  { shape }: Operand<QuantizedDType>,
+  source: Operand<QuantizedDType>,
 ): readonly number[] | undefined {
   if (side.stride !== undefined || side.batchStride !== undefined) return undefined;
-  return shape?.length === 2 || shape?.length === 3 ? shape : undefined;
+  const { shape } = source;
+  if (shape?.length === 2 || shape?.length === 3) return shape;
+  if (side.shape === undefined) return undefined;
+  const given = checkShape(names.shape, side.shape);
+  return given.length === 2 || given.length === 3 ? given : undefined;
+}
+
+/** An axis of a side must be the one along which a product takes scales. */
+function checkAxis(names: SideNames, side: MatrixSide, source: Operand<QuantizedDType>): void {
+  const { axis } = side;
+  if (axis === undefined) return;
+  const dimensions = (side.shape ?? source.shape)?.length ?? 2;
+  const isRows = names.side === "lhs" || side.orientation === "out-in";
+  const wanted = dimensions - (isRows ? 2 : 1);
+  const given = checkInteger(names.axis, axis, -dimensions, dimensions - 1);
+  if (given !== wanted && given !== wanted - dimensions) {
+    const of = names.side === "lhs" ? "the rows of lhs" : "the columns of the product";
+    throw rangeFault(names.axis, `${wanted}, ${of}`, axis);
+  }
 }
 
 /**
@@ -102,7 +134,7 @@ export function shapeOfSide(
  * or lie below one another in two. True for two dimensions that all of a batch share.
  */
 function checkSideShape(
-  names: (typeof NAMES)["lhs" | "rhs"],
+  names: SideNames,
   source: Operand<QuantizedDType>,
   shape: readonly number[],
   rows: number,
@@ -114,13 +146,13 @@ function checkSideShape(
     if (second === columns && (first === rows || first === batch * rows)) return first === rows;
   } else if (first === batch && second === rows && third === columns) return false;
   const wanted = third === undefined ? [rows, columns] : [batch, rows, columns];
-  throw rangeFault(names.data, `a matrix [${wanted.join(", ")}]`, source.value);
+  throw rangeFault(names.values, `a matrix [${wanted.join(", ")}]`, source.value);
 }
 
 /** Checks strides, zero points and scales. */
 export function checkSide(
   instance: Bytelane,
-  names: (typeof NAMES)["lhs" | "rhs"],
+  names: SideNames,
   side: MatrixSide,
   source: Operand<QuantizedDType>,
   shape: readonly number[] | undefined,
@@ -131,9 +163,9 @@ export function checkSide(
 ): Side {
   const isShared =
     shape !== undefined && checkSideShape(names, source, shape, rows, columns, batch);
-  const nearest = names.side === "lhs" ? 1 : columns;
+  checkAxis(names, side, source);
   const stride =
-    side.stride === undefined ? columns : checkInteger(names.stride, side.stride, nearest, MAX_I32);
+    side.stride === undefined ? columns : checkInteger(names.stride, side.stride, 1, MAX_I32);
   const dense = isShared ? 0 : rows * stride;
   const batchStride =
     side.batchStride === undefined
@@ -141,15 +173,14 @@ export function checkSide(
       : checkInteger(names.batchStride, side.batchStride, 0, MAX_I32);
   const least = (batch - 1) * batchStride + (rows - 1) * stride + columns;
   if (source.length < least)
-    throw rangeFault(names.data, `at least ${least} elements`, source.value);
+    throw rangeFault(names.values, `at least ${least} elements`, source.value);
   const { zeroPoint, scale } = side;
   const zeros = checkZeros(
-    names.zeroPoint,
-    zeroPoint,
-    countEntries(zeroPoint, entries, batch),
-    source.dtype,
+    ...([instance, names.zeroPoint, zeroPoint] as const),
+    ...([countEntries(zeroPoint, entries, batch), source.dtype] as const),
   );
-  const scales = checkScales(instance, names.scale, scale, countEntries(scale, entries, batch));
+  const count = countEntries(scale, entries, batch);
+  const scales = checkScales(instance, names, scale, count, side.factor);
   return { source, zeros, scale: scales, stride, batchStride };
 }
 
@@ -167,20 +198,23 @@ function countEntries(
 }
 
 /**
- * Scales of one side. Those in a tensor are trusted: the operations of this library write valid
- * ones.
+ * Scales of one side, times its factor. Those in a tensor are trusted: the operations of this
+ * library write valid ones.
  */
 export function checkScales(
   instance: Bytelane,
-  argument: string,
-  scale: MatrixSide["scale"],
+  names: SideNames,
+  scale: Scales | undefined,
   count: number,
+  factor: number | undefined,
 ): number | Float32Array | Operand<"f32"> {
-  if (scale === undefined) return 1;
-  if (typeof scale === "number") return checkScale(argument, scale);
-  const source = operand(instance, argument, scale, ["f32"], count);
-  if (source.address >= 0) return source;
-  const array = scale as Float32Array;
-  for (let i = 0; i < count; i++) checkScale(`${argument}[${i}]`, array[i]);
-  return array;
+  const times = factor === undefined ? 1 : checkScale(names.factor, factor);
+  if (scale === undefined) return times;
+  if (typeof scale === "number") return Math.fround(checkScale(names.scale, scale) * times);
+  const source = operand(instance, names.scale, scale, ["f32"], count);
+  const values = elementsOf(instance, source);
+  if (source.address < 0) {
+    for (let i = 0; i < count; i++) checkScale(`${names.scale}[${i}]`, values[i]);
+  } else if (times === 1) return source;
+  return times === 1 ? values : values.map((step) => step * times);
 }

@@ -4,7 +4,7 @@
  * @category Products
  */
 
-import { type Data, inCall, type Operand, operand } from "../core/call.ts";
+import { type Data, elementsOf, inCall, type Operand, operand } from "../core/call.ts";
 import {
   checkInteger,
   checkOneOf,
@@ -17,7 +17,9 @@ import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
 import { Handle } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { PRODUCT, PRODUCT_BYTES, writeFields } from "../core/product.ts";
+import { isTensor } from "../core/tensor.ts";
 import { type Dot, PARTS } from "../core/tiers.ts";
+import type { ZeroPoints } from "../params/quantized.ts";
 import { type EachStrip, oneStrip } from "./strips.ts";
 
 /**
@@ -50,10 +52,10 @@ export function maxMagnitude(
  * A right-hand side in the order in which the tile reads it. Made once by `packMatrix`, used often.
  */
 export class PackedMatrix extends Handle {
-  /** Elements of a column, over which a product sums. */
-  readonly depth: number;
-  /** Columns n, without those that fill up the last panel. */
-  readonly columns: number;
+  /** Rows of the matrix, over which a product sums. */
+  readonly inFeatures: number;
+  /** Columns of the matrix and of a product, without those that fill up the last panel. */
+  readonly outFeatures: number;
   /** Bytes of the panels, with the column arrays and a record of 128 bytes. */
   readonly byteLength: number;
   /** @internal The record of its products, its own half written. */ readonly record: number;
@@ -70,8 +72,8 @@ export class PackedMatrix extends Handle {
     const { dot, record, bytes } = packed;
     // the matrix of a layer or an index goes with it, that of one product at its end
     super(instance, [[record, bytes]], false);
-    this.depth = depth;
-    this.columns = n;
+    this.inFeatures = depth;
+    this.outFeatures = n;
     this.byteLength = bytes;
     this.record = record;
     this.dot = dot;
@@ -95,8 +97,8 @@ export class PackedMatrix extends Handle {
     const { kernels, heap } = this.instance;
     const panels = heap.words.getUint32(this.record + PRODUCT.panels, true);
     const { code, offset } = this.dot;
-    const from = panels + (first / 8) * kernels.packed_bytes(this.depth, 8, code);
-    kernels.unpack_rhs(from, this.depth, count, code, offset, to);
+    const from = panels + (first / 8) * kernels.packed_bytes(this.inFeatures, 8, code);
+    kernels.unpack_rhs(from, this.inFeatures, count, code, offset, to);
   }
 
   /** @internal Zero point of a column of the codes as i8, whatever the build has added to them. */
@@ -109,7 +111,7 @@ export class PackedMatrix extends Handle {
 
   /** @internal */
   [DESCRIBE](): string {
-    return `packed matrix [${this.depth}, ${this.columns}]`;
+    return `packed matrix [${this.inFeatures}, ${this.outFeatures}]`;
   }
 }
 
@@ -195,8 +197,8 @@ export interface PackOptions {
   readonly shape?: readonly [number, number];
   /** Default "in-out". */
   readonly orientation?: Orientation;
-  /** One, or one a column. Default 0. */
-  readonly zeroPoint?: number | Int32Array;
+  /** One, or one per column. Default 0. */
+  readonly zeroPoint?: ZeroPoints;
   /** 7 promises i8 values in [-64, 63], which the relaxed build multiplies faster. Default 8. */
   readonly bits?: 7 | 8;
 }
@@ -220,7 +222,7 @@ export function packMatrix(
   const [depth, n] = orientation === "in-out" ? shape : [shape[1], shape[0]];
   if (source.length !== depth * n) throw rangeFault("weights", `${depth * n} elements`, weights);
   const bits = checkOneOf("options.bits", options.bits ?? 8, [7, 8] as const);
-  const zeros = checkZeros("options.zeroPoint", options.zeroPoint, n, source.dtype);
+  const zeros = checkZeros(instance, "options.zeroPoint", options.zeroPoint, n, source.dtype);
   return inCall(instance, (call) => {
     const address = call.input(source);
     if (bits === 7) checkBits(instance, source, address);
@@ -249,23 +251,27 @@ function checkBits(instance: Bytelane, source: Operand<QuantizedDType>, address:
   }
 }
 
-/** @internal Zero points of a type: one, or `count` of them. */
+/** @internal Zero points of a type: one, or a copy of `count` of them. */
 export function checkZeros(
+  instance: Bytelane,
   argument: string,
-  zeros: number | Int32Array | undefined,
+  zeros: ZeroPoints | undefined,
   count: number,
   dtype: QuantizedDType,
 ): number | Int32Array {
   const [low, high] = limitsOf(dtype);
   if (zeros === undefined) return 0;
   if (typeof zeros === "number") return checkInteger(argument, zeros, low, high);
-  if (typeof (zeros as Int32Array)?.length !== "number") {
-    throw typeFault(argument, "a number or an Int32Array", zeros);
+  const list = isTensor(zeros)
+    ? elementsOf(instance, operand(instance, argument, zeros, ["i32"]))
+    : zeros;
+  if (typeof list?.length !== "number") {
+    throw typeFault(argument, "a number, an Int32Array or a tensor", zeros);
   }
-  if (zeros.length !== count) throw rangeFault(argument, `${count} values`, zeros);
+  if (list.length !== count) throw rangeFault(argument, `${count} values`, zeros);
   const copy = new Int32Array(count);
   for (let i = 0; i < count; i++) {
-    copy[i] = checkInteger(`${argument}[${i}]`, zeros[i], low, high);
+    copy[i] = checkInteger(`${argument}[${i}]`, list[i], low, high);
   }
   return copy;
 }

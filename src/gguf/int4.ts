@@ -19,7 +19,7 @@ const BYTES = 18;
  * instance.
  *
  *     const { data, shape } = readGguf(file).tensors.get("token_embd.weight");
- *     const table = createInt4Table(b, int4FromGgml(data, shape));
+ *     const table = createTable(b, int4FromGgml(data, shape));
  *
  * Errors: a shape that is not that of the blocks, a scale that is not finite.
  */

@@ -20,8 +20,8 @@ import type { Tensor } from "../core/tensor.ts";
 import { type Activation, checkBounds } from "../gemm/activation.ts";
 import {
   bytesOf,
-  INT4_INPUTS,
-  type Int4Inputs,
+  checkInt4Activations,
+  type Int4Activations,
   Int4Linear,
   type Int4Parts,
   type Int4Sizes,
@@ -66,10 +66,10 @@ export interface GgmlLinearOptions {
   /** Default "none". */
   readonly activation?: Activation;
   /**
-   * "i8" quantizes each row of x; "f32" is the reference, and slow. Q4_K and Q6_K have "i8" only.
-   * Default "i8".
+   * "dynamic" quantizes each row of x to i8; "f32" is the reference, and slow. Q4_K and Q6_K have
+   * "dynamic" only. Default "dynamic".
    */
-  readonly inputs?: Int4Inputs;
+  readonly activations?: Int4Activations;
 }
 
 interface Checked {
@@ -121,14 +121,16 @@ export function createGgmlLinear(
   options: GgmlLinearOptions = {},
 ): Int4Linear {
   checkInstance(instance);
-  checkOptions("options", options, ["bias", "activation", "inputs"]);
+  checkOptions("options", options, ["bias", "activation", "activations"]);
   const { bias: given, activation } = options;
   const checked = checkWeights(weights, given !== undefined);
   const { type, rows, sizes } = checked;
-  const inputs = checkOneOf("options.inputs", options.inputs ?? "i8", INT4_INPUTS);
+  const activations = checkInt4Activations(options.activations);
   const isSuper = sizes.blockSize === SUPERBLOCK;
-  if (isSuper && inputs === "f32") throw rangeFault("options.inputs", `"i8" for ${type}`, inputs);
-  const settings = { inputs, ...checkBounds(activation) };
+  if (isSuper && activations === "f32") {
+    throw rangeFault("options.activations", `"dynamic" for ${type}`, activations);
+  }
+  const settings = { activations, ...checkBounds(activation) };
   if (isSuper) superblockKernels(instance);
   const bias = given && operand(instance, "options.bias", given, ["f32"], rows);
   // growth of the memory detaches bytes that lie in it

@@ -29,11 +29,11 @@ import { type BlockRows, blockRowsOf, placeQuantized, placeRows } from "./pack.t
 import { INT4_OPTIONS, type Int4Options, type Int4Plan, planInt4, stripRows } from "./quantize.ts";
 
 /**
- * How a layer takes its inputs: quantized row by row, or as they are, which is slow and the
- * reference.
+ * How a layer takes its inputs: "dynamic" quantizes each row of x symmetrically to i8, with scale
+ * max|x| / 127; "f32" multiplies them as they are, which is slow and the reference.
  */
-export type Int4Inputs = "i8" | "f32";
-export const INT4_INPUTS = ["i8", "f32"] as const;
+export type Int4Activations = "dynamic" | "f32";
+export const INT4_ACTIVATIONS = ["dynamic", "f32"] as const;
 
 /**
  * A layer on 4-bit weights: 4.5 bits a weight with the defaults, blocks of 32 and scales in f16.
@@ -43,15 +43,19 @@ export interface Int4LinearOptions extends Int4Options {
   readonly format: "int4";
   /** f32 weights, quantized here; or a matrix that `quantizeInt4` or somebody else has made. */
   readonly weights: Data<"f32"> | Int4Matrix;
-  /** One real number an output channel. */
+  /** One real number per output channel. */
   readonly bias?: Float32Array | Tensor<"f32">;
   /** Default "none". */
   readonly activation?: Activation;
-  /** "i8" quantizes each row of x symmetrically, with scale max|x| / 127. Default "i8". */
-  readonly inputs?: Int4Inputs;
+  /** Default "dynamic". */
+  readonly activations?: Int4Activations;
 }
 
-const LAYER_OPTIONS = [...INT4_OPTIONS, "format", "weights", "bias", "activation", "inputs"];
+const LAYER_OPTIONS = [...INT4_OPTIONS, "format", "weights", "bias", "activation", "activations"];
+
+export function checkInt4Activations(given: Int4Activations = "dynamic"): Int4Activations {
+  return checkOneOf("options.activations", given, INT4_ACTIVATIONS);
+}
 
 /** What a layer's parts look like. */
 export interface Int4Sizes {
@@ -112,7 +116,7 @@ export function bytesOf(sizes: Int4Sizes): Int4Parts {
 
 /** How a layer runs. */
 export interface Int4Settings {
-  readonly inputs: Int4Inputs;
+  readonly activations: Int4Activations;
   readonly low: number;
   readonly high: number;
 }
@@ -133,7 +137,7 @@ export class Int4Linear extends Handle {
    */
   readonly byteLength: number;
   /** As the options said. */
-  readonly inputs: Int4Inputs;
+  readonly activations: Int4Activations;
   /** @internal */ readonly sizes: Int4Sizes;
   /** @internal */ readonly parts: Int4Parts;
   /** @internal The record of its products, its own half written; 0 in a host's memory. */
@@ -168,7 +172,7 @@ export class Int4Linear extends Handle {
     this.blockSize = sizes.blockSize;
     const own = isHosted ? 0 : PRODUCT_BYTES;
     this.byteLength = Object.values(bytes).reduce((sum, part) => sum + part, own);
-    this.inputs = settings.inputs;
+    this.activations = settings.activations;
     this.sizes = sizes;
     this.parts = parts;
     this.low = settings.low;
@@ -250,8 +254,8 @@ const PARTS_MARGIN = 256;
 export function createInt4Linear(instance: Bytelane, options: Int4LinearOptions): Int4Linear {
   checkInstance(instance);
   checkOptions("options", options, LAYER_OPTIONS);
-  const inputs = checkOneOf("options.inputs", options.inputs ?? "i8", INT4_INPUTS);
-  const settings = { inputs, ...checkBounds(options.activation) };
+  const activations = checkInt4Activations(options.activations);
+  const settings = { activations, ...checkBounds(options.activation) };
   const weights = weightsOf(instance, options);
   const { rows, columns, blockSize } = "plan" in weights ? weights.plan : weights.rows;
   const bias = options.bias && operand(instance, "options.bias", options.bias, ["f32"], rows);
@@ -294,10 +298,10 @@ export function prepareInt4(
 ): Prepared<Data<"f32">> {
   checkOptions("options", options, ["out"]);
   const instance = instanceOf("layer", layer);
-  const { inFeatures, outFeatures, inputs } = layer;
+  const { inFeatures, outFeatures, activations } = layer;
   const rows = isRows<Int4Rows>(x) ? x : undefined;
-  if (rows && inputs === "f32") {
-    throw typeFault("x", "reals, since the layer's inputs are f32", "quantized rows");
+  if (rows && activations === "f32") {
+    throw typeFault("x", "reals, since the layer's activations are f32", "quantized rows");
   }
   const data = rows ? rows.values : (x as Data<"f32">);
   const source = operand<"f32" | "i8">(instance, "x", data, rows ? ["i8"] : ["f32"]);
@@ -333,8 +337,8 @@ function runInt4(
 ): Data<"f32"> {
   const { instance, inFeatures, outFeatures } = layer;
   const x = call.input(source);
-  // reals are quantized to lhs by the kernel, or with f32 inputs multiplied as they are
-  const isQuantized = !scales && layer.inputs === "i8";
+  // reals are quantized to lhs by the kernel, or with f32 activations multiplied as they are
+  const isQuantized = !scales && layer.activations === "dynamic";
   const lhs = isQuantized ? call.scratch(source.length) : scales ? x : 0;
   const rowScales = scales ? call.input(scales) : isQuantized ? call.scratch(m * 4) : 0;
   if (!layer.record) layer.reads(call);

@@ -5,10 +5,11 @@
  */
 
 import { type Call, type Data, elementsOf, inCall, type Operand, operand } from "../core/call.ts";
-import { checkInteger, checkOneOf, checkOptions, rangeFault } from "../core/check.ts";
+import { checkInteger, checkOneOf, checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import type { Orientation } from "../gemm/packed-matrix.ts";
 import { type Feedback, feedBack } from "./gptq.ts";
+import type { InputStats } from "./input-stats.ts";
 import {
   BLOCK_SIZES,
   type BlockSize,
@@ -16,7 +17,6 @@ import {
   type Int4Extent,
   type Int4Matrix,
 } from "./matrix.ts";
-import type { InputMoments } from "./moments.ts";
 
 /**
  * How weights become 4 bits: 4 + 16 / blockSize bits each, with f32 scales 16 and with zero points
@@ -27,7 +27,7 @@ export interface Int4Options {
    * Of f32 weights: [in, out] for "in-out", [out, in] for "out-in". A tensor of two dimensions
    * brings its own.
    */
-  readonly shape?: readonly [number, number];
+  readonly shape?: readonly number[];
   /** How they lie. Default "in-out". */
   readonly orientation?: Orientation;
   /** Elements along the depth that share a scale. Default 32. */
@@ -45,10 +45,10 @@ export interface Int4Options {
    */
   readonly method?: "nearest" | "search";
   /**
-   * What inputs looked like. With it the search weighs errors by it, and rounding errors are fed
-   * back.
+   * What the inputs looked like. The search weighs errors by their mean squares, and where the
+   * moments were collected, rounding errors are fed back.
    */
-  readonly moments?: InputMoments;
+  readonly inputStats?: InputStats;
 }
 
 export const INT4_OPTIONS = [
@@ -58,7 +58,7 @@ export const INT4_OPTIONS = [
   "scheme",
   "scaleType",
   "method",
-  "moments",
+  "inputStats",
 ] as const satisfies readonly (keyof Int4Options)[];
 
 /** Candidates of a search: more brought less than a thousandth of the error. */
@@ -75,12 +75,24 @@ const HALF_LEAST = 2 ** -24;
 export interface Int4Plan extends Int4Extent {
   readonly source: Operand<"f32">;
   readonly orientation: Orientation;
-  readonly moments: InputMoments | undefined;
+  readonly stats: InputStats | undefined;
   readonly rows: number;
   readonly columns: number;
   readonly blockSize: number;
   readonly asymmetric: boolean;
   readonly steps: number;
+}
+
+/** Statistics of so many inputs. */
+function checkStats(stats: InputStats | undefined, features: number): InputStats | undefined {
+  if (stats === undefined) return undefined;
+  if (typeof stats?.importance !== "function") {
+    throw typeFault("options.inputStats", "statistics of createInputStats", stats);
+  }
+  if (stats.features !== features) {
+    throw rangeFault("options.inputStats", `statistics of ${features} inputs`, stats.features);
+  }
+  return stats;
 }
 
 /** Checks weights and options. */
@@ -111,14 +123,11 @@ export function planInt4(instance: Bytelane, weights: Data<"f32">, options: Int4
     "nearest",
     "search",
   ] as const);
-  const { moments } = options;
-  if (moments !== undefined && moments.features !== columns) {
-    throw rangeFault("options.moments", `moments of ${columns} inputs`, moments.features);
-  }
+  const stats = checkStats(options.inputStats, columns);
   const blockSize = blockSizeOf(given, columns);
   const blocks = Math.ceil(columns / blockSize);
   return {
-    ...{ source, orientation, moments, rows, columns, blockSize, blocks, bits: 4 },
+    ...{ source, orientation, stats, rows, columns, blockSize, blocks, bits: 4 },
     rowBytes: (blocks * blockSize) / 2,
     zeroBytes: Math.ceil(blocks / 2),
     halves: scaleType === "f16",
@@ -166,7 +175,7 @@ export function eachCodeStrip(
  * Quantizes weights to 4 bits in blocks along the depth. A row of the result is an output channel.
  * NaN counts as 0.
  *
- * Errors: dimensions that do not fit, moments of another number of inputs.
+ * Errors: dimensions that do not fit, statistics of another number of inputs.
  */
 export function quantizeInt4(
   instance: Bytelane,
@@ -243,7 +252,7 @@ class Quantizer {
   readonly #feedback: Feedback | undefined;
 
   constructor(instance: Bytelane, call: Call, plan: Int4Plan, count: number) {
-    const { moments } = plan;
+    const { stats } = plan;
     this.#instance = instance;
     this.#plan = plan;
     this.#read = stripReader(instance, plan);
@@ -253,11 +262,11 @@ class Quantizer {
     this.#scales = call.scratch(count * plan.blocks * 4);
     this.#zeros = call.scratch(count * plan.blocks * 4);
     this.#halves = call.scratch(count * plan.blocks * 2);
-    this.#importance = moments && plan.steps > 0 ? call.scratch(this.#stride * 4) : 0;
-    this.#feedback = moments?.feedback();
-    if (this.#importance && moments) {
+    this.#importance = stats && plan.steps > 0 ? call.scratch(this.#stride * 4) : 0;
+    this.#feedback = stats?.feedback();
+    if (this.#importance && stats) {
       const weights = instance.heap.view("f32", this.#importance, this.#stride);
-      weights.fill(0).set(moments.importance());
+      weights.fill(0).set(stats.importance());
     }
   }
 

@@ -3,16 +3,9 @@
  * placed.
  */
 
-import { type Call, elementsOf, inCall, type Operand, operand } from "../core/call.ts";
-import {
-  checkInteger,
-  checkOneOf,
-  checkOptions,
-  checkScale,
-  rangeFault,
-  typeFault,
-} from "../core/check.ts";
-import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
+import { type Call, inCall, type Operand } from "../core/call.ts";
+import { checkOneOf, checkOptions, rangeFault } from "../core/check.ts";
+import { limitsOf } from "../core/dtype.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { LARGEST, roundHalfEven } from "../core/round.ts";
 import { quantizeChannels } from "../elementwise/quantize.ts";
@@ -26,30 +19,20 @@ import {
   PackedMatrix,
 } from "../gemm/packed-matrix.ts";
 import { type EachStrip, type Strip, stripColumns, stripsOf } from "../gemm/strips.ts";
-import { perChannel } from "../params/channels.ts";
+import { allocateColumns, type Columns, Linear, type LinearOptions } from "./int8.ts";
 import {
-  allocateColumns,
-  type Columns,
-  checkZero,
-  Linear,
-  type LinearOptions,
+  type Channels,
+  channelsOf,
+  checkEnds,
+  type Ends,
+  finiteReals,
+  LAYER_OPTIONS,
+  meansOf,
+  openWeights,
   type StaticParams,
-} from "./int8.ts";
+} from "./layer-options.ts";
 
-const INT8_OPTIONS = [
-  ...["format", "weights", "shape", "orientation", "scale", "zeroPoint", "bits"],
-  ...["bias", "inputMean", "activation", "input", "output"],
-] as const;
-/** `low` and `high` come with calibrated parameters; a layer uses all of its type. */
-const STATIC_PARAMS = ["dtype", "scale", "zeroPoint", "low", "high"] as const;
-
-function checkStatic(argument: string, params: StaticParams): Required<StaticParams> {
-  checkOptions(argument, params, STATIC_PARAMS);
-  const dtype = checkOneOf(`${argument}.dtype`, params.dtype ?? "i8", ["i8", "u8"] as const);
-  const scale = checkScale(`${argument}.scale`, params.scale);
-  const zeroPoint = checkZero(`${argument}.zeroPoint`, params.zeroPoint ?? 0, dtype);
-  return { dtype, scale, zeroPoint };
-}
+const INT8_OPTIONS = [...LAYER_OPTIONS, "format", "shape", "activation"] as const;
 
 /** The bounds of an activation in the integers of a quantized result. */
 function quantizedBounds(
@@ -66,74 +49,42 @@ function quantizedBounds(
 }
 
 /** The options of a layer, checked. */
-interface Checked {
+interface Checked extends Ends {
   readonly weights: Operand<"f32" | "i8" | "u8">;
   readonly depth: number;
   readonly n: number;
   readonly orientation: Orientation;
   readonly bits: 7 | 8;
-  readonly input: Required<StaticParams> | undefined;
-  readonly output: Required<StaticParams> | undefined;
-  readonly bias: Operand<"f32"> | undefined;
-  readonly mean: Operand<"f32"> | undefined;
+  readonly bias: Float32Array | undefined;
+  readonly means: Float32Array | undefined;
   readonly epilogue: CheckedEpilogue;
   /** Of weights that are integers already. */
   readonly given: Channels | undefined;
 }
 
-/** Scales and zero points of the output channels. */
-interface Channels {
-  readonly scales: Float32Array;
-  readonly zeros: number | Int32Array;
-}
+const LAYOUT = '[in, out], or [out, in] with the orientation "out-in"';
 
 function checkInt8(instance: Bytelane, options: LinearOptions): Checked {
   checkOptions("options", options, INT8_OPTIONS);
-  const weights = operand(instance, "options.weights", options.weights, ["f32", "i8", "u8"]);
-  const shape = options.shape ?? weights.shape;
-  if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
-  for (const size of shape) checkInteger("options.shape", size, 1, 2 ** 31 - 1);
-  if (shape[0] * shape[1] !== weights.length) {
-    throw rangeFault("options.weights", `${shape[0] * shape[1]} elements`, options.weights);
-  }
+  const open = openWeights(instance, options, 2, LAYOUT);
+  const { weights, shape } = open;
   const orientation = checkOrientation("options.orientation", options.orientation);
+  const isOutIn = orientation === "out-in";
   const bits = checkOneOf("options.bits", options.bits ?? 8, [7, 8] as const);
-  const [depth, n] = orientation === "in-out" ? [shape[0], shape[1]] : [shape[1], shape[0]];
-  // what is given is checked: NaN and null are not "none"
-  const input =
-    options.input === undefined ? undefined : checkStatic("options.input", options.input);
-  const output =
-    options.output === undefined ? undefined : checkStatic("options.output", options.output);
-  if (output && !input) {
-    throw typeFault(
-      "options.input",
-      "the input's parameters, since options.output is given",
-      input,
-    );
-  }
-  const realsOf = (name: "bias" | "inputMean", length: number) =>
-    options[name] === undefined
-      ? undefined
-      : operand(instance, `options.${name}`, options[name], ["f32"], length);
-  const bias = realsOf("bias", n);
-  const mean = realsOf("inputMean", depth);
-  if (mean && weights.dtype !== "f32") {
-    throw typeFault(
-      "options.inputMean",
-      "nothing, since the weights are integers",
-      options.inputMean,
-    );
-  }
+  const [depth, n] = isOutIn ? [shape[1], shape[0]] : [shape[0], shape[1]];
+  const ends = checkEnds(options);
+  const { output } = ends;
+  const bias =
+    options.bias === undefined ? undefined : finiteReals(instance, "options.bias", options.bias, n);
+  const means = meansOf(instance, options, weights, depth);
   const bounds = checkActivation(options.activation);
   const epilogue = checkEpilogue(
     instance,
     output ? { ...output, ...quantizedBounds(bounds, output) } : { dtype: "f32", ...bounds },
     n,
   );
-  const given = weights.dtype === "f32" ? undefined : givenScales(options, weights.dtype, n);
-  return {
-    ...{ weights, depth, n, orientation, bits, input, output, bias, mean, epilogue, given },
-  };
+  const given = channelsOf(instance, open, n, isOutIn ? 0 : 1);
+  return { ...ends, weights, depth, n, orientation, bits, bias, means, epilogue, given };
 }
 
 /**
@@ -141,9 +92,7 @@ function checkInt8(instance: Bytelane, options: LinearOptions): Checked {
  */
 export function createInt8(instance: Bytelane, options: LinearOptions): Linear {
   const checked = checkInt8(instance, options);
-  const { depth, n, bits, input, bias, mean, epilogue, given } = checked;
-  const reals = bias && readReals(instance, bias, "options.bias");
-  const means = mean && readReals(instance, mean, "options.inputMean");
+  const { depth, n, bits, input, bias, means, epilogue, given } = checked;
   return inCall(instance, (call) => {
     const scales = given?.scales ?? new Float32Array(n);
     const lost = means && new Float64Array(n);
@@ -157,7 +106,7 @@ export function createInt8(instance: Bytelane, options: LinearOptions): Linear {
       stripBytes: 6 * depth * stripColumns(depth, n),
     });
     try {
-      const corrected = lost ? Float32Array.from(lost, (sum, j) => sum + (reals?.[j] ?? 0)) : reals;
+      const corrected = lost ? Float32Array.from(lost, (sum, j) => sum + (bias?.[j] ?? 0)) : bias;
       const columns = placeColumns(instance, checked, scales, corrected, (most) => {
         const magnitude = input ? maxMagnitude(input.dtype, input.zeroPoint, 8) : 255;
         checkDepth(depth, magnitude, matrix.maxMagnitude, most);
@@ -173,22 +122,6 @@ export function createInt8(instance: Bytelane, options: LinearOptions): Linear {
 const layoutOf = ({ depth, n, orientation }: Checked) => ({
   ...{ depth, n, isOutIn: orientation === "out-in" },
 });
-
-function givenScales(options: LinearOptions, dtype: QuantizedDType, n: number): Channels {
-  if (options.scale === undefined) {
-    throw typeFault("options.scale", `the scale of ${dtype} weights`, undefined);
-  }
-  return {
-    scales: perChannel("options.scale", options.scale, n, checkScale, Float32Array),
-    zeros: perChannel(
-      "options.zeroPoint",
-      options.zeroPoint ?? 0,
-      n,
-      (name, value) => checkZero(name, value, dtype),
-      Int32Array,
-    ),
-  };
-}
 
 /** What is learnt about columns while their weights are quantized strip by strip. */
 interface Columnwise {
@@ -240,15 +173,6 @@ function addLost(
       lost[first + j] += (weight - codes[at] * quantized.scales[j]) * means[k];
     }
   }
-}
-
-function readReals(instance: Bytelane, source: Operand<"f32">, argument: string): Float32Array {
-  const values = elementsOf(instance, source);
-  for (let i = 0; i < values.length; i++) {
-    if (!Number.isFinite(values[i]))
-      throw rangeFault(`${argument}[${i}]`, "a finite number", values[i]);
-  }
-  return values.slice();
 }
 
 /** Places the column scales, combined with those of input and output, and the bias. */

@@ -14,59 +14,30 @@ import {
   type Target,
   target,
 } from "../core/call.ts";
-import { checkInteger, checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
+import { checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
 import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { PRODUCT, writeFields } from "../core/product.ts";
-import { isTensor, type Tensor } from "../core/tensor.ts";
+import { isTensor } from "../core/tensor.ts";
 import type { Activation } from "../gemm/activation.ts";
 import { type CheckedEpilogue, writeEpilogue } from "../gemm/epilogue.ts";
-import { columnsOf, type Orientation, type PackedMatrix } from "../gemm/packed-matrix.ts";
+import { columnsOf, type PackedMatrix } from "../gemm/packed-matrix.ts";
 import { type CallFields, type Prepared, type Runner, writeCall } from "../gemm/product.ts";
-
-/** Scale and zero point of a layer's input or output, from calibration. */
-export interface StaticParams<D extends QuantizedDType = QuantizedDType> {
-  /** Default "i8". */
-  readonly dtype?: D;
-  /** Real step: positive and finite as f32. */
-  readonly scale: number;
-  /** In the limits of dtype. Default 0. */
-  readonly zeroPoint?: number;
-}
+import { checkZero, type LayerOptions, type StaticParams } from "./layer-options.ts";
 
 /**
- * A layer on 8-bit weights, dynamic or with `input` static. Sums fit i32 (docs/math.md, 7): a dynamic layer on i8 weights
- * without zero points has at most 65 793 input features.
+ * A layer on 8-bit weights, dynamic, or static with parameters as `activations`. Sums fit i32
+ * (docs/math.md, 7): a dynamic layer on i8 weights without zero points has at most 65 793 input
+ * features.
  */
-export interface LinearOptions {
-  /** 8 bits a weight, one scale an output channel; "int4" has options of its own. Default "int8". */
+export interface LinearOptions extends LayerOptions {
+  /** 8 bits per weight, one scale per output channel; "int4" has options of its own. Default "int8". */
   readonly format?: "int8";
-  /** f32 weights, quantized symmetrically per output channel; or i8 / u8 weights with `scale`. */
-  readonly weights: Data<"f32" | "i8" | "u8">;
   /** [in, out] for "in-out", [out, in] for "out-in". A tensor of two dimensions brings its own. */
-  readonly shape?: readonly [number, number];
-  /** How the weights lie: [in, out] as TensorFlow has them, [out, in] as PyTorch. Default "in-out". */
-  readonly orientation?: Orientation;
-  /** Of weights that are integers already: one scale, or one an output channel. */
-  readonly scale?: number | Float32Array;
-  /** Of weights that are integers already. Default 0. */
-  readonly zeroPoint?: number | Int32Array;
-  /** Bits of weights quantized here; 7 runs faster on the relaxed build, at half the precision. Default 8. */
-  readonly bits?: 7 | 8;
-  /** One real number an output channel. */
-  readonly bias?: Float32Array | Tensor<"f32">;
-  /**
-   * Mean of each input feature over calibration data. With it the bias takes up what rounding the weights adds on
-   * average, Σ_k (w − ŵ) · mean_k for each output channel (bias correction; Nagel et al., 2019). Of f32 weights only.
-   */
-  readonly inputMean?: Float32Array;
+  readonly shape?: readonly number[];
   /** Default "none". */
   readonly activation?: Activation;
-  /** Calibrated parameters of the input. Without them each row of the input gets its own, at run time. */
-  readonly input?: StaticParams;
-  /** Parameters of a quantized result. Without them the result is f32. Needs `input`. */
-  readonly output?: StaticParams;
 }
 
 /** @internal A layer's memory, beside its panels. */
@@ -114,6 +85,8 @@ export class Linear<R extends LinearResult = LinearResult> extends Handle {
   /** @internal */ readonly matrix: PackedMatrix;
   /** @internal */ readonly columns: Columns;
   /** @internal */ readonly epilogue: CheckedEpilogue;
+  /** How inputs become integers, as the options said. */
+  readonly activations: "dynamic" | Required<StaticParams>;
   /** @internal */ readonly input: Required<StaticParams> | undefined;
 
   /** @internal */
@@ -126,12 +99,13 @@ export class Linear<R extends LinearResult = LinearResult> extends Handle {
   ) {
     super(instance, [[columns.address, columns.bytes]]);
     this.dtype = epilogue.dtype as R;
-    this.inFeatures = matrix.depth;
-    this.outFeatures = matrix.columns;
+    this.inFeatures = matrix.inFeatures;
+    this.outFeatures = matrix.outFeatures;
     this.byteLength = matrix.byteLength + columns.bytes;
     this.matrix = matrix;
     this.columns = columns;
     this.epilogue = epilogue;
+    this.activations = input ?? "dynamic";
     this.input = input;
     writeEpilogue(instance, matrix.record, epilogue, columns.scales, columns.bias);
     if (input) writeFields(instance.heap.words, matrix.record, { lhsZero: input.zeroPoint });
@@ -161,11 +135,6 @@ export interface RowsInput {
 
 /** What a layer takes: reals, integers of its static input, or for a dynamic layer quantized rows. */
 export type LinearInput = Data<"f32" | "i8" | "u8"> | RowsInput;
-
-/** @internal A zero point of a type. */
-export function checkZero(argument: string, value: unknown, dtype: QuantizedDType): number {
-  return checkInteger(argument, value, ...limitsOf(dtype));
-}
 
 /** Zero points of rows lie in the type of the rows: the bound on the depth counts on it. */
 function checkZeros(instance: Bytelane, zeros: Operand<"i32">, dtype: QuantizedDType): void {

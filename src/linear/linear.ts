@@ -17,13 +17,8 @@ import {
   prepareInt4,
 } from "../int4/layer.ts";
 import { createInt8 } from "./create-int8.ts";
-import {
-  Linear,
-  type LinearInput,
-  type LinearOptions,
-  prepareInt8,
-  type StaticParams,
-} from "./int8.ts";
+import { Linear, type LinearInput, type LinearOptions, prepareInt8 } from "./int8.ts";
+import type { StaticParams } from "./layer-options.ts";
 
 /**
  * Prepares a linear layer. Weights given in f32 are quantized here, symmetrically and per output

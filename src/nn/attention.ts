@@ -147,12 +147,15 @@ export function attention<X extends Data<"f32">>(
         matmul(
           instance,
           {
-            data: columnsOf(left.values, head * size, queries, width, size),
+            values: columnsOf(left.values, head * size, queries, width, size),
             scale: lhsScale,
             stride: width,
           },
           {
-            ...{ data: columnsOf(right.values, kvHead * size, keys, narrow, size), stride: narrow },
+            ...{
+              values: columnsOf(right.values, kvHead * size, keys, narrow, size),
+              stride: narrow,
+            },
             ...{ scale: right.scale, orientation: "out-in" },
           },
           { m: queries, n: keys, depth: size, dtype: "f32", out: scores },
@@ -160,9 +163,9 @@ export function attention<X extends Data<"f32">>(
         const p = quantizedSoftmax(instance, scores, added ? { mask: added } : {});
         matmul(
           instance,
-          { data: p.values, scale: p.scale },
+          { values: p.values, scale: p.scale },
           {
-            ...{ data: columnsOf(valueBytes, kvHead * size, keys, narrow, size), stride: narrow },
+            ...{ values: columnsOf(valueBytes, kvHead * size, keys, narrow, size), stride: narrow },
             scale: values.scale.slice(kvHead * size, (kvHead + 1) * size),
           },
           {

@@ -12,8 +12,8 @@ import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { LARGEST, roundHalfEven } from "../core/round.ts";
 import { isTensor } from "../core/tensor.ts";
 import { type Activation, checkBounds } from "../gemm/activation.ts";
-import type { StaticParams } from "../linear/int8.ts";
-import { checkParams } from "./lookup.ts";
+import type { StaticParams } from "../linear/layer-options.ts";
+import { checkStatic } from "../linear/layer-options.ts";
 
 /** Integers with one scale and one zero point. */
 export interface QuantizedValue<V extends Data<QuantizedDType> = Data<QuantizedDType>> {
@@ -79,7 +79,7 @@ function checkSide(instance: Bytelane, argument: string, side: QuantizedValue): 
   const { values, scale, zeroPoint } = side;
   const source = operand(instance, `${argument}.values`, values, ["i8", "u8"]);
   const params = { dtype: source.dtype, scale, ...(zeroPoint !== undefined && { zeroPoint }) };
-  return { source, params: checkParams(argument, params) };
+  return { source, params: checkStatic(argument, params) };
 }
 
 function combineIntegers(
@@ -93,7 +93,7 @@ function combineIntegers(
   const b = checkSide(instance, "y", y);
   const period = checkPeriod(a.source, b.source, y.values);
   checkOptions("options", options, ["dtype", "scale", "zeroPoint", "activation", "out"]);
-  const { dtype, scale, zeroPoint } = checkParams("options", {
+  const { dtype, scale, zeroPoint } = checkStatic("options", {
     scale: options.scale,
     ...(options.dtype !== undefined && { dtype: options.dtype }),
     ...(options.zeroPoint !== undefined && { zeroPoint: options.zeroPoint }),

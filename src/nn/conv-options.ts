@@ -3,22 +3,22 @@
  *
  * @category Networks
  */
-import { type Data, type Operand, operand } from "../core/call.ts";
-import {
-  checkInteger,
-  checkOneOf,
-  checkOptions,
-  checkShape,
-  countOf,
-  rangeFault,
-  typeFault,
-} from "../core/check.ts";
+import type { Operand } from "../core/call.ts";
+import { checkInteger, checkOneOf, checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import type { Bytelane } from "../core/instance.ts";
-import type { Tensor } from "../core/tensor.ts";
-import type { Orientation } from "../gemm/packed-matrix.ts";
-import type { StaticParams } from "../linear/int8.ts";
+import {
+  type Channels,
+  channelsOf,
+  checkEnds,
+  type Ends,
+  finiteReals,
+  LAYER_OPTIONS,
+  type LayerOptions,
+  meansOf,
+  type OpenWeights,
+  openWeights,
+} from "../linear/layer-options.ts";
 import { type CheckedActivation, checkNnActivation, type NnActivation } from "./activation.ts";
-import { checkParams } from "./lookup.ts";
 import type { WeightStrides } from "./weights.ts";
 import {
   type CheckedWindow,
@@ -28,41 +28,18 @@ import {
   type WindowOptions,
 } from "./window.ts";
 
-/** Weights, scales, and what follows: as of `createLinear`, with four dimensions. */
-export interface ConvOptions extends WindowOptions {
+/** A convolution: as a linear layer, with weights of four dimensions and a window. */
+export interface ConvOptions extends LayerOptions, WindowOptions {
   /**
    * "int8": 8 bits per weight, one scale per output channel. "f32": weights as they are, of a
    * depthwise convolution only. Default "int8".
    */
   readonly format?: "int8" | "f32";
-  /** f32 weights, quantized symmetrically per output channel; or i8 / u8 weights with `scale`. */
-  readonly weights: Data<"f32" | "i8" | "u8">;
   /**
    * [height, width, in / groups, out] for "in-out", [out, in / groups, height, width] for "out-in".
    * A tensor of four dimensions brings its own.
    */
   readonly shape?: readonly number[];
-  /**
-   * How the weights lie: "in-out" as TensorFlow has them, "out-in" as PyTorch and ONNX. Default
-   * "in-out".
-   */
-  readonly orientation?: Orientation;
-  /** Of weights that are integers already: one scale, or one per output channel. */
-  readonly scale?: number | Float32Array;
-  /** Of weights that are integers already. Default 0. */
-  readonly zeroPoint?: number | Int32Array;
-  /**
-   * Bits of weights quantized here, for a convolution by products; 7 runs faster on the relaxed
-   * build. Default 8.
-   */
-  readonly bits?: 7 | 8;
-  /** One real number per output channel. */
-  readonly bias?: Float32Array | Tensor<"f32">;
-  /**
-   * Mean of each input channel over calibration data, for bias correction (as of `createLinear`).
-   * Of f32 weights only.
-   */
-  readonly inputMean?: Float32Array;
   /**
    * Input and output channels are divided into so many groups. As many as input channels:
    * depthwise. Default 1.
@@ -70,13 +47,6 @@ export interface ConvOptions extends WindowOptions {
   readonly groups?: number;
   /** Default "none". */
   readonly activation?: NnActivation;
-  /**
-   * Calibrated parameters of the input. Without them the input is quantized when it comes, with one
-   * scale per image, for a 1 × 1 convolution per pixel.
-   */
-  readonly input?: StaticParams;
-  /** Parameters of a quantized result. Without them the result is f32. Needs `input`. */
-  readonly output?: StaticParams;
 }
 
 /**
@@ -89,15 +59,20 @@ export interface ConvTransposeOptions
   readonly outputPadding?: number | readonly [height: number, width: number];
 }
 
-const SHARED = ["weights", "shape", "scale", "zeroPoint", "bits", "bias", "inputMean"] as const;
-const FOLLOWING = ["activation", "input", "output"] as const;
-const OPTIONS = [...SHARED, ...FOLLOWING, ...WINDOW_OPTIONS, "format", "orientation", "groups"];
-const TRANSPOSE_OPTIONS = [...SHARED, ...FOLLOWING, "stride", "padding", "outputPadding"];
+const OPTIONS = [...LAYER_OPTIONS, ...WINDOW_OPTIONS, "shape", "activation", "format", "groups"];
+const TRANSPOSE_OPTIONS = [
+  ...LAYER_OPTIONS.filter((name) => name !== "orientation"),
+  ...["shape", "activation", "stride", "padding", "outputPadding"],
+];
 
 /** @internal */
-export interface CheckedConv {
-  readonly options: ConvOptions | ConvTransposeOptions;
+export interface CheckedConv extends Ends {
+  readonly bits: 7 | 8;
   readonly weights: Operand<"f32" | "i8" | "u8">;
+  /** Of weights that are integers already. */
+  readonly given: Channels | undefined;
+  readonly bias: Float32Array | undefined;
+  readonly means: Float32Array | undefined;
   readonly strides: WeightStrides;
   readonly window: CheckedWindow;
   /** Whether the taps are multiplied in reverse. */
@@ -107,43 +82,38 @@ export interface CheckedConv {
   readonly outChannels: number;
   readonly isDepthwise: boolean;
   readonly isReal: boolean;
-  readonly input: Required<StaticParams> | undefined;
-  readonly output: Required<StaticParams> | undefined;
   readonly activation: CheckedActivation;
 }
 
-function checkWeights(
+const LAYOUT =
+  '[height, width, in, out], or [out, in, height, width] with the orientation "out-in"';
+const TRANSPOSE_LAYOUT = "[in, out, height, width]";
+
+/** Channels, input and output, and what lies between result and output. */
+function checkShared(
   instance: Bytelane,
   options: ConvOptions | ConvTransposeOptions,
-): { weights: Operand<"f32" | "i8" | "u8">; shape: readonly number[] } {
-  const weights = operand(instance, "options.weights", options.weights, ["f32", "i8", "u8"]);
-  const shape = options.shape ?? weights.shape;
-  if (checkShape("options.shape", shape).length !== 4) {
-    throw rangeFault("options.shape", "four dimensions", shape);
-  }
-  for (const size of shape!) checkInteger("options.shape", size, 1, 2 ** 31 - 1);
-  if (countOf(shape!) !== weights.length) {
-    throw rangeFault("options.weights", `${countOf(shape!)} elements`, options.weights);
-  }
-  return { weights, shape: shape! };
-}
-
-/** Input, output and what lies between result and output. */
-function checkFollowing(options: ConvOptions | ConvTransposeOptions) {
-  const input = options.input && checkParams("options.input", options.input);
-  const output = options.output && checkParams("options.output", options.output);
-  if (output && !input) {
-    const expected = "the input's parameters, since options.output is given";
-    throw typeFault("options.input", expected, input);
-  }
-  return { input, output, activation: checkNnActivation("options.activation", options.activation) };
+  open: OpenWeights,
+  { inChannels, outChannels, axis }: { inChannels: number; outChannels: number; axis: number },
+) {
+  const { bias } = options;
+  return {
+    ...checkEnds(options),
+    ...{ weights: open.weights, inChannels, outChannels },
+    bits: checkOneOf("options.bits", options.bits ?? 8, [7, 8] as const),
+    given: channelsOf(instance, open, outChannels, axis),
+    bias: bias === undefined ? undefined : finiteReals(instance, "options.bias", bias, outChannels),
+    means: meansOf(instance, options, open.weights, inChannels),
+    activation: checkNnActivation("options.activation", options.activation),
+  };
 }
 
 /** @internal */
 export function checkConv(instance: Bytelane, options: ConvOptions): CheckedConv {
   checkOptions("options", options, OPTIONS);
   const format = checkOneOf("options.format", options.format ?? "int8", ["int8", "f32"] as const);
-  const { weights, shape } = checkWeights(instance, options);
+  const open = openWeights(instance, options, 4, LAYOUT);
+  const { weights, shape } = open;
   const orientation = checkOneOf("options.orientation", options.orientation ?? "in-out", [
     "in-out",
     "out-in",
@@ -156,7 +126,8 @@ export function checkConv(instance: Bytelane, options: ConvOptions): CheckedConv
     throw rangeFault("options.groups", `a divisor of ${outChannels} output channels`, groups);
   }
   const isDepthwise = groups > 1 && perGroup === 1 && outChannels === groups;
-  const following = checkFollowing(options);
+  const inChannels = perGroup * groups;
+  const axis = orientation === "out-in" ? 0 : 3;
   const isReal = format === "f32";
   if (isReal && !isDepthwise) {
     throw rangeFault("options.format", '"int8" for a convolution that is not depthwise', format);
@@ -164,25 +135,27 @@ export function checkConv(instance: Bytelane, options: ConvOptions): CheckedConv
   if (isReal && weights.dtype !== "f32") {
     throw typeFault("options.weights", 'elements of f32 for the format "f32"', options.weights);
   }
-  if (isReal && following.input) {
-    throw typeFault("options.input", 'nothing for the format "f32"', options.input);
+  const shared = checkShared(instance, options, open, { inChannels, outChannels, axis });
+  if (isReal && shared.input) {
+    const expected = '"dynamic" for the format "f32"';
+    throw typeFault("options.activations", expected, options.activations);
   }
   const strides =
     orientation === "out-in"
       ? { out: b * c * d, in: c * d, row: d, column: 1 }
       : { out: 1, in: d, row: b * c * d, column: c * d };
   return {
-    ...{ options, weights, strides, groups, outChannels, isDepthwise, isReal, flip: false },
-    ...following,
+    ...shared,
+    ...{ strides, groups, isDepthwise, isReal, flip: false },
     window: checkWindow([height, width], options),
-    inChannels: perGroup * groups,
   };
 }
 
 /** @internal */
 export function checkConvTranspose(instance: Bytelane, options: ConvTransposeOptions): CheckedConv {
   checkOptions("options", options, TRANSPOSE_OPTIONS);
-  const { weights, shape } = checkWeights(instance, options);
+  const open = openWeights(instance, options, 4, TRANSPOSE_LAYOUT);
+  const { shape } = open;
   const [inChannels, outChannels, height, width] = shape;
   const { stride, padding } = checkWindow([height, width], options);
   if (padding === "same") {
@@ -190,8 +163,8 @@ export function checkConvTranspose(instance: Bytelane, options: ConvTransposeOpt
   }
   const extra = checkPair("options.outputPadding", options.outputPadding ?? 0, 0);
   return {
-    ...{ options, weights, groups: 1, inChannels, outChannels, isDepthwise: false, isReal: false },
-    ...checkFollowing(options),
+    ...checkShared(instance, options, open, { inChannels, outChannels, axis: 1 }),
+    ...{ groups: 1, isDepthwise: false, isReal: false },
     strides: {
       ...{ in: outChannels * height * width, out: height * width, row: width, column: 1 },
     },

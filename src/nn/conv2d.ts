@@ -26,48 +26,24 @@ import { imagesOf, shapeOfImages } from "./images.ts";
 import { orderWeights } from "./weights.ts";
 import { geometryOf } from "./window.ts";
 
-/** Reals of an option, copied: one per channel. */
-function readReals(
-  instance: Bytelane,
-  argument: string,
-  values: unknown,
-  count: number,
-): Float32Array | undefined {
-  if (values === undefined) return undefined;
-  const reals = elementsOf(instance, operand(instance, argument, values, ["f32"], count)).slice();
-  const at = reals.findIndex((value) => !Number.isFinite(value));
-  if (at >= 0) throw rangeFault(`${argument}[${at}]`, "a finite number", reals[at]);
-  return reals as Float32Array;
-}
-
 /** One list of a group's channels, where there is one. */
 const partOf = <A extends Float32Array | Int32Array>(
-  list: A | number | undefined,
+  list: A | undefined,
   group: number,
   groups: number,
-) =>
-  typeof list === "object"
-    ? (list.slice((list.length / groups) * group, (list.length / groups) * (group + 1)) as A)
-    : list;
+) => list?.slice((list.length / groups) * group, (list.length / groups) * (group + 1));
 
 /** The products of all groups: each a linear layer over its windows. */
-function createLayers(
-  instance: Bytelane,
-  conv: CheckedConv,
-  values: Float32Array,
-  bias: Float32Array | undefined,
-  mean: Float32Array | undefined,
-): Linear[] {
-  const { options, groups, window, activation } = conv;
+function createLayers(instance: Bytelane, conv: CheckedConv, values: Float32Array): Linear[] {
+  const { groups, window, activation, means, bits, input, output } = conv;
   const perGroup = conv.inChannels / groups;
   const count = conv.outChannels / groups;
   const sizes = { out: conv.outChannels, in: perGroup, kernel: window.kernel };
   const taps = window.kernel[0] * window.kernel[1];
-  const { scale, zeroPoint, bits, input, output } = options;
   const layers: Linear[] = [];
   try {
     for (let group = 0; group < groups; group++) {
-      const channels = mean?.subarray(group * perGroup, (group + 1) * perGroup);
+      const channels = means?.subarray(group * perGroup, (group + 1) * perGroup);
       const depthMean =
         channels &&
         Float32Array.from({ length: taps * perGroup }, (_, k) => channels[k % perGroup]);
@@ -75,14 +51,14 @@ function createLayers(
         weights: orderWeights(values, sizes, conv.strides, group * count, count, conv.flip),
         shape: [count, taps * perGroup],
         orientation: "out-in",
-        scale: partOf(scale, group, groups),
-        zeroPoint: partOf(zeroPoint, group, groups),
-        bias: partOf(bias, group, groups),
-        inputMean: depthMean,
+        scale: partOf(conv.given?.scales, group, groups),
+        zeroPoint: partOf(conv.given?.zeros, group, groups),
+        bias: partOf(conv.bias, group, groups),
+        inputStats: depthMean && { mean: depthMean },
         ...(activation.kind === "bounds" && {
           activation: { low: activation.low, high: activation.high },
         }),
-        ...{ bits, input },
+        ...{ bits, activations: input },
         // another activation comes between the product and its quantization
         output: activation.kind === "bounds" ? output : undefined,
       };
@@ -111,30 +87,24 @@ function resultOf({ activation, output }: CheckedConv) {
 }
 
 function create(instance: Bytelane, conv: CheckedConv): Conv2d {
-  const { options, weights, outChannels, inChannels } = conv;
-  const bias = readReals(instance, "options.bias", options.bias, outChannels);
-  const mean = readReals(instance, "options.inputMean", options.inputMean, inChannels);
-  if (mean && weights.dtype !== "f32") {
-    throw typeFault("options.inputMean", "nothing, since the weights are integers", mean);
-  }
   // a copy, since memory that grows detaches a view of it
-  const values = elementsOf(instance, weights).slice() as Float32Array;
+  const values = elementsOf(instance, conv.weights).slice() as Float32Array;
   if (!conv.isDepthwise) {
-    return new Conv2d(instance, conv, createLayers(instance, conv, values, bias, mean), undefined);
+    return new Conv2d(instance, conv, createLayers(instance, conv, values), undefined);
   }
   const result = resultOf(conv);
   const depthwise = conv.isReal
-    ? createRealDepthwise(instance, conv, values, bias, result)
-    : createIntegerDepthwise(instance, conv, values, bias, mean, result);
+    ? createRealDepthwise(instance, conv, values, result)
+    : createIntegerDepthwise(instance, conv, values, result);
   return new Conv2d(instance, conv, [], depthwise);
 }
 
 /**
  * Prepares a convolution over images [height, width, channels].
  *
- * * dynamic (no `input`): x is f32, quantized to u8 with one scale per image, for 1 × 1 kernels of
- *   stride 1 one per pixel.
- * * static (`input`): x is quantized with the calibrated parameters, or comes quantized.
+ * * dynamic: x is f32, quantized to u8 with one scale per image, for 1 × 1 kernels of stride 1 one
+ *   per pixel.
+ * * static (parameters as `activations`): x is quantized with them, or comes quantized.
  * * depthwise with the format "f32": nothing is quantized.
  *
  * The result is f32, or with `output` 8-bit integers. Padding counts as zero, exactly: as the zero

@@ -1,13 +1,12 @@
 /** Depthwise convolutions: one filter per channel, by kernels of their own. */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import type { Call } from "../core/call.ts";
-import { checkScale, rangeFault, typeFault } from "../core/check.ts";
-import { limitsOf } from "../core/dtype.ts";
+import { rangeFault } from "../core/check.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { LARGEST, roundHalfEven } from "../core/round.ts";
 import { checkDepth } from "../gemm/epilogue.ts";
 import { maxMagnitude } from "../gemm/packed-matrix.ts";
-import { perChannel } from "../params/channels.ts";
+import type { Channels } from "../linear/layer-options.ts";
 import type { CheckedConv } from "./conv-options.ts";
 import { orderWeights } from "./weights.ts";
 
@@ -68,10 +67,9 @@ export function createRealDepthwise(
   instance: Bytelane,
   conv: CheckedConv,
   values: Float32Array,
-  bias: Float32Array | undefined,
   { low, high }: Result,
 ): Depthwise {
-  const { outChannels } = conv;
+  const { outChannels, bias } = conv;
   const { taps, at } = tapsOf(conv, values);
   const row = filled(outChannels);
   const bytes = (taps * row + row) * 4 + 8;
@@ -97,7 +95,7 @@ interface Quantized {
 
 /** Weights as integers: quantized symmetrically per channel, or as they were given. */
 function quantizeTaps(conv: CheckedConv, values: Float32Array | Int8Array | Uint8Array): Quantized {
-  const { options, outChannels, weights } = conv;
+  const { given, outChannels, weights } = conv;
   const { taps, at } = tapsOf(conv, values);
   const integers = new Int32Array(outChannels * taps);
   if (weights.dtype === "f32") {
@@ -114,24 +112,11 @@ function quantizeTaps(conv: CheckedConv, values: Float32Array | Int8Array | Uint
     }
     return { integers, scales, maxMagnitude: 127 };
   }
-  const { dtype } = weights;
-  if (options.scale === undefined) {
-    throw typeFault("options.scale", `the scale of ${dtype} weights`, undefined);
-  }
-  const scales = perChannel("options.scale", options.scale, outChannels, checkScale, Float32Array);
-  const [least, greatest] = limitsOf(dtype);
-  const checkZero = (name: string, value: unknown): number => {
-    if (!Number.isInteger(value) || (value as number) < least || (value as number) > greatest) {
-      throw rangeFault(name, `an integer in [${least}, ${greatest}]`, value);
-    }
-    return value as number;
-  };
-  const given = options.zeroPoint ?? 0;
-  const zeros = perChannel("options.zeroPoint", given, outChannels, checkZero, Int32Array);
+  const { scales, zeros } = given as Channels;
   for (let c = 0; c < outChannels; c++) {
     for (let t = 0; t < taps; t++) integers[c * taps + t] = at(t, c) - zeros[c];
   }
-  return { integers, scales, maxMagnitude: maxMagnitude(dtype, zeros, 8) };
+  return { integers, scales, maxMagnitude: maxMagnitude(weights.dtype, zeros, 8) };
 }
 
 /**
@@ -142,12 +127,11 @@ function corrected(
   conv: CheckedConv,
   values: Float32Array | Int8Array | Uint8Array,
   { integers, scales }: Quantized,
-  bias: Float32Array | undefined,
-  mean: Float32Array | undefined,
 ): Float32Array | undefined {
-  if (!mean) return bias;
+  const { bias, means } = conv;
+  if (!means) return bias;
   const { taps, at } = tapsOf(conv, values);
-  return Float32Array.from(mean, (average, c) => {
+  return Float32Array.from(means, (average, c) => {
     let lost = 0;
     for (let t = 0; t < taps; t++) lost += (at(t, c) || 0) - integers[c * taps + t] * scales[c];
     return lost * average + (bias?.[c] ?? 0);
@@ -159,15 +143,13 @@ export function createIntegerDepthwise(
   instance: Bytelane,
   conv: CheckedConv,
   values: Float32Array | Int8Array | Uint8Array,
-  givenBias: Float32Array | undefined,
-  mean: Float32Array | undefined,
   { low, high, output }: Result,
 ): Depthwise {
   const { outChannels, input, window } = conv;
   const taps = window.kernel[0] * window.kernel[1];
   const quantized = quantizeTaps(conv, values);
   const { integers } = quantized;
-  const bias = corrected(conv, values, quantized, givenBias, mean);
+  const bias = corrected(conv, values, quantized);
   const scales = quantized.scales.map((scale) => (input ? f(input.scale * scale) : scale));
   const steps = bias && output && bias.map((real, c) => roundHalfEven(real / scales[c]));
   const most = steps ? steps.reduce((max, step) => Math.max(max, Math.abs(step)), 0) : 0;

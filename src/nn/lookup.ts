@@ -5,39 +5,16 @@
  */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
-import {
-  checkInteger,
-  checkOneOf,
-  checkOptions,
-  checkScale,
-  DESCRIBE,
-  typeFault,
-} from "../core/check.ts";
-import { limitsOf, QUANTIZED_DTYPES, type QuantizedDType } from "../core/dtype.ts";
+import { checkOptions, DESCRIBE, typeFault } from "../core/check.ts";
+import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { roundHalfEven } from "../core/round.ts";
 import { isTensor } from "../core/tensor.ts";
-import type { StaticParams } from "../linear/int8.ts";
+import { checkStatic, type StaticParams } from "../linear/layer-options.ts";
 import { checkNnActivation, type NnActivation, runActivation } from "./activation.ts";
 
 const ENTRIES = 256;
-
-/** `low` and `high` come with calibrated parameters. */
-const STATIC_PARAMS = ["dtype", "scale", "zeroPoint", "low", "high"] as const;
-
-/** What a scale and a zero point stand for, checked. */
-export function checkParams(argument: string, params: StaticParams): Required<StaticParams> {
-  checkOptions(argument, params, STATIC_PARAMS);
-  const dtype = checkOneOf(`${argument}.dtype`, params.dtype ?? "i8", QUANTIZED_DTYPES);
-  const scale = checkScale(`${argument}.scale`, params.scale);
-  const zeroPoint = checkInteger(
-    `${argument}.zeroPoint`,
-    params.zeroPoint ?? 0,
-    ...limitsOf(dtype),
-  );
-  return { dtype, scale, zeroPoint };
-}
 
 /**
  * A function of 8-bit integers in an instance's memory. Made by `createLookup`, run by `lookup`.
@@ -93,8 +70,8 @@ export function createLookup<D extends QuantizedDType = "i8">(
   output: StaticParams & { readonly dtype?: D },
 ): Lookup<D> {
   checkInstance(instance);
-  const from = checkParams("input", input);
-  const to = checkParams("output", output) as Required<StaticParams> & { readonly dtype: D };
+  const from = checkStatic("input", input);
+  const to = checkStatic("output", output) as Required<StaticParams> & { readonly dtype: D };
   const reals = realsOf(from);
   const activation = typeof f === "function" ? undefined : checkNnActivation("f", f);
   return inCall(instance, (call) => {

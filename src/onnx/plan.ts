@@ -8,7 +8,7 @@ import { create } from "@bufbuild/protobuf";
 import { type PlanGoal, paretoFront } from "../calibration/plan.ts";
 import type { LayerSensitivity } from "../calibration/sensitivity.ts";
 import { rangeFault } from "../core/check.ts";
-import type { InputMoments } from "../int4/moments.ts";
+import type { InputStats } from "../int4/input-stats.ts";
 import { type Calibration, type OnnxSession, type OnnxValues, withOutputs } from "./calibrate.ts";
 import type { Constant } from "./graph.ts";
 import { type ModelProto, ValueInfoProtoSchema } from "./onnx_pb.ts";
@@ -49,7 +49,7 @@ interface Choice {
 export async function choosePlan(
   task: Task,
   writer: WeightWriter,
-  moments: ReadonlyMap<Constant, InputMoments>,
+  moments: ReadonlyMap<Constant, InputStats>,
 ): Promise<Choices> {
   const { calibration, plan } = task.options;
   if (!calibration || !plan) return new Map();
@@ -95,7 +95,7 @@ async function measure(
   { runner, feeds }: Calibration,
   choices: readonly Choice[],
   writer: WeightWriter,
-  moments: ReadonlyMap<Constant, InputMoments>,
+  moments: ReadonlyMap<Constant, InputStats>,
 ): Promise<LayerSensitivity[]> {
   const model = withInputs(task.model, choices);
   const session = await runner(await withOutputs(model, [], task.reader));

@@ -4,7 +4,7 @@
  * @category ONNX models
  */
 import type { Bytelane } from "../core/instance.ts";
-import type { InputMoments } from "../int4/moments.ts";
+import type { InputStats } from "../int4/input-stats.ts";
 import { Edits } from "./edits.ts";
 import { type Constant, Graphs } from "./graph.ts";
 import type { ModelProto } from "./onnx_pb.ts";
@@ -111,7 +111,7 @@ export function planOf(
   { options }: Task,
   bits: 4 | 8 | 16,
   blockSize: WeightPlan["blockSize"] | undefined,
-  moments: InputMoments | undefined,
+  moments: InputStats | undefined,
 ): WeightPlan {
   const { scheme, method, pointwise, accuracyLevel } = options;
   return {

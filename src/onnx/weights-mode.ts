@@ -3,7 +3,7 @@
  *
  * @category ONNX models
  */
-import { createMoments, type InputMoments } from "../int4/moments.ts";
+import { createInputStats, type InputStats } from "../int4/input-stats.ts";
 import { isObservable, observe, withOutputs } from "./calibrate.ts";
 import type { Constant } from "./graph.ts";
 import { type Choices, choosePlan } from "./plan.ts";
@@ -18,7 +18,7 @@ const INT4_FORMAT = 10n;
 /** Inputs of a layer whose second moments are collected: their square is kept in f64. */
 const MOST_FEATURES = 4096;
 
-type Moments = ReadonlyMap<Constant, InputMoments>;
+type Moments = ReadonlyMap<Constant, InputStats>;
 
 /** Quantizes every constant that the options allow. */
 export async function quantizeWeights(task: Task): Promise<TensorReport[]> {
@@ -47,10 +47,10 @@ export async function quantizeWeights(task: Task): Promise<TensorReport[]> {
 }
 
 /** Second moments of the inputs of products, as far as the runtime gives them. */
-async function collectMoments(task: Task): Promise<Map<Constant, InputMoments>> {
+async function collectMoments(task: Task): Promise<Map<Constant, InputStats>> {
   const { graphs, instance, reader, sites } = task;
   const { calibration } = task.options;
-  const moments = new Map<Constant, InputMoments>();
+  const moments = new Map<Constant, InputStats>();
   const inputs = new Map<string, Site[]>();
   for (const site of sites) {
     const isProduct = site.operator === "MatMul" || site.operator === "Gemm" || isPointwise(site);
@@ -67,7 +67,7 @@ async function collectMoments(task: Task): Promise<Map<Constant, InputMoments>> 
     [...inputs.keys()],
     (name, reals, dims) => {
       for (const site of inputs.get(name) as Site[]) {
-        const own = moments.get(site.weight) ?? createMoments(instance, site.columns);
+        const own = moments.get(site.weight) ?? createInputStats(instance, site.columns);
         moments.set(site.weight, own);
         own.observe(isPointwise(site) ? channelsLast(reals, dims) : reals);
       }

@@ -6,7 +6,7 @@
  */
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { fromF16, toF16 } from "../elementwise/f16.ts";
-import type { InputMoments } from "../int4/moments.ts";
+import type { InputStats } from "../int4/input-stats.ts";
 import { type Blocks, packRows, quantizeBlocks, restoreBlocks } from "./blocks.ts";
 import type { Edits } from "./edits.ts";
 import { type Constant, type Graphs, nodeOf } from "./graph.ts";
@@ -42,7 +42,7 @@ export interface WeightPlan {
    */
   readonly pointwise: "dequantize" | "matmul";
   readonly accuracyLevel: number | undefined;
-  readonly moments: InputMoments | undefined;
+  readonly moments: InputStats | undefined;
 }
 
 /** What became of a constant. */

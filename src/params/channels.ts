@@ -34,7 +34,7 @@ export interface ChannelParams extends Entries {
 }
 
 /** A number or an array as it is; of a tensor a copy, which no later allocation detaches. */
-function valuesOf<T extends "f32" | "i32">(
+export function valuesOf<T extends "f32" | "i32">(
   instance: Bytelane,
   argument: string,
   values: number | Data<T>,
@@ -44,8 +44,8 @@ function valuesOf<T extends "f32" | "i32">(
     if (typeof values === "number" || typeof values?.length === "number") {
       return values as number | Elements[T];
     }
-    const array = dtype === "f32" ? "Float32Array" : "Int32Array";
-    throw typeFault(argument, `a number, a ${array} or a tensor`, values);
+    const array = dtype === "f32" ? "a Float32Array" : "an Int32Array";
+    throw typeFault(argument, `a number, ${array} or a tensor`, values);
   }
   const { data } = checkHandle(argument, values, instance);
   if (values.dtype !== dtype) throw typeFault(argument, `elements of ${dtype}`, values);

@@ -2,7 +2,7 @@
  * Quantized values with what they stand for: what operations that choose parameters make, and
  * others take.
  */
-import type { Data } from "../core/call.ts";
+import { type Data, isRows } from "../core/call.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 
 /** Real steps between adjacent integers: one, or one per channel. */
@@ -13,7 +13,8 @@ export type ZeroPoints = number | Data<"i32">;
 
 /**
  * Integers and the reals that they stand for: x ≈ (values − zeroPoint) · scale. Made by
- * `quantizeRows` and `quantizeDynamic`, taken whole by `dequantize`, `linear` and `gatherRows`.
+ * `quantizeRows` and `quantizeDynamic`, taken whole by `dequantize`, `matmul`, `createLinear`,
+ * `createTable` and `linear`.
  */
 export interface Quantized<
   V extends Data<QuantizedDType> = Data<QuantizedDType>,
@@ -31,3 +32,6 @@ export interface Quantized<
   /** Dimensions under which `axis` counts. */
   readonly shape: readonly number[];
 }
+
+/** @internal Integers with scales, and not data alone. */
+export const isQuantized: (x: unknown) => x is Quantized = isRows<Quantized>;

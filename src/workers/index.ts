@@ -7,15 +7,16 @@ import type { Data, InKind } from "../core/call.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import type { Bytelane } from "../core/instance.ts";
 import type { ProductDType } from "../gemm/epilogue.ts";
-import { type MatmulOptions, prepareMatmul, type RightSide } from "../gemm/matmul.ts";
+import { prepareMatmul, type RightSide } from "../gemm/matmul.ts";
+import type { MatmulOptions } from "../gemm/matmul-options.ts";
 import type { MatrixSide } from "../gemm/matrix-side.ts";
 import type { Int4Linear } from "../int4/layer.ts";
 import type { Linear, LinearInput } from "../linear/int8.ts";
-import { prepareLinear } from "../linear/linear.ts";
+import { type LinearOutput, prepareLinear } from "../linear/linear.ts";
 import { perform } from "./pool.ts";
 
 /**
- * `linear` of "bytelane" on the workers that `options.pool` of `createBytelane` asked for.
+ * `linear` of "bytelane" on the workers that `options.workers` of `createBytelane` asked for.
  * Arguments are checked and copied at once, and the calling thread is free while the workers
  * multiply. Work too small to gain stays on the calling thread, as all of it does without workers.
  * Until the promise settles, tensors among the arguments must not be written to; they may be
@@ -25,28 +26,52 @@ import { perform } from "./pool.ts";
  * be used again.
  *
  * @example
- * const instance = await createBytelane({ pool: 4 });
+ * const instance = await createBytelane({ workers: 4 });
  * const layer = createLinear(instance, { weights, shape: [1024, 4096] });
  * const y = await linear(layer, x);
  */
-export async function linear<O extends Data = Data>(
+export async function linear<O extends Data>(
   layer: Linear | Int4Linear,
   x: LinearInput,
-  options?: { readonly out?: O },
-): Promise<O> {
-  return (await perform(prepareLinear(layer, x, options))) as O;
+  options: { readonly out: O },
+): Promise<O>;
+export async function linear<L extends Linear | Int4Linear, X extends LinearInput>(
+  layer: L,
+  x: X,
+  options?: { readonly out?: undefined },
+): Promise<LinearOutput<L, X>>;
+export async function linear(
+  layer: Linear | Int4Linear,
+  x: LinearInput,
+  options?: { readonly out?: Data | undefined },
+): Promise<Data> {
+  return await perform(prepareLinear(layer, x, options));
 }
 
 /** `matmul` of "bytelane" on the workers of the instance, as `linear` is for layers. */
-export async function matmul<
-  X extends Data<QuantizedDType>,
-  T extends ProductDType = "i32",
-  O extends Data = InKind<X, T>,
->(
+export async function matmul<O extends Data>(
+  instance: Bytelane,
+  lhs: MatrixSide,
+  rhs: RightSide,
+  options: MatmulOptions<ProductDType, O> & { readonly out: O },
+): Promise<O>;
+export async function matmul<X extends Data<QuantizedDType>, T extends ProductDType = "i32">(
   instance: Bytelane,
   lhs: MatrixSide<X>,
   rhs: RightSide,
-  options: MatmulOptions<T, O> = {},
-): Promise<O> {
-  return (await perform(prepareMatmul(instance, lhs, rhs, options))) as O;
+  options?: MatmulOptions<T, never>,
+): Promise<InKind<X, T>>;
+export async function matmul(
+  instance: Bytelane,
+  lhs: MatrixSide,
+  rhs: RightSide,
+  options?: MatmulOptions,
+): Promise<Data>;
+export async function matmul(
+  instance: Bytelane,
+  lhs: MatrixSide,
+  rhs: RightSide,
+  options: MatmulOptions = {},
+): Promise<Data> {
+  return await perform(prepareMatmul(instance, lhs, rhs, options));
 }

@@ -7,7 +7,12 @@ import { FreeList } from "../core/arena.ts";
 import { Call } from "../core/call.ts";
 import { typeFault } from "../core/check.ts";
 import type { Handle } from "../core/handle.ts";
-import { type Bytelane, checkInstance, type Follower, type PoolOptions } from "../core/instance.ts";
+import {
+  type Bytelane,
+  checkInstance,
+  type Follower,
+  type WorkersOptions,
+} from "../core/instance.ts";
 import { PRODUCT_BYTES } from "../core/product.ts";
 import { copyRecord, type Prepared, type Runner, runHere } from "../gemm/product.ts";
 import { type Held, Job, type Order, type PoolWorker } from "./job.ts";
@@ -254,7 +259,7 @@ function lose(worker: PoolWorker, why: string | undefined): void {
   const fault = new Error(
     why === undefined
       ? DISPOSED
-      : `"options.pool" expected workers that go on, got one that ended: ${why}`,
+      : `"options.workers" expected workers that go on, got one that ended: ${why}`,
   );
   for (const job of [...worker.jobs]) job.lose(worker, fault);
   worker.handle.end();
@@ -263,15 +268,15 @@ function lose(worker: PoolWorker, why: string | undefined): void {
 /** Runs a prepared operation on the workers of its instance, if it has some and they pay. */
 export async function perform<R>(prepared: Prepared<R>): Promise<R> {
   const { instance, work } = prepared;
-  const { pool, shared } = checkInstance(instance).origin;
+  const { workers, shared } = checkInstance(instance).origin;
   const {
     size,
     worker,
-    least = shared ? LEAST_SHARED : LEAST_MESSAGES,
-  } = typeof pool === "number" ? ({ size: pool } as PoolOptions) : pool;
-  if (size === 0 || !(work > 0 && work >= least)) return runHere(prepared);
+    minimumWork = shared ? LEAST_SHARED : LEAST_MESSAGES,
+  } = typeof workers === "number" ? ({ size: workers } as WorkersOptions) : workers;
+  if (size === 0 || !(work > 0 && work >= minimumWork)) return runHere(prepared);
   if (worker !== undefined && typeof worker !== "function") {
-    throw typeFault("options.pool.worker", "a function that makes a worker", worker);
+    throw typeFault("options.workers.worker", "a function that makes a worker", worker);
   }
   instance.follower ??= new Pool(instance, size, worker);
   return (instance.follower as Pool).perform(prepared);

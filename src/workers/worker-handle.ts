@@ -38,14 +38,16 @@ function makeWorker(): unknown {
     } catch (cause) {
       // WebKit throws where a policy takes no worker from text; other engines tell in an event
       throw new Error(
-        `"options.pool" expected a page that takes workers from text, got one that does not: ${(cause as Error).message}`,
+        `"options.workers" expected a page that takes workers from text, got one that does not: ${(cause as Error).message}`,
         { cause },
       );
     }
   }
   const threads = process?.getBuiltinModule?.("worker_threads");
   if (!threads) {
-    throw new TypeError('"options.pool" expected 0, since this platform has no workers, got more');
+    throw new TypeError(
+      '"options.workers" expected 0, since this platform has no workers, got more',
+    );
   }
   return new threads.Worker(new URL(`data:text/javascript,${encodeURIComponent(WORKER)}`));
 }
@@ -64,7 +66,7 @@ export function openWorker(
 ): WorkerHandle {
   const worker = (make ?? makeWorker)() as AnyWorker;
   if (typeof worker?.postMessage !== "function" || typeof worker.terminate !== "function") {
-    throw typeFault("options.pool.worker", "a function that makes a worker", worker);
+    throw typeFault("options.workers.worker", "a function that makes a worker", worker);
   }
   if (worker.on) {
     worker.on("message", receive);

@@ -163,10 +163,10 @@ function expectExact(instance: Bytelane): ReadonlySet<number> {
             });
             used.add(data.dot.code);
             const out = new Int32Array(m * n);
-            matmul(instance, { data: lhs, zeroPoint }, { data }, { m, n, depth, out });
+            matmul(instance, { values: lhs, zeroPoint }, { values: data }, { m, n, depth, out });
             const again = new Int32Array(m * n);
-            const side = { data: rhs, zeroPoint: 7 };
-            matmul(instance, { data: lhs, zeroPoint }, side, { m, n, depth, out: again });
+            const side = { values: rhs, zeroPoint: 7 };
+            matmul(instance, { values: lhs, zeroPoint }, side, { m, n, depth, out: again });
             const c = product(
               m,
               n,

@@ -74,13 +74,18 @@ describe("both builds give the same bytes", () => {
         const x = reals(m * depth, seed + 3);
         expectSameBytes((instance) => {
           const sizes = { m, n, depth };
-          const left = { data: lhs, zeroPoint: 99, scale: 0.02 };
+          const left = { values: lhs, zeroPoint: 99, scale: 0.02 };
           const data = packMatrix(instance, rhs, { shape: [depth, n], bits: 7 });
           const whole = packMatrix(instance, rhs, { shape: [depth, n] });
           const results = [data, whole].flatMap((each) => [
-            matmul(instance, left, { data: each }, sizes),
-            matmul(instance, left, { data: each, scale: 0.1 }, { ...sizes, dtype: "f32", low: 0 }),
-            matmul(instance, left, { data: each }, { ...sizes, dtype: "i8", scale: 2 }),
+            matmul(instance, left, { values: each }, sizes),
+            matmul(
+              instance,
+              left,
+              { values: each, scale: 0.1 },
+              { ...sizes, dtype: "f32", low: 0 },
+            ),
+            matmul(instance, left, { values: each }, { ...sizes, dtype: "i8", scale: 2 }),
           ]);
           const layers = ([7, 8] as const).map((bits) =>
             createLinear(instance, { weights, shape: [depth, n], bits }),
@@ -106,7 +111,7 @@ describe("both builds give the same bytes", () => {
           scope(instance, () => {
             const [seven, eight] = ([7, 8] as const).map((bits) => {
               const data = packMatrix(instance, rhs, { shape: [depth, n], bits });
-              return matmul(instance, { data: lhs }, { data }, { m, n, depth });
+              return matmul(instance, { values: lhs }, { values: data }, { m, n, depth });
             });
             expect(seven).toEqual(eight);
           });

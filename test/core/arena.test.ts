@@ -3,11 +3,10 @@ import {
   type Bytelane,
   clamp,
   createBytelaneSync,
-  createInt4Table,
   createLinear,
+  createTable,
   dequantize,
-  gatherInt4,
-  gatherRows,
+  gather,
   linear,
   matmul,
   packMatrix,
@@ -48,7 +47,7 @@ describe.each(TIERS)("growth of the memory, tier %s", (tier) => {
     const run = () => ({
       x: x.data.slice(),
       y: (linear(layer, x) as Tensor<"f32">).data.slice(),
-      c: matmul(instance, { data }, { data: rhs }, { m: 1, n: 4, depth: 4 }),
+      c: matmul(instance, { values: data }, { values: rhs }, { m: 1, n: 4, depth: 4 }),
     });
     const before = run();
     grow(instance);
@@ -76,11 +75,11 @@ describe.each(TIERS)("growth of the memory, tier %s", (tier) => {
     const values = finite(8 * rows, 2);
     const wanted = (() => {
       const roomy = createBytelaneSync({ tier });
-      const layer = createLinear(roomy, { weights, shape: [8, 8], input });
+      const layer = createLinear(roomy, { weights, shape: [8, 8], activations: input });
       return linear(layer, values) as Float32Array;
     })();
     const instance = open();
-    const layer = createLinear(instance, { weights, shape: [8, 8], input });
+    const layer = createLinear(instance, { weights, shape: [8, 8], activations: input });
     const x = tensor(instance, "f32", [rows, 8], values);
     const out = tensor(instance, "f32", [rows, 8]);
     // less is free than the quantized rows take, which are the first that the call asks for
@@ -132,16 +131,16 @@ describe.each(TIERS)("growth of the memory, tier %s", (tier) => {
     const reservedBefore = third.bytesReserved;
     matmul(
       third,
-      { data: lhs.data, scale: scales.data },
-      { data: rhs },
+      { values: lhs.data, scale: scales.data },
+      { values: rhs },
       { m: 40, n: 2, depth: 1000, dtype: "f32", out: result.data },
     );
     expect(third.bytesReserved).toBeGreaterThan(reservedBefore);
     const fresh = createBytelaneSync({ tier });
     const wanted = matmul(
       fresh,
-      { data: lhs.data.slice(), scale: scales.data.slice() },
-      { data: rhs },
+      { values: lhs.data.slice(), scale: scales.data.slice() },
+      { values: rhs },
       { m: 40, n: 2, depth: 1000, dtype: "f32" },
     );
     expectSame(result.data, wanted);
@@ -153,9 +152,10 @@ describe.each(TIERS)("growth of the memory, tier %s", (tier) => {
     const values = Int8Array.from({ length: 3 * columns }, (_, i) => i % 100);
     const list = Int32Array.from({ length: 60 }, (_, i) => (i * 2) % 3);
     const ids = tensor(instance, "i32", [60], list);
-    const table = { values, scale: Float32Array.of(1, 2, 4), columns };
+    const scale = Float32Array.of(1, 2, 4);
+    const table = createTable(instance, { values, scale, zeroPoint: 0, shape: [3, columns] });
     const reserved = instance.bytesReserved;
-    const rows = gatherRows(instance, table, ids.data);
+    const rows = gather(table, ids.data);
     expect(instance.bytesReserved).toBeGreaterThan(reserved);
     const right = Array.from(list, (id) => [id, (id * columns + 7) % 100] as const);
     right.forEach(([id, q], i) => {
@@ -163,14 +163,14 @@ describe.each(TIERS)("growth of the memory, tier %s", (tier) => {
     });
 
     const four = open();
-    const small = createInt4Table(four, quantizeInt4(four, finite(96, 1), { shape: [32, 3] }));
+    const small = createTable(four, quantizeInt4(four, finite(96, 1), { shape: [32, 3] }));
     const many = Int32Array.from({ length: 4000 }, (_, i) => i % 3);
-    const wanted = gatherInt4(small, [0, 1, 2]).data.slice();
+    const wanted = gather(small, [0, 1, 2]);
     const kept = tensor(four, "i32", [4000], many);
     const before = four.bytesReserved;
-    const looked = gatherInt4(small, kept.data);
+    const looked = gather(small, kept.data);
     expect(four.bytesReserved).toBeGreaterThan(before);
-    expectSame(looked.data.subarray(3999 * 32), wanted.subarray(0, 32));
+    expectSame(looked.subarray(3999 * 32), wanted.subarray(0, 32));
   });
 
   it("writes an own view as out, and returns it", () => {
@@ -215,8 +215,8 @@ describe.each(TIERS)("a limit on the memory, tier %s", (tier) => {
       () =>
         matmul(
           instance,
-          { data: new Int8Array(1000) },
-          { data: new Int8Array(1000) },
+          { values: new Int8Array(1000) },
+          { values: new Int8Array(1000) },
           { m: 1000, n: 1000, depth: 1 },
         ),
     ]) {
@@ -250,15 +250,15 @@ describe.each(TIERS)("a limit on the memory, tier %s", (tier) => {
     const run = (lhs: object, options: object) => {
       const out = new Float32Array(1);
       const sizes = { m: 1, n: 1, depth: 1, dtype: "f32", out } as const;
-      matmul(instance, { data, ...lhs }, { data }, { ...sizes, ...options });
+      matmul(instance, { values: data, ...lhs }, { values: data }, { ...sizes, ...options });
       return out[0];
     };
     expect(run({}, { bias: last.data.subarray(7) })).toBe(9.5);
     expect(run({}, { bias: part(last, 7, [1]) })).toBe(9.5);
     expect(run({ scale: last.data.subarray(7) }, {})).toBe(4.5);
-    const rhs = { data, scale: last.data.subarray(7) };
+    const rhs = { values: data, scale: last.data.subarray(7) };
     const out = new Float32Array(1);
-    matmul(instance, { data }, rhs, { m: 1, n: 1, depth: 1, dtype: "f32", out });
+    matmul(instance, { values: data }, rhs, { m: 1, n: 1, depth: 1, dtype: "f32", out });
     expect(out[0]).toBe(4.5);
   });
 });
@@ -287,7 +287,12 @@ describeTiers("the life of handles", (instance) => {
         linear(layer, weights.subarray(0, 300));
         layer.dispose();
         const data = new Int8Array(50 * n);
-        matmul(instance, { data }, { data }, { m: n, n, depth: 50, out: new Int32Array(n * n) });
+        matmul(
+          instance,
+          { values: data },
+          { values: data },
+          { m: n, n, depth: 50, out: new Int32Array(n * n) },
+        );
       }
     };
     round();

@@ -3,10 +3,10 @@ import { createContext, runInContext } from "node:vm";
 import { expect, it } from "vitest";
 import {
   createBytelaneSync,
-  createInt4Table,
   createLinear,
+  createTable,
   dequantizeInt4,
-  gatherInt4,
+  gather,
   linear,
   quantize,
   quantizeInt4,
@@ -33,8 +33,8 @@ describeTiers("arrays of callers", (instance) => {
     using layer = createLinear(instance, { format: "int4", weights: strange });
     using same = createLinear(instance, { format: "int4", weights: matrix });
     expectSame(linear(layer, foreign(x)) as Float32Array, linear(same, x) as Float32Array);
-    using table = createInt4Table(instance, strange);
-    using row = gatherInt4(table, foreign(Int32Array.of(1) as never) as never);
+    using table = createTable(instance, strange);
+    const row = gather(table, foreign(Int32Array.of(1) as never) as Int32Array);
     expect(row.length).toBe(16);
     const file = foreign(saveLayers(instance, { layer }));
     expect(readSafetensors(file).tensors.size).toBeGreaterThan(0);
@@ -46,7 +46,7 @@ describeTiers("arrays of callers", (instance) => {
     const zeroPoint = Int32Array.from({ length: 8 }, (_, i) => i - 4);
     using fc = createLinear(instance, {
       ...{ weights, shape: [16, 8], scale: 0.01, zeroPoint, bias: finite(8, 3) },
-      ...{ input: { scale: 0.01 }, output: { scale: 0.05 } },
+      ...{ activations: { scale: 0.01 }, output: { scale: 0.05 } },
     });
     const x = finite(16, 4);
     const wanted = linear(fc, x);
@@ -96,9 +96,8 @@ describeTiers("arrays of callers", (instance) => {
         return reads[name] === 1 ? Reflect.get(target, name) : new Uint8Array(400).fill(0xaa);
       },
     });
-    using table = createInt4Table(instance, counted);
-    using row = gatherInt4(table, [0]);
-    expectSame(row.data, dequantizeInt4(instance, matrix));
+    using table = createTable(instance, counted);
+    expectSame(gather(table, [0]), dequantizeInt4(instance, matrix));
     for (const name of ["values", "scale", "zeroPoint"]) expect(reads[name]).toBe(1);
   });
 

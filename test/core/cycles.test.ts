@@ -8,8 +8,8 @@ import { describe, expect, it } from "vitest";
 import {
   type Bytelane,
   createBytelaneSync,
-  createInt4Table,
   createLinear,
+  createTable,
   dequantize,
   linear,
   packMatrix,
@@ -54,7 +54,7 @@ const KINDS: readonly [name: string, cycles: number, cycle: (instance: Bytelane)
     (instance) => {
       const matrix = quantizeInt4(instance, WEIGHTS, { shape: [32, 3] });
       const layer = createLinear(instance, { format: "int4", weights: matrix });
-      const table = createInt4Table(instance, matrix);
+      const table = createTable(instance, matrix);
       linear(layer, WEIGHTS.subarray(0, 32));
       table.dispose();
       layer.dispose();

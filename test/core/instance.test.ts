@@ -139,4 +139,33 @@ describe("instances", () => {
       expect(other.disposed).toBe(false);
     }
   });
+
+  it("give their memory to a module of the caller's", () => {
+    // (func (export "double") (param i32) (f32.store (local.get 0)
+    //   (f32.mul (f32.load (local.get 0)) (f32.const 2))))
+    const module = new WebAssembly.Module(
+      Uint8Array.of(
+        ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 1, 127, 0],
+        ...[2, 15, 1, 3, 101, 110, 118, 6, 109, 101, 109, 111, 114, 121, 2, 0, 0, 3, 2, 1, 0],
+        ...[7, 10, 1, 6, 100, 111, 117, 98, 108, 101, 0, 0, 10, 20, 1, 18, 0],
+        ...[32, 0, 32, 0, 42, 2, 0, 67, 0, 0, 0, 64, 148, 56, 2, 0, 11],
+      ),
+    );
+    const instance = createBytelaneSync();
+    const env = { memory: instance.memory };
+    const { double } = new WebAssembly.Instance(module, { env }).exports as {
+      double(address: number): void;
+    };
+    const x = tensor(instance, "f32", [3], [1, 2, 3]);
+    double(x.address + 4);
+    expectSame(x.data, [1, 4, 3]);
+    // growth leaves the memory and the address as they are, and the view detached
+    const view = new Float32Array(instance.memory.buffer, x.address, 3);
+    tensor(instance, "u8", [2 ** 22]);
+    expect(view.length).toBe(0);
+    double(x.address);
+    expectSame(x.data, [2, 4, 3]);
+    instance.dispose();
+    expect(() => instance.memory).toThrow("expected a live instance");
+  });
 });

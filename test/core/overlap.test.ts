@@ -6,12 +6,11 @@ import { expect, it } from "vitest";
 import {
   type Bytelane,
   clamp,
-  createInt4Table,
   createLinear,
+  createTable,
   dequantize,
   fromF16,
-  gatherInt4,
-  gatherRows,
+  gather,
   linear,
   matmul,
   packMatrix,
@@ -51,16 +50,18 @@ function operationsOf(instance: Bytelane): Operation[] {
   const weights = reals(24, -0.1);
   const layer = createLinear(instance, { weights, shape: [6, 4] });
   const fixed = createLinear(instance, {
-    ...{ weights, shape: [6, 4], input: { scale: 0.1, zeroPoint: 3, dtype: "u8" } },
+    ...{ weights, shape: [6, 4], activations: { scale: 0.1, zeroPoint: 3, dtype: "u8" } },
     output: { scale: 0.2, zeroPoint: 1 },
   });
-  const int4 = (inputs: "i8" | "f32") =>
-    createLinear(instance, { format: "int4", weights, shape: [6, 4], inputs });
-  const [byRows, asReals] = [int4("i8"), int4("f32")];
-  const table = createInt4Table(
+  const int4 = (activations: "dynamic" | "f32") =>
+    createLinear(instance, { format: "int4", weights, shape: [6, 4], activations });
+  const [byRows, asReals] = [int4("dynamic"), int4("f32")];
+  const table = createTable(
     instance,
     quantizeInt4(instance, reals(20), { shape: [4, 5], orientation: "out-in" }),
   );
+  const eight = { values: bytes(20), scale: steps(4), zeroPoint: 0, axis: 0, shape: [4, 5] };
+  const rows = createTable(instance, eight);
   const packed = packMatrix(instance, bytes(24), { shape: [6, 4] });
   const sizes = { m: 3, n: 4, depth: 6 };
   const ids = () => Int32Array.of(2, 0, 1, 2, 3, 0);
@@ -177,25 +178,19 @@ function operationsOf(instance: Bytelane): Operation[] {
       f32(36),
       (b, [x]: Any, out: Any) => fromF16(b, x, { out }),
     ],
+    ["gather, 8 bits", [ids()], f32(30), (_, [list]: Any, out: Any) => gather(rows, list, { out })],
     [
-      "gatherRows",
-      [bytes(20), steps(4), ids()],
-      f32(30),
-      (b, [values, scale, list]: Any, out: Any) =>
-        gatherRows(b, { values, scale, columns: 5 }, list, { out }),
-    ],
-    [
-      "gatherInt4",
+      "gather, 4 bits",
       [ids()],
       f32(30),
-      (_, [list]: Any, out: Any) => gatherInt4(table, list, { out }),
+      (_, [list]: Any, out: Any) => gather(table, list, { out }),
     ],
     [
       "matmul to i32",
       [bytes(18), bytes(24), sums(4)],
       new Int32Array(12),
       (b, [lhs, rhs, bias]: Any, out: Any) =>
-        matmul(b, { data: lhs, zeroPoint: 2 }, { data: rhs }, { ...sizes, bias, out }),
+        matmul(b, { values: lhs, zeroPoint: 2 }, { values: rhs }, { ...sizes, bias, out }),
     ],
     [
       "matmul to f32",
@@ -204,8 +199,8 @@ function operationsOf(instance: Bytelane): Operation[] {
       (b, [lhs, scale, columns]: Any, out: Any) =>
         matmul(
           b,
-          { data: lhs, scale },
-          { data: packed, scale: columns },
+          { values: lhs, scale },
+          { values: packed, scale: columns },
           { ...sizes, dtype: "f32", out },
         ),
     ],
@@ -216,8 +211,8 @@ function operationsOf(instance: Bytelane): Operation[] {
       (b, [lhs, rhs]: Any, out: Any) =>
         matmul(
           b,
-          { data: lhs, scale: 0.1 },
-          { data: rhs },
+          { values: lhs, scale: 0.1 },
+          { values: rhs },
           { ...sizes, dtype: "i8", scale: 9, outStride: 7, out },
         ),
     ],

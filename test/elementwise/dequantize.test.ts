@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import {
+  createTable,
   dequantize,
-  gatherRows,
+  gather,
   quantizeDynamic,
   quantizeRows,
   scope,
@@ -190,7 +191,7 @@ describeTiers("dequantize", (instance) => {
   });
 });
 
-describeTiers("gatherRows", (instance) => {
+describeTiers("tables of 8 bits", (instance) => {
   it.each(DTYPES)("dequantizes rows in the order of the ids, %s", (dtype) => {
     scope(instance, () => {
       const rows = 11;
@@ -206,8 +207,12 @@ describeTiers("gatherRows", (instance) => {
           { length: ids.length * columns },
           (_, i) => values[row(i) * columns + (i % columns)],
         );
-        const all = { values, scale: scales, zeroPoint: zeroPoints, columns };
-        const x = gatherRows(instance, all, ids);
+        const shape = [rows, columns];
+        const all = { values, scale: scales, zeroPoint: zeroPoints, axis: 0, shape };
+        const table = createTable(instance, all);
+        const x = gather(table, ids);
+        expect([table.rows, table.columns, table.bits]).toEqual([rows, columns, 8]);
+        expectSame(gather(table, BigInt64Array.from(ids, BigInt)), x);
         expect(x).toHaveLength(ids.length * columns);
         expectSame(
           x,
@@ -217,9 +222,8 @@ describeTiers("gatherRows", (instance) => {
             (i) => zeroPoints[row(i)],
           ),
         );
-        const plain = gatherRows(
-          instance,
-          { values, scale: scales, columns },
+        const plain = gather(
+          createTable(instance, { values, scale: scales, zeroPoint: 0, shape }),
           Int32Array.from(ids),
         );
         expectSame(
@@ -236,10 +240,14 @@ describeTiers("gatherRows", (instance) => {
       const values = tensor(instance, "i8", [4, 3], q);
       const scales = tensor(instance, "f32", [4], [1, 2, 4, 8]);
       const out = new Float32Array(3);
-      expect(gatherRows(instance, { values, scale: scales }, [2], { out })).toBe(out);
+      const table = createTable(instance, { values, scale: scales, zeroPoint: 0, shape: [4, 3] });
+      expect(gather(table, [2], { out })).toBe(out);
       expectSame(out, wanted(q.subarray(6, 9), 4, 0));
-      const none = gatherRows(instance, { values, scale: scales }, []);
+      const none = gather(table, tensor(instance, "i32", [0]));
       expect(none.shape).toEqual([0, 3]);
+      // the table is a copy
+      values.data.fill(0);
+      expectSame(table.toArray().subarray(6, 9), out);
     });
   });
 });

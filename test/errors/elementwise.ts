@@ -4,8 +4,10 @@ import {
   chooseParams,
   clamp,
   createBytelaneSync,
+  createTable,
   dequantize,
-  gatherRows,
+  gather,
+  type Ids,
   minMax,
   quantize,
   quantizeDynamic,
@@ -25,7 +27,17 @@ const x = new Float32Array(6);
 const q = new Int8Array(6);
 const acc = new Int32Array(6);
 const shape = [2, 3];
-const table = { values: q, scale: Float32Array.of(1, 1), columns: 3 };
+const table = {
+  ...{ values: q, scale: Float32Array.of(1, 1), zeroPoint: 0 },
+  ...{ axis: 0, shape: [2, 3] },
+};
+/** Looks ids up in that table. */
+const looked =
+  (ids: Ids, options?: { readonly out?: undefined }): Case[2] =>
+  (instance) => {
+    using made = createTable(instance, table);
+    return gather(made, ids, options);
+  };
 
 export const elementwise: Case[] = [
   // quantize, and through it the parameters
@@ -193,66 +205,98 @@ export const elementwise: Case[] = [
   ],
 
   // rows of a table
-  ["TypeError", NO_INSTANCE, () => gatherRows(none, table, [0])],
+  ["TypeError", NO_INSTANCE, () => createTable(none, table)],
   [
     "TypeError",
-    '"table" expected an object, got undefined',
-    (instance) => gatherRows(instance, wrong(undefined), [0]),
+    '"table" expected a result of quantizeRows or quantizeInt4, got Object',
+    (instance) => createTable(instance, wrong({})),
   ],
   [
     "TypeError",
     '"table.values" expected an Int8Array, a Uint8Array or a tensor, got undefined',
-    (instance) => gatherRows(instance, wrong({}), [0]),
+    (instance) => createTable(instance, wrong({ ...table, values: undefined })),
+  ],
+  [
+    "TypeError",
+    '"table.shape" expected an array of dimensions, got undefined',
+    (instance) => createTable(instance, wrong({ values: q, scale: x })),
   ],
   [
     "RangeError",
-    '"table.columns" expected the length of a row, got undefined',
-    (instance) => gatherRows(instance, { values: q, scale: x }, [0]),
+    '"table.shape" expected [rows, columns], got [6]',
+    (instance) => createTable(instance, { ...table, shape: [6] }),
   ],
   [
     "RangeError",
-    '"table.columns" expected an integer in [1, 2147483647], got 0',
-    (instance) => gatherRows(instance, { ...table, columns: 0 }, [0]),
+    '"table.shape" expected an integer in [1, 2147483647], got 0',
+    (instance) => createTable(instance, { ...table, shape: [2, 0] }),
   ],
   [
     "RangeError",
-    '"table.values" expected whole rows of 4, got Int8Array(6)',
-    (instance) => gatherRows(instance, { ...table, columns: 4 }, [0]),
+    '"table.values" expected 8 elements, got Int8Array(6)',
+    (instance) => createTable(instance, { ...table, shape: [2, 4] }),
   ],
   [
     "RangeError",
-    '"table.scale" expected 2 elements, got Float32Array(6)',
-    (instance) => gatherRows(instance, { ...table, scale: x }, [0]),
+    '"table.axis" expected 0, that of the rows, got 1',
+    (instance) => createTable(instance, { ...table, axis: 1 }),
   ],
   [
     "RangeError",
-    '"table.zeroPoint" expected 2 elements, got Int32Array(6)',
-    (instance) => gatherRows(instance, { ...table, zeroPoint: acc }, [0]),
+    '"table.scale" expected 2 values, one per channel, got Float32Array(6)',
+    (instance) => createTable(instance, { ...table, scale: x }),
+  ],
+  [
+    "TypeError",
+    '"table.scale" expected a number, a Float32Array or a tensor, got null',
+    (instance) => createTable(instance, wrong({ ...table, scale: null })),
+  ],
+  [
+    "RangeError",
+    '"table.scale[1]" expected a positive, finite 32-bit float, got 0',
+    (instance) => createTable(instance, { ...table, scale: Float32Array.of(1, 0) }),
+  ],
+  [
+    "RangeError",
+    '"table.zeroPoint" expected 2 values, one per channel, got Int32Array(6)',
+    (instance) => createTable(instance, { ...table, zeroPoint: acc }),
+  ],
+  [
+    "TypeError",
+    '"table.zeroPoint" expected a number, an Int32Array or a tensor, got Date',
+    (instance) => createTable(instance, wrong({ ...table, zeroPoint: new Date(0) })),
+  ],
+  [
+    "RangeError",
+    '"table.zeroPoint[0]" expected an integer in [-128, 127], got 128',
+    (instance) => createTable(instance, { ...table, zeroPoint: Int32Array.of(128, 0) }),
+  ],
+  [
+    "TypeError",
+    '"table" expected a table made by createTable, got Object',
+    () => gather(wrong({}), [0]),
+  ],
+  [
+    "TypeError",
+    '"options" expected an object, got 7',
+    (instance) => {
+      using made = createTable(instance, table);
+      return gather(made, [0], wrong(7));
+    },
   ],
   [
     "TypeError",
     '"ids" expected an Int32Array or a tensor, got undefined',
-    (instance) => gatherRows(instance, table, wrong(undefined)),
+    looked(wrong(undefined)),
   ],
-  [
-    "RangeError",
-    '"ids[1]" expected an integer in [0, 1], got 2',
-    (instance) => gatherRows(instance, table, [0, 2]),
-  ],
-  [
-    "RangeError",
-    '"ids[0]" expected an integer in [0, 1], got -1',
-    (instance) => gatherRows(instance, table, Int32Array.of(-1)),
-  ],
-  [
-    "TypeError",
-    '"ids[0]" expected a number, got "0"',
-    (instance) => gatherRows(instance, table, wrong(["0"])),
-  ],
+  ["RangeError", '"ids[1]" expected an integer in [0, 1], got 2', looked([0, 2])],
+  ["RangeError", '"ids[0]" expected an integer in [0, 1], got -1', looked(Int32Array.of(-1))],
+  ["RangeError", '"ids[0]" expected an integer in [0, 1], got 5', looked(BigInt64Array.of(5n))],
+  ["TypeError", '"ids[0]" expected a number, got "0"', looked(wrong(["0"]))],
   [
     "RangeError",
     '"options.out" expected 3 elements, got Float32Array(6)',
-    (instance) => gatherRows(instance, table, [0], { out: x }),
+    looked([0], wrong({ out: x })),
   ],
 
   // dynamic quantization

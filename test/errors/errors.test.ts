@@ -72,9 +72,9 @@ describe("an error", () => {
     const data = new Int8Array(4);
     const sizes = { m: 2, n: 2, depth: 2, out: sums };
     expect(() =>
-      matmul(instance, { data }, { data }, { ...sizes, bias: new Int32Array(1) }),
+      matmul(instance, { values: data }, { values: data }, { ...sizes, bias: new Int32Array(1) }),
     ).toThrow();
-    expect(() => matmul(instance, { data }, { data, scale: 0 }, sizes)).toThrow();
+    expect(() => matmul(instance, { values: data }, { values: data, scale: 0 }, sizes)).toThrow();
     expectSame(sums, [7, 7, 7, 7]);
   });
 
@@ -91,9 +91,10 @@ const LISTED = Object.entries({
   core: "call check instance tensor",
   params: "channels params profile scheme",
   elementwise: "clamp dequantize dynamic-quantize f16 min-max quantize requantize",
-  gemm: "activation epilogue matmul matrix-side packed-matrix",
-  linear: "create-int8 int8 linear",
-  int4: "layer matrix moments quantize table",
+  gemm: "activation epilogue matmul matmul-options matrix-side packed-matrix",
+  linear: "create-int8 int8 layer-options linear",
+  int4: "dequantize input-stats layer matrix quantize",
+  table: "table",
   search: "create-index explain filter vector-index vectors",
   calibration: "error",
   formats: "bits",
@@ -105,7 +106,7 @@ const SAFE = [
   'target(instance, undefined, "',
   "target(instance, undefined, epilogue.dtype",
   'extentOf("params.axis", shape, undefined)',
-  'checkEpilogue(instance, { dtype: "f32" }, matrix.columns)',
+  "checkLength(argument, ids as AnyArray) : list.length",
   'perChannel("params.zeroPoint", layout.zeros',
 ];
 

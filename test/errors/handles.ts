@@ -33,6 +33,15 @@ const resizable = (bytes: number): ArrayBuffer & { resize(bytes: number): void }
   });
 
 export const handles: Case[] = [
+  [
+    "TypeError",
+    '"instance" expected a live instance, got a disposed one',
+    () => {
+      const gone = createBytelaneSync();
+      gone.dispose();
+      return gone.memory;
+    },
+  ],
   // the instance
   [
     "TypeError",

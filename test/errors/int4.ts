@@ -1,12 +1,12 @@
 /** Four bits: matrices, layers, tables, moments of inputs. */
 
-import { createMoments } from "../../src/calibration/index.ts";
+import { createInputStats } from "../../src/calibration/index.ts";
 import {
   createBytelaneSync,
-  createInt4Table,
   createLinear,
+  createTable,
   dequantizeInt4,
-  gatherInt4,
+  gather,
   type Int4Matrix,
   linear,
   quantizeInt4,
@@ -32,7 +32,7 @@ const matrix: Int4Matrix = {
 const table =
   (changes: object): Case[2] =>
   (instance) =>
-    createInt4Table(instance, wrong({ ...matrix, ...changes }));
+    createTable(instance, wrong({ ...matrix, ...changes }));
 
 const layer =
   (options: object): Case[2] =>
@@ -56,94 +56,94 @@ export const int4: Case[] = [
   // matrices that somebody else has made
   [
     "TypeError",
-    '"matrix" expected an object, got undefined',
-    (instance) => createInt4Table(instance, wrong(undefined)),
+    '"table" expected an object, got undefined',
+    (instance) => createTable(instance, wrong(undefined)),
   ],
   [
     "RangeError",
-    '"matrix.outFeatures" expected an integer in [1, 2147483647], got 0',
+    '"table.outFeatures" expected an integer in [1, 2147483647], got 0',
     table({ outFeatures: 0 }),
   ],
   [
     "RangeError",
-    '"matrix.inFeatures" expected an integer in [1, 1048576], got 0',
+    '"table.inFeatures" expected an integer in [1, 1048576], got 0',
     table({ inFeatures: 0 }),
   ],
   [
     "RangeError",
-    '"matrix.blockSize" expected one of 16, 32, 64, 128, 256, 512, got 8',
+    '"table.blockSize" expected one of 16, 32, 64, 128, 256, 512, got 8',
     table({ blockSize: 8 }),
   ],
   [
     "TypeError",
-    '"matrix.values" expected a Uint8Array, got Int8Array(16)',
+    '"table.values" expected a Uint8Array, got Int8Array(16)',
     table({ values: new Int8Array(16) }),
   ],
   [
     "RangeError",
-    '"matrix.values" expected 16 bytes, got Uint8Array(15)',
+    '"table.values" expected 16 bytes, got Uint8Array(15)',
     table({ values: new Uint8Array(15) }),
   ],
   [
     "TypeError",
-    '"matrix.scale" expected a Float32Array, or a Uint16Array of f16, got [1, 1]',
+    '"table.scale" expected a Float32Array, or a Uint16Array of f16, got [1, 1]',
     table({ scale: [1, 1] }),
   ],
   [
     "RangeError",
-    '"matrix.scale" expected 2 values, got Float32Array(1)',
+    '"table.scale" expected 2 values, got Float32Array(1)',
     table({ scale: new Float32Array(1) }),
   ],
   [
     "RangeError",
-    '"matrix.scale" expected finite numbers, got NaN',
+    '"table.scale" expected finite numbers, got NaN',
     table({ scale: Float32Array.of(1, NaN) }),
   ],
   [
     "RangeError",
-    '"matrix.scale" expected finite numbers, got 64512',
+    '"table.scale" expected finite numbers, got 64512',
     table({ scale: Uint16Array.of(0xfc00, 0) }),
   ],
   [
     "TypeError",
-    '"matrix.zeroPoint" expected a Uint8Array or a Float32Array, got 8',
+    '"table.zeroPoint" expected a Uint8Array or a Float32Array, got 8',
     table({ zeroPoint: 8 }),
   ],
-  ["RangeError", '"matrix.bits" expected one of 4, 8, got 6', table({ bits: 6 })],
+  ["RangeError", '"table.bits" expected one of 4, 8, got 6', table({ bits: 6 })],
   [
     "RangeError",
-    '"matrix.blockSize" expected an integer in [1, 65536], got 70000',
+    '"table.blockSize" expected an integer in [1, 65536], got 70000',
     table({ bits: 8, inFeatures: 70_000, blockSize: 70_000 }),
   ],
   [
     "TypeError",
-    '"matrix.zeroPoint" expected nothing, since there is an offset, got Uint8Array(2)',
+    '"table.zeroPoint" expected nothing, since there is an offset, got Uint8Array(2)',
     table({ offset: new Float32Array(2), zeroPoint: new Uint8Array(2) }),
   ],
   [
     "RangeError",
-    '"matrix.offset" expected 2 values, got Float32Array(1)',
+    '"table.offset" expected 2 values, got Float32Array(1)',
     table({ offset: new Float32Array(1) }),
   ],
   [
     "RangeError",
-    '"matrix.zeroPoint" expected finite numbers, got NaN',
+    '"table.zeroPoint" expected finite numbers, got NaN',
     table({ zeroPoint: Float32Array.of(0, Number.NaN) }),
   ],
-  ["RangeError", '"matrix.bits" expected 4, got 8', table({ bits: 8, values: new Uint8Array(32) })],
+  ["RangeError", '"table.bits" expected 4, got 8', table({ bits: 8, values: new Uint8Array(32) })],
   [
     "TypeError",
-    '"matrix.offset" expected none, got Float32Array(2)',
+    '"table.offset" expected none, got Float32Array(2)',
     table({ offset: new Float32Array(2) }),
   ],
   [
     "TypeError",
-    '"matrix.zeroPoint" expected a Uint8Array, got Float32Array(2)',
+    '"table.zeroPoint" expected a Uint8Array, got Float32Array(2)',
     table({ zeroPoint: new Float32Array(2) }),
   ],
   [
     "RangeError",
-    '"matrix.zeroPoint" expected 2 bytes, got Uint8Array(1)',
+    '"table.zeroPoint" expected 2 bytes, got Uint8Array(1)',
     table({ zeroPoint: new Uint8Array(1) }),
   ],
 
@@ -206,9 +206,14 @@ export const int4: Case[] = [
   ],
   [
     "RangeError",
-    '"options.moments" expected moments of 16 inputs, got 3',
+    '"options.inputStats" expected statistics of 16 inputs, got 3',
     (instance) =>
-      quantizeInt4(instance, x, { shape: [16, 2], moments: createMoments(instance, 3) }),
+      quantizeInt4(instance, x, { shape: [16, 2], inputStats: createInputStats(instance, 3) }),
+  ],
+  [
+    "TypeError",
+    '"options.inputStats" expected statistics of createInputStats, got Float32Array(16)',
+    quantized({ inputStats: new Float32Array(16) }),
   ],
 
   // layers
@@ -218,7 +223,11 @@ export const int4: Case[] = [
     '"options" expected an object, got null',
     (instance) => createInt4Linear(instance, wrong(null)),
   ],
-  ["RangeError", '"options.inputs" expected one of "i8", "f32", got "u8"', layer({ inputs: "u8" })],
+  [
+    "RangeError",
+    '"options.activations" expected one of "dynamic", "f32", got "i8"',
+    layer({ activations: "i8" }),
+  ],
   [
     "RangeError",
     '"options.activation" expected one of "none", "relu", "relu6", got "tanh"',
@@ -248,8 +257,8 @@ export const int4: Case[] = [
   ],
   [
     "TypeError",
-    '"x" expected reals, since the layer\'s inputs are f32, got "quantized rows"',
-    run({ values: new Int8Array(16), scale: Float32Array.of(1) }, { inputs: "f32" }),
+    '"x" expected reals, since the layer\'s activations are f32, got "quantized rows"',
+    run({ values: new Int8Array(16), scale: Float32Array.of(1) }, { activations: "f32" }),
   ],
   [
     "TypeError",
@@ -281,60 +290,79 @@ export const int4: Case[] = [
   ],
 
   // tables
-  ["TypeError", NO_INSTANCE, () => createInt4Table(none, matrix)],
+  ["TypeError", NO_INSTANCE, () => createTable(none, matrix)],
   ["TypeError", NO_INSTANCE, () => dequantizeInt4(none, matrix)],
   [
     "TypeError",
     '"matrix" expected an object, got null',
     (instance) => dequantizeInt4(instance, wrong(null)),
   ],
-  ["TypeError", '"table" expected an int4 table, got Object', () => gatherInt4(none, [0])],
+  [
+    "TypeError",
+    '"table" expected a table made by createTable, got Object',
+    () => gather(none, [0]),
+  ],
   [
     "TypeError",
     '"ids" expected a handle of this instance, got tensor i32 [1] of another',
     (instance) => {
-      using made = createInt4Table(instance, matrix);
-      return gatherInt4(made, tensor(createBytelaneSync(), "i32", [1], [0]) as never);
+      using made = createTable(instance, matrix);
+      return gather(made, tensor(createBytelaneSync(), "i32", [1], [0]) as never);
     },
   ],
   [
     "TypeError",
     '"ids" expected an Int32Array or a tensor, got undefined',
     (instance) => {
-      using made = createInt4Table(instance, matrix);
-      return gatherInt4(made, wrong(undefined));
+      using made = createTable(instance, matrix);
+      return gather(made, wrong(undefined));
     },
   ],
   [
     "RangeError",
     '"ids[1]" expected an integer in [0, 1], got 2',
     (instance) => {
-      using made = createInt4Table(instance, matrix);
-      return gatherInt4(made, [0, 2]);
+      using made = createTable(instance, matrix);
+      return gather(made, [0, 2]);
     },
   ],
   [
     "RangeError",
     '"options.out" expected 16 elements, got Float32Array(32)',
     (instance) => {
-      using made = createInt4Table(instance, matrix);
-      return gatherInt4(made, [0], { out: x });
+      using made = createTable(instance, matrix);
+      return gather(made, [0], { out: x });
     },
   ],
 
   // moments of inputs
-  ["TypeError", NO_INSTANCE, () => createMoments(none, 4)],
+  ["TypeError", NO_INSTANCE, () => createInputStats(none, 4)],
   [
     "RangeError",
     '"features" expected an integer in [1, 16384], got 0',
-    (instance) => createMoments(instance, 0),
+    (instance) => createInputStats(instance, 0),
+  ],
+  [
+    "RangeError",
+    '"features" expected an integer in [1, 1048576], got 1048577',
+    (instance) => createInputStats(instance, 1_048_577, { moments: false }),
+  ],
+  [
+    "TypeError",
+    '"options.moments" expected a boolean, got 1',
+    (instance) => createInputStats(instance, 1, { moments: wrong(1) }),
+  ],
+  [
+    "TypeError",
+    '"options" expected an object, got null',
+    (instance) => createInputStats(instance, 1, wrong(null)),
   ],
   [
     "TypeError",
     '"instance" expected a live instance, got a disposed one',
     () => {
       const gone = createBytelaneSync();
-      const moments = createMoments(gone, 4);
+      const moments = createInputStats(gone, 4);
       gone.dispose();
       return moments.observe(x);
     },
@@ -342,11 +370,11 @@ export const int4: Case[] = [
   [
     "TypeError",
     '"x" expected a Float32Array or a tensor, got Int8Array(4)',
-    (instance) => createMoments(instance, 4).observe(wrong(new Int8Array(4))),
+    (instance) => createInputStats(instance, 4).observe(wrong(new Int8Array(4))),
   ],
   [
     "RangeError",
     '"x" expected rows of 5 elements, got Float32Array(32)',
-    (instance) => createMoments(instance, 5).observe(x),
+    (instance) => createInputStats(instance, 5).observe(x),
   ],
 ];

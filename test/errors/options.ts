@@ -6,9 +6,10 @@ import {
   clamp,
   createBytelaneSync,
   createLinear,
+  createTable,
   dequantize,
   fromF16,
-  gatherRows,
+  gather,
   linear,
   matmul,
   minMax,
@@ -89,12 +90,18 @@ export const options: Case[] = [
   misspelt("options", "shap", "shape", (instance, given) =>
     requantize(instance, new Int32Array(1), { multiplier: 1 }, given),
   ),
-  misspelt("table", "scales", "scale", (instance, given) => gatherRows(instance, given, [0]), {
-    values: q,
+  misspelt("table", "scales", "scale", (instance, given) => createTable(instance, given), {
+    ...{ values: q, scale: 1 },
   }),
-  misspelt("options", "oot", "out", (instance, given) =>
-    gatherRows(instance, { values: q, scale: x, columns: 1 }, [0], given),
-  ),
+  misspelt("options", "oot", "out", (instance, given) => {
+    using table = createTable(instance, {
+      values: q,
+      scale: 1,
+      zeroPoint: 0,
+      shape: [1, q.length],
+    });
+    return gather(table, [0], given);
+  }),
   misspelt("options", "schema", "scheme", (_, given) => chooseParams({ min: 0, max: 1 }, given)),
   misspelt(
     "options",
@@ -107,21 +114,21 @@ export const options: Case[] = [
     "lhs",
     "zero-point",
     "zeroPoint",
-    (instance, given) => matmul(instance, given, { data: q }, { m: 1, n: 1, depth: 1 }),
-    { data: q },
+    (instance, given) => matmul(instance, given, { values: q }, { m: 1, n: 1, depth: 1 }),
+    { values: q },
   ),
   misspelt(
     "rhs",
     "transposed",
     "orientation",
-    (instance, given) => matmul(instance, { data: q }, given, { m: 1, n: 1, depth: 1 }),
-    { data: q },
+    (instance, given) => matmul(instance, { values: q }, given, { m: 1, n: 1, depth: 1 }),
+    { values: q },
   ),
   misspelt(
     "options",
     "result",
     "dtype",
-    (instance, given) => matmul(instance, { data: q }, { data: q }, given),
+    (instance, given) => matmul(instance, { values: q }, { values: q }, given),
     { m: 1, n: 1, depth: 1 },
   ),
   misspelt(

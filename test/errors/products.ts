@@ -20,10 +20,12 @@ const none = wrong({});
 const x = new Float32Array(6);
 const q = new Int8Array(6);
 const sizes = { m: 2, n: 2, depth: 3 };
-const lhs = { data: q };
-const rhs = { data: q };
+const lhs = { values: q };
+const rhs = { values: q };
 const shape: [number, number] = [2, 3];
 const deep = new Int8Array(140_000);
+/** Weights [2, 3] with a scale per output channel. */
+const whole = { values: q, scale: Float32Array.of(1, 2, 3), zeroPoint: 0, axis: 1, shape };
 
 /** matmul of two [2, 3] · [3, 2] with one thing wrong. */
 const product =
@@ -89,7 +91,7 @@ export const products: Case[] = [
   ],
   [
     "TypeError",
-    '"options.zeroPoint" expected a number or an Int32Array, got null',
+    '"options.zeroPoint" expected a number, an Int32Array or a tensor, got null',
     (instance) => packMatrix(instance, q, { shape, zeroPoint: wrong(null) }),
   ],
   [
@@ -140,119 +142,119 @@ export const products: Case[] = [
   ],
   [
     "TypeError",
-    '"lhs.data" expected an Int8Array, a Uint8Array or a tensor, got Float32Array(6)',
-    product({}, { data: x }),
+    '"lhs.values" expected an Int8Array, a Uint8Array or a tensor, got Float32Array(6)',
+    product({}, { values: x }),
   ],
   [
     "TypeError",
-    '"rhs.data" expected an Int8Array, a Uint8Array or a tensor, got undefined',
+    '"rhs.values" expected an Int8Array, a Uint8Array or a tensor, got undefined',
     product({}, lhs, {}),
   ],
   [
     "RangeError",
     '"lhs.stride" expected an integer in [1, 2147483647], got 0',
-    product({}, { data: q, stride: 0 }),
+    product({}, { values: q, stride: 0 }),
   ],
   [
     "RangeError",
-    '"rhs.stride" expected an integer in [2, 2147483647], got 1',
-    product({}, lhs, { data: q, stride: 1 }),
+    '"rhs.stride" expected an integer in [1, 2147483647], got 0',
+    product({}, lhs, { values: q, stride: 0 }),
   ],
   [
     "RangeError",
     '"rhs.batchStride" expected an integer in [0, 2147483647], got -6',
-    product({}, lhs, { data: q, batchStride: -6 }),
+    product({}, lhs, { values: q, batchStride: -6 }),
   ],
-  ["RangeError", '"lhs.data" expected at least 9 elements, got Int8Array(6)', product({ m: 3 })],
+  ["RangeError", '"lhs.values" expected at least 9 elements, got Int8Array(6)', product({ m: 3 })],
   [
     "RangeError",
-    '"rhs.data" expected at least 10 elements, got Int8Array(6)',
-    product({}, lhs, { data: q, stride: 4 }),
+    '"rhs.values" expected at least 10 elements, got Int8Array(6)',
+    product({}, lhs, { values: q, stride: 4 }),
   ],
   [
     "RangeError",
     '"lhs.zeroPoint" expected an integer in [-128, 127], got 300',
-    product({}, { data: q, zeroPoint: 300 }),
+    product({}, { values: q, zeroPoint: 300 }),
   ],
   [
     "RangeError",
     '"lhs.zeroPoint" expected 2 values, got Int32Array(3)',
-    product({}, { data: q, zeroPoint: new Int32Array(3) }),
+    product({}, { values: q, zeroPoint: new Int32Array(3) }),
   ],
   [
     "RangeError",
     '"lhs.scale" expected a positive, finite 32-bit float, got 0',
-    product({}, { data: q, scale: 0 }),
+    product({}, { values: q, scale: 0 }),
   ],
   [
     "RangeError",
     '"rhs.scale" expected 2 elements, got Float32Array(5)',
-    product({}, lhs, { data: q, scale: new Float32Array(5) }),
+    product({}, lhs, { values: q, scale: new Float32Array(5) }),
   ],
   [
     "RangeError",
     '"lhs.scale[1]" expected a positive, finite 32-bit float, got 0',
-    product({}, { data: q, scale: Float32Array.of(1, 0) }),
+    product({}, { values: q, scale: Float32Array.of(1, 0) }),
   ],
   [
     "RangeError",
-    '"rhs.data" expected a packed matrix [3, 2], got packed matrix [2, 3]',
+    '"rhs.values" expected a packed matrix [3, 2], got packed matrix [2, 3]',
     (instance) => {
       using data = packMatrix(instance, q, { shape });
-      return matmul(instance, lhs, { data }, sizes);
+      return matmul(instance, lhs, { values: data }, sizes);
     },
   ],
   [
     "TypeError",
-    '"rhs.data" expected a live handle, got disposed packed matrix [2, 3]',
+    '"rhs.values" expected a live handle, got disposed packed matrix [2, 3]',
     (instance) => {
       const data = packMatrix(instance, q, { shape });
       data.dispose();
-      return matmul(instance, lhs, { data }, sizes);
+      return matmul(instance, lhs, { values: data }, sizes);
     },
   ],
   [
     "TypeError",
-    '"rhs.data" expected a handle of this instance, got packed matrix [2, 3] of another',
+    '"rhs.values" expected a handle of this instance, got packed matrix [2, 3] of another',
     (instance) =>
-      matmul(instance, lhs, { data: packMatrix(createBytelaneSync(), q, { shape }) }, sizes),
+      matmul(instance, lhs, { values: packMatrix(createBytelaneSync(), q, { shape }) }, sizes),
   ],
   [
     "RangeError",
     '"rhs.scale" expected a positive, finite 32-bit float, got -2',
     (instance) => {
       using data = packMatrix(instance, q, { shape: [3, 2] });
-      return matmul(instance, lhs, { data, scale: -2 }, sizes);
+      return matmul(instance, lhs, { values: data, scale: -2 }, sizes);
     },
   ],
   [
     "RangeError",
     '"options.depth" expected at most 131071 for these types, zero points and bias, got 140000',
-    product({ m: 1, n: 1, depth: 140_000 }, { data: deep }, { data: deep }),
+    product({ m: 1, n: 1, depth: 140_000 }, { values: deep }, { values: deep }),
   ],
 
   [
     "RangeError",
-    '"lhs.data" expected a matrix [3, 3], got tensor i8 [2, 3]',
+    '"lhs.values" expected a matrix [3, 3], got tensor i8 [2, 3]',
     (instance) => {
       using data = tensor(instance, "i8", [2, 3], q);
-      return matmul(instance, { data }, rhs, { m: 3, n: 2 });
+      return matmul(instance, { values: data }, rhs, { m: 3, n: 2 });
     },
   ],
   [
     "RangeError",
-    '"rhs.data" expected a matrix [3, 3], got tensor i8 [2, 3]',
+    '"rhs.values" expected a matrix [3, 3], got tensor i8 [2, 3]',
     (instance) => {
       using data = tensor(instance, "i8", [2, 3], q);
-      return matmul(instance, { data }, { data });
+      return matmul(instance, { values: data }, { values: data });
     },
   ],
   [
     "RangeError",
-    '"rhs.data" expected a matrix [2, 3, 2], got tensor i8 [1, 3, 2]',
+    '"rhs.values" expected a matrix [2, 3, 2], got tensor i8 [1, 3, 2]',
     (instance) => {
       using data = tensor(instance, "i8", [1, 3, 2], q);
-      return matmul(instance, { data: new Int8Array(12) }, { data }, { m: 2, batch: 2 });
+      return matmul(instance, { values: new Int8Array(12) }, { values: data }, { m: 2, batch: 2 });
     },
   ],
 
@@ -263,8 +265,8 @@ export const products: Case[] = [
     (instance) =>
       matmul(
         instance,
-        { data: q },
-        { data: q, orientation: wrong("flipped") },
+        { values: q },
+        { values: q, orientation: wrong("flipped") },
         { m: 2, n: 2, depth: 3 },
       ),
   ],
@@ -360,7 +362,16 @@ export const products: Case[] = [
     '"options.format" expected one of "int8", "int4", got "int2"',
     layer({ format: "int2" }),
   ],
-  ["RangeError", '"options.shape" expected two dimensions, got [6]', layer({ shape: [6] })],
+  [
+    "RangeError",
+    '"options.shape" expected [in, out], or [out, in] with the orientation "out-in", got [6]',
+    layer({ shape: [6] }),
+  ],
+  [
+    "RangeError",
+    '"options.shape" expected [in, out], or [out, in] with the orientation "out-in", got undefined',
+    layer({ shape: undefined }),
+  ],
   [
     "RangeError",
     '"options.shape" expected an integer in [1, 2147483647], got 0',
@@ -377,30 +388,30 @@ export const products: Case[] = [
     layer({ orientation: "oi" }),
   ],
   ["RangeError", '"options.bits" expected one of 7, 8, got 6', layer({ bits: 6 })],
-  ["TypeError", '"options.input" expected an object, got 0.5', layer({ input: 0.5 })],
+  ["TypeError", '"options.activations" expected an object, got 0.5', layer({ activations: 0.5 })],
   [
     "RangeError",
-    '"options.input.dtype" expected one of "i8", "u8", got "f32"',
-    layer({ input: { dtype: "f32", scale: 1 } }),
+    '"options.activations.dtype" expected one of "i8", "u8", got "f32"',
+    layer({ activations: { dtype: "f32", scale: 1 } }),
   ],
   [
     "RangeError",
-    '"options.input.scale" expected a positive, finite 32-bit float, got 0',
-    layer({ input: { scale: 0 } }),
+    '"options.activations.scale" expected a positive, finite 32-bit float, got 0',
+    layer({ activations: { scale: 0 } }),
   ],
   [
     "RangeError",
-    '"options.input.zeroPoint" expected an integer in [0, 255], got 256',
-    layer({ input: { dtype: "u8", scale: 1, zeroPoint: 256 } }),
+    '"options.activations.zeroPoint" expected an integer in [0, 255], got 256',
+    layer({ activations: { dtype: "u8", scale: 1, zeroPoint: 256 } }),
   ],
   [
     "TypeError",
     '"options.output.scale" expected a number, got undefined',
-    layer({ input: { scale: 1 }, output: {} }),
+    layer({ activations: { scale: 1 }, output: {} }),
   ],
   [
     "TypeError",
-    '"options.input" expected the input\'s parameters, since options.output is given, got undefined',
+    '"options.activations" expected parameters of the input, since options.output is given, got "dynamic"',
     layer({ output: { scale: 1 } }),
   ],
   [
@@ -415,18 +426,101 @@ export const products: Case[] = [
   ],
   [
     "RangeError",
-    '"options.inputMean" expected 2 elements, got Float32Array(3)',
-    layer({ inputMean: new Float32Array(3) }),
+    '"options.inputStats.mean" expected 2 elements, got Float32Array(3)',
+    layer({ inputStats: { mean: new Float32Array(3) } }),
   ],
   [
     "RangeError",
-    '"options.inputMean[0]" expected a finite number, got Infinity',
-    layer({ inputMean: Float32Array.of(Infinity, 0) }),
+    '"options.inputStats.mean[0]" expected a finite number, got Infinity',
+    layer({ inputStats: { mean: Float32Array.of(Infinity, 0) } }),
   ],
   [
     "TypeError",
-    '"options.inputMean" expected nothing, since the weights are integers, got Float32Array(2)',
-    layer({ weights: q, scale: 1, inputMean: new Float32Array(2) }),
+    '"options.inputStats" expected nothing, since the weights are integers, got Object',
+    layer({ weights: q, scale: 1, inputStats: { mean: new Float32Array(2) } }),
+  ],
+  ["TypeError", '"options.inputStats" expected an object, got 3', layer({ inputStats: 3 })],
+  ["TypeError", '"options.shape" expected an array of dimensions, got 6', layer({ shape: 6 })],
+  [
+    "TypeError",
+    '"lhs.zeroPoint" expected an Int32Array or a tensor, got tensor f32 [2]',
+    (instance) => {
+      using zeroPoint = tensor(instance, "f32", [2]);
+      return matmul(instance, wrong({ values: q, zeroPoint }), rhs, sizes);
+    },
+  ],
+  [
+    "RangeError",
+    '"options.activations" expected "dynamic" or parameters of the input, got "f32"',
+    layer({ activations: "f32" }),
+  ],
+  [
+    "TypeError",
+    '"options.scale" expected nothing, since the weights have their own, got 1',
+    layer({ weights: whole, scale: 1 }),
+  ],
+  [
+    "TypeError",
+    '"options.zeroPoint" expected nothing, since the weights have their own, got 0',
+    layer({ weights: whole, zeroPoint: 0 }),
+  ],
+  [
+    "TypeError",
+    '"options.weights" expected one of the names values, scale, zeroPoint, axis, shape, got the unknown option "rows"',
+    layer({ weights: { ...whole, rows: 2 } }),
+  ],
+  [
+    "TypeError",
+    '"options.weights.values" expected an Int8Array, a Uint8Array or a tensor, got Float32Array(6)',
+    layer({ weights: { ...whole, values: x } }),
+  ],
+  [
+    "RangeError",
+    '"options.weights.axis" expected 1, that of the output channels, got 0',
+    layer({ weights: { ...whole, axis: 0 } }),
+  ],
+  [
+    "RangeError",
+    '"options.weights.axis" expected an integer in [-2, 1], got 2',
+    layer({ weights: { ...whole, axis: 2 } }),
+  ],
+  [
+    "RangeError",
+    '"options.weights.scale" expected 3 values, one per channel, got Float32Array(2)',
+    layer({ weights: { ...whole, scale: Float32Array.of(1, 1) } }),
+  ],
+  [
+    "RangeError",
+    '"lhs.axis" expected 0, the rows of lhs, got 1',
+    product({}, { ...whole, shape: [2, 3] }),
+  ],
+  [
+    "RangeError",
+    '"lhs.axis" expected an integer in [-2, 1], got -3',
+    product({}, { ...whole, axis: -3 }),
+  ],
+  [
+    "RangeError",
+    '"rhs.axis" expected 1, the columns of the product, got 0',
+    product({}, lhs, { ...whole, shape: [3, 2], axis: 0 }),
+  ],
+  [
+    "TypeError",
+    '"lhs.shape" expected an array of dimensions, got 6',
+    product({}, { values: q, shape: 6 }),
+  ],
+  [
+    "RangeError",
+    '"lhs.factor" expected a positive, finite 32-bit float, got 0',
+    product({}, { values: q, factor: 0 }),
+  ],
+  [
+    "TypeError",
+    '"rhs" expected another name, such as "scale", got the unknown option "scales"',
+    (instance) => {
+      using values = packMatrix(instance, q, { shape: [3, 2] });
+      return matmul(instance, lhs, wrong({ values, scales: 1 }), sizes);
+    },
   ],
   [
     "RangeError",
@@ -459,7 +553,7 @@ export const products: Case[] = [
     '"options.bias[0]" expected a magnitude of at most 2147483647 steps of 1.1754946310819804e-39, got 5',
     layer({
       ...{ weights: Float32Array.of(1e-37), shape: [1, 1], bias: Float32Array.of(5) },
-      ...{ input: { scale: 0.1 }, output: { scale: 0.1 } },
+      ...{ activations: { scale: 0.1 }, output: { scale: 0.1 } },
     }),
   ],
   [
@@ -498,7 +592,7 @@ export const products: Case[] = [
   [
     "TypeError",
     '"x" expected a Float32Array, a Uint8Array or a tensor, got Int8Array(6)',
-    run({ input: { dtype: "u8", scale: 1 } }, () => q),
+    run({ activations: { dtype: "u8", scale: 1 } }, () => q),
   ],
   [
     "RangeError",
@@ -508,7 +602,7 @@ export const products: Case[] = [
   [
     "TypeError",
     '"x" expected reals or integers, since the layer\'s input is static, got "quantized rows"',
-    run({ input: { scale: 1 } }, (instance) => quantizeRows(instance, x, { shape: [3, 2] })),
+    run({ activations: { scale: 1 } }, (instance) => quantizeRows(instance, x, { shape: [3, 2] })),
   ],
   [
     "RangeError",

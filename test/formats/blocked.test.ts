@@ -188,7 +188,12 @@ describeTiers("the layout of MatMulNBits", (instance) => {
     const matrix = matrixOf(given);
     const wanted = open(expected.y) as Float32Array;
     const size = Math.max(...wanted.map(Math.abs));
-    using reals = createLinear(instance, { format: "int4", weights: matrix, bias, inputs: "f32" });
+    using reals = createLinear(instance, {
+      format: "int4",
+      weights: matrix,
+      bias,
+      activations: "f32",
+    });
     const exact = linear(reals, x) as Float32Array;
     // the order of additions is another one
     for (const [i, y] of exact.entries()) expect(Math.abs(y - wanted[i]) / size).toBeLessThan(2e-6);

@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
 import {
   createBytelaneSync,
-  createInt4Table,
   createLinear,
-  gatherInt4,
+  createTable,
+  gather,
   type Linear,
   linear,
   quantizeInt4,
@@ -34,7 +34,7 @@ function layersOf(instance: Parameters<typeof createLinear>[0]) {
       ...{ ...int4, scheme: "asymmetric", scaleType: "f32", blockSize: 16 },
       ...{ bias, activation: "relu6" },
     }),
-    channel: createLinear(instance, { ...int4, blockSize: "channel", inputs: "f32" }),
+    channel: createLinear(instance, { ...int4, blockSize: "channel", activations: "f32" }),
     int8: createLinear(instance, { weights, shape, bias, activation: { low: -3 } }),
     int7: createLinear(instance, { weights, shape, bits: 7 }),
     given: createLinear(instance, {
@@ -43,7 +43,7 @@ function layersOf(instance: Parameters<typeof createLinear>[0]) {
     }),
     static: createLinear(instance, {
       ...{ weights, shape, bias, activation: "relu" },
-      input: { dtype: "u8", scale: 1.2, zeroPoint: 128 },
+      activations: { dtype: "u8", scale: 1.2, zeroPoint: 128 },
       output: { dtype: "i8", scale: 300, zeroPoint: -100 },
     }),
   } as const;
@@ -53,7 +53,7 @@ describeTiers("saved layers", (instance, tier) => {
   it.each(TIERS)("come back as they were, in an instance of tier %s", (other) => {
     const layers = layersOf(instance);
     const matrix = quantizeInt4(instance, weights, { shape, scheme: "asymmetric" });
-    const table = createInt4Table(instance, matrix);
+    const table = createTable(instance, matrix);
     const held = tensor(instance, "i32", [2, 3], [1, -2, 3, -4, 5, -6]);
     const file = saveLayers(instance, { ...layers, table, held, x }, { made: "by a test" });
     const target = createBytelaneSync({ tier: other });
@@ -67,8 +67,7 @@ describeTiers("saved layers", (instance, tier) => {
       expectSame(got, linear(layer, x) as Float32Array, name);
     }
     const ids = [20, 0, 7];
-    using wanted = gatherInt4(table, ids);
-    expectSame(gatherInt4(loaded.layers.get("table") as never, ids).data, wanted.data);
+    expectSame(gather(loaded.layers.get("table") as never, ids), gather(table, ids));
     expect(loaded.layers.get("held")).toMatchObject({ dtype: "i32", shape: [2, 3] });
     expectSame((loaded.layers.get("held") as typeof held).data, held.data);
     expectSame((loaded.layers.get("x") as typeof held).data, x);
@@ -80,7 +79,7 @@ describeTiers("saved layers", (instance, tier) => {
 
   it("are used where they lie, in a file that is a tensor", () => {
     const layers = layersOf(instance);
-    const table = createInt4Table(instance, quantizeInt4(instance, weights, { shape }));
+    const table = createTable(instance, quantizeInt4(instance, weights, { shape }));
     const file = saveLayers(instance, { plain: layers.plain, zeros: layers.zeros, table, x });
     const host = tensor(instance, "u8", [file.length], file);
     const used = instance.bytesUsed;
@@ -91,9 +90,9 @@ describeTiers("saved layers", (instance, tier) => {
       const got = linear(loaded.layers.get(name) as Linear, x) as Float32Array;
       expectSame(got, linear(layer, x) as Float32Array, name);
     }
-    using rows = gatherInt4(loaded.layers.get("table") as never, [3]);
-    using wanted = gatherInt4(table, [3]);
-    expectSame(rows.data, wanted.data);
+    const rows = gather(loaded.layers.get("table") as never, [3]);
+    const wanted = gather(table, [3]);
+    expectSame(rows, wanted);
     // growth detaches views, not addresses
     using large = tensor(instance, "u8", [instance.bytesReserved]);
     expect(large.length).toBeGreaterThan(0);
@@ -101,7 +100,7 @@ describeTiers("saved layers", (instance, tier) => {
     host.dispose();
     const layer = loaded.layers.get("plain") as Linear;
     expect(() => linear(layer, x)).toThrow('"layer" expected a live handle');
-    expect(() => gatherInt4(loaded.layers.get("table") as never, [3])).toThrow("live handle");
+    expect(() => gather(loaded.layers.get("table") as never, [3])).toThrow("live handle");
     for (const handle of [...Object.values(layers), table]) handle.dispose();
   });
 
@@ -125,7 +124,7 @@ describeTiers("saved layers", (instance, tier) => {
   it("are refused where the file does not hold what its metadata say", () => {
     const { int8, static: fixed, plain, zeros, ...rest } = layersOf(instance);
     for (const layer of Object.values(rest)) layer.dispose();
-    const table = createInt4Table(instance, quantizeInt4(instance, weights, { shape }));
+    const table = createTable(instance, quantizeInt4(instance, weights, { shape }));
     const file = saveLayers(instance, { int8, fixed, plain, zeros, table, x });
     for (const layer of [int8, fixed, plain, zeros, table]) layer.dispose();
     const { tensors, metadata } = readSafetensors(file);
@@ -171,7 +170,7 @@ describeTiers("saved layers", (instance, tier) => {
     );
     fail(
       changed(set("plain", { kind: "int3" })),
-      'one of int4, int4-table, int8, tensor as kind of layer "plain"',
+      'one of int4, table, int8, tensor as kind of layer "plain"',
     );
     fail(
       changed(set("plain", { inFeatures: 0 })),
@@ -184,7 +183,10 @@ describeTiers("saved layers", (instance, tier) => {
     fail(changed(set("plain", { blockSize: 64 })), 'elements in tensor "plain.scales"');
     fail(changed(set("plain", { blockSize: 48 })), "a block size that int4 has, got 48");
     fail(changed(set("plain", { blockSize: 3 })), 'blockSize of layer "plain"');
-    fail(changed(set("plain", { inputs: "i16" })), 'one of i8, f32 as inputs of layer "plain"');
+    fail(
+      changed(set("plain", { activations: "i16" })),
+      'one of dynamic, f32 as activations of layer "plain"',
+    );
     fail(changed(set("plain", { low: "0" })), 'a number as low of layer "plain", got "0"');
     fail(changed(set("zeros", { low: 1, high: 0 })), "bounds in order, got [1, 0]");
     fail(changed(keep, ["plain.panels", undefined]), 'a tensor "plain.panels", got "none"');
@@ -210,12 +212,15 @@ describeTiers("saved layers", (instance, tier) => {
     fail(changed(set("fixed", { high: undefined })), 'high of layer "fixed" in [-100, 127]');
     fail(changed(set("fixed", { zeroPoint: 200 })), 'zeroPoint of layer "fixed" in [-128, 127]');
     fail(changed(set("fixed", { scale: null })), 'a number as scale of layer "fixed"');
-    fail(changed(set("fixed", { input: 3 })), 'an object as input of layer "fixed", got 3');
+    fail(
+      changed(set("fixed", { activations: 3 })),
+      'an object as activations of layer "fixed", got 3',
+    );
     fail(changed(set("fixed", { low: 100, high: -100 })), 'high of layer "fixed" in [100, 127]');
     // steps that are 0 or infinite as f32
     for (const scale of [0, -1, 1e-320, 1e-46, 1e39, 1e300]) {
       const step = `a scale that is positive and finite as f32, got ${scale}`;
-      fail(changed(set("fixed", { input: { dtype: "u8", scale } })), step);
+      fail(changed(set("fixed", { activations: { dtype: "u8", scale } })), step);
       fail(changed(set("fixed", { scale })), step);
       fail(changed(set("int8", { scale })), step);
     }
@@ -226,18 +231,21 @@ describeTiers("saved layers", (instance, tier) => {
     fail(endless('"scale":1e999'), "a scale that is positive and finite as f32, got Infinity");
     fail(endless('"low":1e999'), "bounds that leave numbers, got");
     fail(
-      changed(set("fixed", { input: { dtype: "i4" } })),
-      "one of i8, u8 as dtype of input of layer",
+      changed(set("fixed", { activations: { dtype: "i4" } })),
+      "one of i8, u8 as dtype of activations of layer",
     );
     fail(
-      changed(set("fixed", { input: { dtype: "i8", scale: 1, zeroPoint: 128 } })),
-      "zeroPoint of input",
+      changed(set("fixed", { activations: { dtype: "i8", scale: 1, zeroPoint: 128 } })),
+      "zeroPoint of activations",
     );
     const zerosOfInt8: SafeTensor = { dtype: "I32", shape: [N], data: words(N, 128) };
     fail(changed(keep, ["int8.zeros", zerosOfInt8]), "zero points of i8");
     const negative: SafeTensor = { dtype: "F32", shape: [N], data: words(N, 0xbf800000) };
     fail(changed(keep, ["int8.scales", negative]), 'scales of at least 0 in "int8.scales"');
-    fail(changed(set("fixed", { input: undefined })), 'an input for a result of i8, got "none"');
+    fail(
+      changed(set("fixed", { activations: undefined })),
+      'static activations for a result of i8, got "none"',
+    );
     const most: SafeTensor = { dtype: "I32", shape: [N], data: words(N, 0x7fffffff) };
     fail(
       changed(keep, ["fixed.bias", most]),
@@ -256,7 +264,7 @@ describeTiers("saved layers", (instance, tier) => {
   it("come back with steps that are beyond f32", () => {
     using layer = createLinear(instance, {
       ...{ weights: Float32Array.of(0, 3e38, -3e38), shape: [1, 3] },
-      ...{ input: { scale: 1000 }, output: { scale: 1e-3 } },
+      ...{ activations: { scale: 1000 }, output: { scale: 1e-3 } },
     });
     using back = loadLayers(instance, saveLayers(instance, { layer })).layers.get(
       "layer",
@@ -312,7 +320,7 @@ describeTiers("saved layers", (instance, tier) => {
     );
     const other = createBytelaneSync({ tier });
     const layers = layersOf(other);
-    const table = createInt4Table(other, quantizeInt4(other, weights, { shape }));
+    const table = createTable(other, quantizeInt4(other, weights, { shape }));
     const held = tensor(other, "u8", [1]);
     for (const each of [layers.plain, layers.int8, table, held]) {
       fail(

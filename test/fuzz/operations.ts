@@ -5,9 +5,10 @@ import {
   chooseParams,
   clamp,
   createLinear,
+  createTable,
   dequantize,
   fromF16,
-  gatherRows,
+  gather,
   linear,
   matmul,
   minMax,
@@ -317,7 +318,7 @@ const rows = operation(
 );
 
 const gathers = operation(
-  "gatherRows",
+  "gather",
   fc.record({
     seed: seeds,
     rows: sizes,
@@ -334,19 +335,16 @@ const gathers = operation(
     const ids = integers("i32", n, seed + 3, [0, count - 1]);
     const source = world.input(values, x, [count, columns]);
     const target = world.output("f32", n * columns, out);
-    const table = { values: source.get(), scale, zeroPoint, columns };
-    const y = gatherRows(
-      loosely(world.instance),
-      table as Loose,
-      ids,
-      (target ? { out: target.get() } : {}) as Loose,
-    );
+    const shape = [count, columns];
+    const whole = { values: source.get(), scale, zeroPoint, axis: 0, shape };
+    const table = world.keep(createTable(loosely(world.instance), whole as Loose));
+    const y = gather(table as Loose, ids, (target ? { out: target.get() } : {}) as Loose);
     const wanted = Array.from(ids).flatMap((id) =>
       Array.from(values.subarray(id * columns, (id + 1) * columns), (q) =>
         oracle.dequantize(q, scale[id], zeroPoint[id]),
       ),
     );
-    expectSame(world.read(y, target), wanted, "gatherRows");
+    expectSame(world.read(y, target), wanted, "gather");
   },
 );
 
@@ -389,19 +387,19 @@ function multiply(world: World, given: ProductCase, isPacked: boolean): void {
   const zeroPoint = one(rhsZeros);
   const instance = loosely(world.instance);
   const settings = { shape, orientation, zeroPoint };
-  const data = isPacked
+  const values = isPacked
     ? world.keep(packMatrix(instance, weights.get() as Loose, settings as Loose))
     : weights.get();
   const sided = isReal || isByte;
   const y = matmul(
     instance,
     {
-      data: source.get(),
+      values: source.get(),
       zeroPoint: one(lhsZeros),
       ...(sided && { scale: one(rowScales) }),
     } as Loose,
     {
-      data,
+      values,
       ...(!isPacked && { zeroPoint, orientation }),
       ...(sided && { scale: one(columnScales) }),
     } as Loose,
@@ -498,9 +496,9 @@ const int4Layers = operation(
     blockSize: fc.constantFrom(16, 32, 64, "channel"),
     scheme: fc.constantFrom("symmetric", "asymmetric"),
     scaleType: fc.constantFrom("f16", "f32"),
-    inputs: fc.constantFrom("i8", "f32"),
+    activations: fc.constantFrom("dynamic", "f32"),
   }),
-  (world, { seed, m, n, depth, x, blockSize, scheme, scaleType, inputs }) => {
+  (world, { seed, m, n, depth, x, blockSize, scheme, scaleType, activations }) => {
     const weights = reals(depth * n, seed, "small");
     const values = reals(m * depth, seed + 2, "small");
     const shape = [n, depth];
@@ -515,7 +513,7 @@ const int4Layers = operation(
     };
     if (!Number.isFinite(scaleAt(blocks, 0, 0))) throw new Error("a scale is not finite");
     const layer = world.keep(
-      createLinear(instance, { format: "int4", weights: matrix, inputs } as Loose) as Loose,
+      createLinear(instance, { format: "int4", weights: matrix, activations } as Loose) as Loose,
     );
     const source = world.input(values, x, [m, depth]);
     const y = world.read(linear(layer as Loose, source.get() as Loose));
@@ -524,7 +522,7 @@ const int4Layers = operation(
     );
     const wanted = Array.from({ length: m * n }, (_, e) => {
       const [i, j] = [Math.floor(e / n), e % n];
-      if (inputs === "f32") return realProduct(blocks, j, (k) => values[i * depth + k], -0);
+      if (activations === "f32") return realProduct(blocks, j, (k) => values[i * depth + k], -0);
       return integerProduct(blocks, j, (k) => left[i].values[k], left[i].scale, -0);
     });
     expectSame(y, wanted, "int4");

@@ -73,8 +73,12 @@ function multiply(instance: Bytelane, s: Sides, transposed = false): Int32Array 
   const out = new Int32Array(m * n);
   matmul(
     instance,
-    { data: s.lhs, zeroPoint: listed(s.lhsZero, m) },
-    { data: s.rhs, zeroPoint: listed(s.rhsZero, n), orientation: transposed ? "out-in" : "in-out" },
+    { values: s.lhs, zeroPoint: listed(s.lhsZero, m) },
+    {
+      values: s.rhs,
+      zeroPoint: listed(s.rhsZero, n),
+      orientation: transposed ? "out-in" : "in-out",
+    },
     { m, n, depth, out },
   );
   return out;
@@ -166,8 +170,8 @@ describeTiers("matmul to i32", (instance) => {
     expectSame(multiply(instance, s), [x * y * depth]);
     const [m, n] = [1, 1];
     const more = { m, n, depth: depth + 1 };
-    const lhs = { data: new (a === "i8" ? Int8Array : Uint8Array)(depth + 1) };
-    const rhs = { data: new (b === "i8" ? Int8Array : Uint8Array)(depth + 1) };
+    const lhs = { values: new (a === "i8" ? Int8Array : Uint8Array)(depth + 1) };
+    const rhs = { values: new (b === "i8" ? Int8Array : Uint8Array)(depth + 1) };
     expect(() => matmul(instance, lhs, rhs, more)).toThrow(
       `"options.depth" expected at most ${depth} for these types, zero points and bias, got ${depth + 1}`,
     );
@@ -228,11 +232,11 @@ describeTiers("packMatrix", (instance) => {
           const s = { ...sides(mix, m, n, depth), lhsZero: 3, rhsZero: (j: number) => zeros[j] };
           const shape: [number, number] = orientation === "in-out" ? [depth, n] : [n, depth];
           const packed = packMatrix(instance, s.rhs, { shape, orientation, zeroPoint: zeros });
-          expect([packed.depth, packed.columns]).toEqual([depth, n]);
+          expect([packed.inFeatures, packed.outFeatures]).toEqual([depth, n]);
           const out = new Int32Array(m * n);
-          const lhs = { data: s.lhs, zeroPoint: 3 };
+          const lhs = { values: s.lhs, zeroPoint: 3 };
           for (let twice = 0; twice < 2; twice++) {
-            matmul(instance, lhs, { data: packed }, { m, n, depth, out });
+            matmul(instance, lhs, { values: packed }, { m, n, depth, out });
             expectSame(out, wanted(s, orientation === "out-in"), `${m} × ${n} × ${depth}`);
           }
           packed.dispose();
@@ -246,7 +250,7 @@ describeTiers("packMatrix", (instance) => {
       const s = sides(["i8", "i8"], 2, 3, 4);
       const packed = packMatrix(instance, tensor(instance, "i8", [4, 3], s.rhs as Int8Array));
       const out = new Int32Array(6);
-      matmul(instance, { data: s.lhs }, { data: packed }, { m: 2, n: 3, depth: 4, out });
+      matmul(instance, { values: s.lhs }, { values: packed }, { m: 2, n: 3, depth: 4, out });
       expectSame(out, wanted(s));
     });
   });
@@ -272,8 +276,8 @@ describeTiers("packMatrix", (instance) => {
           const shape: [number, number] = orientation === "in-out" ? [depth, n] : [n, depth];
           const packed = packMatrix(instance, rhs, { shape, orientation, bits: 7, zeroPoint: -3 });
           const out = new Int32Array(m * n);
-          const lhs = { data: s.lhs, zeroPoint: zeros };
-          matmul(instance, lhs, { data: packed }, { m, n, depth, out });
+          const lhs = { values: s.lhs, zeroPoint: zeros };
+          matmul(instance, lhs, { values: packed }, { m, n, depth, out });
           expectSame(out, wanted(s, orientation === "out-in"), `${m} × ${n} × ${depth}`);
           packed.dispose();
         }
@@ -289,7 +293,7 @@ describeTiers("packMatrix", (instance) => {
         s.rhs.fill(b);
         const packed = packMatrix(instance, s.rhs, { shape: [131, 9], bits: 7 });
         const out = new Int32Array(45);
-        matmul(instance, { data: s.lhs }, { data: packed }, { m: 5, n: 9, depth: 131, out });
+        matmul(instance, { values: s.lhs }, { values: packed }, { m: 5, n: 9, depth: 131, out });
         expectSame(out, wanted(s), `${a} · ${b}`);
         packed.dispose();
       }
@@ -342,8 +346,8 @@ describeTiers("matmul's epilogues", (instance) => {
 
   it("i8: scales whose product is beyond f32 saturate, and leave 0 what it is", () => {
     const [m, n] = [3, 9];
-    const left = { data: Int8Array.of(0, 1, -1), scale: 3e38 };
-    const right = { data: new Int8Array(n).fill(1), scale: 3e38 };
+    const left = { values: Int8Array.of(0, 1, -1), scale: 3e38 };
+    const right = { values: new Int8Array(n).fill(1), scale: 3e38 };
     const out = new Int8Array(m * n);
     for (const scale of [left.scale, new Float32Array(m).fill(3e38)]) {
       const sizes = { m, n, depth: 1, out } as const;
@@ -370,8 +374,13 @@ describeTiers("matmul's epilogues", (instance) => {
       const Elements = ARRAYS[epilogue.dtype as "f32"];
       const run = (lhs: number | Float32Array, rhs: number | Float32Array): Data => {
         const out = new Elements(m * n);
-        const left = { data: s.lhs, zeroPoint: 128, scale: lhs };
-        matmul(instance, left, { data: s.rhs, scale: rhs }, { m, n, depth: 19, ...epilogue, out });
+        const left = { values: s.lhs, zeroPoint: 128, scale: lhs };
+        matmul(
+          instance,
+          left,
+          { values: s.rhs, scale: rhs },
+          { m, n, depth: 19, ...epilogue, out },
+        );
         return out;
       };
       // one scale for all rows joins the column scales before anything else
@@ -404,7 +413,7 @@ describeTiers("matmul's epilogues", (instance) => {
       const s = sides(["i8", "u8"], 3, n, 11);
       const bias = integers(n, n, 2 ** 30);
       const out = new Int32Array(3 * n);
-      matmul(instance, { data: s.lhs }, { data: s.rhs }, { m: 3, n, depth: 11, bias, out });
+      matmul(instance, { values: s.lhs }, { values: s.rhs }, { m: 3, n, depth: 11, bias, out });
       expectSame(
         out,
         wanted(s).map((c, i) => c + bias[i % n]),
@@ -417,7 +426,7 @@ describeTiers("matmul's epilogues", (instance) => {
     const bias = Float32Array.of(NaN, Infinity, -Infinity, 1);
     const out = new Float32Array(4);
     const options = { m: 1, n: 4, depth: 3, dtype: "f32", bias, low: 0, high: 6, out } as const;
-    matmul(instance, { data: s.lhs }, { data: s.rhs }, options);
+    matmul(instance, { values: s.lhs }, { values: s.rhs }, options);
     expectSame(out, finished(wanted(s), 4, options, 1, 1));
     expect(out.subarray(0, 3)).toEqual(Float32Array.of(NaN, 6, 0));
   });
@@ -426,7 +435,12 @@ describeTiers("matmul's epilogues", (instance) => {
     const depth = 131071;
     const data = new Int8Array(depth);
     const run = (bias: Int32Array) =>
-      matmul(instance, { data }, { data }, { m: 1, n: 1, depth, bias, out: new Int32Array(1) });
+      matmul(
+        instance,
+        { values: data },
+        { values: data },
+        { m: 1, n: 1, depth, bias, out: new Int32Array(1) },
+      );
     run(Int32Array.of(2 ** 31 - 1 - depth * 128 * 128));
     expect(() => run(Int32Array.of(2 ** 31 - depth * 128 * 128))).toThrow(
       '"options.depth" expected',
@@ -453,8 +467,8 @@ describeTiers("matmul's epilogues", (instance) => {
           const real = { dtype: "f32", bias, low: -3 } as const;
           const y = new Float32Array(m * n);
           const [left, right] = [
-            { data: lhs, scale: a },
-            { data: rhs, scale: b },
+            { values: lhs, scale: a },
+            { values: rhs, scale: b },
           ];
           matmul(instance, left, right, { ...sized, ...real, out: y });
           expectSame(y, finished(c, n, real, 1, f(f(a) * f(b))));
@@ -485,8 +499,8 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
           (i, k) => lhs.view()[i * lhsStride + k],
           (k, j) => rhs.view()[k * rhsStride + j],
         );
-        const left = { data: lhs.view(), stride: lhsStride };
-        const right = { data: rhs.view(), stride: rhsStride };
+        const left = { values: lhs.view(), stride: lhsStride };
+        const right = { values: rhs.view(), stride: rhsStride };
         const length = (m - 1) * outStride + n;
         for (const result of ["i32", "f32", "i8", "u8"] as const) {
           const short = result === "i8" || result === "u8";
@@ -522,8 +536,8 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
     const side = { stride, batchStride: width };
     matmul(
       instance,
-      { data: x, ...side },
-      { data: y, ...side, orientation: "out-in" },
+      { values: x, ...side },
+      { values: y, ...side, orientation: "out-in" },
       { m, n, depth: width, batch: heads, out: scores },
     );
     for (let h = 0; h < heads; h++) {
@@ -541,8 +555,8 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
     const mixed = new Int32Array(tokens * stride);
     matmul(
       instance,
-      { data: attention, zeroPoint: 9 },
-      { data: y, ...side },
+      { values: attention, zeroPoint: 9 },
+      { values: y, ...side },
       {
         ...{ m, n: width, depth: tokens, batch: heads },
         ...{ out: mixed, outStride: stride, outBatchStride: width },
@@ -576,8 +590,8 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
     const out = new Float32Array(batch * m * n);
     matmul(
       instance,
-      { data: lhs, zeroPoint: lhsZeros, scale: lhsScales },
-      { data: rhs, zeroPoint: rhsZeros, scale: rhsScales },
+      { values: lhs, zeroPoint: lhsZeros, scale: lhsScales },
+      { values: rhs, zeroPoint: rhsZeros, scale: rhsScales },
       { m, n, depth, batch, dtype: "f32", out },
     );
     for (let b = 0; b < batch; b++) {
@@ -604,10 +618,10 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
       const [batch, m, n, depth] = [3, 2, 5, 6];
       const s = sides(["i8", "i8"], batch * m, n, depth);
       const packed = packMatrix(instance, s.rhs, { shape: [depth, n] });
-      const c = matmul(instance, { data: s.lhs }, { data: packed }, { m, n, depth, batch });
+      const c = matmul(instance, { values: s.lhs }, { values: packed }, { m, n, depth, batch });
       expectSame(c, wanted(s));
       const all = tensor(instance, "i8", [batch * m, depth], s.lhs as Int8Array);
-      const held = matmul(instance, { data: all }, { data: packed }, { m, batch });
+      const held = matmul(instance, { values: all }, { values: packed }, { m, batch });
       expect(held.shape).toEqual([batch, m, n]);
       expectSame(held.data, wanted(s));
     });
@@ -616,16 +630,16 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
   it("knows sizes of 0 and 1", () => {
     scope(instance, () => {
       const none = tensor(instance, "i8", [0]);
-      const rhs = { data: Int8Array.of(1, 2, 3, 4, 5, 6) };
+      const rhs = { values: Int8Array.of(1, 2, 3, 4, 5, 6) };
       const run = (options: MatmulOptions) =>
-        matmul(instance, { data: none }, rhs, options) as Tensor;
+        matmul(instance, { values: none }, rhs, options) as Tensor;
       const empty = run({ m: 0, n: 2, depth: 3 });
       expect(empty.shape).toEqual([0, 2]);
       expect(run({ m: 2, n: 2, depth: 3, batch: 0 }).shape).toEqual([0, 2, 2]);
       const one = matmul(
         instance,
-        { data: Int8Array.of(-128) },
-        { data: Int8Array.of(-128) },
+        { values: Int8Array.of(-128) },
+        { values: Int8Array.of(-128) },
         { m: 1, n: 1, depth: 1 },
       );
       expect([...one]).toEqual([16384]);
@@ -636,10 +650,10 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
     scope(instance, () => {
       const [m, n, depth] = [3, 5, 7];
       const s = sides(["i8", "u8"], m, n, depth);
-      const lhs = { data: tensor(instance, "i8", [m, depth], s.lhs as Int8Array) };
-      const rhs = { data: tensor(instance, "u8", [depth, n], s.rhs as Uint8Array) };
-      const turned = { data: tensor(instance, "u8", [n, depth], s.rhs as Uint8Array) };
-      const packed = { data: packMatrix(instance, s.rhs, { shape: [depth, n] }) };
+      const lhs = { values: tensor(instance, "i8", [m, depth], s.lhs as Int8Array) };
+      const rhs = { values: tensor(instance, "u8", [depth, n], s.rhs as Uint8Array) };
+      const turned = { values: tensor(instance, "u8", [n, depth], s.rhs as Uint8Array) };
+      const packed = { values: packMatrix(instance, s.rhs, { shape: [depth, n] }) };
       const both = matmul(instance, lhs, rhs);
       expect(both.shape).toEqual([m, n]);
       expectSame(both.data, wanted(s));
@@ -647,8 +661,8 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
       expectSame(outIn.data, wanted(s, true));
       expectSame(matmul(instance, lhs, packed).data, wanted(s));
       const out = new Int32Array(m * n);
-      expectSame(matmul(instance, { data: s.lhs }, packed, { m, out }), wanted(s));
-      expectSame(matmul(instance, lhs, { data: s.rhs }, { n, out }), wanted(s));
+      expectSame(matmul(instance, { values: s.lhs }, packed, { m, out }), wanted(s));
+      expectSame(matmul(instance, lhs, { values: s.rhs }, { n, out }), wanted(s));
     });
   });
 
@@ -658,14 +672,14 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
       const s = sides(["i8", "i8"], batch * m, n, depth);
       const lhs = tensor(instance, "i8", [batch, m, depth], s.lhs as Int8Array);
       const rhs = tensor(instance, "i8", [depth, n], s.rhs as Int8Array);
-      const c = matmul(instance, { data: lhs }, { data: rhs });
+      const c = matmul(instance, { values: lhs }, { values: rhs });
       expect(c.shape).toEqual([batch, m, n]);
       expectSame(c.data, wanted(s));
       const all = bytes("i8", batch * depth * n, 9) as Int8Array;
-      const own = { data: tensor(instance, "i8", [batch, depth, n], all) };
-      const each = matmul(instance, { data: lhs }, own);
+      const own = { values: tensor(instance, "i8", [batch, depth, n], all) };
+      const each = matmul(instance, { values: lhs }, own);
       const first = {
-        data: tensor(instance, "i8", [m, depth], s.lhs.slice(0, m * depth) as Int8Array),
+        values: tensor(instance, "i8", [m, depth], s.lhs.slice(0, m * depth) as Int8Array),
       };
       const shared = matmul(instance, first, own);
       for (let b = 0; b < batch; b++) {
@@ -680,7 +694,7 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
 
   it("sums nothing at depth 0, and makes nothing of no columns", () => {
     scope(instance, () => {
-      const none = { data: new Uint8Array(0), zeroPoint: 7 };
+      const none = { values: new Uint8Array(0), zeroPoint: 7 };
       const [m, n, depth] = [2, 3, 0];
       const run = (options: MatmulOptions, rhs: MatrixSide = none) => {
         const result = matmul(instance, none, rhs, { m, n, depth, ...options });
@@ -698,12 +712,12 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
       expect(run(reals)).toEqual([0, 0.5, 6, 0, 0.5, 6]);
       const zeroPoint = Int32Array.of(1, 2, 3);
       expect(run({ batch: 2 }, { ...none, zeroPoint, scale: 2 })).toEqual(new Array(12).fill(0));
-      const lhs = { data: tensor(instance, "i8", [2, 4]) };
+      const lhs = { values: tensor(instance, "i8", [2, 4]) };
       for (const [orientation, shape] of [
         ["in-out", [4, 0]],
         ["out-in", [0, 4]],
       ] as const) {
-        const rhs = { data: tensor(instance, "i8", shape), orientation };
+        const rhs = { values: tensor(instance, "i8", shape), orientation };
         expect(matmul(instance, lhs, rhs).shape).toEqual([2, 0]);
         const out = Int32Array.of(5);
         expect(matmul(instance, lhs, rhs, { out })).toBe(out);
@@ -726,8 +740,8 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
       const rhs = bytes("i8", depth * n, m);
       const got = matmul(
         instance,
-        { data: signal, stride, zeroPoint: 5 },
-        { data: rhs },
+        { values: signal, stride, zeroPoint: 5 },
+        { values: rhs },
         {
           ...{ m, n, depth },
         },

@@ -1,10 +1,5 @@
 import { expect, it } from "vitest";
-import {
-  createInt4Table,
-  dequantizeInt4,
-  gatherInt4,
-  quantizeInt4,
-} from "../../src/entries/index.ts";
+import { createTable, dequantizeInt4, gather, quantizeInt4 } from "../../src/entries/index.ts";
 import { decodeGgml, encodeGgml, int4FromGgml, int4ToGgml } from "../../src/gguf/index.ts";
 import { expectSame, finite } from "../support/samples.ts";
 import { describeTiers } from "../support/tiers.ts";
@@ -17,9 +12,8 @@ describeTiers("Q4_0 blocks", (instance) => {
     const reals = decodeGgml(bytes, "Q4_0");
     expectSame(dequantizeInt4(instance, matrix), reals);
     expectSame(int4ToGgml(matrix), bytes);
-    using table = createInt4Table(instance, matrix);
-    using row = gatherInt4(table, [4]);
-    expectSame(row.data, reals.subarray(4 * 64, 5 * 64));
+    using table = createTable(instance, matrix);
+    expectSame(gather(table, [4]), reals.subarray(4 * 64, 5 * 64));
   });
 
   it("of a searched matrix are blocks that ggml reads", () => {

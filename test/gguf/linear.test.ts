@@ -178,7 +178,7 @@ describeTiers("layers on ggml's blocks", (instance) => {
 
   it.each(["Q4_0", "Q4_1", "Q8_0"] as const)("multiply reals as they are: %s", (type) => {
     const weights = weightsOf(type, 9, 96, 4);
-    using layer = createGgmlLinear(instance, weights, { inputs: "f32" });
+    using layer = createGgmlLinear(instance, weights, { activations: "f32" });
     const x = finite(2 * 96, 5);
     const y = linear(layer, x) as Float32Array;
     const reals = decodeGgml(weights.data, type);
@@ -245,8 +245,10 @@ describeTiers("layers on ggml's blocks", (instance) => {
     fail(infinite, '"weights.data" expected blocks with finite scales');
     fail(good, '"options" expected an object', null as never);
     fail(good, '"options.bias" expected 2 elements', { bias: new Float32Array(3) });
-    fail(good, '"options.inputs" expected "i8" for Q4_K, got "f32"', { inputs: "f32" });
-    fail(good, '"options.inputs" expected one of', { inputs: "u8" });
+    fail(good, '"options.activations" expected "dynamic" for Q4_K, got "f32"', {
+      activations: "f32",
+    });
+    fail(good, '"options.activations" expected one of', { activations: "u8" });
     fail(good, "options.activation", { activation: "tanh" });
     expect(() => createGgmlLinear({} as never, good)).toThrow("expected an instance");
   });

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { createMoments } from "../../src/calibration/index.ts";
+import { createInputStats } from "../../src/calibration/index.ts";
 import {
   bitsPerWeight,
-  createInt4Table,
   createLinear,
+  createTable,
   dequantizeInt4,
-  gatherInt4,
+  gather,
   type Int4Linear,
   type Int4Matrix,
   linear,
@@ -96,7 +96,7 @@ describeTiers("int4 layers", (instance) => {
       });
       expectSame(linear(layer, { ...x }) as Float32Array, wanted, what);
     }
-    using layer = createLinear(instance, { ...options, inputs: "f32" });
+    using layer = createLinear(instance, { ...options, activations: "f32" });
     const x = finite(m * columns, m + n + 1);
     const wanted = Float32Array.from({ length: m * n }, (_, at) => {
       const [i, j] = [Math.floor(at / n), at % n];
@@ -313,16 +313,20 @@ describeTiers("int4 tables", (instance) => {
           oracle.realAt(definition, Math.floor(i / columns), i % columns),
         );
         expectSame(dequantizeInt4(instance, matrix), wanted, columns);
-        using table = createInt4Table(instance, matrix);
+        using table = createTable(instance, matrix);
         const ids = Int32Array.of(5, 0, 3, 3);
-        using rows = gatherInt4(table, ids);
-        expect(rows.shape).toEqual([4, columns]);
+        using list = tensor(instance, "i32", [2, 2], ids);
+        using rows = gather(table, list);
+        expect(rows.shape).toEqual([2, 2, columns]);
+        expect(String(table)).toBe(`4-bit table [6, ${columns}]`);
         const picked = [...ids].flatMap((id) => [
           ...wanted.subarray(id * columns, (id + 1) * columns),
         ]);
         expectSame(rows.data, picked);
+        expectSame(gather(table, ids), picked);
+        expectSame(table.toArray(), wanted);
         const out = new Float32Array(columns);
-        expectSame(gatherInt4(table, [2], { out }), wanted.slice(2 * columns, 3 * columns));
+        expectSame(gather(table, [2], { out }), wanted.slice(2 * columns, 3 * columns));
       }
     }
   });
@@ -488,18 +492,20 @@ describeTiers("int4 quantization", (instance) => {
     }
 
     it("feeds errors back: outputs of inputs not seen are nearer", () => {
-      const moments = createMoments(instance, depth).observe(seen);
+      const moments = createInputStats(instance, depth).observe(seen);
       expect(moments.count).toBe(samples);
       const options = { shape: [n, depth], orientation: "out-in" } as const;
       for (const scheme of ["symmetric", "asymmetric"] as const) {
         const plain = outputError(quantizeInt4(instance, weights, { ...options, scheme }));
-        const fed = outputError(quantizeInt4(instance, weights, { ...options, scheme, moments }));
+        const fed = outputError(
+          quantizeInt4(instance, weights, { ...options, scheme, inputStats: moments }),
+        );
         expect(fed / plain).toBeLessThan(0.15);
       }
     });
 
     it("estimates mean squares", () => {
-      const moments = createMoments(instance, depth).observe(seen);
+      const moments = createInputStats(instance, depth).observe(seen);
       const importance = moments.importance();
       for (let k = 0; k < depth; k++) {
         let sum = 0;
@@ -510,8 +516,8 @@ describeTiers("int4 quantization", (instance) => {
 
     it("does the same in one batch or many, from a tensor or an array", () => {
       using held = tensor(instance, "f32", [samples, depth], seen);
-      const whole = createMoments(instance, depth).observe(held).importance();
-      const parts = createMoments(instance, depth);
+      const whole = createInputStats(instance, depth).observe(held).importance();
+      const parts = createInputStats(instance, depth);
       for (let i = 0; i < samples; i += 100) {
         parts.observe(seen.subarray(i * depth, (i + 100) * depth));
       }
@@ -523,12 +529,12 @@ describeTiers("int4 quantization", (instance) => {
     it("is plain rounding where no input was seen, and where features are alone", () => {
       const options = { shape: [n, depth], orientation: "out-in", method: "nearest" } as const;
       const plain = quantizeInt4(instance, weights, options);
-      const moments = createMoments(instance, depth);
-      expect(quantizeInt4(instance, weights, { ...options, moments })).toEqual(plain);
+      const moments = createInputStats(instance, depth);
+      expect(quantizeInt4(instance, weights, { ...options, inputStats: moments })).toEqual(plain);
       const unit = new Float32Array(depth * depth);
       for (let k = 0; k < depth; k++) unit[k * depth + k] = 1 + k;
       moments.observe(unit);
-      expect(quantizeInt4(instance, weights, { ...options, moments })).toEqual(plain);
+      expect(quantizeInt4(instance, weights, { ...options, inputStats: moments })).toEqual(plain);
     });
   });
 });

@@ -212,7 +212,7 @@ describeTiers("a dynamic linear layer", (instance) => {
           return lost + (bias?.[j] ?? 0);
         });
         using layer = createLinear(instance, {
-          ...{ weights, shape, orientation, inputMean },
+          ...{ weights, shape, orientation, inputStats: { mean: inputMean } },
           ...(bias ? { bias } : {}),
         });
         const y = linear(layer, x) as Float32Array;
@@ -264,7 +264,12 @@ describeTiers("a static linear layer", (instance) => {
       const bias = finite(n, 4);
       for (const zeroPoint of [least, least + 100, greatest]) {
         const input = { dtype, scale: f(0.9), zeroPoint };
-        const options = { weights, shape: [depth, n] as [number, number], bias, input };
+        const options = {
+          weights,
+          shape: [depth, n] as [number, number],
+          bias,
+          activations: input,
+        };
         using layer = createLinear(instance, options);
         const x = finite(m * depth, 5);
         const q = new (dtype === "i8" ? Int8Array : Uint8Array)(x.length);
@@ -299,7 +304,13 @@ describeTiers("a static linear layer", (instance) => {
         ["relu", Math.max(zeroPoint, least), greatest],
         [{ low: -9000, high: 12000 }, place(-9000), place(12000)],
       ] as const) {
-        const options = { weights, shape: [depth, n] as [number, number], bias, input, output };
+        const options = {
+          weights,
+          shape: [depth, n] as [number, number],
+          bias,
+          activations: input,
+          output,
+        };
         using layer = createLinear(instance, { ...options, activation });
         const right = Array.from(c, (value, e) => {
           const step = f(input.scale * w.scale(e % n));
@@ -349,9 +360,19 @@ describeTiers("a static linear layer", (instance) => {
       const mid = { dtype: "u8", scale: 400 } as const;
       const input = { scale: 1.2 };
       const first = createLinear(instance, {
-        ...{ weights: finite(60, 1), shape: [6, 10], input, output: mid, activation: "relu" },
+        ...{
+          weights: finite(60, 1),
+          shape: [6, 10],
+          activations: input,
+          output: mid,
+          activation: "relu",
+        },
       });
-      const second = createLinear(instance, { weights: finite(30, 2), shape: [10, 3], input: mid });
+      const second = createLinear(instance, {
+        weights: finite(30, 2),
+        shape: [10, 3],
+        activations: mid,
+      });
       const x = tensor(instance, "f32", [2, 6], finite(12, 3));
       const hidden = linear(first, x) as Tensor<"u8">;
       expect([hidden.dtype, hidden.shape]).toEqual(["u8", [2, 10]]);

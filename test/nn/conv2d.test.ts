@@ -56,11 +56,11 @@ describeTiers("conv2d", (instance) => {
       const { stride, dilation, padding } = taps;
       scope(instance, () => {
         const layer = createConv2d(instance, {
-          ...{ weights, shape, orientation: "out-in", scale, bias, groups, input },
+          ...{ weights, shape, orientation: "out-in", scale, bias, groups, activations: input },
           ...{ stride, dilation, padding, output, activation: { low: -3, high: 4 } },
         });
         const real = createConv2d(instance, {
-          ...{ weights, shape, orientation: "out-in", scale, bias, groups, input },
+          ...{ weights, shape, orientation: "out-in", scale, bias, groups, activations: input },
           ...{ stride, dilation, padding },
         });
         const xShape = [images, height, width, inChannels];
@@ -201,7 +201,7 @@ describeTiers("conv2d", (instance) => {
           shape,
           orientation: "out-in",
           groups,
-          input,
+          activations: input,
           padding: 1,
         } as const;
         const output = { scale: 0.02, zeroPoint: 3 };
@@ -281,7 +281,7 @@ describeTiers("conv2d", (instance) => {
         const layer = createConvTranspose2d(instance, {
           ...{ weights, shape: [inChannels, outChannels, ...kernel], scale: 1 },
           ...{ stride, padding, outputPadding: extra },
-          input: { dtype: "u8", scale: 1, zeroPoint: 77 },
+          activations: { dtype: "u8", scale: 1, zeroPoint: 77 },
         });
         const y = conv2d(layer, tensor(instance, "u8", [height, width, inChannels], x));
         expect(y.shape).toEqual([right.height, right.width, outChannels]);
@@ -321,7 +321,9 @@ describeTiers("conv2d", (instance) => {
           return sums.reduce((sum, each) => sum + Math.abs(each), 0);
         };
         const without = errorOf(createConv2d(instance, { ...options, groups }));
-        const corrected = errorOf(createConv2d(instance, { ...options, groups, inputMean }));
+        const corrected = errorOf(
+          createConv2d(instance, { ...options, groups, inputStats: { mean: inputMean } }),
+        );
         expect(corrected).toBeLessThan(without / 2);
       });
     }
@@ -332,7 +334,7 @@ describeTiers("conv2d", (instance) => {
       const x = Float32Array.of(1, NaN, 1, 2);
       const weights = new Float32Array(4).fill(1);
       const eye = createConv2d(instance, {
-        ...{ weights, shape: [1, 1, 2, 2], input: { scale: 0.5 } },
+        ...{ weights, shape: [1, 1, 2, 2], activations: { scale: 0.5 } },
       });
       const zeroed = Float32Array.of(1, 0, 1, 2);
       const shape = [1, 2, 2];

@@ -1,6 +1,12 @@
 /** Errors of "bytelane/nn": kind and exact text, and memory that is as it was. */
 import { describe, expect, it } from "vitest";
-import { type Bytelane, createBytelaneSync, tensor } from "../../src/entries/index.ts";
+import {
+  type Bytelane,
+  createBytelaneSync,
+  createTable,
+  quantizeInt4,
+  tensor,
+} from "../../src/entries/index.ts";
 import {
   activate,
   add,
@@ -250,7 +256,12 @@ const convolutions: readonly Case[] = [
     '"options.format" expected one of "int8", "f32", got "int4"',
     conv({ format: "int4" }),
   ],
-  ["RangeError", '"options.shape" expected four dimensions, got [4, 12]', conv({ shape: [4, 12] })],
+  [
+    "RangeError",
+    '"options.shape" expected [height, width, in, out], ' +
+      'or [out, in, height, width] with the orientation "out-in", got [4, 12]',
+    conv({ shape: [4, 12] }),
+  ],
   [
     "RangeError",
     '"options.weights" expected 24 elements, got Float32Array(48)',
@@ -269,8 +280,8 @@ const convolutions: readonly Case[] = [
   ],
   [
     "TypeError",
-    '"options.input" expected the input\'s parameters, ' +
-      "since options.output is given, got undefined",
+    '"options.activations" expected parameters of the input, ' +
+      'since options.output is given, got "dynamic"',
     conv({ output: { scale: 1 } }),
   ],
   [
@@ -280,10 +291,10 @@ const convolutions: readonly Case[] = [
   ],
   [
     "TypeError",
-    '"options.input" expected nothing for the format "f32", got Object',
+    '"options.activations" expected "dynamic" for the format "f32", got Object',
     conv({
       ...{ format: "f32", weights: new Float32Array(4), shape: [4, 1, 1, 1], groups: 4 },
-      input: { scale: 1 },
+      activations: { scale: 1 },
     }),
   ],
   ["RangeError", '"options.stride" expected an integer in [1, 65535], got 0', conv({ stride: 0 })],
@@ -319,8 +330,8 @@ const convolutions: readonly Case[] = [
   ],
   [
     "TypeError",
-    '"options.inputMean" expected nothing, since the weights are integers, got Float32Array(3)',
-    conv({ weights: new Int8Array(48), scale: 1, inputMean: new Float32Array(3) }),
+    '"options.inputStats" expected nothing, since the weights are integers, got Object',
+    conv({ weights: new Int8Array(48), scale: 1, inputStats: { mean: new Float32Array(3) } }),
   ],
   [
     "TypeError",
@@ -460,27 +471,41 @@ const recurrentCells: readonly Case[] = [
   ],
 ];
 
-const table = { values: new Int8Array(6), scale: new Float32Array(3) };
+const eight = {
+  ...{ values: new Int8Array(6), scale: Float32Array.of(1, 1, 1) },
+  ...{ zeroPoint: 0, axis: 0, shape: [3, 2] },
+};
+const bag =
+  (ids: readonly number[], options = {}): Case[2] =>
+  (b) => {
+    using table = createTable(b, eight);
+    return embeddingBag(table, ids, options);
+  };
 const bags: readonly Case[] = [
   [
-    "RangeError",
-    '"table.values" expected rows of 4 elements, got Int8Array(6)',
-    (b) => embeddingBag(b, table, Int32Array.of(0), { columns: 4 }),
+    "TypeError",
+    '"table" expected a table made by createTable, got Object',
+    () => embeddingBag(wrong(eight), [0]),
   ],
   [
     "RangeError",
-    '"ids[1]" expected an integer in [0, 2], got 3',
-    (b) => embeddingBag(b, table, Int32Array.of(0, 3), { columns: 2 }),
+    '"table" expected a table of 8 bits, got 4-bit table [2, 32]',
+    (b) => {
+      const matrix = quantizeInt4(b, new Float32Array(64), { shape: [32, 2] });
+      using table = createTable(b, matrix);
+      return embeddingBag(table, [0]);
+    },
   ],
+  ["RangeError", '"ids[1]" expected an integer in [0, 2], got 3', bag([0, 3])],
   [
     "RangeError",
     '"options.offsets[0]" expected an integer in [0, 0], got 1',
-    (b) => embeddingBag(b, table, Int32Array.of(0, 1), { columns: 2, offsets: [1] }),
+    bag([0, 1], { offsets: [1] }),
   ],
   [
     "RangeError",
     '"options.offsets[2]" expected an integer in [2, 2], got 1',
-    (b) => embeddingBag(b, table, Int32Array.of(0, 1), { columns: 2, offsets: [0, 2, 1] }),
+    bag([0, 1], { offsets: [0, 2, 1] }),
   ],
 ];
 

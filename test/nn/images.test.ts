@@ -158,7 +158,7 @@ describeTiers("images", (instance) => {
       const weights = Int8Array.of(1, 2, 3);
       const layer = createConv1d(instance, {
         ...{ weights, shape: [1, 1, 3], orientation: "out-in", scale: 1 },
-        ...{ padding: [2, 0], input: { scale: 1 } },
+        ...{ padding: [2, 0], activations: { scale: 1 } },
       });
       const x = tensor(instance, "i8", [2, 4, 1], [1, 2, 3, 4, 5, 6, 7, 8]);
       const y = conv1d(layer, x);

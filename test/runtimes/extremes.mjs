@@ -53,7 +53,7 @@ export function checkExtremes({ matmul }, instance) {
     }
   }
   const check = ({ label, a, b, wanted }, when) => {
-    matmul(instance, { data: a }, { data: b }, { m, n, depth, out });
+    matmul(instance, { values: a }, { values: b }, { m, n, depth, out });
     const at = out.findIndex((value, i) => value !== wanted[i]);
     if (at >= 0) failures.push(`${label}, ${when}: ${out[at]} instead of ${wanted[at]} at ${at}`);
   };

@@ -29,8 +29,8 @@ async function compare(bytelane, instance) {
   for (const [m, n, depth] of shapes) {
     const weights = random.reals(depth * n, -1, 1);
     const x = random.reals(m * depth, -3, 3);
-    const lhs = { data: random.integers("u8", m * depth), zeroPoint: 7 };
-    const rhs = { data: random.integers("i8", depth * n), zeroPoint: -3 };
+    const lhs = { values: random.integers("u8", m * depth), zeroPoint: 7 };
+    const rhs = { values: random.integers("i8", depth * n), zeroPoint: -3 };
     const sizes = { m, n, depth };
     const integers = matmul(instance, lhs, rhs, { ...sizes, out: new Int32Array(m * n) });
     const input = { dtype: "u8", scale: 0.025, zeroPoint: 120 };
@@ -55,14 +55,14 @@ async function compare(bytelane, instance) {
 }
 
 async function expectRefusal(bytelane, instance) {
-  const side = { data: new Int8Array(64) };
+  const side = { values: new Int8Array(64) };
   const call = bytelane.workers.matmul(instance, side, side, { m: 8, n: 8, depth: 8 });
   const words = await call.then(
     () => "an answer",
     (error) => error.message,
   );
-  if (!words.startsWith('"options.pool" expected ')) {
-    throw new Error(`expected words on options.pool, got ${words}`);
+  if (!words.startsWith('"options.workers" expected ')) {
+    throw new Error(`expected words on options.workers, got ${words}`);
   }
 }
 

@@ -92,7 +92,7 @@ async function main(values) {
   const minutes = integerOption("minutes", values.minutes, 1, 10_000);
   const workers = integerOption("workers", values.workers, 0, 64);
   const random = createRandom(integerOption("seed", values.seed, 0, 2 ** 31 - 1));
-  const instance = await createBytelane(workers > 0 ? { pool: { size: workers } } : {});
+  const instance = await createBytelane(workers > 0 ? { workers: { size: workers } } : {});
   const progress = createProgress("seconds", minutes * 60);
   const started = performance.now();
   const minute = () => (performance.now() - started) / 60_000;

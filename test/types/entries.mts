@@ -25,7 +25,7 @@ export const instances = async (options: LoadOptions) => {
   given.push(createBytelaneSync());
   const observers: Observer[] = given.map((each) => createObserver(each, { method: "mse" }));
   const passed: boolean[] = given.map((each) => conformance(each).passed);
-  const side = { data: array };
+  const side = { values: array };
   await matmul(instance, side, side, { m: 2, n: 2, depth: 2 });
   const packed: Uint8Array = packBits(instance, array, { bits: 4 });
   return [observers, passed, packed, readSafetensors(new Uint8Array(8)), serve] as const;

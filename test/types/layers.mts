@@ -3,8 +3,9 @@ import {
   chooseParams,
   createBytelane,
   createLinear,
+  createTable,
   dequantize,
-  gatherRows,
+  gather,
   linear,
   matmul,
   quantize,
@@ -33,9 +34,9 @@ export const wrong = (): Int8Array => linear(first, x);
 
 // parameters of an observer go where they are needed
 const observer = createObserver(instance, { method: "minmax" }).observe(x);
-const input = observer.params();
+const activations = observer.params();
 const output = observer.params({ dtype: "u8", scheme: "asymmetric" });
-const whole = createLinear(instance, { weights, shape, input, output });
+const whole = createLinear(instance, { weights, shape, activations, output });
 const bytes: Uint8Array = linear(whole, x);
 const calibrated: Int8Array = quantize(instance, x, observer.params());
 
@@ -56,22 +57,22 @@ const shared: Float32Array = linear(
 
 // a product has its own element type and the kind of its left-hand side
 const sides = { m: 2, n: 2, depth: 2 };
-const left = { data: calibrated };
+const left = { values: calibrated };
 const sums: Int32Array = matmul(instance, left, left, sides);
 const scaled: number | undefined = matmul(instance, left, left, { ...sides, dtype: "f32" })[0];
-const matrix = { data: tensor(instance, "i8", [2, 2], calibrated) };
+const matrix = { values: tensor(instance, "i8", [2, 2], calibrated) };
 const product: Tensor<"i32"> = matmul(instance, matrix, matrix);
 const requantized: Tensor<"u8"> = matmul(instance, matrix, left, { n: 2, dtype: "u8", scale: 1 });
 const given: Float32Array = matmul(instance, matrix, matrix, {
   dtype: "f32",
   out: new Float32Array(4),
 });
-const table = { values: calibrated, scale: Float32Array.of(1, 2), columns: 2 };
-const looked: Float32Array = gatherRows(instance, table, [1]);
-const apart = { values: matrix.data, scale: Float32Array.of(1, 2) };
-const found: Tensor<"f32"> = gatherRows(instance, apart, [1]);
+const table = createTable(instance, rows);
+const looked: Float32Array = gather(table, [1]);
+const named64: Float32Array = gather(table, BigInt64Array.of(1n));
+const found: Tensor<"f32"> = gather(table, tensor(instance, "i32", [1], [1]));
 
-export const products = [sums, scaled, product, requantized, given, looked, found];
+export const products = [sums, scaled, product, requantized, given, looked, named64, found];
 
 export const results = [value, chained, held, reals, bytes, calibrated, integers, named, positive];
 export const restored = [back, all, shared];

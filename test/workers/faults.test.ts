@@ -12,10 +12,10 @@ import {
   createLinear,
   linear,
   matmul,
-  type PoolOptions,
   packMatrix,
   type Tensor,
   tensor,
+  type WorkersOptions,
 } from "../../src/entries/index.ts";
 import * as loaded from "../../src/entries/load.ts";
 import { loadLayers, saveLayers } from "../../src/formats/index.ts";
@@ -54,12 +54,12 @@ class Faulty {
 
 function open(
   flavour: (typeof FLAVOURS)[number],
-  pool: number | PoolOptions,
+  pool: number | WorkersOptions,
   options: object = {},
 ): Bytelane {
   const shared = flavour === "one memory";
   const simd = moduleOf(shared ? "simd.threads" : "simd");
-  return loaded.createBytelaneSync({ simd, pool, shared, ...options });
+  return loaded.createBytelaneSync({ simd, workers: pool, shared, ...options });
 }
 
 /** A layer, inputs of several sizes, and what they give. */
@@ -75,7 +75,7 @@ describe.each(FLAVOURS)("workers over %s", (flavour) => {
     it("at any step rejects what it must, and leaves the rest alone", async () => {
       for (let failAt = 0; failAt < 12; failAt++) {
         const faulty = new Faulty();
-        const instance = open(flavour, { size: 3, least: 1, worker: faulty.make });
+        const instance = open(flavour, { size: 3, minimumWork: 1, worker: faulty.make });
         const { layer, inputs, wanted } = work(instance);
         const used = instance.bytesUsed;
         Object.assign(faulty, { failAt, fault });
@@ -99,7 +99,7 @@ describe.each(FLAVOURS)("workers over %s", (flavour) => {
   it("that cannot be replaced leave no call unsettled", async () => {
     const faulty = new Faulty();
     faulty.left = 2;
-    const instance = open(flavour, { size: 2, least: 1, worker: faulty.make });
+    const instance = open(flavour, { size: 2, minimumWork: 1, worker: faulty.make });
     const { layer, inputs, wanted } = work(instance);
     const [, , x] = inputs;
     await workers.linear(layer, x);
@@ -121,7 +121,7 @@ describe.each(FLAVOURS)("workers over %s", (flavour) => {
 
   it("more than there are pieces, and killed at random, settle every call", async () => {
     const faulty = new Faulty();
-    const instance = open(flavour, { size: 6, least: 1, worker: faulty.make });
+    const instance = open(flavour, { size: 6, minimumWork: 1, worker: faulty.make });
     const { layer, inputs, wanted } = work(instance);
     let random = 1;
     for (let round = 0; round < 30; round++) {
@@ -139,7 +139,7 @@ describe.each(FLAVOURS)("workers over %s", (flavour) => {
   });
 
   it("give the books back when out is transferred during the call", async () => {
-    const instance = open(flavour, { size: 2, least: 1 });
+    const instance = open(flavour, { size: 2, minimumWork: 1 });
     const { layer, inputs } = work(instance);
     const out = new Float32Array(160);
     const call = workers.linear(layer, inputs[0], { out });
@@ -152,7 +152,7 @@ describe.each(FLAVOURS)("workers over %s", (flavour) => {
   });
 
   it("settle many small calls in a row, and in a crowd", async () => {
-    const instance = open(flavour, { size: 3, least: 1 });
+    const instance = open(flavour, { size: 3, minimumWork: 1 });
     const layer = createLinear(instance, { weights: finite(64, 1), shape: [8, 8] });
     const x = finite(32, 2);
     const wanted = linear(layer, x) as Float32Array;
@@ -174,7 +174,11 @@ describe.each(FLAVOURS)("workers over %s", (flavour) => {
       return made;
     };
     await (async () => {
-      const instance = open(flavour, { size: 2, least: 1, worker }, { maximumMemory: 2 ** 24 });
+      const instance = open(
+        flavour,
+        { size: 2, minimumWork: 1, worker },
+        { maximumMemory: 2 ** 24 },
+      );
       const { layer, inputs, wanted } = work(instance);
       expectSame((await workers.linear(layer, inputs[3])) as Float32Array, wanted[3]);
     })();
@@ -190,7 +194,7 @@ describe.each(FLAVOURS)("workers over %s", (flavour) => {
 
 describe("workers with memories of their own", () => {
   it("follow weights that change under a layer in a file", async () => {
-    const instance = open("many memories", { size: 2, least: 1 });
+    const instance = open("many memories", { size: 2, minimumWork: 1 });
     const files = [1, 2].map((seed) => {
       const options = { format: "int4", weights: finite(4096, seed), shape: [64, 64] } as const;
       using a = createLinear(instance, options);
@@ -212,11 +216,11 @@ describe("workers with memories of their own", () => {
 
   it("read no more than a call has, up to the end of the memory", async () => {
     const limits = { initialMemory: 0, maximumMemory: 2 ** 19 };
-    const instance = open("many memories", { size: 2, least: 1 }, limits);
+    const instance = open("many memories", { size: 2, minimumWork: 1 }, limits);
     const weights = new Int8Array(8192).fill(3);
     const data = packMatrix(instance, weights, { shape: [1, 8192] });
     const out = tensor(instance, "i32", [1, 8192]);
-    const lhs = { data: tensor(instance, "i8", [1, 1], [2]) };
+    const lhs = { values: tensor(instance, "i8", [1, 1], [2]) };
     const full: Tensor[] = [];
     for (const n of [1024, 32]) {
       try {
@@ -228,14 +232,14 @@ describe("workers with memories of their own", () => {
     const options = { m: 1, n: 8192, depth: 1, out };
     for (;;) {
       try {
-        matmul(instance, lhs, { data }, options);
+        matmul(instance, lhs, { values: data }, options);
         break;
       } catch {
         full.pop()?.dispose();
       }
     }
     for (const each of full.splice(-8)) each.dispose();
-    await workers.matmul(instance, lhs, { data }, options);
+    await workers.matmul(instance, lhs, { values: data }, options);
     expectSame(out.data, new Int32Array(8192).fill(6));
     instance.dispose();
   });

@@ -14,12 +14,12 @@ import {
   type MatmulOptions,
   type MatrixSide,
   matmul,
-  type PoolOptions,
   packMatrix,
   quantizeInt4,
   quantizeRows,
   type RightSide,
   tensor,
+  type WorkersOptions,
 } from "../../src/entries/index.ts";
 import * as loaded from "../../src/entries/load.ts";
 import { createGgmlLinear, encodeGgml } from "../../src/gguf/index.ts";
@@ -60,12 +60,12 @@ class Watched {
 function open(
   flavour: Flavour,
   tier: "simd" | "relaxed",
-  pool: number | PoolOptions,
+  pool: number | WorkersOptions,
   options: object = {},
 ): Bytelane {
   const shared = flavour === "one memory";
   const module = moduleOf(shared ? `${tier}.threads` : tier);
-  return loaded.createBytelaneSync({ [tier]: module, tier, pool, shared, ...options });
+  return loaded.createBytelaneSync({ [tier]: module, tier, workers: pool, shared, ...options });
 }
 
 const copied = (data: Data): Data =>
@@ -94,7 +94,7 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
       let instance: Bytelane;
       let used = 0;
       beforeAll(() => {
-        instance = open(flavour, tier as "simd", { size, least: 0 });
+        instance = open(flavour, tier as "simd", { size, minimumWork: 0 });
         used = instance.bytesUsed;
       });
       afterEach(() => {
@@ -119,8 +119,8 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
       it("multiplies matrices", async () => {
         for (const [m, n, depth] of SHAPES) {
           for (const [i, left] of (["i8", "u8"] as const).entries()) {
-            const lhs = { data: bytes(left, m * depth, m), zeroPoint: 3 + i };
-            const rhs = { data: bytes("i8", depth * n, n), zeroPoint: -7 };
+            const lhs = { values: bytes(left, m * depth, m), zeroPoint: 3 + i };
+            const rhs = { values: bytes("i8", depth * n, n), zeroPoint: -7 };
             for (const result of ["i32", "f32", "i8", "u8"] as const) {
               const scaled = result === "i8" || result === "u8" ? { scale: 90, zeroPoint: 2 } : {};
               const options = { m, n, depth, dtype: result, ...scaled };
@@ -154,16 +154,16 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
         );
         for (const data of [rhs, seven]) {
           const sides: [MatrixSide, RightSide, Partial<MatmulOptions>][] = [
-            [{ data: bytes("u8", m * depth, 5), zeroPoint: 9 }, { data }, {}],
+            [{ values: bytes("u8", m * depth, 5), zeroPoint: 9 }, { values: data }, {}],
             [
               {
-                data: bytes("i8", batch * (m * (depth + 3) + 5), 6),
+                values: bytes("i8", batch * (m * (depth + 3) + 5), 6),
                 stride: depth + 3,
                 batchStride: m * (depth + 3) + 5,
                 zeroPoint: integers(m * batch, 7),
                 scale: steps(m * batch, 8),
               },
-              { data, scale: steps(n, 9) },
+              { values: data, scale: steps(n, 9) },
               { batch, dtype: "f32", bias: finite(n, 10), low: -3 },
             ],
           ];
@@ -182,8 +182,8 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
 
       it("writes into an out with strides, and leaves what is between alone", async () => {
         const [m, n, depth, outStride] = [70, 50, 12, 64];
-        const lhs = { data: bytes("i8", m * depth, 1) };
-        const rhs = { data: bytes("u8", n * depth, 2), orientation: "out-in" } as const;
+        const lhs = { values: bytes("i8", m * depth, 1) };
+        const rhs = { values: bytes("u8", n * depth, 2), orientation: "out-in" } as const;
         const run = async (
           call: (out: Int32Array) => Data | Promise<Data>,
         ): Promise<Int32Array> => {
@@ -215,15 +215,19 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
           const placed = createLinear(instance, {
             weights,
             shape,
-            input: { scale: 0.7, zeroPoint: 3 },
+            activations: { scale: 0.7, zeroPoint: 3 },
           });
           const closed = createLinear(instance, {
             ...{ weights, shape, bias, activation: "relu" as const },
-            ...{ input: { scale: 0.7, dtype: "u8" as const }, output: { scale: 30 } },
+            ...{ activations: { scale: 0.7, dtype: "u8" as const }, output: { scale: 30 } },
           });
           const matrix = quantizeInt4(instance, weights, { shape, blockSize: 32 });
           const four = createLinear(instance, { format: "int4", weights: matrix, bias });
-          const slow = createLinear(instance, { format: "int4", weights: matrix, inputs: "f32" });
+          const slow = createLinear(instance, {
+            format: "int4",
+            weights: matrix,
+            activations: "f32",
+          });
           using own = tensor(instance, "f32", [m, depth], x);
           const rows = quantizeRows(instance, x, { shape: [m, depth] });
           const eight = bytes("u8", m * depth, 4);
@@ -248,7 +252,7 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
   });
 
   it("gives what one thread gives, on the blocks of ggml", async () => {
-    const instance = open(flavour, "simd", { size: 3, least: 0 });
+    const instance = open(flavour, "simd", { size: 3, minimumWork: 0 });
     for (const [m, n] of [
       [1, 70],
       [17, 40],
@@ -265,14 +269,14 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
 
   const big = { m: 96, n: 160, depth: 64 } as const;
   const sides = (seed = 1) => ({
-    lhs: { data: bytes("i8", big.m * big.depth, seed) },
-    rhs: { data: bytes("i8", big.depth * big.n, seed + 1) },
+    lhs: { values: bytes("i8", big.m * big.depth, seed) },
+    rhs: { values: bytes("i8", big.depth * big.n, seed + 1) },
   });
 
   it("takes many calls at once, and other calls among them", async () => {
-    const instance = open(flavour, "simd", { size: 2, least: 0 });
+    const instance = open(flavour, "simd", { size: 2, minimumWork: 0 });
     const weights = finite(64 * 40, 1);
-    const layer = createLinear(instance, { weights, shape: [64, 40], input: { scale: 0.5 } });
+    const layer = createLinear(instance, { weights, shape: [64, 40], activations: { scale: 0.5 } });
     const inputs = Array.from({ length: 40 }, (_, i) => finite(64 * (1 + 5 * i), i));
     const wanted = inputs.map((x) => linear(layer, x) as Float32Array);
     const pending = inputs.map((x) => linearPooled(layer, x));
@@ -289,7 +293,7 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
   });
 
   it("lets handles be disposed while calls use them", async () => {
-    const instance = open(flavour, "simd", { size: 2, least: 0 });
+    const instance = open(flavour, "simd", { size: 2, minimumWork: 0 });
     const weights = finite(64 * 300, 1);
     const values = finite(64 * 200, 2);
     const open2 = () => ({
@@ -313,7 +317,7 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
   });
 
   it("goes on when the memory grows while workers are at it", async () => {
-    const instance = open(flavour, "simd", { size: 2, least: 0 }, { initialMemory: 65536 });
+    const instance = open(flavour, "simd", { size: 2, minimumWork: 0 }, { initialMemory: 65536 });
     const { lhs, rhs } = sides();
     const wanted = copied(matmul(instance, lhs, rhs, big));
     for (let i = 0; i < 10; i++) {
@@ -339,7 +343,7 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
     // 2^28 multiplications, from which on both flavours divide
     const data = new Int8Array(1024 * 512);
     const large = { m: 1024, n: 512, depth: 512, out: new Int32Array(1024 * 512) };
-    await matmulPooled(instance, { data }, { data: data.subarray(512 * 512) }, large);
+    await matmulPooled(instance, { values: data }, { values: data.subarray(512 * 512) }, large);
     expect(watched.workers.length).toBe(2);
     instance.dispose();
   });
@@ -358,7 +362,7 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
 
   it("ends its workers with the instance; a call in flight is rejected", async () => {
     const watched = new Watched();
-    const instance = open(flavour, "simd", { size: 3, worker: watched.make, least: 0 });
+    const instance = open(flavour, "simd", { size: 3, worker: watched.make, minimumWork: 0 });
     const { lhs, rhs } = sides();
     (await matmulPooled(instance, lhs, rhs, big)) satisfies Data;
     expect(watched.workers.length).toBe(3);
@@ -381,16 +385,16 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
   });
 
   describe("a worker that ends", () => {
-    const words = /^"options.pool" expected workers that go on, got one that ended: /;
+    const words = /^"options.workers" expected workers that go on, got one that ended: /;
 
     it("between calls is replaced", async () => {
       const watched = new Watched();
-      const instance = open(flavour, "simd", { size: 2, worker: watched.make, least: 0 });
+      const instance = open(flavour, "simd", { size: 2, worker: watched.make, minimumWork: 0 });
       const { lhs, rhs } = sides();
-      const packed = packMatrix(instance, rhs.data as Int8Array, { shape: [big.depth, big.n] });
-      const wanted = taken(matmul(instance, lhs, { data: packed }, big));
+      const packed = packMatrix(instance, rhs.values as Int8Array, { shape: [big.depth, big.n] });
+      const wanted = taken(matmul(instance, lhs, { values: packed }, big));
       const run = async () => {
-        const got = await matmulPooled(instance, lhs, { data: packed }, big);
+        const got = await matmulPooled(instance, lhs, { values: packed }, big);
         expectSame(taken(got), wanted);
       };
       await run();
@@ -407,13 +411,13 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
 
     it("during calls rejects them, and the instance goes on", async () => {
       const watched = new Watched();
-      const instance = open(flavour, "simd", { size: 2, worker: watched.make, least: 0 });
+      const instance = open(flavour, "simd", { size: 2, worker: watched.make, minimumWork: 0 });
       const { lhs, rhs } = sides();
       const data = new Int8Array(700 * 700).fill(1);
       const large = { m: 700, n: 700, depth: 700 };
       const used = instance.bytesUsed;
       const pending = Array.from({ length: 6 }, () =>
-        matmulPooled(instance, { data }, { data }, large),
+        matmulPooled(instance, { values: data }, { values: data }, large),
       );
       const settled = Promise.allSettled(pending);
       await watched.workers[1].terminate();
@@ -437,7 +441,7 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
     it("since it fails says why, each time", async () => {
       const watched = new Watched();
       watched.before = 'throw new Error("out of paper");';
-      const instance = open(flavour, "simd", { size: 2, worker: watched.make, least: 0 });
+      const instance = open(flavour, "simd", { size: 2, worker: watched.make, minimumWork: 0 });
       const { lhs, rhs } = sides();
       for (let i = 0; i < 3; i++) {
         await expect(matmulPooled(instance, lhs, rhs, big)).rejects.toThrow(/: out of paper$/);
@@ -454,11 +458,11 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
   });
 
   it("rejects what the operation refuses, and changes nothing", async () => {
-    const instance = open(flavour, "simd", { size: 2, least: 0 });
+    const instance = open(flavour, "simd", { size: 2, minimumWork: 0 });
     const { lhs, rhs } = sides();
     const used = instance.bytesUsed;
     await expect(matmulPooled(instance, lhs, rhs, { ...big, depth: 65 })).rejects.toThrow(
-      new RangeError('"lhs.data" expected at least 6240 elements, got Int8Array(6144)'),
+      new RangeError('"lhs.values" expected at least 6240 elements, got Int8Array(6144)'),
     );
     await expect(matmulPooled(instance, lhs, rhs, undefined as never)).rejects.toThrow(TypeError);
     const layer = createLinear(instance, { weights: finite(8, 1), shape: [4, 2] });
@@ -477,7 +481,7 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
 
   it("keeps the process waiting for a call, and not for idle workers", async () => {
     const watched = new Watched();
-    const instance = open(flavour, "simd", { size: 2, worker: watched.make, least: 0 });
+    const instance = open(flavour, "simd", { size: 2, worker: watched.make, minimumWork: 0 });
     const { lhs, rhs } = sides();
     await matmulPooled(instance, lhs, rhs, big);
     const [worker] = watched.workers;
@@ -495,7 +499,11 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
 describe("workers with memories of their own", () => {
   it("are sent weights once, and hold a part each", async () => {
     const watched = new Watched();
-    const instance = open("many memories", "simd", { size: 2, worker: watched.make, least: 0 });
+    const instance = open("many memories", "simd", {
+      size: 2,
+      worker: watched.make,
+      minimumWork: 0,
+    });
     const weights = finite(64 * 320, 1);
     const layer = createLinear(instance, { weights, shape: [64, 320] });
     const x = finite(64, 2);
@@ -523,13 +531,17 @@ describe("workers with memories of their own", () => {
 
   it("take no more memory for a thousand calls and layers than for some", async () => {
     const watched = new Watched();
-    const instance = open("many memories", "simd", { size: 2, worker: watched.make, least: 0 });
+    const instance = open("many memories", "simd", {
+      size: 2,
+      worker: watched.make,
+      minimumWork: 0,
+    });
     const round = async (i: number) => {
       const data = bytes("i8", 50 * 50, i);
       await matmulPooled(
         instance,
-        { data },
-        { data },
+        { values: data },
+        { values: data },
         { m: 50, n: 50, depth: 50, out: new Int32Array(2500) },
       );
     };
@@ -547,11 +559,12 @@ describe("the options", () => {
   it("expect a number of workers, or more about them", async () => {
     const words = (pool: unknown) => () => open("many memories", "simd", pool as number);
     expect(words(65)).toThrow(
-      new RangeError('"options.pool" expected an integer in [0, 64], got 65'),
+      new RangeError('"options.workers" expected an integer in [0, 64], got 65'),
     );
-    expect(words(1.5)).toThrow('"options.pool" expected an integer in [0, 64], got 1.5');
-    expect(words("2")).toThrow(new TypeError('"options.pool" expected a number, got "2"'));
-    expect(words(null)).toThrow('"options.pool" expected a number, got undefined');
-    expect(words({})).toThrow('"options.pool" expected a number, got undefined');
+    expect(words(1.5)).toThrow('"options.workers" expected an integer in [0, 64], got 1.5');
+    expect(words("2")).toThrow(new TypeError('"options.workers" expected a number, got "2"'));
+    expect(words(null)).toThrow('"options.workers" expected an object, got null');
+    expect(words({})).toThrow('"options.workers.size" expected a number, got undefined');
+    expect(words({ size: 2, least: 1 })).toThrow('another name, such as "minimumWork"');
   });
 });

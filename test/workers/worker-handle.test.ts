@@ -13,11 +13,20 @@ const data = bytes("i8", 64, 1);
 const open = (worker?: unknown) =>
   createBytelaneSync({
     simd: moduleOf("simd"),
-    pool: { size: 1, least: 0, ...(worker !== undefined && { worker: worker as () => unknown }) },
+    workers: {
+      size: 1,
+      minimumWork: 0,
+      ...(worker !== undefined && { worker: worker as () => unknown }),
+    },
   });
 const run = (instance: ReturnType<typeof open>) =>
-  matmulPooled(instance, { data }, { data }, { ...SIZES, out: new Int32Array(64) });
-const wanted = matmul(open(), { data }, { data }, { ...SIZES, out: new Int32Array(64) });
+  matmulPooled(instance, { values: data }, { values: data }, { ...SIZES, out: new Int32Array(64) });
+const wanted = matmul(
+  open(),
+  { values: data },
+  { values: data },
+  { ...SIZES, out: new Int32Array(64) },
+);
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -93,7 +102,7 @@ describe("a platform of web workers", () => {
     const prevented = vi.fn();
     made?.listeners.get(kind)?.({ preventDefault: prevented, ...event });
     await expect(pending).rejects.toThrow(
-      new Error(`"options.pool" expected workers that go on, got one that ended: ${words}`),
+      new Error(`"options.workers" expected workers that go on, got one that ended: ${words}`),
     );
     // no word of it to the page, which has the rejection
     expect(prevented).toHaveBeenCalledTimes(kind === "error" ? 1 : 0);
@@ -107,10 +116,12 @@ describe("the options", () => {
   it("expect a function that makes workers", async () => {
     const call = (worker: unknown) => run(open(worker));
     await expect(call(7)).rejects.toThrow(
-      new TypeError('"options.pool.worker" expected a function that makes a worker, got 7'),
+      new TypeError('"options.workers.worker" expected a function that makes a worker, got 7'),
     );
     await expect(call(() => "worker")).rejects.toThrow(
-      new TypeError('"options.pool.worker" expected a function that makes a worker, got "worker"'),
+      new TypeError(
+        '"options.workers.worker" expected a function that makes a worker, got "worker"',
+      ),
     );
   });
 
@@ -127,7 +138,7 @@ describe("the options", () => {
     );
     const instance = open();
     await expect(run(instance)).rejects.toThrow(
-      '"options.pool" expected a page that takes workers from text, got one that does not: The operation is insecure.',
+      '"options.workers" expected a page that takes workers from text, got one that does not: The operation is insecure.',
     );
     expect(instance.bytesUsed).toBe(0);
     vi.unstubAllGlobals();
@@ -139,7 +150,7 @@ describe("the options", () => {
     vi.spyOn(process, "getBuiltinModule").mockReturnValue(undefined as never);
     const instance = open();
     await expect(run(instance)).rejects.toThrow(
-      '"options.pool" expected 0, since this platform has no workers, got more',
+      '"options.workers" expected 0, since this platform has no workers, got more',
     );
     expect(instance.bytesUsed).toBe(0);
     vi.restoreAllMocks();

@@ -15,13 +15,13 @@ describe("serve", () => {
     const entry = new URL("../../dist/workers.js", import.meta.url);
     const text = `import { serve } from "${entry}"; serve();`;
     const worker = () => new Worker(new URL(`data:text/javascript,${encodeURIComponent(text)}`));
-    const pool = { size: 2, least: 0, worker };
+    const pool = { size: 2, minimumWork: 0, worker };
     const shared = flavour === "one memory";
     const simd = moduleOf(shared ? "simd.threads" : "simd");
-    const instance = loaded.createBytelaneSync({ simd, pool, shared });
+    const instance = loaded.createBytelaneSync({ simd, workers: pool, shared });
     const data = bytes("i8", 60 * 60, 1);
     const sizes = { m: 60, n: 60, depth: 60 };
-    const call = [{ data }, { data }] as const;
+    const call = [{ values: data }, { values: data }] as const;
     expectSame(
       (await matmulPooled(instance, ...call, {
         ...sizes,

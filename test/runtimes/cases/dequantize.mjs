@@ -1,6 +1,6 @@
 import { lengths } from "./inputs.mjs";
 
-export function* dequantize({ dequantize, gatherRows }, instance, random) {
+export function* dequantize({ createTable, dequantize, gather }, instance, random) {
   for (const dtype of ["i8", "u8", "i32"]) {
     const zeroPoint = { i8: -128, u8: 200, i32: 0 }[dtype];
     for (const n of lengths) {
@@ -34,7 +34,11 @@ export function* dequantize({ dequantize, gatherRows }, instance, random) {
       const zeroPoints = random.integers("i32", rows, dtype === "i8" ? [-128, 127] : [0, 255]);
       const ids = random.integers("i32", 13, [0, rows - 1]);
       const out = new Float32Array(ids.length * columns);
-      gatherRows(instance, { values, scale: scales, zeroPoint: zeroPoints, columns }, ids, { out });
+      const table = createTable(instance, {
+        ...{ values, scale: scales, zeroPoint: zeroPoints, axis: 0, shape: [rows, columns] },
+      });
+      gather(table, ids, { out });
+      table.dispose();
       yield [`gather ${dtype} ${columns}`, out];
     }
   }

@@ -32,8 +32,8 @@ export function* gemm({ matmul, packMatrix }, instance, random) {
       for (const [m, n, depth] of sizes) {
         const name = `${a}·${b} ${m}×${n}×${depth}`;
         const size = { m, n, depth };
-        const lhs = { data: random.integers(a, m * depth) };
-        const rhs = { data: random.integers(b, depth * n) };
+        const lhs = { values: random.integers(a, m * depth) };
+        const rhs = { values: random.integers(b, depth * n) };
         yield [name, multiply(lhs, rhs, size)];
         yield [`${name} transposed`, multiply(lhs, { ...rhs, orientation: "out-in" }, size)];
         const moved = [
@@ -43,8 +43,8 @@ export function* gemm({ matmul, packMatrix }, instance, random) {
         yield [`${name} zero points`, multiply(...moved, size)];
         for (const orientation of ["in-out", "out-in"]) {
           const shape = orientation === "in-out" ? [depth, n] : [n, depth];
-          const packed = packMatrix(instance, rhs.data, { orientation, shape, zeroPoint: 17 });
-          yield [`${name} packed ${orientation}`, multiply(moved[0], { data: packed }, size)];
+          const packed = packMatrix(instance, rhs.values, { orientation, shape, zeroPoint: 17 });
+          yield [`${name} packed ${orientation}`, multiply(moved[0], { values: packed }, size)];
           packed.dispose();
         }
       }
@@ -52,17 +52,17 @@ export function* gemm({ matmul, packMatrix }, instance, random) {
         [1, 24, 333],
         [6, 11, 333],
       ]) {
-        const lhs = { data: random.extremes(a, m * depth), zeroPoint: zerosOf[a][0] };
-        const rhs = { data: random.extremes(b, depth * n), zeroPoint: zerosOf[b][1] };
+        const lhs = { values: random.extremes(a, m * depth), zeroPoint: zerosOf[a][0] };
+        const rhs = { values: random.extremes(b, depth * n), zeroPoint: zerosOf[b][1] };
         yield [`${a}·${b} extremes ${m}×${n}×${depth}`, multiply(lhs, rhs, { m, n, depth })];
         // the largest sums there are: all products of one sign
         for (const x of zerosOf[a]) {
           for (const y of zerosOf[b]) {
             const left = {
-              data: lhs.data.fill(x),
+              values: lhs.values.fill(x),
               zeroPoint: x === zerosOf[a][0] ? zerosOf[a][1] : 0,
             };
-            const right = { data: rhs.data.fill(y) };
+            const right = { values: rhs.values.fill(y) };
             const name = `${a}·${b} all ${x}·${y} ${m}×${n}×${depth}`;
             yield [name, multiply(left, right, { m, n, depth })];
           }
@@ -74,7 +74,7 @@ export function* gemm({ matmul, packMatrix }, instance, random) {
   // 7-bit weights: the relaxed build multiplies them by another instruction
   for (const a of types) {
     for (const [m, n, depth] of sizes) {
-      const lhs = { data: random.integers(a, m * depth), zeroPoint: zerosOf[a][0] + 60 };
+      const lhs = { values: random.integers(a, m * depth), zeroPoint: zerosOf[a][0] + 60 };
       const ends = random.integers("i8", depth * n, [0, 1]).map((bit) => (bit ? 63 : -64));
       for (const [kind, weights] of [
         ["random", random.integers("i8", depth * n, [-64, 63])],
@@ -83,16 +83,16 @@ export function* gemm({ matmul, packMatrix }, instance, random) {
         const packed = packMatrix(instance, weights, { shape: [depth, n], bits: 7 });
         yield [
           `7 bit ${a} ${kind} ${m}×${n}×${depth}`,
-          multiply(lhs, { data: packed }, { m, n, depth }),
+          multiply(lhs, { values: packed }, { m, n, depth }),
         ];
         packed.dispose();
       }
       for (const x of zerosOf[a]) {
         for (const y of [-64, 63]) {
           const packed = packMatrix(instance, ends.fill(y), { shape: [depth, n], bits: 7 });
-          const right = { data: packed };
+          const right = { values: packed };
           const name = `7 bit ${a} all ${x}·${y} ${m}×${n}×${depth}`;
-          yield [name, multiply({ data: lhs.data.fill(x) }, right, { m, n, depth })];
+          yield [name, multiply({ values: lhs.values.fill(x) }, right, { m, n, depth })];
           packed.dispose();
         }
       }
@@ -101,8 +101,8 @@ export function* gemm({ matmul, packMatrix }, instance, random) {
 
   for (const [m, n, depth] of sizes) {
     const size = { m, n, depth };
-    const lhs = { data: random.integers("u8", m * depth), zeroPoint: 121, scale: 0.017 };
-    const rhs = { data: random.integers("i8", depth * n), scale: random.scales(n) };
+    const lhs = { values: random.integers("u8", m * depth), zeroPoint: 121, scale: 0.017 };
+    const rhs = { values: random.integers("i8", depth * n), scale: random.scales(n) };
     const rows = { ...lhs, scale: random.scales(m) };
     const bias = random.reals(n, -20, 20);
     const levels = random.integers("i32", n, [-9000, 9000]);
@@ -128,13 +128,13 @@ export function* gemm({ matmul, packMatrix }, instance, random) {
     const [m, n, depth, batch] = [5, 11, 23, 3];
     const wide = { lhs: depth + 3, rhs: (transposed ? depth : n) + 5, out: n + 2 };
     const lhs = {
-      data: random.integers("i8", batch * m * wide.lhs),
+      values: random.integers("i8", batch * m * wide.lhs),
       stride: wide.lhs,
       zeroPoint: random.integers("i32", batch * m, [-128, 127]),
       scale: random.scales(batch * m),
     };
     const rhs = {
-      data: random.integers("u8", batch * (transposed ? n : depth) * wide.rhs),
+      values: random.integers("u8", batch * (transposed ? n : depth) * wide.rhs),
       stride: wide.rhs,
       orientation: transposed ? "out-in" : "in-out",
       zeroPoint: random.integers("i32", batch * n, [0, 255]),

@@ -28,16 +28,16 @@ export function* linear({ createLinear, linear, quantizeRows }, instance, random
         }
         dynamic.dispose();
 
-        const corrected = make({ inputMean: random.reals(inFeatures, -1, 2) });
+        const corrected = make({ inputStats: { mean: random.reals(inFeatures, -1, 2) } });
         yield [`bias correction ${name}`, linear(corrected, x)];
         corrected.dispose();
 
-        const real = make({ input, activation: "relu6" });
+        const real = make({ activations: input, activation: "relu6" });
         yield [`static f32 ${name}`, linear(real, x)];
         yield [`integers in ${name}`, linear(real, random.integers("u8", rows * inFeatures))];
         real.dispose();
 
-        const integers = make({ input, output, activation: { low: -1.5 } });
+        const integers = make({ activations: input, output, activation: { low: -1.5 } });
         yield [`static i8 ${name}`, linear(integers, x)];
         integers.dispose();
       }

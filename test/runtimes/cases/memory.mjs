@@ -8,8 +8,8 @@ export function* memory({ matmul, packMatrix, quantize, scope, tensor }, instanc
   const packed = packMatrix(instance, weights, { shape: [depth, n] });
   const product = () =>
     scope(instance, () => {
-      const lhs = { data: quantize(instance, kept, { scale: 0.03 }) };
-      return matmul(instance, lhs, { data: packed }, { m, n, depth }).data.slice();
+      const lhs = { values: quantize(instance, kept, { scale: 0.03 }) };
+      return matmul(instance, lhs, { values: packed }, { m, n, depth }).data.slice();
     });
   yield ["before growth", product()];
   const before = instance.bytesReserved;

@@ -40,11 +40,11 @@ function pools(strict) {
     Object.entries(kinds).flatMap(([name, open]) => [
       {
         ...{ tier, name: strict ? `${name} refused` : name, refused: strict },
-        open: () => open(tier, { pool: { size: 2, least: 0 } }),
+        open: () => open(tier, { workers: { size: 2, minimumWork: 0 } }),
       },
       {
         ...{ tier, name: `${name} (file)` },
-        open: () => open(tier, { pool: { size: 2, least: 0, worker } }),
+        open: () => open(tier, { workers: { size: 2, minimumWork: 0, worker } }),
       },
     ]),
   );

@@ -22,10 +22,10 @@ if (options.source) {
 }
 
 const result = await run(bytelane, { ...options, starts });
-const pool = { size: 2, least: 0 };
+const workers = { size: 2, minimumWork: 0 };
 const pools = tiersHere().flatMap((tier) => [
-  { tier, name: "messages", open: () => loaded(tier, { pool }) },
-  { tier, name: "memory", open: () => shared(tier, { pool }) },
+  { tier, name: "messages", open: () => loaded(tier, { workers }) },
+  { tier, name: "memory", open: () => shared(tier, { workers }) },
 ]);
 result.pools = await checkPools(bytelane, pools);
 process.stdout.write(`${JSON.stringify(result)}\n`);

@@ -26,7 +26,7 @@ export default {
     const result = await run(bytelane, { starts, now });
     const pools = tiersHere().map((tier) => ({
       ...{ tier, name: "none", refused: true },
-      open: () => bytelane.createBytelane({ tier, pool: { size: 1, least: 0 } }),
+      open: () => bytelane.createBytelane({ tier, workers: { size: 1, minimumWork: 0 } }),
     }));
     result.pools = await checkPools(bytelane, pools);
     console.log(JSON.stringify(result));

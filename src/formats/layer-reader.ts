@@ -1,0 +1,122 @@
+/**
+ * The tensors of a layer file: found by name, checked, and placed.
+ *
+ * @category Files
+ */
+import { allocateParts } from "../core/arena.ts";
+import { describe } from "../core/check.ts";
+import type { Handle } from "../core/handle.ts";
+import type { Bytelane } from "../core/instance.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { damaged } from "./field-reader.ts";
+import type { SafeTensor } from "./safetensors.ts";
+import type { SafetensorsDType } from "./safetensors-header.ts";
+
+/** A tensor of a file that a layer asked for. */
+export interface Part {
+  readonly dtype: SafetensorsDType;
+  readonly shape: readonly number[];
+  /** Where it lies in the instance's memory, or -1. */
+  readonly address: number;
+  /** Its bytes as they lie now: growth detaches views on the instance's memory. */
+  bytes(): Uint8Array;
+}
+
+/** Finds the tensors of a file by their names, types and sizes. */
+export class Reader {
+  readonly #instance: Bytelane;
+  readonly #tensors: ReadonlyMap<string, SafeTensor>;
+  /** The file lies in the instance's memory. */
+  readonly #inMemory: boolean;
+  /** The tensor that holds the file. */
+  readonly host: Tensor<"u8"> | undefined;
+
+  constructor(
+    instance: Bytelane,
+    tensors: ReadonlyMap<string, SafeTensor>,
+    inMemory: boolean,
+    host: Tensor<"u8"> | undefined,
+  ) {
+    this.#inMemory = inMemory;
+    this.#instance = instance;
+    this.#tensors = tensors;
+    this.host = host;
+  }
+
+  has(name: string): boolean {
+    return this.#tensors.has(name);
+  }
+
+  /** A tensor of one of the types, with that many elements. */
+  take(name: string, types: readonly SafetensorsDType[], elements: number): Part {
+    const tensor = this.#tensors.get(name);
+    if (!tensor) throw damaged(`a tensor ${describe(name)}`, "none");
+    const { dtype, shape, data } = tensor;
+    if (!types.includes(dtype)) {
+      throw damaged(`tensor ${describe(name)} of ${types.join(" or ")}`, dtype);
+    }
+    const count = shape.reduce((product, length) => product * length, 1);
+    if (count !== elements) {
+      throw damaged(`${elements} elements in tensor ${describe(name)}`, count);
+    }
+    const { length } = data;
+    const address = this.#inMemory ? data.byteOffset : -1;
+    const { heap } = this.#instance;
+    return {
+      ...{ dtype, shape, address },
+      bytes: () => (address < 0 ? data : heap.view("u8", address, length)),
+    };
+  }
+
+  /** The same, if the file has it. */
+  find(name: string, type: SafetensorsDType, elements: number): Part | undefined {
+    return this.has(name) ? this.take(name, [type], elements) : undefined;
+  }
+
+  /** A tensor of f32 or f16 without Infinity and NaN. */
+  scales(name: string, types: readonly SafetensorsDType[], elements: number): Part {
+    const part = this.take(name, types, elements);
+    const { buffer, byteOffset, byteLength } = part.bytes();
+    const view = new DataView(buffer, byteOffset, byteLength);
+    const halves = part.dtype === "F16";
+    const mask = halves ? 0x7c00 : 0x7f800000;
+    for (let at = 0; at < byteLength; at += halves ? 2 : 4) {
+      const word = halves ? view.getUint16(at, true) : view.getUint32(at, true);
+      if ((word & mask) === mask) throw damaged(`finite numbers in ${describe(name)}`, "others");
+    }
+    return part;
+  }
+}
+
+const ALIGNMENT: Readonly<Partial<Record<SafetensorsDType, number>>> = { F32: 4, I32: 4, F16: 2 };
+
+/**
+ * Where parts stand: in the file if it lies in the instance's memory and they are aligned, else
+ * copied to a block.
+ */
+export function placeIn<Name extends string>(
+  instance: Bytelane,
+  reader: Reader,
+  bytes: Readonly<Record<Name, number>>,
+  tensors: Readonly<Record<Name, Part | undefined>>,
+): { parts: Record<Name, number>; memory: number | Handle } {
+  const entries = Object.entries(tensors) as [Name, Part | undefined][];
+  const { host } = reader;
+  if (
+    host &&
+    entries.every(([, part]) => !part || part.address % (ALIGNMENT[part.dtype] ?? 1) === 0)
+  ) {
+    const parts = Object.fromEntries(entries.map(([name, part]) => [name, part?.address ?? 0]));
+    return { parts: parts as Record<Name, number>, memory: host };
+  }
+  const { parts, size } = allocateParts(instance.arena, bytes);
+  for (const [name, part] of entries) {
+    if (part) instance.heap.view("u8", parts[name], bytes[name]).set(part.bytes());
+  }
+  return { parts, memory: size };
+}
+
+/** Little-endian words of a part. */
+export function words<A>(part: Part, array: new (buffer: ArrayBuffer) => A): A {
+  return new array(part.bytes().slice().buffer as ArrayBuffer);
+}

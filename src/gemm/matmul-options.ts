@@ -1,0 +1,119 @@
+/**
+ * What `matmul` is asked for: sizes, and where the results go.
+ *
+ * @category Products
+ */
+import { type Data, operand, type Target, target } from "../core/call.ts";
+import { checkInteger, rangeFault } from "../core/check.ts";
+import type { Bytelane } from "../core/instance.ts";
+import type { CheckedEpilogue, Epilogue, ProductDType } from "./epilogue.ts";
+import { MAX_I32, type Orientation } from "./packed-matrix.ts";
+
+/**
+ * Sizes of a product, [m, depth] · [depth, n] → [m, n], its destination, and what its sums become.
+ */
+export interface MatmulOptions<T extends ProductDType = ProductDType, O extends Data = Data>
+  extends Epilogue<T> {
+  /**
+   * Rows of lhs and of the result; may be 0. A tensor of two or three dimensions brings its own.
+   */
+  readonly m?: number;
+  /** Columns of rhs and of the result; may be 0. A tensor or a packed matrix brings its own. */
+  readonly n?: number;
+  /**
+   * Products in a sum; sums of none are 0. A tensor or a packed matrix brings its own. How many fit
+   * i32 depends on types and zero points: 65 793 for u8 · i8 (docs/math.md, 7).
+   */
+  readonly depth?: number;
+  /**
+   * Number of independent products. Default: the first of three dimensions, or 1. A tensor of two
+   * dimensions is one matrix that all products share, or has those of all below one another.
+   */
+  readonly batch?: number;
+  /**
+   * Where to write: of the result's type, with (batch − 1) · outBatchStride + (m − 1) · outStride +
+   * n elements at least. Default: new data in the kind of lhs, as a tensor [m, n], with a batch
+   * other than 1 [batch, m, n].
+   */
+  readonly out?: O;
+  /** Elements between two rows of the result. Default n. Needs `out`. */
+  readonly outStride?: number;
+  /** Elements between two results of a batch. Default m · outStride. */
+  readonly outBatchStride?: number;
+}
+
+/** How large a product is. */
+export interface Sizes {
+  readonly batch: number;
+  readonly m: number;
+  readonly n: number;
+  readonly depth: number;
+}
+
+/** Sizes as the options say, otherwise as the shapes of the sides do. */
+export function checkSizes(
+  options: MatmulOptions,
+  left: readonly number[] | undefined,
+  right: readonly number[] | undefined,
+  orientation: Orientation,
+): Sizes {
+  const first = orientation === "in-out" ? -2 : -1;
+  const last = orientation === "in-out" ? -1 : -2;
+  const m = options.m ?? left?.at(-2);
+  const n = options.n ?? right?.at(last);
+  const depth = options.depth ?? left?.at(-1) ?? right?.at(first);
+  const batch = options.batch ?? left?.at(-3) ?? right?.at(-3) ?? 1;
+  return {
+    m: checkInteger("options.m", m, 0, MAX_I32),
+    n: checkInteger("options.n", n, 0, MAX_I32),
+    depth: checkInteger("options.depth", depth, 0, MAX_I32),
+    batch: checkInteger("options.batch", batch, 0, MAX_I32),
+  };
+}
+
+const ONLY = { i32: ["i32"], f32: ["f32"], i8: ["i8"], u8: ["u8"] } as const;
+
+/** Where results go. Strides are in elements. */
+export interface Destination {
+  readonly result: Target<CheckedEpilogue["dtype"]>;
+  readonly stride: number;
+  readonly batchStride: number;
+  /** Whether the results leave some of `out` as it was. */
+  readonly keeps: boolean;
+}
+
+export function checkDestination(
+  instance: Bytelane,
+  options: MatmulOptions,
+  epilogue: CheckedEpilogue,
+  { batch, m, n }: Sizes,
+  asTensor: boolean,
+): Destination {
+  const { dtype } = epilogue;
+  const stride =
+    options.outStride === undefined
+      ? n
+      : checkInteger("options.outStride", options.outStride, n, MAX_I32);
+  const batchStride =
+    options.outBatchStride === undefined
+      ? m * stride
+      : checkInteger("options.outBatchStride", options.outBatchStride, 0, MAX_I32);
+  const isDense = stride === n && batchStride === m * n;
+  const least = batch * m * n === 0 ? 0 : (batch - 1) * batchStride + (m - 1) * stride + n;
+  const given =
+    options.out === undefined
+      ? undefined
+      : operand(instance, "options.out", options.out, ONLY[dtype]);
+  if (given ? given.length < least : !isDense) {
+    throw rangeFault("options.out", `at least ${least} elements of ${dtype}`, options.out);
+  }
+  const keeps = !(isDense && given?.length === least);
+  if (!given) {
+    const shape = batch === 1 ? [m, n] : [batch, m, n];
+    const result = target(instance, undefined, epilogue.dtype, shape, asTensor);
+    return { result, stride, batchStride, keeps };
+  }
+  const { length } = given;
+  const result = { dtype, length, shape: [length], given, asTensor: false };
+  return { result, stride, batchStride, keeps };
+}

@@ -1,0 +1,242 @@
+/**
+ * What layers on 8-bit weights are made from, linear layers and convolutions alike: weights, and
+ * the parameters of input and output.
+ *
+ * @category Layers
+ */
+import { type Data, elementsOf, type Operand, operand } from "../core/call.ts";
+import {
+  checkInteger,
+  checkObject,
+  checkOneOf,
+  checkOptions,
+  checkScale,
+  checkShape,
+  countOf,
+  rangeFault,
+  typeFault,
+} from "../core/check.ts";
+import { limitsOf, QUANTIZED_DTYPES, type QuantizedDType } from "../core/dtype.ts";
+import type { Bytelane } from "../core/instance.ts";
+import type { Tensor } from "../core/tensor.ts";
+import type { Orientation } from "../gemm/packed-matrix.ts";
+import { perChannel, valuesOf } from "../params/channels.ts";
+import { isQuantized, type Quantized, type Scales, type ZeroPoints } from "../params/quantized.ts";
+
+/** Scale and zero point of a layer's input or output, from calibration. */
+export interface StaticParams<D extends QuantizedDType = QuantizedDType> {
+  /** Default "i8". */
+  readonly dtype?: D;
+  /** Real step: positive and finite as f32. */
+  readonly scale: number;
+  /** In the limits of dtype. Default 0. */
+  readonly zeroPoint?: number;
+}
+
+/** The weights of a layer in 8 bits: f32, integers with `scale`, or a quantized value. */
+export type LayerWeights = Data<"f32" | QuantizedDType> | Quantized;
+
+/** What the layers of `createLinear` and the convolutions of "bytelane/nn" have in common. */
+export interface LayerOptions {
+  /**
+   * f32 weights, quantized symmetrically per output channel; i8 or u8 weights with `scale`; or a
+   * quantized value, whose axis is that of the output channels.
+   */
+  readonly weights: LayerWeights;
+  /**
+   * How the weights lie: "in-out" as TensorFlow has them, "out-in" as PyTorch and ONNX. Default
+   * "in-out".
+   */
+  readonly orientation?: Orientation;
+  /** Of weights that are integers already: one scale, or one per output channel. */
+  readonly scale?: Scales;
+  /** Of weights that are integers already: one, or one per output channel. Default 0. */
+  readonly zeroPoint?: ZeroPoints;
+  /**
+   * Bits of weights quantized here; 7 runs faster on the relaxed build, at half the precision.
+   * Default 8.
+   */
+  readonly bits?: 7 | 8;
+  /** One real number per output channel. */
+  readonly bias?: Float32Array | Tensor<"f32">;
+  /**
+   * Means of the input features, or of the input channels of a convolution, over calibration data:
+   * those of `createInputStats`, or your own. With them the bias takes up what rounding the weights
+   * adds on average, Σ_k (w − ŵ) · mean_k for each output channel (bias correction; Nagel et al.,
+   * 2019). Of f32 weights only.
+   */
+  readonly inputStats?: { readonly mean: Float32Array | Tensor<"f32"> };
+  /**
+   * How inputs become integers. "dynamic" chooses a scale for each row when it comes, or for each
+   * image of a convolution; parameters from calibration make the layer static. Default "dynamic".
+   */
+  readonly activations?: "dynamic" | StaticParams;
+  /** Parameters of a quantized result of a static layer. Without them the result is f32. */
+  readonly output?: StaticParams;
+}
+
+/** The names of `LayerOptions`. */
+export const LAYER_OPTIONS = [
+  ...["weights", "orientation", "scale", "zeroPoint", "bits"],
+  ...["bias", "inputStats", "activations", "output"],
+] as const;
+
+/** `low` and `high` come with calibrated parameters; a layer uses all of its type. */
+const STATIC_PARAMS = ["dtype", "scale", "zeroPoint", "low", "high"] as const;
+
+/** @internal A zero point of a type. */
+export function checkZero(argument: string, value: unknown, dtype: QuantizedDType): number {
+  return checkInteger(argument, value, ...limitsOf(dtype));
+}
+
+/** @internal What one scale and one zero point stand for. */
+export function checkStatic(argument: string, params: StaticParams): Required<StaticParams> {
+  checkOptions(argument, params, STATIC_PARAMS);
+  const dtype = checkOneOf(`${argument}.dtype`, params.dtype ?? "i8", QUANTIZED_DTYPES);
+  const scale = checkScale(`${argument}.scale`, params.scale);
+  const zeroPoint = checkZero(`${argument}.zeroPoint`, params.zeroPoint ?? 0, dtype);
+  return { dtype, scale, zeroPoint };
+}
+
+/** Parameters of input and output, where they are static. */
+export interface Ends {
+  readonly input: Required<StaticParams> | undefined;
+  readonly output: Required<StaticParams> | undefined;
+}
+
+/** @internal What is given is checked: NaN and null are not "dynamic". */
+export function checkEnds({ activations = "dynamic", output }: LayerOptions): Ends {
+  if (typeof activations === "string" && (activations as string) !== "dynamic") {
+    throw rangeFault("options.activations", '"dynamic" or parameters of the input', activations);
+  }
+  const input =
+    activations === "dynamic" ? undefined : checkStatic("options.activations", activations);
+  const to = output === undefined ? undefined : checkStatic("options.output", output);
+  if (to && !input) {
+    const expected = "parameters of the input, since options.output is given";
+    throw typeFault("options.activations", expected, activations);
+  }
+  return { input, output: to };
+}
+
+/** Weights, and where the scales of integers come from. */
+export interface OpenWeights {
+  readonly weights: Operand<"f32" | QuantizedDType>;
+  readonly shape: readonly number[];
+  /** What the scales are called in errors: that of the options, or that of a quantized value. */
+  readonly name: "options" | "options.weights";
+  readonly scale: Scales | undefined;
+  readonly zeroPoint: ZeroPoints | undefined;
+  readonly axis: number | undefined;
+}
+
+const QUANTIZED = ["values", "scale", "zeroPoint", "axis", "shape"] as const;
+
+/** @internal Checks weights of so many dimensions; `layout` says in errors what they are. */
+export function openWeights(
+  instance: Bytelane,
+  options: LayerOptions & { readonly shape?: readonly number[] },
+  dimensions: number,
+  layout: string,
+): OpenWeights {
+  const { weights: given, scale, zeroPoint } = options;
+  const whole = isQuantized(given) ? given : undefined;
+  if (whole) {
+    checkOptions("options.weights", whole, QUANTIZED);
+    const excess = scale === undefined ? "zeroPoint" : "scale";
+    if (scale !== undefined || zeroPoint !== undefined) {
+      const expected = "nothing, since the weights have their own";
+      throw typeFault(`options.${excess}`, expected, options[excess]);
+    }
+  }
+  const weights = operand(
+    instance,
+    whole ? "options.weights.values" : "options.weights",
+    whole ? whole.values : given,
+    whole ? QUANTIZED_DTYPES : (["f32", ...QUANTIZED_DTYPES] as const),
+  ) as Operand<"f32" | QuantizedDType>;
+  const shape = options.shape ?? whole?.shape ?? weights.shape;
+  if (shape === undefined || checkShape("options.shape", shape).length !== dimensions) {
+    throw rangeFault("options.shape", layout, shape);
+  }
+  for (const size of shape) checkInteger("options.shape", size, 1, 2 ** 31 - 1);
+  if (countOf(shape) !== weights.length) {
+    throw rangeFault("options.weights", `${countOf(shape)} elements`, weights.value);
+  }
+  return {
+    ...{ weights, shape, name: whole ? "options.weights" : "options" },
+    scale: whole ? whole.scale : scale,
+    zeroPoint: whole ? whole.zeroPoint : zeroPoint,
+    axis: whole?.axis,
+  };
+}
+
+/** Scales and zero points of the output channels. */
+export interface Channels {
+  readonly scales: Float32Array;
+  readonly zeros: Int32Array;
+}
+
+/** @internal Those of weights that are integers, `count` output channels along an axis. */
+export function channelsOf(
+  instance: Bytelane,
+  { weights, shape, name, scale, zeroPoint = 0, axis }: OpenWeights,
+  count: number,
+  channel: number,
+): Channels | undefined {
+  const { dtype } = weights;
+  if (dtype === "f32") return undefined;
+  if (axis !== undefined) {
+    const given = checkInteger(`${name}.axis`, axis, -shape.length, shape.length - 1);
+    if (given !== channel && given !== channel - shape.length) {
+      throw rangeFault(`${name}.axis`, `${channel}, that of the output channels`, axis);
+    }
+  }
+  if (scale === undefined) throw typeFault(`${name}.scale`, `the scale of ${dtype} weights`, scale);
+  const zeroOf = (argument: string, value: unknown) => checkZero(argument, value, dtype);
+  return {
+    scales: perChannel(
+      ...([`${name}.scale`, valuesOf(instance, `${name}.scale`, scale, "f32")] as const),
+      ...([count, checkScale, Float32Array] as const),
+    ),
+    zeros: perChannel(
+      ...([
+        `${name}.zeroPoint`,
+        valuesOf(instance, `${name}.zeroPoint`, zeroPoint, "i32"),
+      ] as const),
+      ...([count, zeroOf, Int32Array] as const),
+    ),
+  };
+}
+
+/** @internal A copy of finite reals: bias or means. */
+export function finiteReals(
+  instance: Bytelane,
+  argument: string,
+  values: unknown,
+  count: number,
+): Float32Array {
+  const reals = elementsOf(instance, operand(instance, argument, values, ["f32"], count)).slice();
+  for (let i = 0; i < count; i++) {
+    if (!Number.isFinite(reals[i])) {
+      throw rangeFault(`${argument}[${i}]`, "a finite number", reals[i]);
+    }
+  }
+  return reals;
+}
+
+/** @internal The means of inputs, where they are given. */
+export function meansOf(
+  instance: Bytelane,
+  { inputStats }: LayerOptions,
+  { dtype }: Operand,
+  count: number,
+): Float32Array | undefined {
+  if (inputStats === undefined) return undefined;
+  if (dtype !== "f32") {
+    const expected = "nothing, since the weights are integers";
+    throw typeFault("options.inputStats", expected, inputStats);
+  }
+  checkObject("options.inputStats", inputStats);
+  return finiteReals(instance, "options.inputStats.mean", inputStats.mean, count);
+}

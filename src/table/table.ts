@@ -1,0 +1,272 @@
+/**
+ * Quantized tables in an instance's memory, whose rows are looked up by index: embeddings.
+ *
+ * @category Tables
+ */
+
+import { allocateParts } from "../core/arena.ts";
+import type { Data } from "../core/call.ts";
+import {
+  type Call,
+  checkIndices,
+  elementsOf,
+  type Ids,
+  type InKind,
+  inCall,
+  operand,
+  target,
+} from "../core/call.ts";
+import {
+  checkInteger,
+  checkObject,
+  checkOptions,
+  checkScale,
+  checkShape,
+  countOf,
+  DESCRIBE,
+  rangeFault,
+  typeFault,
+} from "../core/check.ts";
+import { limitsOf, type OwnElements, type QuantizedDType } from "../core/dtype.ts";
+import { Handle, instanceOf } from "../core/handle.ts";
+import { type Bytelane, checkInstance } from "../core/instance.ts";
+import { isTensor } from "../core/tensor.ts";
+import { checkNibbles, type Int4Extent, type Int4Matrix } from "../int4/matrix.ts";
+import { perChannel, valuesOf } from "../params/channels.ts";
+import { isQuantized, type Quantized } from "../params/quantized.ts";
+
+/** Where the parts of a table stand: integers, scales, zero points. */
+export interface TableParts {
+  readonly values: number;
+  readonly scales: number;
+  /** 0 where every zero point is 0, or of 4 bits 8. */
+  readonly zeros: number;
+}
+
+interface Sizes {
+  readonly rows: number;
+  readonly columns: number;
+  /** Elements that share a scale; a row of 8 bits has one. */
+  readonly blockSize: number;
+  readonly hasZeros: boolean;
+}
+
+/** The counts of a table of 4 bits. Its parts lie as those of the matrix. */
+export interface NibbleSizes extends Sizes, Int4Extent {
+  readonly codes: "nibbles";
+}
+
+/** The counts of a table of 8 bits: a scale in f32 per row, and a zero point in i32. */
+export interface ByteSizes extends Sizes {
+  readonly codes: QuantizedDType;
+}
+
+export type TableSizes = NibbleSizes | ByteSizes;
+
+/** Bytes of each part. */
+export function tableBytes(sizes: TableSizes): TableParts {
+  const { rows, columns, hasZeros } = sizes;
+  if (sizes.codes !== "nibbles") {
+    return { values: rows * columns, scales: rows * 4, zeros: hasZeros ? rows * 4 : 0 };
+  }
+  const { rowBytes, blocks, halves, zeroBytes } = sizes;
+  return {
+    values: rows * rowBytes,
+    scales: rows * blocks * (halves ? 2 : 4),
+    zeros: hasZeros ? rows * zeroBytes : 0,
+  };
+}
+
+/** A table of rows in 8 or 4 bits. Made by `createTable`, read by `gather`. */
+export class Table extends Handle {
+  /** What tells it from the other things of a file. */
+  readonly kind = "table";
+  /** Ids are in [0, rows). */
+  readonly rows: number;
+  /** Elements of a row. */
+  readonly columns: number;
+  /** Bits of an element. */
+  readonly bits: 4 | 8;
+  /** Elements of a row that share a scale. */
+  readonly blockSize: number;
+  /** Bytes of integers, scales and zero points. */
+  readonly byteLength: number;
+  /** @internal */ readonly sizes: TableSizes;
+  /** @internal */ readonly parts: TableParts;
+  readonly #host: Handle | undefined;
+
+  /** @internal Owns `memory` bytes from its values on, or lies in a host's memory. */
+  constructor(instance: Bytelane, sizes: TableSizes, parts: TableParts, memory: number | Handle) {
+    super(instance, typeof memory === "number" ? [[parts.values, memory]] : []);
+    const bytes = tableBytes(sizes);
+    this.rows = sizes.rows;
+    this.columns = sizes.columns;
+    this.bits = sizes.codes === "nibbles" ? 4 : 8;
+    this.blockSize = sizes.blockSize;
+    this.byteLength = bytes.values + bytes.scales + bytes.zeros;
+    this.sizes = sizes;
+    this.parts = parts;
+    this.#host = typeof memory === "number" ? undefined : memory;
+  }
+
+  /** True when the table, or the file that it lies in, has given its memory back. */
+  override get disposed(): boolean {
+    return super.disposed || this.#host?.disposed === true;
+  }
+
+  /** All rows as f32 [rows, columns], in a new array. */
+  toArray(): OwnElements["f32"] {
+    return gather(
+      this,
+      Int32Array.from({ length: this.rows }, (_, row) => row),
+    );
+  }
+
+  /** @internal Its parts may lie in a tensor of the caller's, and so below an `out`. */
+  reads(call: Call): void {
+    const { values, scales, zeros } = tableBytes(this.sizes);
+    call.reads(this.parts.values, values);
+    call.reads(this.parts.scales, scales);
+    call.reads(this.parts.zeros, zeros);
+  }
+
+  /** @internal */
+  [DESCRIBE](): string {
+    return `${this.bits}-bit table [${this.rows}, ${this.columns}]`;
+  }
+}
+
+/** A table of 4 bits from the parts of a matrix. */
+function createNibbles(instance: Bytelane, matrix: Int4Matrix): Table {
+  const checked = checkNibbles("table", matrix);
+  const { rows, columns, blockSize, blocks, bits, rowBytes, zeroBytes, halves } = checked;
+  const sizes: NibbleSizes = {
+    ...{ codes: "nibbles", rows, columns, blockSize, blocks, bits, rowBytes, zeroBytes, halves },
+    hasZeros: checked.zeros !== undefined,
+  };
+  const { heap } = instance;
+  const values = heap.outliving(checked.values);
+  const { parts, size } = allocateParts(instance.arena, { ...tableBytes(sizes) });
+  const copy = (bytes: Uint8Array, to: number): void =>
+    heap.view("u8", to, bytes.length).set(bytes);
+  copy(values(), parts.values);
+  copy(new Uint8Array(checked.scales.buffer), parts.scales);
+  if (checked.zeros) copy(checked.zeros, parts.zeros);
+  return new Table(instance, sizes, parts, size);
+}
+
+const QUANTIZED = ["values", "scale", "zeroPoint", "axis", "shape"] as const;
+
+/** A table of 8 bits from rows with a scale each, or one for all. */
+function createBytes(instance: Bytelane, table: Quantized): Table {
+  checkOptions("table", table, QUANTIZED);
+  const source = operand<QuantizedDType>(instance, "table.values", table.values, ["i8", "u8"]);
+  const { dtype } = source;
+  const shape = checkShape("table.shape", table.shape ?? source.shape);
+  if (shape.length !== 2) throw rangeFault("table.shape", "[rows, columns]", shape);
+  const [rows, columns] = shape;
+  for (const size of shape) checkInteger("table.shape", size, 1, 2 ** 31 - 1);
+  if (source.length !== countOf(shape)) {
+    throw rangeFault("table.values", `${countOf(shape)} elements`, table.values);
+  }
+  const { axis } = table;
+  if (axis !== undefined && axis !== 0 && axis !== -2) {
+    throw rangeFault("table.axis", "0, that of the rows", axis);
+  }
+  const scale = valuesOf(instance, "table.scale", table.scale, "f32");
+  const scales = perChannel("table.scale", scale, rows, checkScale, Float32Array);
+  const limits = limitsOf(dtype);
+  const checkZero = (argument: string, value: unknown) => checkInteger(argument, value, ...limits);
+  const zeroPoint = valuesOf(instance, "table.zeroPoint", table.zeroPoint ?? 0, "i32");
+  const zeros = perChannel("table.zeroPoint", zeroPoint, rows, checkZero, Int32Array);
+  const hasZeros = zeros.some((zero) => zero !== 0);
+  const sizes: ByteSizes = { codes: dtype, rows, columns, blockSize: columns, hasZeros };
+  const { parts, size } = allocateParts(instance.arena, { ...tableBytes(sizes) });
+  const { heap } = instance;
+  heap.view(dtype, parts.values, source.length).set(elementsOf(instance, source));
+  heap.view("f32", parts.scales, rows).set(scales);
+  if (hasZeros) heap.view("i32", parts.zeros, rows).set(zeros);
+  return new Table(instance, sizes, parts, size);
+}
+
+/**
+ * Places a table for look-ups: rows in 8 bits, as `quantizeRows` makes them, or a matrix in 4 bits,
+ * as `quantizeInt4` makes it. The integers are copied into the instance's memory.
+ *
+ * Errors: parts that do not fit each other; of 4 bits, offsets or zero points that are not whole.
+ *
+ * @example
+ * ```ts
+ * const table = createTable(instance, quantizeRows(instance, rows, { shape: [30000, 256] }));
+ * const x = gather(table, [5, 0, 5]); // f32 [3, 256]
+ * ```
+ */
+export function createTable(instance: Bytelane, table: Quantized | Int4Matrix): Table {
+  checkInstance(instance);
+  checkObject("table", table);
+  if ("blockSize" in table) return createNibbles(instance, table);
+  if (!isQuantized(table)) {
+    throw typeFault("table", "a result of quantizeRows or quantizeInt4", table);
+  }
+  return createBytes(instance, table);
+}
+
+/** A table made by `createTable` or loaded from a file. */
+export function checkTable(table: Table): Bytelane {
+  if (!(table instanceof Table)) throw typeFault("table", "a table made by createTable", table);
+  return instanceOf("table", table);
+}
+
+/**
+ * Rows of a table as f32 [...ids, columns], in the order of `ids`: an embedding look-up. Ids in a
+ * tensor give a tensor, others a Float32Array.
+ *
+ * Errors: an id outside [0, rows), an `out` of another length.
+ *
+ * @example
+ * ```ts
+ * const table = createTable(instance, quantizeInt4(instance, rows, { shape: [30000, 256] }));
+ * const x = gather(table, BigInt64Array.of(101n, 2023n, 102n)); // f32 [3, 256]
+ * ```
+ */
+export function gather<O extends Data<"f32">>(
+  table: Table,
+  ids: Ids,
+  options: { readonly out: O },
+): O;
+export function gather<X extends Ids>(
+  table: Table,
+  ids: X,
+  options?: { readonly out?: undefined },
+): InKind<X, "f32">;
+export function gather(
+  table: Table,
+  ids: Ids,
+  options: { readonly out?: Data<"f32"> | undefined } = {},
+): Data<"f32"> {
+  const instance = checkTable(table);
+  checkOptions("options", options, ["out"]);
+  const { rows, columns, blockSize, sizes, parts } = table;
+  const wanted = checkIndices(instance, "ids", ids, rows);
+  const { length } = wanted;
+  const shape = isTensor(ids) ? [...ids.shape, columns] : [length, columns];
+  const result = target(instance, options.out, "f32", shape, isTensor(ids));
+  return inCall(instance, result, (call) => {
+    const list = call.indices("ids", wanted, rows);
+    table.reads(call);
+    const { address, value } = call.output(result);
+    const { kernels, scalars } = instance;
+    const { values, scales, zeros } = parts;
+    if (sizes.codes === "nibbles") {
+      kernels.gather_int4_f32(
+        ...([values, sizes.rowBytes, columns, blockSize] as const),
+        ...([scales, sizes.halves ? 1 : 0, zeros, 0] as const),
+        ...([list, length, address, scalars] as const),
+      );
+    } else {
+      const kernel = sizes.codes === "u8" ? kernels.gather_u8_f32 : kernels.gather_i8_f32;
+      kernel(values, columns, scales, zeros, list, length, address);
+    }
+    return value;
+  });
+}
