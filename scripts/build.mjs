@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -60,34 +61,58 @@ function argumentsOf({ name, entry, base }, build) {
   ];
 }
 
-/** A digest of all that the compiler reads: its sources, its settings and its version. */
-function digestOfSources() {
-  const hash = createHash("sha256");
-  const sources = readdirSync(at("assembly"), { recursive: true })
-    .filter((name) => name.endsWith(".ts"))
-    .map((name) => path.join("assembly", name))
-    .sort();
-  const settings = ["asconfig.json", "asconfig.modules.json", "scripts/modules.mjs"];
-  for (const name of [...sources, ...settings, "package-lock.json"]) {
-    hash.update(`${name}\n`).update(readFileSync(at(name)));
+/** The files of assembly/ that `entry` imports, itself included, with their texts. */
+function sourcesOf(entry) {
+  const texts = new Map();
+  const waiting = [entry];
+  while (waiting.length > 0) {
+    const name = waiting.pop();
+    if (texts.has(name)) continue;
+    const text = readFileSync(at(name), "utf8");
+    texts.set(name, text);
+    for (const [, target] of text.matchAll(/from "(\.[^"]+)"/g)) {
+      const file_ = path.join(path.dirname(name), target);
+      waiting.push(existsSync(at(`${file_}.ts`)) ? `${file_}.ts` : path.join(file_, "index.ts"));
+    }
   }
+  return texts;
+}
+
+/** A digest of all that the compiler reads: sources, settings, arguments and its version. */
+function digestOf(entry, config, args) {
+  const hash = createHash("sha256").update(JSON.stringify(args));
+  for (const [name, text] of [...sourcesOf(entry)].sort()) hash.update(`${name}\n${text}\n`);
+  for (const name of [config, "package-lock.json"]) hash.update(readFileSync(at(name)));
   return hash.digest("hex");
 }
 
-/** Compiles all modules, unless build/ holds those of these very sources. */
-async function compileModules() {
-  const stamp = at("build", "modules.sha256");
-  const digest = digestOfSources();
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === digest) return;
+/** Compiles one module, unless build/ holds that of these very sources. */
+async function compile(file, entry, config, args) {
+  const stamp = at("build", `${file}.sha256`);
+  const digest = digestOf(entry, config, args);
+  const built = existsSync(stamp) && existsSync(at("build", `${file}.wasm`));
+  if (built && readFileSync(stamp, "utf8") === digest) return;
   rmSync(stamp, { force: true });
-  const compile = (...args) => run("assemblyscript", "asc", ...args);
-  await Promise.all([
-    ...BUILDS.map((name) => compile("--config", "asconfig.json", "--target", name)),
-    ...MODULES.flatMap((module) =>
-      MODULE_BUILDS.map((build) => compile(...argumentsOf(module, build))),
-    ),
-  ]);
+  await run("assemblyscript", "asc", ...args);
   writeFileSync(stamp, digest);
+}
+
+/** Compiles all modules whose sources have changed, as many at once as there are cores. */
+async function compileModules() {
+  const jobs = BUILDS.map((build) => {
+    const args = ["--config", "asconfig.json", "--target", build];
+    return [`bytelane.${build}`, "assembly/index.ts", "asconfig.json", args];
+  });
+  for (const module of MODULES) {
+    for (const build of MODULE_BUILDS) {
+      const args = argumentsOf(module, build);
+      jobs.push([`bytelane.${module.name}.${build}`, module.entry, "asconfig.modules.json", args]);
+    }
+  }
+  const lane = async () => {
+    while (jobs.length > 0) await compile(...jobs.shift());
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, lane));
 }
 
 function publish(name) {
