@@ -25,14 +25,12 @@ export const BYTE_LANES: bool = RELAXED;
  *  48  0x80 in i8: turns u8 into i8 with the zero point moved by 128
  *  64  zero
  *  80  the largest f32
- *  96  127 in u8: what the relaxed dot product takes
  */
 const CONSTANTS = memory.data<u32>(
   [
     0x4b400000, 0x4b400000, 0x4b400000, 0x4b400000, 0x4a000000, 0x4a000000, 0x4a000000, 0x4a000000,
     0x00010001, 0x00010001, 0x00010001, 0x00010001, 0x80808080, 0x80808080, 0x80808080, 0x80808080,
-    0, 0, 0, 0, 0x7f7fffff, 0x7f7fffff, 0x7f7fffff, 0x7f7fffff, 0x7f7f7f7f, 0x7f7f7f7f, 0x7f7f7f7f,
-    0x7f7f7f7f,
+    0, 0, 0, 0, 0x7f7fffff, 0x7f7fffff, 0x7f7fffff, 0x7f7fffff,
   ],
   16,
 );
@@ -59,9 +57,6 @@ export function flipOf(unsigned: bool): v128 {
 }
 export function largest_f32x4(): v128 {
   return v128.load(CONSTANTS, 80);
-}
-export function max7bit_u8x16(): v128 {
-  return v128.load(CONSTANTS, 96);
 }
 
 /**
@@ -142,7 +137,6 @@ export function clamp8<T>(x: v128, low: v128, high: v128): v128 {
 export const PAIRS: i32 = 0;
 export const TWO_STEP: i32 = 1;
 export const FUSED: i32 = 2;
-export const PARTS: i32 = 3;
 
 /**
  * Tags that name how a tile multiplies. They are types, so that a generic function is compiled once
@@ -152,14 +146,12 @@ export const PARTS: i32 = 3;
  *   Pairs      2   i16 · i16
  *   WidePairs  2   the same, with weights that were widened beforehand
  *   TwoStep    4   i8 · 7 bits, summed in i16 and then widened
- *   Fused      4   i8 · 7 bits, one instruction
- *   Parts      4   i8 · 8 bits, one instruction for each of two parts of the weights
+ *   Fused      4   i8 · 7 or 8 bits, one instruction
  */
 export type Pairs = i16;
 export type WidePairs = u16;
 export type TwoStep = i8;
 export type Fused = u8;
-export type Parts = bool;
 
 /**
  * acc + the sums of the products in a 32-bit lane: the dot product of the GEMM.
@@ -168,10 +160,10 @@ export type Parts = bool;
  *                     16 711 680, so it is exact.
  *   TwoStep           rhs in [0, 127]. Inside this range all engines agree, and no pair leaves
  *                     16 bits (2 · 127 · −128 = −32 512).
- *   Fused, Parts      one sdot on Arm, one vpdpbusd where x64 has VNNI, three instructions
- *                     elsewhere. rhs in [0, 127], except for the direct tier, which gives Fused
- *                     all of 8 bits. The baseline compiler of Node 20 computes it wrongly, so it
- *                     runs only after a self-test.
+ *   Fused             one sdot on Arm, one vpdpbusd where x64 has VNNI, three instructions
+ *                     elsewhere. rhs in [0, 127], or all that the engine at hand multiplies
+ *                     exactly (src/builds/relaxed-dot.ts). The baseline compiler of Node 20
+ *                     computes it wrongly, so it runs only after a self-test.
  */
 export function dot_i32x4<L>(lhs: v128, rhs: v128, ones_i16: v128, acc: v128): v128 {
   if (!RELAXED || sizeof<L>() == 2) return i32x4.add(acc, i32x4.dot_i16x8_s(lhs, rhs));

@@ -4,10 +4,7 @@ import { CALL_SHAPES } from "./shapes.mjs";
 
 const unique = (values) => [...new Set(values)];
 
-/** What somebody gets who asks for no tier: "direct" is never chosen by itself. */
-const isDefault = ({ build }) => build !== "direct";
-
-/** The best figure of a contender for one case, over its default tiers, or of one tier. */
+/** The best figure of a contender for one case, over its tiers, or of one tier. */
 export function bestOf(run, op, shape, contender, { mode = "kernel", build } = {}) {
   const rates = run.rows
     .filter(
@@ -16,7 +13,7 @@ export function bestOf(run, op, shape, contender, { mode = "kernel", build } = {
         row.shape === shape &&
         row.contender === contender &&
         row.mode === mode &&
-        (build === undefined ? isDefault(row) : row.build === build) &&
+        (build === undefined || row.build === build) &&
         row.best !== null,
     )
     .map(({ best }) => best);
@@ -72,11 +69,11 @@ export function spreadOf(values) {
   return { mean: geometricMean(numbers), least: Math.min(...numbers) };
 }
 
-/** Microseconds of the fastest default tier for one case. */
+/** Microseconds of the fastest tier for one case. */
 export function microsecondsOf(run, op, shape, contender, mode) {
   const times = run.rows
-    .filter((row) => row.contender === contender && row.op === op && isDefault(row))
-    .filter((row) => row.shape === shape && row.mode === mode)
+    .filter((row) => row.contender === contender && row.op === op && row.shape === shape)
+    .filter((row) => row.mode === mode)
     .map(({ microseconds }) => microseconds);
   return times.length > 0 ? Math.min(...times) : null;
 }

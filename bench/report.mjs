@@ -64,7 +64,6 @@ function plotOf({ bench, peers }) {
     }
   };
   add(run, "gemm_u8_i8_i32", "Bytelane", undefined, "Bytelane u8·i8");
-  add(run, "gemm_u8_i8_i32", "Bytelane", "direct", "Bytelane u8·i8, direct tier");
   add(run, "gemm_i8_w7_i32", "Bytelane", "relaxed", "Bytelane 7-bit weights, relaxed");
   add(run, "gemm_u8_i8_i32", "onnxruntime-web", undefined, "onnxruntime-web u8·i8");
   add(run, "gemm_i8_i8_i32", "onnxruntime-web", undefined, "onnxruntime-web i8·i8");

@@ -81,13 +81,13 @@ ask(
     return share && over(share * dot, Math.max(twoStep ?? 0, fused ?? 0));
   },
 );
-for (const [key, tier, build] of [
-  ["exactOverPlain", "", undefined],
-  ["directOverPlain", ", direct tier", "direct"],
-]) {
-  const label = `exact 8-bit products over plain JavaScript, from 128³ on${tier}`;
-  ask(key, label, "×", "bench", against("plain JS", ONE_BYTE, [...LARGE, ...AWKWARD], build));
-}
+ask(
+  "exactOverPlain",
+  "exact 8-bit products over plain JavaScript, from 128³ on",
+  "×",
+  "bench",
+  against("plain JS", ONE_BYTE, [...LARGE, ...AWKWARD]),
+);
 ask("u8i8OverWeb", `u8 · i8 over ${WEB}, all shapes`, "×", "peers", against(WEB, ONE_BYTE));
 ask("i8i8OverWeb", `i8 · i8 over ${WEB}, all shapes`, "×", "peers", against(WEB, "gemm_i8_i8_i32"));
 ask("oneRowOverWeb", `one row over ${WEB}`, "×", "peers", against(WEB, ONE_BYTE, ONE_ROW));
@@ -106,13 +106,13 @@ ask(
   "peers",
   ratio(WEB, ONE_BYTE, "32³", "call"),
 );
-for (const [key, tier, build] of [
-  ["i8OverLiteRt", "", undefined],
-  ["i8OverLiteRtDirect", ", direct tier", "direct"],
-]) {
-  const label = `i8 · i8 → i8 over LiteRT.js, all shapes${tier}`;
-  ask(key, label, "×", "peers", against("LiteRT.js", "gemm_i8_i8_i8", undefined, build));
-}
+ask(
+  "i8OverLiteRt",
+  "i8 · i8 → i8 over LiteRT.js, all shapes",
+  "×",
+  "peers",
+  against("LiteRT.js", "gemm_i8_i8_i8"),
+);
 ask("int4RowOverWeb", `int4, one row, over ${WEB}`, "×", "peers", (run) =>
   spreadOf(INT4_OPS.flatMap((op) => ONE_ROW.map((shape) => ratioOf(run, op, shape, WEB)))),
 );

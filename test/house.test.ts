@@ -95,7 +95,7 @@ const SHARED_CONSTANTS = [
   ["assembly/quantize-profiles.ts", "AWAY", "src/params/profile.ts", "AWAY"],
   ["assembly/quantize-profiles.ts", "WRAP", "src/params/profile.ts", "WRAPS"],
   ["assembly/dynamic.ts", "LEAST_SCALE", "src/params/params.ts", "LEAST_SCALE"],
-  ["assembly/lanes.ts", "PARTS", "src/core/tiers.ts", "PARTS"],
+  ["assembly/lanes.ts", "FUSED", "src/core/tiers.ts", "FUSED"],
 ] as const;
 
 /** Exports for gemm alone: a function that is exported stays a function of its own. */

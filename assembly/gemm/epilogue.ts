@@ -106,7 +106,7 @@ function finiteScaleOf(rowScale: usize, columnScales: usize): v128 {
   return f32x4.pmax(f32x4.neg(limit), scale);
 }
 
-/** An i32 result: a loop without scales is faster (32³ with Parts: 67 GOPS, otherwise 55). */
+/** An i32 result: a loop without scales is faster (32³: 67 GOPS, otherwise 55). */
 function storeSums(
   acc: usize,
   end: usize,

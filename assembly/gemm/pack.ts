@@ -113,9 +113,9 @@ function scatter(
 
 /**
  * Sums of the eight columns of a panel of quads as stored; a panel that was moved is unsigned.
- * Gives the greatest bytes of it and of `greatest`.
+ * Gives the least bytes of one that is signed and of `least`.
  */
-function sumColumns(panel: usize, count: i32, moved: bool, sums: usize, greatest: v128): v128 {
+function sumColumns(panel: usize, count: i32, moved: bool, sums: usize, least: v128): v128 {
   let left = zero_v128();
   let right = left;
   const ones = ones_i16x8();
@@ -123,10 +123,10 @@ function sumColumns(panel: usize, count: i32, moved: bool, sums: usize, greatest
     let a = v128.load(panel);
     let b = v128.load(panel, 16);
     if (moved) {
-      greatest = i8x16.max_u(greatest, i8x16.max_u(a, b));
       a = i16x8.extadd_pairwise_i8x16_u(a);
       b = i16x8.extadd_pairwise_i8x16_u(b);
     } else {
+      least = i8x16.min_s(least, i8x16.min_s(a, b));
       a = i16x8.extadd_pairwise_i8x16_s(a);
       b = i16x8.extadd_pairwise_i8x16_s(b);
     }
@@ -135,7 +135,7 @@ function sumColumns(panel: usize, count: i32, moved: bool, sums: usize, greatest
   }
   v128.store(sums, left);
   v128.store(sums, right, 16);
-  return greatest;
+  return least;
 }
 
 /** `count` groups of a panel, byte by byte, of which `depth` k and the first columns exist. */
@@ -173,9 +173,9 @@ function packRest(
 /**
  * rhs [depth, n], its element (k, j) at src + k · strideK + j · strideN, to panels [n/8][groups],
  * each group as tile.ts has it for pairs or quads. `unsigned` says that the bytes are u8. For quads
- * they are moved by `moved` (64 brings 7 bits to [0, 127]), and the column sums of what was stored
- * go to `sums`: i32, n rounded up to 8. Says whether a byte became 255 when it was moved, which two
- * parts of 127 do not reach.
+ * they are moved by `moved` (64 brings 7 bits to [0, 127], 128 i8 to u8), and the column sums of
+ * what was stored go to `sums`: i32, n rounded up to 8. Says whether −128 is among bytes that were
+ * not moved: two neighbours of it, times −128, are the one sum that 16 bits do not hold.
  */
 export function pack_rhs(
   src: usize,
@@ -191,7 +191,7 @@ export function pack_rhs(
 ): bool {
   quads = BYTE_LANES && quads;
   const flip = flipOf(unsigned);
-  let greatest = zero_v128();
+  let least = zero_v128();
   if (!quads) moved = 0;
   const offset = i8x16.splat(<i8>moved);
   const flipPanel = quads ? flip : v128.xor(flip, i32x4.splat(LOWER));
@@ -222,10 +222,10 @@ export function pack_rhs(
     // biome-ignore format: one call
     packRest(src + <usize>first * strideK, strideK, strideN, depth - first, columns, count - done,
       1 << bits, flipOne, moved, rest);
-    if (quads) greatest = sumColumns(dst, count, moved != 0, sums, greatest);
+    if (quads) least = sumColumns(dst, count, moved != 0, sums, least);
     dst += (<usize>count) << (3 + bits);
   }
-  return v128.any_true(i8x16.eq(greatest, i8x16.splat(-1)));
+  return v128.any_true(i8x16.eq(least, i8x16.splat(-128)));
 }
 
 /** Four groups of a column, from their places in the panel: the inverse of scatterFour. */

@@ -22,7 +22,7 @@ export class Product {
   n: i32;
   /** Products per sum. */
   depth: i32;
-  /** How operands are multiplied: 0 pairs, 1 two-step, 2 fused, 3 parts (lanes.ts). */
+  /** How operands are multiplied: 0 pairs, 1 two-step, 2 fused (lanes.ts). */
   dot: i32;
   /** Packed weights: gemm/pack.ts, or for 4 bits int4/pack.ts. */
   panels: usize;

@@ -6,8 +6,8 @@
  *   Pairs      2 k    [m][k] i16 [k/2][4][2][2] i8       every 8-bit weight, every build
  *   WidePairs  2 k    the same   [k/2][8][2] i16         the same, widened once for many rows
  *   TwoStep    4 k    [m][k] i8  [k/4][8][4] in [0,127]  7-bit weights, relaxed build
- *   Fused      4 k    the same   the same                the same; direct tier: all of 8 bits
- *   Parts      4 k    the same   [k/4][8][4] in [0,254]  8-bit weights, in two parts
+ *   Fused      4 k    the same   [k/4][8][4] of 7 bits,  the same; 8-bit weights where the
+ *                                u8 or i8                relaxed dot product is exact on them
  *
  * Each iteration takes one group of k: it broadcasts a group of each row and multiplies it with
  * four columns and with the other four, 8 dot products for 4 rows. With 8 sums, 2 registers of rhs
@@ -28,8 +28,7 @@
  * but its two loads are adjacent, so that V8's revectorization merges them (512³: 92 → 137 GOPS).
  * The simd build has it, where there is room for the copy.
  *
- * The packer guarantees the operand ranges that make `dot_i32x4` exact. A weight in [0, 254] is the
- * sum of two in [0, 127]: min(x, 127) and the rest.
+ * The packer guarantees the operand ranges that make `dot_i32x4` exact.
  *
  * One group per iteration: unrolling by hand spilled registers, and V8 unrolls small loops itself.
  * The tiles are exported to stay out of line. V8 has no on-stack replacement, so code inlined into
@@ -41,11 +40,8 @@ import {
   dot_i32x4,
   FUSED,
   Fused,
-  max7bit_u8x16,
   ones_i16x8,
-  PARTS,
   Pairs,
-  Parts,
   TWO_STEP,
   TwoStep,
   WidePairs,
@@ -72,44 +68,13 @@ function firstFour<L>(sums: v128, others: v128): v128 {
   return isPairs<L>() ? i32x4.sub(sums, i32x4.shl(others, 8)) : sums;
 }
 
-/** The constant that L needs: ones, or for weights in two parts the largest first part. */
-function constantOf<L>(): v128 {
-  return isParts<L>() ? max7bit_u8x16() : ones_i16x8();
-}
-
-/** Whether L is Parts. */
-function isParts<L>(): bool {
-  return isBoolean<L>();
-}
-
-/** The first part of weights, or all of them. */
-function firstOf<L>(rhs: v128, max7bit: v128): v128 {
-  return isParts<L>() ? i8x16.min_u(rhs, max7bit) : rhs;
-}
-
-/** The second part of weights, where they have one. */
-function restOf<L>(rhs: v128, first: v128): v128 {
-  return isParts<L>() ? i8x16.sub(rhs, first) : rhs;
-}
-
-/** acc + row · the second part of four columns, where weights have one. */
-function dotRest<L>(row: v128, rest: v128, acc: v128): v128 {
-  return isParts<L>() ? dot_i32x4<L>(row, rest, acc, acc) : acc;
-}
-
-/** acc + row · four columns. */
-function dotAll<L>(row: v128, four: v128, constant: v128, acc: v128): v128 {
-  const first = firstOf<L>(four, constant);
-  return dotRest<L>(row, restOf<L>(four, first), dot_i32x4<L>(row, first, constant, acc));
-}
-
 /** The sums of a row. */
 function storeRow<L>(dst: usize, left: v128, right: v128): void {
   v128.store(dst, firstFour<L>(left, right));
   v128.store(dst, right, 16);
 }
 
-/** Whether a tile has five rows: L is Fused or Parts. */
+/** Whether a tile has five rows: L is Fused. */
 function isFive<L>(): bool {
   return sizeof<L>() == 1 && !isSigned<L>();
 }
@@ -123,9 +88,8 @@ function startOf<L>(row: usize, others: v128): v128 {
  * The rows of a tile · rhs panel over `groups` groups of k: [rows][8] i32, rows `dstStride` bytes
  * apart. `row` points to the row sums of the first row (pack.ts).
  *
- * Five rows are for the fused dot product. It takes 4 cycles on Zen 5, which starts two per cycle,
- * and the two parts of a weight depend on each other besides: ten sums fill that time, eight do
- * not. Ten sums fill the registers.
+ * Five rows are for the fused dot product. It takes 4 cycles on Zen 5, which starts two per cycle:
+ * ten sums fill that time, eight do not. Ten sums fill the registers.
  */
 function tileOf<L>(
   lhs: usize,
@@ -150,40 +114,26 @@ function tileOf<L>(
   let e1 = isFive<L>() ? v128.load32_splat(row, 4 * ROW_SUMS_BYTES + 4) : a1;
   let e0 = e1;
   for (const end = lhs + second; lhs < end; lhs += 4, rhs += groupBytes<L>()) {
-    // loaded in each iteration: five rows leave no register for it, and for four it is a tie
-    const constant = constantOf<L>();
-    let left = v128.load(rhs);
-    let right = loadOthers<L>(rhs, left);
-    const first0 = firstOf<L>(left, constant);
-    const first1 = firstOf<L>(right, constant);
-    left = restOf<L>(left, first0);
-    right = restOf<L>(right, first1);
+    // loaded in each iteration: for four rows it is a tie
+    const ones = ones_i16x8();
+    const left = v128.load(rhs);
+    const right = loadOthers<L>(rhs, left);
     let x = v128.load32_splat(lhs);
-    a0 = dot_i32x4<L>(x, first0, constant, a0);
-    a1 = dot_i32x4<L>(x, first1, constant, a1);
-    a0 = dotRest<L>(x, left, a0);
-    a1 = dotRest<L>(x, right, a1);
+    a0 = dot_i32x4<L>(x, left, ones, a0);
+    a1 = dot_i32x4<L>(x, right, ones, a1);
     x = v128.load32_splat(lhs + second);
-    b0 = dot_i32x4<L>(x, first0, constant, b0);
-    b1 = dot_i32x4<L>(x, first1, constant, b1);
-    b0 = dotRest<L>(x, left, b0);
-    b1 = dotRest<L>(x, right, b1);
+    b0 = dot_i32x4<L>(x, left, ones, b0);
+    b1 = dot_i32x4<L>(x, right, ones, b1);
     x = v128.load32_splat(lhs + third);
-    c0 = dot_i32x4<L>(x, first0, constant, c0);
-    c1 = dot_i32x4<L>(x, first1, constant, c1);
-    c0 = dotRest<L>(x, left, c0);
-    c1 = dotRest<L>(x, right, c1);
+    c0 = dot_i32x4<L>(x, left, ones, c0);
+    c1 = dot_i32x4<L>(x, right, ones, c1);
     x = v128.load32_splat(lhs + fourth);
-    d0 = dot_i32x4<L>(x, first0, constant, d0);
-    d1 = dot_i32x4<L>(x, first1, constant, d1);
-    d0 = dotRest<L>(x, left, d0);
-    d1 = dotRest<L>(x, right, d1);
+    d0 = dot_i32x4<L>(x, left, ones, d0);
+    d1 = dot_i32x4<L>(x, right, ones, d1);
     if (isFive<L>()) {
       x = v128.load32_splat(lhs + fifth);
-      e0 = dot_i32x4<L>(x, first0, constant, e0);
-      e1 = dot_i32x4<L>(x, first1, constant, e1);
-      e0 = dotRest<L>(x, left, e0);
-      e1 = dotRest<L>(x, right, e1);
+      e0 = dot_i32x4<L>(x, left, ones, e0);
+      e1 = dot_i32x4<L>(x, right, ones, e1);
     }
   }
   storeRow<L>(dst, a0, a1);
@@ -244,7 +194,7 @@ function tileRow<L>(
   start: usize,
   acc: usize,
 ): void {
-  const constant = constantOf<L>();
+  const ones = ones_i16x8();
   let d1 = v128.load32_splat(start, 4);
   let d0 = startOf<L>(start, d1);
   let c1 = d1;
@@ -259,17 +209,17 @@ function tileRow<L>(
   for (const end = lhs + ((<usize>groups) << 2); lhs < end; lhs += 4) {
     const row = v128.load32_splat(lhs);
     let four = v128.load(rhs);
-    a0 = dotAll<L>(row, four, constant, a0);
-    a1 = dotAll<L>(row, loadOthers<L>(rhs, four), constant, a1);
+    a0 = dot_i32x4<L>(row, four, ones, a0);
+    a1 = dot_i32x4<L>(row, loadOthers<L>(rhs, four), ones, a1);
     four = v128.load(second);
-    b0 = dotAll<L>(row, four, constant, b0);
-    b1 = dotAll<L>(row, loadOthers<L>(second, four), constant, b1);
+    b0 = dot_i32x4<L>(row, four, ones, b0);
+    b1 = dot_i32x4<L>(row, loadOthers<L>(second, four), ones, b1);
     four = v128.load(third);
-    c0 = dotAll<L>(row, four, constant, c0);
-    c1 = dotAll<L>(row, loadOthers<L>(third, four), constant, c1);
+    c0 = dot_i32x4<L>(row, four, ones, c0);
+    c1 = dot_i32x4<L>(row, loadOthers<L>(third, four), ones, c1);
     four = v128.load(fourth);
-    d0 = dotAll<L>(row, four, constant, d0);
-    d1 = dotAll<L>(row, loadOthers<L>(fourth, four), constant, d1);
+    d0 = dot_i32x4<L>(row, four, ones, d0);
+    d1 = dot_i32x4<L>(row, loadOthers<L>(fourth, four), ones, d1);
     rhs += groupBytes<L>();
     second += groupBytes<L>();
     third += groupBytes<L>();
@@ -282,11 +232,11 @@ function tileRow<L>(
 }
 
 /** A dot beside those of lanes.ts: pairs whose panel was widened. */
-export const WIDE: i32 = 4;
+export const WIDE: i32 = 3;
 
 /** Rows of a tile. */
 export function tileRows(dot: i32): i32 {
-  return BYTE_LANES && (dot == FUSED || dot == PARTS) ? 5 : 4;
+  return BYTE_LANES && dot == FUSED ? 5 : 4;
 }
 
 /** Rows by one panel, tile by tile: rows are written up to whole tiles. */
@@ -309,7 +259,6 @@ export function tiles(
     }
   } else if (BYTE_LANES && dot == FUSED)
     tilesOf<Fused>(lhs, rhs, groups, row, stop, dst, dstStride);
-  else if (BYTE_LANES && dot == PARTS) tilesOf<Parts>(lhs, rhs, groups, row, stop, dst, dstStride);
   else tilesOf<Pairs>(lhs, rhs, groups, row, stop, dst, dstStride);
 }
 
@@ -325,7 +274,6 @@ export function tile_row(
 ): void {
   if (BYTE_LANES && dot == TWO_STEP) tileRow<TwoStep>(lhs, rhs, panelBytes, groups, row, acc);
   else if (BYTE_LANES && dot == FUSED) tileRow<Fused>(lhs, rhs, panelBytes, groups, row, acc);
-  else if (BYTE_LANES && dot == PARTS) tileRow<Parts>(lhs, rhs, panelBytes, groups, row, acc);
   else tileRow<Pairs>(lhs, rhs, panelBytes, groups, row, acc);
 }
 

@@ -19,7 +19,7 @@ call and of one more node in a call.
 
   --rounds N    turns of each contender (default 40)
   --only WORD   cases whose names contain it
-  --tier NAME   simd, relaxed or direct (default: what createBytelane chooses)
+  --tier NAME   simd or relaxed (default: what createBytelane chooses)
   --json FILE   also writes { figures, rows }`;
 
 /** Nodes of the longer model: the difference of two is what a node costs. */

@@ -7,16 +7,21 @@ import type { Kernels } from "../core/abi.ts";
 import { checkInteger, checkOneOf, checkOptions } from "../core/check.ts";
 import { Bytelane, type ReadyModules, type WorkersOptions } from "../core/instance.ts";
 import type { Build, Report, Tier } from "../core/tiers.ts";
-import { chooseDots, classOf, selfTest } from "./relaxed-dot.ts";
+import { chooseDots, classOf, selfTest, usedFor } from "./relaxed-dot.ts";
 
 /** Which build an instance runs, the memory it may have, and its threads. */
 export interface BytelaneOptions {
   /**
    * A tier to insist on, or "auto": "relaxed" where the engine has relaxed SIMD and computes
-   * rightly, else "simd". "direct" is for engines whose relaxed dot product is exact on all of 8
-   * bits (Arm, x64 with VNNI); it is never chosen by itself. Default "auto".
+   * rightly, else "simd". Default "auto".
    */
   readonly tier?: Tier | "auto";
+  /**
+   * "auto" multiplies 8-bit weights by the engine's relaxed dot product where it was found to be
+   * exact on them (Arm, x64 with VNNI). "portable" uses it only where all engines agree, whatever
+   * they are free to choose: for weights of 7 bits. The results are the same. Default "auto".
+   */
+  readonly relaxedDot?: "auto" | "portable";
   /**
    * Bytes to start with, beside the kernels' own: at most 64 KiB less than the maximum. Default 1
    * MiB.
@@ -44,6 +49,7 @@ export interface Settings {
   readonly initial: number;
   readonly maximum: number;
   readonly forced: boolean;
+  readonly isPortable: boolean;
   readonly workers: number | WorkersOptions;
 }
 
@@ -63,14 +69,15 @@ export const PAGE = 65536;
 const LIMIT = 2 ** 32;
 
 const OPTIONS = [
-  ...["tier", "initialMemory", "maximumMemory", "workers"],
+  ...["tier", "relaxedDot", "initialMemory", "maximumMemory", "workers"],
   ...["simd", "relaxed", "folder", "shared"],
 ] as const;
 
 function settingsOf(options: BytelaneOptions): Settings {
   checkOptions("options", options, OPTIONS);
-  const { tier = "auto", maximumMemory = LIMIT, workers = 0 } = options;
-  checkOneOf("options.tier", tier, ["auto", "simd", "relaxed", "direct"]);
+  const { tier = "auto", relaxedDot = "auto", maximumMemory = LIMIT, workers = 0 } = options;
+  checkOneOf("options.tier", tier, ["auto", "simd", "relaxed"]);
+  checkOneOf("options.relaxedDot", relaxedDot, ["auto", "portable"]);
   const maximum = checkInteger("options.maximumMemory", maximumMemory, 2 * PAGE, LIMIT);
   const { initialMemory = Math.min(2 ** 20, maximum - PAGE) } = options;
   const initial = checkInteger("options.initialMemory", initialMemory, 0, maximum - PAGE);
@@ -80,7 +87,10 @@ function settingsOf(options: BytelaneOptions): Settings {
     checkInteger("options.workers.size", workers.size, 0, 64);
   }
   const forced = tier !== "auto";
-  return { tiers: forced ? [tier] : ["relaxed", "simd"], initial, maximum, forced, workers };
+  return {
+    ...{ tiers: forced ? [tier] : ["relaxed", "simd"], initial, maximum, forced, workers },
+    isPortable: relaxedDot === "portable",
+  };
 }
 
 /** @internal True for a module of any realm: `instanceof` knows only those of its own. */
@@ -112,14 +122,13 @@ function* chooseBuild(
   }
   const probed: { tier: Tier; result: string }[] = [];
   for (const tier of settings.tiers) {
-    const build = tier === "simd" ? tier : "relaxed";
-    const source = sources[build];
+    const source = sources[tier];
     let made: WebAssembly.Module | string = "not given";
     if (source !== undefined) {
       // asked before anything is fetched or decoded; who brings a module has compiled it
       const runs =
         tier === "simd" || isModule(source) || WebAssembly.validate(Uint8Array.from(PROBE));
-      made = runs ? yield build : "the engine has no relaxed SIMD";
+      made = runs ? yield tier : "the engine has no relaxed SIMD";
     }
     const instance =
       typeof made === "string" ? made : instantiate(made, tier, settings, probed, host);
@@ -173,9 +182,6 @@ function instantiate(
   const { exports } = new WebAssembly.Instance(module, memory ? { env: { memory } } : {});
   // a plain object: the exports object itself is slow to read from
   const kernels = { ...exports } as unknown as Kernels;
-  const dotClass = tier === "simd" ? undefined : classOf(kernels);
-  const dots = chooseDots(tier, dotClass ?? "unknown");
-  if (typeof dots === "string") return dots;
   try {
     kernels.memory.grow(Math.ceil(settings.initial / PAGE));
   } catch (cause) {
@@ -189,12 +195,22 @@ function instantiate(
     : tier === "relaxed"
       ? "the engine has relaxed SIMD, and the self-test passed"
       : `relaxed: ${probed[0].result}`;
-  const result = dotClass ? `chosen; its relaxed dot product is ${dotClass}` : "chosen";
-  const report = { tier, reason, probed: [...probed, { tier, result }] };
   const origin = { module, shared: memory !== undefined, workers: settings.workers, ready };
-  const instance = new Bytelane(kernels, limit, report, dots, origin);
-  const fault = selfTest(instance);
-  return fault === undefined ? instance : `self-test failed: ${fault}`;
+  const found = tier === "simd" ? undefined : classOf(kernels);
+  let fault = "";
+  for (const dots of chooseDots(found, settings.isPortable)) {
+    let result = found ? `chosen; its relaxed dot product is ${found}` : "chosen";
+    if (fault !== "") result += `, but not exact on 8 bits: ${fault}`;
+    const report = {
+      ...{ tier, reason, probed: [...probed, { tier, result }] },
+      ...(found && { relaxedDot: { found, used: usedFor(dots) } }),
+    };
+    const instance = new Bytelane(kernels, limit, report, dots, origin);
+    const wrong = selfTest(instance);
+    if (wrong === undefined) return instance;
+    fault = wrong;
+  }
+  return `self-test failed: ${fault}`;
 }
 
 const REFUSED = "the engine does not accept the module: ";

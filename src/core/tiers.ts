@@ -4,14 +4,28 @@
  * @category Instances
  */
 
-/**
- * What the kernels run on: a build, and how it uses the dot product. All give the same bytes for
- * the same inputs.
- */
-export type Tier = "simd" | "relaxed" | "direct";
+/** What the kernels run on. Both give the same bytes for the same inputs. */
+export type Tier = "simd" | "relaxed";
 
-/** The modules that are published. "direct" is a way to use the relaxed one. */
-export type Build = "simd" | "relaxed";
+/** The modules that are published, one per tier. */
+export type Build = Tier;
+
+/**
+ * Classes of relaxed dot products, by how the second operand is read and how products are added:
+ *
+ *   signed      signed; what Arm has
+ *   unsigned    unsigned, sums are exact; what x64 with VNNI has
+ *   saturating  unsigned, sums of two products saturate at 16 bits; what other x64 has
+ */
+export type DotClass = "signed" | "unsigned" | "saturating" | "unknown";
+
+/** The relaxed dot product of an instance. */
+export interface RelaxedDot {
+  /** What the engine was found to compute. */
+  readonly found: DotClass;
+  /** What one or two of its instructions multiply. All other weights take pairs of i16. */
+  readonly used: "all weights" | "i8 weights without -128" | "7-bit weights";
+}
 
 /** Which build runs, why, and what was tried before it. */
 export interface Report {
@@ -20,21 +34,26 @@ export interface Report {
   readonly reason: string;
   /** One entry a tier that was considered, in order. */
   readonly probed: readonly { readonly tier: Tier; readonly result: string }[];
+  /** What the engine's relaxed dot product computes, and what it is used for. Not in "simd". */
+  readonly relaxedDot?: RelaxedDot;
 }
 
-/** The dot product of weights in two parts, which is the only one that refuses some of them. */
-export const PARTS = 3;
+/** The dot product of four i8 or u8 in one instruction. */
+export const FUSED = 2;
 
 /** A dot product of the GEMM: how it multiplies, and how far packed weights are offset for it. */
 export interface Dot {
   /**
    * 0: two i16 products, every build. 1: four relaxed products in two steps. 2: four in one
-   * instruction. 3: four in one instruction for each of two parts of the weights.
+   * instruction.
    */
-  readonly code: 0 | 1 | 2 | 3;
+  readonly code: 0 | 1 | 2;
   /** What is added to i8 weights when they are packed. */
-  readonly offset: 0 | 64 | 127 | 128;
+  readonly offset: 0 | 64 | 128;
 }
+
+/** Whether a dot product takes weights as i8, of which it refuses -128 (builds/relaxed-dot.ts). */
+export const refusesLeast = ({ code, offset }: Dot): boolean => code === FUSED && offset === 0;
 
 /**
  * The dot products of an instance: for weights of 8 bits, in the order in which they are tried, and

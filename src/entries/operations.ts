@@ -7,7 +7,7 @@ export type { Handle } from "../core/handle.ts";
 export type { Bytelane, WorkersOptions } from "../core/instance.ts";
 export { scope } from "../core/scope.ts";
 export { part, type Tensor, tensor } from "../core/tensor.ts";
-export type { Build, Report, Tier } from "../core/tiers.ts";
+export type { Build, DotClass, RelaxedDot, Report, Tier } from "../core/tiers.ts";
 export { version } from "../core/version.ts";
 export { clamp } from "../elementwise/clamp.ts";
 export { dequantize } from "../elementwise/dequantize.ts";

@@ -18,7 +18,7 @@ import { Handle } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { PRODUCT, PRODUCT_BYTES, writeFields } from "../core/product.ts";
 import { isTensor } from "../core/tensor.ts";
-import { type Dot, PARTS } from "../core/tiers.ts";
+import { type Dot, refusesLeast } from "../core/tiers.ts";
 import type { ZeroPoints } from "../params/quantized.ts";
 import { type EachStrip, oneStrip } from "./strips.ts";
 
@@ -142,8 +142,8 @@ interface Packed {
 }
 
 /**
- * Packs for the first of some dot products that takes the integers: two parts do not reach 255.
- * Has room for `zeros` zero points.
+ * Packs for the first of some dot products that takes the integers: one that reads weights as i8
+ * refuses -128, and u8 too, which mostly has both of its ends. Has room for `zeros` zero points.
  */
 function pack(
   instance: Bytelane,
@@ -152,7 +152,7 @@ function pack(
   [dot, ...others]: readonly Dot[],
 ): Packed {
   const { dtype, depth, n } = source;
-  if (dot.code === PARTS && dtype === "u8") return pack(instance, source, zeros, others);
+  if (refusesLeast(dot) && dtype === "u8") return pack(instance, source, zeros, others);
   const { kernels, arena } = instance;
   const sumsAt = PRODUCT_BYTES + kernels.packed_bytes(depth, n, dot.code);
   const zerosAt = sumsAt + (dot.code ? columnsOf(n) * 4 : 0);
@@ -163,13 +163,13 @@ function pack(
   const panels = record + PRODUCT_BYTES;
   const sums = dot.code ? record + sumsAt : 0;
   const panelBytes = kernels.packed_bytes(depth, 8, dot.code);
-  let beyond = 0;
+  let hasLeast = 0;
   try {
     source.strips(({ first, count, address, strideK, strideN }) => {
       const to = panels + (first / 8) * panelBytes;
       const sumsTo = sums && sums + first * 4;
       const unsigned = dtype === "u8" ? 1 : 0;
-      beyond |= kernels.pack_rhs(
+      hasLeast |= kernels.pack_rhs(
         ...([address, strideK, strideN, depth, count, unsigned] as const),
         ...([dot.code, dot.offset, to, sumsTo] as const),
       );
@@ -178,7 +178,7 @@ function pack(
     arena.free(record, bytes);
     throw fault;
   }
-  if (dot.code === PARTS && beyond) {
+  if (refusesLeast(dot) && hasLeast) {
     arena.free(record, bytes);
     return pack(instance, source, zeros, others);
   }
@@ -199,7 +199,10 @@ export interface PackOptions {
   readonly orientation?: Orientation;
   /** One, or one per column. Default 0. */
   readonly zeroPoint?: ZeroPoints;
-  /** 7 promises i8 values in [-64, 63], which the relaxed build multiplies faster. Default 8. */
+  /**
+   * 7 promises i8 values in [-64, 63], which the relaxed build multiplies faster on x64 without
+   * VNNI. Default 8.
+   */
   readonly bits?: 7 | 8;
 }
 

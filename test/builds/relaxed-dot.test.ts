@@ -9,16 +9,17 @@ import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
 import { describe, expect, it } from "vitest";
 import { openBytelaneSync } from "../../src/builds/choose.ts";
-import { chooseDots, type DotClass } from "../../src/builds/relaxed-dot.ts";
+import { chooseDots } from "../../src/builds/relaxed-dot.ts";
 import {
   type Bytelane,
+  type BytelaneOptions,
   createLinear,
+  type DotClass,
   type Linear,
   linear,
   matmul,
   packMatrix,
   scope,
-  type Tier,
 } from "../../src/entries/index.ts";
 import { loadLayers, saveLayers } from "../../src/formats/index.ts";
 import { product } from "../reference/gemm.ts";
@@ -26,11 +27,16 @@ import { bytes, expectSame, finite } from "../support/samples.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-/** How rhs is read, how the two products of a pair are added in i16, and four of them in i32. */
+/**
+ * How rhs is read, how the two products of a pair are added in i16, and four of them in i32: from
+ * the first call on, or only after so many of them, "of pairs" before.
+ */
 interface Engine {
   readonly rhs: "s" | "u";
-  readonly add: "i16x8.add" | "i16x8.add_sat_s";
+  readonly add: "i16x8.add" | "i16x8.add_sat_s" | "i16x8.sub";
   readonly four: "exact" | "of pairs" | "lost";
+  readonly exactFrom?: number;
+  readonly exactUntil?: number;
 }
 
 const ENGINES: Readonly<Record<DotClass, Engine>> = {
@@ -45,7 +51,7 @@ const ENGINES: Readonly<Record<DotClass, Engine>> = {
 };
 
 /** The two instructions as functions of AssemblyScript. */
-function modelOf({ rhs, add, four }: Engine): string {
+function modelOf({ rhs, add, four, exactFrom, exactUntil }: Engine): string {
   const halves = ["low", "high"].map(
     (half) => `i16x8.mul(i16x8.extend_${half}_i8x16_s(a), i16x8.extend_${half}_i8x16_${rhs}(b))`,
   );
@@ -54,7 +60,10 @@ function modelOf({ rhs, add, four }: Engine): string {
     const y = i32x4.extadd_pairwise_i16x8_s(high);
     const sum = i32x4.add(i32x4.shuffle(x, y, 0, 2, 4, 6), i32x4.shuffle(x, y, 1, 3, 5, 7));`;
   const ofPairs = "const sum = i32x4.extadd_pairwise_i16x8_s(modelledPairs(a, b));";
+  const changed = exactFrom === undefined ? `calls > ${exactUntil}` : `calls <= ${exactFrom}`;
+  const isFixed = exactFrom === undefined && exactUntil === undefined;
   return `
+let calls: i32 = 0;
 function modelledPairs(a: v128, b: v128): v128 {
   const low = ${halves[0]};
   const high = ${halves[1]};
@@ -64,6 +73,7 @@ function modelledPairs(a: v128, b: v128): v128 {
   );
 }
 function modelledFour(a: v128, b: v128, c: v128): v128 {
+  ${isFixed ? "" : `calls++; if (${changed}) { ${ofPairs} return i32x4.add(c, sum); }`}
   const low = ${halves[0]};
   const high = ${halves[1]};
   ${four === "of pairs" ? ofPairs : exact}
@@ -184,29 +194,44 @@ function expectExact(instance: Bytelane): ReadonlySet<number> {
   return used;
 }
 
+/** Opens a modelled engine, beside the simd build. */
+async function openModel(module: Promise<Uint8Array>, options: BytelaneOptions): Promise<Bytelane> {
+  const relaxed = (await module) as Uint8Array<ArrayBuffer>;
+  const simd = readFileSync(path.join(root, "dist", "wasm", "bytelane.simd.wasm"));
+  return openBytelaneSync({ simd, relaxed }, options, (bytes) => new WebAssembly.Module(bytes));
+}
+
+/** What the default uses, and with which dot products it multiplies. */
+const DEFAULTS = {
+  signed: { used: "i8 weights without -128", codes: [0, 2] },
+  unsigned: { used: "all weights", codes: [2] },
+  saturating: { used: "7-bit weights", codes: [0, 1] },
+  unknown: { used: "7-bit weights", codes: [0, 1] },
+} as const;
+
 describe.each(Object.keys(ENGINES) as DotClass[])("an engine whose relaxed dot is %s", (kind) => {
   const exact = kind === "signed" || kind === "unsigned";
   const module = compile(ENGINES[kind]);
-  const open = async (tier: Tier) => {
-    const relaxed = await module;
-    const sources = {
-      simd: readFileSync(path.join(root, "dist", "wasm", "bytelane.simd.wasm")),
-      relaxed,
-    };
-    return openBytelaneSync(sources, { tier }, (bytes) => new WebAssembly.Module(bytes));
-  };
+  const open = (options: BytelaneOptions) => openModel(module, { tier: "relaxed", ...options });
 
-  it("is recognised, and its relaxed tier is exact", async () => {
-    const instance = await open("relaxed");
-    expect(instance.report().probed).toEqual([
-      { tier: "relaxed", result: `chosen; its relaxed dot product is ${kind}` },
-    ]);
-    const used = expectExact(instance);
-    expect([...used].sort()).toEqual(exact ? [0, 2, 3] : [0, 1]);
+  it("is recognised, and multiplies exactly by what is exact there", async () => {
+    const instance = await open({});
+    const { used, codes } = DEFAULTS[kind];
+    expect(instance.report()).toMatchObject({
+      probed: [{ tier: "relaxed", result: `chosen; its relaxed dot product is ${kind}` }],
+      relaxedDot: { found: kind, used },
+    });
+    expect([...expectExact(instance)].sort()).toEqual(codes);
+  });
+
+  it("keeps to 7 bits if that is asked for", async () => {
+    const instance = await open({ relaxedDot: "portable" });
+    expect(instance.report().relaxedDot).toEqual({ found: kind, used: "7-bit weights" });
+    expect([...expectExact(instance)].sort()).toEqual(exact ? [0, 2] : [0, 1]);
   });
 
   it("gives int4 layers what the simd build gives", async () => {
-    const lanes = [await open("simd"), await open("relaxed")];
+    const lanes = [await open({ tier: "simd" }), await open({})];
     for (const [m, n, depth] of [
       [1, 9, 70],
       [6, 24, 300],
@@ -225,10 +250,10 @@ describe.each(Object.keys(ENGINES) as DotClass[])("an engine whose relaxed dot i
     }
   });
 
-  it("saves u8 layers as they are, however far a tier has offset them", async () => {
+  it("saves u8 layers as they are, however far weights were offset", async () => {
     const weights = Uint8Array.of(0, 200, 100, 254, 3, 128);
-    for (const tier of exact ? (["relaxed", "direct"] as const) : (["relaxed"] as const)) {
-      const instance = await open(tier);
+    for (const relaxedDot of ["auto", "portable"] as const) {
+      const instance = await open({ relaxedDot });
       scope(instance, () => {
         const layer = createLinear(instance, { weights, shape: [2, 3], scale: 0.1 });
         const loaded = loadLayers(instance, saveLayers(instance, { layer })).layers.get(
@@ -239,34 +264,46 @@ describe.each(Object.keys(ENGINES) as DotClass[])("an engine whose relaxed dot i
       });
     }
   });
+});
 
-  it(`${exact ? "has" : "is refused"} the direct tier`, async () => {
-    if (exact) {
-      expect([...expectExact(await open("direct"))]).toEqual([2]);
-    } else {
-      await expect(open("direct")).rejects.toThrow(
-        `"options.tier" expected a build that this engine runs, got direct: the relaxed dot product is ${kind}, not exact on 8 bits`,
+describe("an engine whose answers differ where pairs exceed 16 bits", () => {
+  it("is exact if its pairs wrap until it is optimized, or ever: no weight of its is -128", async () => {
+    // V8 on arm64: smull and addp, then sdot
+    for (const exactFrom of [20_000, 2 ** 30]) {
+      const engine = { ...ENGINES.signed, exactFrom };
+      const instance = await openModel(compile(engine), { tier: "relaxed" });
+      expect(instance.report().relaxedDot?.used).toBe("i8 weights without -128");
+      expect([...expectExact(instance)].sort()).toEqual([0, 2]);
+    }
+  });
+
+  it("takes pairs of i16 for 8 bits if sums of unsigned weights change", async () => {
+    // the probe is the first call, and the test of 8 bits has the 20 000th
+    for (const change of [
+      { add: "i16x8.add", exactUntil: 1 },
+      { add: "i16x8.add_sat_s", exactUntil: 20_000 },
+    ] as const) {
+      const module = compile({ ...ENGINES.unsigned, ...change });
+      const instance = await openModel(module, { tier: "relaxed" });
+      expect(instance.report().relaxedDot).toEqual({ found: "unsigned", used: "7-bit weights" });
+      expect(instance.report().probed[0].result).toMatch(
+        /unsigned, but not exact on 8 bits: a dot product gave -?\d+ instead of -?\d+$/,
       );
+      expect([...expectExact(instance)].sort()).toEqual([0, 2]);
     }
+  });
+
+  it("is refused if 7 bits are wrong, too", async () => {
+    const instance = await openModel(compile({ ...ENGINES.unknown, add: "i16x8.sub" }), {});
+    expect(instance.tier).toBe("simd");
+    expect(instance.report().reason).toMatch(/^relaxed: self-test failed: a dot product gave/);
+    expect(instance.report().relaxedDot).toBeUndefined();
   });
 });
 
-describe("an engine whose code wraps pairs in 16 bits until it is optimized", () => {
-  it("is refused the direct tier: twice −128 · −128 is the one pair that tells", async () => {
-    // V8's baseline code on arm64: smull, addp
-    const relaxed = await compile({ ...ENGINES.signed, four: "of pairs" });
-    const open = (tier: Tier) =>
-      openBytelaneSync({ relaxed }, { tier }, (bytes) => new WebAssembly.Module(bytes));
-    expect(() => open("direct")).toThrow("a dot product gave");
-    expectExact(open("relaxed"));
-  });
-});
-
-describe("the dot products of a tier", () => {
-  it("are the pairs of i16 in the simd tier, whatever the engine", () => {
-    for (const kind of Object.keys(ENGINES) as DotClass[]) {
-      const pairs = { code: 0, offset: 0 };
-      expect(chooseDots("simd", kind)).toEqual({ full: [pairs], reduced: [pairs] });
-    }
+describe("the dot products", () => {
+  it("are the pairs of i16 in the simd build", () => {
+    const pairs = { code: 0, offset: 0 };
+    expect(chooseDots(undefined, false)).toEqual([{ full: [pairs], reduced: [pairs] }]);
   });
 });

@@ -69,13 +69,23 @@ export const handles: Case[] = [
   ],
   [
     "RangeError",
-    '"options.tier" expected one of "auto", "simd", "relaxed", "direct", got "avx"',
+    '"options.tier" expected one of "auto", "simd", "relaxed", got "avx"',
     () => createBytelaneSync({ tier: wrong("avx") }),
   ],
   [
     "TypeError",
-    '"options.tier" expected one of "auto", "simd", "relaxed", "direct", got 2',
+    '"options.tier" expected one of "auto", "simd", "relaxed", got 2',
     () => createBytelaneSync({ tier: wrong(2) }),
+  ],
+  [
+    "RangeError",
+    '"options.relaxedDot" expected one of "auto", "portable", got "fast"',
+    () => createBytelaneSync({ relaxedDot: wrong("fast") }),
+  ],
+  [
+    "TypeError",
+    '"options.relaxedDot" expected one of "auto", "portable", got true',
+    () => createBytelaneSync({ relaxedDot: wrong(true) }),
   ],
   [
     "RangeError",

@@ -30,9 +30,10 @@ export interface Fuzzed {
 const BATCH = 250;
 
 function instances(): Bytelane[] {
-  return (["simd", "relaxed", "direct"] as const).flatMap((tier) => {
+  const portable = { tier: "relaxed", relaxedDot: "portable" } as const;
+  return [{ tier: "simd" } as const, { tier: "relaxed" } as const, portable].flatMap((options) => {
     try {
-      return [createBytelaneSync({ tier })];
+      return [createBytelaneSync(options)];
     } catch {
       return []; // this engine does not have it
     }
