@@ -86,6 +86,7 @@ export async function openWebKit() {
       open: (url) => call("POST", `${at}/url`, { url }),
       evaluate: (expression) =>
         call("POST", `${at}/execute/sync`, { script: `return ${expression};`, args: [] }),
+      screenshot: () => call("GET", `${at}/screenshot`),
       async close() {
         try {
           await call("DELETE", at);

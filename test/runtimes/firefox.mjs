@@ -112,6 +112,7 @@ export async function openFirefox() {
       open: (url) => call("Navigate", { url }),
       evaluate: async (expression) =>
         (await call("ExecuteScript", { script: `return ${expression};`, args: [] })).value,
+      screenshot: async () => (await call("TakeScreenshot", { full: true })).value,
       close,
     };
   } catch (error) {
