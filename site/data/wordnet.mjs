@@ -60,16 +60,16 @@ function choose(all) {
   };
 }
 
-/** A digest of all that the files are made from. */
-function fingerprint() {
+/** A digest of all that the files are made from. Kernels are exact, so they are not part of it. */
+export function fingerprint() {
   const hash = createHash("sha256");
   const root = path.join(here, "..", "..");
   const evaluation = path.join(root, "eval", "search");
   const sources = readdirSync(evaluation).filter((name) => name.endsWith(".mjs"));
   for (const file of [
     ...sources.sort().map((name) => path.join(evaluation, name)),
-    ...[path.join(root, "package-lock.json"), path.join(root, "build", "modules.sha256")],
-    ...[path.join(here, "..", "package-lock.json"), fileURLToPath(import.meta.url)],
+    ...[path.join(root, "package-lock.json"), path.join(here, "..", "package-lock.json")],
+    fileURLToPath(import.meta.url),
   ]) {
     hash.update(readFileSync(file));
   }
