@@ -6,6 +6,7 @@ import { beforeAll, expect, it } from "vitest";
 import { type Bytelane, createBytelane } from "../../src/entries/index.ts";
 import { openSafetensors, quantizeSafetensors, writeSafetensors } from "../../src/formats/index.ts";
 import { quantizeOnnx } from "../../src/onnx/index.ts";
+import { mutate } from "../support/mutate.ts";
 import * as file from "../support/onnx.ts";
 import { noise } from "../support/samples.ts";
 
@@ -14,24 +15,6 @@ let b: Bytelane;
 beforeAll(async () => {
   b = await createBytelane();
 });
-
-/** Changes bytes, cuts, doubles or moves a part. */
-function mutate(bytes: Uint8Array, integer: (low: number, high: number) => number): Uint8Array {
-  const at = () => integer(0, bytes.length - 1);
-  const kind = integer(0, 9);
-  if (kind === 0) return bytes.slice(0, at());
-  if (kind === 1) {
-    const [from, to] = [at(), at()].sort((x, y) => x - y);
-    return file.concat(bytes.subarray(0, to), bytes.subarray(from));
-  }
-  const copy = bytes.slice();
-  for (let n = integer(1, 4); n > 0; n--) {
-    // lengths and tags stand at the start of messages: small values and all ones are the telling
-    // ones
-    copy[at()] = [integer(0, 255), 0, 0x7f, 0xff, 0x80][integer(0, 4)];
-  }
-  return copy;
-}
 
 const isOurs = (fault: unknown): boolean =>
   (fault instanceof RangeError || fault instanceof TypeError) &&
