@@ -16,6 +16,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import asc from "assemblyscript/asc";
 import { build } from "esbuild";
+import { MODULES } from "../../scripts/modules.mjs";
 import { packBuilds } from "../../scripts/wasm-text.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -27,14 +28,19 @@ const CALLS = 6000;
 const PATIENCE = 60_000;
 const TEST_PATIENCE = 240_000;
 
-/** The relaxed and the simd build with one source file changed, or why they do not compile. */
+/** The module that a file of assembly/ is for: one beside the main one, or undefined. */
+const moduleOf = (file) => MODULES.find(({ entry }) => file.startsWith(path.dirname(entry)));
+
+/** The relaxed and the simd build with one source file changed, or undefined. */
 async function compile({ file, text }) {
+  const { entry, base } = moduleOf(file) ?? { entry: "assembly/index.ts" };
   const modules = [];
   for (const features of [["simd", "relaxed-simd"], ["simd"]]) {
     let binary;
     const { error } = await asc.main(
       [
-        ...["assembly/index.ts", "--outFile", "m.wasm", "--runtime", "stub", "--noAssert"],
+        ...[entry, "--outFile", "m.wasm", "--runtime", "stub", "--noAssert"],
+        ...(base ? ["--importMemory", "--memoryBase", String(base)] : []),
         ...["--use", "abort=", "--optimizeLevel", "2", "--initialMemory", "1"],
         ...["--disableWarning", "112", "--disableWarning", "201"],
         ...features.flatMap((feature) => ["--enable", feature]),
@@ -58,9 +64,11 @@ async function compile({ file, text }) {
   return modules;
 }
 
-/** The text of src/builds/binaries.ts for these modules. */
-function binariesOf(modules) {
-  return `export const PIECES = ${JSON.stringify(packBuilds(modules))};\n`;
+/** The file of src that holds the builds of a module, and its text for these builds. */
+function binariesOf(file, modules) {
+  const { name, pieces } = moduleOf(file) ?? { pieces: "PIECES" };
+  const text = `export const ${pieces} = ${JSON.stringify(packBuilds(modules))};\n`;
+  return [`src/builds/${name ? `${name}-` : ""}binaries.ts`, text];
 }
 
 /** Whether fuzzed calls find out a change of one file of src. */
@@ -136,7 +144,7 @@ export async function judge(mutant, { isQuick }) {
   if (mutant.file.startsWith("assembly/")) {
     const modules = await compile(mutant);
     if (!modules) return "invalid";
-    const isKilled = await failsFuzzing("src/builds/binaries.ts", binariesOf(modules), "kernels");
+    const isKilled = await failsFuzzing(...binariesOf(mutant.file, modules), "kernels");
     return isKilled ? "killed" : "survived";
   }
   if (await failsFuzzing(mutant.file, mutant.text, "source")) return "killed";
