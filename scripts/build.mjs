@@ -163,7 +163,6 @@ async function inlineWorker() {
   const { outputFiles } = await build({
     ...settings,
     format: "iife",
-    minify: true,
     stdin,
     write: false,
   });
