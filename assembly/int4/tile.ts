@@ -24,8 +24,8 @@
  *
  *   L         Fused     one `and` gives columns 0–3, a shift and an `and` columns 4–7. The nibbles
  *                       are the 7-bit side of the relaxed dot product, in one instruction.
- *             TwoStep   the same nibbles. A pair of products is at most 2 · 15 · 128 = 3 840, so 8 of
- *                       them fit i16: they are added there and widened once per CHUNK groups.
+ *             TwoStep   the same nibbles. A pair of products is at most 2 · 15 · 128 = 3 840, so
+ *                       8 of them fit i16: they are added there and widened once per CHUNK groups.
  *             Pairs     a lane of i16 holds four nibbles: k0 | k2 in the low byte, k1 | k3 in the
  *                       high one. The lhs panel has its k in this order, so nothing is shuffled.
  *                       The tile multiplies the whole byte, low + 16 · high, and separately the
@@ -34,13 +34,14 @@
  *                       is still exact. One `and` and three shifts for 32 weights: 8 to 17 % faster
  *                       for one row than masking every nibble.
  *
- *             WidePairs codes of 8 bits, in every build: the even and the odd bytes of a lane of i16.
+ *             WidePairs codes of 8 bits, in every build: the even and the odd bytes of a lane of
+ *                       i16.
  *
  * The lhs panel of R rows, block by block. Where all zero points are 8 or 128, the factor is in its
  * sums; where blocks have offsets, it is 1:
  *
- *   bytes     [groups][R][k0 k1 k2 k3] i8              then [R] i32: −Σ a, −8 · Σ a, −128 · Σ a or Σ a
- *   Pairs     [groups][[R][k0 k2], [R][k1 k3]] i16     then the same
+ *   bytes     [groups][R][k0 k1 k2 k3] i8            then [R] i32: Σ a times −1, −8, −128 or 1
+ *   Pairs     [groups][[R][k0 k2], [R][k1 k3]] i16   then the same
  */
 import { BYTES, Product } from "../gemm/product";
 import { finite_f32x4 } from "../half";
@@ -225,7 +226,9 @@ function endRow(acc: usize, sums: usize, left: v128, right: v128): void {
   v128.store(acc, f32x4.add(v128.load(acc, 16), b), 16);
 }
 
-/** The sums of a block begin: of each row with its correction, or with 0 for blocks with offsets. */
+/**
+ * The sums of a block begin: of each row with its correction, or with 0 for blocks with offsets.
+ */
 function beginBlock<S>(
   sums: usize,
   corrections: usize,

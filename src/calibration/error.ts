@@ -33,7 +33,10 @@ export interface ErrorReport {
 
 /** The same for reals x against y = (q − zeroPoint) · scale, and how much of it is clipping. */
 export interface QuantizationErrorReport extends ErrorReport {
-  /** Share of the values that were clipped: they lie further than half a step outside the representable ones. */
+  /**
+   * Share of the values that were clipped: they lie further than half a step outside the
+   * representable ones.
+   */
   readonly saturated: number;
 }
 
@@ -43,7 +46,10 @@ function realsOf(argument: string, value: Data<"f32"> | ArrayLike<number>): Arra
   return reals;
 }
 
-/** The error of `got` against `wanted`, such as a quantized layer's output against the float layer's. */
+/**
+ * The error of `got` against `wanted`, such as a quantized layer's output against the float
+ * layer's.
+ */
 export function errorBetween(
   wanted: Data<"f32"> | ArrayLike<number>,
   got: Data<"f32"> | ArrayLike<number>,

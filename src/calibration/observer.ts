@@ -1,5 +1,6 @@
 /**
- * What every observer does: it watches data batch by batch, proposes a clipping range, merges and is saved.
+ * What every observer does: it watches data batch by batch, proposes a clipping range, merges and
+ * is saved.
  *
  * @category Observers
  */
@@ -28,11 +29,15 @@ export interface ChannelRange {
   readonly max: number;
 }
 
-/** A part of a batch, small enough for the cache: it lies in memory, and nothing in it is infinite. */
+/**
+ * A part of a batch, small enough for the cache: it lies in memory, and nothing in it is infinite.
+ */
 export interface Piece extends Extent {
   readonly address: number;
   readonly length: number;
-  /** The least and the greatest number of each channel; Infinity and −Infinity where there is none. */
+  /**
+   * The least and the greatest number of each channel; Infinity and −Infinity where there is none.
+   */
   readonly lows: Float32Array;
   readonly highs: Float32Array;
 }
@@ -61,10 +66,15 @@ export interface ObserverState {
 export const FORMAT = "bytelane-observer";
 export const VERSION = 1;
 
-/** Elements that are looked at together, 256 KiB: they are read three times and should stay in the cache. */
+/**
+ * Elements that are looked at together, 256 KiB: they are read three times and should stay in the
+ * cache.
+ */
 const PIECE = 65536;
 
-/** Watches data and proposes a clipping range. Made by `createObserver`, restored by `loadObserver`. */
+/**
+ * Watches data and proposes a clipping range. Made by `createObserver`, restored by `loadObserver`.
+ */
 export abstract class Observer<S extends number | Float32Array = number | Float32Array> {
   /** @internal */ readonly instance: Bytelane;
   /** @internal */ readonly settings: ObserverSettings;
@@ -101,8 +111,8 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
   }
 
   /**
-   * Watches one batch. NaN, Infinity and −Infinity are skipped and counted. Per channel, `shape` says how
-   * plain data are laid out.
+   * Watches one batch. NaN, Infinity and −Infinity are skipped and counted. Per channel, `shape`
+   * says how plain data are laid out.
    */
   observe(data: Data<"f32">, options: { readonly shape?: readonly number[] } = {}): this {
     const instance = checkInstance(this.instance);
@@ -160,8 +170,9 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
   }
 
   /**
-   * The clipping range so far. Where the method looks at the error of quantization ("mse", "entropy") or at
-   * both tails ("percentile"), it depends on the scheme. Throws while a channel has seen no number.
+   * The clipping range so far. Where the method looks at the error of quantization ("mse",
+   * "entropy") or at both tails ("percentile"), it depends on the scheme. Throws while a channel
+   * has seen no number.
    */
   range(scheme: SchemeOptions = {}): ObservedRange<S> {
     return this.#range(checkScheme(scheme)) as ObservedRange<S>;
@@ -189,8 +200,8 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
   }
 
   /**
-   * Adds what another observer of the same settings has seen; the other stays as it is. The result is what
-   * observing its data after one's own would have given.
+   * Adds what another observer of the same settings has seen; the other stays as it is. The result
+   * is what observing its data after one's own would have given.
    */
   merge(other: Observer): this {
     if (!(other instanceof Observer)) throw typeFault("other", "an observer", other);

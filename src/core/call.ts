@@ -1,6 +1,7 @@
 /**
- * How data come into one call and leave it. An operand is a tensor of the instance, a view on its memory, or a
- * plain typed array; only the last is copied. Scratch memory lasts until the call ends.
+ * How data come into one call and leave it. An operand is a tensor of the instance, a view on its
+ * memory, or a plain typed array; only the last is copied. Scratch memory lasts until the call
+ * ends.
  *
  * @category Data
  */
@@ -49,7 +50,9 @@ const ARRAY_NAMES: Readonly<Record<DType, string>> = {
   u8: "a Uint8Array",
 };
 
-/** The error of data of another kind, in the words of TypeScript, with a way out where there is one. */
+/**
+ * The error of data of another kind, in the words of TypeScript, with a way out where there is one.
+ */
 function dataFault(argument: string, dtypes: readonly DType[], value: unknown): TypeError {
   const names = dtypes.map((dtype) => ARRAY_NAMES[dtype]);
   const fault = typeFault(argument, `${names.join(", ")} or a tensor`, value);
@@ -88,7 +91,9 @@ export function operand<T extends DType>(
   return checked;
 }
 
-/** The elements of an operand as they lie now, as a view of this realm. An allocation may detach it. */
+/**
+ * The elements of an operand as they lie now, as a view of this realm. An allocation may detach it.
+ */
 export function elementsOf<T extends DType>(
   instance: Bytelane,
   { dtype, length, address, value }: Operand<T>,
@@ -98,7 +103,10 @@ export function elementsOf<T extends DType>(
   return elementsOfArray(dtype, value as AnyArray);
 }
 
-/** A resizable buffer may become shorter, and any buffer may be transferred, while an operation runs. */
+/**
+ * A resizable buffer may become shorter, and any buffer may be transferred, while an operation
+ * runs.
+ */
 function requireLength(array: AnyArray, length: number): void {
   if (lengthOf(array) !== length) {
     throw typeFault("data", "arrays that keep their length during a call", array);
@@ -129,7 +137,10 @@ export function target<T extends DType>(
   return { dtype, length, shape, given, asTensor };
 }
 
-/** Rows that were quantized before. Whether x is data is checked first: reading properties takes as long as a small product. */
+/**
+ * Rows that were quantized before. Whether x is data is checked first: reading properties takes as
+ * long as a small product.
+ */
 export function isRows<R>(x: unknown): x is R {
   if (isTensor(x) || tagOf(x) !== undefined) return false;
   return typeof x === "object" && x !== null && "values" in x && "scale" in x;
@@ -169,7 +180,10 @@ export interface Written<T extends DType> {
   readonly value: Elements[T] | Tensor<T>;
 }
 
-/** A result that is copied when the call ends: from scratch memory to an address, or to a caller's array. */
+/**
+ * A result that is copied when the call ends: from scratch memory to an address, or to a caller's
+ * array.
+ */
 interface Copy {
   readonly from: number;
   readonly bytes: number;
@@ -181,9 +195,10 @@ interface Copy {
 }
 
 /**
- * One call: its scratch memory, and the one place that knows where its operands and `out` lie. Where `out` shares bytes
- * with an operand, the result goes to scratch memory first, or the operand is copied, so that the call gives what it gives
- * on plain arrays. Lists are made when something enters them: most calls on tensors need none.
+ * One call: its scratch memory, and the one place that knows where its operands and `out` lie.
+ * Where `out` shares bytes with an operand, the result goes to scratch memory first, or the operand
+ * is copied, so that the call gives what it gives on plain arrays. Lists are made when something
+ * enters them: most calls on tensors need none.
  */
 export class Call {
   readonly #instance: Bytelane;
@@ -216,8 +231,8 @@ export class Call {
   }
 
   /**
-   * The address of an operand's elements; a typed array is copied in. With `inPlace` the kernel is right where `out` begins
-   * at the operand's own address.
+   * The address of an operand's elements; a typed array is copied in. With `inPlace` the kernel is
+   * right where `out` begins at the operand's own address.
    */
   input(source: Operand, inPlace = false): number {
     const { dtype, length, address } = source;
@@ -228,7 +243,10 @@ export class Call {
     return this.copyIn("u8", this.#instance.heap.view("u8", address, bytes));
   }
 
-  /** Notes that the call reads bytes of the memory. False where `out` has been given out and lies over them. */
+  /**
+   * Notes that the call reads bytes of the memory. False where `out` has been given out and lies
+   * over them.
+   */
   reads(address: number, bytes: number): boolean {
     if (address >= this.#end || address + bytes <= this.#start) return true;
     this.#overlaps = true;
@@ -257,7 +275,8 @@ export class Call {
   }
 
   /**
-   * A copy of indices in [0, count), for a kernel that reads at them. The copy is what is checked: the original may lie in
+   * A copy of indices in [0, count), for a kernel that reads at them. The copy is what is checked:
+   * the original may lie in
    * `out`, or in memory that another thread writes.
    */
   indices(argument: string, ids: Operand<"i32"> | Int32Array, count: number): number {
@@ -272,8 +291,8 @@ export class Call {
   }
 
   /**
-   * The address where a result is to be written, and the value that the operation returns. With `keeps` the kernel leaves
-   * some of it as it was.
+   * The address where a result is to be written, and the value that the operation returns. With
+   * `keeps` the kernel leaves some of it as it was.
    */
   output<T extends DType>(result: Target<T>, keeps = false): Written<T> {
     const { given, dtype, length } = result;
@@ -300,7 +319,9 @@ export class Call {
     return { address: from, value };
   }
 
-  /** Ends the call: results are copied out if it went well, made tensors are disposed if it did not. */
+  /**
+   * Ends the call: results are copied out if it went well, made tensors are disposed if it did not.
+   */
   end(done: boolean): void {
     let kept = false;
     try {

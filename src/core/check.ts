@@ -1,6 +1,6 @@
 /**
- * Argument checks. One grammar: `"<argument>" expected <what>, got <what>`; a TypeError for the kind of a
- * value, a RangeError for its size. Every check runs before anything is written.
+ * Argument checks. One grammar: `"<argument>" expected <what>, got <what>`; a TypeError for the
+ * kind of a value, a RangeError for its size. Every check runs before anything is written.
  */
 
 import { lengthOf, tagOf } from "./dtype.ts";
@@ -101,7 +101,10 @@ const ALIASES: Readonly<Record<string, string>> = {
   least: "minimumWork",
 };
 
-/** An object of options of which every name is known. An unknown name is an error that names the nearest known one. */
+/**
+ * An object of options of which every name is known. An unknown name is an error that names the
+ * nearest known one.
+ */
 export function checkOptions(argument: string, options: unknown, known: readonly string[]): void {
   checkObject(argument, options);
   if (Array.isArray(options) || ArrayBuffer.isView(options) || DESCRIBE in (options as object)) {
@@ -139,7 +142,10 @@ function nearestOf(name: string, known: readonly string[]): string | undefined {
   return nearest;
 }
 
-/** Insertions, deletions and replacements that turn one text into another (Wagner and Fischer, 1974). */
+/**
+ * Insertions, deletions and replacements that turn one text into another (Wagner and Fischer,
+ * 1974).
+ */
 function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, j) => j);
   for (let i = 1; i <= from.length; i++) {

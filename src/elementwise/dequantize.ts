@@ -20,8 +20,8 @@ const DEQUANTIZE = {
 } as const;
 
 /**
- * x = (q − zeroPoint) · scale in f32 (docs/math.md, 2). q is i8, u8, or i32 (an accumulator, zero point 0).
- * Per tensor, or per channel along any axis.
+ * x = (q − zeroPoint) · scale in f32 (docs/math.md, 2). q is i8, u8, or i32 (an accumulator, zero
+ * point 0). Per tensor, or per channel along any axis.
  */
 export function dequantize<X extends Data<"i8" | "u8" | "i32">>(
   instance: Bytelane,

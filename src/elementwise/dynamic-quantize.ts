@@ -19,9 +19,10 @@ import type { Quantized } from "../params/quantized.ts";
 import { SHAPE_OPTIONS, type ShapeOption, shapeOf } from "./quantize.ts";
 
 /**
- * Quantizes f32 to u8 with the range of the data, widened to contain 0: scale = (max − min) / 255 and
- * zeroPoint = round(−min / scale), as ONNX DynamicQuantizeLinear. Data of nothing but 0 have scale 1, as in
- * ONNX Runtime. NaN becomes the zero point; ±Infinity counts as the largest finite value.
+ * Quantizes f32 to u8 with the range of the data, widened to contain 0: scale = (max − min) / 255
+ * and zeroPoint = round(−min / scale), as ONNX DynamicQuantizeLinear. Data of nothing but 0 have
+ * scale 1, as in ONNX Runtime. NaN becomes the zero point; ±Infinity counts as the largest finite
+ * value.
  */
 export function quantizeDynamic<X extends Data<"f32">>(
   instance: Bytelane,
@@ -62,17 +63,24 @@ export type QuantizedRows<X, D extends QuantizedDType> = Quantized<
   D extends "u8" ? InKind<X, "i32"> : 0
 >;
 
-/** Rows of [..., columns] and what becomes of them. With `stride` the shape must be given, and x may be longer. */
+/**
+ * Rows of [..., columns] and what becomes of them. With `stride` the shape must be given, and x may
+ * be longer.
+ */
 export interface RowsOptions<D extends QuantizedDType> extends ShapeOption<Data<D>> {
-  /** "i8" is symmetric with scale max|x| / 127; "u8" is asymmetric like quantizeDynamic. Default "i8". */
+  /**
+   * "i8" is symmetric with scale max|x| / 127; "u8" is asymmetric like quantizeDynamic. Default
+   * "i8".
+   */
   readonly dtype?: D;
   /** Elements between two rows as they lie in memory. Default: the length of a row. */
   readonly stride?: number;
 }
 
 /**
- * Quantizes each row of [..., columns] with a scale of its own, as dynamic quantization does a token.
- * Rows of nothing but 0 have scale 1. NaN becomes the zero point; ±Infinity counts as the largest finite value.
+ * Quantizes each row of [..., columns] with a scale of its own, as dynamic quantization does a
+ * token. Rows of nothing but 0 have scale 1. NaN becomes the zero point; ±Infinity counts as the
+ * largest finite value.
  */
 export function quantizeRows<X extends Data<"f32">, D extends QuantizedDType = "i8">(
   instance: Bytelane,

@@ -21,8 +21,8 @@ export interface ChannelExtremes {
 }
 
 /**
- * The least and the greatest value, of all or of each channel along `axis`. NaN is skipped, −0 is reported as
- * 0; where there is no number at all, min is Infinity and max −Infinity.
+ * The least and the greatest value, of all or of each channel along `axis`. NaN is skipped, −0 is
+ * reported as 0; where there is no number at all, min is Infinity and max −Infinity.
  */
 export function minMax(instance: Bytelane, x: Data<"f32">): Extremes;
 export function minMax(

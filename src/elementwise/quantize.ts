@@ -38,7 +38,10 @@ import { MULTIPLIES, type Profile, RULES, WRAPS, ZEROED } from "../params/profil
 export interface ShapeOption<Out> {
   /** Shape of plain data, where the axis of channels or rows needs one. A tensor brings its own. */
   readonly shape?: readonly number[];
-  /** Where to write: a tensor or a typed array of the result's type and length. Default: a new one in kind. */
+  /**
+   * Where to write: a tensor or a typed array of the result's type and length. Default: a new one
+   * in kind.
+   */
   readonly out?: Out;
 }
 
@@ -58,8 +61,8 @@ export interface QuantizeParams<D extends QuantizedDType> extends QuantizationPa
   /** Element type of the result. Default "i8". */
   readonly dtype?: D;
   /**
-   * Of the profile sentence-transformers, which cannot do without: the real value at the least integer; one, or one a
-   * channel. An error with the other profiles.
+   * Of the profile sentence-transformers, which cannot do without: the real value at the least
+   * integer; one, or one a channel. An error with the other profiles.
    */
   readonly start?: number | Float32Array;
 }
@@ -72,11 +75,12 @@ export interface QuantizeOptions<Out> extends ShapeOption<Out> {
 
 /**
  * q = clamp(round(x / scale) + zeroPoint, low, high), ties to even: the rule of ONNX QuantizeLinear
- * (docs/math.md, 1), or that of another profile. NaN becomes the zero point, ±Infinity saturates. Per tensor, or
- * per channel along any axis.
+ * (docs/math.md, 1), or that of another profile. NaN becomes the zero point, ±Infinity saturates.
+ * Per tensor, or per channel along any axis.
  *
- * Errors: x that is not f32, a scale that is not positive and finite, a zero point outside the type, arrays of
- * another length than the axis, an `out` of another type or length, parameters that the profile does not have.
+ * Errors: x that is not f32, a scale that is not positive and finite, a zero point outside the
+ * type, arrays of another length than the axis, an `out` of another type or length, parameters that
+ * the profile does not have.
  */
 export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">(
   instance: Bytelane,
@@ -104,12 +108,16 @@ export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">
     if (rule !== undefined) {
       const starts = call.copyIn("f32", rule.starts, channels);
       const factors = rule.scales ? call.copyIn("f32", rule.scales) : scales;
-      // biome-ignore format: one call
-      instance.kernels.quantize_rule_f32(src, address, outer, channels, inner, starts, factors, zeros, low, high, rule.bits);
+      instance.kernels.quantize_rule_f32(
+        ...([src, address, outer, channels, inner] as const),
+        ...([starts, factors, zeros, low, high, rule.bits] as const),
+      );
     } else {
       const scratch = inner > 1 ? 0 : call.scratch(channels * 12 + 36);
-      // biome-ignore format: one call
-      instance.kernels.quantize_f32(src, address, outer, channels, inner, scales, zeros, low, high, scratch);
+      instance.kernels.quantize_f32(
+        ...([src, address, outer, channels, inner] as const),
+        ...([scales, zeros, low, high, scratch] as const),
+      );
     }
     return value as InKind<X, D>;
   });
@@ -176,8 +184,8 @@ function reciprocal(argument: string, scale: unknown): number {
 }
 
 /**
- * @internal Quantizes f32 that lie in memory to i8, symmetrically and with one scale a channel. A channel of nothing
- * but NaN counts as 0. The values stay for the call.
+ * @internal Quantizes f32 that lie in memory to i8, symmetrically and with one scale per channel.
+ * A channel of nothing but NaN counts as 0. The values stay for the call.
  */
 export function quantizeChannels(
   instance: Bytelane,

@@ -1,5 +1,6 @@
 /**
- * Quantization in blocks along an axis, as ONNX QuantizeLinear and DequantizeLinear with block_size have it.
+ * Quantization in blocks along an axis, as ONNX QuantizeLinear and DequantizeLinear with block_size
+ * have it.
  *
  * @category Other formats
  */
@@ -11,7 +12,10 @@ import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { type ShapeOption, shapeOf } from "../elementwise/quantize.ts";
 import { type Entries, extentOf, perChannel, placeParams } from "../params/channels.ts";
 
-/** Types of ONNX and the integers they hold. Codes of fewer than 8 bits are kept one a byte; `packBits` packs them. */
+/**
+ * Types of ONNX and the integers they hold. Codes of fewer than 8 bits are kept one a byte;
+ * `packBits` packs them.
+ */
 export type BlockedDType = "i8" | "u8" | "i4" | "u4" | "i2" | "u2";
 const RANGES = {
   ...{ i8: [-128, 127], u8: [0, 255], i4: [-8, 7], u4: [0, 15], i2: [-2, 1], u2: [0, 3] },
@@ -21,9 +25,14 @@ const DTYPES = ["i8", "u8", "i4", "u4", "i2", "u2"] as const;
 /** The element type that codes of a type are kept in. */
 export type Held<D extends BlockedDType> = D extends "i8" | "i4" | "i2" ? "i8" : "u8";
 
-/** Scales and zero points of blocks along one axis: for data [2, 100] in blocks of 32 along the last, [2, 4] of each. */
+/**
+ * Scales and zero points of blocks along one axis: for data [2, 100] in blocks of 32 along the
+ * last, [2, 4] of each.
+ */
 export interface BlockedParams<D extends BlockedDType = BlockedDType> {
-  /** Type of the codes, whose limits clamp them. Default "i8", to dequantize the type of the data. */
+  /**
+   * Type of the codes, whose limits clamp them. Default "i8", to dequantize the type of the data.
+   */
   readonly dtype?: D;
   /** One a block: the shape of the data with the axis divided by the block size, rounded up. */
   readonly scale: Float32Array;
@@ -70,8 +79,9 @@ function cutOf(params: BlockedParams, shape: readonly number[]): Cut {
 }
 
 /**
- * Calls a kernel for the runs of a cut: data are [outer, channels, inner] to it. All blocks of the last axis are one call where
- * they are whole, else two a row; blocks of another axis are one call each.
+ * Calls a kernel for the runs of a cut: data are [outer, channels, inner] to it. All blocks of the
+ * last axis are one call where they are whole, else two a row; blocks of another axis are one call
+ * each.
  */
 function eachRun(
   { outer, size, inner, block, blocks }: Cut,
@@ -96,8 +106,9 @@ function eachRun(
 }
 
 /**
- * q = clamp(round(x / scale) + zeroPoint, low, high) with the scale and zero point of x's block: ONNX QuantizeLinear with
- * block_size. NaN becomes the zero point. Codes of 4 and 2 bits come one a byte.
+ * q = clamp(round(x / scale) + zeroPoint, low, high) with the scale and zero point of x's block:
+ * ONNX QuantizeLinear with block_size. NaN becomes the zero point. Codes of 4 and 2 bits come one a
+ * byte.
  */
 export function quantizeBlocked<X extends Data<"f32">, D extends BlockedDType = "i8">(
   instance: Bytelane,
@@ -130,7 +141,10 @@ export function quantizeBlocked<X extends Data<"f32">, D extends BlockedDType = 
   });
 }
 
-/** x = (q − zeroPoint) · scale with the scale and zero point of q's block: ONNX DequantizeLinear with block_size. */
+/**
+ * x = (q − zeroPoint) · scale with the scale and zero point of q's block: ONNX DequantizeLinear
+ * with block_size.
+ */
 export function dequantizeBlocked<X extends Data<"i8" | "u8">>(
   instance: Bytelane,
   q: X,

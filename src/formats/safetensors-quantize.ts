@@ -2,8 +2,10 @@
  * A checkpoint to a smaller one, strip by strip: what is in memory is a few rows of one tensor,
  * however large the files are.
  *
- *   8 bits  NAME I8 in its old shape, NAME.scales F32 [rows]; a row is what one index of the first dimension leaves
- *   4 bits  NAME U8 [rows, blocks, blockSize / 2], NAME.scales F32 [rows, blocks]: the operands of MatMulNBits
+ *   8 bits  NAME I8 in its old shape, NAME.scales F32 [rows]; a row is what one index of the first
+ *           dimension leaves
+ *   4 bits  NAME U8 [rows, blocks, blockSize / 2], NAME.scales F32 [rows, blocks]: the operands of
+ *           MatMulNBits
  *   16      NAME F16
  *
  * The metadata hold, under "bytelane", JSON that names each quantized tensor with its bits, block

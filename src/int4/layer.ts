@@ -74,7 +74,8 @@ export interface Int4Sizes {
 /**
  * The parts of a layer, as the kernel reads them (docs/formats.md). `groups` have 4 k.
  *
- *   panels  [n/8][groups][16] bytes, of 8 bits [n/8][groups][32]; or superblocks (superblock/tile.ts)
+ *   panels  [n/8][groups][16] bytes, of 8 bits [n/8][groups][32]; or superblocks
+ *           (assembly/superblock/tile.ts)
  *   scales  [n/8][blocks][8] f32 or f16              offsets  the same
  *   zeros   [n/8][blocks][4] bytes, of 8 bits [8]    bias     [n, filled up to 8] f32
  *

@@ -32,7 +32,9 @@ import { checkZero, type LayerOptions, type StaticParams } from "./layer-options
  * features.
  */
 export interface LinearOptions extends LayerOptions {
-  /** 8 bits per weight, one scale per output channel; "int4" has options of its own. Default "int8". */
+  /**
+   * 8 bits per weight, one scale per output channel; "int4" has options of its own. Default "int8".
+   */
   readonly format?: "int8";
   /** [in, out] for "in-out", [out, in] for "out-in". A tensor of two dimensions brings its own. */
   readonly shape?: readonly number[];
@@ -133,7 +135,9 @@ export interface RowsInput {
   readonly shape?: readonly number[];
 }
 
-/** What a layer takes: reals, integers of its static input, or for a dynamic layer quantized rows. */
+/**
+ * What a layer takes: reals, integers of its static input, or for a dynamic layer quantized rows.
+ */
 export type LinearInput = Data<"f32" | "i8" | "u8"> | RowsInput;
 
 /** Zero points of rows lie in the type of the rows: the bound on the depth counts on it. */
@@ -145,7 +149,9 @@ function checkZeros(instance: Bytelane, zeros: Operand<"i32">, dtype: QuantizedD
   for (let i = 0; i < values.length; i++) checkZero("x.zeroPoint", values[i], dtype);
 }
 
-/** The element types that a layer takes: reals, those of its static input, those of quantized rows. */
+/**
+ * The element types that a layer takes: reals, those of its static input, those of quantized rows.
+ */
 function takes(input: Required<StaticParams> | undefined, rows: RowsInput | undefined) {
   if (rows && input) {
     throw typeFault("x", "reals or integers, since the layer's input is static", "quantized rows");

@@ -1,4 +1,6 @@
-/** What holds for weights in every form: which can be quantized, block sizes, and INT8 per channel. */
+/**
+ * What holds for weights in every form: which can be quantized, block sizes, and INT8 per channel.
+ */
 import type { Bytelane } from "../core/instance.ts";
 import { dequantize } from "../elementwise/dequantize.ts";
 import { minMax } from "../elementwise/min-max.ts";

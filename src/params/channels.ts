@@ -16,7 +16,10 @@ export interface Extent {
   readonly inner: number;
 }
 
-/** Scales and zero points of one call: one for all channels or one each, in arrays that `placeParams` looks into. */
+/**
+ * Scales and zero points of one call: one for all channels or one each, in arrays that
+ * `placeParams` looks into.
+ */
 export interface Entries {
   readonly scales: number | Float32Array;
   readonly zeros: number | Int32Array;
@@ -141,9 +144,10 @@ export function checkParams(
 }
 
 /**
- * One checked value a channel. A single number is spread. With `later` an array of the very type is taken as it is, for
- * `placeChecked` to look into, and without a copy, if it is as long as it says; but what begins within a buffer is copied:
- * if that is the memory, room for the call may detach it.
+ * One checked value a channel. A single number is spread. With `later` an array of the very type is
+ * taken as it is, for
+ * `placeChecked` to look into, and without a copy, if it is as long as it says; but what begins
+ * within a buffer is copied: if that is the memory, room for the call may detach it.
  */
 export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
   argument: string,
@@ -177,8 +181,9 @@ export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
 }
 
 /**
- * Lays values of `perChannel` down, and has the kernel ask whether the bits of all are in [least, greatest]: for 1024 of
- * them a loop in JavaScript takes 0.7 µs, and one that throws is needed only where one is not.
+ * Lays values of `perChannel` down, and has the kernel ask whether the bits of all are in [least,
+ * greatest]: for 1024 of them a loop in JavaScript takes 0.7 µs, and one that throws is needed only
+ * where one is not.
  */
 export function placeChecked(
   instance: Bytelane,
@@ -228,10 +233,15 @@ export function placeParams(
     heap.words.setInt32(scalars + 4, zeros, true);
     return { scales: scalars, zeros: scalars + 4 };
   }
+  const limits = checkStep === checkScale ? POSITIVE : NOT_NEGATIVE;
   return {
-    // biome-ignore format: one line each
-    scales: placeChecked(instance, call, "params.scale", scales, channels, checkStep, "f32", checkStep === checkScale ? POSITIVE : NOT_NEGATIVE),
-    // biome-ignore format: one line each
-    zeros: placeChecked(instance, call, "params.zeroPoint", zeros, channels, checkZero, "i32", zeroLimits),
+    scales: placeChecked(
+      ...([instance, call, "params.scale", scales, channels] as const),
+      ...([checkStep, "f32", limits] as const),
+    ),
+    zeros: placeChecked(
+      ...([instance, call, "params.zeroPoint", zeros, channels] as const),
+      ...([checkZero, "i32", zeroLimits] as const),
+    ),
   };
 }

@@ -1,5 +1,6 @@
 /**
- * Scale and zero point from a clipping range: pure mathematics in f32 steps (docs/math.md, 3 and 4).
+ * Scale and zero point from a clipping range: pure mathematics in f32 steps (docs/math.md, 3 and
+ * 4).
  *
  * @category Parameters
  */

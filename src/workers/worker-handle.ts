@@ -53,8 +53,9 @@ function makeWorker(): unknown {
 }
 
 /**
- * Workers that have work. Firefox collects a worker that nothing but its own listeners reaches, work or not, and the
- * call that waits for it never ends: an instance that is a local variable of the function which awaits was enough.
+ * Workers that have work. Firefox collects a worker that nothing but its own listeners reaches,
+ * work or not, and the call that waits for it never ends: an instance that is a local variable of
+ * the function which awaits was enough.
  */
 const working = new Set<AnyWorker>();
 
