@@ -26,6 +26,7 @@ async function load() {
   await build({
     entryPoints: [path.join(here, "run.ts")],
     ...{ outfile, bundle: true, format: "esm", platform: "node", logLevel: "error" },
+    target: "node20",
     external: ["fast-check"],
   });
   return import(pathToFileURL(outfile).href);
@@ -48,10 +49,10 @@ async function main(values) {
   const { figures, findings } = fuzz({ calls, seed, only, onProgress: progress });
   progress.clear();
   for (const { kind, text } of findings) console.log(`${kind}: ${text}\n`);
-  const { mismatches, traps, errors, leakedBytes, operations, tiers } = figures;
+  const { mismatches, overlapWrong, traps, errors, leakedBytes, operations, tiers } = figures;
   console.log(
     `${figures.calls} calls of ${operations} operations on ${tiers} tiers, seed ${seed}: ` +
-      `${mismatches} mismatches, ${traps} traps, ${errors} errors, ${leakedBytes} bytes leaked`,
+      `${mismatches} mismatches, ${overlapWrong} wrong overlaps, ${traps} traps, ${errors} errors, ${leakedBytes} bytes leaked`,
   );
   writeJson(values.json, { command: "fuzz", seed, figures, findings });
   if (findings.length > 0 || leakedBytes !== 0) process.exitCode = 1;

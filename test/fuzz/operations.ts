@@ -1,7 +1,6 @@
 /** Every operation that is fuzzed: how its calls are drawn, and what the oracle says of them. */
 import fc from "fast-check";
 import {
-  type Bytelane,
   chooseParams,
   clamp,
   createLinear,
@@ -32,6 +31,7 @@ import { chooseParams as chooseOracle } from "../reference/params.ts";
 import * as profiles from "../reference/profile.ts";
 import * as oracle from "../reference/quantize.ts";
 import { encode, meanOf, search } from "../reference/search.ts";
+import { calibrations } from "./calibration.ts";
 import {
   channelsOf,
   countOf,
@@ -45,34 +45,18 @@ import {
   shapes,
   sizes,
 } from "./data.ts";
+import { formats } from "./formats.ts";
+import { networks } from "./nn.ts";
+import { type Loose, loosely, type Operation, operation } from "./operation.ts";
+import { overlaps } from "./overlaps.ts";
+import { sequences } from "./sequences.ts";
 import { expectSame, type Place, places, type World } from "./world.ts";
-
-export interface Operation<C> {
-  readonly name: string;
-  /** What a call is drawn from: small plain data, which fast-check can shrink and print. */
-  readonly cases: fc.Arbitrary<C>;
-  /** Makes the call and compares: throws a Mismatch where the answer is wrong. */
-  run(world: World, given: C): void;
-}
-
-/** Keeps the type of the cases of one operation between its parts. */
-function operation<C>(
-  name: string,
-  cases: fc.Arbitrary<C>,
-  run: (world: World, given: C) => void,
-): Operation<unknown> {
-  return { name, cases, run } as Operation<unknown>;
-}
 
 const f = Math.fround;
 const eightBits = fc.constantFrom("i8", "u8");
 const results = fc.option(places, { nil: undefined });
 const orientations = fc.constantFrom("in-out", "out-in");
 type Bytes = "i8" | "u8";
-/** Operations are generic in what they take: here every kind of operand is one type. */
-// biome-ignore lint/suspicious/noExplicitAny: see above
-type Loose = any;
-const loosely = (instance: Bytelane) => instance as Loose;
 
 /** Elements with one scale, or one per channel. */
 const elementwise = { ...{ seed: seeds, kind: kinds, x: places, out: results }, extent: shapes };
@@ -623,4 +607,9 @@ export const OPERATIONS: readonly Operation<unknown>[] = [
   ...[quantizes, dequantizes, clamps, requantizes, extremes, toHalves, fromHalves],
   ...[dynamics, rows, gathers, multiplies, multipliesPacked, layers, int4Layers],
   ...[searches, packs, chooses],
+  ...networks,
+  ...formats,
+  ...calibrations,
+  ...overlaps,
+  ...sequences,
 ];

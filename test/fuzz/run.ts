@@ -1,7 +1,9 @@
 /** Runs fuzzed calls on instances of every tier that the engine has. */
 import fc from "fast-check";
 import { type Bytelane, createBytelaneSync, type Tier } from "../../src/entries/index.ts";
-import { OPERATIONS, type Operation } from "./operations.ts";
+import type { Operation } from "./operation.ts";
+import { OPERATIONS } from "./operations.ts";
+import { Overlap } from "./overlaps.ts";
 import { Mismatch, World } from "./world.ts";
 
 export const NAMES: readonly string[] = OPERATIONS.map(({ name }) => name);
@@ -16,7 +18,7 @@ export interface Fuzzing {
 export interface Finding {
   readonly operation: string;
   readonly tier: Tier;
-  readonly kind: "mismatches" | "traps" | "leakedBytes" | "errors";
+  readonly kind: "mismatches" | "overlapWrong" | "traps" | "leakedBytes" | "errors";
   /** The smallest case that fails, and how to run it again. */
   readonly text: string;
 }
@@ -28,6 +30,8 @@ export interface Fuzzed {
 
 /** Calls of one operation on one instance between two shows of progress. */
 const BATCH = 250;
+/** Operations of which a call makes instances, or is many calls. */
+const LONG: Readonly<Record<string, number>> = { sequences: 10 };
 
 function instances(): Bytelane[] {
   const portable = { tier: "relaxed", relaxedDot: "portable" } as const;
@@ -55,6 +59,7 @@ function call(instance: Bytelane, { run }: Operation<unknown>, given: unknown): 
 }
 
 function kindOf(fault: unknown): Finding["kind"] {
+  if (fault instanceof Overlap) return "overlapWrong";
   if (fault instanceof Mismatch) return "mismatches";
   if (fault instanceof WebAssembly.RuntimeError) return "traps";
   return fault instanceof Leak ? "leakedBytes" : "errors";
@@ -76,7 +81,7 @@ export function fuzz({ calls, seed, only, onProgress }: Fuzzing): Fuzzed {
     for (const operation of chosen) {
       for (const instance of all) {
         if (done >= calls) break;
-        const numRuns = Math.min(BATCH, calls - done);
+        const numRuns = Math.min(LONG[operation.name] ?? BATCH, calls - done);
         done += numRuns;
         const place = `${operation.name} on ${instance.tier}`;
         if (failed.has(place)) continue;
@@ -109,6 +114,7 @@ export function fuzz({ calls, seed, only, onProgress }: Fuzzing): Fuzzed {
     figures: {
       calls: done,
       mismatches: count("mismatches"),
+      overlapWrong: count("overlapWrong"),
       traps: count("traps"),
       errors: count("errors"),
       leakedBytes: leaked,

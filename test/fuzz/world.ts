@@ -137,3 +137,21 @@ export function expectSame(got: ArrayLike<number>, wanted: ArrayLike<number>, wh
     }
   }
 }
+
+/** Equal within a bound for each element. */
+export function expectNear(
+  got: ArrayLike<number>,
+  wanted: ArrayLike<number>,
+  bound: (wanted: number, i: number) => number,
+  what: string,
+): void {
+  if (got.length !== wanted.length) {
+    throw new Mismatch(`${what} has ${got.length} elements instead of ${wanted.length}`);
+  }
+  for (let i = 0; i < wanted.length; i++) {
+    if (Object.is(got[i], wanted[i])) continue;
+    if (!(Math.abs(got[i] - wanted[i]) <= bound(wanted[i], i))) {
+      throw new Mismatch(`${what}: element ${i} is ${got[i]} instead of about ${wanted[i]}`);
+    }
+  }
+}

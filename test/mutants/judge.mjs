@@ -1,158 +1,130 @@
-/**
- * Whether a mutant is found out: by fuzzed calls first, since they take a second, then by tests.
- */
-import { execFile } from "node:child_process";
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import path from "node:path";
+/** Runs tests against mutants in child processes, which are replaced where one hangs. */
+import { fork } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import asc from "assemblyscript/asc";
-import { build } from "esbuild";
-import { MODULES } from "../../scripts/modules.mjs";
-import { packBuilds } from "../../scripts/wasm-text.mjs";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
-const home = path.join(root, "build", "mutants");
-const run = promisify(execFile);
+const CHILD = fileURLToPath(new URL("child.mjs", import.meta.url));
 
-/** Fuzzed calls per mutant, and milliseconds until one counts as an endless loop. */
-const CALLS = 6000;
-const PATIENCE = 60_000;
-const TEST_PATIENCE = 240_000;
+/** A mutant loops for ever where its tests take so much more processor time than without it. */
+const SLOWER = 10;
+const PATIENCE = 10_000;
+/** The clock counts where a process waits for what never comes, or a system does not say. */
+const BY_THE_CLOCK = 30;
+const LOOK = 250;
+/** Modules are never unloaded: a process ends after so many. */
+const LOADS = 60;
 
-/** The module that a file of assembly/ is for: one beside the main one, or undefined. */
-const moduleOf = (file) => MODULES.find(({ entry }) => file.startsWith(path.dirname(entry)));
+/** A process, its answers as promises. */
+class Runner {
+  #child;
+  #loads = 0;
 
-/** The relaxed and the simd build with one source file changed, or undefined. */
-async function compile({ file, text }) {
-  const { entry, base } = moduleOf(file) ?? { entry: "assembly/index.ts" };
-  const modules = [];
-  for (const features of [["simd", "relaxed-simd"], ["simd"]]) {
-    let binary;
-    const { error } = await asc.main(
-      [
-        ...[entry, "--outFile", "m.wasm", "--runtime", "stub", "--noAssert"],
-        ...(base ? ["--importMemory", "--memoryBase", String(base)] : []),
-        ...["--use", "abort=", "--optimizeLevel", "2", "--initialMemory", "1"],
-        ...["--disableWarning", "112", "--disableWarning", "201"],
-        ...features.flatMap((feature) => ["--enable", feature]),
-      ],
-      {
-        readFile: (name) => {
-          if (path.posix.normalize(name) === file) return text;
-          const place = path.join(root, name);
-          return existsSync(place) ? readFileSync(place, "utf8") : null;
-        },
-        writeFile: (_, contents) => {
-          if (typeof contents !== "string") binary = contents;
-        },
-        listFiles: () => [],
-        stderr: { write() {} },
-      },
-    );
-    if (error || !binary) return undefined;
-    modules.push(binary);
+  async #start() {
+    this.end();
+    this.#loads = 0;
+    this.#child = fork(CHILD, { stdio: ["ignore", "ignore", "ignore", "ipc"] });
+    await this.#answer(60_000);
   }
-  return modules;
-}
 
-/** The file of src that holds the builds of a module, and its text for these builds. */
-function binariesOf(file, modules) {
-  const { name, pieces } = moduleOf(file) ?? { pieces: "PIECES" };
-  const text = `export const ${pieces} = ${JSON.stringify(packBuilds(modules))};\n`;
-  return [`src/builds/${name ? `${name}-` : ""}binaries.ts`, text];
-}
-
-/** Whether fuzzed calls find out a change of one file of src. */
-async function failsFuzzing(file, text, name) {
-  const outfile = path.join(home, `${name}.mjs`);
-  const changed = path.join(root, file);
-  const change = {
-    name: "mutant",
-    setup: ({ onLoad }) =>
-      onLoad({ filter: /\.ts$/ }, ({ path: loaded }) =>
-        loaded === changed ? { contents: text, loader: "ts" } : undefined,
-      ),
-  };
-  await build({
-    entryPoints: [path.join(root, "test", "fuzz", "child.ts")],
-    ...{ outfile, bundle: true, format: "esm", platform: "node", logLevel: "silent" },
-    external: ["fast-check"],
-    plugins: [change],
-  });
-  try {
-    await run(process.execPath, [outfile, String(CALLS)], { timeout: PATIENCE, cwd: root });
-    return false;
-  } catch {
-    return true;
-  } finally {
-    rmSync(outfile, { force: true });
-  }
-}
-
-/** A copy of the tree in which files may be changed. */
-function copyTree() {
-  const tree = path.join(home, "tree");
-  if (existsSync(tree)) return tree;
-  mkdirSync(tree, { recursive: true });
-  for (const name of ["src", "test", "tools", "assembly", "scripts", "docs", "dist"]) {
-    cpSync(path.join(root, name), path.join(tree, name), { recursive: true });
-  }
-  for (const name of ["package.json", "tsconfig.json", "vitest.config.ts"]) {
-    cpSync(path.join(root, name), path.join(tree, name));
-  }
-  symlinkSync(path.join(root, "node_modules"), path.join(tree, "node_modules"));
-  return tree;
-}
-
-/** Whether a test of the same room fails. Errors have their own tests, of all rooms. */
-async function failsTests(file, text) {
-  const tree = copyTree();
-  const place = path.join(tree, file);
-  const before = readFileSync(place, "utf8");
-  writeFileSync(place, text);
-  const vitest = path.join(root, "node_modules", "vitest", "vitest.mjs");
-  const room = `test/${file.split("/")[1]}/`;
-  const args = ["run", room, "test/errors", "--bail", "1", "--maxWorkers", "1"];
-  try {
-    await run(process.execPath, [vitest, ...args], {
-      ...{ cwd: tree, timeout: TEST_PATIENCE, maxBuffer: 2 ** 26 },
-      env: { ...process.env, SEED: "1" },
+  /** The next message, or undefined where the process ends or takes too long. */
+  #answer(milliseconds) {
+    const child = this.#child;
+    return new Promise((resolve) => {
+      const [started, used] = [performance.now(), processorTime(child.pid) ?? 0];
+      const done = (answer) => {
+        clearInterval(timer);
+        child.off("message", done);
+        child.off("exit", gone);
+        resolve(answer);
+      };
+      const gone = () => done(undefined);
+      const timer = setInterval(() => {
+        const spent = (processorTime(child.pid) ?? 0) - used;
+        const isLate = performance.now() - started > BY_THE_CLOCK * milliseconds;
+        if (spent > milliseconds || isLate) gone();
+      }, LOOK);
+      child.on("message", done);
+      child.on("exit", gone);
     });
-    return false;
+  }
+
+  async ask(message, milliseconds) {
+    if (!this.#child || this.#loads++ >= LOADS) await this.#start();
+    this.#child.send(message, () => {});
+    const answer = await this.#answer(milliseconds);
+    if (answer === undefined) this.end();
+    return answer;
+  }
+
+  end() {
+    this.#child?.kill("SIGKILL");
+    this.#child = undefined;
+  }
+}
+
+/** Milliseconds that a process has run, where the system says so: others may keep it waiting. */
+function processorTime(pid) {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+      .replace(/^.*\) /, "")
+      .split(" ");
+    return (Number(fields[11]) + Number(fields[12])) * 10;
   } catch {
-    return true;
-  } finally {
-    writeFileSync(place, before);
+    return undefined;
   }
 }
 
-/**
- * @returns {Promise<"killed" | "survived" | "invalid">} "invalid" is what does not compile, and so
- *   cannot get into a build
- */
-export async function judge(mutant, { isQuick }) {
-  mkdirSync(home, { recursive: true });
-  if (mutant.file.startsWith("assembly/")) {
-    const modules = await compile(mutant);
-    if (!modules) return "invalid";
-    const isKilled = await failsFuzzing(...binariesOf(mutant.file, modules), "kernels");
-    return isKilled ? "killed" : "survived";
-  }
-  if (await failsFuzzing(mutant.file, mutant.text, "source")) return "killed";
-  if (isQuick) return "survived";
-  return (await failsTests(mutant.file, mutant.text)) ? "killed" : "survived";
-}
+export class Judge {
+  #runner = new Runner();
+  /** The test files: `{ bundle, name, onLoad, tests }`. */
+  #files = [];
 
-/** Removes the copy of the tree: the next run makes it anew. */
-export function forget() {
-  rmSync(home, { recursive: true, force: true });
+  /** Runs every test once without a mutant: which mutants it meets, and how long it takes. */
+  async survey(bundles, names, onProgress) {
+    for (const [i, file] of bundles.entries()) {
+      onProgress(i, names[i]);
+      const found = await this.#runner.ask({ file }, 180_000);
+      if (found?.tests) this.#files.push({ file, name: names[i], ...found });
+      else console.log(`cannot run ${names[i]}: ${found?.fault ?? "it does not end"}`);
+    }
+    const tests = this.#files.flatMap((each) => each.tests);
+    const passing = tests.filter(({ passes }) => passes).length;
+    return { tests: tests.length, passing };
+  }
+
+  /** Tests that a mutant can fail, by file, the fastest first. */
+  #coveringOf({ id, isKernel }) {
+    const chosen = this.#files.map(({ file, name, onLoad, tests }) => {
+      const isEvery = isKernel || onLoad.includes(id);
+      const indices = tests.flatMap((test, i) =>
+        test.passes && (isEvery || test.hits.includes(id)) ? [i] : [],
+      );
+      const milliseconds = indices.reduce((sum, i) => sum + tests[i].milliseconds, 0);
+      return { file, name, indices, milliseconds };
+    });
+    return chosen
+      .filter(({ indices }) => indices.length > 0)
+      .sort((a, b) => a.milliseconds - b.milliseconds);
+  }
+
+  /** The file whose tests find a mutant out, or undefined; and how many files were tried. */
+  async judge(mutant) {
+    const covering = this.#coveringOf(mutant);
+    // fuzzed calls find most faults of kernels
+    if (mutant.isKernel) {
+      covering.sort((a, b) => Number(/fuzz/.test(b.name)) - Number(/fuzz/.test(a.name)));
+    }
+    for (const { file, name, indices, milliseconds } of covering) {
+      const { id, pieces } = mutant;
+      const message = { file, mutant: id, pieces, tests: indices };
+      const answer = await this.#runner.ask(message, PATIENCE + SLOWER * milliseconds);
+      // no answer: the mutant loops for ever, or ends the process
+      if (!answer || answer.failed || answer.fault) return { killer: name };
+    }
+    return { killer: undefined, covering: covering.map(({ name }) => name) };
+  }
+
+  end() {
+    this.#runner.end();
+  }
 }

@@ -1,42 +1,48 @@
 /** npm run mutants: does a test fail when the code is wrong? HELP says how. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { integerOption, runCommand, writeJson } from "../../tools/command.mjs";
 import { createProgress } from "../../tools/progress.mjs";
 import { createRandom, shuffle } from "../../tools/random.mjs";
-import { forget, judge } from "./judge.mjs";
-import { mutantsOf } from "./mutate.mjs";
-
-const root = fileURLToPath(new URL("../../", import.meta.url));
+import { bundleTests, home, root, testFiles } from "./bundle.mjs";
+import { compile } from "./compile.mjs";
+import { Judge } from "./judge.mjs";
+import { mutantsOf, withMutant } from "./mutate.mjs";
 
 const HELP = `
-Changes the code in one place at a time, and sees whether that is found out: by fuzzed calls, and
-for src by the tests of the same room and those of errors. Prints what survives.
+Changes the code in one place at a time, and sees whether a test fails. For src these are the tests
+that run through that place, found out beforehand. For assembly, which is compiled anew, these are
+fuzzed calls and then the others, the fastest first. Prints what survives.
 
   --source N     mutants of src, a seeded sample; default 600
   --assembly N   mutants of assembly; default 240
   --seed N       of the sample; default 1
   --only TEXT    only files whose name contains TEXT
   --minutes N    stops after so long, and says how many were judged; default 240
-  --quick        fuzzed calls only
   --json FILE    also writes the figures as one JSON object`;
 
-/** Files whose lines are what the operations run; others are formats, entries and tables. */
+/** Files whose lines the operations run; others are entries, and what makes text. */
 const SOURCES =
-  /^src\/(core|params|elementwise|gemm|linear|int4|search|calibration|formats)\/(?!charts|plan-table|text)[\w-]+\.ts$/;
+  /^src\/(core|params|elementwise|gemm|linear|int4|search|calibration|formats|gguf|nn)\/(?!charts|plan-table|text|types)[\w-]+\.ts$/;
 const KERNELS = /^assembly\/(?!index|nn\/)[\w/-]+\.ts$/;
 
 /** Survivors that change nothing that anybody can see, each with the reason. */
 const explained = JSON.parse(readFileSync(new URL("explained.json", import.meta.url), "utf8"));
-const isExplained = ({ file, from, to, text, line }) =>
+const isExplained = ({ file, from, to, line }) =>
   explained.some(
     (each) =>
       each.file === file &&
       each.from === from &&
       each.to === to &&
-      text.split("\n")[line - 1].includes(each.near),
+      lineOf(file, line).includes(each.near),
   );
+
+const texts = new Map();
+function textOf(file) {
+  if (!texts.has(file)) texts.set(file, readFileSync(path.join(root, file), "utf8"));
+  return texts.get(file);
+}
+const lineOf = (file, line) => textOf(file).split("\n")[line - 1];
 
 function sample(pattern, count, seed, only) {
   const files = ["src", "assembly"].flatMap((folder) =>
@@ -45,14 +51,19 @@ function sample(pattern, count, seed, only) {
     ),
   );
   const chosen = files.filter((file) => pattern.test(file) && file.includes(only)).sort();
-  const all = chosen.flatMap((file) =>
-    mutantsOf(file, readFileSync(path.join(root, file), "utf8")),
-  );
+  const all = chosen.flatMap((file) => mutantsOf(file, textOf(file)));
   shuffle(all, createRandom(seed));
   return all.slice(0, count);
 }
 
-async function judgeAll(mutants, end, options) {
+/** A mutant that can be run: that of a kernel with the builds it is in. */
+async function prepare(mutant) {
+  if (!mutant.isKernel) return mutant;
+  const pieces = await compile(mutant.file, withMutant(textOf(mutant.file), mutant));
+  return pieces && { ...mutant, pieces };
+}
+
+async function judgeAll(mutants, end, judge) {
   const progress = createProgress("mutants", mutants.length);
   const counts = { killed: 0, survived: 0, invalid: 0, explained: 0 };
   const survivors = [];
@@ -60,13 +71,16 @@ async function judgeAll(mutants, end, options) {
     if (Date.now() > end) break;
     const { file, line, from, to } = mutant;
     progress(i, `${file}:${line}`);
-    let state = await judge(mutant, options);
-    if (state === "survived" && isExplained(mutant)) state = "explained";
-    counts[state]++;
-    if (state === "survived") {
+    const prepared = await prepare(mutant);
+    if (!prepared) counts.invalid++;
+    else if ((await judge.judge(prepared)).killer) counts.killed++;
+    else if (isExplained(mutant)) counts.explained++;
+    else {
+      counts.survived++;
       survivors.push({ file, line, from, to });
       progress.clear();
       console.log(`survived  ${file}:${line}  ${from}  →  ${to || "(nothing)"}`);
+      console.log(`          ${lineOf(file, line).trim()}`);
     }
   }
   progress.clear();
@@ -77,27 +91,45 @@ async function main(values) {
   const minutes = integerOption("minutes", values.minutes, 1, 10_000);
   const seed = integerOption("seed", values.seed, 0, 2 ** 31 - 1);
   const end = Date.now() + minutes * 60_000;
-  const options = { isQuick: values.quick };
-  const figures = {};
+  const [sources, kernels] = [
+    ["source", SOURCES],
+    ["assembly", KERNELS],
+  ].map(([name, pattern]) =>
+    sample(pattern, integerOption(name, values[name], 0, 1e6), seed, values.only),
+  );
+  const all = [
+    ...sources.map((mutant, id) => ({ ...mutant, id })),
+    ...kernels.map((mutant) => ({ ...mutant, id: -1, isKernel: true })),
+  ];
+  const files = testFiles();
+  const bundles = await bundleTests(
+    files,
+    all.filter(({ isKernel }) => !isKernel),
+  );
+  const judge = new Judge();
+  const progress = createProgress("files of tests", files.length);
+  const { tests, passing } = await judge.survey(bundles, files, progress);
+  progress.clear();
+  console.log(`${passing} of ${tests} tests can judge mutants`);
+  const figures = { tests: passing };
   const survivors = [];
-  for (const [name, pattern] of [
-    ["Assembly", KERNELS],
-    ["Source", SOURCES],
-  ]) {
-    const count = integerOption(name.toLowerCase(), values[name.toLowerCase()], 0, 1e6);
-    const mutants = sample(pattern, count, seed, values.only);
-    const judged = await judgeAll(mutants, end, options);
+  for (const isKernel of [false, true]) {
+    const name = isKernel ? "Assembly" : "Source";
+    const mutants = all.filter((mutant) => Boolean(mutant.isKernel) === isKernel);
+    const judged = await judgeAll(mutants, end, judge);
     const { killed, survived, invalid, explained: known } = judged.counts;
     const share = killed + survived > 0 ? killed / (killed + survived) : 1;
     figures[`killed${name}`] = share;
     figures[`judged${name}`] = killed + survived + known;
+    figures[`explained${name}`] = known;
     survivors.push(...judged.survivors);
     console.log(
       `${name}: ${killed} of ${killed + survived} killed (${(100 * share).toFixed(1)} %), ` +
         `${known} explained, ${invalid} do not compile`,
     );
   }
-  forget();
+  judge.end();
+  rmSync(home, { recursive: true, force: true });
   writeJson(values.json, { command: "mutants", seed, figures, survivors });
 }
 
@@ -107,6 +139,5 @@ const options = {
   seed: { type: "string", default: "1" },
   only: { type: "string", default: "" },
   minutes: { type: "string", default: "240" },
-  quick: { type: "boolean", default: false },
 };
 await runCommand({ help: HELP, options }, main);

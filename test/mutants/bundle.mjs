@@ -1,0 +1,70 @@
+/** The test files as bundles that child.mjs runs, with every mutant of src behind a switch. */
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { build } from "esbuild";
+import { withSwitches } from "./mutate.mjs";
+
+export const root = fileURLToPath(new URL("../../", import.meta.url));
+export const home = path.join(root, "build", "mutants");
+const here = fileURLToPath(new URL(".", import.meta.url));
+
+/** Tests that run the sources in this process, within seconds. */
+const ROOMS =
+  /^(assembly|builds|calibration|cases|core|docs|elementwise|errors|formats|gemm|gguf|int4|linear|nn|params|reference|search)\/[\w-]+\.test\.ts$/;
+/** They bundle, or need a server. */
+const SLOW = /^(builds\/(sources|realms)|docs\/readme)\.test\.ts$/;
+
+export function testFiles() {
+  const names = readdirSync(path.join(root, "test"), { recursive: true })
+    .map((name) => name.split(path.sep).join("/"))
+    .filter((name) => ROOMS.test(name) && !SLOW.test(name));
+  return ["mutants/fuzz.ts", ...names.sort()];
+}
+
+/** Bundles every test file, its sources with switches for these mutants. */
+export async function bundleTests(files, mutants) {
+  mkdirSync(home, { recursive: true });
+  const byFile = new Map();
+  for (const mutant of mutants) {
+    const file = path.join(root, mutant.file);
+    byFile.set(file, [...(byFile.get(file) ?? []), mutant]);
+  }
+  const plugin = {
+    name: "mutants",
+    setup({ onLoad, onResolve }) {
+      onResolve({ filter: /^vitest$/ }, () => ({ path: "vitest", namespace: "gathered" }));
+      onLoad({ filter: /.*/, namespace: "gathered" }, () => ({
+        contents: "module.exports = globalThis.__vitest;",
+        loader: "js",
+      }));
+      onLoad({ filter: /\.(ts|mjs)$/ }, ({ path: file }) => {
+        if (file.includes("node_modules")) return undefined;
+        let contents = readFileSync(file, "utf8");
+        const own = byFile.get(file);
+        if (own) contents = withSwitches(contents, own);
+        if (/src[\\/]builds[\\/]binaries\.ts$/.test(file)) {
+          contents += "\nconst __pieces = globalThis.__mutants.pieces;";
+          contents = contents.replace("const PIECES", "const built");
+          contents += "\nexport const PIECES = __pieces ?? built;";
+        }
+        // files that a test reads lie beside its source
+        contents = contents.replaceAll("import.meta.url", JSON.stringify(pathToFileURL(file).href));
+        return { contents, loader: file.endsWith(".ts") ? "ts" : "js" };
+      });
+    },
+  };
+  await build({
+    entryPoints: files.map((file) => ({
+      in: path.join(root, "test", file),
+      out: file.replace(/\.\w+$/, "").replaceAll("/", "."),
+    })),
+    ...{ outdir: home, outExtension: { ".js": ".mjs" }, bundle: true, format: "esm" },
+    ...{ platform: "node", logLevel: "error", target: "node20", absWorkingDir: here },
+    packages: "external",
+    plugins: [plugin],
+  });
+  return files.map((file) =>
+    path.join(home, `${file.replace(/\.\w+$/, "").replaceAll("/", ".")}.mjs`),
+  );
+}
