@@ -1,10 +1,10 @@
 /** Fuzzed operations of "bytelane/formats" and "bytelane/gguf", and tables of 4 bits. */
 import fc from "fast-check";
 import {
-  createInt4Table,
   createLinear,
+  createTable,
   dequantizeInt4,
-  gatherInt4,
+  gather,
   linear,
   quantizeInt4,
 } from "../../src/entries/index.ts";
@@ -155,15 +155,15 @@ const int4Tables = operation(
       at(Math.floor(i / columns), i % columns),
     );
     expectSame(dequantizeInt4(instance, matrix) as Float32Array, reals4, "dequantizeInt4");
-    const table = world.keep(createInt4Table(instance, matrix)) as Loose;
+    const table = world.keep(createTable(instance, matrix)) as Loose;
     const ids = integers("i32", n, seed + 1, [0, rows - 1]);
     const target = world.output("f32", n * columns, out);
     const options = (target ? { out: target.get() } : {}) as Loose;
-    const got = world.read(gatherInt4(table, ids, options), target);
+    const got = world.read(gather(table, ids, options), target);
     const wanted = Array.from(ids).flatMap((id) =>
       Array.from({ length: columns }, (_, k) => at(id, k)),
     );
-    expectSame(got, wanted, "gatherInt4");
+    expectSame(got, wanted, "gather");
   },
 );
 
@@ -200,7 +200,7 @@ const files = operation(
       createLinear(instance, {
         ...{ weights: reals(n * depth, seed, "small"), shape: [depth, n] },
         ...(format === "int4" && { format }),
-        ...(format === "static" && { input: { scale: 0.7, zeroPoint: 3 } }),
+        ...(format === "static" && { activations: { scale: 0.7, zeroPoint: 3 } }),
       } as Loose) as Loose,
     );
     const file = saveLayers(instance, { layer } as Loose);

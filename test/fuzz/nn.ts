@@ -1,6 +1,6 @@
 /** Fuzzed operations of "bytelane/nn". */
 import fc from "fast-check";
-import { dequantize, quantize, quantizeRows } from "../../src/entries/index.ts";
+import { createTable, dequantize, quantize, quantizeRows } from "../../src/entries/index.ts";
 import {
   activate,
   add,
@@ -198,7 +198,7 @@ const convolutions = operation(
     const layer = world.keep(
       createConv2d(loosely(world.instance), {
         ...{ weights, shape: [outChannels, perGroup, ...kernel], orientation: "out-in", scale },
-        ...{ groups, stride, dilation, padding, input: { dtype, scale: 0.02, zeroPoint } },
+        ...{ groups, stride, dilation, padding, activations: { dtype, scale: 0.02, zeroPoint } },
       } as Loose) as Loose,
     );
     const shape = [1, height, width, channels];
@@ -323,20 +323,21 @@ const bags = operation(
   (world, { seed, count, columns, n, out, mean }) => {
     const instance = loosely(world.instance);
     const rows = reals(count * columns, seed, "small");
-    const table = quantizeRows(instance, rows, { shape: [count, columns], dtype: "u8" }) as Loose;
+    const quantized = quantizeRows(instance, rows, { shape: [count, columns], dtype: "u8" });
+    const { values: codes, scale, zeroPoint } = quantized as Loose;
+    const table = world.keep(createTable(instance, quantized as Loose)) as Loose;
     const ids = integers("i32", n, seed + 1, [0, count - 1]);
     const weights = scales(n, seed + 2);
     const cut = Math.floor(n / 2);
     const target = world.output("f32", 2 * columns, out);
     const mode = mean ? "mean" : "sum";
     const options = {
-      columns,
       offsets: [0, cut],
       weights,
       mode,
       ...(target && { out: target.get() }),
     };
-    const got = world.read(embeddingBag(instance, table, ids, options as Loose), target);
+    const got = world.read(embeddingBag(table, ids, options as Loose), target);
     const wanted: number[] = [];
     for (const [start, end] of [
       [0, cut],
@@ -345,8 +346,8 @@ const bags = operation(
       for (let j = 0; j < columns; j++) {
         let sum = 0;
         for (let i = start; i < end; i++) {
-          const q = table.values[ids[i] * columns + j] - table.zeroPoint[ids[i]];
-          sum = f(sum + f(q * f(table.scale[ids[i]] * weights[i])));
+          const q = codes[ids[i] * columns + j] - zeroPoint[ids[i]];
+          sum = f(sum + f(q * f(scale[ids[i]] * weights[i])));
         }
         wanted.push(f(sum * f(mean && end > start ? 1 / (end - start) : 1)));
       }

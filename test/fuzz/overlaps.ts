@@ -5,9 +5,10 @@
 import fc from "fast-check";
 import {
   clamp,
+  createTable,
   dequantize,
   fromF16,
-  gatherRows,
+  gather,
   matmul,
   quantize,
   quantizeDynamic,
@@ -89,24 +90,27 @@ const CASES: Record<string, (seed: number, world: World) => Case> = {
     out: new Float32Array(N),
     call: (b, [x], out) => fromF16(b, x, { out }),
   }),
-  gatherRows: (seed) => ({
-    operands: [
-      integers("i8", N, seed),
-      scales(ROWS, seed),
-      integers("i32", 6, seed, [0, ROWS - 1]),
-    ],
-    out: new Float32Array(6 * COLUMNS),
-    call: (b, [values, scale, ids], out) =>
-      gatherRows(b, { values, scale, columns: COLUMNS }, ids, { out }),
-  }),
+  gather: (seed, world) => {
+    const values = integers("i8", N, seed);
+    const table = world.keep(
+      createTable(loosely(world.instance), {
+        ...{ values, scale: scales(ROWS, seed), zeroPoint: 0, axis: 0, shape },
+      } as Loose),
+    ) as Loose;
+    return {
+      operands: [integers("i32", 6, seed, [0, ROWS - 1])],
+      out: new Float32Array(6 * COLUMNS),
+      call: (_, [ids], out) => gather(table, ids, { out }),
+    };
+  },
   matmul: (seed) => ({
     operands: [integers("i8", N, seed), integers("i8", N, seed + 1), scales(ROWS, seed)],
     out: new Float32Array(ROWS * ROWS),
     call: (b, [data, right, scale], out) =>
       matmul(
         b,
-        { data, scale },
-        { data: right, scale: 0.5 },
+        { values: data, scale },
+        { values: right, scale: 0.5 },
         { m: ROWS, n: ROWS, depth: COLUMNS, dtype: "f32", out },
       ),
   }),

@@ -29,7 +29,7 @@ export interface Fuzzed {
 }
 
 /** Calls of one operation on one instance between two shows of progress. */
-const BATCH = 250;
+const BATCH = 150;
 /** Operations of which a call makes instances, or is many calls. */
 const LONG: Readonly<Record<string, number>> = { sequences: 10 };
 

@@ -6,9 +6,9 @@ import fc from "fast-check";
 import {
   type Bytelane,
   createBytelaneSync,
-  createInt4Table,
   createLinear,
-  gatherInt4,
+  createTable,
+  gather,
   linear,
   part,
   quantizeInt4,
@@ -62,12 +62,8 @@ const MAKERS: Record<string, Maker> = {
   table(instance, seed, size) {
     const options = { shape: [size, 5], orientation: "out-in" } as const;
     const matrix = quantizeInt4(instance, reals(size * 5, seed, "small"), options);
-    const table = createInt4Table(instance, matrix);
-    const rows = () => {
-      using got = gatherInt4(table, Int32Array.of(0, size - 1));
-      return got.data.slice();
-    };
-    return life(table, rows, "a table");
+    const table = createTable(instance, matrix);
+    return life(table, () => gather(table, Int32Array.of(0, size - 1)), "a table");
   },
   index(instance, seed, size) {
     const vectors = reals(size * 4, seed, "small");

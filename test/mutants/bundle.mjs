@@ -43,10 +43,11 @@ export async function bundleTests(files, mutants) {
         let contents = readFileSync(file, "utf8");
         const own = byFile.get(file);
         if (own) contents = withSwitches(contents, own);
-        if (/src[\\/]builds[\\/]binaries\.ts$/.test(file)) {
-          contents += "\nconst __pieces = globalThis.__mutants.pieces;";
-          contents = contents.replace("const PIECES", "const built");
-          contents += "\nexport const PIECES = __pieces ?? built;";
+        if (/src[\\/]builds[\\/](\w+-)?binaries\.ts$/.test(file)) {
+          const [, name] = contents.match(/export const (\w+)/);
+          contents = contents.replace(`export const ${name}`, "const built");
+          contents += "\nconst other = globalThis.__mutants.pieces;";
+          contents += `\nexport const ${name} = other?.name === "${name}" ? other.texts : built;`;
         }
         // files that a test reads lie beside its source
         contents = contents.replaceAll("import.meta.url", JSON.stringify(pathToFileURL(file).href));

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import asc from "assemblyscript/asc";
+import { MODULES } from "../../scripts/modules.mjs";
 import { packBuilds } from "../../scripts/wasm-text.mjs";
 import { root } from "./bundle.mjs";
 
@@ -14,14 +15,24 @@ function read(name) {
   return sources.get(name);
 }
 
-/** The relaxed and the simd build as PIECES, or undefined where they do not compile. */
+/** The module that a file of assembly/ is for: one beside the main one, or undefined. */
+const moduleOf = (file) => MODULES.find(({ entry }) => file.startsWith(path.dirname(entry)));
+
+/**
+ * The relaxed and the simd build of a file's module, `{ name, texts }` by the constant that holds
+ * them; undefined where they do not compile.
+ */
 export async function compile(file, text) {
+  const { entry, base, pieces } = moduleOf(file) ?? {
+    ...{ entry: "assembly/index.ts", pieces: "PIECES" },
+  };
   const modules = [];
   for (const features of [["simd", "relaxed-simd"], ["simd"]]) {
     let binary;
     const { error } = await asc.main(
       [
-        ...["assembly/index.ts", "--outFile", "m.wasm", "--runtime", "stub", "--noAssert"],
+        ...(base ? ["--importMemory", "--memoryBase", String(base)] : []),
+        ...[entry, "--outFile", "m.wasm", "--runtime", "stub", "--noAssert"],
         ...["--use", "abort=", "--optimizeLevel", "2", "--initialMemory", "1"],
         ...["--disableWarning", "112", "--disableWarning", "201"],
         ...features.flatMap((feature) => ["--enable", feature]),
@@ -38,5 +49,5 @@ export async function compile(file, text) {
     if (error || !binary) return undefined;
     modules.push(binary);
   }
-  return packBuilds(modules);
+  return { name: pieces, texts: packBuilds(modules) };
 }
