@@ -11,13 +11,14 @@ import {
   NIBBLE_QUERY,
   nibble_mask,
   nibbleDot,
+  nibbleDotFused,
   nibbleSums,
   ones_i16x8,
   zero_v128,
 } from "../lanes";
 
 /** [a0 + a2, a1 + a3, b0 + b2, b1 + b3] */
-function halve(a: v128, b: v128): v128 {
+export function halve(a: v128, b: v128): v128 {
   return i32x4.add(
     i8x16.shuffle(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
     i8x16.shuffle(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31),
@@ -25,7 +26,7 @@ function halve(a: v128, b: v128): v128 {
 }
 
 /** [a0 + a1, a2 + a3, b0 + b1, b2 + b3] */
-function join(a: v128, b: v128): v128 {
+export function join(a: v128, b: v128): v128 {
   return i32x4.add(
     i8x16.shuffle(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27),
     i8x16.shuffle(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31),
@@ -58,6 +59,30 @@ export function four4(p: usize, p1: usize, p2: usize, p3: usize, query: usize, b
     a1 = i32x4.add(a1, nibbleSums(x1, ones));
     a2 = i32x4.add(a2, nibbleSums(x2, ones));
     a3 = i32x4.add(a3, nibbleSums(x3, ones));
+  }
+  return join(halve(a0, a1), halve(a2, a3));
+}
+
+/** The same sums in one instruction per 16 nibbles. */
+export function four4Fused(
+  p: usize,
+  p1: usize,
+  p2: usize,
+  p3: usize,
+  query: usize,
+  bytes: usize,
+): v128 {
+  const mask = nibble_mask();
+  let a0 = zero_v128();
+  let a1 = a0;
+  let a2 = a0;
+  let a3 = a0;
+  for (let k: usize = 0; k < bytes; k += 16) {
+    const at = query + k * 2 * NIBBLE_QUERY;
+    a0 = nibbleDotFused(a0, v128.load(p + k), at, mask);
+    a1 = nibbleDotFused(a1, v128.load(p1 + k), at, mask);
+    a2 = nibbleDotFused(a2, v128.load(p2 + k), at, mask);
+    a3 = nibbleDotFused(a3, v128.load(p3 + k), at, mask);
   }
   return join(halve(a0, a1), halve(a2, a3));
 }

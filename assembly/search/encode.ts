@@ -5,21 +5,34 @@
  *   u_j = clamp(⌊r_j · (1 / s)⌋ + 128, 0, 255)    n_b = (u >> (8 − b)) + ½ − 2^(b − 1)
  *   F_b = <r, r> / <r, n_b>                 so that <q, r> ≈ F_b · <q, n_b>
  *
- * Real arithmetic is f64, in the order of the dimensions.
+ * Real arithmetic is f64. A sum over dimensions is that over the even ones plus that over the odd
+ * ones, each in their order: two lanes.
  */
-import { saturate } from "../lanes";
+import { zero_v128 } from "../lanes";
 import { Block, blockOf, COSINE, DISTANCE, HAMMING, Index, nibbleBytes, placeOf } from "./record";
 
 /** |x|² may not exceed the largest f32. */
 const LARGEST: f64 = 3.4028234663852886e38;
 
+/** Two f32 as f64. */
+function pair_f64x2(at: usize): v128 {
+  return f64x2.promote_low_f32x4(v128.load64_zero(at));
+}
+
+/** The sum of even dimensions plus that of odd ones; `rest` is the last of an odd number. */
+function total(sums: v128, rest: f64): f64 {
+  return f64x2.extract_lane(sums, 0) + rest + f64x2.extract_lane(sums, 1);
+}
+
 function squareOf(x: usize, n: i32): f64 {
-  let sum: f64 = 0;
-  for (const end = x + ((<usize>n) << 2); x < end; x += 4) {
-    const value = <f64>load<f32>(x);
-    sum += value * value;
+  let sums = zero_v128();
+  const end = x + ((<usize>(n & ~1)) << 2);
+  for (; x < end; x += 8) {
+    const values = pair_f64x2(x);
+    sums = f64x2.add(sums, f64x2.mul(values, values));
   }
-  return sum;
+  const last: f64 = n & 1 ? <f64>load<f32>(x) : 0;
+  return total(sums, last * last);
 }
 
 /**
@@ -76,37 +89,68 @@ export function search_encode(index: Index, src: usize, rows: i32, first: i32): 
   return -1;
 }
 
+/** The greatest |r_j| of a vector. */
+function reachOf(index: Index, src: usize, scale: f64): f64 {
+  const scales = f64x2.splat(scale);
+  const bytes = (<usize>index.dimensions) << 2;
+  let most = zero_v128();
+  let j: usize = 0;
+  for (; j + 8 <= bytes; j += 8) {
+    const r = f64x2.sub(f64x2.mul(pair_f64x2(src + j), scales), pair_f64x2(index.mean + j));
+    most = f64x2.max(most, f64x2.abs(r));
+  }
+  const largest = max(f64x2.extract_lane(most, 0), f64x2.extract_lane(most, 1));
+  if (j == bytes) return largest;
+  return max(largest, abs(<f64>load<f32>(src + j) * scale - <f64>load<f32>(index.mean + j)));
+}
+
+/** The top bits of two codes, less the middle of their range. */
+function middle_f64x2(codes: v128, shift: i32, half: f64): v128 {
+  return f64x2.sub(f64x2.convert_low_i32x4_s(i32x4.shr_u(codes, shift)), f64x2.splat(half));
+}
+
 /** The codes of one vector, into the scratch, and its factors. */
 function encodeRow(index: Index, src: usize, scale: f64, block: Block, at: usize): void {
   const d = index.dimensions;
   const mean = index.mean;
   const codes = index.scratch;
-  let largest: f64 = 0;
-  for (let j: usize = 0; j < (<usize>d) << 2; j += 4) {
-    const r = abs(<f64>load<f32>(src + j) * scale - <f64>load<f32>(mean + j));
-    if (r > largest) largest = r;
-  }
+  const largest = reachOf(index, src, scale);
   const inverse = largest > 0 ? 128 / largest : 0;
-  let square: f64 = 0;
-  let along1: f64 = 0;
-  let along4: f64 = 0;
-  let along8: f64 = 0;
-  for (let j = 0; j < d; j++) {
+  const scales = f64x2.splat(scale);
+  const inverses = f64x2.splat(inverse);
+  const middle = i32x4.splat(128);
+  const top = i32x4.splat(255);
+  let squares = zero_v128();
+  let along1 = squares;
+  let along4 = squares;
+  let along8 = squares;
+  for (let j = 0; j < d; j += 2) {
     const k = (<usize>j) << 2;
-    const r = <f64>load<f32>(src + k) * scale - <f64>load<f32>(mean + k);
-    const u = saturate(<i32>floor(r * inverse) + 128, 0, 255);
-    store<u8>(codes + <usize>j, u);
-    square += r * r;
-    along1 += r * (<f64>(u >> 7) - 0.5);
-    along4 += r * (<f64>(u >> 4) - 7.5);
-    along8 += r * (<f64>u - 127.5);
+    // the dimension behind an odd number of them counts as 0
+    const isLast = j + 1 == d;
+    const x = isLast ? f64x2.promote_low_f32x4(v128.load32_zero(src + k)) : pair_f64x2(src + k);
+    const m = isLast ? f64x2.promote_low_f32x4(v128.load32_zero(mean + k)) : pair_f64x2(mean + k);
+    const r = f64x2.sub(f64x2.mul(x, scales), m);
+    const steps = i32x4.trunc_sat_f64x2_s_zero(f64x2.floor(f64x2.mul(r, inverses)));
+    const u = i32x4.max_s(i32x4.min_s(i32x4.add(steps, middle), top), zero_v128());
+    store<u8>(codes + <usize>j, i32x4.extract_lane(u, 0));
+    store<u8>(codes + <usize>j, i32x4.extract_lane(u, 1), 1);
+    squares = f64x2.add(squares, f64x2.mul(r, r));
+    along1 = f64x2.add(along1, f64x2.mul(r, middle_f64x2(u, 7, 0.5)));
+    along4 = f64x2.add(along4, f64x2.mul(r, middle_f64x2(u, 4, 7.5)));
+    along8 = f64x2.add(along8, f64x2.mul(r, middle_f64x2(u, 0, 127.5)));
   }
   memory.fill(codes + <usize>d, 0, <usize>(index.padded - d));
-  store<f32>(block.factors1 + at, square > 0 ? <f32>(square / along1) : 0);
-  if (block.factors4) store<f32>(block.factors4 + at, square > 0 ? <f32>(square / along4) : 0);
-  if (block.factors8) store<f32>(block.factors8 + at, square > 0 ? <f32>(square / along8) : 0);
+  const square = total(squares, 0);
+  store<f32>(block.factors1 + at, factorOf(square, along1));
+  if (block.factors4) store<f32>(block.factors4 + at, factorOf(square, along4));
+  if (block.factors8) store<f32>(block.factors8 + at, factorOf(square, along8));
   const extra = index.metric == DISTANCE ? -square / 2 : Math.sqrt(squareOf(src, d));
   store<f32>(block.extra + at, <f32>extra);
+}
+
+function factorOf(square: f64, along: v128): f32 {
+  return square > 0 ? <f32>(square / total(along, 0)) : 0;
 }
 
 /** The codes of the scratch as a row of each plane; a plane that is not in memory is left out. */
@@ -173,7 +217,10 @@ export function search_move(index: Index, from: i32, to: i32): void {
   if (index.metric == HAMMING) {
     const packed = <usize>index.padded >> 3;
     memory.copy(target.signs + j * packed, source.signs + i * packed, packed);
-  } else if (source.signs) {
+  } else if (target.signs && target.high) {
+    // another block's signs may not be made yet
+    writeSigns(index, target.signs, j, target.high + j * bytes);
+  } else if (target.signs) {
     moveSigns(index, groupOf(index, source.signs, i), i, groupOf(index, target.signs, j), j);
   }
 }

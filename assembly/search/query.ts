@@ -11,6 +11,15 @@ import { NIBBLE_QUERY } from "../lanes";
 import { scaleOf } from "./encode";
 import { DISTANCE, Index, Query } from "./record";
 
+/** For each bit of a nibble: 255 at the nibbles that have it. */
+const HAS_BIT = memory.data<u32>(
+  [
+    0xff00ff00, 0xff00ff00, 0xff00ff00, 0xff00ff00, 0xffff0000, 0xffff0000, 0xffff0000, 0xffff0000,
+    0, 0xffffffff, 0, 0xffffffff, 0, 0, 0xffffffff, 0xffffffff,
+  ],
+  16,
+);
+
 /** The largest |z| of the fine query: 255 · Q · dimensions fits i32. */
 function fineReach(dimensions: i32): i32 {
   return min(32767, 0x7fffffff / (255 * dimensions));
@@ -77,8 +86,8 @@ function writeCoarse(index: Index, query: Query, src: usize, scale: f64, step: f
   const to = query.coarse;
   const bits = query.bits;
   let sum = 0;
-  for (let j = 0; j < index.padded; j++) {
-    const z = integer(index, src, scale, step, j);
+  for (let j = 0; j < query.span; j++) {
+    const z = j < query.prefix ? integer(index, src, scale, step, j) : 0;
     if (bits == 1) {
       if (!(j & 3)) memory.fill(to + ((<usize>j) << 2), 0, 16);
       addToTable(to + ((<usize>(j & ~3)) << 2), j & 3, z);
@@ -90,23 +99,20 @@ function writeCoarse(index: Index, query: Query, src: usize, scale: f64, step: f
     }
   }
   query.coarseConstant = -((1 << bits) - 1) * sum;
-  if (NIBBLE_QUERY == 2 && bits > 1) arrange(to, index.padded);
+  if (NIBBLE_QUERY == 2 && bits > 1) arrange(to, query.span);
 }
 
 /** Adds |z| to the sums of those of the 16 nibbles whose bit has the sign of z. */
 function addToTable(table: usize, bit: i32, z: i32): void {
-  const wanted = z >= 0 ? 1 : 0;
-  for (let nibble = 0; nibble < 16; nibble++) {
-    if (((nibble >> bit) & 1) == wanted) {
-      const at = table + <usize>nibble;
-      store<u8>(at, load<u8>(at) + <u8>abs(z));
-    }
-  }
+  const has = v128.load(HAS_BIT + ((<usize>bit) << 4));
+  const wanted = z >= 0 ? has : v128.not(has);
+  const sums = i8x16.add(v128.load(table), v128.and(wanted, i8x16.splat(<i8>abs(z))));
+  v128.store(table, sums);
 }
 
 /** Lanes for nibbles in pairs: even low, even high − 16 · low, odd low, odd high − 16 · low. */
-function arrange(lanes: usize, padded: i32): void {
-  for (const end = lanes + ((<usize>padded) << 1); lanes < end; lanes += 64) {
+function arrange(lanes: usize, span: i32): void {
+  for (const end = lanes + ((<usize>span) << 1); lanes < end; lanes += 64) {
     const even = v128.load(lanes);
     const odd = v128.load(lanes, 16);
     const evenHigh = v128.load(lanes, 32);

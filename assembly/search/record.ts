@@ -54,7 +54,7 @@ export class Block {
   ids!: usize;
 }
 
-/** A query and the best rows found for it: 64 bytes, and 128 more for the sums of 64 rows. */
+/** A query and the best rows found for it: 96 bytes, and 128 more for the sums of 64 rows. */
 @unmanaged
 export class Query {
   /** <query, mean>; 0 of DISTANCE, which subtracts the mean from the query. */
@@ -80,6 +80,11 @@ export class Query {
   count!: i32;
   /** f32 score and i32 row of each: a heap whose root is the worst. */
   entries!: usize;
+  /** Dimensions that the first look reads, and the same rounded up as `Index.padded` is. */
+  prefix!: i32;
+  span!: i32;
+  /** Whether four products of bytes are one instruction here. */
+  isFused!: i32;
 }
 
 export function blockOf(index: Index, row: i32): Block {
@@ -96,7 +101,7 @@ export function idOf(index: Index, row: i32): f64 {
 }
 
 export function sumsOf(query: Query): usize {
-  return changetype<usize>(query) + 64;
+  return changetype<usize>(query) + 96;
 }
 
 /** Bytes per row of a plane of nibbles. */

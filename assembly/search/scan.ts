@@ -5,7 +5,7 @@
  *   score = f32(2 · Σ z u_b − (2^b − 1) · Σ z) · F_b        and for distances · t / 2 − |r|² / 2
  */
 import { lookUp_u8x16, low_nibbles, zero_v128 } from "../lanes";
-import { four1, four4 } from "./dots";
+import { four1, four4, four4Fused } from "./dots";
 import { least, offer } from "./heap";
 import {
   Block,
@@ -18,6 +18,14 @@ import {
   Query,
   sumsOf,
 } from "./record";
+
+/** Sums of four rows of nibbles, over the dimensions that the query looks at. */
+function nibbles(query: Query, p0: usize, p1: usize, p2: usize, p3: usize): v128 {
+  const bytes = <usize>query.span >> 1;
+  return query.isFused
+    ? four4Fused(p0, p1, p2, p3, query.coarse, bytes)
+    : four4(p0, p1, p2, p3, query.coarse, bytes);
+}
 
 /** Scores of four rows of any blocks. Lanes from `n` on repeat the last row and are not offered. */
 function rank(index: Index, query: Query, r0: i32, r1: i32, r2: i32, r3: i32, n: i32): void {
@@ -43,10 +51,10 @@ function rank(index: Index, query: Query, r0: i32, r1: i32, r2: i32, r3: i32, n:
     const k1 = i1 * bytes;
     const k2 = i2 * bytes;
     const k3 = i3 * bytes;
-    let sums = four4(b0.high + k0, b1.high + k1, b2.high + k2, b3.high + k3, query.coarse, bytes);
+    let sums = nibbles(query, b0.high + k0, b1.high + k1, b2.high + k2, b3.high + k3);
     let factors: usize = offsetof<Block>("factors4");
     if (query.bits == 8) {
-      const low = four4(b0.low + k0, b1.low + k1, b2.low + k2, b3.low + k3, query.coarse, bytes);
+      const low = nibbles(query, b0.low + k0, b1.low + k1, b2.low + k2, b3.low + k3);
       sums = i32x4.add(i32x4.shl(sums, 4), low);
       factors = offsetof<Block>("factors8");
     }
@@ -97,24 +105,28 @@ export function search_scan(index: Index, query: Query, first: i32, rows: i32): 
   }
 }
 
-/** Looks at `n` rows by their numbers, i32, in any order and of any blocks. */
+/** Looks at `n` rows by their numbers, i32, of any blocks: four far apart in the list at once. */
 export function search_scan_list(index: Index, query: Query, list: usize, n: i32): void {
-  for (; n >= 4; n -= 4, list += 16) {
+  const quarter = n >> 2;
+  const step = (<usize>quarter) << 2;
+  for (const end = list + step; list < end; list += 4) {
     rank(
       index,
       query,
       load<i32>(list),
-      load<i32>(list, 4),
-      load<i32>(list, 8),
-      load<i32>(list, 12),
+      load<i32>(list + step),
+      load<i32>(list + 2 * step),
+      load<i32>(list + 3 * step),
       4,
     );
   }
-  if (n > 0) {
+  const rest = n & 3;
+  if (rest) {
+    list += 3 * step;
     const r0 = load<i32>(list);
-    const r1 = n > 1 ? load<i32>(list, 4) : r0;
-    const r2 = n > 2 ? load<i32>(list, 8) : r1;
-    rank(index, query, r0, r1, r2, r2, n);
+    const r1 = rest > 1 ? load<i32>(list, 4) : r0;
+    const r2 = rest > 2 ? load<i32>(list, 8) : r1;
+    rank(index, query, r0, r1, r2, r2, rest);
   }
 }
 
@@ -210,7 +222,7 @@ export function search_scan_signs(
     if (!(wanted | others)) continue;
     const p = block.signs + (place >> 5) * bytes;
     const q = others ? block.signs + (other >> 5) * bytes : p;
-    sumGroups(query.coarse, p, q, bytes >> 4, sums);
+    sumGroups(query.coarse, p, q, <usize>query.span >> 2, sums);
     offerGroup(index, query, block, near, sums, wanted);
     if (others) offerGroup(index, query, block, near + half, sums + 64, others);
   }

@@ -18,7 +18,7 @@ function padded(bytes: number): number {
 const PAGE = 65536;
 
 /** What a memory grows by at least when it is large. */
-const MOST_SPARE = 2 ** 23;
+const MOST_SPARE = 2 ** 21;
 
 /** Makes the memory longer by `bytes`, a multiple of a page, or returns false where it cannot. */
 export type Grow = (bytes: number) => boolean;

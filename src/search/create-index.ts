@@ -2,13 +2,12 @@
 import { checkInteger, checkOneOf, checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor } from "../core/tensor.ts";
+import { MOST_DIMENSIONS } from "./limits.ts";
 import { type Bits, METRICS, type Metric } from "./record.ts";
 import { Storage } from "./storage.ts";
 import { type AddOptions, VectorIndex } from "./vector-index.ts";
 import { SCALE_OPTIONS, type VectorScale, type Vectors } from "./vectors.ts";
 
-/** The most dimensions whose sums fit the kernels' integers. */
-export const MOST_DIMENSIONS = 32768;
 /** Vectors from which on a new index chooses by a sample of them. */
 const LEAST_FOR_CHOICE = 10_000;
 
@@ -36,8 +35,9 @@ const OPTIONS = [
 ];
 
 /** The options that `add` has. */
-function addOptions({ ids, scale, zeroPoint }: IndexOptions): AddOptions {
+function addOptions({ ids, scale, zeroPoint, ranges }: IndexOptions): AddOptions {
   return {
+    ...(ranges === undefined ? {} : { ranges }),
     ...(ids === undefined ? {} : { ids }),
     ...(scale === undefined ? {} : { scale }),
     ...(zeroPoint === undefined ? {} : { zeroPoint }),

@@ -61,7 +61,8 @@ export function explain(storage: Storage, options: ExplainOptions, current: Choi
   });
   const run = (plan: Partial<Plan> & Choice & { k: number }): Found => {
     const queries = checkVectors(storage.instance, "vectors", vectors, storage.dimensions);
-    return runNow(search(storage, queries, { members: undefined, codes: undefined, ...plan }));
+    const all = { prefix: storage.dimensions, members: undefined, codes: undefined };
+    return runNow(search(storage, queries, { ...all, ...plan }));
   };
   const looks: Look[] = [];
   if (n > 0) {

@@ -65,7 +65,11 @@ function eachBit(map: Uint8Array, storage: Storage, ids: Ids, take: (row: number
     return;
   }
   const end = ids.areRows ? Math.min(map.length, Math.ceil(storage.count / 8)) : map.length;
+  // eight bytes without a member at once
+  const words = new DataView(map.buffer, map.byteOffset, map.length);
   for (let at = 0; at < end; at++) {
+    while (at + 8 <= end && !(words.getUint32(at) | words.getUint32(at + 4))) at += 8;
+    if (at === end) return;
     for (let byte = map[at]; byte; byte &= byte - 1) {
       take(ids.rowOf(8 * at + 31 - Math.clz32(byte & -byte)));
     }

@@ -53,7 +53,7 @@ export function maxSim(
   const source = tokensOf(instance, "query", query, dimensions);
   const queries = source.length / dimensions;
   const parts = partsOf(instance, documents, dimensions, options.lengths);
-  const { arena, memory } = instance;
+  const { arena, heap } = instance;
   const padded = Math.ceil(dimensions / 16) * 16;
   const queryBytes = Math.ceil(queries / 4) * 4 * padded * 2;
   const most = parts.reduce((sum, { count }) => Math.max(sum, count), 0) * dimensions;
@@ -61,7 +61,7 @@ export function maxSim(
   const room = arena.allocate(bytes);
   try {
     const at = room + 32;
-    const wide = memory.view("u8", at, queryBytes).fill(0);
+    const wide = heap.view("u8", at, queryBytes).fill(0);
     const integers = new Int16Array(queryBytes / 2);
     const values = elements(instance, source, 0, source.length);
     for (let i = 0; i < queries; i++) {
@@ -72,7 +72,7 @@ export function maxSim(
     return Float32Array.from(parts, ({ tokens, first, count }) => {
       const own = elements(instance, tokens, first * dimensions, count * dimensions);
       const place = at + queryBytes;
-      memory.view("i8", place, own.length).set(own);
+      heap.view("i8", place, own.length).set(own);
       return kernels.search_max_sim(place, count, dimensions, at, queries, scale, room);
     });
   } finally {
@@ -95,12 +95,12 @@ function tokensOf(
 }
 
 function elements(
-  { memory }: Bytelane,
+  { heap }: Bytelane,
   { address, value }: Operand<"i8">,
   first: number,
   length: number,
 ): Int8Array {
-  if (address >= 0) return memory.view("i8", address + first, length);
+  if (address >= 0) return heap.view("i8", address + first, length);
   return (value as Int8Array).subarray(first, first + length);
 }
 

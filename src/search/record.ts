@@ -4,7 +4,7 @@ import type { Bytelane } from "../core/instance.ts";
 export const INDEX_BYTES = 32;
 export const BLOCK_BYTES = 32;
 /** A query, and room for the sums of 64 rows. */
-export const QUERY_BYTES = 192;
+export const QUERY_BYTES = 224;
 
 /** What a score is. "distance" is the squared Euclidean distance, "hamming" counts bits. */
 export type Metric = "dot" | "cosine" | "distance" | "hamming";
@@ -67,17 +67,24 @@ export interface QueryRecord {
   readonly fine: number;
   readonly capacity: number;
   readonly entries: number;
+  /** Dimensions that the first look reads, and the same rounded up as planes are. */
+  readonly prefix: number;
+  readonly span: number;
 }
 
 /** What the kernel does not find itself: where the query goes, and room for the best. */
-export function writeQuery({ heap }: Bytelane, address: number, query: QueryRecord): void {
-  const { words } = heap;
+export function writeQuery(instance: Bytelane, address: number, query: QueryRecord): void {
+  const { words } = instance.heap;
   words.setInt32(address + 36, query.bits, true);
   words.setUint32(address + 40, query.coarse, true);
   words.setUint32(address + 44, query.fine, true);
   words.setInt32(address + 48, query.capacity, true);
   words.setInt32(address + 52, 0, true);
   words.setUint32(address + 56, query.entries, true);
+  words.setInt32(address + 60, query.prefix, true);
+  words.setInt32(address + 64, query.span, true);
+  // where relaxed dot products are exact they are one instruction
+  words.setInt32(address + 68, instance.dots.reduced[0].code === 2 ? 1 : 0, true);
 }
 
 /** How many rows a query has found. */

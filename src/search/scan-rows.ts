@@ -83,7 +83,7 @@ class Scan {
     this.#scores = this.#query + padded * 4;
     try {
       const at = vector.place(0, 1, this.rows + rows);
-      const values = instance.memory.view("f32", at, this.dimensions).slice();
+      const values = instance.heap.view("f32", at, this.dimensions).slice();
       this.#placeQuery(values, padded, isInteger8(query));
     } catch (fault) {
       this.free();
@@ -97,12 +97,12 @@ class Scan {
   }
 
   #placeQuery(values: Float32Array, padded: number, isExact: boolean): void {
-    const { memory } = this.instance;
+    const { heap } = this.instance;
     this.#square = values.reduce((sum, x) => sum + x * x, 0);
     if (!(this.#square < 2 ** 128)) throw rowFault("query", 0);
-    memory.view("u8", this.#query, padded * 4).fill(0);
+    heap.view("u8", this.#query, padded * 4).fill(0);
     if (this.dtype === "f32") {
-      memory.view("f32", this.#query, values.length).set(values);
+      heap.view("f32", this.#query, values.length).set(values);
       return;
     }
     const largest = values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
@@ -112,7 +112,7 @@ class Scan {
     values.forEach((x, j) => {
       integers[j] = Math.floor(x / this.#step + 0.5);
     });
-    memory.view("u8", this.#query, padded * 4).set(new Uint8Array(integers.buffer));
+    heap.view("u8", this.#query, padded * 4).set(new Uint8Array(integers.buffer));
   }
 
   /** Scores `n` rows at an address, with ids from `first` on, or those that are given. */
@@ -129,7 +129,7 @@ class Scan {
       const query = this.#query;
       kernels.search_rows_i8(address, n, dimensions, query, metric, ...numbers, ...into);
     }
-    const scores = this.instance.memory.view("f32", this.#scores, n);
+    const scores = this.instance.heap.view("f32", this.#scores, n);
     const sign = this.#metric === "distance" ? -1 : 1;
     for (let i = 0; i < n; i++) {
       const score = sign * scores[i];
@@ -208,7 +208,7 @@ function scanWhole(scan: Scan, { length, address, value }: Operand<"f32" | "i8">
     const at = bytes ? scan.rows : address + first * rowBytes;
     if (bytes) {
       const strip = bytes.subarray(first * rowBytes, (first + n) * rowBytes);
-      instance.memory.view("u8", at, strip.length).set(strip);
+      instance.heap.view("u8", at, strip.length).set(strip);
     }
     scan.score(at, n, first);
   }
@@ -217,7 +217,7 @@ function scanWhole(scan: Scan, { length, address, value }: Operand<"f32" | "i8">
 function scanBlobs(scan: Scan, rows: Iterable<BlobRow>): void {
   const { instance, rowBytes, strip } = scan;
   const ids = new Float64Array(strip);
-  let room = instance.memory.view("u8", scan.rows, strip * rowBytes);
+  let room = instance.heap.view("u8", scan.rows, strip * rowBytes);
   let first = 0;
   let n = 0;
   const flush = (): void => {
@@ -233,7 +233,7 @@ function scanBlobs(scan: Scan, rows: Iterable<BlobRow>): void {
       throw rangeFault(`rows[${first + n}]`, `${rowBytes} bytes`, blob);
     }
     // the iterator may have used the instance
-    if (room.length === 0) room = instance.memory.view("u8", scan.rows, strip * rowBytes);
+    if (room.length === 0) room = instance.heap.view("u8", scan.rows, strip * rowBytes);
     ids[n] = isPair ? checkId(row[0], first + n) : first + n;
     room.set(blob, n * rowBytes);
     if (++n === strip) flush();

@@ -19,6 +19,8 @@ export interface CodeSource {
 
 export interface Plan extends Choice {
   readonly k: number;
+  /** Dimensions that the first look reads: the first ones. */
+  readonly prefix: number;
   readonly members: Members | undefined;
   /** Where the codes of the second look are, if not in memory. */
   readonly codes: CodeSource | undefined;
@@ -70,7 +72,7 @@ export function* search(
     scores: new Float32Array(queries.count * k),
     k,
   };
-  if (plan.bits === 1 && storage.metric !== "hamming") storage.addSigns();
+  if (plan.bits === 1 && storage.metric !== "hamming") yield* storage.addSigns();
   const capacity = Math.min(Math.max(Math.ceil(k * plan.oversample), k), most);
   const layout = new Layout(storage, plan, capacity);
   const block = Math.max(1, Math.min(MOST_QUERIES, Math.floor(QUERIES_ROOM / layout.bytes)));
@@ -146,7 +148,9 @@ class Layout {
     const entries = query + QUERY_BYTES;
     const fine = entries + 8 * capacity;
     const coarse = fine + 2 * padded;
-    writeQuery(instance, query, { bits: plan.bits, coarse, fine, capacity, entries });
+    const { bits, prefix } = plan;
+    const span = Math.min(Math.ceil(prefix / 32) * 32, padded);
+    writeQuery(instance, query, { bits, coarse, fine, capacity, entries, prefix, span });
     const src = queries.place(i, 1, scratch);
     if (storage.metric === "hamming") {
       const bytes = storage.dimensions / 8;
@@ -197,7 +201,8 @@ function* scan(
 ): Generator<Pause, void, Uint8Array | undefined> {
   const { kernels } = storage;
   const { members, bits } = layout.plan;
-  const rowBytes = (storage.padded * bits) / 8;
+  // a part of a row takes as long as a line of the cache
+  const rowBytes = Math.max(64, (layout.plan.prefix * bits) / 8);
   // a multiple of a group of signs
   const step = Math.max(32, Math.floor(STEP / rowBytes / 128) * 128);
   if (members && !layout.usesSigns) {

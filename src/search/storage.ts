@@ -99,8 +99,8 @@ export class Storage {
   /** Bytes of planes, records and the mean. */
   get byteLength(): number {
     let bytes = this.#bytes + this.#headerRoom * BLOCK_BYTES;
-    for (const { capacity } of this.#blocks) {
-      for (const plane of this.#present) bytes += capacity * this.rowBytes(plane);
+    for (const block of this.#blocks) {
+      for (const plane of this.#planesOf(block)) bytes += block.capacity * this.rowBytes(plane);
     }
     return bytes;
   }
@@ -170,28 +170,27 @@ export class Storage {
     if (capacity < last.capacity) this.#resize(last, capacity);
   }
 
-  /** Makes the plane of signs from the high nibbles, unless it is there. */
-  addSigns(): void {
+  /**
+   * Makes the plane of signs from the high nibbles, unless it is there, block by block: a search
+   * that pauses does so in between. Blocks that have theirs keep them up to date.
+   */
+  *addSigns(): Generator<undefined, void> {
     if (this.#present.has("signs")) return;
     const { arena, heap } = this.instance;
-    const made: number[] = [];
-    try {
-      for (const { capacity } of this.#blocks) {
-        made.push(arena.allocate(capacity * this.rowBytes("signs")));
+    for (let i = 0; i < this.#blocks.length; i++) {
+      const block = this.#blocks[i];
+      if (!block.planes.signs) {
+        const bytes = block.capacity * this.rowBytes("signs");
+        block.planes.signs = arena.allocate(bytes);
+        heap.view("u8", block.planes.signs, bytes).fill(0);
+        this.#writeBlocks();
+        const first = i << this.shift;
+        const rows = Math.min(this.count - first, block.capacity);
+        this.kernels.search_signs(this.address, first, rows);
       }
-    } catch (fault) {
-      made.forEach((address, i) => {
-        arena.free(address, this.#blocks[i].capacity * this.rowBytes("signs"));
-      });
-      throw fault;
+      yield;
     }
     this.#present.add("signs");
-    this.#blocks.forEach((block, i) => {
-      block.planes.signs = made[i];
-      heap.view("u8", made[i], block.capacity * this.rowBytes("signs")).fill(0);
-    });
-    this.#writeBlocks();
-    this.kernels.search_signs(this.address, 0, this.count);
   }
 
   /** Removes a row: the last one takes its place. */
@@ -240,12 +239,15 @@ export class Storage {
     this.#writeBlocks();
   }
 
-  /** Room for the planes of a block; what has no address is not in memory. */
-  #allocate(capacity: number): Record<Plane, number> {
+  /** Room for planes of a block; what has no address is not in memory. */
+  #allocate(capacity: number, wanted: Iterable<Plane> = this.#present): Record<Plane, number> {
     const { arena, heap } = this.instance;
     const planes = Object.fromEntries(PLANES.map((plane) => [plane, 0])) as Record<Plane, number>;
+    const all = [...wanted];
     try {
-      for (const plane of this.#present) {
+      // the memory grows once, by no more than that
+      arena.reserve(all.reduce((sum, plane) => sum + capacity * this.rowBytes(plane) + 32, 0));
+      for (const plane of all) {
         const bytes = capacity * this.rowBytes(plane);
         planes[plane] = arena.allocate(bytes);
         if (plane === "signs") heap.view("u8", planes[plane], bytes).fill(0);
@@ -257,12 +259,18 @@ export class Storage {
     return planes;
   }
 
+  /** Planes of a block: signs may be made of some blocks, and not yet of others. */
+  #planesOf({ planes }: Block): readonly Plane[] {
+    return PLANES.filter((plane) => planes[plane] || this.#present.has(plane));
+  }
+
   /** Moves a block's rows to more or less room. */
   #resize(block: Block, capacity: number): void {
     const { heap } = this.instance;
-    const planes = this.#allocate(capacity);
+    const wanted = this.#planesOf(block);
+    const planes = this.#allocate(capacity, wanted);
     const rows = Math.min(block.capacity, capacity);
-    for (const plane of this.#present) {
+    for (const plane of wanted) {
       const bytes = rows * this.rowBytes(plane);
       const from = heap.view("u8", block.planes[plane], bytes);
       heap.view("u8", planes[plane], bytes).set(from);

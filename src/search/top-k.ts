@@ -30,6 +30,11 @@ export interface SearchOptions extends VectorScale {
   readonly oversample?: number;
   /** The ids that may be found. */
   readonly filter?: Filter;
+  /**
+   * Dimensions that the first look reads: the first ones, of vectors that are made to be cut short
+   * (Matryoshka). The second look reads all. Default: all.
+   */
+  readonly prefix?: number;
 }
 
 /** How a search that pauses goes. */
@@ -48,7 +53,7 @@ export interface Matches {
   readonly k: number;
 }
 
-const OPTIONS = [...SCALE_OPTIONS, "bits", "oversample", "filter", "signal"];
+const OPTIONS = [...SCALE_OPTIONS, "bits", "oversample", "filter", "prefix", "signal"];
 
 function planOf(index: VectorIndex, k: number, options: SearchOptions): Plan {
   const { storage, codes } = index;
@@ -65,8 +70,13 @@ function planOf(index: VectorIndex, k: number, options: SearchOptions): Plan {
   const { filter } = options;
   const members = filter === undefined ? undefined : membersOf(storage, index.ids, filter);
   const isHamming = storage.metric === "hamming";
+  const { dimensions } = storage;
+  const prefix = checkInteger("options.prefix", options.prefix ?? dimensions, 1, dimensions);
+  if (isHamming && prefix !== dimensions) {
+    throw rangeFault("options.prefix", "all dimensions of packed bits", prefix);
+  }
   const choice = choiceFor(storage, members, { bits, oversample: isHamming ? 1 : oversample });
-  return { ...choice, k, members, codes };
+  return { ...choice, k, prefix, members, codes };
 }
 
 function queriesOf(index: VectorIndex, queries: unknown, scale: VectorScale): Rows {

@@ -14,9 +14,14 @@ export interface VectorScale {
   readonly scale?: number | Float32Array;
   /** Of 8-bit vectors: the value of zero. Default 0. */
   readonly zeroPoint?: number;
+  /**
+   * Of 8-bit vectors of sentence-transformers: the least value of each dimension and then the
+   * greatest, [2, dimensions], as its `quantize_embeddings` takes them. Instead of `scale`.
+   */
+  readonly ranges?: Float32Array;
 }
 
-export const SCALE_OPTIONS = ["scale", "zeroPoint"] as const;
+export const SCALE_OPTIONS = ["scale", "zeroPoint", "ranges"] as const;
 
 /** Bytes of f32 that are converted at once. */
 const STRIP = 2 ** 18;
@@ -58,12 +63,12 @@ export function checkVectors(
   argument: string,
   value: unknown,
   dimensions: number,
-  { scale, zeroPoint }: VectorScale = {},
+  { scale, zeroPoint, ranges }: VectorScale = {},
 ): Rows {
   const strip = Math.max(1, Math.floor(STRIP / (4 * dimensions)));
-  const isScaled = scale !== undefined || zeroPoint !== undefined;
+  const scaled = scale ?? zeroPoint ?? ranges;
   if (isHalves(value)) {
-    if (isScaled) throw typeFault("options.scale", "nothing for f16 vectors", scale ?? zeroPoint);
+    if (scaled !== undefined) throw typeFault("options.scale", "nothing for f16 vectors", scaled);
     return halves(instance, argument, value, dimensions, strip);
   }
   const source = operand(instance, argument, value, ["f32", "i8", "u8"]);
@@ -77,10 +82,24 @@ export function checkVectors(
     return to;
   };
   if (dtype === "f32") {
-    if (isScaled) throw typeFault("options.scale", "nothing for f32 vectors", scale ?? zeroPoint);
+    if (scaled !== undefined) throw typeFault("options.scale", "nothing for f32 vectors", scaled);
     return {
       ...{ count, strip, rowBytes, scratch: source.address < 0 ? strip * rowBytes : 0 },
       place: (first, rows, to) => locate(first * dimensions, rows * dimensions, to),
+    };
+  }
+  if (ranges !== undefined) {
+    if (scale ?? zeroPoint) throw typeFault("options.scale", "nothing beside ranges", scale);
+    const spread = checkRanges(ranges, dimensions);
+    const room = strip * rowBytes;
+    return {
+      ...{ count, strip, rowBytes, scratch: room + strip * dimensions },
+      place: (first, rows, to) => {
+        const from = locate(first * dimensions, rows * dimensions, to + room);
+        const values = instance.heap.view(dtype, from, rows * dimensions);
+        spreadOut(values, spread, instance.heap.view("f32", to, values.length));
+        return to;
+      },
     };
   }
   const scales = checkScales(scale ?? 1, count);
@@ -101,6 +120,37 @@ export function checkVectors(
       return to;
     },
   };
+}
+
+/** Errors: no least and greatest value per dimension. */
+function checkRanges(ranges: unknown, dimensions: number): Float32Array {
+  if (tagOf(ranges) !== "Float32Array") throw typeFault("options.ranges", "a Float32Array", ranges);
+  const spread = (ranges as Float32Array).slice();
+  if (spread.length !== 2 * dimensions) {
+    throw rangeFault("options.ranges", `2 · ${dimensions} elements`, ranges);
+  }
+  for (let j = 0; j < dimensions; j++) {
+    const step = (spread[dimensions + j] - spread[j]) / 255;
+    if (!(Number.isFinite(spread[j]) && step >= 0 && step < Number.POSITIVE_INFINITY)) {
+      throw rangeFault(`options.ranges[${j}]`, "a finite value not above the greatest", spread[j]);
+    }
+    spread[dimensions + j] = step;
+  }
+  return spread;
+}
+
+/**
+ * least + step · the middle of what became a code: codes are cut off towards zero, and those of i8
+ * are 128 less (numpy's astype in `quantize_embeddings`).
+ */
+function spreadOut(codes: Int8Array | Uint8Array, spread: Float32Array, out: Float32Array): void {
+  const dimensions = spread.length / 2;
+  const isSigned = tagOf(codes) === "Int8Array";
+  for (let i = 0, j = 0; i < codes.length; i++) {
+    const middle = isSigned ? codes[i] + 128 + Math.sign(codes[i]) / 2 : codes[i] + 0.5;
+    out[i] = spread[j] + spread[dimensions + j] * middle;
+    if (++j === dimensions) j = 0;
+  }
 }
 
 /** The bytes of `n` elements of a typed array or a tensor that is not in memory. */

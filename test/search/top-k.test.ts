@@ -125,6 +125,66 @@ describeTiers("topK", (instance) => {
     same({ vectors: f32 }, reals);
   });
 
+  it.each([8, 4, 1] as const)("looks at a prefix of the dimensions first, of %i bits", (stored) => {
+    for (const dimensions of [70, 128]) {
+      const vectors = vectorsOf(150, dimensions, dimensions);
+      const query = vectorsOf(1, dimensions, 4);
+      for (const metric of ["dot", "cosine", "distance"] as const) {
+        using index = make({ dimensions, vectors, metric, bits: stored });
+        const { mean, coded } = codedOf(vectors, dimensions, metric);
+        for (const prefix of [1, 31, 32, 33, 69]) {
+          const ids = coded.map((_, i) => i);
+          const look = { bits: stored, oversample: 1.5, prefix };
+          const found = topK(index, query, 20, look);
+          const wanted = oracle.search(coded, mean, metric, query, { ...look, k: 20, stored, ids });
+          expectSame(
+            found.ids,
+            wanted.map(({ row }) => row),
+          );
+          expectSame(
+            found.scores,
+            wanted.map(({ score }) => score),
+          );
+        }
+        expect(() => topK(index, query, 20, { prefix: 0 })).toThrow('"options.prefix" expected an');
+      }
+    }
+  });
+
+  it("takes 8 bits of sentence-transformers with the ranges of each dimension", () => {
+    const dimensions = 12;
+    const reals = vectorsOf(80, dimensions, 7);
+    const ranges = new Float32Array(2 * dimensions);
+    for (let j = 0; j < dimensions; j++) {
+      const column = rowsOf(reals, dimensions).map((row) => row[j]);
+      ranges[j] = Math.min(...column);
+      ranges[dimensions + j] = Math.max(...column);
+    }
+    const step = (j: number) => (ranges[dimensions + j] - ranges[j]) / 255;
+    const position = (x: number, i: number) => (x - ranges[i % dimensions]) / step(i % dimensions);
+    const u8 = Uint8Array.from(reals, (x, i) => Math.trunc(position(x, i)));
+    const i8 = Int8Array.from(reals, (x, i) => Math.trunc(position(x, i) - 128));
+    for (const vectors of [u8, i8]) {
+      using index = make({ dimensions, metric: "dot", vectors, ranges });
+      rowsOf(reals, dimensions).forEach((row, i) => {
+        const got = index.get(i) as Float32Array;
+        const most = Math.max(...row.map((x, j) => Math.abs(x - got[j]) / step(j)));
+        expect(most).toBeLessThan(3);
+      });
+      const query = vectors.slice(0, dimensions);
+      expect(topK(index, query, 1, { ranges }).k).toBe(1);
+      const call = () => topK(index, query, 1, { ranges: ranges.slice(1) });
+      expect(call).toThrow('"options.ranges" expected 2 · 12 elements');
+      const both = () => index.add(query, { ranges, scale: 2 });
+      expect(both).toThrow('"options.scale" expected nothing beside ranges, got 2');
+      const reversed = () => index.add(query, { ranges: ranges.slice().reverse() });
+      expect(reversed).toThrow('"options.ranges[');
+    }
+    using index = make({ dimensions, vectors: reals });
+    const real = () => index.add(reals, { ranges });
+    expect(real).toThrow('"options.scale" expected nothing for f32 vectors');
+  });
+
   it("of no vectors, and of more than there are", () => {
     using index = make({ dimensions: 5 });
     const query = Float32Array.of(1, 2, 3, 4, 5);
