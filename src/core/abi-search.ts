@@ -23,4 +23,36 @@ export interface SearchKernels {
   ): void;
   search_order(index: number, query: number): void;
   search_rescore(index: number, query: number, k: number, codes: number): void;
+
+  /** Plain rows, and documents of many vectors: assembly/search/rows.ts and max-sim.ts. */
+  search_rows_f32(
+    src: number,
+    rows: number,
+    dimensions: number,
+    query: number,
+    metric: number,
+    scratch: number,
+    scores: number,
+  ): number;
+  search_rows_i8(
+    src: number,
+    rows: number,
+    dimensions: number,
+    query: number,
+    metric: number,
+    step: number,
+    square: number,
+    scale: number,
+    scratch: number,
+    scores: number,
+  ): void;
+  search_max_sim(
+    document: number,
+    tokens: number,
+    dimensions: number,
+    query: number,
+    queries: number,
+    scale: number,
+    scratch: number,
+  ): number;
 }
