@@ -177,7 +177,7 @@ export function scanRows(
   checkOneOf("options.metric", options.metric ?? "cosine", METRICS.slice(0, 3));
   const named = checkOneOf("options.dtype", options.dtype ?? "f32", ["f32", "i8"]);
   checkScale("options.scale", options.scale ?? 1);
-  const isWhole = isTensor(rows) || ArrayBuffer.isView(rows);
+  const isWhole = isTensor(rows) || tagOf(rows) !== undefined;
   const iterable = rows as Iterable<BlobRow>;
   if (!isWhole && typeof iterable?.[Symbol.iterator] !== "function") {
     throw typeFault("rows", "a Float32Array, an Int8Array, a tensor, or BLOBs", rows);
