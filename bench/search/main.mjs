@@ -1,4 +1,6 @@
 /** Vector search: recall, speed, memory. */
+
+import { execFileSync } from "node:child_process";
 import {
   closeSync,
   existsSync,
@@ -21,6 +23,7 @@ import { measureRecall, split } from "./recall.mjs";
 import {
   measureHold,
   measureLife,
+  measureRows,
   measureScans,
   measureSearches,
   syntheticVectors,
@@ -35,6 +38,8 @@ npm run bench:search [-- options]
   --queries N       of them held out as queries; default 250
   --usearch FOLDER  where the package usearch is installed, to be measured beside
   --before FOLDER   dist/ of version 0.1.0, to be measured beside
+  --faiss PROGRAM   a Python that has faiss (Debian's python3-faiss), to be measured beside
+  --large N         vectors of 384 dimensions for the longest hold of topKAsync; default 0, none
   --json FILE       write { figures, … } of what was measured
 `;
 
@@ -45,9 +50,18 @@ const options = {
   queries: { type: "string", default: "250" },
   usearch: { type: "string" },
   before: { type: "string" },
+  faiss: { type: "string" },
+  large: { type: "string", default: "0" },
 };
 
 const DIMENSIONS = 768;
+
+/** First looks of the plot of recall over time. */
+const WAYS = [
+  ...[1, 2, 4, 8, 12, 24, 48].map((oversample) => [1, oversample]),
+  ...[1, 1.5, 2, 4].map((oversample) => [4, oversample]),
+  ...[1, 2].map((oversample) => [8, oversample]),
+].map(([bits, oversample]) => [`look${bits}x${oversample}`, { bits, oversample }]);
 
 await runCommand({ help, options }, async (values) => {
   const count = integerOption("count", values.count, 1000, 2_000_000);
@@ -77,28 +91,35 @@ await runCommand({ help, options }, async (values) => {
     }
     const others = await othersOf(values, vectors, count, query, tier);
     const times = measureSearches(tools, index, vectors, DIMENSIONS, query, others, rounds);
-    for (const [name, ms] of Object.entries(times)) figures[`${name}Ms.${tier}`] = ms;
+    const { usual, ...shortest } = times;
+    for (const [name, ms] of Object.entries(shortest)) figures[`${name}Ms.${tier}`] = ms;
+    figures[`usualP50Ms.${tier}`] = usual.p50;
+    figures[`usualP99Ms.${tier}`] = usual.p99;
     const two = Math.min(times.one, times.four);
     figures[`twoStageOverPlain.${tier}`] = times.plain / two;
     if (times.usearch) figures[`overUsearchExact.${tier}`] = times.usearch / times.eight;
     if (times.before) figures[`twoStageOver010.${tier}`] = times.before / two;
     search.topK(index, queries, 10);
+    Object.assign(figures, suffixed(measureRows(tools, vectors, DIMENSIONS, query, rounds), tier));
     figures[`peakOverCodes.${tier}`] = instance.bytesReserved / (count * DIMENSIONS);
     figures[`buildMicrosPerVector.${tier}`] = (built / count) * 1000;
     if (tier === "relaxed") {
       Object.assign(figures, measureLife(tools, index, vectors, DIMENSIONS, query));
       figures.asyncHoldMs = await measureHold(tools, index, query);
       figures.openToAnswerMs = await openToAnswer(tools, index, query);
+      if (values.faiss) Object.assign(figures, faissBeside(values.faiss, vectors, times.one));
     }
     index.dispose();
     instance.dispose();
   }
   console.log(`${textTable(rows)}\nstream from memory ${stream.toFixed(1)} GB/s\n`);
-  const recall = await recallOf(bytelane, search, values.vectors, held);
+  const large = integerOption("large", values.large, 0, 2_000_000);
+  if (large > 0) figures.asyncHoldLargeMs = await holdOfMany(bytelane, search, large);
+  const { recall, looks } = await recallOf(bytelane, search, values.vectors, held);
   Object.assign(figures, recall);
   const list = Object.entries(figures).map(([name, x]) => [name, x.toPrecision(4)]);
   console.log(textTable(list));
-  writeJson(values.json, { machine: machine(), runtime: runtime(), figures });
+  writeJson(values.json, { machine: machine(), runtime: runtime(), figures, looks });
 });
 
 /** Other programs on the same vectors: usearch, exact, int8; the search of version 0.1.0. */
@@ -116,9 +137,45 @@ async function othersOf({ usearch, before }, vectors, count, query, tier) {
     const lane = await old.createBytelane({ tier });
     const shape = [count, DIMENSIONS];
     const index = old.createIndex(lane, { vectors, shape, metric: "cosine" });
-    calls.before = () => old.topK(lane, index, query, 10);
+    calls.before = () => old.topK(index, query, 10);
   }
   return calls;
+}
+
+/** The same figures, of one build. */
+function suffixed(figures, tier) {
+  return Object.fromEntries(Object.entries(figures).map(([name, x]) => [`${name}.${tier}`, x]));
+}
+
+/** FAISS FastScan with as many bits, in a process of its own, on the same vectors. */
+function faissBeside(python, vectors, ours) {
+  const file = path.join(os.tmpdir(), `faiss-${process.pid}.f32`);
+  writeFileSync(file, new Uint8Array(vectors.buffer));
+  try {
+    const script = new URL("faiss.py", import.meta.url).pathname;
+    const text = execFileSync(python, [script, file, String(DIMENSIONS)]).toString();
+    const { milliseconds, options } = JSON.parse(text);
+    console.log(`FAISS ${options}: ${milliseconds.toFixed(2)} ms`);
+    return { faissMs: milliseconds, overFaissFastScan: milliseconds / ours };
+  } finally {
+    rmSync(file);
+  }
+}
+
+/** How long a search of many vectors of 384 dimensions holds the loop at most. */
+async function holdOfMany(bytelane, search, count) {
+  const instance = await bytelane.createBytelane();
+  const dimensions = 384;
+  const index = search.createIndex(instance, { dimensions });
+  const some = syntheticVectors(20_000, dimensions);
+  for (let done = 0; done < count; done += 20_000) {
+    // another sign pattern per part
+    for (let j = done % 383; j < some.length; j += 383) some[j] = -some[j];
+    index.add(some.subarray(0, Math.min(20_000, count - done) * dimensions));
+  }
+  const hold = await measureHold({ search, instance }, index, some.slice(0, dimensions));
+  instance.dispose();
+  return hold;
 }
 
 /** A saved index, opened from a file by ranges, until the first answer. */
@@ -149,6 +206,7 @@ async function openToAnswer({ search, instance }, index, query) {
 async function recallOf(bytelane, search, file, held) {
   const instance = await bytelane.createBytelane();
   const figures = {};
+  const looks = [];
   const ways = [
     ["one24", { bits: 1, oversample: 24 }],
     ["four15", { bits: 4, oversample: 1.5 }],
@@ -160,19 +218,25 @@ async function recallOf(bytelane, search, file, held) {
     const all = new Float32Array(buffer, byteOffset, length / 4);
     const progress = createProgress("recall of 512", held);
     const parts = split(all, 512, held);
-    const { recalls, choice } = measureRecall({ search, instance }, parts, 512, ways, progress);
+    const all512 = [...ways, ...WAYS];
+    const measured = measureRecall({ search, instance }, parts, 512, all512, progress);
+    const { recalls, choice, times } = measured;
+    const plotted = WAYS.map(([name, { bits, oversample }]) => {
+      return { bits, oversample, recall: recalls[name], milliseconds: times[name] };
+    });
     progress.clear();
     console.log(`choice of the index of 512: ${choice.bits} bits × ${choice.oversample}`);
     figures.recall10TwoStage512 = recalls.usual;
     figures.recall10OneBit512 = recalls.one24;
     figures.recall10FourBits512 = recalls.four15;
     figures.recall10Int8 = recalls.eight;
+    looks.push(...plotted);
   } else console.log(`no ${file}: no recall of 512 dimensions`);
   const parts = split(sentenceVectors(), 384, 100);
   const { recalls } = measureRecall({ search, instance }, parts, 384, ways, () => {});
   figures.recall10TwoStage384 = recalls.usual;
   instance.dispose();
-  return figures;
+  return { recall: figures, looks };
 }
 
 /** The 778 MiniLM vectors of a package of embeddings: f32, one after the other. */

@@ -1,6 +1,6 @@
 /** How fast searches run, beside the streams of the machine and other programs. */
 import { createRandom } from "../../tools/random.mjs";
-import { topRows } from "./plain.mjs";
+import { createBest, dotOf, topRows } from "./plain.mjs";
 
 const K = 10;
 
@@ -33,28 +33,52 @@ export function shortest(calls, rounds, tick = () => {}) {
   return best;
 }
 
+/** Bytes of a query's record, with the sums of 64 rows: src/search/record.ts. */
+const RECORD = 224;
+
+/** The median of samples, and what 99 of 100 stay below. */
+function spreadOf(call, samples) {
+  const times = Array.from({ length: samples }, () => {
+    const start = performance.now();
+    call();
+    return performance.now() - start;
+  }).sort((a, b) => a - b);
+  return { p50: times[samples >> 1], p99: times[Math.floor(samples * 0.99)] };
+}
+
 /** Calls that scan all rows with so many bits, and some rows that stay in the cache as often. */
 function scansOf(instance, index, search, query) {
-  const { memory, arena } = instance;
+  const { heap, arena } = instance;
   const { storage } = index;
   const { kernels } = storage;
   search.topK(index, query, K, { bits: 1 });
   const { padded, count } = storage;
   const src = arena.allocate(padded * 4);
-  memory.view("f32", src, query.length).set(query);
+  heap.view("f32", src, query.length).set(query);
+  const isFused = instance.dots.reduced[0].code === 2 ? 1 : 0;
   const calls = {};
   const freed = [[src, padded * 4]];
   for (const bits of [1, 4, 8]) {
-    const size = 192 + 6 * padded + 8 * K;
+    const size = RECORD + 6 * padded + 8 * K;
     const at = arena.allocate(size);
     freed.push([at, size]);
+    const coarse = at + RECORD;
+    const entries = coarse + 6 * padded;
+    const fields = [
+      bits,
+      coarse,
+      coarse + 4 * padded,
+      K,
+      0,
+      entries,
+      query.length,
+      padded,
+      isFused,
+    ];
     const prepare = () => {
-      const { words } = memory;
-      words.setInt32(at + 36, bits, true);
-      words.setUint32(at + 40, at + 192, true);
-      words.setUint32(at + 44, at + 192 + 4 * padded, true);
-      words.setInt32(at + 48, K, true);
-      words.setUint32(at + 56, at + 192 + 6 * padded, true);
+      fields.forEach((field, i) => {
+        heap.words.setInt32(at + 36 + 4 * i, field, true);
+      });
       kernels.search_query(storage.address, at, src);
     };
     const look = (first, rows) =>
@@ -100,6 +124,7 @@ export function measureSearches({ search }, index, vectors, dimensions, query, o
     ...others,
   };
   const best = shortest(calls, rounds);
+  best.usual = spreadOf(() => search.topK(index, query, K), 5 * rounds);
   const { plain } = shortest({ plain: () => topRows(vectors, dimensions, query, K) }, 3);
   return { ...best, plain };
 }
@@ -138,6 +163,41 @@ export function measureLife({ search, instance }, index, vectors, dimensions, qu
     removeMicros: ((removed - added) / n) * 1000,
     filterOnePercentOfScan: best.scattered / best.scan,
     filterTogetherOfScan: best.together / best.scan,
+  };
+}
+
+/** Plain rows without an index, beside the same loop in JavaScript; a vector per token. */
+export function measureRows({ search, instance }, vectors, dimensions, query, rounds) {
+  const count = Math.min(20_000, vectors.length / dimensions);
+  const rows = vectors.subarray(0, count * dimensions);
+  const blobs = Array.from({ length: count }, (_, i) => {
+    const { buffer, byteOffset } = rows;
+    return new Uint8Array(buffer, byteOffset + i * dimensions * 4, dimensions * 4).slice();
+  });
+  const floats = (blob) => new Float32Array(blob.buffer, blob.byteOffset, dimensions);
+  const loop = () => {
+    const best = createBest(K);
+    blobs.forEach((blob, row) => {
+      best.offer(row, dotOf(query, floats(blob), 0, dimensions));
+    });
+    return best.rows();
+  };
+  const tokens = Int8Array.from({ length: 32 * 128 }, (_, i) => (i * i) % 251);
+  const documents = Int8Array.from({ length: 200 * 100 * 128 }, (_, i) => (i * 31) % 253);
+  const lengths = new Array(200).fill(100);
+  const best = shortest(
+    {
+      array: () => search.scanRows(instance, rows, query, K, { metric: "dot" }),
+      blobs: () => search.scanRows(instance, blobs, query, K, { metric: "dot" }),
+      loop,
+      maxSim: () => search.maxSim(instance, tokens, documents, { dimensions: 128, lengths }),
+    },
+    Math.min(rounds, 5),
+  );
+  return {
+    scanRowsOverLoop: best.loop / best.blobs,
+    scanArrayOverLoop: best.loop / best.array,
+    maxSimGmac: (32 * 20_000 * 128) / best.maxSim / 1e6,
   };
 }
 
