@@ -1,6 +1,7 @@
 /**
  * Late interaction: Σ over the tokens of a query of the greatest product with a token of a
- * document, all of i8. No product is stored: the greatest of four tokens of the query are lanes of i32.
+ * document, all of i8. No product is stored: the greatest ones of four tokens of the query are
+ * lanes of i32.
  */
 
 import { zero_v128 } from "../lanes";

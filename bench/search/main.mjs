@@ -152,7 +152,7 @@ function faissBeside(python, vectors, ours) {
   const file = path.join(os.tmpdir(), `faiss-${process.pid}.f32`);
   writeFileSync(file, new Uint8Array(vectors.buffer));
   try {
-    const script = new URL("faiss.py", import.meta.url).pathname;
+    const script = new URL("fast-scan.py", import.meta.url).pathname;
     const text = execFileSync(python, [script, file, String(DIMENSIONS)]).toString();
     const { milliseconds, options } = JSON.parse(text);
     console.log(`FAISS ${options}: ${milliseconds.toFixed(2)} ms`);

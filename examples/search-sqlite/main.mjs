@@ -7,9 +7,9 @@
 import { createBytelane } from "bytelane";
 import { scanRows } from "bytelane/search";
 
-const SCHEMA = "CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, text, vector BLOB)";
+const SCHEMA = "CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, text TEXT, vector BLOB)";
 
-/** Notes in an open database: `db` is a DatabaseSync of node:sqlite, or a Database of bun:sqlite. */
+/** Notes in a database: a DatabaseSync of node:sqlite, or a Database of bun:sqlite. */
 export async function openNotes(db) {
   const instance = await createBytelane();
   db.exec(SCHEMA);

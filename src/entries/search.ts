@@ -6,10 +6,10 @@ export { createIndex, type IndexOptions } from "../search/create-index.ts";
 export type { ExplainOptions, Explanation, Look } from "../search/explain.ts";
 export type { Filter } from "../search/filter.ts";
 export { applyJournal, JOURNAL_START, type Journal, recordChanges } from "../search/journal.ts";
+export type { Choice } from "../search/layout.ts";
 export { type MaxSimOptions, maxSim } from "../search/max-sim.ts";
 export type { Bits, Metric } from "../search/record.ts";
 export { type BlobRow, type ScanOptions, scanRows } from "../search/scan-rows.ts";
-export type { Choice } from "../search/search.ts";
 export { type OpenOptions, openIndex, type SaveOptions, saveIndex } from "../search/snapshot.ts";
 export {
   type AsyncSearchOptions,

@@ -1,8 +1,9 @@
 /** What a search costs and finds by the bits that it scans, measured with vectors of the index. */
 import { checkInteger, checkOptions } from "../core/check.ts";
 import { vectorAt } from "./codes.ts";
+import type { Choice, Found, Plan } from "./layout.ts";
 import type { Bits } from "./record.ts";
-import { type Choice, type Found, type Plan, runNow, search } from "./search.ts";
+import { runNow, search } from "./search.ts";
 import type { Storage } from "./storage.ts";
 import { checkVectors } from "./vectors.ts";
 

@@ -91,3 +91,14 @@ export function writeQuery(instance: Bytelane, address: number, query: QueryReco
 export function foundBy({ heap }: Bytelane, address: number): number {
   return heap.words.getInt32(address + 52, true);
 }
+
+/** Where a query's best rows are, and how many there are. */
+export function setEntries(
+  { heap }: Bytelane,
+  address: number,
+  entries: number,
+  count: number,
+): void {
+  heap.words.setInt32(address + 52, count, true);
+  heap.words.setUint32(address + 56, entries, true);
+}

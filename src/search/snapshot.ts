@@ -5,9 +5,9 @@ import { instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { type FilePart, writeParts } from "../formats/safetensors.ts";
 import { openSafetensors, type SafetensorsFile } from "../formats/safetensors-file.ts";
+import type { Choice, CodeSource } from "./layout.ts";
 import { MOST_DIMENSIONS } from "./limits.ts";
 import { type Bits, METRICS, type Metric, type Plane } from "./record.ts";
-import type { Choice, CodeSource } from "./search.ts";
 import { planesOf, Storage } from "./storage.ts";
 import { VectorIndex } from "./vector-index.ts";
 

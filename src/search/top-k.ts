@@ -9,8 +9,9 @@ import {
 } from "../core/check.ts";
 import { instanceOf } from "../core/handle.ts";
 import { type Filter, membersOf } from "./filter.ts";
+import type { Found, Plan, Sharing } from "./layout.ts";
 import type { Bits } from "./record.ts";
-import { choiceFor, type Found, type Plan, runNow, search } from "./search.ts";
+import { choiceFor, runNow, search } from "./search.ts";
 import { VectorIndex } from "./vector-index.ts";
 import {
   checkPacked,
@@ -167,12 +168,26 @@ export async function topKAsync(
   k: number,
   options: AsyncSearchOptions = {},
 ): Promise<Matches> {
+  return searchInSlices(index, queries, k, options, undefined);
+}
+
+/** @internal The same; workers make the first look where they are given and it is worth it. */
+export async function searchInSlices(
+  index: VectorIndex,
+  queries: Vectors,
+  k: number,
+  options: AsyncSearchOptions,
+  workers: Sharing | undefined,
+): Promise<Matches> {
   const { storage } = checkIndex(index);
-  const plan = planOf(index, k, options);
+  const whole = planOf(index, k, options);
   const { signal } = options;
   // the caller may change its array between two slices
   const rows = keep(index, queriesOf(index, queries, options));
   const { version } = storage;
+  const scanned = whole.members?.rows.length ?? storage.count;
+  const pays = workers && scanned * storage.padded * rows.count >= workers.minimumWork;
+  const plan = pays ? { ...whole, sharing: workers } : whole;
   const steps = search(storage, rows, plan);
   try {
     let since = performance.now();

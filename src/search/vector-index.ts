@@ -5,8 +5,8 @@ import type { Bytelane } from "../core/instance.ts";
 import { refuseRemote, vectorAt } from "./codes.ts";
 import { type ExplainOptions, type Explanation, explain } from "./explain.ts";
 import { Ids } from "./ids.ts";
+import type { Choice, CodeSource } from "./layout.ts";
 import type { Bits, Metric } from "./record.ts";
-import type { Choice, CodeSource } from "./search.ts";
 import type { Storage } from "./storage.ts";
 import {
   checkIds,

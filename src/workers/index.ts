@@ -5,6 +5,7 @@
  */
 import type { Data, InKind } from "../core/call.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
+import { instanceOf } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
 import type { ProductDType } from "../gemm/epilogue.ts";
 import { prepareMatmul, type RightSide } from "../gemm/matmul.ts";
@@ -13,7 +14,10 @@ import type { MatrixSide } from "../gemm/matrix-side.ts";
 import type { Int4Linear } from "../int4/layer.ts";
 import type { Linear, LinearInput } from "../linear/int8.ts";
 import { type LinearOutput, prepareLinear } from "../linear/linear.ts";
-import { perform } from "./pool.ts";
+import { type AsyncSearchOptions, type Matches, searchInSlices } from "../search/top-k.ts";
+import type { VectorIndex } from "../search/vector-index.ts";
+import type { Vectors } from "../search/vectors.ts";
+import { perform, sharing } from "./pool.ts";
 
 /**
  * `linear` of "bytelane" on the workers that `options.workers` of `createBytelane` asked for.
@@ -74,4 +78,25 @@ export async function matmul(
   options: MatmulOptions = {},
 ): Promise<Data> {
   return await perform(prepareMatmul(instance, lhs, rhs, options));
+}
+
+/**
+ * `topK` of "bytelane/search" on the workers of the instance: each of them looks at a part of the
+ * rows, on the memory that they share. Results are the same. Workers with memories of their own
+ * have no copy of the index: there, and where it is small, this is `topKAsync`.
+ *
+ * Errors, all as rejections: those of `topKAsync`; a worker that ended.
+ *
+ * @example
+ * const instance = await createBytelane({ workers: 4, shared: true, folder });
+ * const { ids } = await topK(index, query, 10);
+ */
+export async function topK(
+  index: VectorIndex,
+  queries: Vectors,
+  k: number,
+  options: AsyncSearchOptions = {},
+): Promise<Matches> {
+  const instance = instanceOf("index", index);
+  return searchInSlices(index, queries, k, options, sharing(instance));
 }

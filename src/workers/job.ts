@@ -15,8 +15,8 @@ export interface PoolWorker {
   readonly arena: FreeList;
   /** Jobs that wait for it. */
   readonly jobs: Set<Job>;
-  /** It was sent the module of superblocks. */
-  knowsSuperblocks: boolean;
+  /** Modules beside the main one that it was sent. */
+  readonly modules: Set<WebAssembly.Module>;
   isLost: boolean;
   /** Takes it out of its pool. */
   leave(): void;
@@ -39,7 +39,7 @@ export type Crew = ReadonlyMap<PoolWorker, Held>;
 /** What one worker is sent. */
 export interface Order {
   readonly worker: PoolWorker;
-  readonly task: Omit<Task, "job" | "superblocks">;
+  readonly task: Omit<Task, "job" | "modules">;
   readonly transfer: readonly ArrayBuffer[];
   /** Called once the task is on its way. */
   sent(): void;

@@ -15,9 +15,10 @@ import {
 } from "../core/instance.ts";
 import { PRODUCT_BYTES } from "../core/product.ts";
 import { copyRecord, type Prepared, type Runner, runHere } from "../gemm/product.ts";
-import { type Held, Job, type Order, type PoolWorker } from "./job.ts";
+import type { KernelCall, Sharing } from "../search/layout.ts";
+import { type Crew, type Division, type Held, Job, type Order, type PoolWorker } from "./job.ts";
 import { divideOwn } from "./own-memory.ts";
-import { divideShared } from "./shared-memory.ts";
+import { divideCalls, divideShared } from "./shared-memory.ts";
 import { type Divided, dividedOf } from "./split.ts";
 import type { Answer, Start, Task } from "./worker.ts";
 import { openWorker } from "./worker-handle.ts";
@@ -108,38 +109,50 @@ export class Pool implements Follower {
 
   /** Runs a prepared operation, its products on the workers. */
   async perform<R>(prepared: Prepared<R>): Promise<R> {
-    const number = ++this.#lastCall;
-    this.#calls.add(number);
-    working.add(this);
-    const call = new Call(this.#instance, prepared.result.given);
-    const recorder = new Recorder(this.#instance);
-    let done = false;
-    try {
+    return this.#counted(async () => {
+      const call = new Call(this.#instance, prepared.result.given);
+      const recorder = new Recorder(this.#instance);
+      const divide = this.#instance.origin.shared ? divideShared : divideOwn;
+      let done = false;
       try {
         const result = prepared.run(call, recorder);
-        await this.#run(recorder.products);
+        await this.#run((crew) => divide(this.#instance, crew, recorder.products));
         done = true;
         return result;
       } finally {
         call.end(done);
+        recorder.end();
       }
+    });
+  }
+
+  /** Makes calls of kernels on the workers: groups of them, on the memory that they share. */
+  async call(groups: readonly (readonly KernelCall[])[]): Promise<undefined> {
+    await this.#counted(() => this.#run((crew) => divideCalls(this.#instance, crew, groups)));
+    return undefined;
+  }
+
+  /** Runs a call that handles which are disposed in the meantime have to wait for. */
+  async #counted<R>(run: () => Promise<R>): Promise<R> {
+    const number = ++this.#lastCall;
+    this.#calls.add(number);
+    working.add(this);
+    try {
+      return await run();
     } finally {
-      recorder.end();
       this.#calls.delete(number);
       this.#giveBack();
       if (this.#calls.size === 0) working.delete(this);
     }
   }
 
-  async #run(products: readonly Divided[]): Promise<void> {
+  async #run(divide: (crew: Crew) => Division): Promise<void> {
     if (this.#running < JOBS) this.#running++;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     try {
       if (this.#ended) throw new Error(DISPOSED);
-      const instance = this.#instance;
-      const divide = instance.origin.shared ? divideShared : divideOwn;
       this.#fill();
-      const division = divide(instance, this.#crew, products);
+      const division = divide(this.#crew);
       try {
         const answers = await this.#post(division.orders);
         if (this.#ended) throw new Error(DISPOSED);
@@ -181,7 +194,7 @@ export class Pool implements Follower {
       handle,
       arena: new FreeList(kernels.heap_base(), PAGE, 2 ** 32, () => true),
       jobs: new Set(),
-      knowsSuperblocks: false,
+      modules: new Set(),
       isLost: false,
       leave: () => pool.deref()?.drop(worker),
     };
@@ -205,13 +218,15 @@ export class Pool implements Follower {
   /** Sends a job to the workers, and waits until all of them have answered or were lost. */
   #post(orders: readonly Order[]): Promise<ReadonlyMap<PoolWorker, Answer>> {
     const job = new Job(++this.#lastJob);
-    const module = this.#instance.modules.get("superblock")?.module;
+    const beside = (["superblock", "search"] as const).flatMap((name) => {
+      return this.#instance.modules.get(name)?.module ?? [];
+    });
     for (const { worker, task, transfer, sent } of orders) {
       job.expect(worker);
       try {
-        const superblocks = worker.knowsSuperblocks ? undefined : module;
-        worker.handle.post({ ...task, job: job.number, superblocks } satisfies Task, transfer);
-        worker.knowsSuperblocks = module !== undefined;
+        const modules = beside.filter((module) => !worker.modules.has(module));
+        worker.handle.post({ ...task, job: job.number, modules } satisfies Task, transfer);
+        for (const module of modules) worker.modules.add(module);
         sent();
       } catch (fault) {
         lose(worker, String((fault as Error)?.message ?? fault));
@@ -265,19 +280,41 @@ function lose(worker: PoolWorker, why: string | undefined): void {
   worker.handle.end();
 }
 
-/** Runs a prepared operation on the workers of its instance, if it has some and they pay. */
-export async function perform<R>(prepared: Prepared<R>): Promise<R> {
-  const { instance, work } = prepared;
+/** How many workers an instance has, what makes one, and for what work they are woken. */
+function optionsOf(instance: Bytelane): Required<Omit<WorkersOptions, "worker">> & {
+  readonly worker: WorkersOptions["worker"];
+} {
   const { workers, shared } = checkInstance(instance).origin;
   const {
     size,
     worker,
     minimumWork = shared ? LEAST_SHARED : LEAST_MESSAGES,
   } = typeof workers === "number" ? ({ size: workers } as WorkersOptions) : workers;
-  if (size === 0 || !(work > 0 && work >= minimumWork)) return runHere(prepared);
+  return { size, worker, minimumWork };
+}
+
+function poolOf(instance: Bytelane, { size, worker }: ReturnType<typeof optionsOf>): Pool {
   if (worker !== undefined && typeof worker !== "function") {
     throw typeFault("options.workers.worker", "a function that makes a worker", worker);
   }
   instance.follower ??= new Pool(instance, size, worker);
-  return (instance.follower as Pool).perform(prepared);
+  return instance.follower as Pool;
+}
+
+/** Runs a prepared operation on the workers of its instance, if it has some and they pay. */
+export async function perform<R>(prepared: Prepared<R>): Promise<R> {
+  const { instance, work } = prepared;
+  const options = optionsOf(instance);
+  if (options.size === 0 || !(work > 0 && work >= options.minimumWork)) return runHere(prepared);
+  return poolOf(instance, options).perform(prepared);
+}
+
+/** What makes calls of kernels on the workers of an instance whose memory they share, if any do. */
+export function sharing(instance: Bytelane): Sharing | undefined {
+  const options = optionsOf(instance);
+  if (options.size === 0 || !instance.origin.shared) return undefined;
+  return {
+    ...{ size: options.size, minimumWork: options.minimumWork },
+    run: (groups) => poolOf(instance, options).call(groups),
+  };
 }

@@ -4,6 +4,7 @@
  */
 import type { Bytelane } from "../core/instance.ts";
 import { panelsOf, workspaceOf } from "../gemm/product.ts";
+import type { KernelCall } from "../search/layout.ts";
 import type { Crew, Division } from "./job.ts";
 import { type Divided, quantizeHere, runs } from "./split.ts";
 import type { Piece } from "./worker.ts";
@@ -73,4 +74,21 @@ export function divideShared(
     sent: () => {},
   }));
   return { orders, place: () => {}, free: () => arena.free(next, bytes) };
+}
+
+/** Groups of calls: each of the workers takes the next one until none is left. */
+export function divideCalls(
+  { arena, heap }: Bytelane,
+  crew: Crew,
+  calls: readonly (readonly KernelCall[])[],
+): Division {
+  const next = arena.allocate(COUNTER_BYTES);
+  heap.words.setInt32(next, 0, true);
+  const orders = [...crew.keys()].slice(0, calls.length).map((worker) => ({
+    worker,
+    task: { calls, next, ...{ pieces: [], workspace: 0, size: 0, writes: [], reads: [] } },
+    transfer: [],
+    sent: () => {},
+  }));
+  return { orders, place: () => {}, free: () => arena.free(next, COUNTER_BYTES) };
 }

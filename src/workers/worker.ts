@@ -5,6 +5,7 @@
  */
 
 import { isSuperblock } from "../core/product.ts";
+import type { KernelCall } from "../search/layout.ts";
 
 /** The first message: the module of the instance, and its memory where that is a shared one. */
 export interface Start {
@@ -26,8 +27,10 @@ export interface Task {
   /** Number of the job that the task is a part of. It comes back in the answer. */
   readonly job: number;
   readonly pieces: readonly Piece[];
-  /** The module that multiplies superblocks, with the first task after it was opened. */
-  readonly superblocks: WebAssembly.Module | undefined;
+  /** Calls in groups, instead of pieces: a worker makes those of a group one after the other. */
+  readonly calls?: readonly (readonly KernelCall[])[];
+  /** Modules beside the main one, each with the first task after it was opened. */
+  readonly modules: readonly WebAssembly.Module[];
   /** Address of the worker's scratch memory for any of the pieces. */
   readonly workspace: number;
   /**
@@ -104,10 +107,9 @@ function start({ module, memory }: Start): Exports {
 
 function run(exports: Exports, task: Task): Answer {
   const { memory, multiply } = exports;
-  const { job, pieces, workspace, next, size, writes, reads, superblocks } = task;
-  if (superblocks) {
-    const beside = new WebAssembly.Instance(superblocks, { env: { memory } });
-    Object.assign(exports, beside.exports);
+  const { job, pieces, calls, workspace, next, size, writes, reads, modules } = task;
+  for (const module of modules) {
+    Object.assign(exports, new WebAssembly.Instance(module, { env: { memory } }).exports);
   }
   const missing = size - memory.buffer.byteLength;
   if (missing > 0) memory.grow(Math.ceil(missing / 65536));
@@ -117,7 +119,11 @@ function run(exports: Exports, task: Task): Answer {
   const counter = next ? new Int32Array(memory.buffer, next, 1) : new Int32Array(1);
   for (;;) {
     const i = Atomics.add(counter, 0, 1);
-    if (i >= pieces.length) break;
+    if (i >= (calls ?? pieces).length) break;
+    if (calls) {
+      for (const [kernel, ...numbers] of calls[i]) exports[kernel as "multiply"](...numbers);
+      continue;
+    }
     const [record] = pieces[i];
     if (isSuperblock(words, record)) exports.multiply_superblocks!(...pieces[i], workspace);
     else multiply(...pieces[i], workspace);

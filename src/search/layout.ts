@@ -1,0 +1,155 @@
+/** A search: what is asked for, and where its parts lie in memory. */
+import type { Members } from "./filter.ts";
+import { type Bits, foundBy, QUERY_BYTES, writeQuery } from "./record.ts";
+import type { Storage } from "./storage.ts";
+import type { Rows } from "./vectors.ts";
+
+/** What the first look scans, and how many rows it keeps per row that is asked for. */
+export interface Choice {
+  readonly bits: Bits;
+  readonly oversample: number;
+}
+
+/** Codes of rows that are not in memory: high and low nibbles of each, in the order asked for. */
+export interface CodeSource {
+  /** Bytes per row, high nibbles first. */
+  readonly rowBytes: number;
+  read(rows: Int32Array): Uint8Array | Promise<Uint8Array>;
+}
+
+/** A kernel by its name, and what it is given. */
+export type KernelCall = readonly [kernel: string, ...numbers: number[]];
+
+/** Who makes calls of kernels on workers: src/workers/pool.ts. */
+export interface Sharing {
+  /** How many workers there are. */
+  readonly size: number;
+  /** Multiplications below which they are not woken. */
+  readonly minimumWork: number;
+  /** Makes groups of calls, those of a group one after the other, and waits for all of them. */
+  run(groups: readonly (readonly KernelCall[])[]): Promise<undefined>;
+}
+
+export interface Plan extends Choice {
+  readonly k: number;
+  /** Dimensions that the first look reads: the first ones. */
+  readonly prefix: number;
+  readonly members: Members | undefined;
+  /** Where the codes of the second look are, if not in memory. */
+  readonly codes: CodeSource | undefined;
+  /** Workers that make the first look, if it is worth to wake them. */
+  readonly sharing?: Sharing | undefined;
+  /** True for the order of the first look, without a second one. */
+  readonly isFirst?: boolean;
+}
+
+/** The best rows of each query, best first, and their scores: [queries · k]. */
+export interface Found {
+  readonly rows: Int32Array;
+  readonly scores: Float32Array;
+  /** Rows per query. */
+  readonly k: number;
+}
+
+/** Where the parts of a query lie in the room of a search. */
+export class Layout {
+  readonly storage: Storage;
+  readonly plan: Plan;
+  readonly capacity: number;
+  /** Bytes per query. */
+  readonly bytes: number;
+  readonly listBytes: number;
+  readonly codeBytes: number;
+  /** Where the members lie: their rows, or a bit per row. */
+  list = 0;
+  codes = 0;
+
+  constructor(storage: Storage, plan: Plan, capacity: number) {
+    const { padded } = storage;
+    const { members, codes } = plan;
+    this.storage = storage;
+    this.plan = plan;
+    this.capacity = capacity;
+    this.bytes = Math.ceil((QUERY_BYTES + 6 * padded + 8 * capacity) / 32) * 32;
+    const byBits = members && this.usesSigns;
+    this.listBytes = members ? (byBits ? members.bits.byteLength : members.rows.byteLength) : 0;
+    this.codeBytes = codes ? capacity * padded + 32 : 0;
+  }
+
+  /** Whether groups of signs are scanned. */
+  get usesSigns(): boolean {
+    return this.plan.bits === 1 && this.storage.metric !== "hamming";
+  }
+
+  placeMembers(at: number): void {
+    const { members } = this.plan;
+    const start = Math.ceil(at / 4) * 4;
+    this.list = members ? start : 0;
+    this.codes = start + this.listBytes;
+    if (!members) return;
+    const values = this.usesSigns ? new Int32Array(members.bits.buffer) : members.rows;
+    this.storage.instance.heap.view("i32", start, values.length).set(values);
+  }
+
+  prepare(query: number, queries: Rows, i: number, scratch: number): void {
+    const { storage, capacity, plan } = this;
+    const { instance, padded } = storage;
+    const entries = query + QUERY_BYTES;
+    const fine = entries + 8 * capacity;
+    const coarse = fine + 2 * padded;
+    const { bits, prefix } = plan;
+    const span = Math.min(Math.ceil(prefix / 32) * 32, padded);
+    writeQuery(instance, query, { bits, coarse, fine, capacity, entries, prefix, span });
+    const src = queries.place(i, 1, scratch);
+    if (storage.metric === "hamming") {
+      const bytes = storage.dimensions / 8;
+      const bits = instance.heap.view("u8", coarse, padded / 8).fill(0);
+      bits.set(instance.heap.view("u8", src, bytes));
+    } else this.storage.kernels.search_query(storage.address, query, src);
+  }
+
+  /** Looks at rows of one block. */
+  look(query: number, first: number, rows: number): void {
+    const { address, kernels } = this.storage;
+    if (!this.usesSigns) kernels.search_scan(address, query, first, rows);
+    else kernels.search_scan_signs(address, query, first, rows, this.#membersAt(first));
+  }
+
+  /** Rows to look at, or entries of the list of members. */
+  get scanned(): number {
+    const { members } = this.plan;
+    return members && !this.usesSigns ? members.rows.length : this.storage.count;
+  }
+
+  /** The calls that look at `rows` of these from `first` on, a multiple of 64. */
+  calls(query: number, first: number, rows: number): KernelCall[] {
+    const { address } = this.storage;
+    if (this.list && !this.usesSigns) {
+      return [["search_scan_list", address, query, this.list + 4 * first, rows]];
+    }
+    return Array.from(this.storage.ranges(first, rows), (range) => {
+      const numbers = [address, query, range.first, range.rows] as const;
+      if (!this.usesSigns) return ["search_scan", ...numbers] as const;
+      return ["search_scan_signs", ...numbers, this.#membersAt(range.first)] as const;
+    });
+  }
+
+  /** Members have a bit per row of the index, and the kernel expects one per row of the block. */
+  #membersAt(first: number): number {
+    const { shift } = this.storage;
+    return this.list && this.list + (first >> shift) * (2 ** shift / 8);
+  }
+
+  read(query: number, found: Found, i: number, k: number): void {
+    const { instance } = this.storage;
+    const n = foundBy(instance, query);
+    const { words } = instance.heap;
+    for (let j = 0; j < n; j++) {
+      const entry = query + QUERY_BYTES + 8 * j;
+      const score = words.getFloat32(entry, true);
+      found.scores[i * k + j] =
+        this.storage.metric === "distance" || this.storage.metric === "hamming" ? 0 - score : score;
+      found.rows[i * k + j] = words.getInt32(entry + 4, true);
+    }
+  }
+}

@@ -1,0 +1,79 @@
+/** The first look of a search on several workers, which share the memory of the instance. */
+import type { Layout, Sharing } from "./layout.ts";
+import { foundBy, QUERY_BYTES, setEntries } from "./record.ts";
+import type { Storage } from "./storage.ts";
+
+/** Rows that are scanned by one worker: whole groups of signs. */
+const GRAIN = 64;
+
+/**
+ * Scans for queries at `room`: every worker looks at its part of the rows with a record of its
+ * own, and the best of all parts become those of the query. Scores are in a total order, so that
+ * they are the same as without workers.
+ */
+export function* scanShared(
+  storage: Storage,
+  layout: Layout,
+  room: number,
+  size: number,
+  sharing: Sharing,
+): Generator<Promise<undefined>, void, Uint8Array | undefined> {
+  const { instance } = storage;
+  const { arena, heap } = instance;
+  const { capacity } = layout;
+  const rows = layout.scanned;
+  const length = Math.ceil(rows / sharing.size / GRAIN) * GRAIN;
+  const parts = Math.ceil(rows / length);
+  const bytes = Math.ceil((QUERY_BYTES + 8 * capacity) / 32) * 32;
+  const all = size * parts * bytes;
+  const copies = arena.allocate(all);
+  try {
+    const groups = [];
+    for (let i = 0; i < size; i++) {
+      for (let part = 0; part < parts; part++) {
+        const copy = copies + (i * parts + part) * bytes;
+        const record = heap.view("u8", room + i * layout.bytes, QUERY_BYTES);
+        heap.view("u8", copy, QUERY_BYTES).set(record);
+        setEntries(instance, copy, copy + QUERY_BYTES, 0);
+        const first = part * length;
+        groups.push(layout.calls(copy, first, Math.min(length, rows - first)));
+      }
+    }
+    yield sharing.run(groups);
+    for (let i = 0; i < size; i++) {
+      const query = room + i * layout.bytes;
+      mergeParts(storage, query, copies + i * parts * bytes, bytes, parts, capacity);
+    }
+  } finally {
+    if (!instance.disposed) arena.free(copies, all);
+  }
+}
+
+/** Puts the best of all parts into the entries of a query. */
+function mergeParts(
+  storage: Storage,
+  query: number,
+  copies: number,
+  bytes: number,
+  parts: number,
+  capacity: number,
+): void {
+  const { instance } = storage;
+  const { words } = instance.heap;
+  const found: { score: number; row: number }[] = [];
+  for (let part = 0; part < parts; part++) {
+    const copy = copies + part * bytes;
+    for (let j = 0, n = foundBy(instance, copy); j < n; j++) {
+      const at = copy + QUERY_BYTES + 8 * j;
+      found.push({ score: words.getFloat32(at, true), row: words.getInt32(at + 4, true) });
+    }
+  }
+  found.sort((a, b) => b.score - a.score || storage.idAt(a.row) - storage.idAt(b.row));
+  // the worst comes first: entries are a heap
+  const best = found.slice(0, capacity).reverse();
+  best.forEach(({ score, row }, j) => {
+    words.setFloat32(query + QUERY_BYTES + 8 * j, score, true);
+    words.setInt32(query + QUERY_BYTES + 8 * j + 4, row, true);
+  });
+  setEntries(instance, query, query + QUERY_BYTES, best.length);
+}
