@@ -36,14 +36,13 @@ export class Ids {
   /** Takes in rows that were appended; their ids are written. */
   append(first: number, rows: number): void {
     const { count } = this.#storage;
-    for (let row = first; row < first + rows; row++) {
-      const id = this.#storage.idAt(row);
+    this.#storage.eachId(first, rows, (id, row) => {
       this.#next = Math.max(this.#next, id + 1);
       if (!this.#table && id !== row) this.#rebuild(row);
-      if (!this.#table) continue;
+      if (!this.#table) return;
       if (2 * (row + 1) > this.#table.length) this.#rebuild(row);
       this.#insert(row);
-    }
+    });
     if (count === 0) this.#table = undefined;
   }
 

@@ -15,7 +15,7 @@ const FORMAT = "bytelane.search";
 /** Every later version opens files of this one. */
 const VERSION = "1";
 /** Bytes that are read at once. */
-const STRIP = 2 ** 22;
+const STRIP = 2 ** 20;
 
 /** What a saved index holds. */
 export interface SaveOptions {
@@ -174,12 +174,16 @@ function checkNumbers(storage: Storage, count: number): void {
       }
     }
   }
-  const ids = new Set<number>();
-  for (let row = 0; row < count; row++) {
-    const id = storage.idAt(row);
+  let isAscending = true;
+  let last = -1;
+  storage.eachId(0, count, (id) => {
     if (!(Number.isSafeInteger(id) && id >= 0)) throw damaged("ids from 0 to 2^53 − 1", id);
-    ids.add(id);
-  }
+    isAscending &&= id > last;
+    last = id;
+  });
+  if (isAscending) return;
+  const ids = new Set<number>();
+  storage.eachId(0, count, (id) => ids.add(id));
   if (ids.size !== count) throw damaged("each id once", count - ids.size);
 }
 

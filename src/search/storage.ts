@@ -133,7 +133,20 @@ export class Storage {
   }
 
   idAt(row: number): number {
-    return this.instance.heap.words.getFloat64(this.addressOf("ids", row), true);
+    const { ids } = this.#blocks[row >> this.shift].planes;
+    const place = row & (2 ** this.shift - 1);
+    return this.instance.heap.words.getFloat64(ids + 8 * place, true);
+  }
+
+  /** Calls `body` with the ids of rows, block by block. */
+  eachId(first: number, rows: number, body: (id: number, row: number) => void): void {
+    const { words } = this.instance.heap;
+    for (const range of this.ranges(first, rows)) {
+      const start = this.addressOf("ids", range.first);
+      for (let i = 0; i < range.rows; i++) {
+        body(words.getFloat64(start + 8 * i, true), range.first + i);
+      }
+    }
   }
 
   setId(row: number, id: number): void {
