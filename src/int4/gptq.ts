@@ -6,10 +6,22 @@
  *
  *   error_k = w_k − (q_k − zero) · scale
  *   w_j     = w_j − error_k · U_kj / U_kk        for all j > k
+ *
+ * H⁻¹ = Uᵀ U means H = M Mᵀ with M = U⁻¹ upper triangular: a Cholesky decomposition that starts at
+ * the last row, then the inverse of a triangle. assembly/gptq/index.ts has both.
  */
-import { roundHalfEven } from "../core/round.ts";
+import { type Call, inCall } from "../core/call.ts";
+import type { Bytelane } from "../core/instance.ts";
 
-/** U_kj / U_kk for j > k, row after row; [features, features]. */
+/** What moments become, and what quantizes by them, tells how far it is. */
+export type Step = (done: number, total: number) => void;
+
+/** An upper triangle, row after row: row i holds the columns i … n − 1. */
+export function triangleLength(n: number): number {
+  return (n * (n + 1)) / 2;
+}
+
+/** U_kj / U_kk for j ≥ k as an upper triangle; what stands for j = k is not read. */
 export interface Feedback {
   readonly features: number;
   readonly shares: Float32Array;
@@ -20,147 +32,110 @@ export interface Feedback {
  * together.
  */
 const DAMPING = 0.01;
+/** The least square on M's diagonal, as a part of the damping. */
+const FLOOR = 1e-6;
+/** Rows and columns of a panel, and its bytes per row: assembly/gptq/index.ts. */
+const WIDTH = 16;
+const ROW_BYTES = WIDTH * 8;
+/** Rows that a panel has beyond the matrix. */
+const SPARE = 4;
 
 /**
- * The factor from H. H⁻¹ = Uᵀ U means H = M Mᵀ with M = U⁻¹ upper triangular: a Cholesky
- * decomposition that starts at the last row, then the inverse of a triangle. Null where H is 0.
+ * The shares from H, an upper triangle. Undefined where H is 0. `step` is called after each panel.
  */
-export function feedbackOf(moments: Float64Array, features: number): Feedback | undefined {
+export function feedbackOf(
+  instance: Bytelane,
+  moments: Float64Array,
+  features: number,
+  step: Step = () => {},
+): Feedback | undefined {
   const n = features;
   let trace = 0;
-  for (let i = 0; i < n; i++) trace += moments[i * n + i];
+  for (let i = 0, at = 0; i < n; at += n - i, i++) trace += moments[at];
   if (!(trace > 0)) return undefined;
   const damping = (DAMPING * trace) / n;
-
-  // M in place of H from the last row up, M_ij = (H_ij − Σ_{k>j} M_ik · M_jk) / M_jj; what lies
-  // left of the diagonal is not read. Four rows at a time: each row below is fetched once for them,
-  // and no sum waits for its own additions
-  const m = moments.slice();
-  for (let i = 0; i < n; i++) m[i * n + i] += damping;
-  const one = (i: number, j: number): void => {
-    let sum = m[i * n + j];
-    for (let k = j + 1; k < n; k++) sum -= m[i * n + k] * m[j * n + k];
-    m[i * n + j] = i === j ? Math.sqrt(Math.max(sum, damping * 1e-6)) : sum / m[j * n + j];
-  };
-  for (let last = n - 1; last >= 0; last -= 4) {
-    const first = Math.max(last - 3, 0);
-    const [a, b, c, d] = [last * n, (last - 1) * n, (last - 2) * n, (last - 3) * n];
-    for (let j = n - 1; j > last; j--) {
-      if (last < 3) {
-        for (let i = first; i <= last; i++) one(i, j);
-        continue;
-      }
-      const row = j * n;
-      let sumA = m[a + j];
-      let sumB = m[b + j];
-      let sumC = m[c + j];
-      let sumD = m[d + j];
-      for (let k = j + 1; k < n; k++) {
-        const x = m[row + k];
-        sumA -= m[a + k] * x;
-        sumB -= m[b + k] * x;
-        sumC -= m[c + k] * x;
-        sumD -= m[d + k] * x;
-      }
-      const inverse = 1 / m[row + j];
-      m[a + j] = sumA * inverse;
-      m[b + j] = sumB * inverse;
-      m[c + j] = sumC * inverse;
-      m[d + j] = sumD * inverse;
+  return inCall(instance, (call) => {
+    const triangle = call.scratch(moments.length * 8);
+    const panel = call.scratch((n + SPARE) * ROW_BYTES);
+    const shares = call.scratch(moments.length * 4);
+    const { heap, kernels } = instance;
+    const m = new Float64Array(heap.words.buffer, triangle, moments.length);
+    m.set(moments);
+    for (let i = 0, at = 0; i < n; at += n - i, i++) m[at] += damping;
+    const panels = Math.ceil(n / WIDTH);
+    for (let p = 0; p < panels; p++) {
+      kernels.gptq_factor(triangle, n, n - 1 - p * WIDTH, damping * FLOOR, panel);
+      step(p + 1, 2 * panels);
     }
-    for (let j = last; j >= first; j--) {
-      for (let i = j; i >= first; i--) one(i, j);
+    for (let p = 0; p < panels; p++) {
+      kernels.gptq_shares(triangle, n, p * WIDTH, panel, shares);
+      step(panels + p + 1, 2 * panels);
     }
-  }
-
-  // U = M⁻¹ row by row from below: U_i = (e_i − Σ_{k>i} M_ik · U_k) / M_ii
-  const u = new Float64Array(n * n);
-  const shares = new Float32Array(n * n);
-  for (let i = n - 1; i >= 0; i--) {
-    const row = u.subarray(i * n, (i + 1) * n);
-    row[i] = 1;
-    subtractRows(row, m.subarray(i * n, (i + 1) * n), u, n, i + 1, n, i + 1);
-    const diagonal = m[i * n + i];
-    for (let j = i; j < n; j++) row[j] /= diagonal;
-    for (let j = i + 1; j < n; j++) shares[i * n + j] = row[j] / row[i];
-  }
-  return { features, shares };
+    return { features, shares: heap.view("f32", shares, moments.length).slice() };
+  });
 }
 
-/**
- * row[j] −= Σ factors[k] · matrix[k][j] for k in [start, end) and j from `first` on, four rows of
- * the matrix at a time.
- */
-function subtractRows(
-  row: Float32Array | Float64Array,
-  factors: Float64Array,
-  matrix: Float32Array | Float64Array,
-  n: number,
-  start: number,
-  end: number,
-  first: number,
-): void {
-  let k = start;
-  for (; k + 4 <= end; k += 4) {
-    const [f0, f1, f2, f3] = [factors[k], factors[k + 1], factors[k + 2], factors[k + 3]];
-    const a = k * n;
-    const b = a + n;
-    const c = b + n;
-    const d = c + n;
-    for (let j = first; j < n; j++) {
-      row[j] -= f0 * matrix[a + j] + f1 * matrix[b + j] + f2 * matrix[c + j] + f3 * matrix[d + j];
-    }
-  }
-  for (; k < end; k++) {
-    const factor = factors[k];
-    for (let j = first; j < n; j++) row[j] -= factor * matrix[k * n + j];
-  }
-}
-
+/** Rows in memory that are rounded. Addresses, and elements between two rows. */
 export interface FeedbackRows {
   readonly rows: number;
-  readonly columns: number;
-  /** Elements between two rows. */
   readonly stride: number;
-  readonly blockSize: number;
-  /** One a row and block, filled by `choose`. */
-  readonly scales: Float32Array;
-  readonly zeros: Int32Array | Uint8Array;
-  /** The greatest code. Default 15. */
-  readonly most?: number;
+  /** f32, used up. */
+  readonly reals: number;
+  /** One code per byte. */
+  readonly codes: number;
+  /** f32 and i32, one per row and block, filled by `choose`. */
+  readonly scales: number;
+  readonly zeros: number;
   /** Chooses scales and zero points of a block for all rows, from the reals as they stand. */
   choose(block: number): void;
 }
 
-/** Rounds rows of reals to codes, block by block, feeding errors back. The reals are used up. */
-export function feedBack(
-  { features, shares }: Feedback,
-  reals: Float32Array,
-  codes: Uint8Array,
-  options: FeedbackRows,
-): void {
-  const { rows, columns, stride, blockSize, scales, zeros, most = 15, choose } = options;
-  const blocks = Math.ceil(stride / blockSize);
-  const errors = new Float64Array(columns);
-  for (let block = 0; block < blocks; block++) {
-    const start = block * blockSize;
-    const end = Math.min(start + blockSize, columns);
-    choose(block);
-    for (let r = 0; r < rows; r++) {
-      const scale = scales[r * blocks + block];
-      const zero = zeros[r * blocks + block];
-      const row = reals.subarray(r * stride, r * stride + columns);
-      for (let k = start; k < end; k++) {
-        const steps = Math.fround(row[k] / scale);
-        const code = Math.min(Math.max((roundHalfEven(steps) || 0) + zero, 0), most);
-        codes[r * stride + k] = code;
-        const error = row[k] - (code - zero) * scale || 0;
-        errors[k] = error;
-        const share = k * features;
-        for (let j = k + 1; j < end; j++) row[j] -= error * shares[share + j];
-      }
-      codes.fill(zero, r * stride + end, r * stride + Math.min(start + blockSize, stride));
-      subtractRows(row, errors, shares, features, start, end, end);
+/** Fields of the record, 4 bytes each: the class Feedback of assembly/gptq/index.ts. */
+const FIELDS = 14;
+
+/** Shares in memory, for as long as a call lasts. */
+export class ErrorFeedback {
+  readonly #instance: Bytelane;
+  readonly #features: number;
+  readonly #blockSize: number;
+  readonly #most: number;
+  readonly #shares: number;
+  readonly #work: number;
+  readonly #record: number;
+
+  /** `most` is the greatest code. */
+  constructor(
+    instance: Bytelane,
+    call: Call,
+    { features, shares }: Feedback,
+    { blockSize, most }: { readonly blockSize: number; readonly most: number },
+  ) {
+    this.#instance = instance;
+    this.#features = features;
+    this.#blockSize = blockSize;
+    this.#most = most;
+    this.#shares = call.copyIn("f32", shares);
+    this.#work = call.scratch((features * (2 + blockSize) + 2) * 8);
+    this.#record = call.scratch(FIELDS * 4);
+  }
+
+  /** Rounds rows of reals to codes, block by block, feeding errors back. */
+  round({ rows, stride, reals, codes, scales, zeros, choose }: FeedbackRows): void {
+    const { heap, kernels } = this.#instance;
+    const n = this.#features;
+    const size = this.#blockSize;
+    const blocks = Math.ceil(stride / size);
+    for (let block = 0; block < blocks; block++) {
+      const start = block * size;
+      choose(block);
+      heap
+        .view("i32", this.#record, FIELDS)
+        .set([
+          ...[reals, codes, scales + block * 4, zeros + block * 4, this.#shares, this.#work],
+          ...[rows, stride, n, blocks, start, Math.min(start + size, n)],
+          ...[Math.min(start + size, stride), this.#most],
+        ]);
+      kernels.gptq_round(this.#record);
     }
   }
 }

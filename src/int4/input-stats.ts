@@ -10,13 +10,15 @@ import type { OwnElements } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { LARGEST } from "../core/round.ts";
 import { scope } from "../core/scope.ts";
-import { tensor } from "../core/tensor.ts";
+import { part, type Tensor, tensor } from "../core/tensor.ts";
 import { quantizeRows } from "../elementwise/dynamic-quantize.ts";
 import { matmul } from "../gemm/matmul.ts";
-import { type Feedback, feedbackOf } from "./gptq.ts";
+import { type Feedback, feedbackOf, type Step, triangleLength } from "./gptq.ts";
 
 /** Rows that one product takes: 127² · 512 is far inside i32. */
 const BATCH = 512;
+/** Features of a product's left side: a strip of the moments takes 4 · 256 bytes per feature. */
+const STRIP = 256;
 
 /**
  * Means of the inputs of a layer, and their second moments. Made by `createInputStats`, used as
@@ -27,7 +29,7 @@ export class InputStats {
   readonly features: number;
   readonly #instance: Bytelane;
   readonly #sums: Float64Array;
-  /** Σ x², or with moments Σ x xᵀ. */
+  /** Σ x², or with moments Σ x xᵀ: the upper triangle, row after row. */
   readonly #products: Float64Array;
   readonly #hasMoments: boolean;
   #count = 0;
@@ -39,7 +41,7 @@ export class InputStats {
     this.features = features;
     this.#hasMoments = hasMoments;
     this.#sums = new Float64Array(features);
-    this.#products = new Float64Array(hasMoments ? features * features : features);
+    this.#products = new Float64Array(hasMoments ? triangleLength(features) : features);
   }
 
   /** Rows seen. */
@@ -78,10 +80,10 @@ export class InputStats {
             const row = (start + r) * features;
             for (let i = 0, at = r; i < features; i++, at += count) to[at] = from[row + i];
           }
-          const side = quantizeRows(instance, columns);
-          const rhs = { ...side, orientation: "out-in" } as const;
-          const products = matmul(instance, side, rhs, { dtype: "f32" }).data;
-          for (let i = 0; i < products.length; i++) this.#products[i] += products[i];
+          const { values, scale } = quantizeRows(instance, columns);
+          for (let first = 0; first < features; first += STRIP) {
+            this.#addProducts(values, scale, first, count);
+          }
         });
       }
       this.#count += count;
@@ -102,18 +104,40 @@ export class InputStats {
     }
   }
 
+  /** Adds the products of a strip of features, from `first` on, with all from `first` on. */
+  #addProducts(values: Tensor<"i8">, scale: Tensor<"f32">, first: number, depth: number): void {
+    const rows = Math.min(STRIP, this.features - first);
+    const columns = this.features - first;
+    const side = (size: number) => ({
+      values: part(values, first * depth, [size, depth]),
+      scale: part(scale, first, [size]),
+    });
+    scope(this.#instance, () => {
+      const rhs = { ...side(columns), orientation: "out-in" } as const;
+      const product = matmul(this.#instance, side(rows), rhs, { dtype: "f32" }).data;
+      const sums = this.#products;
+      let at = triangleLength(this.features) - triangleLength(columns);
+      for (let r = 0; r < rows; r++) {
+        for (let j = r, from = r * columns + r; j < columns; j++) sums[at++] += product[from++];
+      }
+    });
+  }
+
   /** Mean squares of the features, as weights of a search. */
   importance(): OwnElements["f32"] {
     const { features } = this;
     const divisor = Math.max(this.#count, 1);
-    const step = this.#hasMoments ? features + 1 : 1;
-    return Float32Array.from({ length: features }, (_, i) => this.#products[i * step] / divisor);
+    const squares = new Float32Array(features);
+    for (let i = 0, at = 0; i < features; at += this.#hasMoments ? features - i : 1, i++) {
+      squares[i] = this.#products[at] / divisor;
+    }
+    return squares;
   }
 
   /** @internal What rounding errors are fed back by; nothing where no input was seen. */
-  feedback(): Feedback | undefined {
+  feedback(step?: Step): Feedback | undefined {
     if (!this.#hasMoments) return undefined;
-    this.#feedback ??= feedbackOf(this.#products, this.features);
+    this.#feedback ??= feedbackOf(this.#instance, this.#products, this.features, step);
     return this.#feedback;
   }
 }
@@ -122,7 +146,7 @@ export class InputStats {
 export interface InputStatsOptions {
   /**
    * Whether products of two features are summed as well, which error feedback of 4-bit weights
-   * needs: 8 · features² bytes outside the instance's memory, for at most 16 384 features. Default
+   * needs: 4 · features² bytes outside the instance's memory, for at most 16 384 features. Default
    * true.
    */
   readonly moments?: boolean;

@@ -7,8 +7,9 @@
 import { type Call, type Data, elementsOf, inCall, type Operand, operand } from "../core/call.ts";
 import { checkInteger, checkOneOf, checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
+import type { Signal } from "../core/signal.ts";
 import type { Orientation } from "../gemm/packed-matrix.ts";
-import { type Feedback, feedBack } from "./gptq.ts";
+import { ErrorFeedback } from "./gptq.ts";
 import type { InputStats } from "./input-stats.ts";
 import {
   BLOCK_SIZES,
@@ -49,6 +50,20 @@ export interface Int4Options {
    * moments were collected, rounding errors are fed back.
    */
   readonly inputStats?: InputStats;
+  /**
+   * Called now and then while weights are quantized: moments of many features take seconds. The
+   * stage is "feedback" while moments become what errors are fed back by, then "quantize".
+   */
+  readonly onProgress?: (progress: Int4Progress) => void;
+  /** Ends the work with its reason. It is read where `onProgress` is called. */
+  readonly signal?: Signal;
+}
+
+/** How far a quantization is: panels of moments, or rows. */
+export interface Int4Progress {
+  readonly stage: "feedback" | "quantize";
+  readonly done: number;
+  readonly total: number;
 }
 
 export const INT4_OPTIONS = [
@@ -59,6 +74,8 @@ export const INT4_OPTIONS = [
   "scaleType",
   "method",
   "inputStats",
+  "onProgress",
+  "signal",
 ] as const satisfies readonly (keyof Int4Options)[];
 
 /** Candidates of a search: more brought less than a thousandth of the error. */
@@ -76,6 +93,8 @@ export interface Int4Plan extends Int4Extent {
   readonly source: Operand<"f32">;
   readonly orientation: Orientation;
   readonly stats: InputStats | undefined;
+  /** Says how far the work is, and ends it where its signal says so. */
+  readonly progress: (stage: Int4Progress["stage"], done: number, total: number) => void;
   readonly rows: number;
   readonly columns: number;
   readonly blockSize: number;
@@ -124,6 +143,10 @@ export function planInt4(instance: Bytelane, weights: Data<"f32">, options: Int4
     "search",
   ] as const);
   const stats = checkStats(options.inputStats, columns);
+  const { onProgress, signal } = options;
+  if (onProgress !== undefined && typeof onProgress !== "function") {
+    throw typeFault("options.onProgress", "a function", onProgress);
+  }
   const blockSize = blockSizeOf(given, columns);
   const blocks = Math.ceil(columns / blockSize);
   return {
@@ -131,6 +154,10 @@ export function planInt4(instance: Bytelane, weights: Data<"f32">, options: Int4
     rowBytes: (blocks * blockSize) / 2,
     zeroBytes: Math.ceil(blocks / 2),
     halves: scaleType === "f16",
+    progress(stage, done, total) {
+      signal?.throwIfAborted();
+      onProgress?.({ stage, done, total });
+    },
     asymmetric: scheme === "asymmetric",
     steps: method === "search" ? STEPS : 0,
   };
@@ -166,7 +193,9 @@ export function eachCodeStrip(
   inCall(instance, (call) => {
     const quantizer = new Quantizer(instance, call, plan, most);
     for (let row = 0; row < plan.rows; row += most) {
-      body(quantizer.quantize(row, Math.min(most, plan.rows - row)), call);
+      const count = Math.min(most, plan.rows - row);
+      body(quantizer.quantize(row, count), call);
+      plan.progress("quantize", row + count, plan.rows);
     }
   });
 }
@@ -175,7 +204,8 @@ export function eachCodeStrip(
  * Quantizes weights to 4 bits in blocks along the depth. A row of the result is an output channel.
  * NaN counts as 0.
  *
- * Errors: dimensions that do not fit, statistics of another number of inputs.
+ * Errors: dimensions that do not fit, statistics of another number of inputs, a signal that is
+ * aborted.
  */
 export function quantizeInt4(
   instance: Bytelane,
@@ -248,8 +278,12 @@ class Quantizer {
   readonly #scales: number;
   readonly #zeros: number;
   readonly #halves: number;
+  /** Scales that are rounded to f16 at once, in both types. */
+  readonly #list: number;
+  readonly #listHalves: number;
+  readonly #rows: number;
   readonly #importance: number;
-  readonly #feedback: Feedback | undefined;
+  readonly #feedback: ErrorFeedback | undefined;
 
   constructor(instance: Bytelane, call: Call, plan: Int4Plan, count: number) {
     const { stats } = plan;
@@ -262,8 +296,14 @@ class Quantizer {
     this.#scales = call.scratch(count * plan.blocks * 4);
     this.#zeros = call.scratch(count * plan.blocks * 4);
     this.#halves = call.scratch(count * plan.blocks * 2);
+    this.#list = call.scratch(count * plan.blocks * 4);
+    this.#listHalves = call.scratch(count * plan.blocks * 2);
+    this.#rows = count;
     this.#importance = stats && plan.steps > 0 ? call.scratch(this.#stride * 4) : 0;
-    this.#feedback = stats?.feedback();
+    const feedback = stats?.feedback((done, total) => plan.progress("feedback", done, total));
+    this.#feedback =
+      feedback &&
+      new ErrorFeedback(instance, call, feedback, { blockSize: plan.blockSize, most: 15 });
     if (this.#importance && stats) {
       const weights = instance.heap.view("f32", this.#importance, this.#stride);
       weights.fill(0).set(stats.importance());
@@ -279,17 +319,18 @@ class Quantizer {
     if (stride > columns) reals.fill(0);
     this.#read(row, count, reals, stride);
     if (this.#feedback) {
-      feedBack(this.#feedback, reals, heap.view("u8", this.#codes, count * stride), {
-        ...{ rows: count, columns, stride, blockSize },
-        scales: heap.view("f32", this.#scales, count * blocks),
-        zeros: heap.view("i32", this.#zeros, count * blocks),
+      this.#feedback.round({
+        ...{ rows: count, stride, reals: this.#reals, codes: this.#codes },
+        ...{ scales: this.#scales, zeros: this.#zeros },
         choose: (block) => {
           for (let r = 0; r < count; r++) this.#choose(r * blocks + block, 1, block);
+          this.#hold(block, count, blocks);
         },
       });
     } else {
       const channels = count * blocks;
       for (let r = 0; r < count; r++) this.#choose(r * blocks, blocks, 0);
+      this.#hold(0, channels, 1);
       kernels.quantize_f32(
         ...([this.#reals, this.#codes, 1, channels, blockSize] as const),
         ...([this.#scales, this.#zeros, 0, 15] as const),
@@ -312,32 +353,45 @@ class Quantizer {
   }
 
   /**
-   * Scales and zero points of `count` blocks of one row, from number `at` of the strip and `block`
-   * of the row on.
+   * Scales and zero points of `count` blocks that follow each other in one row, from number `at` of
+   * the strip and `block` of the row on.
    */
   #choose(at: number, count: number, block: number): void {
-    const { heap, kernels } = this.#instance;
-    const { blockSize, asymmetric, steps, halves } = this.#plan;
-    const scales = this.#scales + at * 4;
-    kernels.choose_int4_f32(
+    const { blockSize, asymmetric, steps } = this.#plan;
+    this.#instance.kernels.choose_int4_f32(
       ...([this.#reals + at * blockSize * 4, 1, count * blockSize, blockSize] as const),
       ...([asymmetric ? 1 : 0, steps] as const),
       this.#importance ? this.#importance + block * blockSize * 4 : 0,
-      ...([scales, this.#zeros + at * 4, this.#instance.scalars] as const),
+      ...([this.#scales + at * 4, this.#zeros + at * 4, this.#instance.scalars] as const),
     );
-    const view = heap.view("f32", scales, count);
+  }
+
+  /** Makes scales of `count` blocks, `step` apart in the strip, what their type can hold. */
+  #hold(at: number, count: number, step: number): void {
+    const { heap, kernels } = this.#instance;
+    const { blocks, steps, halves } = this.#plan;
+    const scales = heap.view("f32", this.#scales, this.#rows * blocks);
     if (!halves) {
       // the search may go beyond f32 where the extremes of the block do not
-      for (let b = 0; steps > 0 && b < count; b++) {
-        if (!Number.isFinite(view[b])) this.#chooseNearest(at + b);
+      for (let i = 0; steps > 0 && i < count; i++) {
+        if (!Number.isFinite(scales[at + i * step])) this.#chooseNearest(at + i * step);
       }
       return;
     }
-    for (let b = 0; b < count; b++) {
-      const size = Math.min(Math.max(Math.abs(view[b]), HALF_LEAST), HALF_MOST);
-      view[b] = view[b] < 0 ? -size : size;
+    // through a list, so that all are rounded at once
+    const list = heap.view("f32", this.#list, count);
+    for (let i = 0; i < count; i++) {
+      const scale = scales[at + i * step];
+      const size = Math.min(Math.max(Math.abs(scale), HALF_LEAST), HALF_MOST);
+      list[i] = scale < 0 ? -size : size;
     }
-    kernels.convert_f32_f16(scales, this.#halves + at * 2, count);
-    kernels.convert_f16_f32(this.#halves + at * 2, scales, count);
+    kernels.convert_f32_f16(this.#list, this.#listHalves, count);
+    kernels.convert_f16_f32(this.#listHalves, this.#list, count);
+    const from = new Uint16Array(heap.words.buffer, this.#listHalves, count);
+    const to = new Uint16Array(heap.words.buffer, this.#halves, this.#rows * blocks);
+    for (let i = 0; i < count; i++) {
+      scales[at + i * step] = list[i];
+      to[at + i * step] = from[i];
+    }
   }
 }

@@ -5,7 +5,9 @@
  *
  * @category ONNX models
  */
-import { type Feedback, feedBack } from "../int4/gptq.ts";
+import { inCall } from "../core/call.ts";
+import type { Bytelane } from "../core/instance.ts";
+import { ErrorFeedback, type Feedback } from "../int4/gptq.ts";
 
 const f = Math.fround;
 
@@ -138,52 +140,98 @@ function extremes(reals: Float32Array, start: number, end: number): readonly [nu
   return [min, max];
 }
 
+/** Rows that are rounded with feedback at a time. */
+const STRIP = 64;
+
+/** Scale and zero point of a block that begins at `start` of the reals and `column` of its row. */
+function chooseBlock(
+  reals: Float32Array,
+  start: number,
+  column: number,
+  columns: number,
+  options: BlockOptions,
+): Choice {
+  const { bits, blockSize, asymmetric, method } = options;
+  const end = start + Math.min(blockSize, columns - column);
+  const range = extremes(reals, start, end);
+  return method === "search"
+    ? chooseSearch(reals, start, end, range, options, column)
+    : chooseNearest(...range, bits, asymmetric);
+}
+
 /**
- * Quantizes reals [rows, columns]. With feedback the reals are used up.
+ * Quantizes reals [rows, columns].
  *
  * Reals are finite: NaN and Infinity have no scale, and layers that hold them are left in float
  * before this.
  */
 export function quantizeBlocks(
+  instance: Bytelane,
   reals: Float32Array,
   rows: number,
   columns: number,
   options: BlockOptions,
 ): Blocks {
-  const { bits, blockSize, asymmetric, method, feedback } = options;
+  const { bits, blockSize, asymmetric, feedback } = options;
   const blocks = Math.ceil(columns / blockSize);
   const codes = new Uint8Array(rows * columns);
   const scales = new Float32Array(rows * blocks);
   const zeros = new Uint8Array(rows * blocks);
   const result = { bits, rows, columns, blockSize, blocks, codes, scales, zeros, asymmetric };
-  const choose = (row: number, block: number): void => {
-    const column = block * blockSize;
-    const start = row * columns + column;
-    const end = row * columns + Math.min(column + blockSize, columns);
-    const range = extremes(reals, start, end);
-    const { scale, zero } =
-      method === "search"
-        ? chooseSearch(reals, start, end, range, options, column)
-        : chooseNearest(...range, bits, asymmetric);
-    scales[row * blocks + block] = scale;
-    zeros[row * blocks + block] = zero;
-  };
   if (feedback) {
-    feedBack(feedback, reals, codes, {
-      ...{ rows, columns, stride: columns, blockSize, scales, zeros, most: 2 ** bits - 1 },
-      choose: (block) => {
-        for (let row = 0; row < rows; row++) choose(row, block);
-      },
-    });
+    feedBlocks(instance, reals, result, options, feedback);
     return result;
   }
   for (let row = 0; row < rows; row++) {
     for (let block = 0; block < blocks; block++) {
-      choose(row, block);
+      const column = block * blockSize;
+      const choice = chooseBlock(reals, row * columns + column, column, columns, options);
+      scales[row * blocks + block] = choice.scale;
+      zeros[row * blocks + block] = choice.zero;
       roundBlock(reals, result, row, block);
     }
   }
   return result;
+}
+
+/** The same with rounding errors fed back, a strip of rows at a time. */
+function feedBlocks(
+  instance: Bytelane,
+  reals: Float32Array,
+  { bits, rows, columns, blockSize, blocks, codes, scales, zeros }: Blocks,
+  options: BlockOptions,
+  feedback: Feedback,
+): void {
+  const most = Math.min(STRIP, rows);
+  inCall(instance, (call) => {
+    const at = {
+      reals: call.scratch(most * columns * 4),
+      codes: call.scratch(most * columns),
+      scales: call.scratch(most * blocks * 4),
+      zeros: call.scratch(most * blocks * 4),
+    };
+    const shares = new ErrorFeedback(instance, call, feedback, { blockSize, most: 2 ** bits - 1 });
+    const { heap } = instance;
+    for (let row = 0; row < rows; row += most) {
+      const count = Math.min(most, rows - row);
+      const strip = heap.view("f32", at.reals, count * columns);
+      const chosen = heap.view("f32", at.scales, count * blocks);
+      const middles = heap.view("i32", at.zeros, count * blocks);
+      strip.set(reals.subarray(row * columns, (row + count) * columns));
+      const choose = (block: number): void => {
+        const column = block * blockSize;
+        for (let r = 0; r < count; r++) {
+          const choice = chooseBlock(strip, r * columns + column, column, columns, options);
+          chosen[r * blocks + block] = choice.scale;
+          middles[r * blocks + block] = choice.zero;
+        }
+      };
+      shares.round({ rows: count, stride: columns, ...at, choose });
+      codes.set(heap.view("u8", at.codes, count * columns), row * columns);
+      scales.set(chosen, row * blocks);
+      zeros.set(middles, row * blocks);
+    }
+  });
 }
 
 /** code = clamp(round(x · (1 / scale) + zero)), ties away from zero. */

@@ -142,7 +142,7 @@ export class WeightWriter {
   #quantize(site: Site, reals: Float32Array, plan: WeightPlan, blockSize: number): Quantized {
     const rows = rowsOf(site, reals);
     const moments = plan.moments?.features === site.columns ? plan.moments : undefined;
-    const blocks = quantizeBlocks(rows, site.rows, site.columns, {
+    const blocks = quantizeBlocks(this.#instance, rows, site.rows, site.columns, {
       bits: plan.bits as 4 | 8,
       blockSize,
       asymmetric: plan.asymmetric,

@@ -1,8 +1,11 @@
 import { expect, it } from "vitest";
+import { createBytelaneSync } from "../../src/entries/index.ts";
 import { feedbackOf } from "../../src/int4/gptq.ts";
 import { packRows, quantizeBlocks, restoreBlocks } from "../../src/onnx/blocks.ts";
 import * as oracle from "../reference/matmul-nbits.ts";
 import { noise } from "../support/samples.ts";
+
+const instance = createBytelaneSync();
 
 const CASES = [4, 8].flatMap((bits) =>
   [16, 32, 256].flatMap((blockSize) =>
@@ -28,7 +31,7 @@ it.each(CASES)(
     const [bits, blockSize, asymmetric, columns] = each;
     const rows = 5;
     const reals = weights(rows, columns);
-    const got = quantizeBlocks(reals, rows, columns, {
+    const got = quantizeBlocks(instance, reals, rows, columns, {
       ...{ bits, blockSize, asymmetric },
       method: "nearest",
     });
@@ -65,6 +68,10 @@ it("a search loses less than the nearest scale, and feedback less on outputs", (
       }
     }
   }
+  const rowsOfMoments = Array.from({ length: columns }, (_, i) => [
+    ...moments.subarray(i * columns + i, (i + 1) * columns),
+  ]);
+  const triangle = Float64Array.from(rowsOfMoments.flat());
   const losses = (restored: Float32Array): { weights: number; outputs: number } => {
     let outputs = 0;
     let squares = 0;
@@ -83,23 +90,20 @@ it("a search loses less than the nearest scale, and feedback less on outputs", (
   const of = (options: object) =>
     losses(
       restoreBlocks(
-        quantizeBlocks(reals.slice(), rows, columns, { ...common, ...options } as never),
+        quantizeBlocks(instance, reals.slice(), rows, columns, { ...common, ...options } as never),
       ),
     );
   const nearest = of({ method: "nearest" });
   const search = of({ method: "search" });
-  const gptq = of({ method: "search", feedback: feedbackOf(moments, columns) });
+  const gptq = of({ method: "search", feedback: feedbackOf(instance, triangle, columns) });
   expect(search.weights).toBeLessThan(nearest.weights);
   expect(gptq.outputs).toBeLessThan(0.5 * nearest.outputs);
 });
 
 it("fills rows up inside the last block of an odd number of columns", () => {
-  const feedback = feedbackOf(
-    Float64Array.from({ length: 9 }, (_, i) => (i % 4 === 0 ? 1 : 0)),
-    3,
-  );
+  const feedback = feedbackOf(instance, Float64Array.of(1, 0, 0, 1, 0, 1), 3);
   const reals = Float32Array.of(1, -1, 0.5, 0.25, 0.125, -0.5);
-  const got = quantizeBlocks(reals.slice(), 2, 3, {
+  const got = quantizeBlocks(instance, reals.slice(), 2, 3, {
     ...{ bits: 8, blockSize: 2, asymmetric: true, method: "nearest" },
     feedback,
   });

@@ -1,0 +1,298 @@
+/**
+ * Error feedback (GPTQ): the factor of the second moments, the shares of an error, and rounding
+ * that feeds errors back. src/int4/gptq.ts has the formulas. Sums are f64 and their terms have one
+ * order, so that codes are the same in every build.
+ *
+ * Upper triangles are packed: row i holds the columns i … n − 1, and
+ *
+ *   [i][j]  lies at element  i · n − i · (i + 1) / 2 + j
+ */
+
+/** Rows or columns that are done at a time: eight vectors of sums. */
+const WIDTH: i32 = 16;
+/** Bytes of a row of a panel, [k][WIDTH] in f64. */
+const ROW: usize = 128;
+
+/** The element [i][0] of a packed triangle, which would lie `i` elements before its row. */
+function rowOf(i: i32, n: i32): usize {
+  return <usize>i * <usize>n - ((<usize>i * (<usize>i + 1)) >> 1);
+}
+
+/** The address of [i][j]. */
+function at(triangle: usize, i: i32, j: i32, n: i32): usize {
+  return triangle + ((rowOf(i, n) + <usize>j) << 3);
+}
+
+/** sums[WIDTH] −= Σ x[k] · rows[k][WIDTH], one term after the other. `step` lies between x. */
+function subtractRows(sums: usize, rows: usize, count: i32, x: usize, step: usize): void {
+  let a = v128.load(sums);
+  let b = v128.load(sums, 16);
+  let c = v128.load(sums, 32);
+  let d = v128.load(sums, 48);
+  let e = v128.load(sums, 64);
+  let f = v128.load(sums, 80);
+  let g = v128.load(sums, 96);
+  let h = v128.load(sums, 112);
+  for (; count > 0; count--, rows += ROW, x += step) {
+    const factor = v128.load64_splat(x);
+    a = f64x2.sub(a, f64x2.mul(factor, v128.load(rows)));
+    b = f64x2.sub(b, f64x2.mul(factor, v128.load(rows, 16)));
+    c = f64x2.sub(c, f64x2.mul(factor, v128.load(rows, 32)));
+    d = f64x2.sub(d, f64x2.mul(factor, v128.load(rows, 48)));
+    e = f64x2.sub(e, f64x2.mul(factor, v128.load(rows, 64)));
+    f = f64x2.sub(f, f64x2.mul(factor, v128.load(rows, 80)));
+    g = f64x2.sub(g, f64x2.mul(factor, v128.load(rows, 96)));
+    h = f64x2.sub(h, f64x2.mul(factor, v128.load(rows, 112)));
+  }
+  v128.store(sums, a);
+  v128.store(sums, b, 16);
+  v128.store(sums, c, 32);
+  v128.store(sums, d, 48);
+  v128.store(sums, e, 64);
+  v128.store(sums, f, 80);
+  v128.store(sums, g, 96);
+  v128.store(sums, h, 112);
+}
+
+/** values[WIDTH] /= divisor */
+function divide(values: usize, divisor: f64): void {
+  const d = f64x2.splat(divisor);
+  for (const end = values + ROW; values < end; values += 16) {
+    v128.store(values, f64x2.div(v128.load(values), d));
+  }
+}
+
+/**
+ * M of H = M Mᵀ in place of H, an upper triangle in f64: the rows `last` − 15 … `last`, or those
+ * that are left, after all rows behind them. `panel` has room for n rows.
+ *
+ *   M_ij = (H_ij − Σ_{k>j} M_ik · M_jk) / M_jj        M_jj = √max(H_jj − Σ_{k>j} M_jk², floor)
+ *
+ * The panel is [k][row], so that one vector has an element of two rows. Its lanes for j < i are
+ * computed as well and read by nobody.
+ */
+export function gptq_factor(triangle: usize, n: i32, last: i32, floor: f64, panel: usize): void {
+  const first = max(last + 1 - WIDTH, 0);
+  const rows = last + 1 - first;
+  memory.fill(panel + <usize>first * ROW, 0, <usize>(n - first) * ROW);
+  for (let r = 0; r < rows; r++) {
+    const row = first + r;
+    for (let k = row; k < n; k++) {
+      store<f64>(panel + <usize>k * ROW + ((<usize>r) << 3), load<f64>(at(triangle, row, k, n)));
+    }
+  }
+  for (let j = n - 1; j >= first; j--) {
+    const sums = panel + <usize>j * ROW;
+    const own = (<usize>(j - first)) << 3;
+    const isOwn = j <= last;
+    const x = isOwn ? sums + ROW + own : at(triangle, j, j + 1, n);
+    subtractRows(sums, sums + ROW, n - 1 - j, x, isOwn ? ROW : 8);
+    const diagonal = isOwn
+      ? sqrt(max(load<f64>(sums + own), floor))
+      : load<f64>(at(triangle, j, j, n));
+    divide(sums, diagonal);
+    if (isOwn) store<f64>(sums + own, diagonal);
+  }
+  for (let r = 0; r < rows; r++) {
+    const row = first + r;
+    for (let k = row; k < n; k++) {
+      store<f64>(at(triangle, row, k, n), load<f64>(panel + <usize>k * ROW + ((<usize>r) << 3)));
+    }
+  }
+}
+
+class Four {
+  /** Four terms of one vector, added up in the order of k. */
+  @inline static terms(row: usize, f0: v128, f1: v128, f2: v128, f3: v128): v128 {
+    let term = f64x2.mul(f0, v128.load(row));
+    term = f64x2.add(term, f64x2.mul(f1, v128.load(row, ROW)));
+    term = f64x2.add(term, f64x2.mul(f2, v128.load(row, 2 * ROW)));
+    return f64x2.add(term, f64x2.mul(f3, v128.load(row, 3 * ROW)));
+  }
+}
+
+/**
+ * sums[WIDTH] −= Σ x[k] · rows[k][WIDTH], four terms at a time; half of the sums at a time, which
+ * leaves registers for the factors.
+ */
+function subtractFours(sums: usize, rows: usize, fours: i32, x: usize): void {
+  for (const end = sums + ROW; sums < end; sums += 64, rows += 64) {
+    let a = v128.load(sums);
+    let b = v128.load(sums, 16);
+    let c = v128.load(sums, 32);
+    let d = v128.load(sums, 48);
+    let row = rows;
+    let factors = x;
+    for (let i = fours; i > 0; i--, row += 4 * ROW, factors += 32) {
+      const f0 = v128.load64_splat(factors);
+      const f1 = v128.load64_splat(factors, 8);
+      const f2 = v128.load64_splat(factors, 16);
+      const f3 = v128.load64_splat(factors, 24);
+      a = f64x2.sub(a, Four.terms(row, f0, f1, f2, f3));
+      b = f64x2.sub(b, Four.terms(row + 16, f0, f1, f2, f3));
+      c = f64x2.sub(c, Four.terms(row + 32, f0, f1, f2, f3));
+      d = f64x2.sub(d, Four.terms(row + 48, f0, f1, f2, f3));
+    }
+    v128.store(sums, a);
+    v128.store(sums, b, 16);
+    v128.store(sums, c, 32);
+    v128.store(sums, d, 48);
+  }
+}
+
+/**
+ * The shares U_ij / U_ii of U = M⁻¹, f32 in a packed triangle, for the columns `first` …
+ * `first` + 15 or those that are left. `panel` has room for n + 4 rows.
+ *
+ *   U_ij = ((i = j) − Σ_{k>i} M_ik · U_kj) / M_ii
+ */
+export function gptq_shares(
+  triangle: usize,
+  n: i32,
+  first: i32,
+  panel: usize,
+  shares: usize,
+): void {
+  const columns = min(WIDTH, n - first);
+  const last = first + columns - 1;
+  // U is 0 below its diagonal
+  memory.fill(panel, 0, <usize>(last + 1 + 4) * ROW);
+  for (let i = last; i >= 0; i--) {
+    const u = panel + <usize>i * ROW;
+    if (i >= first) store<f64>(u + ((<usize>(i - first)) << 3), 1);
+    const x = at(triangle, i, i + 1, n);
+    const terms = last - i;
+    // groups of four from i + 1 on that end inside the matrix, then single terms
+    const fours = min((terms + 3) >> 2, (n - 1 - i) >> 2);
+    subtractFours(u, u + ROW, fours, x);
+    const done = fours << 2;
+    subtractRows(u, u + ROW + <usize>done * ROW, terms - done, x + ((<usize>done) << 3), 8);
+    const diagonal = load<f64>(x - 8);
+    divide(u, diagonal);
+    const inverse = 1 / diagonal;
+    const share = shares + (rowOf(i, n) << 2);
+    for (let j = max(i + 1, first); j <= last; j++) {
+      const value = load<f64>(u + ((<usize>(j - first)) << 3)) / inverse;
+      store<f32>(share + ((<usize>j) << 2), <f32>value);
+    }
+  }
+}
+
+/** One block of a rounding with feedback: columns [start, end) of all rows. */
+@unmanaged
+class Feedback {
+  /** [rows][stride] f32; changed. */
+  reals: usize;
+  /** [rows][stride], one code per byte. */
+  codes: usize;
+  /** f32, `blocks` apart from row to row. */
+  scales: usize;
+  /** i32, the same. */
+  zeros: usize;
+  /** Of gptq_shares, for n columns. */
+  shares: usize;
+  /** Room for 2 · n + n · blockSize f64. */
+  work: usize;
+  rows: i32;
+  stride: i32;
+  n: i32;
+  blocks: i32;
+  start: i32;
+  end: i32;
+  /** The codes [end, fill) become zero points. */
+  fill: i32;
+  /** The greatest code. */
+  most: i32;
+}
+
+/** The share rows of a block as f64, [end − start][n]. */
+function widenShares(feedback: Feedback, wide: usize): void {
+  const n = feedback.n;
+  for (let k = feedback.start; k < feedback.end; k++, wide += (<usize>n) << 3) {
+    const row = feedback.shares + (rowOf(k, n) << 2);
+    for (let j = k + 1; j < n; j++) {
+      store<f64>(wide + ((<usize>j) << 3), <f64>load<f32>(row + ((<usize>j) << 2)));
+    }
+  }
+}
+
+/**
+ * row[j] −= Σ errors[k] · shares[k][j], rounded to f32 after the terms that are added at once.
+ * Row and shares are f64, and the row's values are those of f32.
+ */
+function spread(row: usize, from: i32, n: i32, errors: usize, shares: usize, fours: bool): void {
+  const bytes = (<usize>n) << 3;
+  const f0 = v128.load64_splat(errors);
+  const f1 = fours ? v128.load64_splat(errors, 8) : f0;
+  const f2 = fours ? v128.load64_splat(errors, 16) : f0;
+  const f3 = fours ? v128.load64_splat(errors, 24) : f0;
+  let j = from;
+  for (; j + 2 <= n; j += 2) {
+    const offset = (<usize>j) << 3;
+    const s = shares + offset;
+    let term = f64x2.mul(f0, v128.load(s));
+    if (fours) {
+      term = f64x2.add(term, f64x2.mul(f1, v128.load(s + bytes)));
+      term = f64x2.add(term, f64x2.mul(f2, v128.load(s + 2 * bytes)));
+      term = f64x2.add(term, f64x2.mul(f3, v128.load(s + 3 * bytes)));
+    }
+    const value = f64x2.sub(v128.load(row + offset), term);
+    v128.store(row + offset, f64x2.promote_low_f32x4(f32x4.demote_f64x2_zero(value)));
+  }
+  if (j < n) {
+    const offset = (<usize>j) << 3;
+    const s = shares + offset;
+    let term = load<f64>(errors) * load<f64>(s);
+    if (fours) {
+      term += load<f64>(errors, 8) * load<f64>(s + bytes);
+      term += load<f64>(errors, 16) * load<f64>(s + 2 * bytes);
+      term += load<f64>(errors, 24) * load<f64>(s + 3 * bytes);
+    }
+    store<f64>(row + offset, <f64>(<f32>(load<f64>(row + offset) - term)));
+  }
+}
+
+/** Rounds a block of all rows, feeding errors back to the columns behind (src/int4/gptq.ts). */
+export function gptq_round(feedback: Feedback): void {
+  const n = feedback.n;
+  const start = feedback.start;
+  const end = feedback.end;
+  const most = <f32>feedback.most;
+  const errors = feedback.work;
+  const row = errors + ((<usize>n) << 3);
+  const wide = row + ((<usize>n + 2) << 3);
+  widenShares(feedback, wide);
+  for (let r = 0; r < feedback.rows; r++) {
+    const reals = feedback.reals + ((<usize>r * <usize>feedback.stride) << 2);
+    const codes = feedback.codes + <usize>r * <usize>feedback.stride;
+    const entry = (<usize>r * <usize>feedback.blocks) << 2;
+    const scale = load<f32>(feedback.scales + entry);
+    const zero = load<i32>(feedback.zeros + entry);
+    for (let k = start; k < n; k++) {
+      store<f64>(row + ((<usize>k) << 3), <f64>load<f32>(reals + ((<usize>k) << 2)));
+    }
+    for (let k = start; k < end; k++) {
+      const real = load<f64>(row + ((<usize>k) << 3));
+      let steps = nearest(<f32>real / scale);
+      steps = steps == steps ? steps : 0;
+      const code = <i32>min<f32>(max<f32>(steps + <f32>zero, 0), most);
+      store<u8>(codes + <usize>k, code);
+      let error = real - <f64>(code - zero) * <f64>scale;
+      error = error == error ? error : 0;
+      store<f64>(errors + ((<usize>k) << 3), error);
+      const share = wide + ((<usize>(k - start) * <usize>n) << 3);
+      spread(row, k + 1, end, errors + ((<usize>k) << 3), share, false);
+    }
+    for (let k = end; k < feedback.fill; k++) store<u8>(codes + <usize>k, zero);
+    let k = start;
+    for (; k < end; ) {
+      const fours = k + 4 <= end;
+      const share = wide + ((<usize>(k - start) * <usize>n) << 3);
+      spread(row, end, n, errors + ((<usize>k) << 3), share, fours);
+      k += fours ? 4 : 1;
+    }
+    for (let k = end; k < n; k++) {
+      store<f32>(reals + ((<usize>k) << 2), <f32>load<f64>(row + ((<usize>k) << 3)));
+    }
+  }
+}
