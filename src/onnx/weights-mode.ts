@@ -6,9 +6,10 @@
 import { createInputStats, type InputStats } from "../int4/input-stats.ts";
 import { isObservable, observe, withOutputs } from "./calibrate.ts";
 import type { Constant } from "./graph.ts";
+import { hasPatches, patchesOf } from "./patches.ts";
 import { type Choices, choosePlan } from "./plan.ts";
 import type { TensorReport } from "./report.ts";
-import { isPointwise, type Site } from "./sites.ts";
+import type { Site } from "./sites.ts";
 import { planOf, type Task } from "./task.ts";
 import { valueName } from "./weight-rules.ts";
 import { WeightWriter } from "./weights.ts";
@@ -36,7 +37,7 @@ export async function quantizeWeights(task: Task): Promise<TensorReport[]> {
     let result: ReturnType<WeightWriter["store"]> | undefined = task.reason(constant, own, bits);
     if (result === undefined) {
       const plan = planOf(task, bits as 4, choice?.blockSize, moments.get(constant));
-      result = writer.store(constant, own, await task.reals(constant), plan);
+      result = writer.store(constant, own, await task.passingReals(constant), plan);
     }
     reports.push(task.report(constant, result));
     task.progress("quantize", done + 1, constants.length);
@@ -53,7 +54,7 @@ async function collectMoments(task: Task): Promise<Map<Constant, InputStats>> {
   const moments = new Map<Constant, InputStats>();
   const inputs = new Map<string, Site[]>();
   for (const site of sites) {
-    const isProduct = site.operator === "MatMul" || site.operator === "Gemm" || isPointwise(site);
+    const isProduct = site.operator === "MatMul" || site.operator === "Gemm" || hasPatches(site);
     const [x] = site.node.input;
     if (!isProduct || site.columns > MOST_FEATURES || !isObservable(graphs, x)) continue;
     inputs.set(x, [...(inputs.get(x) ?? []), site]);
@@ -69,25 +70,10 @@ async function collectMoments(task: Task): Promise<Map<Constant, InputStats>> {
       for (const site of inputs.get(name) as Site[]) {
         const own = moments.get(site.weight) ?? createInputStats(instance, site.columns);
         moments.set(site.weight, own);
-        own.observe(isPointwise(site) ? channelsLast(reals, dims) : reals);
+        own.observe(site.operator === "Conv" ? patchesOf(site, reals, dims) : reals);
       }
     },
     () => task.progress("calibrate", ++done, calibration.feeds.length),
   );
   return moments;
-}
-
-/** [N, C, …] to [N, …, C]. */
-function channelsLast(reals: Float32Array, dims: readonly number[]): Float32Array {
-  const [batch, channels, ...rest] = dims;
-  const inner = rest.reduce((product, size) => product * size, 1);
-  const result = new Float32Array(reals.length);
-  for (let n = 0; n < batch; n++) {
-    const base = n * channels * inner;
-    for (let c = 0; c < channels; c++) {
-      const from = base + c * inner;
-      for (let i = 0, to = base + c; i < inner; i++, to += channels) result[to] = reals[from + i];
-    }
-  }
-  return result;
 }
