@@ -8,6 +8,7 @@
 import { inCall } from "../core/call.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { ErrorFeedback, type Feedback } from "../int4/gptq.ts";
+import { WeightLoss } from "./report.ts";
 
 const f = Math.fround;
 
@@ -248,17 +249,42 @@ function roundBlock(reals: Float32Array, result: Blocks, row: number, block: num
   }
 }
 
-/** The reals that the codes stand for, [rows, columns]. */
-export function restoreBlocks(matrix: Blocks): Float32Array {
-  const { rows, columns, blockSize, blocks, codes, scales, zeros } = matrix;
-  const reals = new Float32Array(rows * columns);
-  for (let row = 0; row < rows; row++) {
-    for (let k = 0, i = row * columns; k < columns; k++, i++) {
-      const entry = row * blocks + Math.floor(k / blockSize);
-      reals[i] = (codes[i] - zeros[entry]) * scales[entry];
+/** The reals that the codes of some rows stand for, [count, columns]; by default of all rows. */
+export function restoreBlocks(
+  matrix: Blocks,
+  first = 0,
+  count = matrix.rows,
+  reals = new Float32Array(count * matrix.columns),
+): Float32Array {
+  const { columns, blockSize, blocks, codes, scales, zeros } = matrix;
+  let i = first * columns;
+  for (let row = 0; row < count; row++) {
+    for (let k = 0, to = row * columns; k < columns; k++, i++, to++) {
+      const entry = (first + row) * blocks + Math.floor(k / blockSize);
+      reals[to] = (codes[i] - zeros[entry]) * scales[entry];
     }
   }
   return reals;
+}
+
+/** Elements that are restored at a time to be compared. */
+const COMPARED = 2 ** 14;
+
+/** How far codes are from the reals [rows, columns] that they stand for. */
+export function lossOfBlocks(
+  reals: Float32Array,
+  matrix: Blocks,
+): { sqnr: number; cosine: number } {
+  const { rows, columns } = matrix;
+  const most = Math.max(Math.floor(COMPARED / columns), 1);
+  const loss = new WeightLoss();
+  const restored = new Float32Array(Math.min(most, rows) * columns);
+  for (let row = 0; row < rows; row += most) {
+    const count = Math.min(most, rows - row);
+    restoreBlocks(matrix, row, count, restored);
+    loss.add(reals.subarray(row * columns), restored.subarray(0, count * columns));
+  }
+  return loss.result;
 }
 
 /**

@@ -121,9 +121,9 @@ export function findSites(graphs: Graphs): {
   return { sites, refused };
 }
 
-/** The weights of a site as [rows, columns], a row per output channel. */
+/** The weights of a site as [rows, columns], a row per output channel; `reals` where they lie so. */
 export function rowsOf({ rows, columns, transposed }: Site, reals: Float32Array): Float32Array {
-  return transposed ? transpose(reals, columns, rows) : reals.slice();
+  return transposed ? transpose(reals, columns, rows) : reals;
 }
 
 /** [rows, columns] to [columns, rows], in tiles that stay in cache. */

@@ -12,7 +12,15 @@ import type { Checked } from "./options.ts";
 import type { TensorReport } from "./report.ts";
 import { findSites, type Site } from "./sites.ts";
 import type { TensorReader } from "./source.ts";
-import { bytesOfTensor, dimsOf, elementsOf, floatsOf, TYPES, typeName } from "./tensor-data.ts";
+import {
+  bytesOfTensor,
+  dimsOf,
+  elementsOf,
+  floatsOf,
+  isExternal,
+  TYPES,
+  typeName,
+} from "./tensor-data.ts";
 import { valueName } from "./weight-rules.ts";
 import type { Stored, WeightPlan } from "./weights.ts";
 
@@ -27,6 +35,7 @@ export class Task {
   readonly graphs: Graphs;
   readonly edits: Edits;
   readonly sites: readonly Site[];
+  #copies: Uint8Array | undefined;
   readonly #refused: ReadonlyMap<Constant, string>;
 
   constructor(instance: Bytelane, model: ModelProto, reader: TensorReader, options: Checked) {
@@ -63,6 +72,24 @@ export class Task {
   /** A constant's elements as reals. */
   async reals({ tensor }: Constant): Promise<Float32Array> {
     return floatsOf(await this.reader.bytes(tensor));
+  }
+
+  /**
+   * The same until the next call: reals that lie unaligned in the file are copied to one place, so
+   * that the copies of a whole model are not there at once.
+   */
+  async passingReals({ tensor }: Constant): Promise<Float32Array> {
+    const bytes = await this.reader.bytes(tensor);
+    if (bytes.byteOffset % 4 === 0) return floatsOf(bytes);
+    this.#copies ??= new Uint8Array(
+      this.constants().reduce((most, { tensor: each }) => {
+        return isExternal(each) ? most : Math.max(most, each.rawData?.length ?? 0);
+      }, 0),
+    );
+    // lists of single fields, and data of other files
+    if (bytes.length > this.#copies.length) return floatsOf(bytes);
+    this.#copies.set(bytes);
+    return floatsOf(this.#copies.subarray(0, bytes.length));
   }
 
   progress(stage: string, done: number, total: number): void {

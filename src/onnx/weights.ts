@@ -7,7 +7,7 @@
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { fromF16, toF16 } from "../elementwise/f16.ts";
 import type { InputStats } from "../int4/input-stats.ts";
-import { type Blocks, packRows, quantizeBlocks, restoreBlocks } from "./blocks.ts";
+import { type Blocks, lossOfBlocks, packRows, quantizeBlocks, restoreBlocks } from "./blocks.ts";
 import type { Edits } from "./edits.ts";
 import { type Constant, type Graphs, nodeOf } from "./graph.ts";
 import { importOpset, opsetOf } from "./model.ts";
@@ -106,7 +106,8 @@ export class WeightWriter {
     const size = fills
       ? fitting(plan.blockSize, site.columns)
       : divisor(site.columns, plan.blockSize);
-    const { blocks, restored } = this.#quantize(site, reals, plan, size);
+    const { blocks } = this.#quantize(site, reals, plan, size);
+    const restored = restoreBlocks(blocks);
     const padded = this.#isMatmul(site, plan) ? blocks.blocks * size : site.columns;
     const zeros = plan.asymmetric ? blocks.zeros.length * plan.bits : 0;
     const bits = site.rows * padded * plan.bits + zeros;
@@ -150,9 +151,7 @@ export class WeightWriter {
       importance: moments?.importance(),
       feedback: plan.method === "gptq" ? moments?.feedback() : undefined,
     });
-    const restored = restoreBlocks(blocks);
-    const before = site.transposed ? transpose(reals, site.columns, site.rows) : reals;
-    return { blocks, restored, ...lossOfWeights(before, restored) };
+    return { blocks, ...lossOfBlocks(rows, blocks) };
   }
 
   /** Names of new tensors begin with that of the old one. */
@@ -373,8 +372,6 @@ export class WeightWriter {
 
 interface Quantized {
   readonly blocks: Blocks;
-  /** [rows, columns]. */
-  readonly restored: Float32Array;
   readonly sqnr: number;
   readonly cosine: number;
 }
