@@ -3,18 +3,23 @@ import { Presets, SingleBar } from "cli-progress";
 
 /** A bar per stage of the work. */
 export class Progress {
+  readonly #stream: NodeJS.WriteStream;
   #bar: SingleBar | undefined;
   #stage = "";
 
+  constructor(stream: NodeJS.WriteStream = process.stderr) {
+    this.#stream = stream;
+  }
+
   update(stage: string, done: number, total: number): void {
-    if (!process.stderr.isTTY) return;
+    if (!this.#stream.isTTY) return;
     if (stage !== this.#stage) {
       this.stop();
       this.#stage = stage;
       this.#bar = new SingleBar(
         {
           format: `${stage.padEnd(10)} {bar} {percentage} %, {eta_formatted} left`,
-          stream: process.stderr,
+          stream: this.#stream,
           hideCursor: true,
           etaBuffer: 50,
         },

@@ -2,36 +2,18 @@
  * The command as its users run it: a process, its output, its exit status, and the files that are
  * there afterwards.
  */
-import { execFile } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { readSafetensors, writeSafetensors } from "../../src/formats/index.ts";
 import { decodeModel } from "../../src/onnx/model.ts";
+import { createCommand } from "../support/command.ts";
 import * as file from "../support/onnx.ts";
 import { noise } from "../support/samples.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const home = mkdtempSync(path.join(tmpdir(), "bytelane-cli-"));
-const at = (name: string) => path.join(home, name);
+const { home, at, run: bytelane, bundle, remove } = createCommand();
 
 beforeAll(async () => {
-  const require =
-    "import { createRequire as from } from 'node:module'; const require = from(import.meta.url);";
-  await build({
-    ...{
-      bundle: true,
-      format: "esm",
-      platform: "node",
-      logLevel: "error",
-      banner: { js: require },
-    },
-    entryPoints: [path.join(root, "src", "entries", "cli.ts")],
-    outfile: at("cli.mjs"),
-  });
+  await bundle();
   const { integer } = noise(11);
   const reals = (count: number) => Array.from({ length: count }, () => integer(-999, 999) / 700);
   writeFileSync(
@@ -50,15 +32,7 @@ beforeAll(async () => {
     writeSafetensors([["w", { dtype: "F32", shape: [32, 64], data }]]),
   );
 });
-afterAll(() => rmSync(home, { recursive: true, force: true }));
-
-function bytelane(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [at("cli.mjs"), ...args], { cwd: home }, (fault, out, err) => {
-      resolve({ code: fault ? Number(fault.code) : 0, out, err });
-    });
-  });
-}
+afterAll(remove);
 
 it("shows help, and says what is wrong in one line and status 2", async () => {
   const help = await bytelane("--help");
