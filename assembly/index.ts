@@ -15,7 +15,6 @@ export { gemm, gemm_workspace, packed_bytes } from "./gemm/index";
 export { pack_lhs, pack_rhs, unpack_rhs } from "./gemm/pack";
 export { product_bytes, quantize_lhs } from "./gemm/product";
 export { tile_row, tile_two_step, tiles } from "./gemm/tile";
-export { gptq_factor, gptq_round, gptq_shares } from "./gptq/index";
 export { convert_f16_f32, convert_f32_f16 } from "./half";
 export { histogram_f32, mask_non_finite_f32, sum_tables_u32 } from "./histogram";
 export { choose_int4_f32 } from "./int4/choose";

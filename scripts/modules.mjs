@@ -15,4 +15,5 @@ export const MODULES = [
     base: 6144,
     pieces: "SUPERBLOCK_PIECES",
   },
+  { name: "gptq", entry: "assembly/gptq/index.ts", base: 7168, pieces: "GPTQ_PIECES" },
 ];

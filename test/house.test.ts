@@ -28,12 +28,12 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   params: ["core"],
   elementwise: ["core", "params"],
   gemm: ["core", "params", "elementwise"],
-  int4: ["core", "params", "elementwise", "gemm"],
+  int4: ["core", "builds", "params", "elementwise", "gemm"],
   linear: ["core", "params", "elementwise", "gemm", "int4"],
   search: ["core", "builds", "params", "elementwise", "formats"],
   table: ["core", "params", "int4"],
   nn: ["core", "builds", "params", "elementwise", "gemm", "linear", "table"],
-  calibration: ["core", "params", "elementwise", "int4"],
+  calibration: ["core", "builds", "params", "elementwise", "int4"],
   formats: [
     "core",
     "builds",
@@ -79,6 +79,7 @@ const SHARED_CONSTANTS = [
   ["assembly/quantize-profiles.ts", "WRAP", "src/params/profile.ts", "WRAPS"],
   ["assembly/dynamic.ts", "LEAST_SCALE", "src/params/params.ts", "LEAST_SCALE"],
   ["assembly/lanes.ts", "FUSED", "src/core/tiers.ts", "FUSED"],
+  ["assembly/gptq/index.ts", "WIDTH", "src/int4/gptq.ts", "WIDTH"],
 ] as const;
 
 /** Exports for gemm alone: a function that is exported stays a function of its own. */

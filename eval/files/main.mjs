@@ -11,6 +11,7 @@ import { measureCheckpoint } from "./checkpoint.mjs";
 import { makeGraphs, nodesOf } from "./graphs.mjs";
 import { createPainter, createReader, makeLines } from "./lines.mjs";
 import { measureMemory } from "./memory.mjs";
+import { writePage } from "./page.mjs";
 import { inputOf, openModel, openRuntimes, sqnr } from "./runtimes.mjs";
 
 const HELP = `
@@ -22,6 +23,8 @@ Quantized model files in onnxruntime-node and onnxruntime-web, against the files
   --lines N     rendered lines that the recogniser reads, 500 by default
   --only TEXT   one part: time, memory, loads, gptq, text, checkpoint; or sensitive, which is how
                 the default of that option was chosen and is not among the figures
+  --from FILES  figures of parts that ran before, JSON files with commas between them; nothing runs
+  --write       puts the figures into docs/onnx.md
   --json FILE   also writes the figures as one JSON object`;
 
 /** A package's folder; not every package exports its package.json. */
@@ -303,8 +306,23 @@ async function runTime(instance) {
 }
 
 await runCommand(
-  { help: HELP, options: { lines: { type: "string", default: "500" }, only: { type: "string" } } },
-  async ({ lines, only, json }) => {
+  {
+    help: HELP,
+    options: {
+      lines: { type: "string", default: "500" },
+      only: { type: "string" },
+      from: { type: "string" },
+      write: { type: "boolean", default: false },
+    },
+  },
+  async ({ lines, only, from, write, json }) => {
+    if (from !== undefined) {
+      const known = from.split(",").map((file) => JSON.parse(readFileSync(file, "utf8")));
+      const figures = Object.assign({}, ...known.map((each) => each.figures));
+      if (write) writePage(figures);
+      writeJson(json, { figures, rows: known.flatMap(({ rows }) => rows ?? []) });
+      return;
+    }
     if (!existsSync(new URL("node_modules", import.meta.url))) {
       throw new Error("eval/files has no node_modules: npm --prefix eval/files ci");
     }
@@ -332,6 +350,7 @@ await runCommand(
     }
     if (rows.length > 1) console.log(textTable(rows, { left: [0, 1, 8] }));
     for (const [name, value] of Object.entries(figures)) console.log(`${name}  ${value}`);
+    if (write) writePage(figures);
     writeJson(json, { figures, rows: rows.slice(1) });
   },
 );

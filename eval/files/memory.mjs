@@ -7,8 +7,8 @@ const SELF = fileURLToPath(import.meta.url);
 const MIB = 2 ** 20;
 
 /**
- * Resolves to the most memory (resident, MiB) that reading a file and quantizing it to 4 bits add to
- * a process that has quantized a small model before, so that the library and its code are there.
+ * Resolves to the most memory (resident, MiB) that reading a file and quantizing it to 4 bits adds
+ * to a process that has quantized small models before: the library and its code are there.
  */
 export function measureMemory(file) {
   return new Promise((resolve, reject) => {

@@ -1,5 +1,6 @@
 /** The entry of calibration: clipping ranges from data, what each would do, and bits a layer. */
 
+export { openCalibration } from "../builds/gptq-kernels.ts";
 export { createInputStats } from "../int4/input-stats.ts";
 export {
   type ChartOptions,

@@ -166,10 +166,6 @@ export interface Kernels {
     zeros: number,
     scratch: number,
   ): void;
-  /** Error feedback: assembly/gptq/index.ts. */
-  gptq_factor(triangle: number, n: number, last: number, floor: number, panel: number): void;
-  gptq_shares(triangle: number, n: number, first: number, panel: number, shares: number): void;
-  gptq_round(feedback: number): void;
   quantize_codebook_f32(
     src: number,
     dst: number,

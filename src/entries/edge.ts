@@ -5,6 +5,7 @@
  */
 import { type BytelaneOptions, openBytelane, openBytelaneSync } from "../builds/choose.ts";
 import type { Bytelane } from "../core/instance.ts";
+import gptq from "./wasm/bytelane.gptq.simd.wasm";
 import nn from "./wasm/bytelane.nn.simd.wasm";
 import search from "./wasm/bytelane.search.simd.wasm";
 import simd from "./wasm/bytelane.simd.wasm";
@@ -13,7 +14,12 @@ import superblock from "./wasm/bytelane.superblock.simd.wasm";
 const SOURCES = { simd };
 /** What the other entries need: here they cannot compile what they carry as text. */
 const HOST = {
-  ready: { nn: { simd: nn }, search: { simd: search }, superblock: { simd: superblock } },
+  ready: {
+    nn: { simd: nn },
+    search: { simd: search },
+    superblock: { simd: superblock },
+    gptq: { simd: gptq },
+  },
 };
 
 /** As in index.ts. */

@@ -6,6 +6,8 @@
  */
 import { type BytelaneOptions, openBytelane, openBytelaneSync } from "../builds/choose.ts";
 import type { Bytelane } from "../core/instance.ts";
+import gptqRelaxed from "./wasm/bytelane.gptq.relaxed.wasm";
+import gptqSimd from "./wasm/bytelane.gptq.simd.wasm";
 import nnRelaxed from "./wasm/bytelane.nn.relaxed.wasm";
 import nnSimd from "./wasm/bytelane.nn.simd.wasm";
 import relaxed from "./wasm/bytelane.relaxed.wasm";
@@ -21,6 +23,7 @@ const HOST = {
   ready: {
     nn: { simd: nnSimd, relaxed: nnRelaxed },
     search: { simd: searchSimd, relaxed: searchRelaxed },
+    gptq: { simd: gptqSimd, relaxed: gptqRelaxed },
     superblock: { simd: superblockSimd, relaxed: superblockRelaxed },
   },
 };

@@ -10,6 +10,7 @@
  * H⁻¹ = Uᵀ U means H = M Mᵀ with M = U⁻¹ upper triangular: a Cholesky decomposition that starts at
  * the last row, then the inverse of a triangle. assembly/gptq/index.ts has both.
  */
+import { gptqKernels } from "../builds/gptq-kernels.ts";
 import { type Call, inCall } from "../core/call.ts";
 import type { Bytelane } from "../core/instance.ts";
 
@@ -58,7 +59,8 @@ export function feedbackOf(
     const triangle = call.scratch(moments.length * 8);
     const panel = call.scratch((n + SPARE) * ROW_BYTES);
     const shares = call.scratch(moments.length * 4);
-    const { heap, kernels } = instance;
+    const { heap } = instance;
+    const kernels = gptqKernels(instance);
     const m = new Float64Array(heap.words.buffer, triangle, moments.length);
     m.set(moments);
     for (let i = 0, at = 0; i < n; at += n - i, i++) m[at] += damping;
@@ -90,6 +92,12 @@ export interface FeedbackRows {
   choose(block: number): void;
 }
 
+/** Columns that share a scale, and the greatest code. */
+export interface FeedbackRule {
+  readonly blockSize: number;
+  readonly most: number;
+}
+
 /** Fields of the record, 4 bytes each: the class Feedback of assembly/gptq/index.ts. */
 const FIELDS = 14;
 
@@ -103,12 +111,11 @@ export class ErrorFeedback {
   readonly #work: number;
   readonly #record: number;
 
-  /** `most` is the greatest code. */
   constructor(
     instance: Bytelane,
     call: Call,
     { features, shares }: Feedback,
-    { blockSize, most }: { readonly blockSize: number; readonly most: number },
+    { blockSize, most }: FeedbackRule,
   ) {
     this.#instance = instance;
     this.#features = features;
@@ -121,7 +128,8 @@ export class ErrorFeedback {
 
   /** Rounds rows of reals to codes, block by block, feeding errors back. */
   round({ rows, stride, reals, codes, scales, zeros, choose }: FeedbackRows): void {
-    const { heap, kernels } = this.#instance;
+    const { heap } = this.#instance;
+    const kernels = gptqKernels(this.#instance);
     const n = this.#features;
     const size = this.#blockSize;
     const blocks = Math.ceil(stride / size);

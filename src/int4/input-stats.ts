@@ -4,7 +4,7 @@
  * @category Observers
  */
 
-import { type Data, elementsOf, operand } from "../core/call.ts";
+import { type Call, type Data, elementsOf, operand } from "../core/call.ts";
 import { checkInteger, checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import type { OwnElements } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
@@ -13,7 +13,14 @@ import { scope } from "../core/scope.ts";
 import { part, type Tensor, tensor } from "../core/tensor.ts";
 import { quantizeRows } from "../elementwise/dynamic-quantize.ts";
 import { matmul } from "../gemm/matmul.ts";
-import { type Feedback, feedbackOf, type Step, triangleLength } from "./gptq.ts";
+import {
+  ErrorFeedback,
+  type Feedback,
+  type FeedbackRule,
+  feedbackOf,
+  type Step,
+  triangleLength,
+} from "./gptq.ts";
 
 /** Rows that one product takes: 127² · 512 is far inside i32. */
 const BATCH = 512;
@@ -139,6 +146,20 @@ export class InputStats {
     if (!this.#hasMoments) return undefined;
     this.#feedback ??= feedbackOf(this.#instance, this.#products, this.features, step);
     return this.#feedback;
+  }
+
+  /**
+   * @internal What rounds with feedback in a call. Layers reach it by their statistics, so that
+   * programs without these do not carry its kernels.
+   */
+  errorFeedback(
+    instance: Bytelane,
+    call: Call,
+    rule: FeedbackRule,
+    step: Step,
+  ): ErrorFeedback | undefined {
+    const feedback = this.feedback(step);
+    return feedback && new ErrorFeedback(instance, call, feedback, rule);
   }
 }
 

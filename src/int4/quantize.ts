@@ -9,7 +9,7 @@ import { checkInteger, checkOneOf, checkOptions, rangeFault, typeFault } from ".
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import type { Signal } from "../core/signal.ts";
 import type { Orientation } from "../gemm/packed-matrix.ts";
-import { ErrorFeedback } from "./gptq.ts";
+import type { ErrorFeedback } from "./gptq.ts";
 import type { InputStats } from "./input-stats.ts";
 import {
   BLOCK_SIZES,
@@ -300,10 +300,10 @@ class Quantizer {
     this.#listHalves = call.scratch(count * plan.blocks * 2);
     this.#rows = count;
     this.#importance = stats && plan.steps > 0 ? call.scratch(this.#stride * 4) : 0;
-    const feedback = stats?.feedback((done, total) => plan.progress("feedback", done, total));
-    this.#feedback =
-      feedback &&
-      new ErrorFeedback(instance, call, feedback, { blockSize: plan.blockSize, most: 15 });
+    const rule = { blockSize: plan.blockSize, most: 15 };
+    this.#feedback = stats?.errorFeedback(instance, call, rule, (done, total) =>
+      plan.progress("feedback", done, total),
+    );
     if (this.#importance && stats) {
       const weights = instance.heap.view("f32", this.#importance, this.#stride);
       weights.fill(0).set(stats.importance());

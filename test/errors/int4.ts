@@ -215,6 +215,7 @@ export const int4: Case[] = [
     '"options.inputStats" expected statistics of createInputStats, got Float32Array(16)',
     quantized({ inputStats: new Float32Array(16) }),
   ],
+  ["TypeError", '"options.onProgress" expected a function, got 1', quantized({ onProgress: 1 })],
 
   // layers
   ["TypeError", NO_INSTANCE, () => createInt4Linear(none, { format: "int4", weights: matrix })],
