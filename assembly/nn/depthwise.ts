@@ -2,8 +2,9 @@
  * Depthwise convolution: y[o, c] = clamp(Σ_t x[o + t, c] · w[t, c] + bias[c], low, high)
  *
  * Padding is not read: taps outside the image add nothing. Outputs whose windows lie inside the
- * image take all taps by a table of their offsets, several pixels at a time; the others take the
- * taps that they have, one after another in the same order. So both give the same bytes.
+ * image from left to right go four at a time, the others one after another; both take the taps that
+ * they have in the same order, so that both give the same bytes. Kernels 3 and 5 wide of stride 1
+ * load a column of the image once for the four pixels; others go by a table of offsets.
  *
  * Weights, bias and scales are filled up to whole vectors of 8 channels; of the image up to seven
  * channels too many are read, which the arena allows, and none is written.
@@ -31,6 +32,13 @@ class Reals {
     return f32x4.add(acc, f32x4.mul(x, w));
   }
 
+  /** Four channels, or the first `n`. */
+  @inline static putFour(dst: usize, a: v128, low: v128, high: v128, n: i32): void {
+    a = f32x4.pmin(f32x4.pmax(a, low), high);
+    if (n >= 4) v128.store(dst, a);
+    else storeTail(dst, a, n);
+  }
+
   /** The first `n` of eight channels. */
   @inline static put(dst: usize, a: v128, b: v128, low: v128, high: v128, n: i32): void {
     a = f32x4.pmin(f32x4.pmax(a, low), high);
@@ -47,12 +55,15 @@ class Reals {
   }
 }
 
-/** Four pixels with all their taps, `apart` bytes from one to the next in src. */
-function fourReals(
+/**
+ * Four neighbours of a kernel three columns wide: `rows` rows of taps, `down` bytes from one to the
+ * next in src. Column k of the image meets tap k of the first pixel, k − 1 of the second, and so
+ * on.
+ */
+function fourOfThree(
   src: usize,
-  apart: usize,
-  taps: i32,
-  offsets: usize,
+  down: usize,
+  rows: i32,
   channels: i32,
   weights: usize,
   bias: usize,
@@ -62,7 +73,149 @@ function fourReals(
 ): void {
   const pixel = (<usize>channels) << 2;
   const row = (<usize>((channels + 7) & ~7)) << 2;
-  const end = offsets + ((<usize>taps) << 2);
+  for (let n = channels; n > 0; n -= 4, src += 16, weights += 16, bias += 16, dst += 16) {
+    let a = v128.load(bias);
+    let b = a;
+    let c = a;
+    let d = a;
+    let at = src;
+    let weight = weights;
+    for (let i = 0; i < rows; i++, at += down) {
+      let to = at;
+      const w0 = v128.load(weight);
+      weight += row;
+      const w1 = v128.load(weight);
+      weight += row;
+      const w2 = v128.load(weight);
+      weight += row;
+      let x = v128.load(at);
+      a = Reals.add(a, x, w0);
+      to += pixel;
+      x = v128.load(to);
+      a = Reals.add(a, x, w1);
+      b = Reals.add(b, x, w0);
+      to += pixel;
+      x = v128.load(to);
+      a = Reals.add(a, x, w2);
+      b = Reals.add(b, x, w1);
+      c = Reals.add(c, x, w0);
+      to += pixel;
+      x = v128.load(to);
+      b = Reals.add(b, x, w2);
+      c = Reals.add(c, x, w1);
+      d = Reals.add(d, x, w0);
+      to += pixel;
+      x = v128.load(to);
+      c = Reals.add(c, x, w2);
+      d = Reals.add(d, x, w1);
+      to += pixel;
+      x = v128.load(to);
+      d = Reals.add(d, x, w2);
+    }
+    let last = dst;
+    Reals.putFour(last, a, low, high, n);
+    last += pixel;
+    Reals.putFour(last, b, low, high, n);
+    last += pixel;
+    Reals.putFour(last, c, low, high, n);
+    Reals.putFour(last + pixel, d, low, high, n);
+  }
+}
+
+/** The same of a kernel five columns wide. */
+function fourOfFive(
+  src: usize,
+  down: usize,
+  rows: i32,
+  channels: i32,
+  weights: usize,
+  bias: usize,
+  dst: usize,
+  low: v128,
+  high: v128,
+): void {
+  const pixel = (<usize>channels) << 2;
+  const row = (<usize>((channels + 7) & ~7)) << 2;
+  for (let n = channels; n > 0; n -= 4, src += 16, weights += 16, bias += 16, dst += 16) {
+    let a = v128.load(bias);
+    let b = a;
+    let c = a;
+    let d = a;
+    let at = src;
+    let weight = weights;
+    for (let i = 0; i < rows; i++, at += down) {
+      let to = at;
+      const w0 = v128.load(weight);
+      weight += row;
+      const w1 = v128.load(weight);
+      weight += row;
+      const w2 = v128.load(weight);
+      weight += row;
+      const w3 = v128.load(weight);
+      weight += row;
+      const w4 = v128.load(weight);
+      weight += row;
+      let x = v128.load(at);
+      a = Reals.add(a, x, w0);
+      to += pixel;
+      x = v128.load(to);
+      a = Reals.add(a, x, w1);
+      b = Reals.add(b, x, w0);
+      to += pixel;
+      x = v128.load(to);
+      a = Reals.add(a, x, w2);
+      b = Reals.add(b, x, w1);
+      c = Reals.add(c, x, w0);
+      to += pixel;
+      x = v128.load(to);
+      a = Reals.add(a, x, w3);
+      b = Reals.add(b, x, w2);
+      c = Reals.add(c, x, w1);
+      d = Reals.add(d, x, w0);
+      to += pixel;
+      x = v128.load(to);
+      a = Reals.add(a, x, w4);
+      b = Reals.add(b, x, w3);
+      c = Reals.add(c, x, w2);
+      d = Reals.add(d, x, w1);
+      to += pixel;
+      x = v128.load(to);
+      b = Reals.add(b, x, w4);
+      c = Reals.add(c, x, w3);
+      d = Reals.add(d, x, w2);
+      to += pixel;
+      x = v128.load(to);
+      c = Reals.add(c, x, w4);
+      d = Reals.add(d, x, w3);
+      to += pixel;
+      x = v128.load(to);
+      d = Reals.add(d, x, w4);
+    }
+    let last = dst;
+    Reals.putFour(last, a, low, high, n);
+    last += pixel;
+    Reals.putFour(last, b, low, high, n);
+    last += pixel;
+    Reals.putFour(last, c, low, high, n);
+    Reals.putFour(last + pixel, d, low, high, n);
+  }
+}
+
+/** Four pixels with the taps of a table, `apart` bytes from one to the next in src. */
+function fourReals(
+  src: usize,
+  apart: usize,
+  offsets: usize,
+  end: usize,
+  channels: i32,
+  weights: usize,
+  bias: usize,
+  dst: usize,
+  low: v128,
+  high: v128,
+): void {
+  const pixel = (<usize>channels) << 2;
+  const row = (<usize>((channels + 7) & ~7)) << 2;
   for (let n = channels; n > 0; n -= 8, src += 32, weights += 32, bias += 32, dst += 32) {
     let a0 = v128.load(bias);
     let a1 = v128.load(bias, 16);
@@ -152,33 +305,49 @@ export function depthwise_f32(
   rows: i32,
 ): void {
   const pixel = (<usize>w.channels) << 2;
-  const taps = w.kernelHeight * w.kernelWidth;
   const reach = (w.kernelWidth - 1) * w.dilationWidth;
   const left = firstInside(w.strideWidth, w.padLeft, w.outWidth);
   const right = max(lastInside(w.strideWidth, w.padLeft, reach, w.width, w.outWidth), left);
   const low = v128.load32_splat(bounds);
   const high = v128.load32_splat(bounds, 4);
   const apart = <usize>w.strideWidth * pixel;
+  const down = <usize>(w.dilationHeight * w.width) * pixel;
+  // a row of taps, in the table and in the weights
+  const rowOffsets = (<usize>w.kernelWidth) << 2;
+  const rowWeights = rowOffsets * <usize>((w.channels + 7) & ~7);
+  const width = w.strideWidth == 1 && w.dilationWidth == 1 ? w.kernelWidth : 0;
   for (let y = firstRow; y < firstRow + rows; y++) {
     const top = y * w.strideHeight - w.padTop;
     const i0 = firstTap(top, w.dilationHeight);
-    const i1 = lastTap(top, w.dilationHeight, w.height, w.kernelHeight);
-    const whole = i0 == 0 && i1 == w.kernelHeight;
-    let to = dst + <usize>y * <usize>w.outWidth * pixel;
+    const i1 = max(lastTap(top, w.dilationHeight, w.height, w.kernelHeight), i0);
+    const line = dst + <usize>y * <usize>w.outWidth * pixel;
+    const firstWeights = weights + <usize>i0 * rowWeights;
     for (let x = 0; x < w.outWidth; ) {
-      const start = x * w.strideWidth - w.padLeft;
-      const at = src + <usize>(top * w.width + start) * pixel;
-      if (whole && x >= left && x + PIXELS <= right) {
-        fourReals(at, apart, taps, offsets, w.channels, weights, bias, to, low, high);
-        x += PIXELS;
-        to += pixel * PIXELS;
-      } else {
+      if (x < left || x >= right || right - left < PIXELS) {
+        const start = x * w.strideWidth - w.padLeft;
+        const at = src + <usize>(top * w.width + start) * pixel;
         const j0 = firstTap(start, w.dilationWidth);
         const j1 = lastTap(start, w.dilationWidth, w.width, w.kernelWidth);
-        oneReal(w, at, i0, i1, j0, j1, weights, bias, to, bounds);
+        oneReal(w, at, i0, i1, j0, j1, weights, bias, line + <usize>x * pixel, bounds);
         x++;
-        to += pixel;
+        continue;
       }
+      // the last four may overlap the four before
+      const first = min(x, right - PIXELS);
+      const start = first * w.strideWidth - w.padLeft;
+      const at = src + <usize>(top * w.width + start) * pixel;
+      const to = line + <usize>first * pixel;
+      const n = w.channels;
+      if (width == 3 || width == 5) {
+        const from = at + <usize>i0 * down;
+        if (width == 3) fourOfThree(from, down, i1 - i0, n, firstWeights, bias, to, low, high);
+        else fourOfFive(from, down, i1 - i0, n, firstWeights, bias, to, low, high);
+      } else {
+        const table = offsets + <usize>i0 * rowOffsets;
+        const end = offsets + <usize>i1 * rowOffsets;
+        fourReals(at, apart, table, end, n, firstWeights, bias, to, low, high);
+      }
+      x = first + PIXELS;
     }
   }
 }

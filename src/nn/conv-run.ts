@@ -199,7 +199,14 @@ export function runImages(
   const run = { instance, layer, geometry, window, params, reals };
   writeWindow(instance, window, layer.window, geometry);
   if (depthwise?.isReal) {
-    const each = prepareDepthwise(instance, call, depthwise, window, tapsOf(layer), params);
+    const each = prepareDepthwise(
+      instance,
+      call,
+      depthwise,
+      window,
+      stripOf(layer, geometry),
+      params,
+    );
     const src = call.input(source);
     const bytes = (source.length * 4) / Math.max(images.count, 1);
     for (let i = 0; i < images.count; i++) {
@@ -218,7 +225,8 @@ export function runImages(
   }
   const { left, bytesPerImage } = placeInput(run, call, source, images.count);
   const each =
-    depthwise && prepareDepthwise(instance, call, depthwise, window, tapsOf(layer), params);
+    depthwise &&
+    prepareDepthwise(instance, call, depthwise, window, stripOf(layer, geometry), params);
   // copies of channels go on to whole vectors
   const strip = depthwise ? 0 : call.scratch(stripRows(depth) * depth + 16);
   const workspaces = layers.map(({ matrix }) =>
@@ -247,4 +255,7 @@ function copyParams({ instance, params }: Run, image: LeftRows): void {
   words.setInt32(params + 4, words.getInt32(image.zeros, true), true);
 }
 
-const tapsOf = ({ window }: Conv2d): number => window.kernel[0] * window.kernel[1];
+const stripOf = ({ window, outChannels }: Conv2d, { outWidth }: Geometry) => ({
+  ...{ kernel: window.kernel, dilation: window.dilation, stride: window.stride },
+  ...{ channels: outChannels, outWidth },
+});

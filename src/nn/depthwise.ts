@@ -14,20 +14,26 @@ const f = Math.fround;
 
 /** Fields of the record of assembly/nn/depthwise-8.ts, 4 bytes each, in order. */
 const FIELDS = {
-  offsets: 0,
-  weights: 4,
-  sums: 8,
-  bias: 12,
-  scales: 16,
-  rowScale: 20,
-  lhsZero: 24,
-  unsigned: 28,
-  real: 32,
-  low: 36,
-  high: 40,
-  zero: 44,
+  weights: 0,
+  bias: 4,
+  scales: 8,
+  rowScale: 12,
+  lhsZero: 16,
+  unsigned: 20,
+  real: 24,
+  low: 28,
+  high: 32,
+  zero: 36,
+  tags: 40,
+  strip: 44,
+  slots: 48,
+  slotBytes: 52,
+  block: 56,
 } as const;
-const RECORD_BYTES = 48;
+const RECORD_BYTES = 64;
+
+/** Bytes that the slots of a strip aim at: they stay in the first-level cache. */
+const STRIP_BYTES = 32768;
 
 /** @internal A depthwise convolution in memory: one block. */
 export interface Depthwise {
@@ -157,21 +163,20 @@ export function createIntegerDepthwise(
   checkDepth(taps, magnitude, quantized.maxMagnitude, most);
 
   const row = filled(outChannels);
-  const pairs = Math.ceil(taps / 2);
+  const [height, width] = window.kernel;
+  const pairs = Math.ceil(height / 2) * width;
   const weights = RECORD_BYTES;
-  const sums = weights + pairs * row * 4;
-  const biasAt = sums + row * 4;
+  const biasAt = weights + pairs * row * 4;
   const scalesAt = biasAt + row * 4;
   const bytes = scalesAt + row * 4;
   const address = instance.arena.allocate(bytes);
   instance.heap.view("u8", address, bytes).fill(0);
+  // two taps, one above the other, side by side
   const halves = new Int16Array(pairs * row * 2);
-  const totals = instance.heap.view("i32", address + sums, row);
   for (let c = 0; c < outChannels; c++) {
     for (let t = 0; t < taps; t++) {
-      const weight = integers[c * taps + t];
-      halves[((t >> 1) * row + c) * 2 + (t & 1)] = weight;
-      totals[c] += weight;
+      const [i, j] = [Math.floor(t / width), t % width];
+      halves[(((i >> 1) * width + j) * row + c) * 2 + (i & 1)] = integers[c * taps + t];
     }
   }
   instance.heap.view("u8", address + weights, halves.byteLength).set(new Uint8Array(halves.buffer));
@@ -186,7 +191,6 @@ export function createIntegerDepthwise(
   }
   const { words } = instance.heap;
   words.setInt32(address + FIELDS.weights, address + weights, true);
-  words.setInt32(address + FIELDS.sums, address + sums, true);
   words.setInt32(address + FIELDS.bias, address + biasAt, true);
   words.setInt32(address + FIELDS.scales, address + scalesAt, true);
   words.setInt32(address + FIELDS.unsigned, !input || input.dtype === "u8" ? 1 : 0, true);
@@ -200,25 +204,55 @@ export function createIntegerDepthwise(
 /** @internal What runs rows of one image; `params` are its scale, f32, and zero point, i32. */
 export type RunRows = (src: number, dst: number, firstRow: number, rows: number) => void;
 
+/** Room for pairs of rows: as many slots as the rows of one result can need at once. */
+function placeStrip(instance: Bytelane, call: Call, record: number, geometry: Strip): void {
+  const { kernel, dilation, stride, channels, outWidth } = geometry;
+  const slots = 2 * dilation[0] * (Math.ceil(kernel[0] / 2) - 1) + 1;
+  const columns = (outWidth - 1) * stride[1] + (kernel[1] - 1) * dilation[1] + 1;
+  const all = filled(channels);
+  // fewer channels would read less than half a cache line of each pixel
+  const most = Math.max(Math.floor(STRIP_BYTES / (slots * columns * 4)), 32);
+  const block = filled(Math.ceil(all / Math.ceil(all / most)));
+  const slotBytes = columns * block * 4;
+  const tags = call.scratch(slots * 4);
+  const strip = call.scratch(slots * slotBytes);
+  // behind the last allocation, which may move the memory
+  const { words } = instance.heap;
+  words.setInt32(record + FIELDS.tags, tags, true);
+  words.setInt32(record + FIELDS.strip, strip, true);
+  words.setInt32(record + FIELDS.slots, slots, true);
+  words.setInt32(record + FIELDS.slotBytes, slotBytes, true);
+  words.setInt32(record + FIELDS.block, block, true);
+}
+
+/** What the size of a strip follows from. */
+interface Strip {
+  readonly kernel: readonly [number, number];
+  readonly dilation: readonly [number, number];
+  readonly stride: readonly [number, number];
+  readonly channels: number;
+  readonly outWidth: number;
+}
+
 /** @internal Prepares the calls of one image size. */
 export function prepareDepthwise(
   instance: Bytelane,
   call: Call,
   layer: Depthwise,
   window: number,
-  taps: number,
+  strip: Strip,
   params: number,
 ): RunRows {
   const kernels = nnKernels(instance);
-  const offsets = call.scratch((taps + 1) * 4);
-  kernels.tap_offsets(window, offsets);
   if (layer.isReal) {
+    const offsets = call.scratch((strip.kernel[0] * strip.kernel[1] + 1) * 4);
+    kernels.tap_offsets(window, offsets);
     const { weights, bias, bounds } = layer;
     return (src, dst, firstRow, rows) =>
       kernels.depthwise_f32(window, src, weights, bias, offsets, bounds, dst, firstRow, rows);
   }
+  placeStrip(instance, call, layer.record, strip);
   const { words } = instance.heap;
-  words.setInt32(layer.record + FIELDS.offsets, offsets, true);
   words.setInt32(layer.record + FIELDS.rowScale, params, true);
   words.setInt32(layer.record + FIELDS.lhsZero, params + 4, true);
   return (src, dst, firstRow, rows) =>
