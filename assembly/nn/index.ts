@@ -7,7 +7,7 @@ export { depthwise_f32, tap_offsets } from "./depthwise";
 export { depthwise_8 } from "./depthwise-8";
 export { combine_8, combine_f32, mask_f32 } from "./elementwise";
 export { im2col_8 } from "./im2col";
-export { transpose } from "./layout";
+export { copy_rows, transpose } from "./layout";
 export { norm_f32 } from "./norm";
 export { pool_8, pool_f32 } from "./pool";
 export { gru_gates, lstm_gates } from "./recurrent";

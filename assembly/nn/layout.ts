@@ -26,3 +26,8 @@ export function transpose(src: usize, dst: usize, rows: i32, columns: i32, size:
   if (size == 4) transposeOf<u32>(src, dst, rows, columns);
   else transposeOf<u8>(src, dst, rows, columns);
 }
+
+/** Copies `rows` runs of `bytes` to places that lie `stride` bytes apart. */
+export function copy_rows(src: usize, dst: usize, rows: i32, bytes: usize, stride: usize): void {
+  for (; rows > 0; rows--, src += bytes, dst += stride) memory.copy(dst, src, bytes);
+}

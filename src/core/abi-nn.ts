@@ -130,6 +130,7 @@ export interface NnKernels {
     steps: number,
   ): void;
   transpose(src: number, dst: number, rows: number, columns: number, size: number): void;
+  copy_rows(src: number, dst: number, rows: number, bytes: number, stride: number): void;
 
   lstm_gates(a: number, b: number, n: number, cell: number, dst: number): void;
   gru_gates(a: number, b: number, n: number, h: number, dst: number): void;

@@ -20,6 +20,7 @@ export {
   multiply,
   type QuantizedValue,
 } from "../nn/combine.ts";
+export { type ConcatOptions, concat } from "../nn/concat.ts";
 export type { Conv2d } from "../nn/conv-layer.ts";
 export type { ConvOptions, ConvTransposeOptions } from "../nn/conv-options.ts";
 export { type Conv1dOptions, conv1d, createConv1d } from "../nn/conv1d.ts";
