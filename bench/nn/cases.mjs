@@ -231,6 +231,10 @@ function lstmStep(instance) {
   const x = tensor(instance, "f32", [1, features], reals(features));
   const h = tensor(instance, "f32", [1, hidden], reals(hidden));
   const out = tensor(instance, "f32", [1, 4 * hidden]);
+  const [state, cell] = [reals(hidden), reals(hidden)].map((values) =>
+    tensor(instance, "f32", [hidden], values),
+  );
+  const next = tensor(instance, "f32", [1, hidden]);
   const TURNS = 50;
   const repeat = (run) => () => {
     for (let i = 0; i < TURNS; i++) run();
@@ -238,7 +242,7 @@ function lstmStep(instance) {
   return {
     ...{ name: "LSTM step 128 → 128, of its two products", key: "lstmOverProducts" },
     work: 2 * 4 * hidden * (features + hidden) * TURNS,
-    run: repeat(() => scope(instance, () => void recurrent(layer, x))),
+    run: repeat(() => void recurrent(layer, x, { state, cell, inPlace: true, out: next })),
     other: repeat(() => {
       linear(one, x, { out });
       linear(two, h, { out });

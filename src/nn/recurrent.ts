@@ -4,11 +4,20 @@
  * @category Networks
  */
 import { nnKernels } from "../builds/nn-kernels.ts";
-import { type Data, elementsOf, type InKind, inCall, operand, target } from "../core/call.ts";
+import {
+  type Call,
+  type Data,
+  elementsOf,
+  type InKind,
+  inCall,
+  type Operand,
+  operand,
+  target,
+} from "../core/call.ts";
 import { checkInteger, checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { isTensor } from "../core/tensor.ts";
+import { isTensor, type Tensor } from "../core/tensor.ts";
 import { panelsOf, writeCall } from "../gemm/product.ts";
 import { createInt8 } from "../linear/create-int8.ts";
 import type { Linear } from "../linear/int8.ts";
@@ -153,42 +162,135 @@ export interface SequenceOptions {
   readonly state?: Data<"f32">;
   /** Of an LSTM: its cells. Default zeros. */
   readonly cell?: Data<"f32">;
+  /**
+   * `state`, and of an LSTM `cell`, are tensors that receive the last ones: a sequence that goes on
+   * call by call copies nothing. Default false.
+   */
+  readonly inPlace?: boolean;
+  readonly out?: Data<"f32">;
 }
 
 /** States of all steps, and what the next sequence begins with. */
-export interface SequenceResult<V> {
+export interface SequenceResult<V, S = Float32Array> {
   /** [steps, hidden]: the state after each step. */
   readonly values: V;
-  /** The last state. */
-  readonly state: Float32Array;
-  /** Of an LSTM: the last cells. */
-  readonly cell?: Float32Array;
+  /** The last state. With `inPlace` the tensor that was given. */
+  readonly state: S;
+  /** Of an LSTM: the last cells. With `inPlace` the tensor that was given. */
+  readonly cell?: S;
 }
 
-/** Room of the rows that a product quantizes. */
-interface Rows {
+const SEQUENCE = ["shape", "state", "cell", "inPlace", "out"] as const;
+
+/** A sequence whose arguments are checked. */
+interface Sequence {
+  readonly source: Operand<"f32">;
+  readonly steps: number;
+  readonly state: Operand<"f32"> | undefined;
+  readonly cell: Operand<"f32"> | undefined;
+  readonly inPlace: boolean;
+}
+
+function checkSequence(layer: Recurrent, x: unknown, options: SequenceOptions): Sequence {
+  checkOptions("options", options, SEQUENCE);
+  const { kind, hidden, inFeatures, instance } = layer;
+  const source = operand(instance, "x", x, ["f32"]);
+  const shape = shapeOf(source, options.shape);
+  if (shape.length > 2 || shape.at(-1) !== inFeatures) {
+    throw rangeFault("x", `rows of ${inFeatures} elements`, shape);
+  }
+  const { inPlace = false } = options;
+  if (typeof inPlace !== "boolean") throw typeFault("options.inPlace", "true or false", inPlace);
+  if (kind === "gru" && options.cell !== undefined) {
+    throw typeFault("options.cell", "nothing for a GRU", options.cell);
+  }
+  const initial = (name: "state" | "cell") => {
+    const given = options[name];
+    if (inPlace && !isTensor(given) && (name === "state" || kind === "lstm")) {
+      throw typeFault(`options.${name}`, "a tensor, since options.inPlace is true", given);
+    }
+    if (given === undefined) return undefined;
+    return operand(instance, `options.${name}`, given, ["f32"], hidden);
+  };
+  const state = initial("state");
+  const cell = initial("cell");
+  return { source, steps: source.length / inFeatures, state, cell, inPlace };
+}
+
+/** Where a call's arrays lie: one block, each part going on to whole vectors. */
+interface Room {
   readonly lhs: number;
   readonly scales: number;
   readonly zeros: number;
+  /** What the input's weights give, for all steps, and what the state's weights give. */
+  readonly parts: number;
+  readonly own: number;
+  readonly h: number;
+  readonly c: number;
+  readonly workspace: number;
+}
+
+const whole = (bytes: number): number => (bytes + 31) & ~15;
+
+function place(call: Call, layer: Recurrent, steps: number): Room {
+  const { hidden, inFeatures, input, state, instance } = layer;
+  const { kernels } = instance;
+  const width = input.outFeatures * 4;
+  const most = Math.max(steps, 1);
+  const workspace = Math.max(
+    kernels.gemm_workspace(most, inFeatures, input.matrix.dot.code),
+    kernels.gemm_workspace(1, hidden, state.matrix.dot.code),
+  );
+  let end = 0;
+  const after = (bytes: number) => {
+    const at = end;
+    end += whole(bytes);
+    return at;
+  };
+  const [lhs, scales, zeros, parts, own, h, c, work] = [
+    ...[Math.max(steps * inFeatures, hidden), most * 4, most * 4, steps * width, width],
+    ...[hidden * 4, hidden * 4, workspace],
+  ].map(after);
+  const base = call.scratch(end);
+  return {
+    ...{ lhs: base + lhs, scales: base + scales, zeros: base + zeros, parts: base + parts },
+    ...{ own: base + own, h: base + h, c: base + c, workspace: base + work },
+  };
 }
 
 /** Products of f32 rows, quantized row by row. */
-function multiply(
-  layer: Linear,
-  src: number,
-  m: number,
-  dst: number,
-  rows: Rows,
-  workspace: number,
-): void {
+function multiply(layer: Linear, src: number, m: number, dst: number, room: Room): void {
   const { instance, matrix, inFeatures, outFeatures } = layer;
   writeCall(instance, matrix.record, {
-    ...{ reals: src, realsStride: inFeatures * 4 },
-    ...{ lhs: rows.lhs, lhsStride: inFeatures, lhsUnsigned: true },
-    ...{ lhsZeros: rows.zeros, lhsZero: 0, rowScales: rows.scales, rowScale: 1 },
-    ...{ dst, dstStride: outFeatures * 4 },
+    reals: src,
+    realsStride: inFeatures * 4,
+    lhs: room.lhs,
+    lhsStride: inFeatures,
+    lhsUnsigned: true,
+    lhsZeros: room.zeros,
+    lhsZero: 0,
+    rowScales: room.scales,
+    rowScale: 1,
+    dst,
+    dstStride: outFeatures * 4,
   });
-  instance.kernels.gemm(matrix.record, 0, m, 0, panelsOf(outFeatures), workspace);
+  instance.kernels.gemm(matrix.record, 0, m, 0, panelsOf(outFeatures), room.workspace);
+}
+
+/** All steps, from src to rows of dst. h and c are replaced. */
+function runSteps(layer: Recurrent, src: number, steps: number, dst: number, room: Room): void {
+  const { instance, kind, hidden, input, state } = layer;
+  const kernels = nnKernels(instance);
+  const width = input.outFeatures * 4;
+  const { h, c, own } = room;
+  if (steps) multiply(input, src, steps, room.parts, room);
+  for (let step = 0; step < steps; step++) {
+    multiply(state, h, 1, own, room);
+    const at = room.parts + step * width;
+    if (kind === "lstm") kernels.lstm_gates(at, own, hidden, c, h);
+    else kernels.gru_gates(at, own, hidden, h, h);
+    kernels.copy_rows(h, dst + step * hidden * 4, 1, hidden * 4, 0);
+  }
 }
 
 /**
@@ -197,84 +299,68 @@ function multiply(
  *
  *     const { values, state, cell } = recurrent(layer, x, { shape: [100, 128] });
  *
- * Errors: another number of features, a state of another length, cells given to a GRU.
+ * Errors: another number of features, a state of another length, cells given to a GRU; with
+ * `inPlace` states that are no tensors.
  */
 export function recurrent<X extends Data<"f32">>(
   layer: Recurrent,
   x: X,
+  options: SequenceOptions & { readonly inPlace: true },
+): SequenceResult<InKind<X, "f32">, Tensor<"f32">>;
+export function recurrent<X extends Data<"f32">>(
+  layer: Recurrent,
+  x: X,
+  options?: SequenceOptions & { readonly inPlace?: false },
+): SequenceResult<InKind<X, "f32">>;
+export function recurrent<X extends Data<"f32">>(
+  layer: Recurrent,
+  x: X,
   options: SequenceOptions = {},
-): SequenceResult<InKind<X, "f32">> {
+): SequenceResult<InKind<X, "f32">, Float32Array | Tensor<"f32">> {
   if (!(layer instanceof Recurrent)) {
     throw typeFault("layer", "a cell made by createLstm or createGru", layer);
   }
-  checkOptions("options", options, ["shape", "state", "cell"]);
   const instance = instanceOf("layer", layer);
-  const { kind, hidden, inFeatures, input, state } = layer;
-  const source = operand(instance, "x", x, ["f32"]);
-  const shape = shapeOf(source, options.shape);
-  if (shape.length > 2 || shape.at(-1) !== inFeatures) {
-    throw rangeFault("x", `rows of ${inFeatures} elements`, shape);
-  }
-  const initial = (name: "state" | "cell") =>
-    options[name] === undefined
-      ? undefined
-      : elementsOf(
-          instance,
-          operand(instance, `options.${name}`, options[name], ["f32"], hidden),
-        ).slice();
-  if (kind === "gru" && options.cell !== undefined) {
-    throw typeFault("options.cell", "nothing for a GRU", options.cell);
-  }
-  const h0 = initial("state");
-  const c0 = initial("cell");
-  const steps = source.length / inFeatures;
-  const result = target(instance, undefined, "f32", [steps, hidden], isTensor(x));
-  return inCall(instance, (call) => {
-    const { kernels } = instance;
-    const gates = nnKernels(instance);
-    const width = input.outFeatures;
-    // one block: the gates go on to whole vectors, and so does each part
-    const whole = (bytes: number) => (bytes + 31) & ~15;
-    const counts = Math.max(steps, 1) * 4;
-    const lhsBytes = whole(Math.max(steps * inFeatures, hidden));
-    const workspaceBytes = Math.max(
-      kernels.gemm_workspace(Math.max(steps, 1), inFeatures, input.matrix.dot.code),
-      kernels.gemm_workspace(1, hidden, state.matrix.dot.code),
-    );
-    const [gateBytes, stateBytes] = [whole(width * 4), whole(hidden * 4)];
-    const lhs = call.scratch(
-      lhsBytes + 2 * whole(counts) + whole(steps * width * 4) + gateBytes + 2 * stateBytes,
-    );
-    const scales = lhs + lhsBytes;
-    const zeros = scales + whole(counts);
-    const rows = { lhs, scales, zeros };
-    const own = zeros + whole(counts);
-    const h = own + gateBytes;
-    const c = h + stateBytes;
-    const parts = c + stateBytes;
-    const workspace = call.scratch(workspaceBytes);
+  const sequence = checkSequence(layer, x, options);
+  const { source, steps, inPlace } = sequence;
+  const { kind, hidden } = layer;
+  const result = target(instance, options.out, "f32", [steps, hidden], isTensor(x));
+  return inCall(instance, result, (call) => {
+    const room = place(call, layer, steps);
     const src = call.input(source);
-    const { address, value } = call.output(result);
     const { heap } = instance;
-    heap.view("f32", h, hidden).fill(0);
-    heap.view("f32", c, hidden).fill(0);
-    if (h0) heap.view("f32", h, hidden).set(h0);
-    if (c0) heap.view("f32", c, hidden).set(c0);
-    const [written, current] = [
-      heap.view("f32", address, steps * hidden),
-      heap.view("f32", h, hidden),
-    ];
-    if (steps) multiply(input, src, steps, parts, rows, workspace);
-    for (let step = 0; step < steps; step++) {
-      multiply(state, h, 1, own, rows, workspace);
-      const at = parts + step * width * 4;
-      if (kind === "lstm") gates.lstm_gates(at, own, hidden, c, h);
-      else gates.gru_gates(at, own, hidden, h, h);
-      written.set(current, step * hidden);
+    const initial = (given: Operand<"f32"> | undefined, to: number) => {
+      const view = heap.view("f32", to, hidden);
+      if (given) view.set(elementsOf(instance, given));
+      else view.fill(0);
+    };
+    // `out` may lie over the states
+    for (const given of inPlace ? [sequence.state, sequence.cell] : []) {
+      if (given) call.reads(given.address, hidden * 4);
     }
+    const { address, value } = call.output(result);
     const values = value as InKind<X, "f32">;
-    const last = current.slice();
-    if (kind === "gru") return { values, state: last };
-    return { values, state: last, cell: heap.view("f32", c, hidden).slice() };
+    const states = inPlace && hidden % 4 === 0 ? inTensors(sequence, room) : room;
+    if (states === room) {
+      initial(sequence.state, room.h);
+      initial(sequence.cell, room.c);
+    }
+    runSteps(layer, src, steps, address, states);
+    if (inPlace) {
+      const given = { state: options.state as Tensor<"f32">, cell: options.cell as Tensor<"f32"> };
+      if (states === room) {
+        given.state.data.set(heap.view("f32", room.h, hidden));
+        given.cell?.data.set(heap.view("f32", room.c, hidden));
+      }
+      return kind === "gru" ? { values, state: given.state } : { values, ...given };
+    }
+    const state = heap.view("f32", room.h, hidden).slice();
+    if (kind === "gru") return { values, state };
+    return { values, state, cell: heap.view("f32", room.c, hidden).slice() };
   });
+}
+
+/** The states where the caller has them: whole vectors need no more room. */
+function inTensors({ state, cell }: Sequence, room: Room): Room {
+  return { ...room, h: state?.address ?? room.h, c: cell?.address ?? room.c };
 }

@@ -11,6 +11,7 @@ import {
   activate,
   add,
   averagePool2d,
+  concat,
   conv1d,
   conv2d,
   createConv1d,
@@ -47,6 +48,34 @@ const NAMES =
   '"hard-sigmoid", "hard-swish", "leaky-relu"';
 const x = new Float32Array(6);
 const q = { values: new Int8Array(6), scale: 1 };
+
+const joined: readonly Case[] = [
+  [
+    "TypeError",
+    '"parts" expected an array of data, got undefined',
+    (b) => concat(b, wrong(undefined)),
+  ],
+  [
+    "RangeError",
+    '"options.columns[0]" expected an integer of at least 1, got undefined',
+    (b) => concat(b, [x, x]),
+  ],
+  [
+    "RangeError",
+    '"parts[1]" expected rows of 4 elements, got 6',
+    (b) => concat(b, [x, x], { columns: [2, 4] }),
+  ],
+  [
+    "RangeError",
+    '"parts[1]" expected 3 rows, as parts[0] has them, got 2',
+    (b) => concat(b, [x, x], { columns: [2, 3] }),
+  ],
+  [
+    "TypeError",
+    '"parts[1]" expected a Float32Array or a tensor, got Int8Array(6)',
+    (b) => concat(b, wrong([x, q.values]), { columns: [2, 2] }),
+  ],
+];
 
 const elementwise: readonly Case[] = [
   [
@@ -481,6 +510,31 @@ const bag =
     using table = createTable(b, eight);
     return embeddingBag(table, ids, options);
   };
+
+const states: readonly Case[] = [
+  [
+    "TypeError",
+    '"options.state" expected a tensor, since options.inPlace is true, got undefined',
+    (b) => withCell(b, (cell) => recurrent(cell, new Float32Array(2), wrong({ inPlace: true }))),
+  ],
+  [
+    "TypeError",
+    '"options.inPlace" expected true or false, got 1',
+    (b) => withCell(b, (cell) => recurrent(cell, new Float32Array(2), wrong({ inPlace: 1 }))),
+  ],
+];
+
+/** Runs something with an LSTM 2 → 1. */
+function withCell(b: Bytelane, run: (cell: ReturnType<typeof createLstm>) => unknown): void {
+  const weights = { inputWeights: new Float32Array(8), stateWeights: new Float32Array(4) };
+  const cell = createLstm(b, { ...weights, hidden: 1 });
+  try {
+    run(cell);
+  } finally {
+    cell.dispose();
+  }
+}
+
 const bags: readonly Case[] = [
   [
     "TypeError",
@@ -513,6 +567,8 @@ describe.each([
   ["convolutions", convolutions],
   ["recurrent cells", recurrentCells],
   ["bags", bags],
+  ["joined data", joined],
+  ["states in place", states],
   ["elementwise operations", elementwise],
   ["misspelt options", misspelt],
   ["tables", tables],

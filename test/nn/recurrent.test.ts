@@ -104,6 +104,41 @@ describeTiers("recurrent", (instance) => {
     });
   });
 
+  it("states that stay where they are, in whole vectors and not", () => {
+    for (const hidden of [4, 6, 16]) {
+      scope(instance, () => {
+        const weights = (rows: number) => ({
+          inputWeights: realsOf(rows * hidden * 5, hidden),
+          stateWeights: realsOf(rows * hidden * hidden, hidden + 1),
+        });
+        const x = realsOf(3 * 5, 3);
+        for (const kind of ["lstm", "gru"] as const) {
+          const layer =
+            kind === "lstm"
+              ? createLstm(instance, { ...weights(4), hidden })
+              : createGru(instance, { ...weights(3), hidden });
+          const whole = recurrent(layer, x, { shape: [3, 5] });
+          const state = tensor(instance, "f32", [hidden]);
+          const cell = tensor(instance, "f32", [hidden]);
+          const options = { state, inPlace: true, ...(kind === "lstm" && { cell }) } as const;
+          const out = tensor(instance, "f32", [1, hidden]);
+          for (let step = 0; step < 3; step++) {
+            const row = tensor(instance, "f32", [1, 5], x.subarray(step * 5, step * 5 + 5));
+            const one = recurrent(layer, row, { ...options, out });
+            expect(one.state).toBe(state);
+            expect(one.cell).toBe(kind === "lstm" ? cell : undefined);
+            expectSame(out.data, whole.values.subarray(step * hidden, (step + 1) * hidden));
+          }
+          expectSame(state.data, whole.state);
+          if (kind === "lstm") expectSame(cell.data, whole.cell!);
+          // the result over the state
+          const last = recurrent(layer, x.subarray(0, 5), { ...options, out: state });
+          expect(last.values).toBe(state);
+        }
+      });
+    }
+  });
+
   it("the orders of gates of other frameworks", () => {
     scope(instance, () => {
       const x = realsOf(5, 9);
