@@ -1,0 +1,112 @@
+/** The library's calls as the programs use them: tensors in, tensors out, with a clock. */
+import { createLinear, linear, tensor } from "bytelane";
+import * as nn from "bytelane/nn";
+
+/** Adds up milliseconds by kind of work. */
+export function createClock() {
+  const times = new Map();
+  return {
+    times,
+    /** Runs a call of the library. */
+    time(kind, call) {
+      const start = performance.now();
+      const result = call();
+      times.set(kind, (times.get(kind) ?? 0) + performance.now() - start);
+      return result;
+    },
+  };
+}
+
+/** Sums of the columns of inputs, by layer: their means correct the biases. */
+export function createMeans() {
+  const sums = new Map();
+  return {
+    observe(name, { data }, channels) {
+      const entry = sums.get(name) ?? { rows: 0, sums: new Float64Array(channels) };
+      for (let i = 0; i < data.length; i++) entry.sums[i % channels] += data[i];
+      entry.rows += data.length / channels;
+      sums.set(name, entry);
+    },
+    of(name) {
+      const entry = sums.get(name);
+      return entry && Float32Array.from(entry.sums, (sum) => sum / entry.rows);
+    },
+  };
+}
+
+/**
+ * @param {object} options
+ * @param {ReturnType<typeof createMeans>} [options.means] of calibration; layers are made with them
+ * @param {ReturnType<typeof createMeans>} [options.observed] where inputs of layers are recorded
+ */
+export function createOperations(instance, { means, observed, clock = createClock() } = {}) {
+  let bytes = 0;
+  const { time } = clock;
+  const correction = (name) => {
+    const mean = means?.of(name);
+    return mean && { inputMean: mean };
+  };
+  const watch = (name, x, channels) => observed?.observe(name, x, channels);
+
+  /** A convolution, weights [out, in, height, width]. */
+  function convolution(name, options) {
+    const { format } = options;
+    const layer = nn.createConv2d(instance, {
+      ...{ orientation: "out-in", ...options },
+      ...(format !== "f32" && correction(name)),
+    });
+    bytes += layer.byteLength;
+    const [, , height, width] = options.shape;
+    const kind = options.groups > 1 ? "depthwise" : height * width > 1 ? "k × k" : "1 × 1";
+    return (x) => {
+      watch(name, x, layer.inChannels);
+      return time(kind, () => nn.conv2d(layer, x));
+    };
+  }
+
+  /** A transposed convolution, weights [in, out, height, width]. */
+  function transposed(name, options) {
+    const layer = nn.createConvTranspose2d(instance, { ...options, ...correction(name) });
+    bytes += layer.byteLength;
+    return (x) => {
+      watch(name, x, layer.inChannels);
+      return time("transposed", () => nn.conv2d(layer, x));
+    };
+  }
+
+  /** A dense layer, weights [in, out]. */
+  function dense(name, options) {
+    const layer = createLinear(instance, { ...options, ...correction(name) });
+    bytes += layer.byteLength;
+    return (x) => {
+      watch(name, x, layer.inFeatures);
+      return time("dense", () => linear(layer, x));
+    };
+  }
+
+  const constant = (channels, value) =>
+    tensor(instance, "f32", [channels], new Float32Array(channels).fill(value));
+  const add = (x, y) => time("add, multiply", () => nn.add(instance, x, y, { out: x }));
+  const multiply = (x, y) => time("add, multiply", () => nn.multiply(instance, x, y, { out: x }));
+
+  /** The gate of squeeze and excitation: one factor per channel. */
+  function gate(names, weights, alpha) {
+    const [squeeze, expand] = names.map((name, i) =>
+      convolution(name, {
+        ...weights.convolution(name),
+        activation: i === 0 ? "relu" : { kind: "hard-sigmoid", alpha, beta: 0.5 },
+      }),
+    );
+    return (x) => expand(squeeze(time("pool", () => nn.globalAveragePool2d(instance, x))));
+  }
+
+  return {
+    ...{ instance, clock, time, convolution, transposed, dense, constant, add, multiply, gate },
+    get bytes() {
+      return bytes;
+    },
+    activate: (x, name) => time("activation", () => nn.activate(instance, x, name, { out: x })),
+    layerNorm: (x, options) => time("norm", () => nn.layerNorm(instance, x, options)),
+    softmax: (x) => time("softmax", () => nn.softmax(instance, x, { out: x })),
+  };
+}
