@@ -1,4 +1,4 @@
-import { addRows, addSignal, meanOfRows, normalizeRows, softmaxRows } from "./rows.mjs";
+import { createPlainBetween } from "./between.mjs";
 
 /*
  * The forward pass, written once. n tokens, d features, H heads of size s = d / H:
@@ -14,7 +14,7 @@ import { addRows, addSignal, meanOfRows, normalizeRows, softmaxRows } from "./ro
  * residual(x) is x · W_r + b_r in the first layer and x in the second. The embedding counts
  * twice because the model adds (embedding + signal) to the embedding.
  *
- * The matrix products come from `ops`; everything between them is shared by all ops. Buffers
+ * The matrix products come from `ops`; what lies between them from `between`. Buffers
  * belong to the ops and are made once, for the largest sentence; rows lie without gaps:
  *
  *   qkv      token 0   | q_1 … q_H | k_1 … k_H | v_1 … v_H |    3·d numbers a token, so head h
@@ -67,10 +67,13 @@ function positionSignal(inverseTimescales, positions) {
 /**
  * @param {ReturnType<import("./weights.mjs").loadWeights>} weights
  * @param {Ops} ops
- * @param {{ maxTokens?: number, mark?: (stage: string) => void }} [options] `mark` is called at
- *   the end of each stage with its name, for whoever holds a clock
+ * @param {{ maxTokens?: number, mark?: (stage: string) => void,
+ *   between?: import("./between.mjs").Between }} [options] `mark` is called at the end of each stage
+ *   with its name, for whoever holds a clock; `between` is plain JavaScript by default
  */
-export function createEncoder(weights, ops, { maxTokens = 128, mark = () => {} } = {}) {
+export function createEncoder(weights, ops, options = {}) {
+  const { maxTokens = 128, mark = () => {} } = options;
+  const { between = createPlainBetween(ops, mark) } = options;
   const { embedding, heads, normEpsilon, lengthFloor, projection } = weights;
   const [vocabularySize, embeddingSize] = embedding.shape;
   const [size, dimensions] = projection.weight.shape;
@@ -81,8 +84,8 @@ export function createEncoder(weights, ops, { maxTokens = 128, mark = () => {} }
   const layers = weights.layers.map((layer) => ({
     inputSize: layer.qkv.weight.shape[0],
     queryScale: layer.queryScale,
-    inputNorm: layer.inputNorm,
-    feedForwardNorm: layer.feedForwardNorm,
+    inputNorm: between.prepareNorm(layer.inputNorm, normEpsilon),
+    feedForwardNorm: between.prepareNorm(layer.feedForwardNorm, normEpsilon),
     qkv: dense(layer.qkv),
     output: dense(layer.output),
     residual: layer.residual && dense(layer.residual),
@@ -90,7 +93,7 @@ export function createEncoder(weights, ops, { maxTokens = 128, mark = () => {} }
     contract: dense(layer.contract),
   }));
   const finalDense = dense(projection);
-  const signal = positionSignal(weights.inverseTimescales, maxTokens);
+  const signal = between.prepareSignal(positionSignal(weights.inverseTimescales, maxTokens));
 
   const expandedSize = weights.layers[0].expand.weight.shape[1];
   const input = ops.createBuffer(maxTokens * embeddingSize);
@@ -104,24 +107,19 @@ export function createEncoder(weights, ops, { maxTokens = 128, mark = () => {} }
   const pooled = ops.createBuffer(size);
   const projected = ops.createBuffer(dimensions);
 
-  function normalize(src, tokens, width, { gain, bias }) {
-    const dst = ops.view(normalized);
-    normalizeRows(ops.view(src), tokens, width, gain.data, bias.data, normEpsilon, dst);
+  function normalize(src, tokens, width, norm) {
+    between.normalize(norm, src, tokens, width, normalized);
     mark("layer norm");
   }
 
   function attend(tokens, width, queryScale) {
     const shape = { tokens, heads, headSize: width / heads, scale: queryScale };
-    ops.attentionScores(qkv, shape, scores);
-    mark("attention scores");
-    softmaxRows(ops.view(scores), heads * tokens, tokens);
-    mark("softmax");
-    ops.attentionMix(scores, qkv, shape, context);
-    mark("attention mix");
+    between.attend(qkv, shape, scores, context);
+    mark("attention");
   }
 
   function addToHidden(tokens) {
-    addRows(ops.view(hidden), ops.view(delta), tokens * size);
+    between.add(hidden, delta, tokens * size);
     mark("residual");
   }
 
@@ -145,7 +143,7 @@ export function createEncoder(weights, ops, { maxTokens = 128, mark = () => {} }
   function embedTokens(ids) {
     ops.gather(table, ids, input);
     mark("embedding rows");
-    addSignal(ops.view(input), signal, ids.length * embeddingSize);
+    between.addSignal(input, signal, ids.length * embeddingSize);
     mark("position signal");
   }
 
@@ -173,16 +171,12 @@ export function createEncoder(weights, ops, { maxTokens = 128, mark = () => {} }
         src = hidden;
       }
     }
-    meanOfRows(ops.view(hidden), tokens, size, ops.view(pooled));
+    between.mean(hidden, tokens, size, pooled);
     mark("pooling");
     ops.dense(finalDense, pooled, 1, projected);
     mark("dense");
 
-    const embedded = Float32Array.from(ops.view(projected), Math.tanh);
-    let squares = 0;
-    for (const value of embedded) squares += value * value;
-    const inverse = 1 / Math.sqrt(Math.max(squares, lengthFloor));
-    for (let i = 0; i < dimensions; i++) embedded[i] *= inverse;
+    const embedded = between.finish(projected, dimensions, lengthFloor);
     mark("tanh and length");
     return embedded;
   }

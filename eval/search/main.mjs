@@ -5,6 +5,7 @@ import { runCommand, writeJson } from "../../tools/command.mjs";
 import { createProgress } from "../../tools/progress.mjs";
 import { textTable } from "../../tools/table.mjs";
 import { answer, isSaved, save } from "./answer.mjs";
+import { clocked, createNnBetween } from "./between.mjs";
 import { observeInputs } from "./calibrate.mjs";
 import { loadCorpus } from "./corpus.mjs";
 import { countMultiplyAdds } from "./count.mjs";
@@ -39,7 +40,27 @@ function createQuantizedEncoder(instance, weights, corpus, { bitsOf, hasFour }) 
   const progress = createProgress("calibrating", sentences.length);
   const observed = observeInputs(instance, weights, sentences, bitsOf, progress);
   const { ops, storable } = recordOps(createQuantizedOps(instance, bitsOf, observed));
-  return { ops, storable, encoder: createEncoder(weights, ops) };
+  const between = createNnBetween(instance);
+  return {
+    ...{ ops, storable },
+    encoder: createEncoder(weights, ops, { between }),
+    // the products alone on the library, as 0.1.0 had it
+    productsOnly: createEncoder(weights, ops),
+    shareOutside: (documents) => measureOutside(weights, ops, between, documents),
+  };
+}
+
+/** The share of an encoder's time that it spends outside the library's calls. */
+function measureOutside(weights, ops, between, documents) {
+  const clock = { inside: 0 };
+  const encoder = createEncoder(weights, clocked(ops, clock), {
+    between: clocked(between, clock),
+  });
+  encoder.encode(documents[0].ids);
+  clock.inside = 0;
+  const start = performance.now();
+  for (const { ids } of documents) encoder.encode(ids);
+  return 1 - clock.inside / (performance.now() - start);
 }
 
 /** What is to be compared: 8 bits always, and what the arguments ask for. */
@@ -144,6 +165,8 @@ function printTable(columns) {
     ["sentences per second", (c) => (1000 / c.milliseconds).toFixed(1)],
     ["  × plain JavaScript", (c) => c.timesPlain.toFixed(1)],
     ["  × reference", (c) => c.timesReference.toFixed(1)],
+    ["  × products alone", (c) => c.timesProductsOnly?.toFixed(2)],
+    ["share outside the library", (c) => c.shareOutside && percent(c.shareOutside)],
     ["multiply-adds in integers", (c) => percent(c.int8Share)],
     ["build", (c) => c.build],
   ].map(([label, of]) => [label, ...columns.map((column) => of(column) ?? "–")]);
@@ -170,12 +193,15 @@ async function compare(options) {
 
   const instance = await createBytelane();
   const quantized = choosePlans(weights, options).map((plan) => {
-    const { ops, storable, encoder } = createQuantizedEncoder(instance, weights, corpus, plan);
+    const made = createQuantizedEncoder(instance, weights, corpus, plan);
+    const { ops, storable, encoder } = made;
     const label = plan.name.replace("Bytelane ", "");
     const documents = embedAll(encoder, corpus.documents, `${label} documents`);
     const queries = embedAll(encoder, corpus.queries, `${label} queries`);
     if (!plan.hasFour) save(instance, { weights, storable, documents });
-    return { ...plan, ops, encoder, ...judge(instance, stored, documents, queries) };
+    const shareOutside = made.shareOutside(corpus.documents.slice(0, 16));
+    const quality = judge(instance, stored, documents, queries);
+    return { plan, ops, encoder, quality: { ...quality, shareOutside }, made };
   });
 
   const plain = createEncoder(weights, createFloatOps());
@@ -191,6 +217,7 @@ async function compare(options) {
     },
     { encode: (ids) => reference.embed([ids]), rounds: 3 },
     ...quantized.map(({ encoder }) => ({ encode: (ids) => encoder.encode(ids), rounds: 6 })),
+    { encode: (ids) => quantized[0].made.productsOnly.encode(ids), rounds: 6 },
   ];
   const times = await timeContenders(contenders, corpus.documents, sample);
   const [plainTime, referenceTime] = times;
@@ -217,9 +244,10 @@ async function compare(options) {
       ...{ meanCosine: 1, worstCosine: 1, recallAt1: 1, recallAt10: 1 },
       build: `${reference.backend.backend}${reference.backend.simd ? ", simd" : ""}`,
     }),
-    ...quantized.map(({ name, ops, encoder: _, bitsOf, hasFour, ...quality }, i) =>
-      column(name, times[2 + i], {
+    ...quantized.map(({ plan, ops, quality }, i) =>
+      column(plan.name, times[2 + i], {
         ...quality,
+        ...(i === 0 && { timesProductsOnly: times.at(-1) / times[2] }),
         weightBytes: ops.weightBytes,
         weightShare: ops.weightBytes / weights.bytes,
         // 4-bit weights are multiplied by 8-bit activations in integers too
