@@ -44,7 +44,7 @@ export function createOperations(instance, { means, observed, clock = createCloc
   const { time } = clock;
   const correction = (name) => {
     const mean = means?.of(name);
-    return mean && { inputMean: mean };
+    return mean && { inputStats: { mean } };
   };
   const watch = (name, x, channels) => observed?.observe(name, x, channels);
 

@@ -68,8 +68,8 @@ function positionSignal(inverseTimescales, positions) {
  * @param {ReturnType<import("./weights.mjs").loadWeights>} weights
  * @param {Ops} ops
  * @param {{ maxTokens?: number, mark?: (stage: string) => void,
- *   between?: import("./between.mjs").Between }} [options] `mark` is called at the end of each stage
- *   with its name, for whoever holds a clock; `between` is plain JavaScript by default
+ *   between?: import("./between.mjs").Between }} [options] `mark` is called at the end of each
+ *   stage with its name, for whoever holds a clock; `between` is plain JavaScript by default
  */
 export function createEncoder(weights, ops, options = {}) {
   const { maxTokens = 128, mark = () => {} } = options;

@@ -39,6 +39,10 @@ export function recordOps(ops) {
     storable,
     ops: {
       ...ops,
+      // a getter, which a copy would have read too early
+      get weightBytes() {
+        return ops.weightBytes;
+      },
       prepareTable(weight) {
         const table = ops.prepareTable(weight);
         Object.assign(storable, { "table.values": table.values, "table.scale": table.scale });

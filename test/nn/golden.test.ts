@@ -85,7 +85,7 @@ function convolve(instance: Bytelane, golden: Golden, pixels: Numbers, shape: nu
   const layer = ws
     ? createConv2d(instance, {
         ...{ ...common, scale: read("ws")[0] },
-        input: { dtype: "u8", scale: read("xs")[0], zeroPoint: read("xz")[0] },
+        activations: { dtype: "u8", scale: read("xs")[0], zeroPoint: read("xz")[0] },
         output: { dtype: "u8", scale: read("ys")[0], zeroPoint: read("yz")[0] },
       })
     : createConv2d(instance, { ...common, format: "f32", bias: read("b") as Float32Array });
