@@ -7,11 +7,13 @@ import {
   FEW_ELEMENTS,
   GEMM_SHAPES,
   INT4_SHAPES,
+  NEAR_SHAPES,
   ONE_TILE,
   SIZES,
   SMALL_LAYER,
   shapeName,
   TWO_SIZES,
+  WIDE_SHAPES,
 } from "./shapes.mjs";
 
 /** Words of 32 bits: the same data in every run. */
@@ -310,6 +312,13 @@ const ONE_SQUARE = GEMM_SHAPES.filter(({ m, n, k }) => m === 512 && n === 512 &&
 export const CASES = [
   ...gemmCase("gemm_u8_i8_i32", Uint8Array, Int8Array, [...GEMM_SHAPES, ONE_TILE], SYMMETRIC),
   ...gemmCase("gemm_i8_i8_i32", Int8Array, Int8Array, GEMM_SHAPES, SYMMETRIC),
+  ...gemmCase(
+    "gemm_u8_i8_i32_wide",
+    Uint8Array,
+    Int8Array,
+    [...WIDE_SHAPES, ...NEAR_SHAPES],
+    SYMMETRIC,
+  ),
   ...gemmCase("gemm_u8_i8_i32_full_range", Uint8Array, Int8Array, FULL_RANGE, undefined, true),
   ...gemmCase("gemm_i8_u8_i32", Int8Array, Uint8Array, ONE_SQUARE),
   ...gemmCase("gemm_u8_u8_i32", Uint8Array, Uint8Array, ONE_SQUARE),

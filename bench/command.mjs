@@ -1,5 +1,6 @@
 import { runCommand } from "../tools/command.mjs";
 import { openPlain } from "./contenders/plain.mjs";
+import { WIDE_BYTES, WIDE_OP } from "./figures.mjs";
 import { describeRun, EFFORT, runCases, writeRuns } from "./harness.mjs";
 import { openRoof } from "./lab/roof/index.mjs";
 import { machine, runtime } from "./machine.mjs";
@@ -75,7 +76,11 @@ async function runValues(script, values, bench) {
   const run = describeRun(bench.name);
   if (isWhole || calls || roofs) {
     const roof = await openRoof();
-    run.roofs = measureRoofs(roof, quick);
+    run.roofs = measureRoofs(
+      roof,
+      quick,
+      selected.some(({ op }) => op === WIDE_OP),
+    );
     printRoofs(run.roofs);
     if (selected.length > 0) run.rows = await contendAll(selected, bench, { roof, quick });
     if (json) writeRuns(json, [run]);
@@ -86,9 +91,11 @@ async function runValues(script, values, bench) {
   }
 }
 
-function measureRoofs(roof, quick) {
+/** `isWide` adds the bytes of the wide shapes, whose roof is the stream that reads as many. */
+function measureRoofs(roof, quick, isWide) {
   const memory = {};
   const sizes = quick ? [2 ** 18] : [2 ** 18, 2 ** 22, 2 ** 26];
+  if (isWide) sizes.push(WIDE_BYTES);
   for (const bytes of sizes) memory[bytes] = roof.memory(bytes);
   return { registers: roof.registers(), memory };
 }

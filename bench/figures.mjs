@@ -1,4 +1,4 @@
-import { CALL_SHAPES } from "./shapes.mjs";
+import { CALL_SHAPES, NEAR_SHAPES, shapeName, WIDE_SHAPES } from "./shapes.mjs";
 
 /** Looks figures up in the rows of a run. */
 
@@ -76,4 +76,54 @@ export function microsecondsOf(run, op, shape, contender, mode) {
     .filter((row) => row.mode === mode)
     .map(({ microseconds }) => microseconds);
   return times.length > 0 ? Math.min(...times) : null;
+}
+
+/** One row by many columns, and the bytes of their weights, in whole steps of the streams. */
+export const WIDE_OP = "gemm_u8_i8_i32_wide";
+export const WIDE_BYTES = 10 * 2 ** 20;
+
+/**
+ * One row by many columns, over the lesser of two limits: the stream that reads as many bytes, and
+ * the same depth near. The least over the shapes; null where the run lacks one of them.
+ */
+function wideOfLimit(run) {
+  const stream = run.roofs?.memory?.[WIDE_BYTES]?.load4;
+  const shares = WIDE_SHAPES.map((shape, i) => {
+    const far = bestOf(run, WIDE_OP, shapeName(shape), "Bytelane");
+    const near = bestOf(run, WIDE_OP, shapeName(NEAR_SHAPES[i]), "Bytelane");
+    // a byte of weights is two operations
+    return far && near && stream ? far / Math.min(near, 2 * stream) : null;
+  });
+  return shares.includes(null) ? null : Math.min(...shares);
+}
+
+const ROW = "1 × 4096 × 4096";
+
+function int4OverInt8(run, build) {
+  const rate = (op) => bestOf(run, op, ROW, "Bytelane", { build });
+  const [four, eight] = [rate("gemm_f32_i4_block32"), rate("linear_dynamic_f32")];
+  return four && eight ? four / eight : null;
+}
+
+/** 1 where the engine makes one instruction of a fused dot product, as x64 has it with VNNI. */
+function vnniOf({ machine, roofs }) {
+  if (machine.vnni !== null) return machine.vnni ? 1 : 0;
+  if (!roofs?.registers.fused) return null;
+  return roofs.registers.fused > 1.5 * roofs.registers.dot ? 1 : 0;
+}
+
+/** The figures of a run that are asked for by name. */
+export function headline(run) {
+  const over = (contender, op) =>
+    spreadOf(shapesOf(run, op).map((shape) => ratioOf(run, op, shape, contender)));
+  const liteRt = over("LiteRT.js", "gemm_i8_i8_i8");
+  const all = {
+    overLiteRt: liteRt?.mean,
+    overLiteRtLeast: liteRt?.least,
+    overOrtWebU8I8: over("onnxruntime-web", "gemm_u8_i8_i32")?.mean,
+    wideOfLimit: wideOfLimit(run),
+    int4OverInt8Simd: int4OverInt8(run, "simd"),
+    vnni: vnniOf(run),
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => typeof value === "number"));
 }

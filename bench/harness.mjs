@@ -1,7 +1,7 @@
 import { writeJson } from "../tools/command.mjs";
 import { createProgress } from "../tools/progress.mjs";
 import { textTable } from "../tools/table.mjs";
-import { ggufRatios } from "./figures.mjs";
+import { ggufRatios, headline } from "./figures.mjs";
 import { machine, runtime } from "./machine.mjs";
 
 /**
@@ -289,12 +289,15 @@ export function describeRun(command) {
 /** The shape of every file that a bench writes. */
 export const FORMAT = "bytelane-bench/1";
 
-/** Writes runs, and the best rate of every row by name. */
+/** Writes runs, what they come to, and the best rate of every row by name. */
 export function writeRuns(file, runs) {
   const figures = {};
-  if (runs.length === 1) Object.assign(figures, ggufRatios(runs[0]));
-  for (const { runtime: where, rows } of runs) {
+  for (const run of runs) {
+    const { runtime: where, rows } = run;
     const prefix = runs.length > 1 ? `${where.name} ${where.version} ` : "";
+    for (const [name, value] of Object.entries({ ...headline(run), ...ggufRatios(run) })) {
+      figures[prefix + name] = value;
+    }
     for (const { op, shape, contender, build, mode, best } of rows) {
       const name = [op, shape, contender, build, mode].filter(Boolean).join(" ");
       if (best !== null) figures[prefix + name] = best;

@@ -72,6 +72,12 @@ function plotOf({ bench, peers }) {
   return { points, roof: run.roofs.registers.dot, title: `${nameOf(run)}, ${run.machine.cpu}` };
 }
 
+/** The figures that the tables still have. */
+function knownFigures(figures) {
+  const keys = new Set(ROWS.flatMap(({ key }) => [key, `${key}.least`]));
+  return Object.fromEntries(Object.entries(figures).filter(([key]) => keys.has(key)));
+}
+
 /** Writes what the raw runs come to, one file per runtime. */
 function condense(folder) {
   for (const [name, set] of readRaw(folder)) {
@@ -84,7 +90,7 @@ function condense(folder) {
     writeJson(file, {
       ...before,
       ...{ name, date: date ?? before.date, machine, runtime },
-      figures: { ...before.figures, ...summarize(set) },
+      figures: knownFigures({ ...before.figures, ...summarize(set) }),
       ...(isWhole && { roofs, plot: plotOf(set) }),
     });
   }
@@ -112,7 +118,10 @@ function cellOf({ key, unit }, { figures }) {
   return least === undefined ? `${figure(value)} ×` : `${figure(value)} × (${figure(least)} ×)`;
 }
 
-const measuredOn = ({ machine }) => `one core of ${machine.cpu} (${machine.arch}, ${machine.os})`;
+const measuredOn = ({ machine }) => {
+  const vnni = { true: " with VNNI", false: " without VNNI" }[machine.vnni] ?? "";
+  return `one core of ${machine.cpu}${vnni} (${machine.arch}, ${machine.os})`;
+};
 
 function summaryTable(results, keys) {
   const rows = ROWS.filter(({ key }) => keys === undefined || keys.includes(key))

@@ -18,6 +18,20 @@ export const GEMM_SHAPES = [
   { m: 127, n: 129, k: 131, from: "odd in every dimension" },
 ];
 
+/**
+ * One row times many columns of small depth, 10 MB of weights each, from memory or a last cache;
+ * and columns of the same depths in a near cache, 128 kB.
+ */
+export const WIDE_SHAPES = [
+  { m: 1, n: 100_000, k: 100, from: "an index of short vectors" },
+  { m: 1, n: 81_920, k: 128, from: "an index of vectors of 128 dimensions" },
+  { m: 1, n: 27_307, k: 384, from: "an index of MiniLM's vectors" },
+  { m: 1, n: 2560, k: 4096, from: "a feed-forward layer of one token" },
+];
+export const NEAR_SHAPES = WIDE_SHAPES.map(({ k }) => ({
+  ...{ m: 1, n: Math.floor(2 ** 17 / k / 8) * 8, k, from: "the same depth, near" },
+}));
+
 /** Work of a few nanoseconds: what remains is the cost of a call. */
 export const ONE_TILE = { m: 1, n: 8, k: 8, from: "one tile" };
 export const SMALL_LAYER = { m: 1, n: 32, k: 32, from: "a layer of a small perceptron" };

@@ -1,6 +1,7 @@
 import {
   bestOf,
   geometricMean,
+  headline,
   microsecondsOf,
   ratioOf,
   shapesOf,
@@ -125,6 +126,13 @@ ask(
   "×",
   "peers",
   against("LiteRT.js", "gemm_f32_i4_channel", ONE_ROW),
+);
+ask(
+  "wideOfLimit",
+  "one row by 10 MB of columns of 100 to 4096, of the lesser of a stream and the same near, the least",
+  "%",
+  "bench",
+  (run) => headline(run).wideOfLimit ?? null,
 );
 for (const build of ["simd", "relaxed"]) {
   const label = `int4 (block 32) over int8, 1 × 4096 × 4096, f32 rows, ${build} build`;

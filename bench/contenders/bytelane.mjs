@@ -148,6 +148,7 @@ function clamp(api, instance, { x, low, high }, io) {
 const CALLS = {
   gemm_u8_i8_i32: gemm,
   gemm_i8_i8_i32: gemm,
+  gemm_u8_i8_i32_wide: gemm,
   gemm_u8_i8_i32_full_range: gemm,
   gemm_i8_u8_i32: gemm,
   gemm_u8_u8_i32: gemm,
@@ -340,7 +341,7 @@ export async function openBytelane({ tiers = ["simd", "relaxed"] } = {}) {
       // variants are compared with each other, whose data lie in place
       if (instance === chosen && !item.variants) modes.push(["call", arrays]);
       const ways = modes.flatMap((mode) =>
-        (item.variants ?? [""]).map((variant) => [...mode, variant]),
+        (item.variants ?? [undefined]).map((variant) => [...mode, variant]),
       );
       for (const [mode, open, variant] of ways) {
         const io = open(api, instance);

@@ -1,16 +1,18 @@
 /** Two builds of this project in one process, sample by sample: what a change costs or brings. */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { integerOption, runCommand, writeJson } from "../../tools/command.mjs";
 import { createProgress } from "../../tools/progress.mjs";
 import { textTable } from "../../tools/table.mjs";
-import { selectCases } from "../cases.mjs";
 import { countDifferences, timeCalls } from "../harness.mjs";
 import { CALL_SHAPES } from "../shapes.mjs";
 
 const HELP = `Interleaves the products and kernels of an older checkout with those of this one.
 
-  --old DIR       a built checkout to compare with
+  --old REVISION  what to compare with: a revision of git, which is cloned to build/old/ and built
+                  there with its own packages on first use, or the folder of a built checkout
   --filter TEXT   only cases whose "op shape" contains one of these comma-separated texts
   --quick         one or two cases of each operation
   --rounds N      samples of each, interleaved; the shortest counts (default 24)
@@ -22,10 +24,52 @@ const WARM_MS = 60;
 /** The cost of a call is asserted for these besides the shapes that are there for it. */
 const SMALL = "32³";
 
-const open = async (root) => {
-  const file = pathToFileURL(path.resolve(root, "bench/contenders/bytelane.mjs"));
-  return (await import(file.href)).openBytelane({ tiers: ["simd", "relaxed"] });
-};
+const ROOT = path.resolve(import.meta.dirname, "../..");
+
+/** The folder of a checkout that is built: the given one, or a clone of a revision. */
+function checkoutOf(old) {
+  if (existsSync(path.join(old, "dist", "index.js"))) return path.resolve(old);
+  const options = { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] };
+  const revision = execFileSync(
+    "git",
+    ["rev-parse", "--verify", `${old}^{commit}`],
+    options,
+  ).trim();
+  const folder = path.join(ROOT, "build", "old", revision);
+  const stamp = path.join(folder, "build", "is-built");
+  if (existsSync(stamp)) return folder;
+  process.stderr.write(`building ${revision} in ${folder}\n`);
+  const run = (cwd, program, ...args) =>
+    execFileSync(program, args, { cwd, stdio: ["ignore", "ignore", "inherit"] });
+  if (!existsSync(folder)) {
+    mkdirSync(path.dirname(folder), { recursive: true });
+    run(ROOT, "git", "clone", "--quiet", "--no-checkout", ROOT, folder);
+    run(folder, "git", "checkout", "--quiet", revision);
+  }
+  run(folder, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund");
+  run(folder, "npm", "run", "build");
+  mkdirSync(path.dirname(stamp), { recursive: true });
+  writeFileSync(stamp, "");
+  return folder;
+}
+
+/** The contenders and the cases of a checkout: a version knows the names of its own data only. */
+async function open(root) {
+  const load = (file) => import(pathToFileURL(path.join(root, "bench", file)).href);
+  const [{ openBytelane }, { selectCases }] = await Promise.all([
+    load("contenders/bytelane.mjs"),
+    load("cases.mjs"),
+  ]);
+  return { contend: await openBytelane({ tiers: ["simd", "relaxed"] }), selectCases };
+}
+
+/** Whether two versions of a case have the same arrays: then their results must agree. */
+function hasSameData(one, other) {
+  return ["lhs", "weights", "x", "q", "sums"].every((name) => {
+    const [a, b] = [one[name], other[name]];
+    return a?.length === b?.length && (!a || a.every((value, i) => value === b[i]));
+  });
+}
 
 /** The shortest time per call of both, in turns. */
 async function compare(contenders, rounds) {
@@ -84,21 +128,25 @@ await runCommand(
     },
   },
   async ({ old, filter, quick, rounds, json }) => {
-    if (!old) throw new TypeError('"--old" expected the folder of a built checkout, got none');
+    if (!old) throw new TypeError('"--old" expected a revision or a built checkout, got none');
     const count = integerOption("rounds", rounds, 1, 1000);
-    const contend = [await open(old), await open(path.resolve(import.meta.dirname, "../.."))];
-    const cases = selectCases({ filter, quick });
+    const sides = [await open(checkoutOf(old)), await open(ROOT)];
+    const [olds, cases] = sides.map(({ selectCases }) => selectCases({ filter, quick }));
     const progress = createProgress("old and new", cases.length);
     const rows = [];
     for (const [done, item] of cases.entries()) {
       progress(done, `${item.op} ${item.shape}`);
-      const [before, after] = contend.map((one) => one(item));
+      const twin = olds.find(({ op, shape }) => op === item.op && shape === item.shape);
+      if (!twin) continue;
+      const before = sides[0].contend(twin);
+      const after = sides[1].contend(item);
+      const isSame = hasSameData(twin.data, item.data);
       for (const a of before) {
         const b = after.find(({ build, mode }) => build === a.build && mode === a.mode);
         if (!b) continue;
         a.run();
         b.run();
-        const wrong = countDifferences(b.output(), a.output(), item.tolerance);
+        const wrong = isSame ? countDifferences(b.output(), a.output(), item.tolerance) : 0;
         if (wrong > 0) throw new Error(`${item.op} ${item.shape}: ${wrong} results differ`);
         const [oldMs, newMs] = await compare([a, b], count);
         rows.push({
@@ -108,6 +156,7 @@ await runCommand(
       }
       for (const one of [...before, ...after]) one.dispose();
       item.release();
+      twin.release();
     }
     progress.clear();
     const lines = rows.map(({ op, shape, build, mode, oldMs, newMs, ratio }) => [
