@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { createTable, dequantizeInt4, gather, quantizeInt4 } from "../../src/entries/index.ts";
 import { decodeGgml, encodeGgml, int4FromGgml, int4ToGgml } from "../../src/gguf/index.ts";
-import { expectSame, finite } from "../support/samples.ts";
+import { expectSame, finite, noise } from "../support/samples.ts";
 import { describeTiers } from "../support/tiers.ts";
 
 describeTiers("Q4_0 blocks", (instance) => {
@@ -20,6 +20,26 @@ describeTiers("Q4_0 blocks", (instance) => {
     const weights = finite(8 * 96, 6);
     const matrix = quantizeInt4(instance, weights, { shape: [8, 96], orientation: "out-in" });
     expectSame(decodeGgml(int4ToGgml(matrix), "Q4_0"), dequantizeInt4(instance, matrix));
+  });
+
+  it("of IQ4_NL become codes of 8 bits without loss", () => {
+    const table = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+    const { integer } = noise(7);
+    const bytes = Uint8Array.from({ length: 4 * 3 * 18 }, () => integer(0, 255));
+    const scale = new Uint16Array(12);
+    const values = new Uint8Array(12 * 32);
+    for (let block = 0; block < 12; block++) {
+      scale[block] = integer(0, 0x7bff);
+      bytes[block * 18] = scale[block] & 255;
+      bytes[block * 18 + 1] = scale[block] >> 8;
+      for (let k = 0; k < 32; k++) {
+        const byte = bytes[block * 18 + 2 + (k & 15)];
+        values[block * 32 + k] = table[k < 16 ? byte & 15 : byte >> 4] + 128;
+      }
+    }
+    const shape = { outFeatures: 4, inFeatures: 96, blockSize: 32, bits: 8 } as const;
+    const reals = decodeGgml(bytes, "IQ4_NL");
+    expectSame(dequantizeInt4(instance, { ...shape, values, scale }), reals);
   });
 
   it("refuse what does not fit", () => {

@@ -151,6 +151,11 @@ describeTiers("int4 layers", (instance) => {
               matrix = { ...matrix, zeroPoint };
             }
             check(matrix, m, seed % 2 ? finite(n, seed) : undefined, seed % 3 ? -Infinity : 0);
+            const definition = oracleOf(matrix);
+            const reals = Float32Array.from({ length: n * depth }, (_, i) =>
+              oracle.realAt(definition, Math.floor(i / depth), i % depth),
+            );
+            expectSame(dequantizeInt4(instance, matrix), reals, kind);
           }
         }
       }
