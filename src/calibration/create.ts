@@ -18,7 +18,7 @@ import { checkSearch, type SearchOptions } from "./methods.ts";
 import { FORMAT, type Observer, type ObserverState, VERSION } from "./observer.ts";
 import { OrderObserver } from "./order-statistic.ts";
 
-/** One range for all data, or one a channel. */
+/** One range for all data, or one per channel. */
 export interface AxisOption {
   /**
    * Observe each channel along this axis apart; negative counts from the last. Default: all data
@@ -61,7 +61,7 @@ export type ObserverOptions =
   | (AxisOption & {
       /** A range that is known beforehand. */
       readonly method: "fixed";
-      /** At most max; with an axis one number a channel. */
+      /** At most max; with an axis one number per channel. */
       readonly min: number | ArrayLike<number>;
       /** As many as min has. */
       readonly max: number | ArrayLike<number>;

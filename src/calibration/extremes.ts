@@ -20,7 +20,7 @@ function widen(known: Extremes, min: number, max: number): void {
   known.max = Math.max(known.max, max);
 }
 
-/** One entry a channel, made when the number of channels is known. */
+/** One entry per channel, made when the number of channels is known. */
 function entriesFor<T>(known: T[], channels: number, make: () => T): T[] {
   return known.length === channels ? known : Array.from({ length: channels }, make);
 }
@@ -217,7 +217,7 @@ export class FixedObserver extends Observer {
   }
 }
 
-/** Checked ends of a fixed range: numbers, or arrays of one a channel. */
+/** Checked ends of a fixed range: numbers, or arrays of one per channel. */
 export function checkFixed(
   argument: string,
   axis: number | undefined,
@@ -228,7 +228,7 @@ export function checkFixed(
     const name = `${argument}.${i ? "max" : "min"}`;
     const list = axis === undefined ? [end] : (end as ArrayLike<unknown>);
     if (typeof list?.length !== "number" || list.length === 0) {
-      throw rangeFault(name, "an array of one number a channel", end);
+      throw rangeFault(name, "an array of one number per channel", end);
     }
     return Array.from(list, (value) => checkReal(name, Math.fround(checkNumber(name, value))));
   });

@@ -38,7 +38,7 @@ const WORTH_FOUR = 8;
 
 /**
  * The observer of "percentile", "entropy" and "mse": counts of values on a grid that is anchored at
- * 0 (docs/calibration.md), about 8 · bins bytes a channel, whatever was seen.
+ * 0 (docs/calibration.md), about 8 · bins bytes per channel, whatever was seen.
  */
 export class HistogramObserver<
   S extends number | Float32Array = number | Float32Array,

@@ -1,4 +1,4 @@
-/** The entry of calibration: clipping ranges from data, what each would do, and bits a layer. */
+/** The entry of calibration: clipping ranges from data, what each would do, and bits per layer. */
 
 export { openCalibration } from "../builds/gptq-kernels.ts";
 export { createInputStats } from "../int4/input-stats.ts";

@@ -5,7 +5,7 @@
  * @category Observers
  */
 
-import { type Call, type Data, elementsOf, inCall, operand } from "../core/call.ts";
+import { type Call, elementsOf, inCall, operand, type Reals } from "../core/call.ts";
 import { checkInteger, checkObject, checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { shapeOf } from "../elementwise/quantize.ts";
@@ -59,7 +59,7 @@ export interface ObserverState {
   readonly observed: number;
   /** How many values were skipped since they were not finite. */
   readonly skipped: number;
-  /** One entry a channel; null where no number was seen. */
+  /** One entry per channel; null where no number was seen. */
   readonly channels: readonly (Readonly<Record<string, unknown>> | null)[];
 }
 
@@ -114,7 +114,7 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
    * Watches one batch. NaN, Infinity and −Infinity are skipped and counted. Per channel, `shape`
    * says how plain data are laid out.
    */
-  observe(data: Data<"f32">, options: { readonly shape?: readonly number[] } = {}): this {
+  observe(data: Reals, options: { readonly shape?: readonly number[] } = {}): this {
     const instance = checkInstance(this.instance);
     const source = operand(instance, "data", data, ["f32"]);
     const { axis } = this.settings;

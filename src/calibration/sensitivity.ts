@@ -21,7 +21,7 @@ export interface PlannedLayer {
   readonly name: string;
   /** Its numbers, in any shape. */
   readonly weights: Data<"f32">;
-  /** Of plain weights, where a candidate has one scale a channel. */
+  /** Of plain weights, where a candidate has one scale per channel. */
   readonly shape?: readonly number[];
 }
 

@@ -9,7 +9,8 @@ export interface Kernels {
   constants_end(): number;
 
   /**
-   * With `scratch`, room for 12 bytes a channel and 36 more, rows whose inner is 1 run as vectors.
+   * With `scratch`, room for 12 bytes per channel and 36 more, rows whose inner is 1 run as
+   * vectors.
    */
   quantize_f32(
     src: number,

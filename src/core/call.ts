@@ -19,6 +19,7 @@ import {
   type DType,
   dtypeOf,
   type Elements,
+  type Float16Values,
   type OwnElements,
   tagOf,
 } from "./dtype.ts";
@@ -28,6 +29,9 @@ import { isTensor, Tensor } from "./tensor.ts";
 
 /** What operations accept as data. */
 export type Data<T extends DType = DType> = Elements[T] | Tensor<T>;
+
+/** Real numbers that are read: a Float16Array too, which is widened for the call. */
+export type Reals = Data<"f32"> | Float16Values;
 
 /** The result in kind: tensors give tensors, typed arrays give typed arrays. */
 export type InKind<X, T extends DType> = X extends Tensor ? Tensor<T> : OwnElements[T];
@@ -62,8 +66,24 @@ function dataFault(argument: string, dtypes: readonly DType[], value: unknown): 
   return fault;
 }
 
-/** Checks an operand's kind, and its length where one is given. */
+/** Checks an operand's kind, and its length where one is given. Halves count as reals. */
 export function operand<T extends DType>(
+  instance: Bytelane,
+  argument: string,
+  value: unknown,
+  dtypes: readonly T[],
+  length?: number,
+): Operand<T> {
+  if (tagOf(value) === "Float16Array" && (dtypes as readonly DType[]).includes("f32")) {
+    checkLength(argument, value as AnyArray);
+    const reals = Float32Array.from(value as unknown as ArrayLike<number>);
+    return ownOperand(instance, argument, reals, dtypes, length);
+  }
+  return ownOperand(instance, argument, value, dtypes, length);
+}
+
+/** The same for a destination: no value is converted. */
+export function ownOperand<T extends DType>(
   instance: Bytelane,
   argument: string,
   value: unknown,
@@ -133,7 +153,7 @@ export function target<T extends DType>(
 ): Target<T> {
   const length = countOf(shape);
   const given =
-    out === undefined ? undefined : operand(instance, "options.out", out, [dtype], length);
+    out === undefined ? undefined : ownOperand(instance, "options.out", out, [dtype], length);
   return { dtype, length, shape, given, asTensor };
 }
 
@@ -192,7 +212,12 @@ interface Copy {
   /** Where it goes in the memory, or -1. */
   readonly to: number;
   readonly array: AnyArray | undefined;
+  /** Where it is added to what is there, rather than copied. */
+  readonly spans: Spans | undefined;
 }
+
+/** Calls `body` with the start and the length of each run of elements. */
+export type Spans = (body: (start: number, length: number) => void) => void;
 
 /**
  * One call: its scratch memory, and the one place that knows where its operands and `out` lie.
@@ -276,8 +301,7 @@ export class Call {
 
   /**
    * A copy of indices in [0, count), for a kernel that reads at them. The copy is what is checked:
-   * the original may lie in
-   * `out`, or in memory that another thread writes.
+   * the original may lie in `out`, or in memory that another thread writes.
    */
   indices(argument: string, ids: Operand<"i32"> | Int32Array, count: number): number {
     const values = "dtype" in ids ? elementsOf(this.#instance, ids) : ids;
@@ -292,9 +316,10 @@ export class Call {
 
   /**
    * The address where a result is to be written, and the value that the operation returns. With
-   * `keeps` the kernel leaves some of it as it was.
+   * `keeps` the kernel leaves some of it as it was. With `spans` the result is added to these
+   * elements of `out` when the call ends.
    */
-  output<T extends DType>(result: Target<T>, keeps = false): Written<T> {
+  output<T extends DType>(result: Target<T>, keeps = false, spans?: Spans): Written<T> {
     const { given, dtype, length } = result;
     if (!given && result.asTensor) {
       const made = new Tensor(this.#instance, dtype, result.shape);
@@ -303,19 +328,19 @@ export class Call {
       return { address: made.address, value: made };
     }
     const to = given?.address ?? -1;
-    if (to >= 0 && to === this.#start && !this.#overlaps) {
+    if (to >= 0 && to === this.#start && !this.#overlaps && !spans) {
       this.#writes = true;
       return given as Written<T>;
     }
     const from =
-      keeps && given
+      keeps && given && !spans
         ? this.copyIn(dtype, elementsOf(this.#instance, given))
         : this.scratch(length * BYTES[dtype]);
     const value = given?.value ?? (new ARRAYS[dtype](length) as Elements[T]);
     const bytes = length * BYTES[dtype];
     const array = to < 0 ? (value as AnyArray) : undefined;
     this.#copies ??= [];
-    this.#copies.push({ from, bytes, dtype, length, to, array });
+    this.#copies.push({ from, bytes, dtype, length, to, array, spans });
     return { address: from, value };
   }
 
@@ -342,8 +367,14 @@ export class Call {
   #copyOut(copies: readonly Copy[]): void {
     const { heap } = this.#instance;
     for (const { array, length } of copies) if (array) requireLength(array, length);
-    for (const { from, bytes, to, array, dtype, length } of copies) {
-      if (array) copyTo(array, heap.view(dtype, from, length));
+    for (const { from, bytes, to, array, dtype, length, spans } of copies) {
+      if (spans) {
+        const sums = array ? elementsOfArray(dtype, array) : heap.view(dtype, to, length);
+        const terms = heap.view(dtype, from, length);
+        spans((start, count) => {
+          for (let i = start; i < start + count; i++) sums[i] += terms[i];
+        });
+      } else if (array) copyTo(array, heap.view(dtype, from, length));
       else heap.view("u8", to, bytes).set(heap.view("u8", from, bytes));
     }
   }

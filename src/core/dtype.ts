@@ -23,6 +23,16 @@ export interface OwnElements {
   u8: ReturnType<Uint8Array["slice"]>;
 }
 /**
+ * What a Float16Array has in common with a Uint16Array: two bytes per element. Engines before 2025
+ * lack it.
+ */
+export interface Float16Values extends ArrayBufferView {
+  readonly length: number;
+  readonly BYTES_PER_ELEMENT: number;
+  readonly [Symbol.toStringTag]: "Float16Array";
+}
+
+/**
  * Element types: f32 reals, i32 accumulators, and the two quantized types. A Uint8ClampedArray
  * counts as u8.
  */

@@ -155,6 +155,21 @@ export class Bytelane {
     this.dispose();
   }
 
+  /** What the instance is: `instance, tier relaxed`. */
+  toString(): string {
+    return `instance, tier ${this.tier}`;
+  }
+
+  /** @internal What console.log prints in Node, Deno and Bun. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+
+  /** @internal Vue makes no proxy of what says so. */
+  get __v_skip(): boolean {
+    return true;
+  }
+
   /** @internal */
   enterScope(): void {
     this.#scopes.push([]);

@@ -14,7 +14,16 @@ import {
   rangeFault,
   typeFault,
 } from "./check.ts";
-import { ARRAYS, BYTES, DTYPES, type DType, dtypeOf, type Elements, limitsOf } from "./dtype.ts";
+import {
+  ARRAYS,
+  BYTES,
+  DTYPES,
+  type DType,
+  dtypeOf,
+  type Elements,
+  limitsOf,
+  type OwnElements,
+} from "./dtype.ts";
 import { checkHandle, Handle } from "./handle.ts";
 import { type Bytelane, checkInstance } from "./instance.ts";
 
@@ -22,6 +31,8 @@ import { type Bytelane, checkInstance } from "./instance.ts";
  * A handle: element type, shape, and where the bytes lie. Made by `tensor` and by the operations.
  */
 export class Tensor<T extends DType = DType> extends Handle {
+  /** What tells it from the other things of a file. */
+  readonly kind = "tensor";
   readonly dtype: T;
   /** Dimensions, the last one dense; frozen. [] is one element. */
   readonly shape: readonly number[];
@@ -68,6 +79,11 @@ export class Tensor<T extends DType = DType> extends Handle {
   get data(): Elements[T] {
     checkHandle("tensor", this, this.instance);
     return this.instance.heap.view(this.dtype, this.address, this.length);
+  }
+
+  /** A copy of the elements, which outlives the tensor and growth of the memory. */
+  toArray(): OwnElements[T] {
+    return this.data.slice() as OwnElements[T];
   }
 
   /** @internal A tensor of this library, and no proxy of one. */

@@ -4,7 +4,7 @@
  * @category Quantize and dequantize
  */
 
-import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
+import { type Data, type InKind, inCall, operand, type Reals, target } from "../core/call.ts";
 import {
   checkInteger,
   checkOneOf,
@@ -24,7 +24,7 @@ import { SHAPE_OPTIONS, type ShapeOption, shapeOf } from "./quantize.ts";
  * scale 1, as in ONNX Runtime. NaN becomes the zero point; ±Infinity counts as the largest finite
  * value.
  */
-export function quantizeDynamic<X extends Data<"f32">>(
+export function quantizeDynamic<X extends Reals>(
   instance: Bytelane,
   x: X,
   options: ShapeOption<Data<"u8">> = {},
@@ -82,7 +82,7 @@ export interface RowsOptions<D extends QuantizedDType> extends ShapeOption<Data<
  * token. Rows of nothing but 0 have scale 1. NaN becomes the zero point; ±Infinity counts as the
  * largest finite value.
  */
-export function quantizeRows<X extends Data<"f32">, D extends QuantizedDType = "i8">(
+export function quantizeRows<X extends Reals, D extends QuantizedDType = "i8">(
   instance: Bytelane,
   x: X,
   options: RowsOptions<D> = {},

@@ -5,20 +5,18 @@
  */
 
 import { checkBytes } from "../core/array.ts";
-import { type Data, inCall, type Operand, operand, type Target, target } from "../core/call.ts";
+import {
+  type Data,
+  inCall,
+  type Operand,
+  operand,
+  type Reals,
+  type Target,
+  target,
+} from "../core/call.ts";
 import { checkOptions, rangeFault } from "../core/check.ts";
-import type { OwnElements } from "../core/dtype.ts";
+import type { Float16Values, OwnElements } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-
-/**
- * What a Float16Array has in common with a Uint16Array: two bytes an element. Engines before 2025
- * lack it.
- */
-export interface Float16Values extends ArrayBufferView {
-  readonly length: number;
-  readonly BYTES_PER_ELEMENT: number;
-  readonly [Symbol.toStringTag]: "Float16Array";
-}
 
 /** Halves: their bits in a Uint16Array, or a Float16Array where the engine has one. */
 export type Halves = Uint16Array | Float16Values;
@@ -44,17 +42,17 @@ function halvesOperand(instance: Bytelane, argument: string, value: unknown): Op
  */
 export function toF16(
   instance: Bytelane,
-  x: Data<"f32">,
+  x: Reals,
   options?: { readonly out?: undefined },
 ): ReturnType<Uint16Array["slice"]>;
 export function toF16<H extends Halves>(
   instance: Bytelane,
-  x: Data<"f32">,
+  x: Reals,
   options: { readonly out: H },
 ): H;
 export function toF16(
   instance: Bytelane,
-  x: Data<"f32">,
+  x: Reals,
   options: { readonly out?: Halves | undefined } = {},
 ): Halves {
   checkInstance(instance);

@@ -3,7 +3,7 @@
  *
  * @category Elementwise and reductions
  */
-import { type Data, inCall, operand } from "../core/call.ts";
+import { inCall, operand, type Reals } from "../core/call.ts";
 import { checkOptions, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { extentOf } from "../params/channels.ts";
@@ -14,7 +14,7 @@ export interface Extremes {
   readonly min: number;
   readonly max: number;
 }
-/** The same with one entry a channel; copies, no views on the instance's memory. */
+/** The same with one entry per channel; copies, no views on the instance's memory. */
 export interface ChannelExtremes {
   readonly min: Float32Array;
   readonly max: Float32Array;
@@ -24,15 +24,15 @@ export interface ChannelExtremes {
  * The least and the greatest value, of all or of each channel along `axis`. NaN is skipped, −0 is
  * reported as 0; where there is no number at all, min is Infinity and max −Infinity.
  */
-export function minMax(instance: Bytelane, x: Data<"f32">): Extremes;
+export function minMax(instance: Bytelane, x: Reals): Extremes;
 export function minMax(
   instance: Bytelane,
-  x: Data<"f32">,
+  x: Reals,
   options: { readonly axis: number; readonly shape?: readonly number[] },
 ): ChannelExtremes;
 export function minMax(
   instance: Bytelane,
-  x: Data<"f32">,
+  x: Reals,
   options: { readonly axis?: number; readonly shape?: readonly number[] } = {},
 ): Extremes | ChannelExtremes {
   checkInstance(instance);

@@ -11,6 +11,7 @@ import {
   inCall,
   type Operand,
   operand,
+  type Reals,
   target,
 } from "../core/call.ts";
 import {
@@ -62,7 +63,7 @@ export interface QuantizeParams<D extends QuantizedDType> extends QuantizationPa
   readonly dtype?: D;
   /**
    * Of the profile sentence-transformers, which cannot do without: the real value at the least
-   * integer; one, or one a channel. An error with the other profiles.
+   * integer; one, or one per channel. An error with the other profiles.
    */
   readonly start?: number | Float32Array;
 }
@@ -82,7 +83,7 @@ export interface QuantizeOptions<Out> extends ShapeOption<Out> {
  * type, arrays of another length than the axis, an `out` of another type or length, parameters that
  * the profile does not have.
  */
-export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">(
+export function quantize<X extends Reals, D extends QuantizedDType = "i8">(
   instance: Bytelane,
   x: X,
   params: QuantizeParams<D>,
@@ -127,7 +128,7 @@ export function quantize<X extends Data<"f32">, D extends QuantizedDType = "i8">
 interface Rule {
   /** One for all channels, or one each. */
   readonly starts: number | Float32Array;
-  /** Reciprocals of the scales, one a channel, where the rule multiplies; otherwise 0. */
+  /** Reciprocals of the scales, one per channel, where the rule multiplies; otherwise 0. */
   readonly scales: Float32Array | 0;
   readonly bits: number;
 }
@@ -184,8 +185,8 @@ function reciprocal(argument: string, scale: unknown): number {
 }
 
 /**
- * @internal Quantizes f32 that lie in memory to i8, symmetrically and with one scale per channel.
- * A channel of nothing but NaN counts as 0. The values stay for the call.
+ * @internal Quantizes f32 that lie in memory to i8, symmetrically and with one scale per channel. A
+ * channel of nothing but NaN counts as 0. The values stay for the call.
  */
 export function quantizeChannels(
   instance: Bytelane,

@@ -26,11 +26,11 @@ export interface RequantizeParams<D extends QuantizedDType> {
   /** Element type of the result. Default "i8". */
   readonly dtype?: D;
   /**
-   * Scale of the accumulator over scale of the result; one, or one a channel along `axis`. In fixed
-   * point it is taken as f64: give the quotient unrounded.
+   * Scale of the accumulator over scale of the result; one, or one per channel along `axis`. In
+   * fixed point it is taken as f64: give the quotient unrounded.
    */
   readonly multiplier: number | Float32Array | Float64Array;
-  /** Added to the accumulator; one, or one a channel. acc + bias must fit i32. Default 0. */
+  /** Added to the accumulator; one, or one per channel. acc + bias must fit i32. Default 0. */
   readonly bias?: number | Int32Array;
   /**
    * The axis of the channels; negative counts from the last. Needed for more than one multiplier or
@@ -127,7 +127,7 @@ const PARAMS = [
 ] as const satisfies readonly (keyof RequantizeParams<QuantizedDType>)[];
 const MULTIPLIER = "params.multiplier";
 
-/** Multipliers in fixed point, one a channel. */
+/** Multipliers in fixed point, one per channel. */
 function fixedOf(
   multiplier: number | Float32Array | Float64Array,
   channels: number,

@@ -1,8 +1,8 @@
 /** The public names but for the making of an instance, which is what the entries differ in. */
 
 export type { BytelaneOptions } from "../builds/choose.ts";
-export type { Data, Ids, InKind } from "../core/call.ts";
-export type { DType, Elements, OwnElements, QuantizedDType } from "../core/dtype.ts";
+export type { Data, Ids, InKind, Reals } from "../core/call.ts";
+export type { DType, Elements, Float16Values, OwnElements, QuantizedDType } from "../core/dtype.ts";
 export type { Handle } from "../core/handle.ts";
 export type { Bytelane, WorkersOptions } from "../core/instance.ts";
 export { scope } from "../core/scope.ts";
@@ -17,7 +17,7 @@ export {
   quantizeRows,
   type RowsOptions,
 } from "../elementwise/dynamic-quantize.ts";
-export { type Float16Values, fromF16, type Halves, toF16 } from "../elementwise/f16.ts";
+export { fromF16, type Halves, toF16 } from "../elementwise/f16.ts";
 export { type ChannelExtremes, type Extremes, minMax } from "../elementwise/min-max.ts";
 export {
   type QuantizeOptions,
@@ -29,7 +29,7 @@ export { type RequantizeParams, requantize } from "../elementwise/requantize.ts"
 export type { Activation } from "../gemm/activation.ts";
 export type { Epilogue, ProductDType } from "../gemm/epilogue.ts";
 export { matmul, type RightSide } from "../gemm/matmul.ts";
-export type { MatmulOptions } from "../gemm/matmul-options.ts";
+export type { MatmulOptions, RunOptions } from "../gemm/matmul-options.ts";
 export type { MatrixSide } from "../gemm/matrix-side.ts";
 export {
   type Orientation,

@@ -27,6 +27,7 @@ export {
 export type { Storable, Stored } from "./layer-file.ts";
 export { type LoadedLayers, loadLayers } from "./layer-loader.ts";
 export { saveLayers } from "./layer-writer.ts";
+export type { QuantizedTensors } from "./quantized-tensors.ts";
 export {
   readSafetensors,
   type SafeTensor,

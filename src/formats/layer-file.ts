@@ -6,18 +6,20 @@
  * @category Files
  */
 
-import type { DType, Elements } from "../core/dtype.ts";
+import type { DType, Elements, QuantizedDType } from "../core/dtype.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { Int4Linear, Int4Settings, Int4Sizes } from "../int4/layer.ts";
 
 import type { Linear } from "../linear/int8.ts";
 import type { StaticParams } from "../linear/layer-options.ts";
+import type { Quantized } from "../params/quantized.ts";
 import type { Table } from "../table/table.ts";
+import type { QuantizedTensors } from "./quantized-tensors.ts";
 
 /** What a file keeps: layers, tables, and plain data. */
-export type Storable = Linear | Int4Linear | Table | Tensor | Elements[DType];
+export type Storable = Linear | Int4Linear | Table | Tensor | Quantized | Elements[DType];
 /** What it gives back: plain data come as tensors. */
-export type Stored = Linear | Int4Linear | Table | Tensor;
+export type Stored = Linear | Int4Linear | Table | Tensor | QuantizedTensors;
 
 export const KEY = "bytelane";
 export const VERSION = 1;
@@ -42,7 +44,18 @@ export type Scheme =
       /** Of a static layer. */
       activations?: Required<StaticParams>;
     }
-  | { kind: "tensor"; dtype: DType; shape: readonly number[] };
+  | { kind: "tensor"; dtype: DType; shape: readonly number[] }
+  | {
+      kind: "quantized";
+      dtype: QuantizedDType;
+      shape: readonly number[];
+      axis?: number;
+      /** Numbers of the scale and of the zero point, where they are tensors. */
+      scales: number;
+      zeros: number;
+      scale?: number;
+      zeroPoint?: number;
+    };
 
 /** Element types as safetensors names them. */
 export const NAMES = { f32: "F32", i32: "I32", i8: "I8", u8: "U8" } as const;

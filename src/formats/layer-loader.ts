@@ -8,7 +8,14 @@ import { superblockKernels } from "../builds/superblock-kernels.ts";
 import { checkBytes } from "../core/array.ts";
 import { inCall } from "../core/call.ts";
 import { checkShape, countOf, describe, typeFault } from "../core/check.ts";
-import { BYTES, DTYPES, type DType, limitsOf, QUANTIZED_DTYPES } from "../core/dtype.ts";
+import {
+  BYTES,
+  DTYPES,
+  type DType,
+  limitsOf,
+  QUANTIZED_DTYPES,
+  type QuantizedDType,
+} from "../core/dtype.ts";
 import { checkHandle } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor, Tensor } from "../core/tensor.ts";
@@ -22,6 +29,7 @@ import { Table, type TableSizes, tableBytes } from "../table/table.ts";
 import { damaged, Fields } from "./field-reader.ts";
 import { KEY, NAMES, type Stored, VERSION } from "./layer-file.ts";
 import { type Part, placeIn, Reader, words } from "./layer-reader.ts";
+import { QuantizedTensors } from "./quantized-tensors.ts";
 import { readSafetensors } from "./safetensors.ts";
 
 const MAX_I32 = 0x7fffffff;
@@ -84,10 +92,11 @@ type Make = () => Stored;
 
 function plan(instance: Bytelane, reader: Reader, name: string, value: unknown): Make {
   const fields = new Fields(`layer ${describe(name)}`, value);
-  const kind = fields.oneOf("kind", ["int4", "table", "int8", "tensor"]);
+  const kind = fields.oneOf("kind", ["int4", "table", "int8", "quantized", "tensor"]);
   if (kind === "int4") return planInt4(instance, reader, name, fields);
   if (kind === "table") return planTable(instance, reader, name, fields);
   if (kind === "int8") return planInt8(instance, reader, name, fields);
+  if (kind === "quantized") return planQuantized(instance, reader, name, fields);
   return planTensor(instance, reader, name, fields);
 }
 
@@ -251,6 +260,33 @@ function planTensor(instance: Bytelane, reader: Reader, name: string, fields: Fi
     instance.heap.view("u8", made.address, made.byteLength).set(part.bytes());
     return made;
   };
+}
+
+function planQuantized(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
+  const dtype = fields.oneOf("dtype", QUANTIZED_DTYPES);
+  const shape = fields.list("shape");
+  const count = countOf(checkShape("file", shape));
+  const values = reader.take(`${name}.values`, [NAMES[dtype]], count);
+  const scaleCount = fields.integer("scales", 0, MAX_I32);
+  const zeroCount = fields.integer("zeros", 0, MAX_I32);
+  const scales = scaleCount ? reader.scales(`${name}.scales`, ["F32"], scaleCount) : undefined;
+  const zeros = zeroCount ? reader.take(`${name}.zeros`, ["I32"], zeroCount) : undefined;
+  const scale = scales ? 0 : stepIn(fields);
+  const zeroPoint = zeros ? 0 : fields.integer("zeroPoint", ...limitsOf(dtype));
+  const most = shape.length - 1;
+  const axis = fields.has("axis") ? fields.integer("axis", -most - 1, most) : undefined;
+  const tensorOf = <T extends DType>(part: Part, type: T, dimensions: readonly number[]) => {
+    const made = new Tensor<T>(instance, type, dimensions);
+    instance.heap.view("u8", made.address, made.byteLength).set(part.bytes());
+    return made;
+  };
+  return () =>
+    new QuantizedTensors({
+      values: tensorOf(values, dtype, shape) as Tensor<QuantizedDType>,
+      scale: scales ? tensorOf(scales, "f32", [scaleCount]) : scale,
+      zeroPoint: zeros ? tensorOf(zeros, "i32", [zeroCount]) : zeroPoint,
+      ...{ axis, shape },
+    });
 }
 
 function planInt8(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {

@@ -5,9 +5,9 @@
  */
 
 import { bytesOf, checkLength } from "../core/array.ts";
-import { inCall } from "../core/call.ts";
-import { rangeFault, typeFault } from "../core/check.ts";
-import { dtypeOf, type OwnElements } from "../core/dtype.ts";
+import { elementsOf, inCall, type Operand, operand } from "../core/call.ts";
+import { checkScale, checkShape, countOf, rangeFault, typeFault } from "../core/check.ts";
+import { dtypeOf, type OwnElements, QUANTIZED_DTYPES } from "../core/dtype.ts";
 import { checkHandle } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor } from "../core/tensor.ts";
@@ -16,6 +16,7 @@ import { panelsOf } from "../gemm/product.ts";
 import { stripColumns } from "../gemm/strips.ts";
 import { Int4Linear, panelBytes } from "../int4/layer.ts";
 import { Linear } from "../linear/int8.ts";
+import { isQuantized, type Quantized } from "../params/quantized.ts";
 import { Table } from "../table/table.ts";
 import { KEY, NAMES, type Scheme, type Storable, VERSION } from "./layer-file.ts";
 import { type FilePart, writeParts } from "./safetensors.ts";
@@ -117,6 +118,7 @@ function save(instance: Bytelane, writer: Writer, name: string, layer: Storable)
     writer.memory(name, NAMES[dtype], [...shape], address);
     return { kind: "tensor", dtype, shape };
   }
+  if (isQuantized(layer)) return saveQuantized(instance, writer, name, layer);
   const dtype = dtypeOf(layer);
   if (!dtype) throw typeFault(`layers.${name}`, "a layer, a table, a tensor or data", layer);
   const shape = [checkLength(`layers.${name}`, layer)];
@@ -124,6 +126,42 @@ function save(instance: Bytelane, writer: Writer, name: string, layer: Storable)
   const data = instance.heap.outliving(bytesOf(layer));
   writer.add({ name, dtype: NAMES[dtype], shape, write: (to) => to.set(data()) });
   return { kind: "tensor", dtype, shape };
+}
+
+/** A quantized value: its integers, and the scales and zero points that are lists. */
+function saveQuantized(
+  instance: Bytelane,
+  writer: Writer,
+  name: string,
+  { values, scale, zeroPoint, axis, shape }: Quantized,
+): Scheme {
+  const argument = `layers.${name}`;
+  const source = operand(instance, `${argument}.values`, values, QUANTIZED_DTYPES);
+  const counts = { scales: 0, zeros: 0 };
+  const add = (part: string, list: Operand): void => {
+    const bytes = bytesOf(elementsOf(instance, list)).slice();
+    const write = (to: Uint8Array): void => to.set(bytes);
+    writer.add({ name: `${name}.${part}`, dtype: NAMES[list.dtype], shape: [list.length], write });
+  };
+  add("values", source);
+  if (typeof scale !== "number") {
+    const list = operand(instance, `${argument}.scale`, scale, ["f32"]);
+    counts.scales = list.length;
+    add("scales", list);
+  }
+  if (typeof zeroPoint !== "number") {
+    const list = operand(instance, `${argument}.zeroPoint`, zeroPoint, ["i32"]);
+    counts.zeros = list.length;
+    add("zeros", list);
+  }
+  const isWhole = countOf(checkShape(`${argument}.shape`, shape)) === source.length;
+  if (!isWhole) throw rangeFault(`${argument}.shape`, `${source.length} elements`, shape);
+  return {
+    ...{ kind: "quantized", dtype: source.dtype, shape, ...counts },
+    ...(axis !== undefined && { axis }),
+    ...(typeof scale === "number" && { scale: checkScale(`${argument}.scale`, scale) }),
+    ...(typeof zeroPoint === "number" && { zeroPoint }),
+  };
 }
 
 /** The weights of a packed matrix as i8 [n][depth], whatever order the build has packed them in. */

@@ -3,8 +3,8 @@
  *
  *   │ N: u64 │ header: N bytes of JSON, filled up with spaces │ data of all tensors, without gaps │
  *
- *   { "__metadata__": {"…": "…"},
- *     "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, … }
+ *   {"__metadata__": {"…": "…"},
+ *    "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …}
  *
  * A file may come from anywhere: every length is checked before it is used, and what is read
  * allocates no more than the header's size a few times over. Tensors are views on the file.

@@ -3,10 +3,10 @@
  *
  * @category Products
  */
-import { type Data, operand, type Target, target } from "../core/call.ts";
-import { checkInteger, rangeFault } from "../core/check.ts";
+import { type Data, ownOperand, type Spans, type Target, target } from "../core/call.ts";
+import { checkInteger, rangeFault, typeFault } from "../core/check.ts";
 import type { Bytelane } from "../core/instance.ts";
-import type { CheckedEpilogue, Epilogue, ProductDType } from "./epilogue.ts";
+import type { Epilogue, ProductDType } from "./epilogue.ts";
 import { MAX_I32, type Orientation } from "./packed-matrix.ts";
 
 /**
@@ -38,6 +38,11 @@ export interface MatmulOptions<T extends ProductDType = ProductDType, O extends 
   readonly out?: O;
   /** Elements between two rows of the result. Default n. Needs `out`. */
   readonly outStride?: number;
+  /**
+   * True adds the results to what `out` holds, after their bias and bounds: of i32 modulo 2^32, of
+   * f32 rounded once more. Needs `out`, of i32 or f32. Default false.
+   */
+  readonly accumulate?: boolean;
   /** Elements between two results of a batch. Default m · outStride. */
   readonly outBatchStride?: number;
 }
@@ -75,45 +80,87 @@ const ONLY = { i32: ["i32"], f32: ["f32"], i8: ["i8"], u8: ["u8"] } as const;
 
 /** Where results go. Strides are in elements. */
 export interface Destination {
-  readonly result: Target<CheckedEpilogue["dtype"]>;
+  readonly result: Target<ProductDType>;
   readonly stride: number;
   readonly batchStride: number;
   /** Whether the results leave some of `out` as it was. */
   readonly keeps: boolean;
+  /** Where results are added to what is there. */
+  readonly spans: Spans | undefined;
 }
 
+/** The destination of a product, as the options say. */
+export interface DestinationOptions extends RunOptions {
+  readonly outBatchStride?: number;
+}
+
+/** Where a layer writes. */
+export interface RunOptions<O extends Data | undefined = Data | undefined> {
+  /**
+   * A tensor or a typed array of the result's type. Default: new data in the kind of x.
+   */
+  readonly out?: O;
+  /**
+   * Elements between two rows of the result in `out`, whose rows may be longer: the layers of a
+   * concatenation write side by side, each from a `part` or a subarray of its own. Default
+   * outFeatures.
+   */
+  readonly outStride?: number;
+  /** True adds the result to what `out` holds, as of `matmul`. Default false. */
+  readonly accumulate?: boolean;
+}
+
+export const RUN_OPTIONS = ["out", "outStride", "accumulate"] as const;
+
+/** Checks the destination of results of a type; `shape` is that of a new one. */
 export function checkDestination(
   instance: Bytelane,
-  options: MatmulOptions,
-  epilogue: CheckedEpilogue,
-  { batch, m, n }: Sizes,
+  options: DestinationOptions,
+  dtype: ProductDType,
+  { batch, m, n }: Omit<Sizes, "depth">,
+  shape: readonly number[],
   asTensor: boolean,
+  isLayer = false,
 ): Destination {
-  const { dtype } = epilogue;
+  const { outStride, outBatchStride, accumulate = false } = options;
   const stride =
-    options.outStride === undefined
-      ? n
-      : checkInteger("options.outStride", options.outStride, n, MAX_I32);
+    outStride === undefined ? n : checkInteger("options.outStride", outStride, n, MAX_I32);
   const batchStride =
-    options.outBatchStride === undefined
+    outBatchStride === undefined
       ? m * stride
-      : checkInteger("options.outBatchStride", options.outBatchStride, 0, MAX_I32);
+      : checkInteger("options.outBatchStride", outBatchStride, 0, MAX_I32);
   const isDense = stride === n && batchStride === m * n;
   const least = batch * m * n === 0 ? 0 : (batch - 1) * batchStride + (m - 1) * stride + n;
+  if (typeof accumulate !== "boolean") {
+    throw typeFault("options.accumulate", "a boolean", accumulate);
+  }
+  if (accumulate && dtype !== "i32" && dtype !== "f32") {
+    throw rangeFault("options.accumulate", `false for a result of ${dtype}`, accumulate);
+  }
   const given =
     options.out === undefined
       ? undefined
-      : operand(instance, "options.out", options.out, ONLY[dtype]);
-  if (given ? given.length < least : !isDense) {
+      : ownOperand(instance, "options.out", options.out, ONLY[dtype]);
+  if (given ? given.length < least : !isDense || accumulate) {
     throw rangeFault("options.out", `at least ${least} elements of ${dtype}`, options.out);
+  }
+  // rows of a layer that were not asked to lie apart fill their destination
+  if (isLayer && given && outStride === undefined && given.length !== least) {
+    throw rangeFault("options.out", `${least} elements`, options.out);
   }
   const keeps = !(isDense && given?.length === least);
   if (!given) {
-    const shape = batch === 1 ? [m, n] : [batch, m, n];
-    const result = target(instance, undefined, epilogue.dtype, shape, asTensor);
-    return { result, stride, batchStride, keeps };
+    const result = target(instance, undefined, dtype, shape, asTensor);
+    return { result, stride, batchStride, keeps, spans: undefined };
   }
   const { length } = given;
   const result = { dtype, length, shape: [length], given, asTensor: false };
-  return { result, stride, batchStride, keeps };
+  const spans: Spans | undefined = accumulate
+    ? (body) => {
+        for (let b = 0; b < batch; b++) {
+          for (let i = 0; i < m; i++) body(b * batchStride + i * stride, n);
+        }
+      }
+    : undefined;
+  return { result, stride, batchStride, keeps, spans };
 }

@@ -44,7 +44,7 @@ export type RightSide =
   | { readonly values: PackedMatrix; readonly scale?: Scales; readonly factor?: number };
 
 const MATMUL_OPTIONS = [
-  ...["m", "n", "depth", "batch", "out", "outStride", "outBatchStride"],
+  ...["m", "n", "depth", "batch", "out", "outStride", "outBatchStride", "accumulate"],
   ...["dtype", "bias", "scale", "zeroPoint", "low", "high"],
 ] as const;
 
@@ -155,11 +155,8 @@ function checkMatmul(
     largestBias(instance, epilogue.bias),
   );
   const destination = checkDestination(
-    instance,
-    options,
-    epilogue,
-    sizes,
-    leftSource.shape !== undefined,
+    ...([instance, options, epilogue.dtype, sizes] as const),
+    ...([batch === 1 ? [m, n] : [batch, m, n], leftSource.shape !== undefined] as const),
   );
   // property by property: a spread costs more than a small product
   return {
@@ -188,8 +185,8 @@ function noSums(side: Side, rows: number): Side {
 /** Places the operands, and runs one product per matrix of the batch. */
 function runBatches(call: Call, runner: Runner, checked: Checked): Data {
   const { instance, m, n, batch, left, right, packed, rhsScale, epilogue } = checked;
-  const { result, keeps, stride, batchStride } = checked.destination;
-  if (batch * m * n === 0) return call.output(result, keeps).value as Data;
+  const { result, keeps, stride, batchStride, spans } = checked.destination;
+  if (batch * m * n === 0) return call.output(result, keeps, spans).value as Data;
   const src = call.input(left.source);
   const rhsAt = right ? call.input(right.source) : 0;
   // one scale for all of lhs joins the column scales if those are divided by the scale of the
@@ -204,7 +201,7 @@ function runBatches(call: Call, runner: Runner, checked: Checked): Data {
       : placeColumns(instance, call, rhsScale, folded ? lhsScale : 1, epilogue.scale, n);
   const bias = epilogue.bias ? call.input(epilogue.bias) : 0;
   // what lies between the rows of a given array, and behind them, stays
-  const { address, value } = call.output(result, keeps);
+  const { address, value } = call.output(result, keeps, spans);
   const size = epilogue.dtype === "i32" || epilogue.dtype === "f32" ? 4 : 1;
   for (let b = 0; b < batch; b++) {
     const matrix = packed ?? packSide(checked, right!, rhsAt, b);

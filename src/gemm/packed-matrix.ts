@@ -13,14 +13,14 @@ import {
   rangeFault,
   typeFault,
 } from "../core/check.ts";
-import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
-import { Handle } from "../core/handle.ts";
+import { limitsOf, type OwnElements, type QuantizedDType } from "../core/dtype.ts";
+import { checkHandle, Handle } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { PRODUCT, PRODUCT_BYTES, writeFields } from "../core/product.ts";
 import { isTensor } from "../core/tensor.ts";
 import { type Dot, refusesLeast } from "../core/tiers.ts";
 import type { ZeroPoints } from "../params/quantized.ts";
-import { type EachStrip, oneStrip } from "./strips.ts";
+import { type EachStrip, oneStrip, stripColumns } from "./strips.ts";
 
 /**
  * How a matrix of weights lies in memory: [in, out] as TensorFlow has them, or [out, in] as
@@ -99,6 +99,23 @@ export class PackedMatrix extends Handle {
     const { code, offset } = this.dot;
     const from = panels + (first / 8) * kernels.packed_bytes(this.inFeatures, 8, code);
     kernels.unpack_rhs(from, this.inFeatures, count, code, offset, to);
+  }
+
+  /** The integers as i8 [outFeatures, inFeatures], u8 ones less 128, in a new array. */
+  toArray(): OwnElements["i8"] {
+    const { instance, inFeatures, outFeatures } = this;
+    checkHandle("matrix", this, instance);
+    const most = stripColumns(inFeatures, outFeatures);
+    const codes = new Int8Array(inFeatures * outFeatures);
+    inCall(instance, (call) => {
+      const strip = call.scratch(inFeatures * Math.min(most, columnsOf(outFeatures)));
+      for (let first = 0; first < outFeatures; first += most) {
+        const count = Math.min(most, outFeatures - first);
+        this.unpack(first, count, strip);
+        codes.set(instance.heap.view("i8", strip, count * inFeatures), first * inFeatures);
+      }
+    });
+    return codes;
   }
 
   /** @internal Zero point of a column of the codes as i8, whatever the build has added to them. */

@@ -4,7 +4,7 @@
  * @category Observers
  */
 
-import { type Call, type Data, elementsOf, operand } from "../core/call.ts";
+import { elementsOf, operand, type Reals } from "../core/call.ts";
 import { checkInteger, checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import type { OwnElements } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
@@ -69,7 +69,7 @@ export class InputStats {
    *
    * Errors: data that are not whole rows.
    */
-  observe(x: Data<"f32">): this {
+  observe(x: Reals): this {
     const { features } = this;
     const instance = checkInstance(this.#instance);
     const source = operand(instance, "x", x, ["f32"]);

@@ -12,9 +12,8 @@ import {
   isRows,
   type Operand,
   operand,
+  type Reals,
   shapeOfRows,
-  type Target,
-  target,
 } from "../core/call.ts";
 import { checkOneOf, checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
 import { tagOf } from "../core/dtype.ts";
@@ -23,6 +22,12 @@ import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { CODES, PRODUCT_BYTES, RESULT_CODES, writeFields } from "../core/product.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
 import { type Activation, checkBounds } from "../gemm/activation.ts";
+import {
+  checkDestination,
+  type Destination,
+  RUN_OPTIONS,
+  type RunOptions,
+} from "../gemm/matmul-options.ts";
 import { type Prepared, panelsOf, type Runner, writeCall } from "../gemm/product.ts";
 import { checkMatrix, type Int4Matrix } from "./matrix.ts";
 import { type BlockRows, blockRowsOf, placeQuantized, placeRows } from "./pack.ts";
@@ -36,13 +41,13 @@ export type Int4Activations = "dynamic" | "f32";
 export const INT4_ACTIVATIONS = ["dynamic", "f32"] as const;
 
 /**
- * A layer on 4-bit weights: 4.5 bits a weight with the defaults, blocks of 32 and scales in f16.
+ * A layer on 4-bit weights: 4.5 bits per weight with the defaults, blocks of 32 and scales in f16.
  */
 export interface Int4LinearOptions extends Int4Options {
   /** What tells these options from those of an 8-bit layer. */
   readonly format: "int4";
   /** f32 weights, quantized here; or a matrix that `quantizeInt4` or somebody else has made. */
-  readonly weights: Data<"f32"> | Int4Matrix;
+  readonly weights: Reals | Int4Matrix;
   /** One real number per output channel. */
   readonly bias?: Float32Array | Tensor<"f32">;
   /** Default "none". */
@@ -75,7 +80,6 @@ export interface Int4Sizes {
  * The parts of a layer, as the kernel reads them (docs/formats.md). `groups` have 4 k.
  *
  *   panels  [n/8][groups][16] bytes, of 8 bits [n/8][groups][32]; or superblocks
- *           (assembly/superblock/tile.ts)
  *   scales  [n/8][blocks][8] f32 or f16              offsets  the same
  *   zeros   [n/8][blocks][4] bytes, of 8 bits [8]    bias     [n, filled up to 8] f32
  *
@@ -127,6 +131,8 @@ export interface Int4Settings {
  * Made by `createLinear` with the format "int4", or by `createGgmlLinear`; run by `linear`.
  */
 export class Int4Linear extends Handle {
+  /** What tells it from the other things of a file. */
+  readonly kind = "int4";
   /** Elements of a row of x. */
   readonly inFeatures: number;
   /** Elements of a row of the result. */
@@ -222,7 +228,7 @@ type Weights = { readonly plan: Int4Plan } | { readonly rows: BlockRows };
 function weightsOf(instance: Bytelane, options: Int4LinearOptions): Weights {
   const { weights } = options;
   if (isTensor(weights) || tagOf(weights) !== undefined) {
-    return { plan: planInt4(instance, weights as Data<"f32">, options) };
+    return { plan: planInt4(instance, weights as Reals, options) };
   }
   const checked = checkMatrix("options.weights", weights as Int4Matrix);
   return { rows: blockRowsOf(instance, checked) };
@@ -285,7 +291,7 @@ export function placeBias(instance: Bytelane, bias: Operand<"f32">, to: number):
 }
 
 /** What a layer takes: reals, or rows quantized once for several layers. */
-export type Int4Input = Data<"f32"> | Int4Rows;
+export type Int4Input = Reals | Int4Rows;
 interface Int4Rows {
   readonly values: Data<"i8">;
   readonly scale: Data<"f32">;
@@ -295,16 +301,16 @@ interface Int4Rows {
 export function prepareInt4(
   layer: Int4Linear,
   x: Int4Input,
-  options: { readonly out?: Data<"f32"> } = {},
-): Prepared<Data<"f32">> {
-  checkOptions("options", options, ["out"]);
+  options: RunOptions = {},
+): Prepared<Data> {
+  checkOptions("options", options, RUN_OPTIONS);
   const instance = instanceOf("layer", layer);
   const { inFeatures, outFeatures, activations } = layer;
   const rows = isRows<Int4Rows>(x) ? x : undefined;
   if (rows && activations === "f32") {
     throw typeFault("x", "reals, since the layer's activations are f32", "quantized rows");
   }
-  const data = rows ? rows.values : (x as Data<"f32">);
+  const data = rows ? rows.values : (x as Reals);
   const source = operand<"f32" | "i8">(instance, "x", data, rows ? ["i8"] : ["f32"]);
   if (source.length % inFeatures !== 0 || (source.shape && source.shape.at(-1) !== inFeatures)) {
     throw rangeFault("x", `rows of ${inFeatures} elements`, data);
@@ -312,12 +318,13 @@ export function prepareInt4(
   const m = source.length / inFeatures;
   const scales = rows && operand(instance, "x.scale", rows.scale, ["f32"], m);
   const shape = shapeOfRows(source, m, outFeatures);
-  const result = target(instance, options.out, "f32", shape, isTensor(data));
+  const sizes = { batch: 1, m, n: outFeatures };
+  const to = checkDestination(instance, options, "f32", sizes, shape, isTensor(data), true);
   return {
     instance,
-    result,
+    result: to.result,
     work: m * outFeatures * inFeatures,
-    run: (call, runner) => runInt4(call, runner, layer, { source, m, scales }, result),
+    run: (call, runner) => runInt4(call, runner, layer, { source, m, scales }, to),
   };
 }
 
@@ -334,16 +341,16 @@ function runInt4(
   runner: Runner,
   layer: Int4Linear,
   { source, m, scales }: Input,
-  result: Target<"f32">,
-): Data<"f32"> {
-  const { instance, inFeatures, outFeatures } = layer;
+  { result, keeps, stride, spans }: Destination,
+): Data {
+  const { instance, inFeatures } = layer;
   const x = call.input(source);
   // reals are quantized to lhs by the kernel, or with f32 activations multiplied as they are
   const isQuantized = !scales && layer.activations === "dynamic";
   const lhs = isQuantized ? call.scratch(source.length) : scales ? x : 0;
   const rowScales = scales ? call.input(scales) : isQuantized ? call.scratch(m * 4) : 0;
   if (!layer.record) layer.reads(call);
-  const { address, value } = call.output(result);
+  const { address, value } = call.output(result, keeps, spans);
   const own = layer.record || call.scratch(PRODUCT_BYTES);
   if (!layer.record) layer.writeWeights(own);
   // the bytes of a layer in a host's memory may change while it lives
@@ -359,8 +366,8 @@ function runInt4(
     rowScales,
     rowScale: 1,
     dst: address,
-    dstStride: outFeatures * 4,
+    dstStride: stride * 4,
   });
   runner.run(instance, record, m);
-  return value as Data<"f32">;
+  return value as Data;
 }

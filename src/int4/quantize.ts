@@ -4,7 +4,7 @@
  * @category Four bits
  */
 
-import { type Call, type Data, elementsOf, inCall, type Operand, operand } from "../core/call.ts";
+import { type Call, elementsOf, inCall, type Operand, operand, type Reals } from "../core/call.ts";
 import { checkInteger, checkOneOf, checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import type { Signal } from "../core/signal.ts";
@@ -35,7 +35,7 @@ export interface Int4Options {
   readonly blockSize?: BlockSize;
   /**
    * "symmetric" has the zero point 8 everywhere, and gives the value of the largest magnitude the
-   * code 0; "asymmetric" has a zero point a block. Default "symmetric".
+   * code 0; "asymmetric" has a zero point per block. Default "symmetric".
    */
   readonly scheme?: "symmetric" | "asymmetric";
   /** How scales are kept. In f16 their magnitudes are held in [2^-24, 65504]. Default "f16". */
@@ -115,7 +115,7 @@ function checkStats(stats: InputStats | undefined, features: number): InputStats
 }
 
 /** Checks weights and options. */
-export function planInt4(instance: Bytelane, weights: Data<"f32">, options: Int4Options): Int4Plan {
+export function planInt4(instance: Bytelane, weights: Reals, options: Int4Options): Int4Plan {
   const source = operand(instance, "weights", weights, ["f32"]);
   const shape = options.shape ?? source.shape;
   if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
@@ -209,7 +209,7 @@ export function eachCodeStrip(
  */
 export function quantizeInt4(
   instance: Bytelane,
-  weights: Data<"f32">,
+  weights: Reals,
   options: Int4Options = {},
 ): Int4Matrix {
   checkInstance(instance);

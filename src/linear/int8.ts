@@ -10,18 +10,23 @@ import {
   isRows,
   type Operand,
   operand,
+  type Reals,
   shapeOfRows,
-  type Target,
-  target,
 } from "../core/call.ts";
 import { checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
-import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
-import { Handle, instanceOf } from "../core/handle.ts";
+import { limitsOf, type OwnElements, type QuantizedDType } from "../core/dtype.ts";
+import { checkHandle, Handle, instanceOf } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { PRODUCT, writeFields } from "../core/product.ts";
 import { isTensor } from "../core/tensor.ts";
 import type { Activation } from "../gemm/activation.ts";
 import { type CheckedEpilogue, writeEpilogue } from "../gemm/epilogue.ts";
+import {
+  checkDestination,
+  type Destination,
+  RUN_OPTIONS,
+  type RunOptions,
+} from "../gemm/matmul-options.ts";
 import { columnsOf, type PackedMatrix } from "../gemm/packed-matrix.ts";
 import { type CallFields, type Prepared, type Runner, writeCall } from "../gemm/product.ts";
 import { checkZero, type LayerOptions, type StaticParams } from "./layer-options.ts";
@@ -76,6 +81,8 @@ export type LinearResult = "f32" | QuantizedDType;
 
 /** A linear layer in an instance's memory. Made by `createLinear`, run by `linear`. */
 export class Linear<R extends LinearResult = LinearResult> extends Handle {
+  /** What tells it from the other things of a file. */
+  readonly kind = "int8";
   /** Element type of the result. */
   readonly dtype: R;
   /** Elements of a row of x. */
@@ -113,6 +120,25 @@ export class Linear<R extends LinearResult = LinearResult> extends Handle {
     if (input) writeFields(instance.heap.words, matrix.record, { lhsZero: input.zeroPoint });
   }
 
+  /**
+   * The weights as f32 [outFeatures, inFeatures], in a new array: what was quantized, to within the
+   * rounding of a scale.
+   */
+  toArray(): OwnElements["f32"] {
+    const { instance, matrix, columns, input, epilogue, inFeatures, outFeatures } = this;
+    checkHandle("layer", this, instance);
+    const codes = matrix.toArray();
+    const scales = instance.heap.view("f32", columns.scales, outFeatures);
+    const factor = (epilogue.dtype === "f32" ? 1 : epilogue.scale) / (input?.scale ?? 1);
+    const weights = new Float32Array(codes.length);
+    for (let j = 0, at = 0; j < outFeatures; j++) {
+      const zero = matrix.zeroOf(j);
+      const scale = scales[j] * factor;
+      for (let k = 0; k < inFeatures; k++, at++) weights[at] = (codes[at] - zero) * scale;
+    }
+    return weights;
+  }
+
   override dispose(): void {
     this.matrix.dispose();
     super.dispose();
@@ -138,7 +164,7 @@ export interface RowsInput {
 /**
  * What a layer takes: reals, integers of its static input, or for a dynamic layer quantized rows.
  */
-export type LinearInput = Data<"f32" | "i8" | "u8"> | RowsInput;
+export type LinearInput = Reals | Data<"i8" | "u8"> | RowsInput;
 
 /** Zero points of rows lie in the type of the rows: the bound on the depth counts on it. */
 function checkZeros(instance: Bytelane, zeros: Operand<"i32">, dtype: QuantizedDType): void {
@@ -175,7 +201,7 @@ interface Input {
 function checkInput(layer: Linear, x: LinearInput): Input {
   const { instance, input, inFeatures } = layer;
   const rows = isRows<RowsInput>(x) ? x : undefined;
-  const data = rows ? rows.values : (x as Data<"f32" | "i8" | "u8">);
+  const data = rows ? rows.values : (x as Reals | Data<"i8" | "u8">);
   const types = takes(input, rows) as readonly ("f32" | QuantizedDType)[];
   const source = operand(instance, "x", data, types);
   if (source.length % inFeatures !== 0 || (source.shape && source.shape.at(-1) !== inFeatures)) {
@@ -251,11 +277,11 @@ function runLayer(
   runner: Runner,
   layer: Linear,
   input: Input,
-  result: Target<CheckedEpilogue["dtype"]>,
+  { result, keeps, stride, spans }: Destination,
 ) {
-  const { instance, matrix, inFeatures, outFeatures, epilogue } = layer;
+  const { instance, matrix, inFeatures, epilogue } = layer;
   const left = placeInput(call, layer, input);
-  const { address, value } = call.output(result);
+  const { address, value } = call.output(result, keeps, spans);
   const record = runner.claim(call, matrix.record, layer);
   writeCall(instance, record, {
     reals: left.reals,
@@ -268,31 +294,28 @@ function runLayer(
     rowScales: left.rowScales,
     rowScale: left.rowScale,
     dst: address,
-    dstStride: outFeatures * (epilogue.dtype === "f32" ? 4 : 1),
+    dstStride: stride * (epilogue.dtype === "f32" ? 4 : 1),
   });
   runner.run(instance, record, input.m);
   return value;
 }
 
 /** @internal A run of a layer, its arguments checked. */
-export function prepareInt8(
-  layer: Linear,
-  x: LinearInput,
-  options: { readonly out?: Data | undefined },
-): Prepared<Data> {
-  checkOptions("options", options, ["out"]);
+export function prepareInt8(layer: Linear, x: LinearInput, options: RunOptions): Prepared<Data> {
+  checkOptions("options", options, RUN_OPTIONS);
   const instance = instanceOf("layer", layer);
   const { inFeatures, outFeatures, epilogue } = layer;
   const input = checkInput(layer, x);
   const { source, m } = input;
   const shape = shapeOfRows(source, m, outFeatures);
   const asTensor = isTensor(source.value);
-  const result = target(instance, options.out, epilogue.dtype, shape, asTensor);
+  const sizes = { batch: 1, m, n: outFeatures };
+  const to = checkDestination(instance, options, epilogue.dtype, sizes, shape, asTensor, true);
   const work = m * outFeatures * inFeatures;
   return {
     instance,
-    result,
+    result: to.result,
     work,
-    run: (call, runner) => runLayer(call, runner, layer, input, result),
+    run: (call, runner) => runLayer(call, runner, layer, input, to),
   };
 }

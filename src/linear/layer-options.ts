@@ -4,7 +4,7 @@
  *
  * @category Layers
  */
-import { type Data, elementsOf, type Operand, operand } from "../core/call.ts";
+import { type Data, elementsOf, type Operand, operand, type Reals } from "../core/call.ts";
 import {
   checkInteger,
   checkObject,
@@ -18,7 +18,6 @@ import {
 } from "../core/check.ts";
 import { limitsOf, QUANTIZED_DTYPES, type QuantizedDType } from "../core/dtype.ts";
 import type { Bytelane } from "../core/instance.ts";
-import type { Tensor } from "../core/tensor.ts";
 import type { Orientation } from "../gemm/packed-matrix.ts";
 import { perChannel, valuesOf } from "../params/channels.ts";
 import { isQuantized, type Quantized, type Scales, type ZeroPoints } from "../params/quantized.ts";
@@ -34,7 +33,7 @@ export interface StaticParams<D extends QuantizedDType = QuantizedDType> {
 }
 
 /** The weights of a layer in 8 bits: f32, integers with `scale`, or a quantized value. */
-export type LayerWeights = Data<"f32" | QuantizedDType> | Quantized;
+export type LayerWeights = Reals | Data<QuantizedDType> | Quantized;
 
 /** What the layers of `createLinear` and the convolutions of "bytelane/nn" have in common. */
 export interface LayerOptions {
@@ -58,14 +57,14 @@ export interface LayerOptions {
    */
   readonly bits?: 7 | 8;
   /** One real number per output channel. */
-  readonly bias?: Float32Array | Tensor<"f32">;
+  readonly bias?: Reals;
   /**
    * Means of the input features, or of the input channels of a convolution, over calibration data:
    * those of `createInputStats`, or your own. With them the bias takes up what rounding the weights
    * adds on average, Σ_k (w − ŵ) · mean_k for each output channel (bias correction; Nagel et al.,
    * 2019). Of f32 weights only.
    */
-  readonly inputStats?: { readonly mean: Float32Array | Tensor<"f32"> };
+  readonly inputStats?: { readonly mean: Reals };
   /**
    * How inputs become integers. "dynamic" chooses a scale for each row when it comes, or for each
    * image of a convolution; parameters from calibration make the layer static. Default "dynamic".

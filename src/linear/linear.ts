@@ -8,6 +8,7 @@ import type { Data, InKind } from "../core/call.ts";
 import { checkObject, checkOneOf, typeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
+import type { RunOptions } from "../gemm/matmul-options.ts";
 import { type Prepared, runHere } from "../gemm/product.ts";
 import {
   createInt4Linear,
@@ -30,7 +31,7 @@ import type { StaticParams } from "./layer-options.ts";
  *   is f32, or with `output` 8-bit integers, for which the bias is rounded to the accumulator's
  *   step.
  *
- * With the format "int4" weights have 4 bits and a scale a block of the depth; x is quantized row
+ * With the format "int4" weights have 4 bits and a scale per block of the depth; x is quantized row
  * by row to i8.
  *
  * NaN among the weights counts as 0.
@@ -73,10 +74,10 @@ export type LinearOutput<L, X> = InKind<
 export function prepareLinear(
   layer: Linear | Int4Linear,
   x: LinearInput,
-  options: { readonly out?: Data | undefined } = {},
+  options: RunOptions = {},
 ): Prepared<Data> {
   if (layer instanceof Int4Linear) {
-    return prepareInt4(layer, x as Int4Input, options as { out?: Data<"f32"> });
+    return prepareInt4(layer, x as Int4Input, options);
   }
   if (!(layer instanceof Linear)) throw typeFault("layer", "a layer made by createLinear", layer);
   return prepareInt8(layer, x, options);
@@ -94,17 +95,13 @@ export function prepareLinear(
 export function linear<O extends Data>(
   layer: Linear | Int4Linear,
   x: LinearInput,
-  options: { readonly out: O },
+  options: RunOptions<O> & { readonly out: O },
 ): O;
 export function linear<L extends Linear | Int4Linear, X extends LinearInput>(
   layer: L,
   x: X,
-  options?: { readonly out?: undefined },
+  options?: RunOptions<undefined>,
 ): LinearOutput<L, X>;
-export function linear(
-  layer: Linear | Int4Linear,
-  x: LinearInput,
-  options: { readonly out?: Data | undefined } = {},
-): Data {
+export function linear(layer: Linear | Int4Linear, x: LinearInput, options: RunOptions = {}): Data {
   return runHere(prepareLinear(layer, x, options));
 }

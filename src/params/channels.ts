@@ -1,4 +1,4 @@
-/** Quantization parameters against the shape of the data they are for: one entry a channel. */
+/** Quantization parameters against the shape of the data they are for: one entry per channel. */
 
 import { byteOffsetOf, elementsOf, lengthOf } from "../core/array.ts";
 import type { Call, Data } from "../core/call.ts";
@@ -145,9 +145,9 @@ export function checkParams(
 
 /**
  * One checked value a channel. A single number is spread. With `later` an array of the very type is
- * taken as it is, for
- * `placeChecked` to look into, and without a copy, if it is as long as it says; but what begins
- * within a buffer is copied: if that is the memory, room for the call may detach it.
+ * taken as it is, for `placeChecked` to look into, and without a copy, if it is as long as it says;
+ * but what begins within a buffer is copied: if that is the memory, room for the call may detach
+ * it.
  */
 export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
   argument: string,

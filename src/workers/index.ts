@@ -9,7 +9,7 @@ import { instanceOf } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
 import type { ProductDType } from "../gemm/epilogue.ts";
 import { prepareMatmul, type RightSide } from "../gemm/matmul.ts";
-import type { MatmulOptions } from "../gemm/matmul-options.ts";
+import type { MatmulOptions, RunOptions } from "../gemm/matmul-options.ts";
 import type { MatrixSide } from "../gemm/matrix-side.ts";
 import type { Int4Linear } from "../int4/layer.ts";
 import type { Linear, LinearInput } from "../linear/int8.ts";
@@ -37,17 +37,17 @@ import { perform, sharing } from "./pool.ts";
 export async function linear<O extends Data>(
   layer: Linear | Int4Linear,
   x: LinearInput,
-  options: { readonly out: O },
+  options: RunOptions<O> & { readonly out: O },
 ): Promise<O>;
 export async function linear<L extends Linear | Int4Linear, X extends LinearInput>(
   layer: L,
   x: X,
-  options?: { readonly out?: undefined },
+  options?: RunOptions<undefined>,
 ): Promise<LinearOutput<L, X>>;
 export async function linear(
   layer: Linear | Int4Linear,
   x: LinearInput,
-  options?: { readonly out?: Data | undefined },
+  options?: RunOptions,
 ): Promise<Data> {
   return await perform(prepareLinear(layer, x, options));
 }

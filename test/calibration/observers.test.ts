@@ -478,7 +478,7 @@ describe("observers", () => {
     ],
     [
       { method: "fixed", axis: 0, min: 2, max: [1] },
-      '"options.min" expected an array of one number a channel, got 2',
+      '"options.min" expected an array of one number per channel, got 2',
     ],
     [
       { method: "fixed", axis: 0, min: [2], max: [3, 4] },

@@ -170,7 +170,7 @@ describeTiers("saved layers", (instance, tier) => {
     );
     fail(
       changed(set("plain", { kind: "int3" })),
-      'one of int4, table, int8, tensor as kind of layer "plain"',
+      'one of int4, table, int8, quantized, tensor as kind of layer "plain"',
     );
     fail(
       changed(set("plain", { inFeatures: 0 })),
