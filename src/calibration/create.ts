@@ -85,6 +85,13 @@ const METHODS = Object.keys(OPTIONS) as (keyof typeof OPTIONS)[];
  * a clipping range. docs/calibration.md says what each method computes.
  *
  * Errors: an unknown method, an option out of its range.
+ *
+ * @example
+ * ```ts
+ * const observer = createObserver(instance, { method: "mse" });
+ * for (const x of batches) observer.observe(x);
+ * const params = observer.params({ dtype: "u8", scheme: "asymmetric" });
+ * ```
  */
 export function createObserver(
   instance: Bytelane,
@@ -149,6 +156,12 @@ function make(instance: Bytelane, argument: string, options: ObserverOptions): O
  *
  * Errors: a state of a newer version, and one that is damaged: whatever does not fit together is
  * refused.
+ *
+ * @example
+ * ```ts
+ * const text = JSON.stringify(observer.save());
+ * const restored = loadObserver(instance, JSON.parse(text));
+ * ```
  */
 export function loadObserver(instance: Bytelane, state: ObserverState): Observer {
   checkInstance(instance);

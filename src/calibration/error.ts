@@ -49,6 +49,11 @@ function realsOf(argument: string, value: Data<"f32"> | ArrayLike<number>): Arra
 /**
  * The error of `got` against `wanted`, such as a quantized layer's output against the float
  * layer's.
+ *
+ * @example
+ * ```ts
+ * const { sqnr, cosine } = errorBetween(wanted, got);
+ * ```
  */
 export function errorBetween(
   wanted: Data<"f32"> | ArrayLike<number>,
@@ -84,6 +89,11 @@ export function errorBetween(
  * The error of quantized values against the reals that they stand for, per tensor or per channel.
  *
  * Errors: as `dequantize`, and x of another length.
+ *
+ * @example
+ * ```ts
+ * const report = quantizationError(instance, x, observer.params());
+ * ```
  */
 export function quantizationError(
   instance: Bytelane,

@@ -82,7 +82,15 @@ function nameOf(search: Search): string {
   }
 }
 
-/** All methods on what an observer of a histogram method has seen. */
+/**
+ * All methods on what an observer of a histogram method has seen.
+ *
+ * @example
+ * ```ts
+ * const observer = createObserver(instance, { method: "entropy" }).observe(x);
+ * console.log(explanationTable(explain(observer)));
+ * ```
+ */
 export function explain(observer: HistogramObserver, options: ExplainOptions = {}): Explanation {
   if (!(observer instanceof HistogramObserver)) {
     throw typeFault("observer", 'an observer of "percentile", "entropy" or "mse"', observer);
@@ -128,7 +136,14 @@ export function explain(observer: HistogramObserver, options: ExplainOptions = {
   };
 }
 
-/** The methods side by side, as lines of text. */
+/**
+ * The methods side by side, as lines of text.
+ *
+ * @example
+ * ```ts
+ * console.log(explanationTable(explain(observer)));
+ * ```
+ */
 export function explanationTable(explanation: Explanation): string {
   const { histogram, methods, bits, scheme, skipped } = explanation;
   const rows = [

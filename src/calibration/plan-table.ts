@@ -10,6 +10,11 @@ import { alignRows, decibels, short } from "./text.ts";
  * A plan as lines of text: what each layer got, and what the plan and the uniform plans come to.
  * Columns are the layer, its candidate, its numbers, bytes, bits per weight, loss and the share of
  * the loss in percent.
+ *
+ * @example
+ * ```ts
+ * console.log(planTable(plan(costs, { budgetBytes: 500_000 })));
+ * ```
  */
 export function planTable(plan: Plan): string {
   const { choices, uniform, parameters } = plan;

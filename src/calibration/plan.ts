@@ -277,6 +277,11 @@ export class ParetoFront {
  *
  * Errors: no layer, a layer without candidates, bytes or losses that are not finite, or whose sum
  * over the layers is not.
+ *
+ * @example
+ * ```ts
+ * const front = paretoFront(sensitivity(layers, candidates));
+ * ```
  */
 export function paretoFront(
   layers: readonly LayerSensitivity[],
@@ -314,7 +319,15 @@ export function paretoFront(
   );
 }
 
-/** The best plan for a goal. For several goals, take `paretoFront` once and ask it for each. */
+/**
+ * The best plan for a goal. For several goals, take `paretoFront` once and ask it for each.
+ *
+ * @example
+ * ```ts
+ * const candidates = [bitsCandidate(instance, 4), bitsCandidate(instance, 8)];
+ * const chosen = plan(sensitivity(layers, candidates), { budgetBytes: 500_000 });
+ * ```
+ */
 export function plan(
   layers: readonly LayerSensitivity[],
   goal: PlanGoal,

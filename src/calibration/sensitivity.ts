@@ -72,6 +72,12 @@ export interface SensitivityOptions<L extends PlannedLayer> {
  * Measures every candidate on every layer, one layer at a time.
  *
  * Errors: no layer, no candidate, a loss that is not finite, restored values of another length.
+ *
+ * @example
+ * ```ts
+ * const candidates = [bitsCandidate(instance, 4), bitsCandidate(instance, 8)];
+ * const costs = sensitivity([{ name: "fc", weights, shape: [96, 384] }], candidates);
+ * ```
  */
 export function sensitivity<L extends PlannedLayer>(
   layers: readonly L[],
@@ -120,6 +126,11 @@ function energyOf(values: ArrayLike<number>): number {
 /**
  * Symmetric quantization to b bits, restricted range, packed without gaps: one f32 scale for the
  * tensor, or one for each index of an axis.
+ *
+ * @example
+ * ```ts
+ * const candidates = [bitsCandidate(instance, 4, { axis: 0 }), bitsCandidate(instance, 8)];
+ * ```
  */
 export function bitsCandidate(
   instance: Bytelane,

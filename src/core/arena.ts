@@ -103,7 +103,7 @@ export class FreeList {
       return;
     }
     throw new RangeError(
-      `"memory" expected at most ${this.#limit} bytes in all, got ${this.#used} in use and a request for ${size}`,
+      `"memory" expected at most ${this.#limit} bytes in all, got ${this.#used} in use and a request for ${size}: dispose what is done with, use scope, or raise maximumMemory`,
     );
   }
 

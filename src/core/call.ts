@@ -63,6 +63,10 @@ function dataFault(argument: string, dtypes: readonly DType[], value: unknown): 
   if (Array.isArray(value) || tagOf(value) === "Float64Array") {
     fault.message += `: ${names[0].split(" ")[1]}.from(…) makes one`;
   }
+  const { dtype, shape } = Object(value) as { dtype?: unknown; shape?: unknown };
+  if (typeof dtype === "string" && Array.isArray(shape) && !isTensor(value)) {
+    fault.message += ': tensorFloats of "bytelane/formats" gives the reals of an entry';
+  }
   return fault;
 }
 
@@ -164,28 +168,6 @@ export function target<T extends DType>(
 export function isRows<R>(x: unknown): x is R {
   if (isTensor(x) || tagOf(x) !== undefined) return false;
   return typeof x === "object" && x !== null && "values" in x && "scale" in x;
-}
-
-/** Indices: whole numbers, of 64 bits too, as tokenizers give them. */
-export type Ids = Data<"i32"> | BigInt64Array | readonly number[];
-
-/** Indices: others than i32 are copied and checked at once, i32 by `Call.indices`. */
-export function checkIndices(
-  instance: Bytelane,
-  argument: string,
-  ids: unknown,
-  count: number,
-): Operand<"i32"> | Int32Array {
-  const isLong = tagOf(ids) === "BigInt64Array";
-  if (!Array.isArray(ids) && !isLong) return operand(instance, argument, ids, ["i32"]);
-  const list = ids as ArrayLike<unknown>;
-  const length = isLong ? checkLength(argument, ids as AnyArray) : list.length;
-  const copy = new Int32Array(length);
-  for (let i = 0; i < length; i++) {
-    const id = isLong ? Number(list[i]) : list[i];
-    copy[i] = checkInteger(`${argument}[${i}]`, id, 0, count - 1);
-  }
-  return copy;
 }
 
 /** The dimensions of x with other columns. A copy of two would cost as much as a small product. */

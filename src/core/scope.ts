@@ -11,6 +11,14 @@ import { type Bytelane, checkInstance } from "./instance.ts";
  * Runs `body`, then disposes every tensor, layer and index made in it, except those that it
  * returns: as the result itself, or as a value of the array or plain object that is the result.
  * Scopes nest.
+ *
+ * @example
+ * ```ts
+ * const q = scope(instance, () => {
+ *   const x = tensor(instance, "f32", [2], [1, 2]); // disposed at the end
+ *   return quantize(instance, x, { scale: 1 / 64 }); // kept
+ * });
+ * ```
  */
 export function scope<T>(instance: Bytelane, body: () => T): T {
   checkInstance(instance);

@@ -104,6 +104,12 @@ export const isTensor = Tensor.isTensor;
  * A part of a tensor under a shape of its own, without a copy: `start` counts elements. The part
  * lives no longer than the tensor it belongs to, and disposing it gives nothing back. Errors:
  * elements beyond the end of the tensor.
+ *
+ * @example
+ * ```ts
+ * const x = tensor(instance, "f32", [2, 3], [1, 2, 3, 4, 5, 6]);
+ * const second = part(x, 3, [1, 3]); // 4 5 6
+ * ```
  */
 export function part<T extends DType>(
   whole: Tensor<T>,
@@ -125,6 +131,12 @@ export function part<T extends DType>(
  * Makes a tensor of an instance, filled with `values` or with zeros. Errors: an unknown element
  * type, a shape that is not made of integers ≥ 0, values of another type or length or beyond what
  * the element type holds, more memory than the instance may have.
+ *
+ * @example
+ * ```ts
+ * const x = tensor(instance, "f32", [2, 2], [1, 2, 3, 4]);
+ * const zeros = tensor(instance, "i8", [64]);
+ * ```
  */
 export function tensor<T extends DType>(
   instance: Bytelane,

@@ -14,6 +14,11 @@ const CLAMP = { f32: "clamp_f32", i32: "clamp_i32", i8: "clamp_i8", u8: "clamp_u
 /**
  * y = min(max(x, low), high), element by element, for every element type. Bounds default to none;
  * those of an integer type are integers of the type. For f32 a NaN in x stays a NaN.
+ *
+ * @example
+ * ```ts
+ * clamp(instance, Float32Array.of(-1, 0.5, 9), { low: 0, high: 6 }); // 0 0.5 6
+ * ```
  */
 export function clamp<X extends Data>(
   instance: Bytelane,

@@ -22,6 +22,12 @@ const DEQUANTIZE = {
 /**
  * x = (q − zeroPoint) · scale in f32 (docs/math.md, 2). q is i8, u8, or i32 (an accumulator, zero
  * point 0). Per tensor, or per channel along any axis.
+ *
+ * @example
+ * ```ts
+ * dequantize(instance, Int8Array.of(-64, 32), { scale: 1 / 64 }); // -1 0.5
+ * dequantize(instance, quantizeRows(instance, x, { shape: [2, 3] })); // f32 [2, 3]
+ * ```
  */
 export function dequantize<X extends Data<"i8" | "u8" | "i32">>(
   instance: Bytelane,

@@ -23,6 +23,11 @@ import { SHAPE_OPTIONS, type ShapeOption, shapeOf } from "./quantize.ts";
  * and zeroPoint = round(−min / scale), as ONNX DynamicQuantizeLinear. Data of nothing but 0 have
  * scale 1, as in ONNX Runtime. NaN becomes the zero point; ±Infinity counts as the largest finite
  * value.
+ *
+ * @example
+ * ```ts
+ * const { values, scale, zeroPoint } = quantizeDynamic(instance, Float32Array.of(-1, 0, 4));
+ * ```
  */
 export function quantizeDynamic<X extends Reals>(
   instance: Bytelane,
@@ -81,6 +86,12 @@ export interface RowsOptions<D extends QuantizedDType> extends ShapeOption<Data<
  * Quantizes each row of [..., columns] with a scale of its own, as dynamic quantization does a
  * token. Rows of nothing but 0 have scale 1. NaN becomes the zero point; ±Infinity counts as the
  * largest finite value.
+ *
+ * @example
+ * ```ts
+ * const rows = quantizeRows(instance, x, { shape: [16, 384] }); // 16 scales
+ * const y = linear(layer, rows);
+ * ```
  */
 export function quantizeRows<X extends Reals, D extends QuantizedDType = "i8">(
   instance: Bytelane,

@@ -39,6 +39,11 @@ function halvesOperand(instance: Bytelane, argument: string, value: unknown): Op
  * f32 to f16: to the nearest, ties to even. From 65 520 on the result is Infinity, denormals are
  * kept, and NaN is 0x7e00 with its sign. An `out` in the memory of the instance is written where it
  * is.
+ *
+ * @example
+ * ```ts
+ * toF16(instance, Float32Array.of(1, -2)); // Uint16Array 0x3c00 0xc000
+ * ```
  */
 export function toF16(
   instance: Bytelane,
@@ -75,6 +80,11 @@ export function toF16(
  * f16 to f32: exact. NaN keeps its sign and payload. Halves that lie in the memory of the instance,
  * such as `new Uint16Array(data.buffer, data.byteOffset, n)` with the `data` of a tensor of bytes,
  * are read where they are.
+ *
+ * @example
+ * ```ts
+ * fromF16(instance, Uint16Array.of(0x3c00, 0xc000)); // 1 -2
+ * ```
  */
 export function fromF16(
   instance: Bytelane,

@@ -23,6 +23,12 @@ export interface ChannelExtremes {
 /**
  * The least and the greatest value, of all or of each channel along `axis`. NaN is skipped, −0 is
  * reported as 0; where there is no number at all, min is Infinity and max −Infinity.
+ *
+ * @example
+ * ```ts
+ * minMax(instance, Float32Array.of(3, -1, 2)); // { min: -1, max: 3 }
+ * minMax(instance, x, { axis: 1, shape: [16, 384] }); // arrays of 384
+ * ```
  */
 export function minMax(instance: Bytelane, x: Reals): Extremes;
 export function minMax(

@@ -82,6 +82,12 @@ export interface QuantizeOptions<Out> extends ShapeOption<Out> {
  * Errors: x that is not f32, a scale that is not positive and finite, a zero point outside the
  * type, arrays of another length than the axis, an `out` of another type or length, parameters that
  * the profile does not have.
+ *
+ * @example
+ * ```ts
+ * quantize(instance, Float32Array.of(-1, 0.5, 3), { scale: 1 / 64 }); // -64 32 127
+ * quantize(instance, x, chooseParams(minMax(instance, x), { dtype: "u8", scheme: "asymmetric" }));
+ * ```
  */
 export function quantize<X extends Reals, D extends QuantizedDType = "i8">(
   instance: Bytelane,

@@ -54,6 +54,11 @@ export interface RequantizeParams<D extends QuantizedDType> {
 /**
  * q = clamp(round((acc + bias) · multiplier) + zeroPoint, low, high), ties to even, the product in
  * f32: how ONNX Runtime requantizes (docs/math.md, 8). `params.rounding` offers fixed point.
+ *
+ * @example
+ * ```ts
+ * requantize(instance, Int32Array.of(-640, 6400), { multiplier: 1 / 64 }); // -10 100
+ * ```
  */
 export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8">(
   instance: Bytelane,

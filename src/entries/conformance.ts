@@ -91,7 +91,14 @@ const ARRAYS = {
   u8: Uint8Array,
 } as const;
 
-/** The elements of a tensor of a golden file. */
+/**
+ * The elements of a tensor of a golden file.
+ *
+ * @example
+ * ```ts
+ * decode({ dtype: "i8", base64: "AQID" }); // Int8Array 1 2 3
+ * ```
+ */
 export function decode({ dtype, base64 }: GoldenTensor): Numbers {
   const text = atob(base64);
   const bytes = new Uint8Array(text.length);
@@ -261,7 +268,14 @@ function compare(results: Results, expected: Fields): { values: number; differin
   return { values, differing };
 }
 
-/** Runs one vector. */
+/**
+ * Runs one vector.
+ *
+ * @example
+ * ```ts
+ * for (const vector of vectorsOf(suites)) console.log(vector.name, judge(instance, vector));
+ * ```
+ */
 export function judge(instance: Bytelane, vector: Vector): { values: number; differing: number } {
   const runner = RUNNERS[vector.operation];
   if (!runner) throw new Error(`"operation" expected a known one, got ${vector.operation}`);
@@ -269,7 +283,14 @@ export function judge(instance: Bytelane, vector: Vector): { values: number; dif
   return compare(results, new Fields(vector.expected));
 }
 
-/** The vectors that are judged here. */
+/**
+ * The vectors that are judged here.
+ *
+ * @example
+ * ```ts
+ * for (const vector of vectorsOf(suites)) console.log(vector.name, judge(instance, vector));
+ * ```
+ */
 export function vectorsOf(suites: readonly Suite[]): readonly Vector[] {
   return suites
     .flatMap(({ vectors }) => vectors)
@@ -279,6 +300,12 @@ export function vectorsOf(suites: readonly Suite[]): readonly Vector[] {
 /**
  * Runs all golden vectors with an instance. One row an operation, profile and reference; `refusal`
  * rows are where Bytelane's documented rule is another one. It takes well under a second.
+ *
+ * @example
+ * ```ts
+ * const { passed, rows } = conformance(instance);
+ * console.table(rows);
+ * ```
  */
 export function conformance(instance: Bytelane, suites: readonly Suite[] = GOLDEN): Conformance {
   const rows = new Map<string, { -readonly [K in keyof ConformanceRow]: ConformanceRow[K] }>();

@@ -23,6 +23,13 @@ const SOURCES: Sources<true> = { relaxed: true, simd: true };
  * Errors: an Error where no tier runs, with the reason of each, such as an engine without SIMD, or
  * a page's policy without 'wasm-unsafe-eval'; a RangeError where the engine cannot give
  * `initialMemory`; options of another type or out of range.
+ *
+ * @example
+ * ```ts
+ * const instance = await createBytelane({ maximumMemory: 2 ** 28 });
+ * const q = quantize(instance, Float32Array.of(-1, 0.5, 3), { scale: 1 / 64 }); // -64 32 127
+ * instance.dispose();
+ * ```
  */
 export function createBytelane(options: BytelaneOptions = {}): Promise<Bytelane> {
   return openBytelane(SOURCES, options, async (_, build) =>
@@ -37,6 +44,11 @@ export function createBytelane(options: BytelaneOptions = {}): Promise<Bytelane>
  * as workerd, the import leads to an entry whose modules are ready, and it works as well.
  *
  * Errors: those of `createBytelane`, thrown.
+ *
+ * @example
+ * ```ts
+ * const instance = createBytelaneSync({ tier: "simd" });
+ * ```
  */
 export function createBytelaneSync(options: BytelaneOptions = {}): Bytelane {
   return openBytelaneSync(

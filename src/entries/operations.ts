@@ -1,9 +1,10 @@
 /** The public names but for the making of an instance, which is what the entries differ in. */
 
 export type { BytelaneOptions } from "../builds/choose.ts";
-export type { Data, Ids, InKind, Reals } from "../core/call.ts";
+export type { Data, InKind, Reals } from "../core/call.ts";
 export type { DType, Elements, Float16Values, OwnElements, QuantizedDType } from "../core/dtype.ts";
 export type { Handle } from "../core/handle.ts";
+export type { Ids } from "../core/ids.ts";
 export type { Bytelane, WorkersOptions } from "../core/instance.ts";
 export { scope } from "../core/scope.ts";
 export { part, type Tensor, tensor } from "../core/tensor.ts";

@@ -34,6 +34,11 @@ export interface UnpackOptions<S extends boolean> extends PackedOptions {
  * 2. The last byte is filled up with zeros.
  *
  * Errors: a code that the bits do not hold.
+ *
+ * @example
+ * ```ts
+ * packBits(instance, Int8Array.of(-8, 7, 1, 0), { bits: 4 }); // 2 bytes
+ * ```
  */
 export function packBits(
   instance: Bytelane,
@@ -58,7 +63,14 @@ export function packBits(
   });
 }
 
-/** The inverse of `packBits`, for `length` codes. Errors: bytes that hold fewer or more. */
+/**
+ * The inverse of `packBits`, for `length` codes. Errors: bytes that hold fewer or more.
+ *
+ * @example
+ * ```ts
+ * unpackBits(instance, Uint8Array.of(0x78), 2, { bits: 4, signed: true }); // -8 7
+ * ```
+ */
 export function unpackBits<S extends boolean = false>(
   instance: Bytelane,
   packed: Uint8Array,

@@ -109,6 +109,11 @@ function eachRun(
  * q = clamp(round(x / scale) + zeroPoint, low, high) with the scale and zero point of x's block:
  * ONNX QuantizeLinear with block_size. NaN becomes the zero point. Codes of 4 and 2 bits come one a
  * byte.
+ *
+ * @example
+ * ```ts
+ * const q = quantizeBlocked(instance, x, { scale, blockSize: 32, axis: 1 }, { shape: [96, 384] });
+ * ```
  */
 export function quantizeBlocked<X extends Data<"f32">, D extends BlockedDType = "i8">(
   instance: Bytelane,
@@ -144,6 +149,12 @@ export function quantizeBlocked<X extends Data<"f32">, D extends BlockedDType = 
 /**
  * x = (q − zeroPoint) · scale with the scale and zero point of q's block: ONNX DequantizeLinear
  * with block_size.
+ *
+ * @example
+ * ```ts
+ * const params = { scale, blockSize: 32, axis: 1 };
+ * const x = dequantizeBlocked(instance, q, params, { shape: [96, 384] });
+ * ```
  */
 export function dequantizeBlocked<X extends Data<"i8" | "u8">>(
   instance: Bytelane,

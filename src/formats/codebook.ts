@@ -95,6 +95,11 @@ const STRIP = 64;
  * The nearest entry of the codebook for each value over its block's scale, max|x| / max|codebook|;
  * of two that are as near the lower one. NaN becomes the lowest code; ±Infinity counts as the
  * largest finite value.
+ *
+ * @example
+ * ```ts
+ * const matrix = quantizeCodebook(instance, x, { shape: [96, 384] }); // NF4
+ * ```
  */
 export function quantizeCodebook(
   instance: Bytelane,
@@ -151,7 +156,14 @@ export function quantizeCodebook(
   return { rows, columns, blockSize, codebook, values, scale: scales };
 }
 
-/** All of a matrix as f32, row by row: codebook[code] · scale, by look-up in registers. */
+/**
+ * All of a matrix as f32, row by row: codebook[code] · scale, by look-up in registers.
+ *
+ * @example
+ * ```ts
+ * const reals = dequantizeCodebook(instance, quantizeCodebook(instance, x, { shape: [96, 384] }));
+ * ```
+ */
 export function dequantizeCodebook(instance: Bytelane, matrix: CodebookMatrix): OwnElements["f32"] {
   checkInstance(instance);
   checkObject("matrix", matrix);
@@ -196,6 +208,12 @@ const SAMPLE = 2 ** 16;
  * A codebook for a tensor by k-means (Lloyd): the 16 entries with the least squared error for its
  * values over their block's max|x|, from an even sample of them. It starts at NF4 and ends where
  * the codes no longer change.
+ *
+ * @example
+ * ```ts
+ * const codebook = fitCodebook(instance, x, { shape: [96, 384] });
+ * const matrix = quantizeCodebook(instance, x, { shape: [96, 384], codebook });
+ * ```
  */
 export function fitCodebook(
   instance: Bytelane,

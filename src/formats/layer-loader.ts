@@ -51,6 +51,13 @@ export interface LoadedLayers {
  *
  * Errors, before anything of size is allocated: a file that is no safetensors, that says nothing of
  * layers, or whose tensors are not those that its layers need.
+ *
+ * @example
+ * ```ts
+ * const { layers } = loadLayers(instance, file);
+ * const layer = layers.get("fc");
+ * if (layer?.kind === "int8") linear(layer, x);
+ * ```
  */
 export function loadLayers(instance: Bytelane, file: Uint8Array | Tensor<"u8">): LoadedLayers {
   checkInstance(instance);

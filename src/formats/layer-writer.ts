@@ -55,6 +55,11 @@ class Writer {
  * comes back as it is: its weights packed, its scales, zero points and bias beside them.
  *
  * Errors: names that collide with the parts of another layer ("a.bias" beside a layer "a").
+ *
+ * @example
+ * ```ts
+ * const file = saveLayers(instance, { fc: layer, table }, { model: "mine" });
+ * ```
  */
 export function saveLayers(
   instance: Bytelane,

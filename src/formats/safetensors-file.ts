@@ -42,6 +42,12 @@ const INDEX_LIMIT = 2 ** 24;
  *
  * Errors: bytes that end before the header does; those of `readSafetensors` but for data outside
  * the file, since it is not there.
+ *
+ * @example
+ * ```ts
+ * const { tensors } = readSafetensorsHeader(firstBytes);
+ * for (const [name, { dtype, shape }] of tensors) console.log(name, dtype, shape);
+ * ```
  */
 export function readSafetensorsHeader(bytes: Uint8Array): SafetensorsHeader {
   if (!isBytes(bytes)) throw typeFault("bytes", "a Uint8Array", bytes);

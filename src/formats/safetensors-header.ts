@@ -206,6 +206,8 @@ export function headerLength(bytes: Uint8Array, size: number): number {
   const length = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
   if (length > HEADER_LIMIT) {
     // the first bytes of a text, of an archive or of another model file make such a length
+    const text = String.fromCharCode(...bytes.subarray(0, 8));
+    if (/^[\s\x20-\x7e]*$/.test(text)) throw damaged("a safetensors file", text);
     throw damaged(`a safetensors file with a header of at most ${HEADER_LIMIT} bytes`, length);
   }
   if (length > size - 8) {

@@ -123,6 +123,11 @@ interface Plan {
  * before the first one's data.
  *
  * Errors: those of `openSafetensors`, of the options, and of `write`.
+ *
+ * @example
+ * ```ts
+ * const { tensors } = await quantizeSafetensors(instance, file, { bits: 4, write });
+ * ```
  */
 export async function quantizeSafetensors(
   instance: Bytelane,

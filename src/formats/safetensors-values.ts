@@ -36,6 +36,11 @@ function checkTensor(given: SafeTensor): SafeTensor {
 /**
  * A tensor's elements: a view on its bytes where they lie on the boundary that the type needs, else
  * a copy.
+ *
+ * @example
+ * ```ts
+ * const values = tensorValues(readSafetensors(file).tensors.get("ids")); // a BigInt64Array
+ * ```
  */
 export function tensorValues(given: SafeTensor): SafeTensorValues {
   const { dtype, data } = checkTensor(given);
@@ -92,6 +97,12 @@ export function isReal(dtype: string): boolean {
  * A tensor's reals as f32: F32 as they lie, F16, BF16 and floats of 8 bits exactly, F64 rounded.
  *
  * Errors: a type that holds no reals, such as I64 or F4.
+ *
+ * @example
+ * ```ts
+ * const entry = readSafetensors(file).tensors.get("fc.weight");
+ * const weights = tensorFloats(instance, entry); // F32, F16 and BF16 to f32
+ * ```
  */
 export function tensorFloats(instance: Bytelane, given: SafeTensor): Float32Array {
   checkInstance(instance);

@@ -54,6 +54,12 @@ export interface Safetensors {
  * Errors, before anything of size is allocated: a header that is longer than the file or than 4
  * MiB, no UTF-8 or not the format's JSON; a name twice; a length that does not match type and
  * shape; offsets outside the file, data that overlap or leave gaps.
+ *
+ * @example
+ * ```ts
+ * const { tensors } = readSafetensors(file);
+ * const { shape } = tensors.get("fc.weight");
+ * ```
  */
 export function readSafetensors(source: Uint8Array): Safetensors {
   const file = checkBytes("file", source, ["Uint8Array"], "a Uint8Array");
@@ -200,6 +206,12 @@ export function writeParts(
  *
  * Errors: data that are no bytes, or of another length than type and shape ask for; dimensions that
  * are no sizes; a name twice, or "__metadata__"; metadata that are no texts.
+ *
+ * @example
+ * ```ts
+ * const data = new Uint8Array(weights.buffer);
+ * const file = writeSafetensors([["fc.weight", { dtype: "F32", shape: [96, 384], data }]]);
+ * ```
  */
 export function writeSafetensors(
   tensors: Iterable<readonly [name: string, tensor: SafeTensor]>,

@@ -141,12 +141,12 @@ export function checkDestination(
     options.out === undefined
       ? undefined
       : ownOperand(instance, "options.out", options.out, ONLY[dtype]);
-  if (given ? given.length < least : !isDense || accumulate) {
-    throw rangeFault("options.out", `at least ${least} elements of ${dtype}`, options.out);
-  }
   // rows of a layer that were not asked to lie apart fill their destination
   if (isLayer && given && outStride === undefined && given.length !== least) {
     throw rangeFault("options.out", `${least} elements`, options.out);
+  }
+  if (given ? given.length < least : !isDense || accumulate) {
+    throw rangeFault("options.out", `at least ${least} elements of ${dtype}`, options.out);
   }
   const keeps = !(isDense && given?.length === least);
   if (!given) {

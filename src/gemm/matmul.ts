@@ -268,6 +268,13 @@ export function prepareMatmul(
  *
  * Errors: dimensions that do not fit the data, a depth that could overflow i32, a result that was
  * not described.
+ *
+ * @example
+ * ```ts
+ * const a = quantizeRows(instance, x, { shape: [16, 384] });
+ * const b = quantizeRows(instance, weights, { shape: [96, 384] });
+ * const c = matmul(instance, a, { ...b, orientation: "out-in" }, { dtype: "f32" }); // [16, 96]
+ * ```
  */
 export function matmul<O extends Data>(
   instance: Bytelane,

@@ -226,6 +226,12 @@ export interface PackOptions {
 /**
  * Packs a quantized matrix for use as the right-hand side of `matmul`. Errors: a shape that does
  * not fit, zero points outside the type, values outside the promised bits.
+ *
+ * @example
+ * ```ts
+ * const packed = packMatrix(instance, weights, { shape: [384, 96] }); // i8
+ * const c = matmul(instance, { values: x }, { values: packed }, { m: 16 });
+ * ```
  */
 export function packMatrix(
   instance: Bytelane,

@@ -292,6 +292,11 @@ export function checkScales(argument: string, b: Uint8Array, name: keyof typeof 
  *
  * Errors: a type that is none of those of docs/formats.md; bytes that are no whole blocks; a scale
  * that is Infinity or NaN, as ggml's validation refuses them; an `out` of another length.
+ *
+ * @example
+ * ```ts
+ * decodeGgml(bytes, "Q4_K"); // f32
+ * ```
  */
 export function decodeGgml(
   bytes: Uint8Array,

@@ -118,6 +118,11 @@ const ENCODED = Object.keys(BLOCKS) as readonly GgmlTarget[];
  *
  * Errors: a number of elements that is no multiple of the block's; values that are not finite,
  * reach 2^30, or whose scale f16 does not hold.
+ *
+ * @example
+ * ```ts
+ * encodeGgml(new Float32Array(32), "Q8_0"); // 34 bytes
+ * ```
  */
 export function encodeGgml(reals: Float32Array, type: GgmlTarget): OwnElements["u8"] {
   const { buffer, byteOffset, byteLength } = checkBytes(

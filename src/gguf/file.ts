@@ -126,6 +126,11 @@ class Checked {
  * Errors, before anything of size is allocated: another format, version or byte order; counts,
  * lengths or shapes that the file cannot hold; a key or a tensor twice; an unknown type; data that
  * leave gaps, overlap or end behind the file.
+ *
+ * @example
+ * ```ts
+ * const { metadata, tensors } = readGguf(file);
+ * ```
  */
 export function readGguf(file: Uint8Array): Gguf {
   const bytes = checkBytes("file", file, ["Uint8Array"], "a Uint8Array");
@@ -142,16 +147,19 @@ export function readGguf(file: Uint8Array): Gguf {
  * Opens a file of any size: reads its metadata and directory, at most 32 MiB, and leaves the
  * tensors where they are.
  *
- *     const handle = await open("model.gguf");
- *     const { size } = await handle.stat();
- *     const file = await openGguf({
- *       size,
- *       read: async (offset, length) =>
- *         (await handle.read(new Uint8Array(length), 0, length, offset)).buffer,
- *     });
- *     const rows = await file.read("token_embd.weight", { start: 42, rows: 1 });
- *
  * Errors: those of `readGguf`, and a source that gives other bytes than it was asked for.
+ *
+ * @example
+ * ```ts
+ * const handle = await open("model.gguf");
+ * const { size } = await handle.stat();
+ * const file = await openGguf({
+ *   size,
+ *   read: async (offset, length) =>
+ *     (await handle.read(new Uint8Array(length), 0, length, offset)).buffer,
+ * });
+ * const rows = await file.read("token_embd.weight", { start: 42, rows: 1 });
+ * ```
  */
 export async function openGguf(source: GgufSource): Promise<GgufFile> {
   const checked = new Checked(source);

@@ -18,10 +18,13 @@ const BYTES = 18;
  * A matrix from Q4_0 blocks, without loss: `rows` of `columns`, which is a multiple of 32. Needs no
  * instance.
  *
- *     const { data, shape } = readGguf(file).tensors.get("token_embd.weight");
- *     const table = createTable(b, int4FromGgml(data, shape));
- *
  * Errors: a shape that is not that of the blocks, a scale that is not finite.
+ *
+ * @example
+ * ```ts
+ * const { data, shape } = readGguf(file).tensors.get("token_embd.weight");
+ * const table = createTable(b, int4FromGgml(data, shape));
+ * ```
  */
 export function int4FromGgml(
   data: Uint8Array,
@@ -60,7 +63,14 @@ export function nibblesOf(bytes: Uint8Array, size: number, first: number): Uint8
   return values;
 }
 
-/** The inverse, for a matrix in blocks of 32 with scales in f16, without zero points. */
+/**
+ * The inverse, for a matrix in blocks of 32 with scales in f16, without zero points.
+ *
+ * @example
+ * ```ts
+ * const blocks = int4ToGgml(quantizeInt4(instance, weights, { shape: [384, 96] })); // Q4_0
+ * ```
+ */
 export function int4ToGgml(matrix: Int4Matrix): OwnElements["u8"] {
   const { rows, columns, blockSize, blocks, halves, values, scales, zeros } = checkNibbles(
     "matrix",

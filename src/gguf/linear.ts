@@ -109,11 +109,14 @@ function checkWeights(weights: GgmlWeights, hasBias: boolean): Checked {
  * Q6_K. It takes the file's bytes in memory, or 3 % more. Rows of x are quantized to i8;
  * docs/formats.md says to the bit what comes out.
  *
- *     const { tensors } = readGguf(file);
- *     const layer = createGgmlLinear(b, tensors.get("blk.0.attn_q.weight"), { bias });
- *     const y = linear(layer, x); // x [..., in] to f32 [..., out]
- *
  * Errors: another type, a shape that is not that of the bytes, a scale that is not finite.
+ *
+ * @example
+ * ```ts
+ * const { tensors } = readGguf(file);
+ * const layer = createGgmlLinear(b, tensors.get("blk.0.attn_q.weight"), { bias });
+ * const y = linear(layer, x); // x [..., in] to f32 [..., out]
+ * ```
  */
 export function createGgmlLinear(
   instance: Bytelane,

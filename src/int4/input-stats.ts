@@ -4,7 +4,7 @@
  * @category Observers
  */
 
-import { elementsOf, operand, type Reals } from "../core/call.ts";
+import { type Call, elementsOf, operand, type Reals } from "../core/call.ts";
 import { checkInteger, checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import type { OwnElements } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";

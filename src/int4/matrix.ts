@@ -155,7 +155,14 @@ export function checkNibbles(argument: string, matrix: Int4Matrix): CheckedMatri
   return checked;
 }
 
-/** Bits a weight takes, scales, zero points and offsets counted. */
+/**
+ * Bits a weight takes, scales, zero points and offsets counted.
+ *
+ * @example
+ * ```ts
+ * bitsPerWeight(quantizeInt4(instance, weights, { shape: [384, 96] })); // 4.5
+ * ```
+ */
 export function bitsPerWeight(matrix: Int4Matrix): number {
   const { outFeatures, inFeatures, values, scale, zeroPoint, offset } = matrix;
   const beside = (zeroPoint?.byteLength ?? 0) + (offset?.byteLength ?? 0);

@@ -206,6 +206,12 @@ export function eachCodeStrip(
  *
  * Errors: dimensions that do not fit, statistics of another number of inputs, a signal that is
  * aborted.
+ *
+ * @example
+ * ```ts
+ * const matrix = quantizeInt4(instance, weights, { shape: [384, 96], blockSize: 32 });
+ * const layer = createLinear(instance, { format: "int4", weights: matrix });
+ * ```
  */
 export function quantizeInt4(
   instance: Bytelane,

@@ -37,6 +37,14 @@ import type { StaticParams } from "./layer-options.ts";
  * NaN among the weights counts as 0.
  *
  * Errors: dimensions that do not fit, a bias that is not finite, a depth that could overflow i32.
+ *
+ * @example
+ * ```ts
+ * const dynamic = createLinear(instance, { weights, shape: [384, 96], activation: "relu" });
+ * const activations = observer.params({ dtype: "u8", scheme: "asymmetric" });
+ * const fixed = createLinear(instance, { weights, shape: [384, 96], activations });
+ * const small = createLinear(instance, { weights, shape: [384, 96], format: "int4" });
+ * ```
  */
 export function createLinear(instance: Bytelane, options: Int4LinearOptions): Int4Linear;
 export function createLinear(
@@ -91,6 +99,13 @@ export function prepareLinear(
  * arrays a typed array.
  *
  * Errors: x of another type or another number of features, an `out` that does not fit.
+ *
+ * @example
+ * ```ts
+ * const layer = createLinear(instance, { weights, shape: [384, 96] });
+ * const y = linear(layer, x); // f32 [rows, 96]
+ * linear(layer, x, { out: y, accumulate: true }); // y += layer(x)
+ * ```
  */
 export function linear<O extends Data>(
   layer: Linear | Int4Linear,

@@ -114,6 +114,11 @@ export function runActivation(
  *     activate(instance, x, "hard-swish", { out: x });
  *
  * Errors: an unknown name, constants that are no numbers.
+ *
+ * @example
+ * ```ts
+ * activate(instance, Float32Array.of(-1, 0, 1), "gelu");
+ * ```
  */
 export function activate<X extends Data<"f32">>(
   instance: Bytelane,

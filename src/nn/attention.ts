@@ -99,6 +99,11 @@ function quantizeValues(
  *     const context = attention(instance, q, k, v, { heads: 4, causal: true });
  *
  * Errors: heads that do not divide a width, rows that do not fit, a mask of another shape.
+ *
+ * @example
+ * ```ts
+ * const y = attention(instance, q, k, v, { heads: 12, causal: true }); // tensors [tokens, 768]
+ * ```
  */
 export function attention<X extends Data<"f32">>(
   instance: Bytelane,

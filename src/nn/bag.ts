@@ -4,16 +4,9 @@
  * @category Networks
  */
 import { nnKernels } from "../builds/nn-kernels.ts";
-import {
-  checkIndices,
-  type Data,
-  type Ids,
-  type InKind,
-  inCall,
-  operand,
-  target,
-} from "../core/call.ts";
+import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
 import { checkInteger, checkOneOf, checkOptions, rangeFault } from "../core/check.ts";
+import { checkIndices, type Ids } from "../core/ids.ts";
 import { isTensor } from "../core/tensor.ts";
 import { checkTable, type Table } from "../table/table.ts";
 

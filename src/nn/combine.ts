@@ -172,6 +172,11 @@ function combine(
  *     const sum = add(instance, a, { values: others, scale: 0.2 }, { scale: 0.25 });
  *
  * Errors: y of a length that does not divide that of x; parameters out of range.
+ *
+ * @example
+ * ```ts
+ * add(instance, a, b, { scale: 0.05 }); // quantized values of scales of their own to one
+ * ```
  */
 export function add<X extends Data<"f32">>(
   instance: Bytelane,
@@ -196,6 +201,11 @@ export function add(
 
 /**
  * x · y, element by element; as `add`. Quantized: round((x − zx) · (y − zy) · (sx · sy / s)) + z.
+ *
+ * @example
+ * ```ts
+ * multiply(instance, a, b, { scale: 0.05 });
+ * ```
  */
 export function multiply<X extends Data<"f32">>(
   instance: Bytelane,

@@ -25,6 +25,11 @@ export interface Conv1dOptions extends Omit<ConvOptions, "stride" | "dilation" |
 /**
  * Prepares a convolution over sequences [length, channels]. Weights are [width, in / groups, out]
  * for "in-out", [out, in / groups, width] for "out-in". Run by `conv1d`. Errors: as `createConv2d`.
+ *
+ * @example
+ * ```ts
+ * const layer = createConv1d(instance, { weights, shape: [3, 16, 32], padding: [2, 0] });
+ * ```
  */
 export function createConv1d(instance: Bytelane, options: Conv1dOptions): Conv2d {
   checkInstance(instance);
@@ -46,6 +51,11 @@ export function createConv1d(instance: Bytelane, options: Conv1dOptions): Conv2d
 /**
  * Runs it over one sequence [length, channels] or several [sequences, length, channels].
  * Errors: as `conv2d`.
+ *
+ * @example
+ * ```ts
+ * const y = conv1d(layer, x, { shape: [100, 16] }); // [100, out]
+ * ```
  */
 export function conv1d<X extends Data<"f32" | "i8" | "u8">>(
   layer: Conv2d,

@@ -111,13 +111,16 @@ function create(instance: Bytelane, conv: CheckedConv): Conv2d {
  * point of a quantized input. With f32 weights it is not multiplied at all, so that an infinite
  * weight makes no NaN of it.
  *
- *     const layer = createConv2d(instance, {
- *       ...{ weights, shape: [32, 3, 3, 3], orientation: "out-in", bias },
- *       ...{ stride: 2, padding: 1, activation: "hard-swish" },
- *     });
- *     const y = conv2d(layer, x, { shape: [1, 48, 320, 3] });
- *
  * Errors: weights and groups that do not fit, absurd padding, sums that could overflow i32.
+ *
+ * @example
+ * ```ts
+ * const layer = createConv2d(instance, {
+ *   ...{ weights, shape: [32, 3, 3, 3], orientation: "out-in", bias },
+ *   ...{ stride: 2, padding: 1, activation: "hard-swish" },
+ * });
+ * const y = conv2d(layer, x, { shape: [1, 48, 320, 3] });
+ * ```
  */
 export function createConv2d(instance: Bytelane, options: ConvOptions): Conv2d {
   checkInstance(instance);
@@ -128,6 +131,11 @@ export function createConv2d(instance: Bytelane, options: ConvOptions): Conv2d {
  * Prepares a transposed convolution (a "deconvolution"): each pixel of x adds its multiple of the
  * kernel to the result, of which there are (size − 1) · stride − padding + kernel + outputPadding.
  * Run by `conv2d`. Errors: as `createConv2d`.
+ *
+ * @example
+ * ```ts
+ * const layer = createConvTranspose2d(instance, { weights, shape: [32, 16, 4, 4], stride: 2 });
+ * ```
  */
 export function createConvTranspose2d(instance: Bytelane, options: ConvTransposeOptions): Conv2d {
   checkInstance(instance);
@@ -145,6 +153,11 @@ function takes({ input, depthwise }: Conv2d) {
  *
  * Errors: another number of channels, a kernel larger than the padded image, an `out` that does not
  * fit.
+ *
+ * @example
+ * ```ts
+ * const y = conv2d(layer, x, { shape: [48, 320, 3] }); // [height, width, out]
+ * ```
  */
 export function conv2d<X extends Data<"f32" | "i8" | "u8">>(
   layer: Conv2d,

@@ -106,6 +106,11 @@ function transposed<X extends Data>(
  *     const x = toNhwc(instance, pixels, { shape: [1, 3, 48, 320] });
  *
  * Errors: a shape of another number of dimensions or elements.
+ *
+ * @example
+ * ```ts
+ * toNhwc(instance, x, { shape: [1, 3, 224, 224] }); // [1, 224, 224, 3]
+ * ```
  */
 export function toNhwc<X extends Data>(
   instance: Bytelane,
@@ -115,7 +120,14 @@ export function toNhwc<X extends Data>(
   return transposed(instance, x, options, true);
 }
 
-/** The inverse of `toNhwc`. */
+/**
+ * The inverse of `toNhwc`.
+ *
+ * @example
+ * ```ts
+ * toNchw(instance, x, { shape: [1, 224, 224, 3] }); // [1, 3, 224, 224]
+ * ```
+ */
 export function toNchw<X extends Data>(
   instance: Bytelane,
   x: X,

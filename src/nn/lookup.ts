@@ -58,10 +58,13 @@ function realsOf({ dtype, scale, zeroPoint }: Required<StaticParams>): Float32Ar
  * input, quantize(f(dequantize(q))). An activation by name is computed by the kernels, the same on
  * every runtime; a function of yours is called 256 times, and its NaN counts as 0.
  *
- *     const swish = createLookup(instance, "hard-swish", { scale: 0.05 }, { scale: 0.02 });
- *     const y = lookup(swish, x);
- *
  * Errors: parameters out of range, neither a function nor an activation.
+ *
+ * @example
+ * ```ts
+ * const swish = createLookup(instance, "hard-swish", { scale: 0.05 }, { scale: 0.02 });
+ * const y = lookup(swish, x);
+ * ```
  */
 export function createLookup<D extends QuantizedDType = "i8">(
   instance: Bytelane,
@@ -102,6 +105,12 @@ function callOf(f: (x: number) => number, x: number): number {
 /**
  * Looks up every element of x; `out` may be x where the types are one.
  * Errors: x of another type than the table's input.
+ *
+ * @example
+ * ```ts
+ * const swish = createLookup(instance, "hard-swish", { scale: 0.05 }, { scale: 0.02 });
+ * const y = lookup(swish, x); // i8 to i8
+ * ```
  */
 export function lookup<X extends Data<QuantizedDType>, D extends QuantizedDType>(
   table: Lookup<D>,

@@ -67,9 +67,12 @@ function normalize<X extends Data<"f32">>(
  * being that of all entries (not n − 1). `out` may be x. The absolute error is at most 4 · 2^-24 of
  * the row's largest result, before gain and bias.
  *
- *     const y = layerNorm(instance, x, { gain, bias, epsilon: 1e-6 });
- *
  * Errors: gain or bias of another length than a row, a negative epsilon.
+ *
+ * @example
+ * ```ts
+ * const y = layerNorm(instance, x, { gain, bias, epsilon: 1e-6 });
+ * ```
  */
 export function layerNorm<X extends Data<"f32">>(
   instance: Bytelane,
@@ -82,6 +85,11 @@ export function layerNorm<X extends Data<"f32">>(
 /**
  * RMS norm over the last axis: x / √(mean(x²) + epsilon) · gain. `out` may be x. Errors as
  * `layerNorm`.
+ *
+ * @example
+ * ```ts
+ * rmsNorm(instance, x, { gain }); // tensor [tokens, 768]
+ * ```
  */
 export function rmsNorm<X extends Data<"f32">>(
   instance: Bytelane,
@@ -111,10 +119,13 @@ export interface BatchNorm {
  * the output channels along its first axis ([out, …], as PyTorch and ONNX have them) or along its
  * last ([…, out], as TensorFlow).
  *
- *     const { weights, bias } = foldBatchNorm(w, b, bn, "out-in");
- *     const layer = createConv2d(instance, { weights, bias, … });
- *
  * Errors: lists of different lengths; weights that are no multiple of them.
+ *
+ * @example
+ * ```ts
+ * const { weights, bias } = foldBatchNorm(w, b, bn, "out-in");
+ * const layer = createConv2d(instance, { weights, bias, … });
+ * ```
  */
 export function foldBatchNorm(
   weights: Float32Array,

@@ -105,9 +105,12 @@ function checkPool(options: PoolOptions): CheckedWindow {
  * The largest value of each window, of reals or 8-bit integers, whose scale and zero point stay.
  * NaN wins.
  *
- *     const y = maxPool2d(instance, x, { size: 2 });
- *
  * Errors: padding of a whole window, a window larger than the padded image.
+ *
+ * @example
+ * ```ts
+ * const y = maxPool2d(instance, x, { size: 2 });
+ * ```
  */
 export function maxPool2d<X extends Data<Pooled>>(
   instance: Bytelane,
@@ -124,6 +127,11 @@ export function maxPool2d<X extends Data<Pooled>>(
 /**
  * The mean of each window: of reals a sum in f64, rounded once; of 8-bit integers the nearest
  * integer, ties to even, whose scale and zero point stay. Errors: as `maxPool2d`.
+ *
+ * @example
+ * ```ts
+ * averagePool2d(instance, x, { shape: [1, 8, 8, 16], size: 2 }); // [1, 4, 4, 16]
+ * ```
  */
 export function averagePool2d<X extends Data<Pooled>>(
   instance: Bytelane,
@@ -137,7 +145,14 @@ export function averagePool2d<X extends Data<Pooled>>(
   return pool(instance, x, options, () => window, { mean: true, countPadding, zeroPoint });
 }
 
-/** The mean of each channel over the whole image: [1, 1, channels] per image. */
+/**
+ * The mean of each channel over the whole image: [1, 1, channels] per image.
+ *
+ * @example
+ * ```ts
+ * globalAveragePool2d(instance, x, { shape: [1, 8, 8, 16] }); // one pixel per image
+ * ```
+ */
 export function globalAveragePool2d<X extends Data<Pooled>>(
   instance: Bytelane,
   x: X,

@@ -140,6 +140,12 @@ function create(
  * Prepares an LSTM: i, f, o = σ(W x + U h), g = tanh(W x + U h), c' = f · c + i · g,
  * h' = o · tanh(c'). Run by `recurrent`.
  * Errors: weights that do not fit, an order of gates of the other cell.
+ *
+ * @example
+ * ```ts
+ * const cell = createLstm(instance, { hidden: 32, inputWeights, stateWeights });
+ * const { values } = recurrent(cell, x, { shape: [steps, 16] });
+ * ```
  */
 export function createLstm(instance: Bytelane, options: RecurrentOptions): Recurrent {
   return create(instance, "lstm", options, ["ifgo", "iofg"]);
@@ -149,6 +155,12 @@ export function createLstm(instance: Bytelane, options: RecurrentOptions): Recur
  * Prepares a GRU whose reset gate multiplies the state's product, bias included (PyTorch; ONNX with
  * linear_before_reset = 1): n = tanh(W x + r · U h), h' = n + z · (h − n). Run by `recurrent`.
  * Errors: as `createLstm`.
+ *
+ * @example
+ * ```ts
+ * const cell = createGru(instance, { hidden: 32, inputWeights, stateWeights });
+ * const { values } = recurrent(cell, x, { shape: [steps, 16] });
+ * ```
  */
 export function createGru(instance: Bytelane, options: RecurrentOptions): Recurrent {
   return create(instance, "gru", options, ["rzn", "zrn"]);
@@ -297,10 +309,13 @@ function runSteps(layer: Recurrent, src: number, steps: number, dst: number, roo
  * Runs a cell over a sequence: x [steps, inFeatures], or one step [inFeatures]. The products of x
  * are one product of all steps; each step quantizes its state row, and its gates are one kernel.
  *
- *     const { values, state, cell } = recurrent(layer, x, { shape: [100, 128] });
- *
  * Errors: another number of features, a state of another length, cells given to a GRU; with
  * `inPlace` states that are no tensors.
+ *
+ * @example
+ * ```ts
+ * const { values, state, cell } = recurrent(layer, x, { shape: [100, 128] });
+ * ```
  */
 export function recurrent<X extends Data<"f32">>(
   layer: Recurrent,

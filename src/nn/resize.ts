@@ -41,9 +41,12 @@ function stepOf(coordinates: (typeof COORDINATES)[number], size: number, out: nu
  * x at another size: [outHeight, outWidth, channels] per image. Scale and zero point of 8-bit
  * integers stay.
  *
- *     const y = resize2d(instance, x, { size: [2 * height, 2 * width] });
- *
  * Errors: a size below 1; an unknown mode.
+ *
+ * @example
+ * ```ts
+ * const y = resize2d(instance, x, { size: [2 * height, 2 * width] });
+ * ```
  */
 export function resize2d<X extends Data<"f32" | "i8" | "u8">>(
   instance: Bytelane,

@@ -120,9 +120,12 @@ function softmaxTo<X extends Data<"f32">>(
  * the row. `out` may be x. The absolute error is at most 4 · 2^-24 of the largest probability of
  * the row. A NaN makes its row NaN.
  *
- *     const p = softmax(instance, scores, { scale: 1 / Math.sqrt(64), mask });
- *
  * Errors: a mask whose rows are not as long as those of x; a shape of another number of elements.
+ *
+ * @example
+ * ```ts
+ * const p = softmax(instance, scores, { scale: 1 / Math.sqrt(64), mask });
+ * ```
  */
 export function softmax<X extends Data<"f32">>(
   instance: Bytelane,
@@ -132,7 +135,14 @@ export function softmax<X extends Data<"f32">>(
   return softmaxTo(instance, x, options, PROBABILITIES);
 }
 
-/** The logarithms of `softmax`: x − m − ln Σ e^(x_k − m). The same options and errors. */
+/**
+ * The logarithms of `softmax`: x − m − ln Σ e^(x_k − m). The same options and errors.
+ *
+ * @example
+ * ```ts
+ * logSoftmax(instance, x); // tensor [rows, classes]
+ * ```
+ */
 export function logSoftmax<X extends Data<"f32">>(
   instance: Bytelane,
   x: X,
@@ -144,6 +154,11 @@ export function logSoftmax<X extends Data<"f32">>(
 /**
  * `softmax` in 8 bits, for the next product: u8 values of which the largest of each row is 255, and
  * one scale per row. A row with a NaN is 0.
+ *
+ * @example
+ * ```ts
+ * const { values, scale } = quantizedSoftmax(instance, scores); // u8, a scale per row
+ * ```
  */
 export function quantizedSoftmax<X extends Data<"f32">>(
   instance: Bytelane,

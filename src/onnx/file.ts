@@ -182,7 +182,14 @@ function halfToFloat(bits: number): number {
   return sign * (1 + mantissa / 1024) * 2 ** (exponent - 15);
 }
 
-/** Opens a model to look at its constants. Errors: those of `quantizeOnnx` about files. */
+/**
+ * Opens a model to look at its constants. Errors: those of `quantizeOnnx` about files.
+ *
+ * @example
+ * ```ts
+ * const model = await openOnnx(await readFile("model.onnx"));
+ * ```
+ */
 export async function openOnnx(source: OnnxSource): Promise<OnnxFile> {
   const model = decodeModel(modelBytes(source));
   return new OnnxFile(new Graphs(model), new TensorReader(source));

@@ -102,7 +102,14 @@ export function reportOf(
   };
 }
 
-/** The report as lines of text, a tensor per line. */
+/**
+ * The report as lines of text, a tensor per line.
+ *
+ * @example
+ * ```ts
+ * console.log(onnxReportTable(report));
+ * ```
+ */
 export function onnxReportTable(report: OnnxReport): string {
   const rows = [
     ["tensor", "operator", "shape", "bits", "bytes", "SQNR dB", "cosine", "stored"],

@@ -50,8 +50,11 @@ function addOptions({ ids, scale, zeroPoint, ranges }: IndexOptions): AddOptions
  *
  * Errors: dimensions out of range or none; those of `VectorIndex.add`.
  *
- *   const index = createIndex(instance, { dimensions: 384, vectors });
- *   const { ids, scores } = topK(index, query, 10);
+ * @example
+ * ```ts
+ * const index = createIndex(instance, { dimensions: 384, vectors });
+ * const { ids, scores } = topK(index, query, 10);
+ * ```
  */
 export function createIndex(instance: Bytelane, options: IndexOptions): VectorIndex {
   checkInstance(instance);

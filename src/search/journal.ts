@@ -130,7 +130,15 @@ function checkIndex(index: unknown): VectorIndex {
   return index;
 }
 
-/** Records the changes of an index from now on. `JOURNAL_START` begins a journal's file. */
+/**
+ * Records the changes of an index from now on. `JOURNAL_START` begins a journal's file.
+ *
+ * @example
+ * ```ts
+ * const journal = recordChanges(index);
+ * index.add(vectors);
+ * ```
+ */
 export function recordChanges(index: VectorIndex): Journal {
   const { storage } = checkIndex(index);
   const journal = new Journal(storage);
@@ -146,6 +154,12 @@ export const JOURNAL_START: Readonly<Uint8Array> = Uint8Array.of(0x42, 0x4c, 0x4
  * crash has cut short is truncated to that length before more is appended.
  *
  * Errors: bytes that are no journal, or one of an index of another kind.
+ *
+ * @example
+ * ```ts
+ * const index = await openIndex(instance, snapshot);
+ * applyJournal(index, journalBytes);
+ * ```
  */
 export function applyJournal(index: VectorIndex, journal: Uint8Array): number {
   const { storage, ids } = checkIndex(index);

@@ -64,6 +64,11 @@ function rowsOf(storage: Storage, plane: Plane, count: number): number {
  * bits it has n + 24 bytes per vector of n dimensions, n a multiple of 32.
  *
  * Errors: more bits than the index has; an index whose codes are in a file.
+ *
+ * @example
+ * ```ts
+ * await writeFile("index.bin", saveIndex(index));
+ * ```
  */
 export function saveIndex(index: VectorIndex, options: SaveOptions = {}): Uint8Array<ArrayBuffer> {
   if (!(index instanceof VectorIndex)) {
@@ -193,6 +198,11 @@ function checkNumbers(storage: Storage, count: number): void {
  * of the rows that it finds, k · oversample at most.
  *
  * Errors, of the Promise: a file that is damaged or no index. It has left nothing in memory then.
+ *
+ * @example
+ * ```ts
+ * const index = await openIndex(instance, await readFile("index.bin"));
+ * ```
  */
 export async function openIndex(
   instance: Bytelane,

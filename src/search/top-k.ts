@@ -125,6 +125,11 @@ function checkIndex(index: unknown): VectorIndex {
  * Errors: NaN or Infinity in a query, with its row; more bits than the index has.
  *
  *   const { ids, scores } = topK(index, query, 10);
+ *
+ * @example
+ * ```ts
+ * const { ids, scores } = topK(index, query, 10);
+ * ```
  */
 export function topK(
   index: VectorIndex,
@@ -161,6 +166,11 @@ function breathe(): Promise<void> {
  * `topK`.
  *
  * Errors, of the Promise: an index that is changed or disposed in the meantime; an aborted signal.
+ *
+ * @example
+ * ```ts
+ * const { ids, scores } = await topKAsync(index, query, 10);
+ * ```
  */
 export async function topKAsync(
   index: VectorIndex,

@@ -6,16 +6,7 @@
 
 import { allocateParts } from "../core/arena.ts";
 import type { Data } from "../core/call.ts";
-import {
-  type Call,
-  checkIndices,
-  elementsOf,
-  type Ids,
-  type InKind,
-  inCall,
-  operand,
-  target,
-} from "../core/call.ts";
+import { type Call, elementsOf, type InKind, inCall, operand, target } from "../core/call.ts";
 import {
   checkInteger,
   checkObject,
@@ -29,6 +20,7 @@ import {
 } from "../core/check.ts";
 import { limitsOf, type OwnElements, type QuantizedDType } from "../core/dtype.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
+import { checkIndices, type Ids } from "../core/ids.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor } from "../core/tensor.ts";
 import { checkNibbles, type Int4Extent, type Int4Matrix } from "../int4/matrix.ts";

@@ -52,7 +52,16 @@ export async function linear(
   return await perform(prepareLinear(layer, x, options));
 }
 
-/** `matmul` of "bytelane" on the workers of the instance, as `linear` is for layers. */
+/**
+ * `matmul` of "bytelane" on the workers of the instance, as `linear` is for layers.
+ *
+ * @example
+ * ```ts
+ * const a = quantizeRows(instance, x, { shape: [16, 384] });
+ * const b = quantizeRows(instance, weights, { shape: [96, 384] });
+ * const c = matmul(instance, a, { ...b, orientation: "out-in" }, { dtype: "f32" }); // [16, 96]
+ * ```
+ */
 export async function matmul<O extends Data>(
   instance: Bytelane,
   lhs: MatrixSide,

@@ -88,7 +88,7 @@ describe("an error", () => {
 
 /** Files whose messages are all in the cases above, room by room. */
 const LISTED = Object.entries({
-  core: "call check instance tensor",
+  core: "call check ids instance tensor",
   params: "channels params profile scheme",
   elementwise: "clamp dequantize dynamic-quantize f16 min-max quantize requantize",
   gemm: "activation epilogue matmul matmul-options matrix-side packed-matrix",
@@ -104,7 +104,8 @@ const LISTED = Object.entries({
 const SAFE = [
   'checkVectors(storage.instance, "vectors", vectors, ',
   'target(instance, undefined, "',
-  "target(instance, undefined, epilogue.dtype",
+  "target(instance, undefined, dtype, shape, asTensor)",
+  "checkLength(argument, value as AnyArray);",
   'extentOf("params.axis", shape, undefined)',
   "checkLength(argument, ids as AnyArray) : list.length",
   'perChannel("params.zeroPoint", layout.zeros',

@@ -1,6 +1,8 @@
 /** Instances, tensors, scopes, memory. */
 import {
   createBytelaneSync,
+  createLinear,
+  packMatrix,
   part,
   quantize,
   scope,
@@ -33,6 +35,24 @@ const resizable = (bytes: number): ArrayBuffer & { resize(bytes: number): void }
   });
 
 export const handles: Case[] = [
+  [
+    "TypeError",
+    '"matrix" expected a live handle, got disposed packed matrix [2, 2]',
+    (instance) => {
+      const packed = packMatrix(instance, new Int8Array(4), { shape: [2, 2] });
+      packed.dispose();
+      return packed.toArray();
+    },
+  ],
+  [
+    "TypeError",
+    '"layer" expected a live handle, got disposed linear layer 2 → 2',
+    (instance) => {
+      const layer = createLinear(instance, { weights: new Float32Array(4), shape: [2, 2] });
+      layer.dispose();
+      return layer.toArray();
+    },
+  ],
   [
     "TypeError",
     '"instance" expected a live instance, got a disposed one',
@@ -316,7 +336,7 @@ export const handles: Case[] = [
   ],
   [
     "RangeError",
-    '"memory" expected at most 4294967296 bytes in all, got 64 in use and a request for 4294967296',
+    '"memory" expected at most 4294967296 bytes in all, got 64 in use and a request for 4294967296: dispose what is done with, use scope, or raise maximumMemory',
     (instance) => tensor(instance, "f32", [2 ** 30]),
   ],
 ];

@@ -509,6 +509,17 @@ export const products: Case[] = [
     '"lhs.shape" expected an array of dimensions, got 6',
     product({}, { values: q, shape: 6 }),
   ],
+  ["TypeError", '"options.accumulate" expected a boolean, got 1', product({ accumulate: 1 })],
+  [
+    "RangeError",
+    '"options.accumulate" expected false for a result of i8, got true',
+    product({ dtype: "i8", scale: 1, accumulate: true, out: new Int8Array(4) }),
+  ],
+  [
+    "RangeError",
+    '"options.out" expected at least 4 elements of i32, got undefined',
+    product({ accumulate: true }),
+  ],
   [
     "RangeError",
     '"lhs.factor" expected a positive, finite 32-bit float, got 0',

@@ -3,10 +3,13 @@ import {
   createBytelaneSync,
   createLinear,
   createTable,
+  dequantize,
   gather,
   type Linear,
   linear,
+  quantizeDynamic,
   quantizeInt4,
+  quantizeRows,
   tensor,
 } from "../../src/entries/index.ts";
 import {
@@ -331,3 +334,48 @@ describeTiers("saved layers", (instance, tier) => {
     fail(() => loadLayers(instance, held), '"file" expected a handle of this instance');
   });
 });
+
+describeTiers("saved quantized values", (instance) => {
+  it("come back as tensors that are taken whole", () => {
+    const x = Float32Array.from({ length: 12 }, (_, i) => i - 5.5);
+    const rows = quantizeRows(instance, x, { shape: [3, 4], dtype: "u8" });
+    const whole = quantizeDynamic(instance, x, { shape: [3, 4] });
+    const eight = createTable(instance, rows);
+    const file = saveLayers(instance, { rows, whole, eight });
+    eight.dispose();
+    const { layers } = loadLayers(instance, file);
+    for (const [name, value] of [
+      ["rows", rows],
+      ["whole", whole],
+    ] as const) {
+      const loaded = layers.get(name);
+      if (loaded?.kind !== "quantized") throw new Error(`${name} is ${loaded?.kind}`);
+      using back = dequantize(instance, loaded);
+      expectSame(back.data, dequantize(instance, value));
+    }
+    const table = layers.get("eight");
+    if (table?.kind !== "table") throw new Error(`the table is ${table?.kind}`);
+    expectSame(table.toArray(), dequantize(instance, rows));
+    for (const each of layers.values()) {
+      each.dispose();
+      expect(each.disposed).toBe(true);
+    }
+  });
+
+  it("are refused where their parts do not fit", () => {
+    const values = Int8Array.of(1, 2, 3);
+    const fail = (changes: object, message: string) =>
+      expect(() =>
+        saveLayers(instance, {
+          a: { values, scale: 1, zeroPoint: 0, shape: [3], ...changes } as never,
+        }),
+      ).toThrow(message);
+    fail({ values: x32 }, '"layers.a.values" expected an Int8Array, a Uint8Array or a tensor');
+    fail({ shape: [4] }, '"layers.a.shape" expected 3 elements, got [4]');
+    fail({ scale: 0 }, '"layers.a.scale" expected a positive');
+    fail({ scale: "1" }, '"layers.a.scale" expected a Float32Array');
+    fail({ zeroPoint: null }, '"layers.a.zeroPoint" expected an Int32Array');
+  });
+});
+
+const x32 = new Float32Array(3);

@@ -3,11 +3,13 @@ import { expect, it } from "vitest";
 import {
   type Bytelane,
   type Data,
+  dequantize,
   type Epilogue,
   type MatmulOptions,
   type MatrixSide,
   matmul,
   packMatrix,
+  quantizeRows,
   scope,
   type Tensor,
   tensor,
@@ -748,5 +750,97 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
       );
       expectSame(got, wanted({ m, n, depth, lhs, rhs, lhsZero: 5 }), `stride ${stride}`);
     }
+  });
+});
+
+describeTiers("matmul of quantized values", (instance) => {
+  const [m, n, depth] = [5, 7, 12];
+  const a = finite(m * depth, 1);
+  const b = finite(n * depth, 2);
+
+  it("takes what quantizeRows made, whole, with its sizes", () => {
+    for (const dtype of ["i8", "u8"] as const) {
+      scope(instance, () => {
+        const left = quantizeRows(instance, a, { shape: [m, depth], dtype });
+        const right = quantizeRows(instance, b, { shape: [n, depth], dtype });
+        const rhs = { ...right, orientation: "out-in" } as const;
+        const c = matmul(instance, left, rhs, { dtype: "f32" });
+        const [p, q] = [dequantize(instance, left), dequantize(instance, right)];
+        for (let i = 0; i < m; i++) {
+          for (let j = 0; j < n; j++) {
+            let sum = 0;
+            for (let k = 0; k < depth; k++) sum += p[i * depth + k] * q[j * depth + k];
+            expect(Math.abs(c[i * n + j] - sum)).toBeLessThan(1e-3 * (1 + Math.abs(sum)));
+          }
+        }
+        // the same in tensors, scales and zero points included
+        const [x, y] = [
+          tensor(instance, "f32", [m, depth], a),
+          tensor(instance, "f32", [n, depth], b),
+        ];
+        const held = matmul(
+          instance,
+          quantizeRows(instance, x, { dtype }),
+          { ...quantizeRows(instance, y, { dtype }), orientation: "out-in" },
+          { dtype: "f32" },
+        );
+        expectSame(held.data, c);
+        // a factor on a side is one on its scales
+        const half = matmul(instance, { ...left, factor: 0.5 }, rhs, { dtype: "f32" });
+        expectSame(
+          half,
+          c.map((value) => value * 0.5),
+        );
+        const other = matmul(instance, left, { ...rhs, factor: 0.25 }, { dtype: "f32" });
+        expectSame(
+          other,
+          c.map((value) => value * 0.25),
+        );
+      });
+    }
+  });
+
+  it("reads rows of rhs that overlap", () => {
+    const signal = Int8Array.from({ length: 16 }, (_, i) => (i * 7) % 11);
+    const windows = { values: signal, stride: 2, orientation: "out-in" } as const;
+    const kernel = { values: Int8Array.of(1, -2, 3, 4) };
+    const c = matmul(instance, kernel, windows, { m: 1, n: 7, depth: 4 });
+    const wanted = Array.from({ length: 7 }, (_, j) =>
+      kernel.values.reduce((sum, tap, k) => sum + tap * signal[j * 2 + k], 0),
+    );
+    expectSame(c, wanted);
+  });
+
+  it("adds results to out, dense and apart, in arrays and in tensors", () => {
+    scope(instance, () => {
+      const left = { values: Int8Array.from({ length: m * depth }, (_, i) => (i % 9) - 4) };
+      const right = { values: Int8Array.from({ length: depth * n }, (_, i) => (i % 5) - 2) };
+      const sizes = { m, n, depth };
+      const c = matmul(instance, left, right, sizes);
+      const sums = Int32Array.from({ length: m * n }, (_, i) => i);
+      const added = matmul(instance, left, right, {
+        ...sizes,
+        out: sums.slice(),
+        accumulate: true,
+      });
+      expectSame(
+        added,
+        c.map((value, i) => value + i),
+      );
+      const wide = Int32Array.from({ length: m * (n + 3) }, (_, i) => -i);
+      const apart = tensor(instance, "i32", [m, n + 3], wide);
+      matmul(instance, left, right, { ...sizes, out: apart, outStride: n + 3, accumulate: true });
+      const wanted = wide.map((value, i) => {
+        const [row, column] = [Math.floor(i / (n + 3)), i % (n + 3)];
+        return column < n ? value + c[row * n + column] : value;
+      });
+      expectSame(apart.data, wanted);
+    });
+  });
+
+  it("gives the integers of a packed matrix back", () => {
+    const codes = Int8Array.from({ length: depth * n }, (_, i) => ((i * 37) % 256) - 128);
+    using packed = packMatrix(instance, codes, { shape: [n, depth], orientation: "out-in" });
+    expectSame(packed.toArray(), codes);
   });
 });

@@ -5,6 +5,7 @@ import {
   type LinearInput,
   type LinearOptions,
   linear,
+  part,
   quantizeRows,
   scope,
   type Tensor,
@@ -393,5 +394,80 @@ describeTiers("a static linear layer", (instance) => {
     const used = instance.bytesUsed;
     layer.dispose();
     expect(used - instance.bytesUsed).toBe(layer.byteLength);
+  });
+});
+
+describeTiers("where layers write", (instance) => {
+  const [rows, depth] = [4, 6];
+  const x = finite(rows * depth, 1);
+  const made = (n: number, seed: number, format: "int8" | "int4" = "int8") => {
+    const options = { weights: finite(depth * n, seed), shape: [depth, n] };
+    return format === "int8"
+      ? createLinear(instance, options)
+      : createLinear(instance, { ...options, format });
+  };
+
+  it.each(["int8", "int4"] as const)("side by side: a concatenation, %s", (format) => {
+    scope(instance, () => {
+      const [one, two] = [made(3, 2, format), made(5, 3, format)];
+      const out = tensor(instance, "f32", [rows, 8]);
+      linear(one, x, { out: part(out, 0, [rows * 8 - 5]), outStride: 8 });
+      linear(two, x, { out: part(out, 3, [rows * 8 - 3]), outStride: 8 });
+      const [left, right] = [linear(one, x) as Float32Array, linear(two, x) as Float32Array];
+      const wanted = Array.from({ length: rows * 8 }, (_, i) => {
+        const [row, column] = [Math.floor(i / 8), i % 8];
+        return column < 3 ? left[row * 3 + column] : right[row * 5 + column - 3];
+      });
+      expectSame(out.data, wanted);
+    });
+  });
+
+  it.each(["int8", "int4"] as const)("on top of what is there: a residual, %s", (format) => {
+    scope(instance, () => {
+      const layer = made(depth, 4, format);
+      const y = linear(layer, x) as Float32Array;
+      const out = x.slice();
+      expect(linear(layer, x, { out, accumulate: true })).toBe(out);
+      expectSame(
+        out,
+        x.map((value, i) => Math.fround(value + y[i])),
+      );
+      // x itself may be the destination
+      const own = tensor(instance, "f32", [rows, depth], x);
+      linear(layer, own, { out: own, accumulate: true });
+      expectSame(own.data, out);
+    });
+  });
+
+  it("gives weights back as reals", () => {
+    scope(instance, () => {
+      const weights = finite(depth * 3, 5);
+      const options = { weights, shape: [depth, 3] };
+      const plain = createLinear(instance, options).toArray();
+      const activations = { scale: 0.3 };
+      const fixed = createLinear(instance, { ...options, activations, output: { scale: 7 } });
+      fixed.toArray().forEach((w, i) => {
+        expect(Math.abs(w - plain[i])).toBeLessThan(1e-6 * Math.abs(plain[i]) + 1e-9);
+      });
+      for (let k = 0; k < depth; k++) {
+        for (let j = 0; j < 3; j++) {
+          const most = Math.max(
+            ...Array.from({ length: depth }, (_, i) => Math.abs(weights[i * 3 + j])),
+          );
+          expect(Math.abs(plain[j * depth + k] - weights[k * 3 + j])).toBeLessThan(most / 250);
+        }
+      }
+    });
+  });
+
+  it("takes a quantized value as weights", () => {
+    scope(instance, () => {
+      const weights = finite(depth * 3, 6);
+      const whole = quantizeRows(instance, weights, { shape: [3, depth] });
+      const layer = createLinear(instance, { weights: whole, orientation: "out-in" });
+      const { values, scale } = whole;
+      const parts = { weights: values, scale, shape: [3, depth], orientation: "out-in" } as const;
+      expectSame(linear(layer, x), linear(createLinear(instance, parts), x));
+    });
   });
 });
