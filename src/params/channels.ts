@@ -1,4 +1,4 @@
-/** Quantization parameters against the shape of the data they are for: one entry per channel. */
+/** Quantization parameters, checked against the shape of their data: one entry per channel. */
 
 import { byteOffsetOf, elementsOf, lengthOf } from "../core/array.ts";
 import type { Call, Data } from "../core/call.ts";
@@ -144,10 +144,10 @@ export function checkParams(
 }
 
 /**
- * One checked value a channel. A single number is spread. With `later` an array of the very type is
- * taken as it is, for `placeChecked` to look into, and without a copy, if it is as long as it says;
- * but what begins within a buffer is copied: if that is the memory, room for the call may detach
- * it.
+ * One checked value per channel; a single number is repeated. If `later` is set and `values` already
+ * has the right array type, it is returned unchecked and uncopied: `placeChecked` validates it in
+ * wasm. Subarrays are copied, because they may be views of our own memory, which a later allocation
+ * could detach.
  */
 export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
   argument: string,
@@ -181,9 +181,9 @@ export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
 }
 
 /**
- * Lays values of `perChannel` down, and has the kernel ask whether the bits of all are in [least,
- * greatest]: for 1024 of them a loop in JavaScript takes 0.7 µs, and one that throws is needed only
- * where one is not.
+ * Copies values of `perChannel` into memory. A kernel checks that the bits of all of them are in
+ * [least, greatest]; only if it finds another does a loop look for it and throw. For 1024 values
+ * that loop takes 0.7 µs.
  */
 export function placeChecked(
   instance: Bytelane,
@@ -220,7 +220,7 @@ export interface PlacedParams {
   readonly zeros: number;
 }
 
-/** Lays scales and zero points down for one call. Errors: about the value of one channel. */
+/** Copies scales and zero points into memory for one call. Errors: the value of one channel. */
 export function placeParams(
   instance: Bytelane,
   call: Call,
