@@ -8,7 +8,7 @@ import { type Call, elementsOf, inCall, type Operand, operand, type Reals } from
 import { checkInteger, checkOneOf, checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import type { Signal } from "../core/signal.ts";
-import type { Orientation } from "../gemm/packed-matrix.ts";
+import { checkOrientation, type Orientation } from "../gemm/packed-matrix.ts";
 import type { ErrorFeedback } from "./gptq.ts";
 import type { InputStats } from "./input-stats.ts";
 import {
@@ -123,10 +123,7 @@ export function planInt4(instance: Bytelane, weights: Reals, options: Int4Option
   if (source.length !== shape[0] * shape[1]) {
     throw rangeFault("weights", `${shape[0] * shape[1]} elements`, weights);
   }
-  const orientation = checkOneOf("options.orientation", options.orientation ?? "in-out", [
-    "in-out",
-    "out-in",
-  ] as const);
+  const orientation = checkOrientation("options.orientation", options.orientation);
   const [columns, rows] = orientation === "in-out" ? shape : [shape[1], shape[0]];
   checkInteger("options.shape", columns, 1, 2 ** 20);
   const given = checkOneOf<BlockSize>("options.blockSize", options.blockSize ?? 32, BLOCK_SIZES);
@@ -202,10 +199,8 @@ export function eachCodeStrip(
 
 /**
  * Quantizes weights to 4 bits in blocks along the depth. A row of the result is an output channel.
- * NaN counts as 0.
- *
- * Errors: dimensions that do not fit, statistics of another number of inputs, a signal that is
- * aborted.
+ * NaN counts as 0. Errors: dimensions that do not fit, statistics of another number of inputs, a
+ * signal that is aborted.
  *
  * @example
  * ```ts

@@ -37,9 +37,12 @@ function rowsOf(source: Operand, index: number, columns: readonly number[] | und
  * [rows, a + b]. All have one element type and as many rows. Quantized values keep their parameters
  * where these are the same.
  *
- *     const both = concat(instance, [features, context]);
- *
  * Errors: no operand, other numbers of rows, another element type.
+ *
+ * @example
+ * ```ts
+ * const both = concat(instance, [features, context]);
+ * ```
  */
 export function concat<X extends Data>(
   instance: Bytelane,

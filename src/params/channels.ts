@@ -144,10 +144,10 @@ export function checkParams(
 }
 
 /**
- * One checked value per channel; a single number is repeated. If `later` is set and `values` already
- * has the right array type, it is returned unchecked and uncopied: `placeChecked` validates it in
- * wasm. Subarrays are copied, because they may be views of our own memory, which a later allocation
- * could detach.
+ * One checked value per channel; a single number is repeated. If `later` is set and `values` has
+ * the right array type already, it is returned unchecked and uncopied: `placeChecked` validates it
+ * in wasm. Subarrays are copied, because they may be views of our own memory, which a later
+ * allocation could detach.
  */
 export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
   argument: string,

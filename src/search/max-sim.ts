@@ -36,7 +36,10 @@ interface Part {
  *
  * Errors: arrays that are no whole tokens, documents without a token, lengths that do not add up.
  *
- *   const scores = maxSim(instance, queryTokens, documents, { dimensions: 128 });
+ * @example
+ * ```ts
+ * const scores = maxSim(instance, queryTokens, documents, { dimensions: 128 });
+ * ```
  */
 export function maxSim(
   instance: Bytelane,

@@ -161,8 +161,11 @@ function isInteger8(query: unknown): boolean {
  *
  * Errors: a BLOB of another length, with its number; NaN, Infinity, or squares beyond an f32.
  *
- *   const rows = db.prepare("SELECT id, vector FROM notes").setReturnArrays(true).iterate();
- *   const { ids, scores } = scanRows(instance, rows, query, 10);
+ * @example
+ * ```ts
+ * const rows = db.prepare("SELECT id, vector FROM notes").setReturnArrays(true).iterate();
+ * const { ids, scores } = scanRows(instance, rows, query, 10);
+ * ```
  */
 export function scanRows(
   instance: Bytelane,
