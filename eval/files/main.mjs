@@ -21,8 +21,8 @@ Quantized model files in onnxruntime-node and onnxruntime-web, against the files
   npm run eval:files -- --lines 50    a rough look
 
   --lines N     rendered lines that the recogniser reads, 500 by default
-  --only TEXT   one part: time, memory, loads, gptq, text, checkpoint; or sensitive, which is how
-                the default of that option was chosen and is not among the figures
+  --only TEXT   one part: time, memory, bytes, loads, gptq, text, checkpoint; or sensitive, which is
+                how the default of that option was chosen and is not among the figures
   --from FILES  figures of parts that ran before, JSON files with commas between them; nothing runs
   --write       puts the figures into docs/onnx.md
   --json FILE   also writes the figures as one JSON object`;
@@ -203,9 +203,18 @@ async function runText(instance, runtimes, count) {
     const kept = report.tensors.filter(({ reason }) => reason?.startsWith("sensitive"));
     for (const tensor of kept) console.log(`  ${tensor.name}: ${tensor.reason}`);
   }
-  const q4 = await quantizeOnnx(instance, file, { bits: 4 });
-  figures.q4Bytes = q4.report.quantizedBytes / q4.report.quantizedBytesBefore;
   return figures;
+}
+
+/** What quantized weights take of their f32 bytes. */
+async function runBytes(instance) {
+  const { file } = packagedModels()[0];
+  const shareAt = async (bits) => {
+    const { quantizedBytes, quantizedBytesBefore } = (await quantizeOnnx(instance, file, { bits }))
+      .report;
+    return quantizedBytes / quantizedBytesBefore;
+  };
+  return { q8Bytes: await shareAt(8), q4Bytes: await shareAt(4) };
 }
 
 /** Same text by the option `sensitive`, on the lines that options are chosen on. */
@@ -333,6 +342,7 @@ await runCommand(
     const parts = {
       time: () => runTime(instance),
       memory: () => runMemory(),
+      bytes: () => runBytes(instance),
       loads: () => runLoads(instance, runtimes, rows),
       gptq: () => runGptq(instance, runtimes),
       text: () => runText(instance, runtimes, Number(lines)),
