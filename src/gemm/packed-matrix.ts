@@ -211,7 +211,7 @@ export interface PackOptions {
    * [depth, columns] for "in-out", [columns, depth] for "out-in". A tensor of two dimensions brings
    * its own.
    */
-  readonly shape?: readonly [number, number];
+  readonly shape?: readonly number[];
   /** Default "in-out". */
   readonly orientation?: Orientation;
   /** One, or one per column. Default 0. */
