@@ -131,7 +131,7 @@ export function measureSearches({ search }, index, vectors, dimensions, query, o
 
 /** Additions and removals one by one, and filters, against a scan with 4 bits. */
 export function measureLife({ search, instance }, index, vectors, dimensions, query) {
-  const n = 2000;
+  const n = Math.min(2000, index.count);
   const living = search.createIndex(instance, { dimensions });
   const start = performance.now();
   for (let i = 0; i < n; i++) {
