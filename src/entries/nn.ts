@@ -26,6 +26,14 @@ export type { ConvOptions, ConvTransposeOptions } from "../nn/conv-options.ts";
 export { type Conv1dOptions, conv1d, createConv1d } from "../nn/conv1d.ts";
 export { conv2d, createConv2d, createConvTranspose2d } from "../nn/conv2d.ts";
 export { type LayoutOptions, toNchw, toNhwc } from "../nn/images.ts";
+export {
+  appendKv,
+  type CachedAttentionOptions,
+  cachedAttention,
+  createKvCache,
+  type KvCache,
+  type KvCacheOptions,
+} from "../nn/kv-cache.ts";
 export { createLookup, type Lookup, lookup } from "../nn/lookup.ts";
 export {
   type BatchNorm,
@@ -51,6 +59,7 @@ export {
   type SequenceResult,
 } from "../nn/recurrent.ts";
 export { type ResizeOptions, resize2d } from "../nn/resize.ts";
+export { type RotaryOptions, rotaryEmbedding } from "../nn/rotary.ts";
 export {
   logSoftmax,
   type QuantizedSoftmax,

@@ -45,8 +45,8 @@ function rowsOf(source: Operand, argument: string, width: number, stride: number
   return rows;
 }
 
-/** What is added to the scores of all heads, or undefined. */
-function maskOf(
+/** @internal What is added to the scores of all heads, or undefined. */
+export function maskOf(
   instance: Bytelane,
   { mask, causal = false }: AttentionOptions,
   queries: number,
@@ -190,8 +190,8 @@ function onMemory(instance: Bytelane, x: Data<"f32">): Tensor<"f32"> {
   return isTensor(x) ? x : tensor(instance, "f32", [x.length], x);
 }
 
-/** Columns of a dense matrix, from the first of them on; rows stay `width` apart. */
-function columnsOf<T extends "f32" | "i8" | "u8">(
+/** @internal Columns of a dense matrix, from the first of them on; rows stay `width` apart. */
+export function columnsOf<T extends "f32" | "i8" | "u8">(
   whole: Tensor<T>,
   first: number,
   rows: number,
