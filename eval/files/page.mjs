@@ -19,8 +19,12 @@ const ROWS = [
     "recogniser, static int8: the float model's text, lines that nothing was chosen on",
     percent,
   ],
-  ["planSameText", "the same for `plan: { bitsPerWeight: 5 }` with gptq", percent],
-  ["q8SameText", "the same for 8-bit weights", percent],
+  [
+    "planSameText",
+    "recogniser, `plan: { bitsPerWeight: 5 }` with gptq: the float model's text",
+    percent,
+  ],
+  ["q8SameText", "recogniser, 8-bit weights: the float model's text", percent],
   [
     "gptqOverRtn",
     "recogniser's dense layers at 4 bits: output error of gptq, over round to nearest",
