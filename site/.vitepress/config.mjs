@@ -51,6 +51,25 @@ const DOCUMENTS = [
   ...[document("SECURITY", "Security"), document("CHANGELOG", "Changes")],
 ];
 
+/**
+ * What several chunks of a worker share, in a chunk of its own. WebKit evaluates the module of a
+ * worker once more when another chunk imports it, and there would be two classes of each name.
+ */
+const shareLibrary = (id) => (/\/dist\/(index|shared-\w+)\.js$/.test(id) ? "bytelane" : undefined);
+
+/** uPlot writes numbers in the language of the browser, and throws where that is "C". */
+function speakEnglish() {
+  const asked = "new Intl.NumberFormat(domEnv ? nav.language : 'en-US')";
+  return {
+    name: "english-numbers",
+    transform(code, id) {
+      if (!/uPlot\.esm\.js/.test(id)) return;
+      if (!code.includes(asked)) throw new Error(`"uplot" expected ${asked}`);
+      return code.replace(asked, "new Intl.NumberFormat('en-US')");
+    },
+  };
+}
+
 const GUIDE = [
   { text: "Guide", items: [...GUIDES, { text: "Recipes", link: "/recipes" }] },
   { text: "Playground", items: PLAYS },
@@ -90,7 +109,8 @@ export default {
   },
   vite: {
     resolve: { alias },
-    worker: { format: "es" },
+    plugins: [speakEnglish()],
+    worker: { format: "es", rollupOptions: { output: { manualChunks: shareLibrary } } },
     build: { target: "es2022", chunkSizeWarningLimit: 2000 },
     server: { fs: { allow: [root] } },
   },

@@ -1,6 +1,6 @@
 /**
- * What the search playground reads, written once: glosses of WordNet, an index of their vectors, the
- * quantized encoder with its vocabulary, and queries with their exact results.
+ * What the search playground reads, written once: glosses of WordNet, an index of their vectors,
+ * the quantized encoder with its vocabulary, and queries with their exact results.
  */
 import { createHash } from "node:crypto";
 import {

@@ -1,6 +1,6 @@
 /**
- * Chromium, Firefox and WebKitGTK as Debian has them. Each gives `open(url)`, `evaluate(expression)`,
- * `screenshot(file)` and `close()`; Chromium also `watch()`, which notes what goes wrong.
+ * Chromium, Firefox and WebKitGTK as Debian has them. Each gives `open(url)`,
+ * `evaluate(expression)`, `screenshot(file)` and `close()`; Chromium also notes what goes wrong.
  */
 import { writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -41,7 +41,7 @@ export async function openChromium({ width = 1280, height = 900 } = {}) {
   };
 }
 
-/** Firefox through Marionette, and WebKitGTK through WebDriver, as the matrix of runtimes drives. */
+/** Firefox through Marionette and WebKitGTK through WebDriver, as in the matrix of runtimes. */
 export async function openOther(name) {
   const browser = await { Firefox: openFirefox, WebKitGTK: openWebKit }[name]();
   const shoot = browser.screenshot;

@@ -11,10 +11,10 @@ import { PLAYS, until } from "./play.mjs";
 import { serveSite } from "./server.mjs";
 
 const HELP = `
-Opens the site of build/site in Chromium, Firefox and WebKitGTK: every playground does its job on real
-data, nothing fails in the console, nothing is asked of another host. In Chromium also: the weight of
-each playground, the time to its first answer, long tasks, axe, phone width and dark. Screenshots are
-in build/site-shots.
+Opens the site of build/site in Chromium, Firefox and WebKitGTK: every playground does its job on
+real data, and nothing is asked of another host. In Chromium also: nothing fails in the console, the
+weight of each playground, the time to its first answer, long tasks, axe, phone width and dark.
+Screenshots are in build/site-shots.
 
   --only a,b       of chromium, firefox, webkitgtk
   --no-search      without the data of the search playground

@@ -5,7 +5,7 @@ import { readSafetensors, tensorFloats } from "bytelane/formats";
 const isReal = (dtype) => /^(F16|F32|F64|BF16|F8_\w+)$/.test(dtype);
 const countOf = (shape) => shape.reduce((product, size) => product * size, 1);
 
-/** The header is a Python dictionary: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }. */
+/** The header is a Python dictionary: {'descr': '<f4', 'fortran_order': False, 'shape': (3,), }. */
 function readNpy(instance, name, bytes) {
   const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
   if (!magic.every((byte, i) => bytes[i] === byte)) throw new Error(`${name} is no .npy file`);
