@@ -44,9 +44,8 @@ export function recordOps(ops) {
         return ops.weightBytes;
       },
       prepareTable(weight) {
-        const table = ops.prepareTable(weight);
-        Object.assign(storable, { "table.values": table.values, "table.scale": table.scale });
-        return table;
+        storable.table = ops.prepareTable(weight);
+        return storable.table;
       },
       prepareDense(...given) {
         const layer = ops.prepareDense(...given);
@@ -77,11 +76,7 @@ export function openEncoder({ layers, metadata }, ops) {
   let count = 0;
   return createEncoder(weights, {
     ...ops,
-    prepareTable: ({ shape }) => ({
-      values: layers.get("table.values"),
-      scale: layers.get("table.scale"),
-      columns: shape[1],
-    }),
+    prepareTable: () => layers.get("table"),
     prepareDense: () => layers.get(`dense.${count++}`),
   });
 }

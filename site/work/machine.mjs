@@ -33,7 +33,7 @@ function time(run) {
 /** An instance of each tier that this engine has, or why it has none. */
 async function openTiers() {
   const tiers = [];
-  for (const tier of ["simd", "relaxed", "direct"]) {
+  for (const tier of ["simd", "relaxed"]) {
     try {
       tiers.push({ tier, instance: await createBytelane({ tier }) });
     } catch (error) {
@@ -102,7 +102,7 @@ serveCalls({
       const params = { scale: Math.max(-min, max) / 127 };
       add(
         tier,
-        time(() => matmul(instance, { data: left }, { data: right }, { out })),
+        time(() => matmul(instance, { values: left }, { values: right }, { out })),
         time(() => quantize(instance, values, params, { out: quantized })),
       );
       for (const each of [left, right, out, values, quantized]) each.dispose();
