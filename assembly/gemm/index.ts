@@ -17,7 +17,9 @@
  * A pass holds the i32 sums of its rows by one panel, 8 kB at most; the i32 matrix never exists
  * unless it is the result. Then, if nothing is added to the sums, the tiles write it themselves.
  * Up to three rows that fill no tile go one by one through the tile of a row, which takes four
- * panels at once; m = 1 has no other rows.
+ * panels at once; m = 1 has no other rows. A pass of such rows alone takes its four panels from
+ * four quarters of the weights: where columns are short, those of four neighbours end before the
+ * processor prefetches them.
  */
 import { BYTE_LANES } from "../lanes";
 import { BYTES, finish, isBare, shiftFor } from "./epilogue";
@@ -46,9 +48,9 @@ function wideBytes(rows: i32, depth: i32): usize {
   return BYTE_LANES || rows < WIDE_ROWS || count > WIDE_GROUPS ? 0 : (<usize>count) << 5;
 }
 
-/** Head of the workspace: sums of three rows by four panels [3][4][8]. */
+/** Head of the workspace: sums of three rows by four panels [3][4][8], and by one [3][8]. */
 const FOUR_BYTES: usize = 128;
-const HEAD_BYTES: usize = 3 * FOUR_BYTES;
+const HEAD_BYTES: usize = 3 * FOUR_BYTES + 3 * 32;
 
 /** Rows of a pass: as many as fit PASS_BYTES and PASS_ROWS, in whole tiles of four and of five. */
 function rowsPerPass(m: i32, depth: i32, quads: bool): i32 {
@@ -106,6 +108,64 @@ function copySums(src: usize, rows: i32, dst: usize, stride: usize): void {
 }
 
 /**
+ * Up to three rows by four panels, `apart` from one to the next: their sums, and those from the
+ * panel `from` on through the epilogue to their places. A last panel may not be whole.
+ */
+function finishFour(
+  product: Product,
+  row: i32,
+  rows: i32,
+  panel: i32,
+  apart: i32,
+  from: i32,
+  lhs: usize,
+  rowSums: usize,
+  workspace: usize,
+): void {
+  const quads = isQuads(product);
+  const count = groups(product.depth, quads);
+  const panelBytes = (<usize>count) << (3 + groupBits(quads));
+  const rhs = product.panels + <usize>panel * panelBytes;
+  const apartBytes = <usize>apart * panelBytes;
+  multiplyRows(product.dot, lhs, rows, rhs, apartBytes, count, rowSums, workspace);
+  const size: usize = product.result < BYTES ? 4 : 1;
+  const stride = product.dstStride;
+  const shift = shiftFor(product);
+  const acc = workspace + 3 * FOUR_BYTES;
+  for (panel += from * apart; from < 4; from++, panel += apart) {
+    const column = panel * PANEL;
+    const columns = product.n - column;
+    const out = product.dst + <usize>row * stride + <usize>column * size;
+    const whole = columns >= PANEL;
+    copySums(workspace + ((<usize>from) << 5), rows, acc, 32);
+    const dst = whole ? out : acc;
+    finish(product, acc, rows, rowSums, row, column, shift, dst, whole ? stride : 32);
+    if (!whole) copyRows(acc, rows, <usize>columns * size, out, stride);
+  }
+}
+
+/** A pass of up to three rows by four or more panels, each time the next of each quarter. */
+function multiplyQuarters(
+  product: Product,
+  row: i32,
+  rows: i32,
+  firstPanel: i32,
+  panels: i32,
+  lhs: usize,
+  rowSums: usize,
+  workspace: usize,
+): void {
+  const quarter = panels >> 2;
+  for (let i = 0; i < quarter; i++) {
+    finishFour(product, row, rows, firstPanel + i, quarter, 0, lhs, rowSums, workspace);
+  }
+  // panels that fill no quarter come with those before them
+  const left = panels & 3;
+  const last = firstPanel + panels - 4;
+  if (left) finishFour(product, row, rows, last, 1, 4 - left, lhs, rowSums, workspace);
+}
+
+/**
  * A part of a product, with its epilogue: `rows` rows by `panels` panels, at their places in the
  * result. The parts of a product share nothing that they write.
  */
@@ -145,6 +205,11 @@ export function gemm(
     const left = many % tileRows(dot);
     const tiled = n > 3 * PANEL && left < 4 ? many - left : many;
     const rest = many - tiled;
+    if (!tiled) {
+      const all = (n + PANEL - 1) / PANEL;
+      multiplyQuarters(product, row, many, firstPanel, all, lhs, rowSums, workspace);
+      continue;
+    }
     const restSums = rowSums + <usize>tiled * ROW_SUMS_BYTES;
     const wide = wideBytes(many, product.depth) != 0;
     let panel = rhs;
@@ -157,9 +222,7 @@ export function gemm(
       const to = direct ? out : acc;
       const toStride: usize = direct ? stride : 32;
       if (wide) widen(panel, count, widened);
-      if (tiled) {
-        tiles(wide ? WIDE : dot, tiled, lhs, wide ? widened : panel, count, rowSums, to, toStride);
-      }
+      tiles(wide ? WIDE : dot, tiled, lhs, wide ? widened : panel, count, rowSums, to, toStride);
       if (rest) {
         // four panels at a time, at the first of them; the last four may overlap the four before
         const four = min(j & ~31, lastFour);
