@@ -47,6 +47,9 @@ export interface Operand<T extends DType = DType> {
   readonly value: Elements[T] | Tensor<T>;
 }
 
+/** The bits of the largest f32. */
+const LARGEST_BITS = 0x7f7fffff;
+
 const ARRAY_NAMES: Readonly<Record<DType, string>> = {
   f32: "a Float32Array",
   i32: "an Int32Array",
@@ -282,17 +285,36 @@ export class Call {
   }
 
   /**
-   * A copy of indices in [0, count), for a kernel that reads at them. The copy is what is checked:
-   * the original may lie in `out`, or in memory that another thread writes.
+   * A copy of integers in [low, high], such as indices for a kernel that reads at them. The copy is
+   * what is checked: the original may lie in `out`, or in memory that another thread writes.
    */
-  indices(argument: string, ids: Operand<"i32"> | Int32Array, count: number): number {
-    const values = "dtype" in ids ? elementsOf(this.#instance, ids) : ids;
+  integers(argument: string, list: Operand<"i32"> | Int32Array, low: number, high: number): number {
+    const values = "dtype" in list ? elementsOf(this.#instance, list) : list;
     const { length } = values;
     const address = this.copyIn("i32", values);
     const { kernels, heap } = this.#instance;
-    if (kernels.all_in_range_i32(address, length, 0, count - 1)) return address;
+    if (kernels.all_in_range_i32(address, length, low, high)) return address;
     const copy = heap.view("i32", address, length);
-    for (let i = 0; i < length; i++) checkInteger(`${argument}[${i}]`, copy[i], 0, count - 1);
+    for (let i = 0; i < length; i++) checkInteger(`${argument}[${i}]`, copy[i], low, high);
+    return address;
+  }
+
+  /** A copy of indices in [0, count). */
+  indices(argument: string, ids: Operand<"i32"> | Int32Array, count: number): number {
+    return this.integers(argument, ids, 0, count - 1);
+  }
+
+  /** A copy of scales that must be finite and not negative, checked as `integers` are. */
+  scales(argument: string, list: Operand<"f32">): number {
+    const address = this.copyIn("f32", elementsOf(this.#instance, list));
+    const { kernels, heap } = this.#instance;
+    // the bits of what is allowed are integers in order
+    if (kernels.all_in_range_i32(address, list.length, 0, LARGEST_BITS)) return address;
+    const copy = heap.view("f32", address, list.length);
+    for (let i = 0; i < list.length; i++) {
+      if (copy[i] >= 0 && copy[i] < Number.POSITIVE_INFINITY) continue;
+      throw rangeFault(`${argument}[${i}]`, "a finite number of at least 0", copy[i]);
+    }
     return address;
   }
 

@@ -24,13 +24,24 @@ export function checkActivation(activation: Activation = "none"): {
     checkOptions("options.activation", activation, ["low", "high"]);
     const { low, high } = activation;
     return {
-      ...(low === undefined ? {} : { low: checkNumber("options.low", low) }),
-      ...(high === undefined ? {} : { high: checkNumber("options.high", high) }),
+      ...(low === undefined ? {} : { low: checkBound("low", low, Number.NEGATIVE_INFINITY) }),
+      ...(high === undefined ? {} : { high: checkBound("high", high, Number.POSITIVE_INFINITY) }),
     };
   }
   const name = checkOneOf("options.activation", activation, ["none", "relu", "relu6"] as const);
   if (name === "none") return {};
   return name === "relu" ? { low: 0 } : { low: 0, high: 6 };
+}
+
+/**
+ * A bound: a number that f32 holds, or the infinity that bounds nothing. The other infinity would
+ * allow no finite result.
+ */
+function checkBound(name: "low" | "high", value: number, none: number): number {
+  const argument = `options.${name}`;
+  const bound = checkNumber(argument, value);
+  if (Number.isFinite(Math.fround(bound)) || bound === none) return bound;
+  throw rangeFault(argument, `a number that a 32-bit float holds, or ${none}`, bound);
 }
 
 /** The same as two numbers. */

@@ -348,7 +348,7 @@ function runInt4(
   // reals are quantized to lhs by the kernel, or with f32 activations multiplied as they are
   const isQuantized = !scales && layer.activations === "dynamic";
   const lhs = isQuantized ? call.scratch(source.length) : scales ? x : 0;
-  const rowScales = scales ? call.input(scales) : isQuantized ? call.scratch(m * 4) : 0;
+  const rowScales = scales ? call.scales("x.scale", scales) : isQuantized ? call.scratch(m * 4) : 0;
   if (!layer.record) layer.reads(call);
   const { address, value } = call.output(result, keeps, spans);
   const own = layer.record || call.scratch(PRODUCT_BYTES);

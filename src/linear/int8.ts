@@ -224,9 +224,11 @@ function placeInput(call: Call, layer: Linear, { source, m, scales, zeros }: Inp
       reals: 0,
       lhs: call.input(source),
       lhsUnsigned: source.dtype === "u8",
-      lhsZeros: zeros ? call.input(zeros) : 0,
+      lhsZeros: zeros
+        ? call.integers("x.zeroPoint", zeros, ...limitsOf(source.dtype as QuantizedDType))
+        : 0,
       lhsZero: 0,
-      rowScales: call.input(scales),
+      rowScales: call.scales("x.scale", scales),
       rowScale: 1,
     };
   }

@@ -235,6 +235,19 @@ export const int4: Case[] = [
     layer({ activation: "tanh" }),
   ],
   ["TypeError", '"options.low" expected a number, got "0"', layer({ activation: { low: "0" } })],
+  [
+    "RangeError",
+    '"options.low" expected a number that a 32-bit float holds, or -Infinity, got Infinity',
+    layer({ activation: { low: Infinity } }),
+  ],
+  [
+    "RangeError",
+    '"x.scale[0]" expected a finite number of at least 0, got NaN',
+    (b) => {
+      using own = createLinear(b, { weights: Float32Array.of(1), shape: [1, 1] });
+      linear(own, wrong({ values: Int8Array.of(1), scale: Float32Array.of(NaN), zeroPoint: 0 }));
+    },
+  ],
   ["TypeError", '"options.high" expected a number, got "6"', layer({ activation: { high: "6" } })],
   [
     "RangeError",
