@@ -390,7 +390,7 @@ describe("errors-and-silence", () => {
   it.each([
     [{ activation: ["relu"] }, "activation"],
     [{ activation: { min: 0 } }, "activation"],
-    [{ activation: { low: Infinity } }, "activation"],
+    [{ activation: { low: Infinity } }, "low"],
     [{ bias: NaN }, "bias"],
   ])("a layer refuses %o", (options, name) => {
     expect(() => createLinear(b, { ...one, ...options } as Any)).toThrow(
