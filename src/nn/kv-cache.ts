@@ -131,9 +131,10 @@ export class KvCache extends Handle {
 /**
  * Makes an empty cache.
  *
- *     const cache = createKvCache(instance, { kvHeads: 8, size: 64 });
- *
  * Errors: sizes below 1.
+ *
+ * @example
+ * const cache = createKvCache(instance, { kvHeads: 8, size: 64 });
  */
 export function createKvCache(instance: Bytelane, options: KvCacheOptions): KvCache {
   checkInstance(instance);
@@ -147,9 +148,10 @@ export function createKvCache(instance: Bytelane, options: KvCacheOptions): KvCa
 /**
  * Adds rows of keys and of values, [rows, kvHeads · size] each, with one scale per row of a head.
  *
- *     appendKv(cache, k, v);
- *
  * Errors: rows of another width, other numbers of keys and of values.
+ *
+ * @example
+ * appendKv(cache, k, v);
  */
 export function appendKv(cache: KvCache, k: Data<"f32">, v: Data<"f32">): void {
   const instance = instanceOf("cache", cache);
@@ -200,11 +202,12 @@ export interface CachedAttentionOptions {
  * Attention over all rows of a cache: q [queries, heads · size] to [queries, heads · size]. Append
  * the keys and values of the queries first.
  *
- *     appendKv(cache, k, v);
- *     const context = cachedAttention(cache, q, { heads: 32 });
- *
  * q is quantized with one scale per row of a head, and so are probabilities times the scales of the
  * values. Errors: an empty cache, heads that are no multiple of the cache's, rows of another width.
+ *
+ * @example
+ * appendKv(cache, k, v);
+ * const context = cachedAttention(cache, q, { heads: 32 });
  */
 export function cachedAttention<X extends Data<"f32">>(
   cache: KvCache,

@@ -18,8 +18,8 @@ export interface RotaryOptions {
   /** [rows, size / 2] */
   readonly sin: Float32Array;
   /**
-   * "half": element i with i + size / 2, as GPT-NeoX and Llama in PyTorch. "interleaved": 2 · i with
-   * 2 · i + 1, as the paper and GPT-J. Default "half".
+   * "half": element i with i + size / 2, as GPT-NeoX and Llama in PyTorch. "interleaved": 2 · i
+   * with 2 · i + 1, as the paper and GPT-J. Default "half".
    */
   readonly pairs?: "half" | "interleaved";
 }
@@ -29,9 +29,10 @@ export interface RotaryOptions {
  * b · cos + a · sin), in steps of f32 (Su et al., 2021). The tables are the caller's, since sines
  * differ from engine to engine: angle i of position p is p · base^(−2i / size).
  *
- *     const q = rotaryEmbedding(instance, x, { heads: 8, size: 64, cos, sin });
- *
  * Errors: rows that do not fit, an odd size of heads, tables of another length.
+ *
+ * @example
+ * const q = rotaryEmbedding(instance, x, { heads: 8, size: 64, cos, sin });
  */
 export function rotaryEmbedding<X extends Data<"f32">>(
   instance: Bytelane,

@@ -121,7 +121,7 @@ export function findSites(graphs: Graphs): {
   return { sites, refused };
 }
 
-/** The weights of a site as [rows, columns], a row per output channel; `reals` where they lie so. */
+/** The weights of a site as [rows, columns]: `reals` itself where rows are output channels. */
 export function rowsOf({ rows, columns, transposed }: Site, reals: Float32Array): Float32Array {
   return transposed ? transpose(reals, columns, rows) : reals;
 }
