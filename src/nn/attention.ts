@@ -3,17 +3,26 @@
  *
  * @category Networks
  */
-import { type Data, elementsOf, type InKind, type Operand, operand, target } from "../core/call.ts";
-import { checkInteger, checkNumber, checkOptions, rangeFault } from "../core/check.ts";
+import {
+  type Data,
+  elementsOf,
+  type InKind,
+  inCall,
+  type Operand,
+  operand,
+  target,
+} from "../core/call.ts";
+import { checkInteger, checkNumber, checkOptions, rangeFault, typeFault } from "../core/check.ts";
+import { BYTES } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { scope } from "../core/scope.ts";
 import { isTensor, part, type Tensor, tensor } from "../core/tensor.ts";
 import { quantizeRows } from "../elementwise/dynamic-quantize.ts";
 import { minMax } from "../elementwise/min-max.ts";
 import { quantize } from "../elementwise/quantize.ts";
-import { matmul } from "../gemm/matmul.ts";
+import { MAX_I32 } from "../gemm/packed-matrix.ts";
 import { chooseParams } from "../params/params.ts";
-import { quantizedSoftmax } from "./softmax.ts";
+import { type MaskRows, runBlocks } from "./attention-blocks.ts";
 
 /** Heads, and which keys a query sees. */
 export interface AttentionOptions {
@@ -36,6 +45,10 @@ export interface AttentionOptions {
 
 const OPTIONS = ["heads", "kvHeads", "scale", "mask", "causal", "stride", "width", "out"] as const;
 
+/** More would not fit the sums of u8 probabilities times i8 values, and of i8 times i8. */
+const MOST_KEYS = Math.floor(MAX_I32 / (255 * 128));
+const MOST_SIZE = Math.floor(MAX_I32 / (128 * 128));
+
 /** Rows of one operand, of which the last one may lack what lies between two rows. */
 function rowsOf(source: Operand, argument: string, width: number, stride: number): number {
   const rows = Math.ceil(source.length / stride);
@@ -45,30 +58,37 @@ function rowsOf(source: Operand, argument: string, width: number, stride: number
   return rows;
 }
 
-/** @internal What is added to the scores of all heads, or undefined. */
+/** @internal What is added to the scores of all heads. */
+export interface Mask {
+  readonly source: Operand<"f32" | "u8"> | undefined;
+  readonly write: MaskRows;
+}
+
+/** @internal The mask of some options, checked; undefined where every query sees every key. */
 export function maskOf(
   instance: Bytelane,
-  { mask, causal = false }: AttentionOptions,
+  { mask, causal = false }: Pick<AttentionOptions, "mask" | "causal">,
   queries: number,
   keys: number,
-): Float32Array | undefined {
-  const given =
+): Mask | undefined {
+  const source =
     mask === undefined
       ? undefined
       : operand(instance, "options.mask", mask, ["f32", "u8"], queries * keys);
-  if (!given && !causal) return undefined;
-  const added = new Float32Array(queries * keys);
-  if (given) {
-    const values = elementsOf(instance, given);
-    const isReal = given.dtype === "f32";
-    for (let i = 0; i < added.length; i++) {
-      added[i] = isReal ? values[i] : values[i] ? 0 : -Infinity;
+  if (typeof causal !== "boolean") throw typeFault("options.causal", "true or false", causal);
+  if (!source && !causal) return undefined;
+  const write: MaskRows = (first, rows, to) => {
+    if (source) {
+      const values = elementsOf(instance, source).subarray(first * keys, (first + rows) * keys);
+      if (source.dtype === "f32") to.set(values);
+      else for (let i = 0; i < to.length; i++) to[i] = values[i] ? 0 : -Infinity;
+    } else to.fill(0);
+    for (let i = 0; causal && i < rows; i++) {
+      const seen = Math.max(first + i + 1 + keys - queries, 0);
+      if (seen < keys) to.fill(-Infinity, i * keys + seen, (i + 1) * keys);
     }
-  }
-  for (let i = 0; causal && i < queries; i++) {
-    added.fill(-Infinity, i * keys + Math.max(i + 1 + keys - queries, 0), (i + 1) * keys);
-  }
-  return added;
+  };
+  return { source, write };
 }
 
 /** v without what lies between its rows, quantized with one scale per column. */
@@ -94,7 +114,7 @@ function quantizeValues(
  * [keys, kvHeads · size], to [queries, heads · size].
  *
  * q and k are quantized with one scale per row, probabilities with one per row of a head, v with
- * one per column. The scores of one head at a time are in memory.
+ * one per column. Scores are made and used in blocks of rows that stay in the cache.
  *
  *     const context = attention(instance, q, k, v, { heads: 4, causal: true });
  *
@@ -132,57 +152,33 @@ export function attention<X extends Data<"f32">>(
   const keys = rowsOf(key, "k", narrow, stride ?? narrow);
   const valueRows = rowsOf(value, "v", narrow, stride ?? narrow);
   if (valueRows !== keys) throw rangeFault("v", `${keys} rows, as k has them`, valueRows);
+  if (keys > MOST_KEYS) throw rangeFault("k", `at most ${MOST_KEYS} rows`, keys);
+  if (size > MOST_SIZE) {
+    throw rangeFault("options.width", `heads of at most ${MOST_SIZE} elements`, size);
+  }
   const mask = maskOf(instance, options, queries, keys);
   const result = target(instance, options.out, "f32", [queries, width], isTensor(q));
-  const made = scope(instance, () => {
+  return scope(instance, () => {
     const apart = (rows: number, columns: number) => ({
       ...{ shape: [rows, columns], stride: stride ?? columns },
     });
     const left = quantizeRows(instance, onMemory(instance, q), apart(queries, width));
     const right = quantizeRows(instance, onMemory(instance, k), apart(keys, narrow));
     const values = quantizeValues(instance, value, keys, narrow, stride ?? narrow);
-    const valueBytes = values.values;
-    const added = mask && tensor(instance, "f32", [queries, keys], mask);
-    const scores = tensor(instance, "f32", [queries, keys]);
-    const context = tensor(instance, "f32", [queries, width]);
-    const lhsScale = left.scale.data.map((step) => step * scale);
-    for (let head = 0; head < heads; head++) {
-      const kvHead = Math.floor((head * kvHeads) / heads);
-      scope(instance, () => {
-        matmul(
-          instance,
-          {
-            values: columnsOf(left.values, head * size, queries, width, size),
-            scale: lhsScale,
-            stride: width,
-          },
-          {
-            ...{
-              values: columnsOf(right.values, kvHead * size, keys, narrow, size),
-              stride: narrow,
-            },
-            ...{ scale: right.scale, orientation: "out-in" },
-          },
-          { m: queries, n: keys, depth: size, dtype: "f32", out: scores },
-        );
-        const p = quantizedSoftmax(instance, scores, added ? { mask: added } : {});
-        matmul(
-          instance,
-          { values: p.values, scale: p.scale },
-          {
-            ...{ values: columnsOf(valueBytes, kvHead * size, keys, narrow, size), stride: narrow },
-            scale: values.scale.slice(kvHead * size, (kvHead + 1) * size),
-          },
-          {
-            ...{ m: queries, n: size, depth: keys, dtype: "f32", outStride: width },
-            out: columnsOf(context, head * size, queries, width, size),
-          },
-        );
-      });
-    }
-    return context;
+    const parts = {
+      ...{ heads, kvHeads, queries, keys, size, mask: mask?.write },
+      ...{ q: left.values, qScale: left.scale.data.map((step) => step * scale) },
+      ...{ k: right.values, kScale: right.scale, v: values.values, vScale: values.scale },
+    };
+    return inCall(instance, result, (call) => {
+      // the mask is read while the result is written
+      const read = mask?.source;
+      if (read && read.address >= 0) call.reads(read.address, read.length * BYTES[read.dtype]);
+      const { address, value: written } = call.output(result);
+      runBlocks(instance, call, parts, address);
+      return written as InKind<X, "f32">;
+    });
   });
-  return deliver(instance, made, result, options.out) as InKind<X, "f32">;
 }
 
 /** Data as a tensor: what a scope's products can take parts of. */
@@ -199,19 +195,4 @@ export function columnsOf<T extends "f32" | "i8" | "u8">(
   columns: number,
 ): Tensor<T> {
   return part(whole, first, [(rows - 1) * width + columns]);
-}
-
-/** The result where the caller wants it. */
-function deliver(
-  instance: Bytelane,
-  made: Tensor<"f32">,
-  { asTensor, given }: { readonly asTensor: boolean; readonly given: Operand<"f32"> | undefined },
-  out: Data<"f32"> | undefined,
-): Data<"f32"> {
-  if (asTensor && !given) return made;
-  const values = made.data.slice();
-  made.dispose();
-  if (!given) return values;
-  elementsOf(instance, given).set(values);
-  return out as Data<"f32">;
 }

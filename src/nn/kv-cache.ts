@@ -230,13 +230,14 @@ export function cachedAttention<X extends Data<"f32">>(
     throw rangeFault("q", `rows of ${width} elements`, source.length);
   }
   const { mask, causal = true } = options;
-  const added = maskOf(instance, { heads, causal, ...(mask && { mask }) }, queries, keys);
+  const hide = maskOf(instance, { causal, ...(mask !== undefined && { mask }) }, queries, keys);
   const result = scope(instance, () => {
     const rows = quantizeRows(instance, onMemory(instance, q), { shape: [queries * heads, size] });
     const steps = rows.scale.data.map((step) => step * scale);
     const context = tensor(instance, "f32", [queries, width]);
     const scores = tensor(instance, "f32", [queries, keys]);
-    const hidden = added && tensor(instance, "f32", [queries, keys], added);
+    const hidden = hide && tensor(instance, "f32", [queries, keys]);
+    if (hidden) hide.write(0, queries, hidden.data);
     for (let head = 0; head < heads; head++) {
       const kvHead = Math.floor((head * kvHeads) / heads);
       scope(instance, () => {

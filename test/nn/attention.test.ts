@@ -109,6 +109,36 @@ describeTiers("attention", (instance) => {
     });
   });
 
+  it("gives in blocks of rows what single rows give, to the bit", () => {
+    const [heads, queries, keys, size] = [2, 37, 700, 8];
+    const width = heads * size;
+    const q = realsOf(queries * width, 21);
+    const k = realsOf(keys * width, 22);
+    const v = realsOf(keys * width, 23);
+    const mask = realsOf(queries * keys, 24);
+    const all = attention(instance, q, k, v, { heads, width, mask });
+    for (const row of [0, 8, 9, 35, 36]) {
+      const one = attention(instance, q.subarray(row * width, (row + 1) * width), k, v, {
+        ...{ heads, width, mask: mask.subarray(row * keys, (row + 1) * keys) },
+      });
+      expectSame(one, all.subarray(row * width, (row + 1) * width));
+    }
+    const sees = (i: number, j: number) => mask[i * keys + j];
+    const sizes = { heads, kvHeads: heads, queries, keys, size, sees };
+    expect(errorOf(all, [q, k, v], sizes)).toBeLessThan(0.03);
+  });
+
+  it("writes over its own mask", () => {
+    scope(instance, () => {
+      const [tokens, width] = [6, 6];
+      const [q, k, v, bias] = [1, 2, 3, 4].map((seed) => realsOf(tokens * width, seed));
+      const right = attention(instance, q, k, v, { heads: 2, width, mask: bias });
+      const mask = tensor(instance, "f32", [tokens, tokens], bias);
+      attention(instance, q, k, v, { heads: 2, width, mask, out: mask });
+      expectSame(mask.data, right);
+    });
+  });
+
   it("refuses what does not fit", () => {
     const x = new Float32Array(24);
     const call =
@@ -129,6 +159,14 @@ describeTiers("attention", (instance) => {
     expect(call({}, x, new Float32Array(8))).toThrow('"v" expected 6 rows, as k has them, got 2');
     expect(call({ mask: new Float32Array(5) })).toThrow(
       '"options.mask" expected 36 elements, got Float32Array(5)',
+    );
+    expect(call({ causal: 1 })).toThrow('"options.causal" expected true or false, got 1');
+    expect(call({ heads: 1, width: 1 }, new Float32Array(65794), new Float32Array(65794))).toThrow(
+      '"k" expected at most 65793 rows, got 65794',
+    );
+    const wide = new Float32Array(131072);
+    expect(() => attention(instance, wide, wide, wide, { heads: 1, width: wide.length })).toThrow(
+      '"options.width" expected heads of at most 131071 elements, got 131072',
     );
     expect(call({ head: 1 })).toThrow('got the unknown option "head"');
   });

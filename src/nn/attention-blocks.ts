@@ -1,0 +1,185 @@
+/**
+ * The products and the softmax of attention, by blocks of query rows: scores and probabilities of
+ * a block of one head lie in a strip that stays in the cache.
+ *
+ *   block of q [rows, size] ──· kᵀ──► strip [rows, keys] f32 ──softmax──► u8 ──· v──► context
+ *
+ * @category Networks
+ */
+import { nnKernels } from "../builds/nn-kernels.ts";
+import type { Call } from "../core/call.ts";
+import type { Bytelane } from "../core/instance.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { type CheckedEpilogue, writeEpilogue } from "../gemm/epilogue.ts";
+import { PackedMatrix } from "../gemm/packed-matrix.ts";
+import { panelsOf, workspaceOf, writeCall } from "../gemm/product.ts";
+import { oneStrip } from "../gemm/strips.ts";
+
+/** Bytes of a strip: scores in f32, and probabilities in u8. */
+const STRIP_BYTES = 2 ** 15;
+/** Rows that the products take at once. */
+const LEAST_ROWS = 4;
+/** The result of a product with softmax, and bytes with a scale per row. */
+const BYTES = 2;
+
+const REALS: CheckedEpilogue = {
+  dtype: "f32",
+  bias: undefined,
+  low: Number.NEGATIVE_INFINITY,
+  high: Number.POSITIVE_INFINITY,
+  zero: 0,
+  scale: 1,
+};
+
+/** Writes what is added to the scores of some rows, from `first` on. */
+export type MaskRows = (first: number, rows: number, to: Float32Array) => void;
+
+/** What all blocks read. q, k and v are dense rows of all their heads. */
+export interface AttentionParts {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly queries: number;
+  readonly keys: number;
+  /** Elements of a head. */
+  readonly size: number;
+  readonly q: Tensor<"i8">;
+  /** One per row, times the factor of the scores. */
+  readonly qScale: Float32Array;
+  readonly k: Tensor<"i8">;
+  readonly kScale: Tensor<"f32">;
+  readonly v: Tensor<"i8">;
+  /** One per column. */
+  readonly vScale: Float32Array;
+  readonly mask: MaskRows | undefined;
+}
+
+/** Keys and values of each head as right-hand sides. */
+function packHeads(instance: Bytelane, parts: AttentionParts): PackedMatrix[][] {
+  const { kvHeads, size, keys, k, v } = parts;
+  const width = kvHeads * size;
+  const packed: PackedMatrix[][] = [];
+  const pack = (dtype: "i8", depth: number, n: number, address: number, steps: [number, number]) =>
+    new PackedMatrix(instance, {
+      ...{ dtype, depth, n, zeros: 0, bits: 8 },
+      strips: oneStrip(address, n, steps),
+    });
+  try {
+    for (let head = 0; head < kvHeads; head++) {
+      const pair: PackedMatrix[] = [];
+      packed.push(pair);
+      pair.push(pack("i8", size, keys, k.address + head * size, [1, width]));
+      pair.push(pack("i8", keys, size, v.address + head * size, [width, 1]));
+    }
+  } catch (fault) {
+    disposeAll(packed);
+    throw fault;
+  }
+  return packed;
+}
+
+function disposeAll(packed: PackedMatrix[][]): void {
+  for (const pair of packed) for (const matrix of pair) matrix.dispose();
+}
+
+/** Rows of a block: whole fours of what a strip holds, and blocks of about equal size. */
+function rowsPerBlock(queries: number, keys: number): number {
+  const most = Math.max(Math.floor(STRIP_BYTES / (keys * 5)), LEAST_ROWS);
+  const blocks = Math.ceil(queries / most);
+  return Math.min(Math.ceil(queries / blocks / LEAST_ROWS) * LEAST_ROWS, queries);
+}
+
+/** Where the arrays of a block lie. */
+interface Strip {
+  readonly scores: number;
+  readonly values: number;
+  readonly scales: number;
+  /** A row that softmax works on. */
+  readonly row: number;
+  /** 0 where there is no mask. */
+  readonly mask: number;
+  readonly qScale: number;
+  readonly workspace: number;
+}
+
+function placeStrip(call: Call, parts: AttentionParts, rows: number, packed: PackedMatrix[][]) {
+  const { keys, mask, qScale } = parts;
+  const [{ instance }] = packed[0];
+  const bytes = Math.max(...packed[0].map(({ record }) => workspaceOf(instance, record, rows)));
+  return {
+    scores: call.scratch(rows * keys * 4),
+    values: call.scratch(rows * keys),
+    scales: call.scratch(rows * 4),
+    row: call.scratch(keys * 4),
+    mask: mask ? call.scratch(rows * keys * 4) : 0,
+    qScale: call.copyIn("f32", qScale),
+    workspace: call.scratch(bytes),
+  };
+}
+
+/** One block of one head, rows from `first` on. */
+function runBlock(
+  parts: AttentionParts,
+  strip: Strip,
+  [keys, values]: PackedMatrix[],
+  head: number,
+  first: number,
+  rows: number,
+  dst: number,
+): void {
+  const { instance } = keys;
+  const { kernels } = instance;
+  const width = parts.heads * parts.size;
+  const n = parts.keys;
+  writeCall(instance, keys.record, {
+    ...{ reals: 0, realsStride: 0, lhsUnsigned: false, lhsZeros: 0, lhsZero: 0, rowScale: 1 },
+    lhs: parts.q.address + first * width + head * parts.size,
+    lhsStride: width,
+    rowScales: strip.qScale + first * 4,
+    dst: strip.scores,
+    dstStride: n * 4,
+  });
+  kernels.multiply(keys.record, 0, rows, 0, panelsOf(n), strip.workspace);
+  nnKernels(instance).softmax_f32(
+    ...([strip.scores, strip.values, rows, n, 1, strip.mask, rows] as const),
+    ...([BYTES, strip.scales, strip.row] as const),
+  );
+  writeCall(instance, values.record, {
+    ...{ reals: 0, realsStride: 0, lhsUnsigned: true, lhsZeros: 0, lhsZero: 0, rowScale: 1 },
+    lhs: strip.values,
+    lhsStride: n,
+    rowScales: strip.scales,
+    dst: dst + (first * width + head * parts.size) * 4,
+    dstStride: width * 4,
+  });
+  kernels.multiply(values.record, 0, rows, 0, panelsOf(parts.size), strip.workspace);
+}
+
+/** All heads of all blocks, to rows of `dst`. */
+export function runBlocks(
+  instance: Bytelane,
+  call: Call,
+  parts: AttentionParts,
+  dst: number,
+): void {
+  const { heads, kvHeads, queries, keys, size, kScale, vScale, mask } = parts;
+  const packed = packHeads(instance, parts);
+  try {
+    const most = rowsPerBlock(queries, keys);
+    const strip = placeStrip(call, parts, most, packed);
+    const columns = call.copyIn("f32", vScale);
+    for (const [head, [k, v]] of packed.entries()) {
+      writeEpilogue(instance, k.record, REALS, kScale.address, 0);
+      writeEpilogue(instance, v.record, REALS, columns + head * size * 4, 0);
+    }
+    for (let first = 0; first < queries; first += most) {
+      const rows = Math.min(most, queries - first);
+      mask?.(first, rows, instance.heap.view("f32", strip.mask, rows * keys) as Float32Array);
+      for (let head = 0; head < heads; head++) {
+        const pair = packed[Math.floor((head * kvHeads) / heads)];
+        runBlock(parts, strip, pair, head, first, rows, dst);
+      }
+    }
+  } finally {
+    disposeAll(packed);
+  }
+}
