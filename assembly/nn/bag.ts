@@ -37,3 +37,36 @@ export function bag_8(
   }
   for (let at = dst; at < dst + bytes; at += 4) store<f32>(at, load<f32>(at) * factor);
 }
+
+/**
+ * Adds weight_i · row_i of n rows in f32 to dst, one after the other, and multiplies the sums by
+ * `factor`. Where it `begins`, dst is zeros first. `weights` is 0 for none.
+ */
+export function bag_f32(
+  rows: usize,
+  columns: i32,
+  n: i32,
+  weights: usize,
+  factor: f32,
+  begins: bool,
+  dst: usize,
+): void {
+  const bytes = (<usize>columns) << 2;
+  if (begins) memory.fill(dst, 0, bytes);
+  for (let i: usize = 0; i < <usize>n; i++, rows += bytes) {
+    const weight = f32x4.splat(weights ? load<f32>(weights + (i << 2)) : 1);
+    for (let j = 0; j < columns; j += 4) {
+      const at = (<usize>j) << 2;
+      const left = columns - j;
+      if (left >= 4) {
+        const value = f32x4.mul(v128.load(rows + at), weight);
+        v128.store(dst + at, f32x4.add(v128.load(dst + at), value));
+      } else {
+        const value = f32x4.mul(loadTail(rows + at, left, weight), weight);
+        storeTail(dst + at, f32x4.add(loadTail(dst + at, left, weight), value), left);
+      }
+    }
+  }
+  if (factor == 1) return;
+  for (let at = dst; at < dst + bytes; at += 4) store<f32>(at, load<f32>(at) * factor);
+}

@@ -2,7 +2,7 @@
  * The kernels between the products, a module of their own on an instance's memory.
  */
 export { activate_f32, lookup_8 } from "./activate";
-export { bag_8 } from "./bag";
+export { bag_8, bag_f32 } from "./bag";
 export { depthwise_f32, tap_offsets } from "./depthwise";
 export { depthwise_8 } from "./depthwise-8";
 export { combine_8, combine_f32, mask_f32 } from "./elementwise";

@@ -132,7 +132,7 @@ export interface NnKernels {
   transpose(src: number, dst: number, rows: number, columns: number, size: number): void;
   copy_rows(src: number, dst: number, rows: number, bytes: number, stride: number): void;
 
-  lstm_gates(a: number, b: number, n: number, cell: number, dst: number): void;
+  lstm_gates(a: number, b: number, n: number, cell: number, h: number, dst: number): void;
   gru_gates(a: number, b: number, n: number, h: number, dst: number): void;
   bag_8(
     table: number,
@@ -144,6 +144,15 @@ export interface NnKernels {
     n: number,
     weights: number,
     factor: number,
+    dst: number,
+  ): void;
+  bag_f32(
+    rows: number,
+    columns: number,
+    n: number,
+    weights: number,
+    factor: number,
+    begins: number,
     dst: number,
   ): void;
 }

@@ -244,30 +244,29 @@ interface Room {
 
 const whole = (bytes: number): number => (bytes + 31) & ~15;
 
+/** Number by number: lists and spreads would cost as much as a step's product. */
 function place(call: Call, layer: Recurrent, steps: number): Room {
   const { hidden, inFeatures, input, state, instance } = layer;
   const { kernels } = instance;
-  const width = input.outFeatures * 4;
+  const width = whole(input.outFeatures * 4);
   const most = Math.max(steps, 1);
+  const lhsBytes = whole(Math.max(steps * inFeatures, hidden));
+  const rowBytes = whole(most * 4);
+  const partBytes = whole(steps * input.outFeatures * 4);
+  const stateBytes = whole(hidden * 4);
   const workspace = Math.max(
     kernels.gemm_workspace(most, inFeatures, input.matrix.dot.code),
     kernels.gemm_workspace(1, hidden, state.matrix.dot.code),
   );
-  let end = 0;
-  const after = (bytes: number) => {
-    const at = end;
-    end += whole(bytes);
-    return at;
-  };
-  const [lhs, scales, zeros, parts, own, h, c, work] = [
-    ...[Math.max(steps * inFeatures, hidden), most * 4, most * 4, steps * width, width],
-    ...[hidden * 4, hidden * 4, workspace],
-  ].map(after);
-  const base = call.scratch(end);
-  return {
-    ...{ lhs: base + lhs, scales: base + scales, zeros: base + zeros, parts: base + parts },
-    ...{ own: base + own, h: base + h, c: base + c, workspace: base + work },
-  };
+  const fixed = lhsBytes + 2 * rowBytes + partBytes + width + 2 * stateBytes;
+  const lhs = call.scratch(fixed + workspace);
+  const scales = lhs + lhsBytes;
+  const zeros = scales + rowBytes;
+  const parts = zeros + rowBytes;
+  const own = parts + partBytes;
+  const h = own + width;
+  const c = h + stateBytes;
+  return { lhs, scales, zeros, parts, own, h, c, workspace: c + stateBytes };
 }
 
 /** Products of f32 rows, quantized row by row. */
@@ -299,9 +298,9 @@ function runSteps(layer: Recurrent, src: number, steps: number, dst: number, roo
   for (let step = 0; step < steps; step++) {
     multiply(state, h, 1, own, room);
     const at = room.parts + step * width;
-    if (kind === "lstm") kernels.lstm_gates(at, own, hidden, c, h);
-    else kernels.gru_gates(at, own, hidden, h, h);
-    kernels.copy_rows(h, dst + step * hidden * 4, 1, hidden * 4, 0);
+    const to = dst + step * hidden * 4;
+    if (kind === "lstm") kernels.lstm_gates(at, own, hidden, c, h, to);
+    else kernels.gru_gates(at, own, hidden, h, to);
   }
 }
 

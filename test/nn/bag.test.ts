@@ -1,5 +1,12 @@
 import { expect, it } from "vitest";
-import { createTable, quantizeRows, scope, tensor } from "../../src/entries/index.ts";
+import {
+  createTable,
+  gather,
+  quantizeInt4,
+  quantizeRows,
+  scope,
+  tensor,
+} from "../../src/entries/index.ts";
 import { embeddingBag } from "../../src/entries/nn.ts";
 import { expectSame, guarded, noise } from "../support/samples.ts";
 import { describeTiers } from "../support/tiers.ts";
@@ -40,6 +47,43 @@ describeTiers("embeddingBag", (instance) => {
           }
         });
       }
+    }
+  });
+
+  it("adds rows of 4 bits as gather gives them, to the bit", () => {
+    for (const columns of [1, 3, 5, 32, 33]) {
+      scope(instance, () => {
+        const { real, integer } = noise(columns + 100);
+        const rows = Float32Array.from({ length: 9 * columns }, () => real(-2, 3));
+        const made = quantizeInt4(instance, rows, { shape: [9, columns], orientation: "out-in" });
+        const table = createTable(instance, made);
+        // more than a strip of rows, none, and one
+        const offsets = [0, 37, 37];
+        const ids = Int32Array.from({ length: 38 }, () => integer(0, 8));
+        const weights = Float32Array.from(ids, () => real(-1, 2));
+        const values = gather(table, ids);
+        for (const given of [undefined, weights]) {
+          const dst = guarded(instance, "f32", 3 * columns, 4 * (columns % 4));
+          const options = { offsets, out: dst.view(), ...(given && { weights: given }) };
+          embeddingBag(table, ids, options);
+          const right = new Float32Array(3 * columns);
+          for (const [b, [from, to]] of [
+            [0, 37],
+            [37, 37],
+            [37, 38],
+          ].entries()) {
+            for (let j = 0; j < columns; j++) {
+              let sum = 0;
+              for (let i = from; i < to; i++) {
+                sum = f(sum + f(values[i * columns + j] * (given?.[i] ?? 1)));
+              }
+              right[b * columns + j] = f(sum * f(1 / Math.max(to - from, 1)));
+            }
+          }
+          expectSame(dst.view(), right);
+          dst.expectGuards();
+        }
+      });
     }
   });
 

@@ -1,12 +1,6 @@
 /** Errors of "bytelane/nn": kind and exact text, and memory that is as it was. */
 import { describe, expect, it } from "vitest";
-import {
-  type Bytelane,
-  createBytelaneSync,
-  createTable,
-  quantizeInt4,
-  tensor,
-} from "../../src/entries/index.ts";
+import { type Bytelane, createBytelaneSync, createTable, tensor } from "../../src/entries/index.ts";
 import {
   activate,
   add,
@@ -540,15 +534,6 @@ const bags: readonly Case[] = [
     "TypeError",
     '"table" expected a table made by createTable, got Object',
     () => embeddingBag(wrong(eight), [0]),
-  ],
-  [
-    "RangeError",
-    '"table" expected a table of 8 bits, got 4-bit table [2, 32]',
-    (b) => {
-      const matrix = quantizeInt4(b, new Float32Array(64), { shape: [32, 2] });
-      using table = createTable(b, matrix);
-      return embeddingBag(table, [0]);
-    },
   ],
   ["RangeError", '"ids[1]" expected an integer in [0, 2], got 3', bag([0, 3])],
   [
