@@ -14,7 +14,7 @@ function values(n: number, seed: number, centre = 0, reach = 3): Float32Array {
 
 describeTiers("norms", (instance) => {
   it("are within 4 · 2^-24 of the row's largest result, also far from zero", () => {
-    for (const columns of [1, 2, 3, 4, 5, 31, 64, 257, 384, 1000, 65536]) {
+    for (const columns of [1, 2, 3, 4, 5, 31, 64, 257, 1000, 9000]) {
       for (const centre of [0, 1000, -3e6]) {
         const x = values(columns, columns, centre);
         for (const centred of [true, false]) {
