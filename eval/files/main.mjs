@@ -21,8 +21,8 @@ Quantized model files in onnxruntime-node and onnxruntime-web, against the files
   npm run eval:files -- --lines 50    a rough look
 
   --lines N     rendered lines that the recogniser reads, 500 by default
-  --only TEXT   one part: time, memory, bytes, loads, gptq, text, checkpoint; or sensitive, which is
-                how the default of that option was chosen and is not among the figures
+  --only TEXT   one part: time, memory, bytes, speed, loads, gptq, text, checkpoint; or sensitive,
+                how the default of that option was chosen, which runs only when asked for
   --from FILES  figures of parts that ran before, JSON files with commas between them; nothing runs
   --write       puts the figures into docs/onnx.md
   --json FILE   also writes the figures as one JSON object`;
@@ -183,7 +183,7 @@ async function runText(instance, runtimes, count) {
   const textsOf = createTexts(runtimes, lines);
   const wanted = await textsOf(file, "float");
   const right = lines.filter(({ line }, i) => line.replaceAll(/\s/g, "") === wanted[i]).length;
-  const figures = { floatRight: right / lines.length };
+  const figures = { textLines: lines.length, floatRight: right / lines.length };
   const variants = {
     static: { mode: "static" },
     plan: { plan: { bitsPerWeight: 5 }, method: "gptq" },
@@ -214,7 +214,7 @@ async function runBytes(instance) {
       .report;
     return quantizedBytes / quantizedBytesBefore;
   };
-  return { q8Bytes: await shareAt(8), q4Bytes: await shareAt(4) };
+  return { q8Bytes: await shareAt(8), q4Bytes: await shareAt(4), fileBytes: file.length };
 }
 
 /** Same text by the option `sensitive`, on the lines that options are chosen on. */
@@ -225,7 +225,7 @@ async function runSensitive(instance, runtimes, count) {
   const calibration = { runner: onnxRunner(runtimes.node, { intraOpNumThreads: 1 }), feeds };
   const textsOf = createTexts(runtimes, linesOf("choice", count));
   const wanted = await textsOf(file, "float");
-  const figures = {};
+  const figures = { choiceLines: count };
   for (const sensitive of [1, 0.5, 0.3, 0.2, 0.1]) {
     const { model, report } = await quantizeOnnx(instance, file, {
       ...{ mode: "static", sensitive, calibration },
@@ -233,6 +233,7 @@ async function runSensitive(instance, runtimes, count) {
     const kept = report.tensors.filter(({ reason }) => reason?.startsWith("sensitive")).length;
     const same = shareOf(await textsOf(model, `sensitive ${sensitive}`), wanted);
     figures[`sensitive${sensitive}`] = same;
+    figures[`sensitive${sensitive}Kept`] = kept;
     console.log(`sensitive ${sensitive}: ${kept} layers in float, ${(100 * same).toFixed(1)} %`);
   }
   return figures;
@@ -314,6 +315,33 @@ async function runTime(instance) {
   return { seconds11MB: least / 1000 };
 }
 
+/** Milliseconds per line of the recogniser in onnxruntime-web, the fastest of ten by turns. */
+async function runSpeed(instance, { node, web }) {
+  const [model] = packagedModels();
+  const calibration = { runner: onnxRunner(node), feeds: [inputOf(model, 4)] };
+  const files = { Float: model.file };
+  for (const [name, options] of Object.entries({
+    Static: { mode: "static", sensitive: 1, calibration },
+    Dynamic: { mode: "dynamic" },
+  })) {
+    files[name] = (await quantizeOnnx(instance, model.file, options)).model;
+  }
+  const figures = {};
+  const opened = [];
+  for (const [name, file] of Object.entries(files)) {
+    opened.push([`web${name}Ms`, await openModel(web, file)]);
+  }
+  const feed = inputOf(model);
+  for (let turn = 0; turn < 10; turn++) {
+    for (const [key, each] of opened) {
+      const { milliseconds } = await each.timed(feed, 1);
+      figures[key] = Math.min(figures[key] ?? milliseconds, milliseconds);
+    }
+  }
+  for (const [, each] of opened) await each.release();
+  return figures;
+}
+
 await runCommand(
   {
     help: HELP,
@@ -343,6 +371,7 @@ await runCommand(
       time: () => runTime(instance),
       memory: () => runMemory(),
       bytes: () => runBytes(instance),
+      speed: () => runSpeed(instance, runtimes),
       loads: () => runLoads(instance, runtimes, rows),
       gptq: () => runGptq(instance, runtimes),
       text: () => runText(instance, runtimes, Number(lines)),
