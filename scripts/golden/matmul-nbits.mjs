@@ -5,10 +5,10 @@
  *     node scripts/golden/matmul-nbits.mjs [--shapes N] [--json FILE]
  *
  * Codes of 8 bits, with and without zero points, and fractional zero points with 4 bits: this
- * runtime has none with 8 bits. With `inputs: "f32"` a layer multiplies the same reals:
+ * runtime has none with 8 bits. With `activations: "f32"` a layer multiplies the same reals:
  * `nbitsDiffer` counts values that are further apart than 1e-4 of Σ |x · w| and 1e-5. With the
- * default inputs rows are quantized to i8: `nbitsDynamicError` is the largest difference as a part
- * of the largest |y| of the product, `nbitsDynamicMean` its mean.
+ * default activations rows are quantized to i8: `nbitsDynamicError` is the largest difference as a
+ * part of the largest |y| of the product, `nbitsDynamicMean` its mean.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -112,7 +112,7 @@ async function compare(ort, bytelane, shapes) {
     const wanted = await runOrt(ort, item);
     const weights = { outFeatures: rows, inFeatures: columns, blockSize, bits, values, scale };
     const options = { format: "int4", weights: { ...weights, ...(zeroPoint && { zeroPoint }) } };
-    const exact = createLinear(instance, { ...options, inputs: "f32" });
+    const exact = createLinear(instance, { ...options, activations: "f32" });
     const dynamic = createLinear(instance, options);
     const [y, z] = [linear(exact, x), linear(dynamic, x)];
     exact.dispose();
