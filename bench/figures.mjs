@@ -22,10 +22,12 @@ export function bestOf(run, op, shape, contender, { mode = "kernel", build } = {
 
 /**
  * One row by weights in ggml's blocks over the same by int4 in blocks of 32: by build, and the best
- * of each.
+ * of each. `residentOverFile` is the largest of a layer's bytes over those of its weights in a file.
  */
 export function ggufRatios(run) {
   const figures = {};
+  const sizes = run.rows.map(({ resident }) => resident).filter(Boolean);
+  if (sizes.length > 0) figures.residentOverFile = Math.max(...sizes);
   const rate = (type, build) =>
     bestOf(run, "gguf_f32_row", "1 × 4096 × 4096", `Bytelane ${type}`, { build });
   for (const type of ["Q4_1", "Q8_0", "Q4_K", "Q6_K"]) {

@@ -117,6 +117,7 @@ function row(item, contender, mode, times, rest) {
     op: item.op,
     shape: item.shape,
     contender: contender.name,
+    ...(contender.resident && { resident: contender.resident }),
     build: contender.build ?? "",
     mode,
     unit: item.unit,

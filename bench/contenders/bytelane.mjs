@@ -100,7 +100,9 @@ function ggufRow(api, instance, { n, k, x, weights }, io, variant) {
   io.keep(layer);
   const source = io.input(x, [1, k]);
   const out = io.output("f32", [1, n]);
-  return () => api.linear(layer, source, { out });
+  const run = () => api.linear(layer, source, { out });
+  // what the layer holds, over what the file does
+  return Object.assign(run, { resident: layer.byteLength / data.length });
 }
 
 function ggufDecode(api, _, { x }, _io, variant) {
@@ -351,6 +353,7 @@ export async function openBytelane({ tiers = ["simd", "relaxed"] } = {}) {
           name: variant ? `Bytelane ${variant}` : "Bytelane",
           build: instance.tier,
           mode,
+          resident: work.resident,
           run: () => {
             last = work();
           },
