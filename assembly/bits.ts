@@ -30,7 +30,7 @@ export function nibbles_i8x16(x: v128): v128 {
   return unpackNeighbours(x, 4);
 }
 
-/** n codes, one a byte, of which the low `bits` count, packed. */
+/** n codes, one per byte, of which the low `bits` count, packed. */
 export function pack_bits(src: usize, dst: usize, n: i32, bits: i32): void {
   const most = (1 << bits) - 1;
   const mask = i8x16.splat(<i8>most);
@@ -52,7 +52,7 @@ export function pack_bits(src: usize, dst: usize, n: i32, bits: i32): void {
   }
 }
 
-/** n codes, one a byte: in [0, 2^bits), or signed in two's complement. */
+/** n codes, one per byte: in [0, 2^bits), or signed in two's complement. */
 export function unpack_bits(src: usize, dst: usize, n: i32, bits: i32, signed: bool): void {
   const half = signed ? 1 << (bits - 1) : 0;
   const half_i8x16 = i8x16.splat(<i8>half);

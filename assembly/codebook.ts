@@ -5,7 +5,7 @@
 import { narrow, zero_v128 } from "./lanes";
 
 /**
- * The nearest entry of a table of 16 reals in ascending order, for x / scale, one scale a block:
+ * The nearest entry of a table of 16 reals in ascending order, for x / scale, one scale per block:
  * the number of the 15 middles (f32) between neighbours that are below it. NaN becomes 0. Codes one
  * a byte.
  */

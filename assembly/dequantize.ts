@@ -161,7 +161,7 @@ function dequantize<T>(
 
 /**
  * Rows of a quantized table, dequantized in the order of `ids`: an embedding look-up. table [rows,
- * columns], scales and zeros (0 for none) one a row, ids i32 in [0, rows), dst [n, columns].
+ * columns], scales and zeros (0 for none) one per row, ids i32 in [0, rows), dst [n, columns].
  */
 function gather(
   table: usize,

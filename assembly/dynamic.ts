@@ -15,7 +15,7 @@ function finite(x: f32): f32 {
   return min(max(x, -f32.MAX_VALUE), f32.MAX_VALUE);
 }
 
-/** i8, symmetric, restricted range: scale = max|x| / 127. Writes one scale a row. */
+/** i8, symmetric, restricted range: scale = max|x| / 127. Writes one scale per row. */
 export function quantize_rows_f32_i8(
   src: usize,
   stride: i32,

@@ -261,8 +261,8 @@ function quantizeAcross(
 }
 
 /**
- * To i8 or u8, which the bounds tell apart. `scratch` has room for 12 bytes a channel and 36 more;
- * without it each value of a row whose inner is 1 is divided.
+ * To i8 or u8, which the bounds tell apart. `scratch` has room for 12 bytes per channel and 36
+ * more. Without it each value of a row whose inner is 1 is divided.
  */
 export function quantize_f32(
   src: usize,

@@ -112,7 +112,7 @@ function gemmCase(op, Lhs, Rhs, shapes, range, isSameInPlain = false) {
   }));
 }
 
-/** i8 · i8 → i8: bias, one scale a column, saturation. */
+/** i8 · i8 → i8: bias, one scale per column, saturation. */
 function requantizedCase(shapes) {
   return shapes.map((shape) => ({
     op: "gemm_i8_i8_i8",
@@ -150,7 +150,7 @@ function requantizedCase(shapes) {
   }));
 }
 
-/** f32 → u8, a scale and a zero point a row → u8 · i8 → f32: a dense layer without calibration. */
+/** f32 → u8, a scale and zero point per row → u8 · i8 → f32: a dense layer without calibration. */
 function dynamicLinearCase(shapes) {
   return shapes.map((shape) => ({
     op: "linear_dynamic_f32",
@@ -196,7 +196,7 @@ function dynamicLinearCase(shapes) {
 }
 
 /**
- * f32 · int4 blocks (MatMulNBits): nibbles [n][k / block][block / 2], one f32 scale a block. With
+ * f32 · int4 blocks (MatMulNBits): nibbles [n][k / block][block / 2], one f32 scale per block. With
  * "channel" a block is all of a column.
  */
 function int4Case(size) {

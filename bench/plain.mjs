@@ -148,7 +148,7 @@ export function rowSums(transposed, n, k) {
 
 /**
  * The same in integers from int8 as they are, for few rows: weights transposed, [n, k], 4 columns
- * at a time. Packing doubles would read 8 bytes a weight where this reads one. The zero point
+ * at a time. Packing doubles would read 8 bytes per weight where this reads one. The zero point
  * stays outside: with it, the engine no longer knows that a product fits an integer.
  */
 export function gemmRows(lhs, zeroPoint, transposed, sums, { m, n, k }, out) {
@@ -187,7 +187,7 @@ export function gemmRows(lhs, zeroPoint, transposed, sums, { m, n, k }, out) {
 }
 
 /**
- * MatMulNBits: weights [n][k / block][block / 2], low nibble first, one scale a block, zero at 8.
+ * MatMulNBits: weights [n][k / block][block / 2], low nibble first, one scale per block, zero at 8.
  */
 /** out[j] = x · row j of the weights; rows begin again where the weights end. */
 export function multiplyRow(x, weights, k, out) {
@@ -231,7 +231,7 @@ export function quantize(x, scale, zeroPoint, lowest, highest, out) {
   }
 }
 
-/** One scale a channel; `inner` elements of a channel lie together, 1 when it is the last axis. */
+/** A scale per channel. `inner` elements of a channel lie together, 1 when it is the last axis. */
 export function quantizeChannels(x, scales, inner, lowest, highest, out) {
   const channels = scales.length;
   if (inner === 1) {
@@ -297,7 +297,7 @@ export function minMax(x, out) {
   out[1] = Math.max(high0, high1, x[last]);
 }
 
-/** One symmetric scale a row, amax / 127, as token-wise dynamic quantization has it. */
+/** One symmetric scale per row, amax / 127, as token-wise dynamic quantization has it. */
 export function quantizeRows(x, width, scales, out) {
   for (let start = 0, row = 0; start < x.length; start += width, row++) {
     const end = start + width;
@@ -315,7 +315,7 @@ export function quantizeRows(x, width, scales, out) {
   }
 }
 
-/** Rows of an int8 table, one scale a row, as f32. */
+/** Rows of an int8 table, one scale per row, as f32. */
 export function gather(table, width, scales, ids, out) {
   for (let i = 0, o = 0; i < ids.length; i++) {
     const scale = scales[ids[i]];

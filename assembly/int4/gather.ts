@@ -53,7 +53,7 @@ function eightReals(codes: v128, zero: v128, scale: v128, planes: usize, dst: us
  *
  *   table   rowBytes a row: codes k = 0, 1, …, two a byte, the low nibble first
  *   scales  blocks a row, f32 or f16
- *   zeros   (blocks + 1) / 2 bytes a row, packed like the codes, or 0 where all are 8
+ *   zeros   (blocks + 1) / 2 bytes per row, packed like the codes, or 0 where all are 8
  *   planes  0, or a table of 16 reals as four planes of bytes: then a code stands for
  *           table[q] · scale
  *

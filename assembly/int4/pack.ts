@@ -64,9 +64,9 @@ export function packRows(
 const NIBBLES: u32 = 0x0f0f0f0f;
 
 /**
- * Codes, one a byte, of which the low 4 bits count: columns as rows of whole groups, `stride` bytes
- * apart, whole panels of them, to panels [n/8][groups][4][4]. `flip` turns signed codes to those in
- * [0, 15]: 8 in each byte, or 0.
+ * Packs codes, one per byte, of which the low 4 bits count, to panels [n/8][groups][4][4]. Each
+ * column is a row of whole groups, and rows begin `stride` bytes apart. There are whole panels of
+ * them. `flip` turns signed codes to those in [0, 15]: it is 8 in each byte, or 0.
  */
 export function pack_int4(
   src: usize,

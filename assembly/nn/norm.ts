@@ -2,8 +2,8 @@
  * Layer norm  y = (x − μ) / √(σ² + ε) · gain + bias, μ and σ² being mean and variance of a row RMS
  * norm    y = x / √(mean(x²) + ε) · gain
  *
- * Sums are taken in f32 over at most 64 values a lane, and these in f64. The mean is subtracted in
- * two parts, so that a row far from zero loses nothing.
+ * Sums are taken in f32 over at most 64 values per lane. These sums are added in f64. The mean is
+ * subtracted in two parts, so that a row far from zero loses nothing.
  */
 import { addWide, loadTail, storeTail, total } from "./functions";
 

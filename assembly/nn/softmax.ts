@@ -2,7 +2,7 @@
  * softmax(x)_j = e^(x_j − m) / Σ e^(x_k − m), m = max x, over rows of x · scale + mask
  * docs/nn.md
  *
- * Sums are taken in f32 over at most 64 values a lane, and these sums in f64. A row whose every
+ * Sums are taken in f32 over at most 64 values per lane, and these sums in f64. A row whose every
  * entry is −∞ gives zeros (its logarithm −∞), where the formula would give NaN.
  */
 

@@ -1,6 +1,6 @@
 /**
- * The second look: the rows that the first one found, by all bits that are stored and a query of up
- * to 15 bits, and the best of them.
+ * The second look scores the rows that the first one found, and finds the best of them. It reads
+ * all bits that are stored, and a query of up to 15 bits.
  *
  *   p = <q, mean> + t / 2 · F_b · (2 Σ z u_b − (2^b − 1) Σ z)      in f64
  *   DOT p        COSINE p within [−1, 1], 0 for zeros        DISTANCE |q − mean|² + |r|² − 2 p

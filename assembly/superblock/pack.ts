@@ -23,7 +23,10 @@ function sumOf(x: v128): i32 {
   return i32x4.extract_lane(pair, 0) + i32x4.extract_lane(pair, 1);
 }
 
-/** Four groups of a row, `apart` from group to group: bytes, or i16 in the order k0 k2, k1 k3. */
+/**
+ * Stores four groups of a row. Each begins `apart` bytes after the one before. A group is 4 bytes,
+ * or 4 i16 in the order k0 k2, k1 k3.
+ */
 function storeGroups(x: v128, dst: usize, apart: usize): void {
   if (BYTE_LANES) {
     v128.store32_lane(dst, x, 0);

@@ -34,7 +34,7 @@ async function quietly(work) {
 }
 
 /**
- * i8 · i8 → i8 with bias and one scale a column. Its tensors in JavaScript have no int8, so data
+ * i8 · i8 → i8 with bias and one scale per column. Its tensors in JavaScript have no int8, so data
  * go in and out as u8 with the zero point moved by 128, through one QUANTIZE each. A layer whose
  * result nobody reads is left out, so further ones work on the result of the one before where the
  * layer is square, and are added up otherwise:
@@ -80,8 +80,8 @@ function denseModel(data, count) {
 }
 
 /**
- * f32 · int4 → f32 with one scale a column; the runtime quantizes the rows of x as it goes. Signed
- * nibbles are ours with bit 3 flipped.
+ * f32 · int4 → f32 with one scale per column. The runtime quantizes the rows of x as it goes.
+ * Signed nibbles are ours with bit 3 flipped.
  *
  *     f32 [m, k]  →  FULLY_CONNECTED, … , FULLY_CONNECTED  →  ADD  →  f32 [m, n]
  */

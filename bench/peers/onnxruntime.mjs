@@ -115,7 +115,7 @@ const NODES = {
   linear_dynamic_f32: ({ x, weights, rhsScales, bias, m, n, k }) => ({
     op: "DynamicQuantizeMatMul",
     domain: "com.microsoft",
-    // One scale for all rows, where the case has one a row: other values, the same work.
+    // One scale for all rows, where the case has one per row: other values, the same work.
     isOtherResult: true,
     inputs: { x: constant(x, [m, k]) },
     initializers: {

@@ -1,7 +1,7 @@
 /*
  * Mixed precision by plan: 8 or 4 bits for each tensor of the sentence encoder, within a budget.
  *
- *   npm run example:plan                        5.0 bits a weight, scales counted
+ *   npm run example:plan                        5.0 bits per weight, scales counted
  *   npm run example:plan -- --budget 6          another budget
  *   npm start -- --plan build/search-plan.json  the plan in the main example
  *
@@ -140,7 +140,7 @@ const OPTIONS = {
 function readOptions(values) {
   const budget = Number(values.budget);
   if (!(budget > 0 && budget <= 32)) {
-    throw new RangeError(`"--budget" expected bits a weight in (0, 32], got ${values.budget}`);
+    throw new RangeError(`"--budget" expected bits per weight in (0, 32], got ${values.budget}`);
   }
   return {
     ...values,
@@ -186,7 +186,7 @@ function measureWeights({ tensors, candidates }) {
 function checkBudget(sizes, budget, parameters) {
   const least = (8 * bytesOfPlan(sizes, uniformPlan(sizes, 4))) / parameters;
   if (budget >= least) return;
-  throw new RangeError(`"--budget" expected at least ${least} bits a weight, got ${budget}`);
+  throw new RangeError(`"--budget" expected at least ${least} bits per weight, got ${budget}`);
 }
 
 /** Plans on one half of the documents, then judges on the other. */

@@ -21,7 +21,7 @@ export function bytesOfPlan(sizes, bits) {
   return sizes.reduce((sum, { name, bytes }) => sum + bytes[bits[name]], 0);
 }
 
-/** The bytes of a number of bits a weight. */
+/** The bytes of a number of bits per weight. */
 export function bytesOfBudget(bitsPerWeight, parameters) {
   return Math.floor((bitsPerWeight * parameters) / 8);
 }

@@ -17,11 +17,11 @@ import {
 /*
  * The products of the encoder (see encoder.mjs) in 8 or 4 bits on Bytelane:
  *
- *   table     8 bits with a scale a row, or 4 bits with a scale each 32 values
+ *   table     8 bits with a scale per row, or 4 bits with a scale per 32 values
  *   dense     8 bits with a scale an output channel, or 4 bits with a scale each 32 inputs;
  *             activations in 8 bits, quantized row by row
- *   q · kᵀ    q and k 8 bits, one scale a token each
- *   P · v     P 8 bits unsigned, one scale a row; v 8 bits, one scale a channel
+ *   q · kᵀ    q and k 8 bits, one scale per token
+ *   P · v     P 8 bits unsigned, one scale per row; v 8 bits, one scale per channel
  *
  * Buffers are tensors, and a sentence uses the first part of each, so nothing is copied. What an
  * operation makes on the way is given back at the end of its scope.

@@ -55,7 +55,7 @@ function transpose(values, rows, columns) {
  * What `createQuantizedOps` makes of a tensor, as candidates of the planner: bytes of values and
  * scales, and the weights that come back.
  *
- *   8 bits   a f32 scale a row of the table or an output channel
+ *   8 bits   an f32 scale per row of the table or an output channel
  *   4 bits   a f16 scale each 32 values; rounding errors of dense layers fed back
  *
  * @param {import("./calibrate.mjs").Observed} observed

@@ -26,7 +26,7 @@ const RANGES = { i8: [-128, 127], u8: [0, 255], i4: [-8, 7], u4: [0, 15] };
 const f = Math.fround;
 const count = (shape) => shape.reduce((product, size) => product * size, 1);
 
-/** Two codes a byte, the low nibble first. */
+/** Two codes per byte, the low nibble first. */
 function nibbles(codes) {
   const bytes = new Uint8Array(Math.ceil(codes.length / 2));
   codes.forEach((code, i) => {

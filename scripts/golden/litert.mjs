@@ -3,7 +3,7 @@
  * meets:
  *
  *     QUANTIZE f32, one scale        XNNPACK            multiplies, ties to even
- *     QUANTIZE f32, a scale a row    TensorFlow Lite    divides, ties away from zero
+ *     QUANTIZE f32, scale per row      TensorFlow Lite    divides, ties away from zero
  *     QUANTIZE i32 to i8             TensorFlow Lite    Q31, double rounding
  *     FULLY_CONNECTED                XNNPACK            f32, ties to even
  *     the same, weights an input     ruy                Q31, single rounding
@@ -29,7 +29,7 @@ function model({ tensors, operators, inputs, outputs }) {
 
 const flip = (array, Type) => Type.from(array, (value) => value ^ 0x80);
 
-/** f32 to u8; with one scale a row, or the same for all. */
+/** f32 to u8; with one scale per row, or the same for all. */
 function quantizer({ shape, scale, zeroPoint }) {
   const list = (value) => (typeof value === "number" ? [value] : value);
   return {

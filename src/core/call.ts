@@ -254,8 +254,8 @@ export class Call {
   }
 
   /**
-   * Notes that the call reads bytes of the memory. False where `out` has been given out and lies
-   * over them.
+   * Notes that the call reads bytes of the memory. Returns false where these bytes are part of
+   * `out`, and the address of `out` has been given to a kernel already.
    */
   reads(address: number, bytes: number): boolean {
     if (address >= this.#end || address + bytes <= this.#start) return true;

@@ -13,7 +13,7 @@ import { type ShapeOption, shapeOf } from "../elementwise/quantize.ts";
 import { type Entries, extentOf, perChannel, placeParams } from "../params/channels.ts";
 
 /**
- * Types of ONNX and the integers they hold. Codes of fewer than 8 bits are kept one a byte;
+ * Types of ONNX and the integers they hold. Codes of fewer than 8 bits are kept one per byte;
  * `packBits` packs them.
  */
 export type BlockedDType = "i8" | "u8" | "i4" | "u4" | "i2" | "u2";

@@ -38,7 +38,7 @@ export interface CodebookMatrix {
   readonly blockSize: number;
   /** 16 reals in ascending order. */
   readonly codebook: Float32Array;
-  /** [rows][blocks · blockSize / 2]: two codes a byte, the low nibble first. */
+  /** [rows][blocks · blockSize / 2]: two codes per byte, the low nibble first. */
   readonly values: Uint8Array;
   /** [rows][blocks]. */
   readonly scale: Float32Array;

@@ -27,9 +27,9 @@ import type { StaticParams } from "./layer-options.ts";
  *
  * * dynamic (no `input`): each row of x gets a scale and a zero point of its own, asymmetric u8;
  *   the result is f32.
- * * static (`input`): x is quantized with the calibrated parameters, or comes quantized; the result
- *   is f32, or with `output` 8-bit integers, for which the bias is rounded to the accumulator's
- *   step.
+ * * static (`input`): f32 rows of x are quantized with the calibrated parameters. Rows of 8-bit
+ *   integers are taken as quantized with them. The result is f32, or with `output` 8-bit integers,
+ *   for which the bias is rounded to the accumulator's step.
  *
  * With the format "int4" weights have 4 bits and a scale per block of the depth; x is quantized row
  * by row to i8.

@@ -37,6 +37,7 @@ export interface IndexRecord {
   readonly scratch: number;
 }
 
+/** @internal */
 export function writeIndex({ heap }: Bytelane, address: number, index: IndexRecord): void {
   const fields = [
     METRICS.indexOf(index.metric),
@@ -51,6 +52,7 @@ export function writeIndex({ heap }: Bytelane, address: number, index: IndexReco
   for (let i = 0; i < fields.length; i++) heap.words.setUint32(address + 4 * i, fields[i], true);
 }
 
+/** @internal */
 export function writeBlock(
   { heap }: Bytelane,
   address: number,
@@ -72,7 +74,7 @@ export interface QueryRecord {
   readonly span: number;
 }
 
-/** What the kernel does not find itself: where the query goes, and room for the best. */
+/** @internal What the kernel does not find itself: where the query goes, and room for the best. */
 export function writeQuery(instance: Bytelane, address: number, query: QueryRecord): void {
   const { words } = instance.heap;
   words.setInt32(address + 36, query.bits, true);
@@ -87,12 +89,12 @@ export function writeQuery(instance: Bytelane, address: number, query: QueryReco
   words.setInt32(address + 68, instance.dots.reduced[0].code === 2 ? 1 : 0, true);
 }
 
-/** How many rows a query has found. */
+/** @internal How many rows a query has found. */
 export function foundBy({ heap }: Bytelane, address: number): number {
   return heap.words.getInt32(address + 52, true);
 }
 
-/** Where a query's best rows are, and how many there are. */
+/** @internal Where a query's best rows are, and how many there are. */
 export function setEntries(
   { heap }: Bytelane,
   address: number,

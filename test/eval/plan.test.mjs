@@ -25,7 +25,7 @@ const SIZES = [size("a", 100, 50), size("b", 60, 30), size("c", 20, 10)];
 const keyOf = ({ bits }) => JSON.stringify(bits);
 
 describe("the budget", () => {
-  it("counts the bytes of a plan, and of bits a weight", () => {
+  it("counts the bytes of a plan, and of bits per weight", () => {
     expect(bytesOfPlan(SIZES, uniformPlan(SIZES, 8))).toBe(180);
     expect(bytesOfPlan(SIZES, { a: 4, b: 8, c: 4 })).toBe(120);
     expect(bytesOfBudget(5, 6_963_712)).toBe(4_352_320);

@@ -132,7 +132,7 @@ export async function openRoof() {
     const aCycle = gops.dot / 16 / clock;
     if (aCycle > MOST_A_CYCLE) {
       throw new Error(
-        `"dot" expected at most ${MOST_A_CYCLE} products a cycle, got ${aCycle.toFixed(1)}`,
+        `"dot" expected at most ${MOST_A_CYCLE} products per cycle, got ${aCycle.toFixed(1)}`,
       );
     }
     return { ...gops, clock };
