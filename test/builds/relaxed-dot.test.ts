@@ -166,7 +166,7 @@ function expectExact(instance: Bytelane): ReadonlySet<number> {
             const lhs = bytes(left, m * depth, m);
             const rhs = bytes(right, depth * n, n).map((q) => of(q - offset) + offset);
             const zeroPoint = left === "i8" ? -128 : 255;
-            const data = packMatrix(instance, rhs as Int8Array, {
+            const data = packMatrix(instance, rhs, {
               shape: [depth, n],
               bits,
               zeroPoint: 7,
@@ -242,7 +242,7 @@ describe.each(Object.keys(ENGINES) as DotClass[])("an engine whose relaxed dot i
         const [simd, relaxed] = lanes.map((instance) =>
           scope(instance, () => {
             const options = { format: "int4", weights, shape: [depth, n], scheme } as const;
-            return linear(createLinear(instance, options), x) as Float32Array;
+            return linear(createLinear(instance, options), x);
           }),
         );
         expectSame(relaxed, simd, `${m} × ${n} × ${depth}, ${scheme}`);
@@ -260,7 +260,7 @@ describe.each(Object.keys(ENGINES) as DotClass[])("an engine whose relaxed dot i
           "layer",
         ) as Linear;
         const x = Float32Array.of(1, -2, 3, 5);
-        expectSame(linear(loaded, x) as Float32Array, linear(layer, x) as Float32Array);
+        expectSame(linear(loaded, x), linear(layer, x));
       });
     }
   });

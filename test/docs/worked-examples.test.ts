@@ -46,7 +46,7 @@ describe("worked examples", () => {
       ] as const
     ).map(([name, options]) => {
       const params = chooseParams(minMax(instance, x), options);
-      const q = quantize(instance, x, params) as Uint8Array;
+      const q = quantize(instance, x, params);
       const report = quantizationError(instance, x, q, params);
       expect(row(name)).toEqual([
         name,

@@ -228,7 +228,7 @@ const toHalves = operation(
   (world, { seed, kind, n, x }) => {
     const values = reals(n, seed, kind);
     const source = world.input(values, x);
-    const halves = toF16(loosely(world.instance), source.get() as Loose) as Uint16Array;
+    const halves = toF16(loosely(world.instance), source.get() as Loose);
     const wanted = Array.from(values, (value) => (Number.isNaN(value) ? 0 : encodeHalf(value)));
     const got = halves.map((half, i) => (Number.isNaN(values[i]) ? 0 : half));
     expectSame(got, wanted, "toF16");

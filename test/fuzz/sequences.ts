@@ -44,20 +44,12 @@ const MAKERS: Record<string, Maker> = {
   layer(instance, seed, size) {
     const weights = reals(size * 3, seed, "small");
     const layer = createLinear(instance, { weights, shape: [size, 3] });
-    return life(
-      layer,
-      () => linear(layer, reals(size, seed + 1, "small")) as Float32Array,
-      "a layer",
-    );
+    return life(layer, () => linear(layer, reals(size, seed + 1, "small")), "a layer");
   },
   int4(instance, seed, size) {
     const weights = reals(size * 3, seed, "small");
     const layer = createLinear(instance, { weights, shape: [size, 3], format: "int4" });
-    return life(
-      layer,
-      () => linear(layer, reals(size, seed + 1, "small")) as Float32Array,
-      "a layer of 4 bits",
-    );
+    return life(layer, () => linear(layer, reals(size, seed + 1, "small")), "a layer of 4 bits");
   },
   table(instance, seed, size) {
     const options = { shape: [size, 5], orientation: "out-in" } as const;

@@ -90,7 +90,7 @@ export class World {
     if (where === "tensor") {
       const handle = this.keep(tensor(this.instance, dtype, [...shape]));
       if (values) handle.data.set(values);
-      return { get: () => handle as Tensor, values: () => handle.data };
+      return { get: () => handle, values: () => handle.data };
     }
     if (where === "view") return this.#view(dtype, length, shift, values);
     const whole = new Type(where === "inside" ? length + shift + 3 : length);

@@ -677,7 +677,7 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
       const c = matmul(instance, { values: lhs }, { values: rhs });
       expect(c.shape).toEqual([batch, m, n]);
       expectSame(c.data, wanted(s));
-      const all = bytes("i8", batch * depth * n, 9) as Int8Array;
+      const all = bytes("i8", batch * depth * n, 9);
       const own = { values: tensor(instance, "i8", [batch, depth, n], all) };
       const each = matmul(instance, { values: lhs }, own);
       const first = {

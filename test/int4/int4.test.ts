@@ -94,7 +94,7 @@ describeTiers("int4 layers", (instance) => {
         const y = oracle.integerProduct(definition, j, lhs, x.scale[i], bias?.[j] ?? -0);
         return clamp(y);
       });
-      expectSame(linear(layer, { ...x }) as Float32Array, wanted, what);
+      expectSame(linear(layer, { ...x }), wanted, what);
     }
     using layer = createLinear(instance, { ...options, activations: "f32" });
     const x = finite(m * columns, m + n + 1);
@@ -103,7 +103,7 @@ describeTiers("int4 layers", (instance) => {
       const lhs = (k: number) => x[i * columns + k];
       return clamp(oracle.realProduct(definition, j, lhs, bias?.[j] ?? -0));
     });
-    expectSame(linear(layer, x) as Float32Array, wanted, `${what}, reals`);
+    expectSame(linear(layer, x), wanted, `${what}, reals`);
   }
 
   it.each(SIZES)("equal the definition, blocks of %s", (blockSize) => {
@@ -180,7 +180,7 @@ describeTiers("int4 layers", (instance) => {
           for (const value of [-128, 127]) {
             const values = new Int8Array(5 * columns).fill(value);
             const scale = new Float32Array(5).fill(1);
-            const y = linear(layer, { values, scale, zeroPoint: undefined }) as Float32Array;
+            const y = linear(layer, { values, scale, zeroPoint: undefined });
             expectSame(y, new Float32Array(45).fill(columns * value * (code - zero) + 0));
           }
         }
@@ -217,7 +217,7 @@ describeTiers("int4 layers", (instance) => {
             values,
             scale: scales,
             zeroPoint: 0,
-          }) as Float32Array;
+          });
           const wanted = columns * value * ((code & 15) - (zero & 15)) + 0;
           expectSame(y, new Float32Array(45).fill(wanted));
         }
@@ -243,7 +243,7 @@ describeTiers("int4 layers", (instance) => {
           values,
           scale: scales,
           zeroPoint: 0,
-        }) as Float32Array;
+        });
         expectSame(y, new Float32Array(9 * m).fill(15 * value * columns));
       }
     }
@@ -258,7 +258,7 @@ describeTiers("int4 layers", (instance) => {
     const matrix = matrixOf(11, 70, 32, { halves: false, zeros: false, seed: 6 });
     const x = finite(4 * 70, 7);
     using layer = createLinear(instance, { format: "int4", weights: matrix });
-    const y = linear(layer, x) as Float32Array;
+    const y = linear(layer, x);
     const wanted = Float32Array.from({ length: 44 }, (_, at) => {
       const i = Math.floor(at / 11);
       const row = quantizeRowI8(x.subarray(i * 70, (i + 1) * 70));
@@ -266,7 +266,7 @@ describeTiers("int4 layers", (instance) => {
     });
     expectSame(y, wanted);
     const rows = quantizeRows(instance, x, { shape: [4, 70] });
-    expectSame(linear(layer, rows) as Float32Array, wanted, "rows quantized before");
+    expectSame(linear(layer, rows), wanted, "rows quantized before");
   });
 
   it("take tensors of any number of dimensions, and write where they are told", () => {
@@ -276,7 +276,7 @@ describeTiers("int4 layers", (instance) => {
     using x = tensor(instance, "f32", [2, 3, 24], data);
     using out = tensor(instance, "f32", [2, 3, 5]);
     expect(linear(layer, x, { out })).toBe(out);
-    expectSame(out.data, linear(layer, data) as Float32Array);
+    expectSame(out.data, linear(layer, data));
     expect(layer.outFeatures).toBe(5);
     expect(linear(layer, new Float32Array(0))).toHaveLength(0);
   });

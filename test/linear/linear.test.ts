@@ -97,7 +97,7 @@ describeTiers("a dynamic linear layer", (instance) => {
         using layer = createLinear(instance, { weights, shape, orientation, bias, bits });
         expect([layer.inFeatures, layer.outFeatures]).toEqual([depth, n]);
         const x = finite(m * depth, m);
-        const y = linear(layer, x) as Float32Array;
+        const y = linear(layer, x);
         const right = quantized(weights, depth, n, orientation, bits);
         expectSame(
           y,
@@ -124,7 +124,7 @@ describeTiers("a dynamic linear layer", (instance) => {
       ],
     ] as const) {
       using layer = createLinear(instance, { weights, shape: [depth, n], activation });
-      expectSame(linear(layer, x) as Float32Array, dynamic(x, right, depth, n, bounds));
+      expectSame(linear(layer, x), dynamic(x, right, depth, n, bounds));
     }
   });
 
@@ -149,7 +149,7 @@ describeTiers("a dynamic linear layer", (instance) => {
         );
         expectSame(y.data, right, dtype);
         const plain = quantizeRows(instance, x.data.slice(), { dtype, shape: [m, depth] });
-        expectSame(linear(layer, plain) as Float32Array, right, `${dtype}, plain`);
+        expectSame(linear(layer, plain), right, `${dtype}, plain`);
       }
     });
   });
@@ -159,10 +159,10 @@ describeTiers("a dynamic linear layer", (instance) => {
       const layer = createLinear(instance, {
         weights: tensor(instance, "f32", [3, 2], finite(6, 1)),
       });
-      const y = linear(layer, tensor(instance, "f32", [2, 0, 3])) as Tensor;
+      const y = linear(layer, tensor(instance, "f32", [2, 0, 3]));
       expect(y.shape).toEqual([2, 0, 2]);
-      expectSame(linear(layer, new Float32Array(0)) as Float32Array, []);
-      const one = linear(layer, tensor(instance, "f32", [3])) as Tensor;
+      expectSame(linear(layer, new Float32Array(0)), []);
+      const one = linear(layer, tensor(instance, "f32", [3]));
       expect(one.shape).toEqual([2]);
     });
   });
@@ -189,7 +189,7 @@ describeTiers("a dynamic linear layer", (instance) => {
     const right = quantized(weights, 3, 4, "in-out");
     using layer = createLinear(instance, { weights, shape: [3, 4] });
     const x = Float32Array.of(NaN, 1, 2, Infinity, 1, -1, 0, 0, 0);
-    expectSame(linear(layer, x) as Float32Array, dynamic(x, right, 3, 4));
+    expectSame(linear(layer, x), dynamic(x, right, 3, 4));
   });
 
   it.each(ORIENTATIONS)(
@@ -216,7 +216,7 @@ describeTiers("a dynamic linear layer", (instance) => {
           ...{ weights, shape, orientation, inputStats: { mean: inputMean } },
           ...(bias ? { bias } : {}),
         });
-        const y = linear(layer, x) as Float32Array;
+        const y = linear(layer, x);
         expectSame(y, dynamic(x, w, depth, n, { bias: corrected }));
       }
     },
@@ -225,7 +225,7 @@ describeTiers("a dynamic linear layer", (instance) => {
   it("takes a column of nothing but NaN for zeros", () => {
     const weights = Float32Array.of(NaN, 1, NaN, 2);
     using layer = createLinear(instance, { weights, shape: [2, 2] });
-    const y = linear(layer, Float32Array.of(1, 1)) as Float32Array;
+    const y = linear(layer, Float32Array.of(1, 1));
     expect(y[0]).toBe(0);
     expect(y[1]).toBeCloseTo(3, 1);
   });
@@ -240,7 +240,7 @@ describeTiers("a dynamic linear layer", (instance) => {
         const x = finite(m * depth, seed + 1);
         using layer = createLinear(instance, { weights, shape, orientation });
         const right = dynamic(x, quantized(weights, depth, n, orientation), depth, n);
-        expectSame(linear(layer, x) as Float32Array, right);
+        expectSame(linear(layer, x), right);
       }),
     );
   });
@@ -282,8 +282,8 @@ describeTiers("a static linear layer", (instance) => {
           const scale = f(input.scale * w.scale(e % n));
           return toReal(c, 1, scale, bias[e % n], -Infinity, Infinity);
         });
-        expectSame(linear(layer, x) as Float32Array, right, `${m} × ${n} × ${depth}`);
-        expectSame(linear(layer, q) as Float32Array, right, "from integers");
+        expectSame(linear(layer, x), right, `${m} × ${n} × ${depth}`);
+        expectSame(linear(layer, q), right, "from integers");
       }
     }
   });
@@ -319,7 +319,7 @@ describeTiers("a static linear layer", (instance) => {
           const multiplier = f(step / output.scale);
           return oracle.requantize(value, steps, multiplier, zeroPoint, low, high);
         });
-        const y = linear(layer, x) as Int8Array;
+        const y = linear(layer, x);
         expect(y.constructor).toBe(dtype === "i8" ? Int8Array : Uint8Array);
         expectSame(y, right, `${JSON.stringify(activation)}, zero point ${zeroPoint}`);
       }
@@ -347,7 +347,7 @@ describeTiers("a static linear layer", (instance) => {
             weights[orientation === "in-out" ? k * n + j : j * depth + k] - at(zero, j),
           scale: (j) => at(scale, j),
         };
-        expectSame(linear(layer, x) as Float32Array, dynamic(x, w, depth, n));
+        expectSame(linear(layer, x), dynamic(x, w, depth, n));
       }
     };
     check({ scale: 0.5 }, 0.5, 0);
@@ -375,11 +375,11 @@ describeTiers("a static linear layer", (instance) => {
         activations: mid,
       });
       const x = tensor(instance, "f32", [2, 6], finite(12, 3));
-      const hidden = linear(first, x) as Tensor<"u8">;
+      const hidden = linear(first, x);
       expect([hidden.dtype, hidden.shape]).toEqual(["u8", [2, 10]]);
-      const y = linear(second, hidden) as Tensor<"f32">;
+      const y = linear(second, hidden);
       expect([y.dtype, y.shape]).toEqual(["f32", [2, 3]]);
-      const plain = linear(second, hidden.data.slice()) as Float32Array;
+      const plain = linear(second, hidden.data.slice());
       expectSame(y.data, plain);
     });
   });
@@ -413,7 +413,7 @@ describeTiers("where layers write", (instance) => {
       const out = tensor(instance, "f32", [rows, 8]);
       linear(one, x, { out: part(out, 0, [rows * 8 - 5]), outStride: 8 });
       linear(two, x, { out: part(out, 3, [rows * 8 - 3]), outStride: 8 });
-      const [left, right] = [linear(one, x) as Float32Array, linear(two, x) as Float32Array];
+      const [left, right] = [linear(one, x), linear(two, x)];
       const wanted = Array.from({ length: rows * 8 }, (_, i) => {
         const [row, column] = [Math.floor(i / 8), i % 8];
         return column < 3 ? left[row * 3 + column] : right[row * 5 + column - 3];
@@ -425,7 +425,7 @@ describeTiers("where layers write", (instance) => {
   it.each(["int8", "int4"] as const)("on top of what is there: a residual, %s", (format) => {
     scope(instance, () => {
       const layer = made(depth, 4, format);
-      const y = linear(layer, x) as Float32Array;
+      const y = linear(layer, x);
       const out = x.slice();
       expect(linear(layer, x, { out, accumulate: true })).toBe(out);
       expectSame(

@@ -98,7 +98,7 @@ function convolve(instance: Bytelane, golden: Golden, pixels: Numbers, shape: nu
 function onImages(instance: Bytelane, golden: Golden, x: Numbers): Numbers {
   const { op, attributes, dims } = golden;
   const [, channels, height, width] = golden.x.dims;
-  const pixels = toNhwc(instance, x as Float32Array, { shape: [channels, height, width] });
+  const pixels = toNhwc(instance, x, { shape: [channels, height, width] });
   const shape = [height, width, channels];
   const size = attributes.kernel_shape as unknown as [number, number];
   const options = { ...windowOf(golden), shape, size };
@@ -107,7 +107,7 @@ function onImages(instance: Bytelane, golden: Golden, x: Numbers): Numbers {
   else if (op === "AveragePool") y = averagePool2d(instance, pixels, options);
   else if (op === "GlobalAveragePool") y = globalAveragePool2d(instance, pixels, { shape });
   else y = convolve(instance, golden, pixels, shape);
-  return toNchw(instance, y as Float32Array, { shape: [dims[2], dims[3], dims[1]] });
+  return toNchw(instance, y, { shape: [dims[2], dims[3], dims[1]] });
 }
 
 function run(instance: Bytelane, golden: Golden): Numbers {

@@ -51,12 +51,12 @@ describeTiers("recurrent", (instance) => {
             ...{ weights: stateWeights, shape: [rows, hidden], orientation: "out-in" },
             bias: stateBias,
           });
-          const parts = linear(input, x) as Float32Array;
+          const parts = linear(input, x);
           let h = state;
           let c = [...cell];
           for (let step = 0; step < steps; step++) {
             const a = [...parts.subarray(step * rows, (step + 1) * rows)];
-            const b = [...(linear(own, h) as Float32Array)];
+            const b = [...linear(own, h)];
             let right: number[];
             if (kind === "lstm") {
               const next = oracle.lstm(
@@ -92,7 +92,7 @@ describeTiers("recurrent", (instance) => {
       for (let step = 0; step < 3; step++) {
         const row = x.subarray(step * 5, step * 5 + 5);
         const one = recurrent(layer, row, {
-          ...(before && { state: before.state, cell: before.cell as Float32Array }),
+          ...(before && { state: before.state, cell: before.cell }),
         });
         expectSame(one.values, whole.values.data.subarray(step * 6, step * 6 + 6));
         before = one;

@@ -66,7 +66,7 @@ function open(
 function work(instance: Bytelane) {
   const layer = createLinear(instance, { weights: finite(64 * 160, 1), shape: [64, 160] });
   const inputs = Array.from({ length: 6 }, (_, i) => finite(64 * (1 + 40 * i), i + 2));
-  const wanted = inputs.map((x) => linear(layer, x) as Float32Array);
+  const wanted = inputs.map((x) => linear(layer, x));
   return { layer, inputs, wanted };
 }
 
@@ -81,13 +81,13 @@ describe.each(FLAVOURS)("workers over %s", (flavour) => {
         Object.assign(faulty, { failAt, fault });
         const results = await Promise.allSettled(inputs.map((x) => workers.linear(layer, x)));
         for (const [i, each] of results.entries()) {
-          if (each.status === "fulfilled") expectSame(each.value as Float32Array, wanted[i]);
+          if (each.status === "fulfilled") expectSame(each.value, wanted[i]);
           else expect(each.reason).toBeInstanceOf(Error);
         }
         expect(instance.bytesUsed, `step ${failAt}`).toBe(used);
         faulty.failAt = Number.POSITIVE_INFINITY;
         for (const [i, x] of inputs.entries()) {
-          expectSame((await workers.linear(layer, x)) as Float32Array, wanted[i]);
+          expectSame(await workers.linear(layer, x), wanted[i]);
         }
         layer.dispose();
         expect(instance.bytesUsed).toBe(0);
@@ -107,11 +107,11 @@ describe.each(FLAVOURS)("workers over %s", (flavour) => {
     const settled = Promise.allSettled(calls);
     faulty.made[0].terminate();
     for (const each of await settled) {
-      if (each.status === "fulfilled") expectSame(each.value as Float32Array, wanted[2]);
+      if (each.status === "fulfilled") expectSame(each.value, wanted[2]);
       else expect(each.reason.message).toMatch(/got one that ended/);
     }
     // the one that is left does all of it
-    expectSame((await workers.linear(layer, x)) as Float32Array, wanted[2]);
+    expectSame(await workers.linear(layer, x), wanted[2]);
     await faulty.made[1].terminate();
     await expect(workers.linear(layer, x)).rejects.toThrow("no more workers");
     layer.dispose();
@@ -129,7 +129,7 @@ describe.each(FLAVOURS)("workers over %s", (flavour) => {
       random = (random * 1103515245 + 12345) % 2 ** 31;
       if (round % 3 === 0) faulty.made[random % faulty.made.length].terminate();
       for (const [i, each] of (await calls).entries()) {
-        if (each.status === "fulfilled") expectSame(each.value as Float32Array, wanted[i]);
+        if (each.status === "fulfilled") expectSame(each.value, wanted[i]);
         else expect(each.reason.message).toMatch(/got one that ended/);
       }
     }
@@ -155,12 +155,12 @@ describe.each(FLAVOURS)("workers over %s", (flavour) => {
     const instance = open(flavour, { size: 3, minimumWork: 1 });
     const layer = createLinear(instance, { weights: finite(64, 1), shape: [8, 8] });
     const x = finite(32, 2);
-    const wanted = linear(layer, x) as Float32Array;
+    const wanted = linear(layer, x);
     for (let i = 0; i < 500; i++) {
-      expectSame((await workers.linear(layer, x)) as Float32Array, wanted);
+      expectSame(await workers.linear(layer, x), wanted);
     }
     const calls = Array.from({ length: 500 }, () => workers.linear(layer, x));
-    for (const got of await Promise.all(calls)) expectSame(got as Float32Array, wanted);
+    for (const got of await Promise.all(calls)) expectSame(got, wanted);
     instance.dispose();
   });
 
@@ -180,7 +180,7 @@ describe.each(FLAVOURS)("workers over %s", (flavour) => {
         { maximumMemory: 2 ** 24 },
       );
       const { layer, inputs, wanted } = work(instance);
-      expectSame((await workers.linear(layer, inputs[3])) as Float32Array, wanted[3]);
+      expectSame(await workers.linear(layer, inputs[3]), wanted[3]);
     })();
     await vi.waitFor(
       () => {
@@ -204,12 +204,12 @@ describe("workers with memories of their own", () => {
     const host = tensor(instance, "u8", [files[0].length], files[0]);
     const layerOf = () => loadLayers(instance, host).layers.get("a") as never;
     const first = layerOf();
-    expectSame((await workers.linear(first, x)) as Float32Array, linear(first, x) as Float32Array);
+    expectSame(await workers.linear(first, x), linear(first, x));
     host.data.set(files[1]);
     // the same handle, and another one at its place
     for (const layer of [first, layerOf()]) {
-      const wanted = linear(layer, x) as Float32Array;
-      expectSame((await workers.linear(layer, x)) as Float32Array, wanted);
+      const wanted = linear(layer, x);
+      expectSame(await workers.linear(layer, x), wanted);
     }
     instance.dispose();
   });

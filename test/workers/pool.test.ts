@@ -145,7 +145,7 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
         });
         const seven = packMatrix(
           instance,
-          bytes("i8", depth * n, 4).map((q) => q >> 1) as Int8Array,
+          bytes("i8", depth * n, 4).map((q) => q >> 1),
           {
             shape: [n, depth],
             orientation: "out-in",
@@ -278,14 +278,14 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
     const weights = finite(64 * 40, 1);
     const layer = createLinear(instance, { weights, shape: [64, 40], activations: { scale: 0.5 } });
     const inputs = Array.from({ length: 40 }, (_, i) => finite(64 * (1 + 5 * i), i));
-    const wanted = inputs.map((x) => linear(layer, x) as Float32Array);
+    const wanted = inputs.map((x) => linear(layer, x));
     const pending = inputs.map((x) => linearPooled(layer, x));
     // scalars and rooms of calls in between are their own
-    const between = inputs.map((x) => linear(layer, x) as Float32Array);
+    const between = inputs.map((x) => linear(layer, x));
     const got = await Promise.all(pending);
     for (const [i, y] of wanted.entries()) {
       expectSame(between[i], y);
-      expectSame(got[i] as Float32Array, y);
+      expectSame(got[i], y);
     }
     layer.dispose();
     expect(instance.bytesUsed).toBe(0);
@@ -301,7 +301,7 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
       x: tensor(instance, "f32", [200, 64], values),
     });
     const one = open2();
-    const wanted = linear(one.layer, one.x) as Tensor<"f32">;
+    const wanted = linear(one.layer, one.x);
     const pending = linearPooled(one.layer, one.x) as Promise<Tensor<"f32">>;
     one.layer.dispose();
     one.x.dispose();
@@ -391,7 +391,7 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
       const watched = new Watched();
       const instance = open(flavour, "simd", { size: 2, worker: watched.make, minimumWork: 0 });
       const { lhs, rhs } = sides();
-      const packed = packMatrix(instance, rhs.values as Int8Array, { shape: [big.depth, big.n] });
+      const packed = packMatrix(instance, rhs.values, { shape: [big.depth, big.n] });
       const wanted = taken(matmul(instance, lhs, { values: packed }, big));
       const run = async () => {
         const got = await matmulPooled(instance, lhs, { values: packed }, big);
@@ -525,7 +525,7 @@ describe("workers with memories of their own", () => {
     // another layer at the same place is another layer
     layer.dispose();
     const other = createLinear(instance, { weights: weights.map((w) => -w), shape: [64, 320] });
-    expectSame((await linearPooled(other, x)) as Float32Array, linear(other, x) as Float32Array);
+    expectSame(await linearPooled(other, x), linear(other, x));
     instance.dispose();
   });
 

@@ -74,9 +74,9 @@ describe("a platform of web workers", () => {
       return "blob:1";
     });
     const instance = open();
-    expectSame((await run(instance)) as Int32Array, wanted as Int32Array);
+    expectSame(await run(instance), wanted);
     const other = open();
-    expectSame((await run(other)) as Int32Array, wanted as Int32Array);
+    expectSame(await run(other), wanted);
     expect(WebWorker.made.map(({ address }) => address)).toEqual(["blob:1", "blob:1"]);
     expect(blobs.length).toBe(1);
     expect(blobs[0].type).toBe("text/javascript");
@@ -107,7 +107,7 @@ describe("a platform of web workers", () => {
     // no word of it to the page, which has the rejection
     expect(prevented).toHaveBeenCalledTimes(kind === "error" ? 1 : 0);
     expect(made?.terminated).toBe(true);
-    expectSame((await run(instance)) as Int32Array, wanted as Int32Array);
+    expectSame(await run(instance), wanted);
     instance.dispose();
   });
 });
@@ -142,7 +142,7 @@ describe("the options", () => {
     );
     expect(instance.bytesUsed).toBe(0);
     vi.unstubAllGlobals();
-    expectSame((await run(instance)) as Int32Array, wanted as Int32Array);
+    expectSame(await run(instance), wanted);
     instance.dispose();
   });
 
@@ -154,7 +154,7 @@ describe("the options", () => {
     );
     expect(instance.bytesUsed).toBe(0);
     vi.restoreAllMocks();
-    expectSame((await run(instance)) as Int32Array, wanted as Int32Array);
+    expectSame(await run(instance), wanted);
     instance.dispose();
   });
 });
