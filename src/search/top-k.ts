@@ -8,6 +8,7 @@ import {
   typeFault,
 } from "../core/check.ts";
 import { instanceOf } from "../core/handle.ts";
+import type { Signal } from "../core/signal.ts";
 import { type Filter, membersOf } from "./filter.ts";
 import type { Found, Plan, Sharing } from "./layout.ts";
 import type { Bits } from "./record.ts";
@@ -41,7 +42,7 @@ export interface SearchOptions extends VectorScale {
 /** How a search that pauses goes. */
 export interface AsyncSearchOptions extends SearchOptions {
   /** Ends the search: its Promise is rejected with the reason of the signal. */
-  readonly signal?: AbortSignal;
+  readonly signal?: Signal;
 }
 
 /** The best vectors of each query, best first; among equals the lower id comes first. */
