@@ -6,6 +6,7 @@ import { execFile, execFileSync } from "node:child_process";
 import {
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -290,10 +291,35 @@ describe("the tarball, installed alone", () => {
     const x = Float32Array.of(-1, 0.5, 2);
     const q = quantize(instance, x, { scale: 2 / 127 });
     const weights = Float32Array.of(1, 0, 0.25, 1, -1, 0.5);
-    const y = linear(createLinear(instance, { weights, shape: [3, 2] }), x) as Float32Array;
+    const y = linear(createLinear(instance, { weights, shape: [3, 2] }), x);
     const { stdout } = (await runSmoke(name)) as { stdout: string };
     expect(JSON.parse(stdout)).toEqual({ q: [...q], y: [...y] });
   });
+
+  it.each(["typescript-5.4", "typescript-5.9", "typescript"])(
+    "compiles the README's first program in a fresh strict project, by %s",
+    async (name) => {
+      const readme = readFileSync(path.join(installed, "README.md"), "utf8");
+      const program = readme.match(/```js\n([\s\S]*?)```/)?.[1] ?? "";
+      expect(program).toContain('from "bytelane"');
+      const project = path.join(home, name);
+      mkdirSync(project);
+      const settings = { strict: true, module: "nodenext", target: "es2022", outDir: "made" };
+      const config = { compilerOptions: { ...settings, lib: ["es2022", "dom"], types: [] } };
+      writeFileSync(path.join(project, "tsconfig.json"), JSON.stringify(config));
+      writeFileSync(path.join(project, "first.ts"), program);
+      const tsc = path.join(root, "node_modules", name, "bin", "tsc");
+      const compiled = await run(process.execPath, [tsc, "--pretty", "false"], {
+        cwd: project,
+      }).catch((fault: { stdout: string }) => fault);
+      expect(compiled.stdout).toBe("");
+      const made = path.join(project, "made", "first.js");
+      const { stdout } = await run(process.execPath, [made], { cwd: project });
+      expect(stdout).toContain("Int8Array(4) [ -42, 21, 127, 11 ]");
+      expect(stdout).toContain("Float32Array(2) [ 2.49");
+    },
+    120_000,
+  );
 
   it("shows an uncaught error in words, with the user's line and without walls of code", async () => {
     const { stderr } = await runSmoke("uncaught.mjs");

@@ -14,7 +14,7 @@ export type ZeroPoints = number | Data<"i32">;
 /**
  * Integers and the reals that they stand for: x ≈ (values − zeroPoint) · scale. Made by
  * `quantizeRows` and `quantizeDynamic`, taken whole by `dequantize`, `matmul`, `createLinear`,
- * `createTable` and `linear`.
+ * `createTable`, `createIndex` and `linear`.
  */
 export interface Quantized<
   V extends Data<QuantizedDType> = Data<QuantizedDType>,

@@ -2,6 +2,7 @@
 import { checkInteger, checkOneOf, checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor } from "../core/tensor.ts";
+import { isQuantized } from "../params/quantized.ts";
 import { MOST_DIMENSIONS } from "./limits.ts";
 import { type Bits, METRICS, type Metric } from "./record.ts";
 import { Storage } from "./storage.ts";
@@ -14,7 +15,8 @@ const LEAST_FOR_CHOICE = 10_000;
 /** What an index is made of, and its first vectors. */
 export interface IndexOptions extends VectorScale {
   /**
-   * Elements of a vector, from 1 to 32 768. Read from `vectors` that are a tensor [n, dimensions].
+   * Elements of a vector, from 1 to 32 768. Read from `vectors` that are a tensor [n, dimensions],
+   * or quantized rows of this shape.
    */
   readonly dimensions?: number;
   /** What a score is. Default "cosine". */
@@ -82,7 +84,7 @@ export function createIndex(instance: Bytelane, options: IndexOptions): VectorIn
 }
 
 function checkDimensions({ dimensions, vectors }: IndexOptions): number {
-  const shape = isTensor(vectors) ? vectors.shape : undefined;
+  const shape = isTensor(vectors) || isQuantized(vectors) ? vectors.shape : undefined;
   const named = dimensions ?? (shape?.length === 2 ? shape[1] : undefined);
   return checkInteger("options.dimensions", named, 1, MOST_DIMENSIONS);
 }

@@ -1,19 +1,24 @@
 /** Vectors as they come: which types there are, and how a strip of them becomes f32 in memory. */
-import { type Data, operand } from "../core/call.ts";
+import { type Data, type Operand, operand } from "../core/call.ts";
 import { checkInteger, checkScale, rangeFault, typeFault } from "../core/check.ts";
 import { type ARRAYS, BYTES, type DType, limitsOf, tagOf } from "../core/dtype.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { bytesOfHalves, type Halves } from "../elementwise/f16.ts";
+import { valuesOf } from "../params/channels.ts";
+import { isQuantized, type Quantized, type Scales, type ZeroPoints } from "../params/quantized.ts";
 
-/** f32, f16 as Float16Array or as bits, or 8 bits with a scale; a tensor or a typed array. */
-export type Vectors = Data<"f32" | "i8" | "u8"> | Halves;
+/**
+ * f32, f16 as Float16Array or as bits, or 8 bits with a scale; a tensor or a typed array. What
+ * `quantizeRows` and `quantizeDynamic` make is taken whole.
+ */
+export type Vectors = Data<"f32" | "i8" | "u8"> | Halves | Quantized;
 
 /** What 8-bit vectors stand for: scale · (value − zeroPoint). */
 export interface VectorScale {
   /** Of 8-bit vectors: one scale, or one per vector. Default 1. */
-  readonly scale?: number | Float32Array;
-  /** Of 8-bit vectors: the value of zero. Default 0. */
-  readonly zeroPoint?: number;
+  readonly scale?: Scales;
+  /** Of 8-bit vectors: the value of zero, one or one per vector. Default 0. */
+  readonly zeroPoint?: ZeroPoints;
   /**
    * Of 8-bit vectors of sentence-transformers: the least value of each dimension and then the
    * greatest, [2, dimensions], as its `quantize_embeddings` takes them. Instead of `scale`.
@@ -63,10 +68,22 @@ export function checkVectors(
   argument: string,
   value: unknown,
   dimensions: number,
-  { scale, zeroPoint, ranges }: VectorScale = {},
+  options: VectorScale = {},
 ): Rows {
+  const { scale, zeroPoint, ranges } = options;
   const strip = Math.max(1, Math.floor(STRIP / (4 * dimensions)));
   const scaled = scale ?? zeroPoint ?? ranges;
+  if (isQuantized(value)) {
+    if (scaled !== undefined) {
+      throw typeFault("options.scale", "nothing beside quantized vectors", scaled);
+    }
+    if (value.axis !== undefined && value.axis !== 0) {
+      throw rangeFault(`${argument}.axis`, "0, a scale per vector", value.axis);
+    }
+    const source = operand(instance, `${argument}.values`, value.values, ["i8", "u8"]);
+    countOf(`${argument}.values`, value.values, source.length, dimensions);
+    return scaledRows(instance, source, dimensions, argument, value);
+  }
   if (isHalves(value)) {
     if (scaled !== undefined) throw typeFault("options.scale", "nothing for f16 vectors", scaled);
     return halves(instance, argument, value, dimensions, strip);
@@ -75,12 +92,8 @@ export function checkVectors(
   const count = countOf(argument, value, source.length, dimensions);
   const { dtype } = source;
   const rowBytes = dimensions * 4;
-  /** Where elements lie, if need be as a copy at an address. */
-  const locate = (first: number, n: number, to: number): number => {
-    if (source.address >= 0) return source.address + first * BYTES[dtype];
-    instance.heap.view("u8", to, n * BYTES[dtype]).set(bytesAt(source.value, dtype, first, n));
-    return to;
-  };
+  const locate = (first: number, n: number, to: number): number =>
+    locateRows(instance, source, first, n, to);
   if (dtype === "f32") {
     if (scaled !== undefined) throw typeFault("options.scale", "nothing for f32 vectors", scaled);
     return {
@@ -89,7 +102,9 @@ export function checkVectors(
     };
   }
   if (ranges !== undefined) {
-    if (scale ?? zeroPoint) throw typeFault("options.scale", "nothing beside ranges", scale);
+    if (scale !== undefined || zeroPoint !== undefined) {
+      throw typeFault("options.scale", "nothing beside ranges", scale ?? zeroPoint);
+    }
     const spread = checkRanges(ranges, dimensions);
     const room = strip * rowBytes;
     return {
@@ -102,24 +117,66 @@ export function checkVectors(
       },
     };
   }
-  const scales = checkScales(scale ?? 1, count);
-  const zero = checkInteger("options.zeroPoint", zeroPoint ?? 0, ...limitsOf(dtype));
+  return scaledRows(instance, source as Operand<"i8" | "u8">, dimensions, "options", options);
+}
+
+/** 8-bit vectors, whose scales and zero points are fields of `named`. */
+function scaledRows(
+  instance: Bytelane,
+  source: Operand<"i8" | "u8">,
+  dimensions: number,
+  named: string,
+  { scale = 1, zeroPoint = 0 }: VectorScale,
+): Rows {
+  const { dtype } = source;
+  const count = source.length / dimensions;
+  const strip = Math.max(1, Math.floor(STRIP / (4 * dimensions)));
+  const name = `${named}.scale`;
+  const scales = perVector(name, valuesOf(instance, name, scale, "f32"), count, checkScale);
+  const zero = `${named}.zeroPoint`;
+  const checkZero = (argument: string, value: unknown) =>
+    checkInteger(argument, value, ...limitsOf(dtype));
+  const points = valuesOf(instance, zero, zeroPoint, "i32");
+  const zeroPoints = perVector(zero, points, count, checkZero);
   const { heap, kernels } = instance;
   const dequantize = dtype === "i8" ? kernels.dequantize_i8_f32 : kernels.dequantize_u8_f32;
   const values = strip * dimensions * 4;
   return {
-    ...{ count, strip, rowBytes, scratch: values + strip * (dimensions + 8) },
+    ...{ count, strip, rowBytes: dimensions * 4 },
+    scratch: values + strip * (dimensions + 8),
     place: (first, rows, to) => {
       const channels = to + values;
       const zeros = channels + rows * 4;
-      const from = locate(first * dimensions, rows * dimensions, zeros + rows * 4);
+      const from = locateRows(
+        instance,
+        source,
+        first * dimensions,
+        rows * dimensions,
+        zeros + rows * 4,
+      );
       const own = heap.view("f32", channels, rows);
       for (let i = 0; i < rows; i++) own[i] = scales[scales.length === 1 ? 0 : first + i];
-      heap.view("i32", zeros, rows).fill(zero);
+      const ownZeros = heap.view("i32", zeros, rows);
+      for (let i = 0; i < rows; i++) {
+        ownZeros[i] = zeroPoints[zeroPoints.length === 1 ? 0 : first + i];
+      }
       dequantize(from, to, 1, rows, dimensions, channels, zeros);
       return to;
     },
   };
+}
+
+/** Where elements of vectors lie: in memory already, or as a copy at an address. */
+function locateRows(
+  instance: Bytelane,
+  { dtype, address, value }: Operand,
+  first: number,
+  n: number,
+  to: number,
+): number {
+  if (address >= 0) return address + first * BYTES[dtype];
+  instance.heap.view("u8", to, n * BYTES[dtype]).set(bytesAt(value, dtype, first, n));
+  return to;
 }
 
 /** Errors: no least and greatest value per dimension. */
@@ -193,13 +250,16 @@ function halves(
   };
 }
 
-function checkScales(scale: number | Float32Array, count: number): readonly number[] {
-  if (typeof scale === "number") return [checkScale("options.scale", scale)];
-  if (typeof scale?.length !== "number") {
-    throw typeFault("options.scale", "a number or a Float32Array", scale);
-  }
-  if (scale.length !== count) throw rangeFault("options.scale", `${count} scales`, scale);
-  return Array.from({ length: count }, (_, i) => checkScale(`options.scale[${i}]`, scale[i]));
+/** One value for all vectors, or one per vector. */
+function perVector(
+  argument: string,
+  values: number | ArrayLike<number>,
+  count: number,
+  check: (argument: string, value: unknown) => number,
+): readonly number[] {
+  if (typeof values === "number") return [check(argument, values)];
+  if (values.length !== count) throw rangeFault(argument, `${count} values`, values);
+  return Array.from({ length: count }, (_, i) => check(`${argument}[${i}]`, values[i]));
 }
 
 /** Checks packed bits of vectors, `dimensions` / 8 bytes each. */

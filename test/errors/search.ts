@@ -10,6 +10,8 @@ const NO_INSTANCE = '"instance" expected an instance made by createBytelane, got
 const dimensions = 3;
 const x = new Float32Array(6);
 const q = new Int8Array(6);
+/** What quantizeRows makes of two vectors. */
+const whole = { values: q, scale: Float32Array.of(1, 2), zeroPoint: 0, axis: 0, shape: [2, 3] };
 
 type Index = ReturnType<typeof createIndex>;
 
@@ -91,12 +93,12 @@ export const searches: Case[] = [
   ],
   [
     "TypeError",
-    '"options.scale" expected a number or a Float32Array, got true',
+    '"options.scale" expected a number, a Float32Array or a tensor, got true',
     index({ vectors: q, scale: true }),
   ],
   [
     "RangeError",
-    '"options.scale" expected 2 scales, got Float32Array(3)',
+    '"options.scale" expected 2 values, got Float32Array(3)',
     index({ vectors: q, scale: new Float32Array(3) }),
   ],
   [
@@ -113,6 +115,71 @@ export const searches: Case[] = [
     "RangeError",
     '"options.zeroPoint" expected an integer in [-128, 127], got 128',
     index({ vectors: q, zeroPoint: 128 }),
+  ],
+  [
+    "RangeError",
+    '"options.zeroPoint[1]" expected an integer in [-128, 127], got 128',
+    index({ vectors: q, zeroPoint: Int32Array.of(1, 128) }),
+  ],
+  [
+    "TypeError",
+    '"options.scale" expected nothing beside quantized vectors, got 2',
+    index({ vectors: whole, scale: 2 }),
+  ],
+  [
+    "RangeError",
+    '"vectors.axis" expected 0, a scale per vector, got 1',
+    index({ vectors: { ...whole, axis: 1 } }),
+  ],
+  [
+    "TypeError",
+    '"vectors.values" expected an Int8Array, a Uint8Array or a tensor, got Float32Array(6)',
+    index({ vectors: { ...whole, values: x } }),
+  ],
+  [
+    "RangeError",
+    '"vectors.values" expected rows of 3 elements, got Int8Array(5)',
+    index({ vectors: { ...whole, values: new Int8Array(5) } }),
+  ],
+  [
+    "RangeError",
+    '"vectors.scale" expected 2 values, got Float32Array(3)',
+    index({ vectors: { ...whole, scale: new Float32Array(3) } }),
+  ],
+  [
+    "RangeError",
+    '"vectors.zeroPoint" expected an integer in [-128, 127], got 300',
+    index({ vectors: { ...whole, zeroPoint: 300 } }),
+  ],
+  [
+    "TypeError",
+    '"options.scale" expected nothing for f32 vectors, got Float32Array(6)',
+    index({ ranges: new Float32Array(6) }),
+  ],
+  [
+    "TypeError",
+    '"options.scale" expected nothing beside ranges, got 2',
+    index({ vectors: q, scale: 2, ranges: new Float32Array(6) }),
+  ],
+  [
+    "TypeError",
+    '"options.scale" expected nothing beside ranges, got 2',
+    index({ vectors: q, zeroPoint: 2, ranges: new Float32Array(6) }),
+  ],
+  [
+    "TypeError",
+    '"options.ranges" expected a Float32Array, got true',
+    index({ vectors: q, ranges: true }),
+  ],
+  [
+    "RangeError",
+    '"options.ranges" expected 2 · 3 elements, got Float32Array(4)',
+    index({ vectors: q, ranges: new Float32Array(4) }),
+  ],
+  [
+    "RangeError",
+    '"options.ranges[1]" expected a finite value not above the greatest, got 1',
+    index({ vectors: q, ranges: Float32Array.of(0, 1, 0, 1, 0, 1) }),
   ],
   ["TypeError", '"options.ids" expected an array of numbers, got 5', index({ ids: 5 })],
   ["RangeError", '"options.ids" expected 2 ids, got [1]', index({ ids: [1] })],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { tensor, toF16 } from "../../src/entries/index.ts";
+import { dequantize, quantizeRows, tensor, toF16 } from "../../src/entries/index.ts";
 import {
   createIndex,
   type IndexOptions,
@@ -149,6 +149,15 @@ describeTiers("topK", (instance) => {
         expect(() => topK(index, query, 20, { prefix: 0 })).toThrow('"options.prefix" expected an');
       }
     }
+  });
+
+  it.each(["u8", "i8"] as const)("takes rows that quantizeRows made whole, %s", (dtype) => {
+    const whole = quantizeRows(instance, vectorsOf(40, 16, 3), { shape: [40, 16], dtype });
+    const reals = dequantize(instance, whole);
+    using one = make({ metric: "dot", vectors: whole });
+    using two = make({ metric: "dot", vectors: reals, dimensions: 16 });
+    expect(one.dimensions).toBe(16);
+    expect(topK(one, whole, 5)).toEqual(topK(two, reals, 5));
   });
 
   it("takes 8 bits of sentence-transformers with the ranges of each dimension", () => {
