@@ -37,6 +37,7 @@ npm run bench:search [-- options]
   --vectors FILE    f32 sentence vectors [n, 512] for recall, made by eval/search/wordnet.mjs
   --queries N       of them held out as queries; default 250
   --usearch FOLDER  where the package usearch is installed, to be measured beside
+  --hnswlib FOLDER  where the package hnswlib-node is installed, its exact search beside
   --before FOLDER   dist/ of version 0.1.0, to be measured beside
   --faiss PROGRAM   a Python that has faiss (Debian's python3-faiss), to be measured beside
   --large N         vectors of 384 dimensions for the longest hold of topKAsync; default 0, none
@@ -49,6 +50,7 @@ const options = {
   vectors: { type: "string", default: "build/vectors/wordnet-512.f32" },
   queries: { type: "string", default: "250" },
   usearch: { type: "string" },
+  hnswlib: { type: "string" },
   before: { type: "string" },
   faiss: { type: "string" },
   large: { type: "string", default: "0" },
@@ -122,15 +124,30 @@ await runCommand({ help, options }, async (values) => {
   writeJson(values.json, { machine: machine(), runtime: runtime(), figures, looks });
 });
 
-/** Other programs on the same vectors: usearch, exact, int8; the search of version 0.1.0. */
-async function othersOf({ usearch, before }, vectors, count, query, tier) {
+/** A package that is installed elsewhere. */
+function packageOf(folder, name) {
+  return createRequire(pathToFileURL(path.join(path.resolve(folder), "x.js")))(name);
+}
+
+/** Other programs on the same vectors: usearch, exact, int8; hnswlib; the search of 0.1.0. */
+async function othersOf({ usearch, hnswlib, before }, vectors, count, query, tier) {
   const calls = {};
   if (usearch) {
-    const require = createRequire(pathToFileURL(path.join(path.resolve(usearch), "x.js")));
-    const { exactSearch, MetricKind } = require("usearch");
+    const { exactSearch, MetricKind } = packageOf(usearch, "usearch");
     const small = (x) => Int8Array.from(x, (v) => Math.max(-127, Math.min(127, v * 60)));
     const [rows, one] = [small(vectors), small(query)];
     calls.usearch = () => exactSearch(rows, one, DIMENSIONS, 10, MetricKind.IP, 1);
+  }
+  if (hnswlib && tier === "relaxed") {
+    const { BruteforceSearch } = packageOf(hnswlib, "hnswlib-node");
+    const exact = new BruteforceSearch("ip", DIMENSIONS);
+    exact.initIndex(count);
+    for (let row = 0; row < count; row++) {
+      const x = vectors.subarray(row * DIMENSIONS, (row + 1) * DIMENSIONS);
+      exact.addPoint(Array.from(x), row);
+    }
+    const one = Array.from(query);
+    calls.hnswlib = () => exact.searchKnn(one, 10);
   }
   if (before) {
     const old = await import(pathToFileURL(path.resolve(before, "index.js")).href);
@@ -185,7 +202,7 @@ async function openToAnswer({ search, instance }, index, query) {
   writeFileSync(file, bytes);
   const handle = openSync(file);
   let least = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < 5; i++) {
     const start = performance.now();
     const read = (offset, length) => {
       const part = new Uint8Array(length);
