@@ -1,11 +1,11 @@
 /**
  * The int4 tiles against the sum of products. Panels are laid down here by hand, as the pictures in
- * int4/tile.ts have them for the simd build: rhs [groups][4][4] bytes, lhs [groups][[R][k0 k2],
- * [R][k1 k3]] i16 and a sum a block.
+ * int4/tile.ts have them: rhs [groups][4][4] bytes; lhs [groups][[R][k0 k2], [R][k1 k3]] i16, or of
+ * the relaxed build [groups][R][k0 k1 k2 k3] bytes, and a sum per block.
  */
 import { Product } from "../../../assembly/gemm/product";
 import { tileOfFour, tileOfOne, tileReal } from "../../../assembly/int4/tile";
-import { BYTE_LANES } from "../../../assembly/lanes";
+import { BYTE_LANES, PAIRS, TWO_STEP } from "../../../assembly/lanes";
 import { at, bits, compareReals, misses } from "../samples";
 
 const NO_ZERO: i32 = 8;
@@ -31,14 +31,18 @@ function layRows(
   hasZeros: bool,
 ): StaticArray<u8> {
   const blocks = (groups + block - 1) / block;
-  const panel = new StaticArray<u8>((groups * 8 + blocks * 4) * rows);
+  const panel = new StaticArray<u8>((groups * (BYTE_LANES ? 4 : 8) + blocks * 4) * rows);
+  const halves = BYTE_LANES ? 1 : 2;
   let to = at(panel);
   for (let g = 0; g < groups; g++) {
-    for (let half = 0; half < 2; half++) {
+    for (let half = 0; half < halves; half++) {
       for (let r = 0; r < rows; r++, to += 4) {
         const k = r * groups * 4 + g * 4 + half;
-        store<i16>(to, x[k]);
-        store<i16>(to, x[k + 2], 2);
+        if (BYTE_LANES) for (let i = 0; i < 4; i++) store<i8>(to + i, x[k + i]);
+        else {
+          store<i16>(to, x[k]);
+          store<i16>(to, x[k + 2], 2);
+        }
       }
     }
     if ((g + 1) % block == 0 || g == groups - 1) {
@@ -89,6 +93,7 @@ function check(groups: i32, block: i32, hasZeros: bool): void {
 
   const product = new Product();
   product.depth = depth;
+  product.dot = BYTE_LANES ? TWO_STEP : PAIRS;
   product.panels = at(rhs);
   product.blockSize = block * 4;
   product.blockScales = at(scales);
@@ -118,8 +123,6 @@ function check(groups: i32, block: i32, hasZeros: bool): void {
 
 describe("int4 tiles", () => {
   it("any depth, any block, with zero points and without", () => {
-    // the relaxed build has other panels: bytes of quads
-    if (BYTE_LANES) return;
     for (let groups = 1; groups <= 20; groups++) {
       for (let block = 4; block <= 16; block += 4) {
         check(groups, block, false);
