@@ -52,10 +52,10 @@ const ROWS = [
   ],
   [
     "webFloatMs",
-    "recogniser in onnxruntime-web, one thread, a line of 320 columns, float",
+    "recogniser in onnxruntime-web, processor time of a line of 320 columns, float",
     milliseconds,
   ],
-  ["webStaticMs", "the same, static int8", milliseconds],
+  ["webStaticMs", "the same, static int8 with `sensitive: 1`", milliseconds],
   ["webDynamicMs", "the same, dynamic int8", milliseconds],
   ["seconds11MB", "recogniser to 4 bits by search", (seconds) => `${seconds.toFixed(1)} s`],
   [
