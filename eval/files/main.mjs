@@ -316,8 +316,8 @@ async function runTime(instance) {
 }
 
 /**
- * Milliseconds per line of the recogniser in onnxruntime-web, the fastest of ten by turns. It has one
- * thread there, and its processor time does not hold what other processes take.
+ * Milliseconds per line of the recogniser in onnxruntime-web, the fastest of ten by turns.
+ * It has one thread there, and processor time does not hold what other processes take.
  */
 async function runSpeed(instance, { node, web }) {
   const [model] = packagedModels();
