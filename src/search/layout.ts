@@ -30,6 +30,18 @@ export interface Sharing {
   run(groups: readonly (readonly KernelCall[])[]): Promise<undefined>;
 }
 
+/** A first look on workers. It is given by their entry, so that other apps do not carry it. */
+export interface SharedLook {
+  /** Multiplications below which workers are not woken. */
+  readonly minimumWork: number;
+  /** Scans for queries at `room`. */
+  scan(
+    layout: Layout,
+    room: number,
+    size: number,
+  ): Generator<Promise<undefined>, void, Uint8Array | undefined>;
+}
+
 export interface Plan extends Choice {
   readonly k: number;
   /** Dimensions that the first look reads: the first ones. */
@@ -38,7 +50,7 @@ export interface Plan extends Choice {
   /** Where the codes of the second look are, if not in memory. */
   readonly codes: CodeSource | undefined;
   /** Workers that make the first look, if it is worth to wake them. */
-  readonly sharing?: Sharing | undefined;
+  readonly shared?: SharedLook | undefined;
   /** True for the order of the first look, without a second one. */
   readonly isFirst?: boolean;
 }
@@ -112,7 +124,7 @@ export class Layout {
   look(query: number, first: number, rows: number): void {
     const { address, kernels } = this.storage;
     if (!this.usesSigns) kernels.search_scan(address, query, first, rows);
-    else kernels.search_scan_signs(address, query, first, rows, this.#membersAt(first));
+    else kernels.search_scan_signs(address, query, first, rows, this.membersAt(first));
   }
 
   /** Rows to look at, or entries of the list of members. */
@@ -121,21 +133,8 @@ export class Layout {
     return members && !this.usesSigns ? members.rows.length : this.storage.count;
   }
 
-  /** The calls that look at `rows` of these from `first` on, a multiple of 64. */
-  calls(query: number, first: number, rows: number): KernelCall[] {
-    const { address } = this.storage;
-    if (this.list && !this.usesSigns) {
-      return [["search_scan_list", address, query, this.list + 4 * first, rows]];
-    }
-    return Array.from(this.storage.ranges(first, rows), (range) => {
-      const numbers = [address, query, range.first, range.rows] as const;
-      if (!this.usesSigns) return ["search_scan", ...numbers] as const;
-      return ["search_scan_signs", ...numbers, this.#membersAt(range.first)] as const;
-    });
-  }
-
   /** Members have a bit per row of the index, and the kernel expects one per row of the block. */
-  #membersAt(first: number): number {
+  membersAt(first: number): number {
     const { shift } = this.storage;
     return this.list && this.list + (first >> shift) * (2 ** shift / 8);
   }

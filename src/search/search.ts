@@ -2,7 +2,6 @@
 import type { Members } from "./filter.ts";
 import { type Choice, type Found, Layout, type Plan } from "./layout.ts";
 import { foundBy, QUERY_BYTES } from "./record.ts";
-import { scanShared } from "./shared-scan.ts";
 import type { Storage } from "./storage.ts";
 import type { Rows } from "./vectors.ts";
 
@@ -58,8 +57,7 @@ export function* search(
       for (let i = 0; i < size; i++) {
         layout.prepare(room + i * layout.bytes, queries, first + i, scratch);
       }
-      const { sharing } = plan;
-      if (sharing) yield* scanShared(storage, layout, room, size, sharing);
+      if (plan.shared) yield* plan.shared.scan(layout, room, size);
       else yield* scan(storage, layout, room, size);
       for (let i = 0; i < size; i++) {
         const query = room + i * layout.bytes;

@@ -1,26 +1,35 @@
 /** The first look of a search on several workers, which share the memory of the instance. */
-import type { Layout, Sharing } from "./layout.ts";
+import type { KernelCall, Layout, SharedLook, Sharing } from "./layout.ts";
 import { foundBy, QUERY_BYTES, setEntries } from "./record.ts";
 import type { Storage } from "./storage.ts";
 
 /** Rows that are scanned by one worker: whole groups of signs. */
 const GRAIN = 64;
 
+/** What a search is given for its first look, where there are workers. */
+export function sharedLook(sharing: Sharing | undefined): SharedLook | undefined {
+  return (
+    sharing && {
+      minimumWork: sharing.minimumWork,
+      scan: (layout, room, size) => scanShared(layout, room, size, sharing),
+    }
+  );
+}
+
 /**
  * Scans for queries at `room`: every worker looks at its part of the rows with a record of its
  * own, and the best of all parts become those of the query. Scores are in a total order, so that
  * they are the same as without workers.
  */
-export function* scanShared(
-  storage: Storage,
+function* scanShared(
   layout: Layout,
   room: number,
   size: number,
   sharing: Sharing,
 ): Generator<Promise<undefined>, void, Uint8Array | undefined> {
+  const { capacity, storage } = layout;
   const { instance } = storage;
   const { arena, heap } = instance;
-  const { capacity } = layout;
   const rows = layout.scanned;
   const length = Math.ceil(rows / sharing.size / GRAIN) * GRAIN;
   const parts = Math.ceil(rows / length);
@@ -36,7 +45,7 @@ export function* scanShared(
         heap.view("u8", copy, QUERY_BYTES).set(record);
         setEntries(instance, copy, copy + QUERY_BYTES, 0);
         const first = part * length;
-        groups.push(layout.calls(copy, first, Math.min(length, rows - first)));
+        groups.push(callsOf(layout, copy, first, Math.min(length, rows - first)));
       }
     }
     yield sharing.run(groups);
@@ -47,6 +56,18 @@ export function* scanShared(
   } finally {
     if (!instance.disposed) arena.free(copies, all);
   }
+}
+
+/** The calls that look at `rows` of a layout's from `first` on, a multiple of 64. */
+function callsOf(layout: Layout, query: number, first: number, rows: number): KernelCall[] {
+  const { list, storage, usesSigns } = layout;
+  const { address } = storage;
+  if (list && !usesSigns) return [["search_scan_list", address, query, list + 4 * first, rows]];
+  return Array.from(storage.ranges(first, rows), (range) => {
+    const numbers = [address, query, range.first, range.rows] as const;
+    if (!usesSigns) return ["search_scan", ...numbers] as const;
+    return ["search_scan_signs", ...numbers, layout.membersAt(range.first)] as const;
+  });
 }
 
 /** Puts the best of all parts into the entries of a query. */

@@ -10,7 +10,7 @@ import {
 import { instanceOf } from "../core/handle.ts";
 import type { Signal } from "../core/signal.ts";
 import { type Filter, membersOf } from "./filter.ts";
-import type { Found, Plan, Sharing } from "./layout.ts";
+import type { Found, Plan, SharedLook } from "./layout.ts";
 import type { Bits } from "./record.ts";
 import { choiceFor, runNow, search } from "./search.ts";
 import { VectorIndex } from "./vector-index.ts";
@@ -188,7 +188,7 @@ export async function searchInSlices(
   queries: Vectors,
   k: number,
   options: AsyncSearchOptions,
-  workers: Sharing | undefined,
+  workers: SharedLook | undefined,
 ): Promise<Matches> {
   const { storage } = checkIndex(index);
   const whole = planOf(index, k, options);
@@ -198,7 +198,7 @@ export async function searchInSlices(
   const { version } = storage;
   const scanned = whole.members?.rows.length ?? storage.count;
   const pays = workers && scanned * storage.padded * rows.count >= workers.minimumWork;
-  const plan = pays ? { ...whole, sharing: workers } : whole;
+  const plan = pays ? { ...whole, shared: workers } : whole;
   const steps = search(storage, rows, plan);
   try {
     let since = performance.now();

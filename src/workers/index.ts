@@ -14,6 +14,7 @@ import type { MatrixSide } from "../gemm/matrix-side.ts";
 import type { Int4Linear } from "../int4/layer.ts";
 import type { Linear, LinearInput } from "../linear/int8.ts";
 import { type LinearOutput, prepareLinear } from "../linear/linear.ts";
+import { sharedLook } from "../search/shared-scan.ts";
 import { type AsyncSearchOptions, type Matches, searchInSlices } from "../search/top-k.ts";
 import type { VectorIndex } from "../search/vector-index.ts";
 import type { Vectors } from "../search/vectors.ts";
@@ -107,5 +108,5 @@ export async function topK(
   options: AsyncSearchOptions = {},
 ): Promise<Matches> {
   const instance = instanceOf("index", index);
-  return searchInSlices(index, queries, k, options, sharing(instance));
+  return searchInSlices(index, queries, k, options, sharedLook(sharing(instance)));
 }
