@@ -16,7 +16,6 @@ export { pack_lhs, pack_rhs, unpack_rhs } from "./gemm/pack";
 export { product_bytes, quantize_lhs } from "./gemm/product";
 export { tile_row, tile_two_step, tiles } from "./gemm/tile";
 export { convert_f16_f32, convert_f32_f16 } from "./half";
-export { histogram_f32, mask_non_finite_f32, sum_tables_u32 } from "./histogram";
 export { choose_int4_f32 } from "./int4/choose";
 export { gather_int4_f32 } from "./int4/gather";
 export { gemm_int4, int4_workspace, pack_bytes, pack_int4, unpack_int4 } from "./int4/index";

@@ -15,5 +15,10 @@ export const MODULES = [
     base: 6144,
     pieces: "SUPERBLOCK_PIECES",
   },
-  { name: "gptq", entry: "assembly/gptq/index.ts", base: 7168, pieces: "GPTQ_PIECES" },
+  {
+    name: "calibration",
+    entry: "assembly/calibration/index.ts",
+    base: 7168,
+    pieces: "CALIBRATION_PIECES",
+  },
 ];

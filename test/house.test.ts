@@ -79,7 +79,7 @@ const SHARED_CONSTANTS = [
   ["assembly/quantize-profiles.ts", "WRAP", "src/params/profile.ts", "WRAPS"],
   ["assembly/dynamic.ts", "LEAST_SCALE", "src/params/params.ts", "LEAST_SCALE"],
   ["assembly/lanes.ts", "FUSED", "src/core/tiers.ts", "FUSED"],
-  ["assembly/gptq/index.ts", "WIDTH", "src/int4/gptq.ts", "WIDTH"],
+  ["assembly/calibration/gptq.ts", "WIDTH", "src/int4/gptq.ts", "WIDTH"],
 ] as const;
 
 /** Exports for gemm alone: a function that is exported stays a function of its own. */

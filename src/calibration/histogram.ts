@@ -4,6 +4,7 @@
  * @category Observers
  */
 
+import { calibrationKernels } from "../builds/calibration-kernels.ts";
 import type { Call } from "../core/call.ts";
 import { checkInteger } from "../core/check.ts";
 import type { Bytelane } from "../core/instance.ts";
@@ -80,7 +81,8 @@ export class HistogramObserver<
 
   protected take({ address, length, outer, channels, inner, lows, highs }: Piece): void {
     const tables = this.#tables as Tables;
-    const { heap, kernels } = this.instance;
+    const { heap } = this.instance;
+    const kernels = calibrationKernels(this.instance);
     const grids = this.#grids;
     const isFull = this.#counted + length > MOST_COUNTED;
     if (isFull || grids.some((grid, c) => grid.isTooNarrowFor(lows[c], highs[c]))) {
@@ -117,10 +119,10 @@ export class HistogramObserver<
   /** Moves the counts from the tables to the grids. */
   #unload(tables: Tables): void {
     if (!tables.isLoaded) return;
-    const { heap, kernels } = this.instance;
+    const { heap } = this.instance;
     const { address, stride, four } = tables;
     const entries = entriesOf(this.#half);
-    if (four) kernels.sum_tables_u32(four, address, entries);
+    if (four) calibrationKernels(this.instance).sum_tables_u32(four, address, entries);
     this.#grids.forEach(({ recent }, c) => {
       recent.set(heap.view("i32", address + c * stride, entries));
       this.skip(recent[entries - 1]);

@@ -1,6 +1,6 @@
 /** The entry of calibration: clipping ranges from data, what each would do, and bits per layer. */
 
-export { openCalibration } from "../builds/gptq-kernels.ts";
+export { openCalibration } from "../builds/calibration-kernels.ts";
 export { createInputStats } from "../int4/input-stats.ts";
 export {
   type ChartOptions,

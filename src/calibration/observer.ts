@@ -5,6 +5,7 @@
  * @category Observers
  */
 
+import { calibrationKernels } from "../builds/calibration-kernels.ts";
 import { type Call, elementsOf, inCall, operand, type Reals } from "../core/call.ts";
 import { checkInteger, checkObject, checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
@@ -153,7 +154,7 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
         kernels.min_max_f32(address, outer, channels, inner, extremes, extremes + channels * 4);
         const isInfinite = lows.includes(-Infinity) || highs.includes(Infinity);
         if (isInfinite || !this.skipsItself) {
-          const gaps = kernels.mask_non_finite_f32(address, room, length);
+          const gaps = calibrationKernels(instance).mask_non_finite_f32(address, room, length);
           if (!this.skipsItself) this.skip(gaps);
         }
         if (isInfinite) {

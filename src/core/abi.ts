@@ -79,19 +79,6 @@ export interface Kernels {
   /** Says, as 0 or 1, whether n i32 are all in [least, greatest]. */
   all_in_range_i32(src: number, n: number, least: number, greatest: number): number;
 
-  mask_non_finite_f32(src: number, dst: number, n: number): number;
-  histogram_f32(
-    src: number,
-    outer: number,
-    channels: number,
-    inner: number,
-    scales: number,
-    half: number,
-    tables: number,
-    stride: number,
-  ): void;
-  sum_tables_u32(src: number, dst: number, n: number): void;
-
   requantize_i32(
     src: number,
     dst: number,

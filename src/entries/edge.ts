@@ -5,7 +5,7 @@
  */
 import { type BytelaneOptions, openBytelane, openBytelaneSync } from "../builds/choose.ts";
 import type { Bytelane } from "../core/instance.ts";
-import gptq from "./wasm/bytelane.gptq.simd.wasm";
+import calibration from "./wasm/bytelane.calibration.simd.wasm";
 import nn from "./wasm/bytelane.nn.simd.wasm";
 import search from "./wasm/bytelane.search.simd.wasm";
 import simd from "./wasm/bytelane.simd.wasm";
@@ -18,7 +18,7 @@ const HOST = {
     nn: { simd: nn },
     search: { simd: search },
     superblock: { simd: superblock },
-    gptq: { simd: gptq },
+    calibration: { simd: calibration },
   },
 };
 

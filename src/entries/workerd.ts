@@ -1,8 +1,8 @@
 /** "bytelane" on workerd, which compiles no bytes: its builds are imported as modules. */
 import { type BytelaneOptions, openBytelane, openBytelaneSync } from "../builds/choose.ts";
 import type { Bytelane } from "../core/instance.ts";
-import gptqRelaxed from "./wasm/bytelane.gptq.relaxed.wasm";
-import gptqSimd from "./wasm/bytelane.gptq.simd.wasm";
+import calibrationRelaxed from "./wasm/bytelane.calibration.relaxed.wasm";
+import calibrationSimd from "./wasm/bytelane.calibration.simd.wasm";
 import nnRelaxed from "./wasm/bytelane.nn.relaxed.wasm";
 import nnSimd from "./wasm/bytelane.nn.simd.wasm";
 import relaxed from "./wasm/bytelane.relaxed.wasm";
@@ -18,7 +18,7 @@ const HOST = {
   ready: {
     nn: { simd: nnSimd, relaxed: nnRelaxed },
     search: { simd: searchSimd, relaxed: searchRelaxed },
-    gptq: { simd: gptqSimd, relaxed: gptqRelaxed },
+    calibration: { simd: calibrationSimd, relaxed: calibrationRelaxed },
     superblock: { simd: superblockSimd, relaxed: superblockRelaxed },
   },
 };

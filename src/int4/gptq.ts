@@ -8,9 +8,9 @@
  *   w_j     = w_j − error_k · U_kj / U_kk        for all j > k
  *
  * H⁻¹ = Uᵀ U means H = M Mᵀ with M = U⁻¹ upper triangular: a Cholesky decomposition that starts at
- * the last row, then the inverse of a triangle. assembly/gptq/index.ts has both.
+ * the last row, then the inverse of a triangle. assembly/calibration/gptq.ts has both.
  */
-import { gptqKernels } from "../builds/gptq-kernels.ts";
+import { calibrationKernels } from "../builds/calibration-kernels.ts";
 import { type Call, inCall } from "../core/call.ts";
 import type { Bytelane } from "../core/instance.ts";
 
@@ -35,7 +35,7 @@ export interface Feedback {
 const DAMPING = 0.01;
 /** The least square on M's diagonal, as a part of the damping. */
 const FLOOR = 1e-6;
-/** Rows and columns of a panel, and its bytes per row: assembly/gptq/index.ts. */
+/** Rows and columns of a panel, and its bytes per row: assembly/calibration/gptq.ts. */
 const WIDTH = 16;
 const ROW_BYTES = WIDTH * 8;
 /** Rows that a panel has beyond the matrix. */
@@ -60,7 +60,7 @@ export function feedbackOf(
     const panel = call.scratch((n + SPARE) * ROW_BYTES);
     const shares = call.scratch(moments.length * 4);
     const { heap } = instance;
-    const kernels = gptqKernels(instance);
+    const kernels = calibrationKernels(instance);
     const m = new Float64Array(heap.words.buffer, triangle, moments.length);
     m.set(moments);
     for (let i = 0, at = 0; i < n; at += n - i, i++) m[at] += damping;
@@ -98,7 +98,7 @@ export interface FeedbackRule {
   readonly most: number;
 }
 
-/** Fields of the record, 4 bytes each: the class Feedback of assembly/gptq/index.ts. */
+/** Fields of the record, 4 bytes each: the class Feedback of assembly/calibration/gptq.ts. */
 const FIELDS = 14;
 
 /** Shares in memory, for as long as a call lasts. */
@@ -129,7 +129,7 @@ export class ErrorFeedback {
   /** Rounds rows of reals to codes, block by block, feeding errors back. */
   round({ rows, stride, reals, codes, scales, zeros, choose }: FeedbackRows): void {
     const { heap } = this.#instance;
-    const kernels = gptqKernels(this.#instance);
+    const kernels = calibrationKernels(this.#instance);
     const n = this.#features;
     const size = this.#blockSize;
     const blocks = Math.ceil(stride / size);

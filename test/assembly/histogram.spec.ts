@@ -1,5 +1,5 @@
 /** Counts against the definition bin(x) = trunc(x · scale) + sign(x), one value at a time. */
-import { histogram_f32, sum_tables_u32 } from "../../assembly/histogram";
+import { histogram_f32, sum_tables_u32 } from "../../assembly/calibration/histogram";
 import { at, bits, compare, misses, reals } from "./samples";
 
 const HALF: i32 = 300;

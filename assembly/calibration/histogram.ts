@@ -11,7 +11,7 @@
  * same. A finite x must lie inside the grid and an infinite one must not come. NaN counts in bin
  * half + 1: a table has half + 1 entries on either side of bin 0.
  */
-import { MAGIC_BITS, magic_f32x4, zero_v128 } from "./lanes";
+import { MAGIC_BITS, magic_f32x4, zero_v128 } from "../lanes";
 
 /** Addresses of the entries of four values; `bases` has −(MAGIC_BITS << shift) in it. */
 function entries(x: v128, scales: v128, limits: v128, bases: v128, magic: v128, shift: i32): v128 {

@@ -296,8 +296,3 @@ export function gptq_round(feedback: Feedback): void {
     }
   }
 }
-
-/** The end of the constants, of which there are none. */
-export function constants_end(): usize {
-  return __heap_base;
-}
