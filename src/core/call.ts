@@ -13,6 +13,7 @@ import {
   lengthOf,
 } from "./array.ts";
 import { checkInteger, countOf, rangeFault, typeFault } from "./check.ts";
+import { dataFault } from "./data-fault.ts";
 import {
   ARRAYS,
   BYTES,
@@ -49,29 +50,6 @@ export interface Operand<T extends DType = DType> {
 
 /** The bits of the largest f32. */
 const LARGEST_BITS = 0x7f7fffff;
-
-const ARRAY_NAMES: Readonly<Record<DType, string>> = {
-  f32: "a Float32Array",
-  i32: "an Int32Array",
-  i8: "an Int8Array",
-  u8: "a Uint8Array",
-};
-
-/**
- * The error of data of another kind, in the words of TypeScript, with a way out where there is one.
- */
-function dataFault(argument: string, dtypes: readonly DType[], value: unknown): TypeError {
-  const names = dtypes.map((dtype) => ARRAY_NAMES[dtype]);
-  const fault = typeFault(argument, `${names.join(", ")} or a tensor`, value);
-  if (Array.isArray(value) || tagOf(value) === "Float64Array") {
-    fault.message += `: ${names[0].split(" ")[1]}.from(…) makes one`;
-  }
-  const { dtype, shape } = Object(value) as { dtype?: unknown; shape?: unknown };
-  if (typeof dtype === "string" && Array.isArray(shape) && !isTensor(value)) {
-    fault.message += ': tensorFloats of "bytelane/formats" gives the reals of an entry';
-  }
-  return fault;
-}
 
 /** Checks an operand's kind, and its length where one is given. Halves count as reals. */
 export function operand<T extends DType>(
