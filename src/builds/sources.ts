@@ -3,7 +3,7 @@
  *
  * @category Instances
  */
-import { checkObject, typeFault } from "../core/check.ts";
+import { checkObject, messageOf, typeFault } from "../core/check.ts";
 import type { Address, FetchResponse, WasmModule } from "../core/platform.ts";
 import type { Build } from "../core/tiers.ts";
 import { type BytelaneOptions, isModule } from "./choose.ts";
@@ -130,11 +130,16 @@ function checkModule(module: WebAssembly.Module, build: Build, shared: boolean) 
 }
 
 /** The bytes of a buffer source, or undefined. V8 compiles no DataView. */
-function bytesOf(value: unknown): Uint8Array<ArrayBuffer> | undefined {
-  if (ArrayBuffer.isView(value)) {
-    return new Uint8Array(value.buffer as ArrayBuffer, value.byteOffset, value.byteLength);
+function bytesOf(value: unknown, build: Build): Uint8Array<ArrayBuffer> | undefined {
+  const isView = ArrayBuffer.isView(value);
+  if (!isView && tagOf(value) !== "ArrayBuffer") return undefined;
+  try {
+    return isView
+      ? new Uint8Array(value.buffer as ArrayBuffer, value.byteOffset, value.byteLength)
+      : new Uint8Array(value as ArrayBuffer);
+  } catch {
+    throw typeFault(`options.${build}`, "bytes that have their buffer: these are detached", value);
   }
-  return tagOf(value) === "ArrayBuffer" ? new Uint8Array(value as ArrayBuffer) : undefined;
 }
 
 /** The first four bytes of every module: "\0asm". */
@@ -149,7 +154,7 @@ function checkMagic(bytes: Uint8Array, build: Build, place: string, type?: strin
 }
 
 function missing(build: Build, place: string, got: string, cause?: unknown): Error {
-  const words = `"options.${build}" expected a WebAssembly module${place}, got ${got}`;
+  const words = messageOf(`options.${build}`, `a WebAssembly module${place}`, got);
   return new Error(words, cause === undefined ? {} : { cause });
 }
 
@@ -199,7 +204,7 @@ async function compileAt(address: URL | string, build: Build): Promise<WebAssemb
 export async function compile(source: BuildSource, build: Build): Promise<WebAssembly.Module> {
   const given: unknown = await source;
   if (isModule(given)) return given;
-  const bytes = bytesOf(given);
+  const bytes = bytesOf(given, build);
   if (bytes) {
     checkMagic(bytes, build, "");
     return WebAssembly.compile(bytes);
@@ -225,7 +230,7 @@ export function readyModuleOf(
   shared: boolean,
 ): WebAssembly.Module {
   if (isModule(source)) return checkModule(source, build, shared);
-  const bytes = bytesOf(source);
+  const bytes = bytesOf(source, build);
   if (!bytes) {
     const expected = "a module or bytes, since nothing is waited for";
     throw typeFault(`options.${build}`, expected, source);

@@ -4,7 +4,7 @@
  * the array. So a Buffer, an array of another realm, a subclass and an array with a `length` of its
  * own count as what they are. No method of a caller's array is called.
  */
-import { typeFault } from "./check.ts";
+import { messageOf, typeFault } from "./check.ts";
 import { ARRAYS, type DType, dtypeOf, type Elements, lengthOf, tagOf } from "./dtype.ts";
 
 export { lengthOf };
@@ -51,9 +51,8 @@ export function isDetached(array: AnyArray): boolean {
 export function checkLength(argument: string, array: AnyArray): number {
   const length = lengthOf(array);
   if (length === 0 && isDetached(array)) {
-    throw new TypeError(
-      `"${argument}" expected an array that has its buffer, got a detached ${tagOf(array)}`,
-    );
+    const got = `a detached ${tagOf(array)}`;
+    throw new TypeError(messageOf(argument, "an array that has its buffer", got));
   }
   return length;
 }
@@ -104,4 +103,53 @@ export function entriesOf(
   if (!dtype || !dtypes.includes(dtype)) throw typeFault(argument, expected, value);
   checkLength(argument, value as AnyArray);
   return elementsOf(dtype, value as AnyArray).slice() as Elements[DType];
+}
+
+/**
+ * The length that a caller's list says it has, or undefined. A Proxy of a typed array has none: the
+ * getter of %TypedArray% refuses it.
+ */
+export function listLength(list: unknown): number | undefined {
+  try {
+    const length: unknown = (list as { length?: unknown } | null | undefined)?.length;
+    return typeof length === "number" ? length : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A list of numbers as it is: a typed array, or what has a length and entries that are numbers. */
+export function checkNumbers(argument: string, value: unknown): ArrayLike<number> {
+  const tag = tagOf(value);
+  const length = typeof value === "object" ? listLength(value) : undefined;
+  if (length === undefined || tag?.startsWith("Big")) {
+    throw typeFault(argument, "an array of numbers", value);
+  }
+  const list = value as ArrayLike<number>;
+  if (tag !== undefined) checkLength(argument, list as unknown as AnyArray);
+  else {
+    for (let i = 0; i < length; i++) {
+      if (typeof list[i] !== "number") throw typeFault(`${argument}[${i}]`, "a number", list[i]);
+    }
+  }
+  return list;
+}
+
+/**
+ * Whether a value is an iterable of something else than numbers and characters. A Proxy of a typed
+ * array has the iterator of typed arrays, which refuses it.
+ */
+export function isIterable(value: unknown): value is Iterable<unknown> {
+  if (typeof value !== "object" || value === null) return false;
+  const isTyped = Object.prototype.isPrototypeOf.call(PROTOTYPE, value);
+  return !isTyped && typeof (value as Iterable<unknown>)[Symbol.iterator] === "function";
+}
+
+/** The pairs of a Map, or of another iterable. */
+export function checkPairs(argument: string, value: unknown): readonly (readonly unknown[])[] {
+  if (!isIterable(value)) throw typeFault(argument, "pairs, such as a Map", value);
+  return Array.from(value, (pair) => {
+    if (!Array.isArray(pair)) throw typeFault(argument, "pairs, such as a Map", pair);
+    return pair;
+  });
 }

@@ -9,6 +9,23 @@ import { lengthOf, tagOf } from "./dtype.ts";
 export const DESCRIBE = Symbol("describe");
 
 const LONGEST = 60;
+/** Characters of an error before what is said of its cause: all of it has at most 300. */
+const MESSAGE = 230;
+
+/** A text of at most so many characters: its beginning and its end. */
+function shorten(text: string, most: number): string {
+  if (text.length <= most) return text;
+  const end = most >> 2;
+  return `${text.slice(0, most - end - 1)}…${text.slice(text.length - end)}`;
+}
+
+/** The one sentence of errors. Names that a caller chose may be long, or have quotes. */
+export function messageOf(argument: string, expected: string, got: string): string {
+  const name = shorten(argument.replaceAll('"', "'"), LONGEST);
+  const what = shorten(got, 80);
+  const room = MESSAGE - name.length - what.length;
+  return `"${name}" expected ${shorten(expected, room)}, got ${what}`;
+}
 
 /** How a value appears in an error: never long, whatever the value is, and with a likely cause. */
 export function describe(value: unknown): string {
@@ -17,7 +34,7 @@ export function describe(value: unknown): string {
   }
   if (typeof value === "bigint") return `${String(value).slice(0, LONGEST)}n`;
   if (typeof value === "function") return "a function";
-  if (typeof value !== "object" || !value) return String(value);
+  if (typeof value !== "object" || !value) return String(value).slice(0, LONGEST);
   try {
     return describeObject(value);
   } catch {
@@ -45,11 +62,11 @@ function describeArray(value: readonly unknown[]): string {
 }
 
 export function typeFault(argument: string, expected: string, value: unknown): TypeError {
-  return new TypeError(`"${argument}" expected ${expected}, got ${describe(value)}`);
+  return new TypeError(messageOf(argument, expected, describe(value)));
 }
 
 export function rangeFault(argument: string, expected: string, value: unknown): RangeError {
-  return new RangeError(`"${argument}" expected ${expected}, got ${describe(value)}`);
+  return new RangeError(messageOf(argument, expected, describe(value)));
 }
 
 /** A finite number. */
@@ -81,6 +98,35 @@ export function checkOneOf<T extends string | number>(
 
 export function checkObject(argument: string, value: unknown): void {
   if (typeof value !== "object" || value === null) throw typeFault(argument, "an object", value);
+}
+
+/** What a property of a caller's record must be. */
+type Kind = "number" | "string" | "object" | "array" | "function";
+
+/** Errors unless the properties of a record, such as a report to be shown, are of these kinds. */
+export function checkRecord(
+  argument: string,
+  record: unknown,
+  kinds: Readonly<Record<string, Kind>>,
+): void {
+  checkObject(argument, record);
+  for (const [name, kind] of Object.entries(kinds)) {
+    const value = (record as Readonly<Record<string, unknown>>)[name];
+    const isKind = kind === "array" ? Array.isArray(value) : typeof value === kind;
+    const article = kind === "object" || kind === "array" ? "an" : "a";
+    if (!isKind || value === null)
+      throw typeFault(`${argument}.${name}`, `${article} ${kind}`, value);
+  }
+}
+
+/** The same for each entry of an array. */
+export function checkRecords(
+  argument: string,
+  records: unknown,
+  kinds: Readonly<Record<string, Kind>>,
+): void {
+  if (!Array.isArray(records)) throw typeFault(argument, "an array", records);
+  for (let i = 0; i < records.length; i++) checkRecord(`${argument}[${i}]`, records[i], kinds);
 }
 
 /** What other libraries, and earlier versions, call an option. */
@@ -116,9 +162,7 @@ export function checkOptions(argument: string, options: unknown, known: readonly
     const expected = nearest
       ? `another name, such as ${JSON.stringify(nearest)}`
       : `one of the names ${known.join(", ")}`;
-    throw new TypeError(
-      `"${argument}" expected ${expected}, got the unknown option ${describe(name)}`,
-    );
+    throw new TypeError(messageOf(argument, expected, `the unknown option ${describe(name)}`));
   }
 }
 
