@@ -5,10 +5,12 @@
  *
  * @category Explanations
  */
-import { checkInteger, checkObject, typeFault } from "../core/check.ts";
+import { checkNumbers } from "../core/array.ts";
+import { checkInteger, checkObject, checkRecord, typeFault } from "../core/check.ts";
 import type { EntropyCurve } from "./entropy.ts";
-import type { Explanation } from "./explain.ts";
+import { checkExplanation, type Explanation } from "./explain.ts";
 import type { Plan } from "./plan.ts";
+import { checkPlan } from "./plan-table.ts";
 import { decibels, short } from "./text.ts";
 
 /** How a chart is drawn. Its height follows from what it shows. */
@@ -107,12 +109,19 @@ function barsOf({ histogram }: Explanation, low: number, high: number): Fields[]
 function curveOf({ divergences, levels, width }: EntropyCurve): Fields[] {
   const points: Fields[] = [];
   let piece = 0;
-  divergences.forEach((divergence, i) => {
+  for (const [i, divergence] of Array.from(divergences).entries()) {
     if (divergence > 0 && divergence < Number.POSITIVE_INFINITY) {
       points.push({ threshold: (levels + i + 0.5) * width, divergence, piece });
     } else piece++;
-  });
+  }
   return thinOut(points, POINTS);
+}
+
+function checkCurve(argument: string, curve: EntropyCurve): void {
+  const numbers = { levels: "number", width: "number", threshold: "number", chosen: "number" };
+  checkRecord(argument, curve, numbers as Record<keyof typeof numbers, "number">);
+  checkNumbers(`${argument}.bins`, curve.bins);
+  checkNumbers(`${argument}.divergences`, curve.divergences);
 }
 
 function entropyView(curve: EntropyCurve, width: number): ChartView[] {
@@ -149,7 +158,7 @@ function entropyView(curve: EntropyCurve, width: number): ChartView[] {
  * logarithmic scale, and the curve of the entropy search, if one is among the methods.
  *
  * @param explanation what `explain` returned
- * @throws TypeError or RangeError for options that are not as described
+ * @throws TypeError or RangeError for what `explain` did not make, and wrong options
  * @example
  * ```js
  * import { compile } from "vega-lite";
@@ -163,11 +172,11 @@ export function explanationChart(
   explanation: Explanation,
   options: ChartOptions = {},
 ): ChartSpecification {
-  checkObject("explanation", explanation);
+  checkExplanation(explanation);
   const { histogram, methods, bits, scheme, entropy } = explanation;
-  if (!Array.isArray(methods) || typeof histogram !== "object") {
-    throw typeFault("explanation", "what explain returned", explanation);
-  }
+  checkRecord("explanation.histogram", histogram, { half: "number", step: "number" });
+  checkNumbers("explanation.histogram.counts", histogram.counts);
+  if (entropy !== undefined) checkCurve("explanation.entropy", entropy);
   const low = Math.min(histogram.min, 0);
   const high = Math.max(histogram.max, 0);
   const margin = 0.02 * (high - low) || 1;
@@ -279,11 +288,8 @@ function frontView(plan: Plan, width: number): ChartView {
  * ```
  */
 export function planChart(chosen: Plan, options: ChartOptions = {}): ChartSpecification {
-  checkObject("chosen", chosen);
+  checkPlan("chosen", chosen);
   const { choices, front, bitsPerWeight, loss } = chosen;
-  if (!Array.isArray(choices) || !Array.isArray(front)) {
-    throw typeFault("chosen", "what plan returned", chosen);
-  }
   const largest = [...choices].sort((a, b) => b.parameters - a.parameters).slice(0, LAYERS);
   const shown = new Set(largest);
   const rows = choices

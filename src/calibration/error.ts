@@ -4,8 +4,9 @@
  * @category Explanations
  */
 
+import { checkNumbers } from "../core/array.ts";
 import { type Data, elementsOf, operand } from "../core/call.ts";
-import { rangeFault, typeFault } from "../core/check.ts";
+import { checkOptions, rangeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { scope } from "../core/scope.ts";
@@ -40,10 +41,12 @@ export interface QuantizationErrorReport extends ErrorReport {
   readonly saturated: number;
 }
 
-function realsOf(argument: string, value: Data<"f32"> | ArrayLike<number>): ArrayLike<number> {
-  const reals = isTensor(value) ? value.data : value;
-  if (typeof reals?.length !== "number") throw typeFault(argument, "an array of numbers", value);
-  return reals;
+/** @internal The reals of a tensor or of a list. */
+export function realsOf(
+  argument: string,
+  value: Data<"f32"> | ArrayLike<number>,
+): ArrayLike<number> {
+  return isTensor(value) ? value.data : checkNumbers(argument, value);
 }
 
 /**
@@ -103,6 +106,7 @@ export function quantizationError(
   options: { readonly shape?: readonly number[] } = {},
 ): QuantizationErrorReport {
   checkInstance(instance);
+  checkOptions("options", options, ["shape"]);
   const integers = operand(instance, "q", q, ["i8", "u8"]);
   const shape = shapeOf(integers, options.shape);
   const { extent, scales, low, high } = checkParams(

@@ -3,7 +3,7 @@
  *
  * @category Explanations
  */
-import { checkInteger, checkObject, typeFault } from "../core/check.ts";
+import { checkInteger, checkObject, checkRecord, checkRecords, typeFault } from "../core/check.ts";
 import { checkRange, paramsOf } from "../params/params.ts";
 import { checkScheme, type SchemeOptions } from "../params/scheme.ts";
 import { type EntropyCurve, entropyCurve } from "./entropy.ts";
@@ -98,6 +98,7 @@ export function explain(observer: HistogramObserver, options: ExplainOptions = {
   const scheme = checkScheme(options, ["channel", "methods", "ranges"]);
   const channel = checkInteger("options.channel", options.channel ?? 0, 0, 2 ** 31 - 1);
   const methods = options.methods ?? DEFAULT_METHODS;
+  checkRecords("options.methods", methods, { method: "string" });
   const searches = methods.map((method, i) => checkSearch(`options.methods[${i}]`, method));
   const histogram = observer.histogram(channel);
   const ranges = new Map<string, ChannelRange>();
@@ -136,6 +137,23 @@ export function explain(observer: HistogramObserver, options: ExplainOptions = {
   };
 }
 
+const FIGURES = ["min", "max", "scale", "zeroPoint", "clipped", "mse", "sqnr", "cosine"] as const;
+
+/** @internal Errors unless a value has what an explanation has; the curve of entropy excepted. */
+export function checkExplanation(explanation: Explanation): void {
+  checkRecord("explanation", explanation, {
+    ...{ histogram: "object", skipped: "number", bits: "number", scheme: "string" },
+  });
+  const { histogram, methods } = explanation;
+  checkRecord("explanation.histogram", histogram, {
+    min: "number",
+    max: "number",
+    total: "number",
+  });
+  const numbers = Object.fromEntries(FIGURES.map((name) => [name, "number" as const]));
+  checkRecords("explanation.methods", methods, { name: "string", ...numbers });
+}
+
 /**
  * The methods side by side, as lines of text.
  *
@@ -145,6 +163,7 @@ export function explain(observer: HistogramObserver, options: ExplainOptions = {
  * ```
  */
 export function explanationTable(explanation: Explanation): string {
+  checkExplanation(explanation);
   const { histogram, methods, bits, scheme, skipped } = explanation;
   const rows = [
     ["", "min", "max", "scale", "zero", "clipped %", "MSE", "SQNR dB", "cosine"],

@@ -3,13 +3,30 @@
  *
  * @category Mixed precision
  */
+import { checkNumber, checkRecord, checkRecords } from "../core/check.ts";
 import type { Plan } from "./plan.ts";
 import { alignRows, decibels, short } from "./text.ts";
+
+const POINT = { bytes: "number", loss: "number" } as const;
+
+/** @internal Errors unless a value has what a plan has. */
+export function checkPlan(argument: string, plan: Plan): void {
+  checkRecord(argument, plan, {
+    ...POINT,
+    ...{ goal: "object", parameters: "number", bitsPerWeight: "number", bound: "number" },
+  });
+  const { goal, choices, front, uniform } = plan;
+  const layer = { layer: "string", candidate: "string", parameters: "number" } as const;
+  checkRecords(`${argument}.choices`, choices, { ...layer, ...POINT });
+  checkRecords(`${argument}.front`, front, POINT);
+  checkRecords(`${argument}.uniform`, uniform, { candidate: "string", ...POINT });
+  for (const [name, value] of Object.entries(goal)) checkNumber(`${argument}.goal.${name}`, value);
+}
 
 /**
  * A plan as lines of text: what each layer got, and what the plan and the uniform plans come to.
  * Columns are the layer, its candidate, its numbers, bytes, bits per weight, loss and the share of
- * the loss in percent.
+ * the loss in percent. Errors: what is no plan.
  *
  * @example
  * ```ts
@@ -17,6 +34,7 @@ import { alignRows, decibels, short } from "./text.ts";
  * ```
  */
 export function planTable(plan: Plan): string {
+  checkPlan("plan", plan);
   const { choices, uniform, parameters } = plan;
   const total = choices.reduce((sum, { loss }) => sum + loss, 0);
   const rows = [

@@ -9,7 +9,15 @@
  *
  * @category Mixed precision
  */
-import { checkInteger, checkNumber, checkObject, rangeFault, typeFault } from "../core/check.ts";
+import {
+  checkInteger,
+  checkNumber,
+  checkObject,
+  checkOptions,
+  checkRecords,
+  rangeFault,
+  typeFault,
+} from "../core/check.ts";
 import type { LayerSensitivity } from "./sensitivity.ts";
 
 /** What a plan, or one layer of it, takes and loses. */
@@ -290,12 +298,15 @@ export function paretoFront(
   if (!Array.isArray(layers) || layers.length === 0) {
     throw typeFault("layers", "an array of at least one layer", layers);
   }
+  checkOptions("options", options, ["points"]);
+  checkRecords("layers", layers, { name: "string", parameters: "number" });
   const sums = { bytes: 0, loss: 0 };
   layers.forEach(({ costs }, i) => {
     const most = { bytes: 0, loss: 0 };
     if (!Array.isArray(costs) || costs.length === 0 || costs.length > 255) {
       throw rangeFault(`layers[${i}].costs`, "1 to 255 candidates", costs);
     }
+    checkRecords(`layers[${i}].costs`, costs, {});
     costs.forEach(({ bytes, loss }, c) => {
       for (const [name, value] of Object.entries({ bytes, loss })) {
         const argument = `layers[${i}].costs[${c}].${name}`;

@@ -4,8 +4,17 @@
  * @category Mixed precision
  */
 
+import { checkNumbers } from "../core/array.ts";
 import { type Data, operand } from "../core/call.ts";
-import { checkInteger, checkNumber, rangeFault, typeFault } from "../core/check.ts";
+import {
+  checkInteger,
+  checkNumber,
+  checkObject,
+  checkOptions,
+  checkRecords,
+  rangeFault,
+  typeFault,
+} from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { scope } from "../core/scope.ts";
 import { isTensor } from "../core/tensor.ts";
@@ -13,7 +22,7 @@ import { dequantize } from "../elementwise/dequantize.ts";
 import { minMax } from "../elementwise/min-max.ts";
 import { quantize } from "../elementwise/quantize.ts";
 import { chooseParams } from "../params/params.ts";
-import { errorBetween } from "./error.ts";
+import { errorBetween, realsOf } from "./error.ts";
 
 /** A tensor that is to be quantized: a layer's weights, a table. */
 export interface PlannedLayer {
@@ -90,13 +99,21 @@ export function sensitivity<L extends PlannedLayer>(
   if (!Array.isArray(candidates) || candidates.length === 0) {
     throw typeFault("candidates", "an array of at least one candidate", candidates);
   }
+  checkOptions("options", options, ["loss", "progress"]);
   const { loss, progress } = options;
+  checkFunction("options.loss", loss);
+  checkFunction("options.progress", progress);
+  checkRecords("layers", layers, { name: "string" });
+  checkRecords("candidates", candidates, { name: "string", quantize: "function" });
   let done = 0;
   return layers.map((layer, i) => {
-    const weights = isTensor(layer.weights) ? layer.weights.data : layer.weights;
+    const weights = realsOf(`layers[${i}].weights`, layer.weights);
     const costs = candidates.map((candidate) => {
-      const { bytes, restored } = candidate.quantize(layer);
       const where = `candidates ${candidate.name} of layers[${i}]`;
+      const quantized = candidate.quantize(layer);
+      checkObject(where, quantized);
+      const { bytes } = quantized;
+      const restored = checkNumbers(`${where}, restored`, quantized.restored);
       checkInteger(`${where}, bytes`, bytes, 0, Number.MAX_SAFE_INTEGER);
       if (restored.length !== weights.length) {
         throw rangeFault(`${where}, restored`, `${weights.length} elements`, restored.length);
@@ -113,6 +130,12 @@ export function sensitivity<L extends PlannedLayer>(
     const signal = loss ? undefined : energyOf(weights);
     return { name: layer.name, parameters: weights.length, signal, costs };
   });
+}
+
+function checkFunction(argument: string, value: unknown): void {
+  if (value !== undefined && typeof value !== "function") {
+    throw typeFault(argument, "a function", value);
+  }
 }
 
 function energyOf(values: ArrayLike<number>): number {
@@ -139,6 +162,7 @@ export function bitsCandidate(
 ): Candidate {
   checkInstance(instance);
   checkInteger("bits", bits, 2, 8);
+  checkOptions("options", options, ["axis"]);
   const { axis } = options;
   if (axis !== undefined) checkInteger("options.axis", axis, -32, 31);
   return {

@@ -68,9 +68,9 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
 ): InKind<X, D> {
   checkInstance(instance);
   const source = operand(instance, "acc", acc, ["i32"]);
+  checkOptions("options", options, SHAPE_OPTIONS);
   const shape = shapeOf(source, options.shape);
   checkOptions("params", params, PARAMS);
-  checkOptions("options", options, SHAPE_OPTIONS);
   const dtype = checkOneOf("params.dtype", params.dtype ?? "i8", QUANTIZED_DTYPES) as D;
   const [least, greatest] = limitsOf(dtype);
   const zero = checkInteger("params.zeroPoint", params.zeroPoint ?? 0, least, greatest);

@@ -4,6 +4,7 @@
  *
  * @category Conformance
  */
+import { checkRecords } from "../core/check.ts";
 import {
   type Bytelane,
   chooseParams,
@@ -297,6 +298,17 @@ export function vectorsOf(suites: readonly Suite[]): readonly Vector[] {
     .filter(({ input }) => !ELSEWHERE.includes(input.format));
 }
 
+/** Errors unless each suite has vectors, and each vector what `judge` reads. */
+function checkSuites(suites: readonly Suite[]): void {
+  checkRecords("suites", suites, { vectors: "array" });
+  for (const [i, { vectors }] of suites.entries()) {
+    checkRecords(`suites[${i}].vectors`, vectors, {
+      ...{ operation: "string", profile: "string", ran: "array" },
+      ...{ input: "object", expected: "object" },
+    });
+  }
+}
+
 /**
  * Runs all golden vectors with an instance. One row an operation, profile and reference; `refusal`
  * rows are where Bytelane's documented rule is another one. It takes well under a second.
@@ -308,6 +320,7 @@ export function vectorsOf(suites: readonly Suite[]): readonly Vector[] {
  * ```
  */
 export function conformance(instance: Bytelane, suites: readonly Suite[] = GOLDEN): Conformance {
+  checkSuites(suites);
   const rows = new Map<string, { -readonly [K in keyof ConformanceRow]: ConformanceRow[K] }>();
   for (const vector of vectorsOf(suites)) {
     const { profile, operation, refusal } = vector;

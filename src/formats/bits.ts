@@ -5,7 +5,7 @@
  */
 
 import { type Data, elementsOf, inCall, operand } from "../core/call.ts";
-import { checkInteger, checkOneOf, rangeFault } from "../core/check.ts";
+import { checkInteger, checkOneOf, checkOptions, rangeFault } from "../core/check.ts";
 import type { OwnElements } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 
@@ -47,6 +47,7 @@ export function packBits(
 ): OwnElements["u8"] {
   checkInstance(instance);
   const source = operand(instance, "codes", codes, ["i8", "u8"]);
+  checkOptions("options", options, ["bits"]);
   const bits = checkOneOf("options.bits", options.bits ?? 4, [2, 4] as const);
   const low = source.dtype === "i8" ? -(2 ** (bits - 1)) : 0;
   const high = low + 2 ** bits - 1;
@@ -79,6 +80,7 @@ export function unpackBits<S extends boolean = false>(
 ): S extends true ? OwnElements["i8"] : OwnElements["u8"] {
   checkInstance(instance);
   const source = operand(instance, "packed", packed, ["u8"]);
+  checkOptions("options", options, ["bits", "signed"]);
   const bits = checkOneOf("options.bits", options.bits ?? 4, [2, 4] as const);
   checkInteger("length", length, 0, 2 ** 32);
   const bytes = Math.ceil((length * bits) / 8);

@@ -9,7 +9,7 @@ import { type Data, type InKind, inCall, type Operand, operand, target } from ".
 import { checkInteger, checkOneOf, checkOptions, checkScale, rangeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { type ShapeOption, shapeOf } from "../elementwise/quantize.ts";
+import { SHAPE_OPTIONS, type ShapeOption, shapeOf } from "../elementwise/quantize.ts";
 import { type Entries, extentOf, perChannel, placeParams } from "../params/channels.ts";
 
 /**
@@ -123,6 +123,7 @@ export function quantizeBlocked<X extends Data<"f32">, D extends BlockedDType = 
 ): InKind<X, Held<D>> {
   checkInstance(instance);
   const source = operand(instance, "x", x, ["f32"]);
+  checkOptions("options", options, SHAPE_OPTIONS);
   const shape = shapeOf(source, options.shape);
   const cut = cutOf(params, shape);
   const result = target(instance, options.out, cut.held, shape, source.shape !== undefined);
@@ -164,6 +165,7 @@ export function dequantizeBlocked<X extends Data<"i8" | "u8">>(
 ): InKind<X, "f32"> {
   checkInstance(instance);
   const source: Operand<"i8" | "u8"> = operand(instance, "q", q, ["i8", "u8"]);
+  checkOptions("options", options, SHAPE_OPTIONS);
   const shape = shapeOf(source, options.shape);
   const cut = cutOf({ ...params, dtype: params?.dtype ?? source.dtype }, shape);
   if (cut.held !== source.dtype)

@@ -5,14 +5,15 @@
  * @category Other formats
  */
 
+import { checkNumbers } from "../core/array.ts";
 import { type Data, inCall, operand } from "../core/call.ts";
 import {
   checkInteger,
   checkObject,
   checkOneOf,
   checkOptions,
+  checkShape,
   rangeFault,
-  typeFault,
 } from "../core/check.ts";
 import type { OwnElements } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
@@ -56,14 +57,12 @@ export interface CodebookOptions {
 
 const CODES = 16;
 
-function checkCodebook(codebook: ArrayLike<number>): Float32Array {
-  if (typeof codebook?.length !== "number") {
-    throw typeFault("options.codebook", "16 numbers", codebook);
-  }
-  const values = Float32Array.from(codebook);
+function checkCodebook(argument: string, codebook: unknown): Float32Array {
+  const list = checkNumbers(argument, codebook);
+  const values = Float32Array.from({ length: CODES }, (_, i) => list[i]);
   const rises = values.every((x, i) => Number.isFinite(x) && (i === 0 || x > values[i - 1]));
-  if (values.length !== CODES || !rises) {
-    throw rangeFault("options.codebook", "16 finite numbers in ascending order", codebook);
+  if (list.length !== CODES || !rises) {
+    throw rangeFault(argument, "16 finite numbers in ascending order", codebook);
   }
   return values;
 }
@@ -75,8 +74,9 @@ interface Layout {
   readonly blocks: number;
 }
 
-function layoutOf(shape: readonly number[] | undefined, length: number, given: BlockSize): Layout {
-  if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
+function layoutOf(dimensions: unknown, length: number, given: BlockSize): Layout {
+  const shape = checkShape("options.shape", dimensions);
+  if (shape.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
   const [rows, columns] = shape;
   checkInteger("options.shape", rows, 1, 2 ** 31 - 1);
   checkInteger("options.shape", columns, 1, 2 ** 31 - 1);
@@ -109,7 +109,7 @@ export function quantizeCodebook(
   checkInstance(instance);
   checkOptions("options", options, ["shape", "blockSize", "codebook"]);
   const source = operand(instance, "x", x, ["f32"]);
-  const codebook = checkCodebook(options.codebook ?? NF4);
+  const codebook = checkCodebook("options.codebook", options.codebook ?? NF4);
   const shape = options.shape ?? source.shape;
   const layout = layoutOf(shape, source.length, options.blockSize ?? 64);
   const { rows, columns, blockSize, blocks } = layout;
@@ -168,7 +168,9 @@ export function dequantizeCodebook(instance: Bytelane, matrix: CodebookMatrix): 
   checkInstance(instance);
   checkObject("matrix", matrix);
   const { rows, columns, blockSize, values, scale: scales } = matrix;
-  const codebook = checkCodebook(matrix.codebook);
+  checkInteger("matrix.rows", rows, 1, 2 ** 31 - 1);
+  checkInteger("matrix.columns", columns, 1, 2 ** 31 - 1);
+  const codebook = checkCodebook("matrix.codebook", matrix.codebook);
   const given = blockSize === blockSizeOf("channel", columns) ? "channel" : blockSize;
   const { blocks } = layoutOf([rows, columns], rows * columns, given as BlockSize);
   const rowBytes = (blocks * blockSize) / 2;
@@ -221,7 +223,7 @@ export function fitCodebook(
   options: FitOptions = {},
 ): OwnElements["f32"] {
   checkInstance(instance);
-  checkObject("options", options);
+  checkOptions("options", options, ["shape", "blockSize", "passes"]);
   const source = operand(instance, "x", x, ["f32"]);
   const shape = options.shape ?? source.shape;
   const { rows, columns, blockSize, blocks } = layoutOf(

@@ -6,7 +6,14 @@
 
 import { bytesOf, checkLength } from "../core/array.ts";
 import { elementsOf, inCall, type Operand, operand } from "../core/call.ts";
-import { checkScale, checkShape, countOf, rangeFault, typeFault } from "../core/check.ts";
+import {
+  checkObject,
+  checkScale,
+  checkShape,
+  countOf,
+  rangeFault,
+  typeFault,
+} from "../core/check.ts";
 import { dtypeOf, type OwnElements, QUANTIZED_DTYPES } from "../core/dtype.ts";
 import { checkHandle } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
@@ -67,6 +74,8 @@ export function saveLayers(
   metadata: Readonly<Record<string, string>> = {},
 ): OwnElements["u8"] {
   checkInstance(instance);
+  checkObject("layers", layers);
+  checkObject("metadata", metadata);
   const writer = new Writer(instance);
   const schemes = Object.entries(layers).map(
     ([name, layer]) => [name, save(instance, writer, name, layer)] as const,

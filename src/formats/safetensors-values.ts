@@ -29,6 +29,7 @@ export type SafeTensorValues = InstanceType<(typeof ARRAYS)[keyof typeof ARRAYS]
 function checkTensor(given: SafeTensor): SafeTensor {
   checkObject("tensor", given);
   const { dtype, shape, data } = given;
+  if (typeof dtype !== "string") throw typeFault("tensor.dtype", "a string", dtype);
   if (!isBytes(data)) throw typeFault("tensor.data", "a Uint8Array", data);
   return { dtype, shape, data };
 }

@@ -3,8 +3,8 @@
  *
  * @category Files
  */
-import { checkBytes } from "../core/array.ts";
-import { checkInteger, describe, rangeFault, typeFault } from "../core/check.ts";
+import { checkBytes, checkPairs } from "../core/array.ts";
+import { checkInteger, checkRecord, describe, rangeFault, typeFault } from "../core/check.ts";
 import type { OwnElements } from "../core/dtype.ts";
 import {
   bitsOf,
@@ -140,7 +140,7 @@ export function writeHeader(
 
 function checkMetadata(metadata: Iterable<readonly [key: string, value: string]>): string[] {
   const keys = new Set<string>();
-  return [...metadata].map(([key, value]) => {
+  return checkPairs("metadata", metadata).map(([key, value]) => {
     if (typeof key !== "string" || typeof value !== "string") {
       throw typeFault("metadata", "texts under texts", typeof key === "string" ? value : key);
     }
@@ -217,9 +217,12 @@ export function writeSafetensors(
   tensors: Iterable<readonly [name: string, tensor: SafeTensor]>,
   metadata: Iterable<readonly [key: string, value: string]> = [],
 ): OwnElements["u8"] {
-  const parts = [...tensors].map(([name, { dtype, shape, data: given }]) => {
-    const argument = `tensors.get(${describe(name)}).data`;
-    const data = checkBytes(argument, given, ["Uint8Array"], "a Uint8Array");
+  const parts = checkPairs("tensors", tensors).map(([name, tensor]) => {
+    const argument = `tensors.get(${describe(name)})`;
+    if (typeof name !== "string") throw typeFault("tensors", "names that are texts", name);
+    checkRecord(argument, tensor, { dtype: "string", data: "object" });
+    const { dtype, shape, data: given } = tensor as SafeTensor;
+    const data = checkBytes(`${argument}.data`, given, ["Uint8Array"], "a Uint8Array");
     return { name, dtype, shape, data, write: (to: Uint8Array) => to.set(data) };
   });
   return writeParts(parts, metadata);

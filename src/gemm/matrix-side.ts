@@ -4,6 +4,7 @@
  * @category Products
  */
 
+import { listLength } from "../core/array.ts";
 import { type Data, elementsOf, type Operand, operand } from "../core/call.ts";
 import { checkInteger, checkOptions, checkScale, checkShape, rangeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
@@ -194,7 +195,7 @@ function countEntries(
   batch: number,
 ): number {
   if (typeof list !== "object" || list === null) return entries;
-  return list.length === entries * batch ? entries * batch : entries;
+  return listLength(list) === entries * batch ? entries * batch : entries;
 }
 
 /**

@@ -4,6 +4,7 @@
  * @category Products
  */
 
+import { listLength } from "../core/array.ts";
 import { type Data, elementsOf, inCall, type Operand, operand } from "../core/call.ts";
 import {
   checkInteger,
@@ -241,8 +242,9 @@ export function packMatrix(
   checkInstance(instance);
   checkOptions("options", options, PACK_OPTIONS);
   const source = operand(instance, "weights", weights, ["i8", "u8"]);
-  const shape = options.shape ?? source.shape;
-  if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
+  const shape: readonly number[] | undefined = options.shape ?? source.shape;
+  if (!Array.isArray(shape) || shape.length !== 2)
+    throw rangeFault("options.shape", "two dimensions", shape);
   for (const size of shape) checkInteger("options.shape", size, 1, MAX_I32);
   const orientation = checkOrientation("options.orientation", options.orientation);
   const [depth, n] = orientation === "in-out" ? shape : [shape[1], shape[0]];
@@ -291,7 +293,7 @@ export function checkZeros(
   const list = isTensor(zeros)
     ? elementsOf(instance, operand(instance, argument, zeros, ["i32"]))
     : zeros;
-  if (typeof list?.length !== "number") {
+  if (listLength(list) === undefined) {
     throw typeFault(argument, "a number, an Int32Array or a tensor", zeros);
   }
   if (list.length !== count) throw rangeFault(argument, `${count} values`, zeros);

@@ -5,7 +5,7 @@
  * @category Blocks of ggml
  */
 import { checkBytes } from "../core/array.ts";
-import { checkInteger, rangeFault } from "../core/check.ts";
+import { checkInteger, checkShape, rangeFault } from "../core/check.ts";
 import type { OwnElements } from "../core/dtype.ts";
 import { checkNibbles, type Int4Matrix } from "../int4/matrix.ts";
 import { checkScales } from "./decode.ts";
@@ -33,7 +33,7 @@ export function int4FromGgml(
   const bytes = checkBytes("bytes", data, ["Uint8Array"], "a Uint8Array");
   if (bytes.length % BYTES !== 0) throw rangeFault("bytes", `blocks of ${BYTES} bytes`, bytes);
   const blocks = bytes.length / BYTES;
-  const [rows, columns] = shape;
+  const [rows, columns] = checkShape("shape", shape);
   checkInteger("shape", rows, 1, 2 ** 31 - 1);
   checkInteger("shape", columns, BLOCK, 2 ** 20);
   if (columns % BLOCK !== 0 || rows * columns !== blocks * BLOCK) {

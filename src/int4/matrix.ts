@@ -156,7 +156,7 @@ export function checkNibbles(argument: string, matrix: Int4Matrix): CheckedMatri
 }
 
 /**
- * Bits a weight takes, scales, zero points and offsets counted.
+ * Bits a weight takes, scales, zero points and offsets counted. Errors: what is no such matrix.
  *
  * @example
  * ```ts
@@ -164,8 +164,9 @@ export function checkNibbles(argument: string, matrix: Int4Matrix): CheckedMatri
  * ```
  */
 export function bitsPerWeight(matrix: Int4Matrix): number {
-  const { outFeatures, inFeatures, values, scale, zeroPoint, offset } = matrix;
-  const beside = (zeroPoint?.byteLength ?? 0) + (offset?.byteLength ?? 0);
-  const bytes = values.byteLength + scale.byteLength + beside;
-  return (8 * bytes) / (outFeatures * inFeatures);
+  const { rows, columns, values, scales, ...beside } = checkMatrix("matrix", matrix);
+  const { zeros, realZeros, offsets } = beside;
+  let bytes = 0;
+  for (const part of [values, scales, zeros, realZeros, offsets]) bytes += part?.byteLength ?? 0;
+  return (8 * bytes) / (rows * columns);
 }

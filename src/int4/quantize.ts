@@ -117,8 +117,9 @@ function checkStats(stats: InputStats | undefined, features: number): InputStats
 /** Checks weights and options. */
 export function planInt4(instance: Bytelane, weights: Reals, options: Int4Options): Int4Plan {
   const source = operand(instance, "weights", weights, ["f32"]);
-  const shape = options.shape ?? source.shape;
-  if (shape?.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
+  const shape: readonly number[] | undefined = options.shape ?? source.shape;
+  if (!Array.isArray(shape) || shape.length !== 2)
+    throw rangeFault("options.shape", "two dimensions", shape);
   for (const size of shape) checkInteger("options.shape", size, 1, 2 ** 31 - 1);
   if (source.length !== shape[0] * shape[1]) {
     throw rangeFault("weights", `${shape[0] * shape[1]} elements`, weights);

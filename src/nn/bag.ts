@@ -4,6 +4,7 @@
  * @category Networks
  */
 import { nnKernels } from "../builds/nn-kernels.ts";
+import { checkNumbers } from "../core/array.ts";
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
 import { checkInteger, checkOneOf, checkOptions } from "../core/check.ts";
 import { checkIndices, type Ids } from "../core/ids.ts";
@@ -29,7 +30,7 @@ const STRIP_ROWS = 16;
 
 /** Beginnings and the end of bags. */
 function checkOffsets(offsets: readonly number[] | Int32Array | undefined, n: number): number[] {
-  const bounds = offsets === undefined ? [0] : Array.from(offsets);
+  const bounds = offsets === undefined ? [0] : Array.from(checkNumbers("options.offsets", offsets));
   let least = 0;
   for (const [i, offset] of bounds.entries()) {
     least = checkInteger(`options.offsets[${i}]`, offset, i === 0 ? 0 : least, i === 0 ? 0 : n);

@@ -4,7 +4,7 @@
  * @category Networks
  */
 import type { Data, InKind } from "../core/call.ts";
-import { checkInteger, checkOptions, checkShape, rangeFault } from "../core/check.ts";
+import { checkInteger, checkObject, checkOptions, checkShape, rangeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
@@ -33,8 +33,9 @@ export interface Conv1dOptions extends Omit<ConvOptions, "stride" | "dilation" |
  */
 export function createConv1d(instance: Bytelane, options: Conv1dOptions): Conv2d {
   checkInstance(instance);
+  checkObject("options", options);
   const { weights, shape, orientation, stride = 1, dilation = 1, padding = "valid" } = options;
-  const given = checkShape("options.shape", shape ?? (weights as Tensor).shape);
+  const given = checkShape("options.shape", shape ?? (weights as Tensor | undefined)?.shape);
   if (given.length !== 3) throw rangeFault("options.shape", "three dimensions", given);
   const [a, b, c] = given;
   const sides = Array.isArray(padding) ? padding : [padding, padding];

@@ -4,8 +4,9 @@
  * @category Networks
  */
 import { nnKernels } from "../builds/nn-kernels.ts";
+import { checkNumbers } from "../core/array.ts";
 import { type Data, type InKind, inCall, type Operand, operand, target } from "../core/call.ts";
-import { checkNumber, checkOptions, rangeFault } from "../core/check.ts";
+import { checkNumber, checkOneOf, checkOptions, rangeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor } from "../core/tensor.ts";
 import { rowsOf, type ShapeOption } from "./rows.ts";
@@ -133,11 +134,17 @@ export function foldBatchNorm(
   norm: BatchNorm,
   orientation: "in-out" | "out-in" = "in-out",
 ): { weights: Float32Array<ArrayBuffer>; bias: Float32Array<ArrayBuffer> } {
+  checkNumbers("weights", weights);
+  checkOptions("norm", norm, ["mean", "variance", "gain", "offset", "epsilon"]);
+  checkOneOf("orientation", orientation, ["in-out", "out-in"]);
   const { mean, variance, gain, offset, epsilon = 1e-5 } = norm;
-  const channels = mean.length;
+  const channels = checkNumbers("norm.mean", mean).length;
+  checkNumbers("norm.variance", variance);
   for (const [name, list] of Object.entries({ variance, gain, offset, bias })) {
-    if (list !== undefined && list.length !== channels) {
-      throw rangeFault(name === "bias" ? name : `norm.${name}`, `${channels} values`, list.length);
+    if (list === undefined) continue;
+    const argument = name === "bias" ? name : `norm.${name}`;
+    if (checkNumbers(argument, list).length !== channels) {
+      throw rangeFault(argument, `${channels} values`, list.length);
     }
   }
   const inner = weights.length / channels;

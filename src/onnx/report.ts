@@ -3,6 +3,8 @@
  *
  * @category ONNX models
  */
+import { checkObject, checkRecords } from "../core/check.ts";
+
 /** One constant of the model. */
 export interface TensorReport {
   /** The value's name in the file. */
@@ -102,6 +104,14 @@ export function reportOf(
   };
 }
 
+const NUMBERS = { bits: "number", bytes: "number", sqnr: "number", cosine: "number" } as const;
+
+function checkReport(report: OnnxReport): void {
+  checkObject("report", report);
+  const texts = { name: "string", operators: "array", shape: "array" } as const;
+  checkRecords("report.tensors", report.tensors, { ...texts, ...NUMBERS });
+}
+
 /**
  * The report as lines of text, a tensor per line.
  *
@@ -111,6 +121,7 @@ export function reportOf(
  * ```
  */
 export function onnxReportTable(report: OnnxReport): string {
+  checkReport(report);
   const rows = [
     ["tensor", "operator", "shape", "bits", "bytes", "SQNR dB", "cosine", "stored"],
     ...report.tensors.map((each) => [

@@ -1,6 +1,6 @@
 /** Quantization parameters, checked against the shape of their data: one entry per channel. */
 
-import { byteOffsetOf, elementsOf, lengthOf } from "../core/array.ts";
+import { byteOffsetOf, elementsOf, lengthOf, listLength } from "../core/array.ts";
 import type { Call, Data } from "../core/call.ts";
 import { checkInteger, checkOptions, checkScale, rangeFault, typeFault } from "../core/check.ts";
 import { type Elements, limitsOf, type QuantizedDType, tagOf } from "../core/dtype.ts";
@@ -44,7 +44,7 @@ export function valuesOf<T extends "f32" | "i32">(
   dtype: T,
 ): number | Elements[T] {
   if (!isTensor(values)) {
-    if (typeof values === "number" || typeof values?.length === "number") {
+    if (typeof values === "number" || listLength(values) !== undefined) {
       return values as number | Elements[T];
     }
     const array = dtype === "f32" ? "a Float32Array" : "an Int32Array";
@@ -158,10 +158,11 @@ export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
   later = false,
 ): A {
   if (typeof values === "number") return new array(channels).fill(check(argument, values)) as A;
-  if (typeof values?.length !== "number") {
+  const length = listLength(values);
+  if (values === undefined || length === undefined) {
     throw typeFault(argument, "a number or an array", values);
   }
-  if (values.length !== channels)
+  if (length !== channels)
     throw rangeFault(argument, `${channels} values, one per channel`, values);
   const tag = tagOf(values);
   if (later && tag === array.name && lengthOf(values as A) === channels) {

@@ -1,5 +1,7 @@
 /** Late interaction: documents and queries that have a vector per token. */
+
 import { searchKernels } from "../builds/search-kernels.ts";
+import { checkNumbers } from "../core/array.ts";
 import { type Data, type Operand, operand } from "../core/call.ts";
 import { checkInteger, checkOptions, checkScale, rangeFault, typeFault } from "../core/check.ts";
 import type { Bytelane } from "../core/instance.ts";
@@ -122,10 +124,7 @@ function partsOf(
   }
   const tokens = tokensOf(instance, "documents", documents, dimensions);
   const total = tokens.length / dimensions;
-  const list = lengths ?? [total];
-  if (typeof list !== "object" || typeof list.length !== "number") {
-    throw typeFault("options.lengths", "an array of numbers", lengths);
-  }
+  const list = checkNumbers("options.lengths", lengths ?? [total]);
   let first = 0;
   const parts = Array.from(list, (length, i) => {
     const count = checkInteger(`options.lengths[${i}]`, length, 1, total);

@@ -1,6 +1,6 @@
 /** Ranks plain rows: vectors that lie in BLOBs of a database, or in one array, without an index. */
 import { searchKernels } from "../builds/search-kernels.ts";
-import { bytesOf } from "../core/array.ts";
+import { bytesOf, isIterable, listLength } from "../core/array.ts";
 import { isBytes } from "../core/byte-source.ts";
 import { type Data, type Operand, operand } from "../core/call.ts";
 import {
@@ -63,7 +63,7 @@ class Scan {
     { metric = "cosine", scale = 1 }: ScanOptions,
   ) {
     const isSingle = isTensor(query) || tagOf(query) !== undefined;
-    const { length = 0 } = query as { length?: number };
+    const length = listLength(query) ?? 0;
     if (!isSingle) throw typeFault("query", "a typed array or a tensor", query);
     this.dimensions = checkInteger("query.length", length, 1, MOST_DIMENSIONS);
     const vector = checkVectors(instance, "query", query, this.dimensions);
@@ -182,7 +182,7 @@ export function scanRows(
   checkScale("options.scale", options.scale ?? 1);
   const isWhole = isTensor(rows) || tagOf(rows) !== undefined;
   const iterable = rows as Iterable<BlobRow>;
-  if (!isWhole && typeof iterable?.[Symbol.iterator] !== "function") {
+  if (!isWhole && !isIterable(rows)) {
     throw typeFault("rows", "a Float32Array, an Int8Array, a tensor, or BLOBs", rows);
   }
   const source = isWhole ? operand(instance, "rows", rows, ["f32", "i8"]) : undefined;

@@ -1,4 +1,5 @@
 /** The index: vectors as nested codes, which are added, removed and searched. */
+import { listLength } from "../core/array.ts";
 import { checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
@@ -147,7 +148,7 @@ export class VectorIndex extends Handle {
     instanceOf("index", this);
     this.refuseRemote();
     const list = typeof ids === "number" ? [ids] : ids;
-    if (typeof list?.length !== "number") throw typeFault("ids", "a number or an array", ids);
+    if (listLength(list) === undefined) throw typeFault("ids", "a number or an array", ids);
     const removed: number[] = [];
     for (let i = 0; i < list.length; i++) {
       const row = this.ids.rowOf(list[i]);

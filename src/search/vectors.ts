@@ -1,4 +1,5 @@
 /** Vectors as they come: which types there are, and how a strip of them becomes f32 in memory. */
+import { listLength } from "../core/array.ts";
 import { type Data, type Operand, operand } from "../core/call.ts";
 import { checkInteger, checkScale, rangeFault, typeFault } from "../core/check.ts";
 import { type ARRAYS, BYTES, type DType, limitsOf, tagOf } from "../core/dtype.ts";
@@ -258,7 +259,7 @@ function perVector(
   check: (argument: string, value: unknown) => number,
 ): readonly number[] {
   if (typeof values === "number") return [check(argument, values)];
-  if (values.length !== count) throw rangeFault(argument, `${count} values`, values);
+  if (listLength(values) !== count) throw rangeFault(argument, `${count} values`, values);
   return Array.from({ length: count }, (_, i) => check(`${argument}[${i}]`, values[i]));
 }
 
@@ -287,7 +288,7 @@ export function checkPacked(
 /** Ids of rows: numbers from 0 to 2^53 − 1, one per row. */
 export function checkIds(argument: string, ids: unknown, count: number): Float64Array {
   const list = ids as ArrayLike<number>;
-  if (typeof list !== "object" || typeof list?.length !== "number") {
+  if (typeof list !== "object" || listLength(list) === undefined) {
     throw typeFault(argument, "an array of numbers", ids);
   }
   if (list.length !== count) throw rangeFault(argument, `${count} ids`, ids);

@@ -20,6 +20,16 @@ export const formats: Case[] = [
     (instance) => packBits(instance, wrong(x)),
   ],
   [
+    "TypeError",
+    '"options" expected an object, got null',
+    (instance) => packBits(instance, new Uint8Array(2), wrong(null)),
+  ],
+  [
+    "TypeError",
+    '"options" expected an object, got null',
+    (instance) => unpackBits(instance, new Uint8Array(2), 4, wrong(null)),
+  ],
+  [
     "RangeError",
     '"options.bits" expected one of 2, 4, got 3',
     (instance) => packBits(instance, new Uint8Array(2), { bits: wrong(3) }),

@@ -2,6 +2,7 @@
 
 import { createInputStats } from "../../src/calibration/index.ts";
 import {
+  bitsPerWeight,
   createBytelaneSync,
   createLinear,
   createTable,
@@ -53,6 +54,7 @@ const quantized =
     quantizeInt4(instance, wrong(weights), wrong({ shape: [16, 2], ...options }));
 
 export const int4: Case[] = [
+  ["TypeError", '"matrix" expected an object, got null', () => bitsPerWeight(wrong(null))],
   // matrices that somebody else has made
   [
     "TypeError",

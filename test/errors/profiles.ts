@@ -1,7 +1,13 @@
 /** The rules of other systems by name, and reports of errors. */
 
-import { errorBetween, quantizationError } from "../../src/calibration/index.ts";
+import {
+  errorBetween,
+  explanationTable,
+  planTable,
+  quantizationError,
+} from "../../src/calibration/index.ts";
 import { chooseParams, quantize, requantize } from "../../src/entries/index.ts";
+import { onnxReportTable } from "../../src/onnx/index.ts";
 import type { Case } from "./case.ts";
 
 /** What a caller without types may write. */
@@ -178,5 +184,27 @@ export const profiles: Case[] = [
     "RangeError",
     '"x" expected 6 elements, got Float32Array(1)',
     (instance) => quantizationError(instance, x.subarray(1, 2), q, { scale: 1 }),
+  ],
+  [
+    "TypeError",
+    '"options" expected an object, got null',
+    (instance) => quantizationError(instance, x, q, { scale: 1 }, wrong(null)),
+  ],
+  [
+    "TypeError",
+    '"wanted[1]" expected a number, got "2"',
+    () => errorBetween(wrong([1, "2"]), [1, 2]),
+  ],
+  ["TypeError", '"explanation" expected an object, got null', () => explanationTable(wrong(null))],
+  ["TypeError", '"plan.bytes" expected a number, got undefined', () => planTable(wrong({}))],
+  [
+    "TypeError",
+    '"report.tensors" expected an array, got undefined',
+    () => onnxReportTable(wrong({})),
+  ],
+  [
+    "TypeError",
+    '"report.tensors[0]" expected an object, got 1',
+    () => onnxReportTable(wrong({ tensors: [1] })),
   ],
 ];

@@ -32,6 +32,26 @@ const search = (query: unknown, k: unknown, options: object = {}): Case[2] =>
   with2((made) => topK(made, wrong(query), wrong(k), wrong(options)));
 
 export const searches: Case[] = [
+  [
+    "TypeError",
+    '"options.scale" expected nothing beside ranges, got 1',
+    index({ vectors: q, scale: 1, ranges: x }),
+  ],
+  [
+    "TypeError",
+    '"options.ranges" expected a Float32Array, got 3',
+    index({ vectors: q, ranges: 3 }),
+  ],
+  [
+    "RangeError",
+    '"options.ranges" expected 2 · 3 elements, got Float32Array(5)',
+    index({ vectors: q, ranges: new Float32Array(5) }),
+  ],
+  [
+    "RangeError",
+    '"options.ranges[0]" expected a finite value not above the greatest, got 2',
+    index({ vectors: q, ranges: Float32Array.of(2, 0, 0, 1, 0, 0) }),
+  ],
   ["TypeError", NO_INSTANCE, () => createIndex(wrong({}), { vectors: x, dimensions })],
   [
     "TypeError",
