@@ -299,7 +299,7 @@ export function paretoFront(
     throw typeFault("layers", "an array of at least one layer", layers);
   }
   checkOptions("options", options, ["points"]);
-  checkRecords("layers", layers, { name: "string", parameters: "number" });
+  checkRecords("layers", layers, {});
   const sums = { bytes: 0, loss: 0 };
   layers.forEach(({ costs }, i) => {
     const most = { bytes: 0, loss: 0 };

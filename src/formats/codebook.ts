@@ -75,6 +75,7 @@ interface Layout {
 }
 
 function layoutOf(dimensions: unknown, length: number, given: BlockSize): Layout {
+  if (dimensions === undefined) throw rangeFault("options.shape", "two dimensions", dimensions);
   const shape = checkShape("options.shape", dimensions);
   if (shape.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
   const [rows, columns] = shape;

@@ -95,10 +95,10 @@ describe("explain", () => {
       '"options.methods[0].method" expected one of',
     );
     expect(() => explain(observer, { ranges: { a: { min: NaN, max: "1" as never } } })).toThrow(
-      '"options.ranges["a"].max" expected a number, got "1"',
+      `"options.ranges['a'].max" expected a number, got "1"`,
     );
     expect(() => explain(observer, { ranges: { a: { min: 2, max: 1 } } })).toThrow(
-      '"options.ranges["a"]" expected min ≤ max, neither of them NaN, got [2, 1]',
+      `"options.ranges['a']" expected min ≤ max, neither of them NaN, got [2, 1]`,
     );
   });
 });
@@ -168,7 +168,7 @@ describe("the table and the chart", () => {
     );
     expect(() => explanationChart(null as never)).toThrow('"explanation" expected an object');
     expect(() => explanationChart({} as never)).toThrow(
-      '"explanation" expected what explain returned',
+      '"explanation.histogram" expected an object, got undefined',
     );
   });
 });

@@ -329,6 +329,6 @@ describe("a plan's table and chart", () => {
     const [, bytes] = planChart(many).vconcat as unknown as { data: { values: unknown[] } }[];
     expect(bytes.data.values.length).toBe(40);
     expect(() => planChart(null as never)).toThrow('"chosen" expected an object, got null');
-    expect(() => planChart({} as never)).toThrow('"chosen" expected what plan returned');
+    expect(() => planChart({} as never)).toThrow('"chosen.bytes" expected a number');
   });
 });

@@ -118,7 +118,7 @@ describeTiers("codebooks", (instance) => {
     }
     fail(
       () => quantizeCodebook(instance, x, { shape, codebook: 3 as never }),
-      "expected 16 numbers",
+      "expected an array of numbers",
     );
     const matrix = quantizeCodebook(instance, x, { shape, blockSize: 16 });
     fail(() => dequantizeCodebook({} as never, matrix), '"instance" expected');
