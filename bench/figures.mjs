@@ -22,7 +22,8 @@ export function bestOf(run, op, shape, contender, { mode = "kernel", build } = {
 
 /**
  * One row by weights in ggml's blocks over the same by int4 in blocks of 32: by build, and the best
- * of each. `residentOverFile` is the largest of a layer's bytes over those of its weights in a file.
+ * of each. `residentOverFile` is the largest of a layer's bytes over those of its weights in a
+ * file.
  */
 export function ggufRatios(run) {
   const figures = {};
