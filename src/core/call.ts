@@ -142,21 +142,6 @@ export function target<T extends DType>(
   return { dtype, length, shape, given, asTensor };
 }
 
-/**
- * Rows that were quantized before. Whether x is data is checked first: reading properties takes as
- * long as a small product.
- */
-export function isRows<R>(x: unknown): x is R {
-  if (isTensor(x) || tagOf(x) !== undefined) return false;
-  return typeof x === "object" && x !== null && "values" in x && "scale" in x;
-}
-
-/** The dimensions of x with other columns. A copy of two would cost as much as a small product. */
-export function shapeOfRows(x: Operand, rows: number, columns: number): readonly number[] {
-  const { shape } = x;
-  return shape && shape.length !== 2 ? [...shape.slice(0, -1), columns] : [rows, columns];
-}
-
 /** The result of an operation: where the kernel writes it, and what the caller gets. */
 export interface Written<T extends DType> {
   readonly address: number;

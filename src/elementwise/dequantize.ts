@@ -4,10 +4,11 @@
  * @category Quantize and dequantize
  */
 
-import { type Data, type InKind, inCall, isRows, operand, target } from "../core/call.ts";
+import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
 import { checkOptions } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
+import { isRows } from "../core/rows.ts";
 import { checkParams, checkStepOrZero, placeParams } from "../params/channels.ts";
 import type { QuantizationParams } from "../params/params.ts";
 import type { Quantized } from "../params/quantized.ts";

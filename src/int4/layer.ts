@@ -9,17 +9,16 @@ import {
   type Call,
   type Data,
   elementsOf,
-  isRows,
   type Operand,
   operand,
   type Reals,
-  shapeOfRows,
 } from "../core/call.ts";
 import { checkOneOf, checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
 import { tagOf } from "../core/dtype.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { CODES, PRODUCT_BYTES, RESULT_CODES, writeFields } from "../core/product.ts";
+import { isRows, shapeOfRows } from "../core/rows.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
 import { type Activation, checkBounds } from "../gemm/activation.ts";
 import {

@@ -4,20 +4,13 @@
  * @category Layers
  */
 
-import {
-  type Call,
-  type Data,
-  isRows,
-  type Operand,
-  operand,
-  type Reals,
-  shapeOfRows,
-} from "../core/call.ts";
+import { type Call, type Data, type Operand, operand, type Reals } from "../core/call.ts";
 import { checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
 import { limitsOf, type OwnElements, type QuantizedDType } from "../core/dtype.ts";
 import { checkHandle, Handle, instanceOf } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { PRODUCT, writeFields } from "../core/product.ts";
+import { isRows, shapeOfRows } from "../core/rows.ts";
 import { isTensor } from "../core/tensor.ts";
 import type { Activation } from "../gemm/activation.ts";
 import { type CheckedEpilogue, writeEpilogue } from "../gemm/epilogue.ts";

@@ -2,8 +2,9 @@
  * Quantized values with what they stand for: what operations that choose parameters make, and
  * others take.
  */
-import { type Data, isRows } from "../core/call.ts";
+import type { Data } from "../core/call.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
+import { isRows } from "../core/rows.ts";
 
 /** Real steps between adjacent integers: one, or one per channel. */
 export type Scales = number | Data<"f32">;
