@@ -1,8 +1,8 @@
 /**
- * Rows of an int4 matrix as reals. A block is a run of a row that shares a scale and a zero point
- * (docs/formats.md).
+ * Rows of a matrix in blocks as reals, with codes of 4 or 8 bits. A block is a run of a row that
+ * shares a scale, and a zero point or an offset (docs/formats.md).
  *
- *   row  │ block 0 │ block 1 │ … │ last, perhaps shorter │   scales, zeros: one per block
+ *   row  │ block 0 │ block 1 │ … │ last, perhaps shorter │   scales, zeros, offsets: one per block
  */
 import { nibbles_i8x16 } from "../bits";
 import { finite_f32x4 } from "../half";
@@ -32,7 +32,7 @@ function lookUp(codes: v128, planes: usize, half: i32): v128 {
     : i16x8.shuffle(ab, cd, 4, 12, 5, 13, 6, 14, 7, 15);
 }
 
-/** Eight codes of 4 bits, in the low bytes, as reals: (q − zero) · scale, or table[q] · scale. */
+/** Eight codes, in the low bytes, as reals: (q − zero) · scale, or table[q] · scale. */
 function eightReals(codes: v128, zero: v128, scale: v128, planes: usize, dst: usize): void {
   let a: v128;
   let b: v128;
@@ -48,25 +48,58 @@ function eightReals(codes: v128, zero: v128, scale: v128, planes: usize, dst: us
   v128.store(dst, f32x4.mul(b, scale), 16);
 }
 
+/** `count` codes of a block, at most 8, from `src` on, one per byte. */
+function codesAt(src: usize, count: i32, bits: i32): v128 {
+  const whole = count >= 8;
+  if (bits == 8) {
+    if (whole) return v128.load64_zero(src);
+    let bytes: u64 = 0;
+    for (let i = 0; i < count; i++) bytes |= (<u64>load<u8>(src + i)) << (i << 3);
+    return i64x2.splat(bytes);
+  }
+  if (whole) return nibbles_i8x16(i32x4.splat(load<u32>(src)));
+  let packed: u32 = 0;
+  for (let i = 0; i < count; i += 2) packed |= (<u32>load<u8>(src + (i >> 1))) << (i << 2);
+  return nibbles_i8x16(i32x4.splat(packed));
+}
+
+/** The zero point of block b of a row: a byte or a nibble of `zeros`, or else the middle code. */
+function zeroAt(zeros: usize, b: i32, bits: i32): i32 {
+  if (!zeros) return 1 << (bits - 1);
+  if (bits == 8) return load<u8>(zeros + b);
+  return (<i32>load<u8>(zeros + (b >> 1)) >> ((b & 1) << 2)) & 15;
+}
+
+/** Eight reals from dst on, plus the offset of their block. */
+function addOffset(dst: usize, offset: v128): void {
+  v128.store(dst, f32x4.add(v128.load(dst), offset));
+  v128.store(dst, f32x4.add(v128.load(dst, 16), offset), 16);
+}
+
 /**
- * Rows of an int4 matrix as f32, in the order of `ids` (i32), or from 0 on where ids is 0.
+ * Rows of a matrix in blocks as f32, in the order of `ids` (i32), or from 0 on where ids is 0.
  *
- *   table   rowBytes a row: codes k = 0, 1, …, two a byte, the low nibble first
- *   scales  blocks a row, f32 or f16
- *   zeros   (blocks + 1) / 2 bytes per row, packed like the codes, or 0 where all are 8
- *   planes  0, or a table of 16 reals as four planes of bytes: then a code stands for
- *           table[q] · scale
+ *   table    rowBytes per row: codes k = 0, 1, …, of 4 bits two per byte, the low nibble first
+ *   scales   blocks per row, f32 or f16
+ *   zeros    ⌈blocks · bits / 8⌉ bytes per row, packed like the codes, or 0 where all are 8, of 8
+ *            bits 128
+ *   offsets  0, or blocks per row, of the type of the scales: then a code stands for
+ *            q · scale + offset
+ *   planes   0, or a table of 16 reals as four planes of bytes: then a code of 4 bits stands for
+ *            table[q] · scale
  *
- * Every block but the last has an even length. `scratch` is room for 32 bytes.
+ * Every block but the last has a length that is a multiple of 4. `scratch` is room for 32 bytes.
  */
-export function gather_int4_f32(
+export function gather_blocks_f32(
   table: usize,
   rowBytes: usize,
   columns: i32,
   block: i32,
+  bits: i32,
   scales: usize,
   halves: bool,
   zeros: usize,
+  offsets: usize,
   planes: usize,
   ids: usize,
   n: i32,
@@ -74,32 +107,27 @@ export function gather_int4_f32(
   scratch: usize,
 ): void {
   const blocks = (columns + block - 1) / block;
+  const zeroBytes = <usize>((blocks * bits + 7) >> 3);
   for (let i = 0; i < n; i++) {
     const id = ids ? <usize>load<u32>(ids + ((<usize>i) << 2)) : <usize>i;
     const row = table + id * rowBytes;
+    const rowZeros = zeros ? zeros + id * zeroBytes : 0;
     for (let b = 0; b < blocks; b++) {
       const start = b * block;
       const count = min(block, columns - start);
-      const scale = f32x4.splat(scaleAt(scales, id * blocks + b, halves));
-      let zero: i32 = 8;
-      if (zeros) {
-        const at = zeros + id * <usize>((blocks + 1) >> 1) + (b >> 1);
-        zero = (<i32>load<u8>(at) >> ((b & 1) << 2)) & 15;
-      }
-      const zero_i16x8 = i16x8.splat(<i16>zero);
-      const src = row + (start >> 1);
+      const at = id * blocks + b;
+      const scale = f32x4.splat(scaleAt(scales, at, halves));
+      const offset = f32x4.splat(offsets ? scaleAt(offsets, at, halves) : 0);
+      const zero = i16x8.splat(<i16>(offsets ? 0 : zeroAt(rowZeros, b, bits)));
+      const src = row + ((start * bits) >> 3);
       for (let k = 0; k < count; k += 8) {
-        const left = count - k;
-        let packed: u32 = 0;
-        if (left >= 8) packed = load<u32>(src + (k >> 1));
-        else
-          for (let i = k; i < count; i += 2)
-            packed |= (<u32>load<u8>(src + (i >> 1))) << ((i - k) << 2);
-        const codes = nibbles_i8x16(i32x4.splat(packed));
-        const out = left >= 8 ? dst : scratch;
-        eightReals(codes, zero_i16x8, scale, planes, out);
+        const left = min(8, count - k);
+        const codes = codesAt(src + ((k * bits) >> 3), left, bits);
+        const out = left == 8 ? dst : scratch;
+        eightReals(codes, zero, scale, planes, out);
+        if (offsets) addOffset(out, offset);
         if (left < 8) memory.copy(dst, scratch, (<usize>left) << 2);
-        dst += (<usize>min(left, 8)) << 2;
+        dst += (<usize>left) << 2;
       }
     }
   }

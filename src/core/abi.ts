@@ -163,14 +163,16 @@ export interface Kernels {
     scales: number,
     middles: number,
   ): void;
-  gather_int4_f32(
+  gather_blocks_f32(
     table: number,
     rowBytes: number,
     columns: number,
     block: number,
+    bits: number,
     scales: number,
     halves: number,
     zeros: number,
+    offsets: number,
     planes: number,
     ids: number,
     n: number,

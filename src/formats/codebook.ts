@@ -187,8 +187,8 @@ export function dequantizeCodebook(instance: Bytelane, matrix: CodebookMatrix): 
       "u8",
       Uint8Array.from({ length: 4 * CODES }, (_, i) => bytes[(i % CODES) * 4 + (i >> 4)]),
     );
-    instance.kernels.gather_int4_f32(
-      ...([src, rowBytes, columns, blockSize, step, 0, 0, planes] as const),
+    instance.kernels.gather_blocks_f32(
+      ...([src, rowBytes, columns, blockSize, 4, step, 0, 0, 0, planes] as const),
       ...([0, rows, dst, instance.scalars] as const),
     );
     return instance.heap.view("f32", dst, rows * columns).slice();

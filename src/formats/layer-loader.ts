@@ -25,7 +25,7 @@ import { bytesOf, INT4_ACTIVATIONS, Int4Linear, panelBytes, SUPERBLOCK } from ".
 import { LONGEST_BYTES } from "../int4/matrix.ts";
 import { allocateColumns, Linear } from "../linear/int8.ts";
 import type { StaticParams } from "../linear/layer-options.ts";
-import { Table, type TableSizes, tableBytes } from "../table/table.ts";
+import { Table, type TableParts, type TableSizes, tableBytes } from "../table/table.ts";
 import { damaged, Fields } from "./field-reader.ts";
 import { KEY, NAMES, type Stored, VERSION } from "./layer-file.ts";
 import { type Part, placeIn, Reader, words } from "./layer-reader.ts";
@@ -200,21 +200,28 @@ function planInt4(instance: Bytelane, reader: Reader, name: string, fields: Fiel
 function planTable(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
   const rows = fields.integer("rows", 1, MAX_I32);
   const columns = fields.integer("columns", 1, 2 ** 20);
-  if (fields.integer("bits", 4, 8) === 8) {
+  const bits = fields.integer("bits", 4, 8) === 8 ? 8 : 4;
+  if (bits === 8 && !fields.has("codes")) {
     return planByteTable(instance, reader, name, { rows, columns, blockSize: columns });
   }
+  const codes = bits === 8 ? fields.oneOf("codes", ["bytes"] as const) : "nibbles";
   const blockSize = blockSizeIn(fields, columns);
   const blocks = Math.ceil(columns / blockSize);
-  const rowBytes = (blocks * blockSize) / 2;
-  const zeroBytes = Math.ceil(blocks / 2);
+  const rowBytes = (blocks * blockSize * bits) / 8;
+  const zeroBytes = Math.ceil((blocks * bits) / 8);
   const values = reader.take(`${name}.values`, ["U8"], rows * rowBytes);
   const scales = reader.scales(`${name}.scales`, ["F16", "F32"], rows * blocks);
-  const zeros = reader.find(`${name}.zeros`, "U8", rows * zeroBytes);
+  const offsets = reader.has(`${name}.offsets`)
+    ? reader.scales(`${name}.offsets`, [scales.dtype], rows * blocks)
+    : undefined;
+  // offsets take the place of zero points
+  const zeros = offsets ? undefined : reader.find(`${name}.zeros`, "U8", rows * zeroBytes);
   const sizes: TableSizes = {
-    ...{ codes: "nibbles", rows, columns, blockSize, blocks, rowBytes, zeroBytes, bits: 4 },
-    ...{ halves: scales.dtype === "F16", hasZeros: zeros !== undefined },
+    ...{ codes, rows, columns, blockSize, blocks, rowBytes, zeroBytes, bits },
+    halves: scales.dtype === "F16",
+    ...{ hasZeros: zeros !== undefined, hasOffsets: offsets !== undefined },
   };
-  return () => placeTable(instance, reader, sizes, { values, scales, zeros });
+  return () => placeTable(instance, reader, sizes, { values, scales, zeros, offsets });
 }
 
 function planByteTable(
@@ -233,14 +240,15 @@ function planByteTable(
     throw damaged(`zero points of ${codes}`, "others");
   }
   const sizes: TableSizes = { codes, ...counts, hasZeros: zeros !== undefined };
-  return () => placeTable(instance, reader, sizes, { values, scales, zeros });
+  const tensors = { values, scales, zeros, offsets: undefined };
+  return () => placeTable(instance, reader, sizes, tensors);
 }
 
 function placeTable(
   instance: Bytelane,
   reader: Reader,
   sizes: TableSizes,
-  tensors: Readonly<Record<"values" | "scales" | "zeros", Part | undefined>>,
+  tensors: Readonly<Record<keyof TableParts, Part | undefined>>,
 ): Table {
   const bytes = { ...tableBytes(sizes) };
   const { parts, memory } = placeIn(instance, reader, bytes, tensors);

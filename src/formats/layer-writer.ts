@@ -24,7 +24,7 @@ import { stripColumns } from "../gemm/strips.ts";
 import { Int4Linear, panelBytes } from "../int4/layer.ts";
 import { Linear } from "../linear/int8.ts";
 import { isQuantized, type Quantized } from "../params/quantized.ts";
-import { Table } from "../table/table.ts";
+import { isBlocked, Table } from "../table/table.ts";
 import { KEY, NAMES, type Scheme, type Storable, VERSION } from "./layer-file.ts";
 import { type FilePart, writeParts } from "./safetensors.ts";
 import type { SafetensorsDType } from "./safetensors-header.ts";
@@ -114,18 +114,20 @@ function save(instance: Bytelane, writer: Writer, name: string, layer: Storable)
     checkHandle(`layers.${name}`, layer, instance);
     const { sizes, parts } = layer;
     const { rows, columns, blockSize } = sizes;
-    if (sizes.codes !== "nibbles") {
+    if (!isBlocked(sizes)) {
       const { codes } = sizes;
       writer.memory(`${name}.values`, NAMES[codes], [rows, columns], parts.values);
       writer.memory(`${name}.scales`, "F32", [rows], parts.scales);
       if (parts.zeros) writer.memory(`${name}.zeros`, "I32", [rows], parts.zeros);
       return { kind: "table", rows, columns, bits: 8, blockSize };
     }
-    const { rowBytes, blocks, zeroBytes } = sizes;
+    const { rowBytes, blocks, zeroBytes, bits, codes } = sizes;
+    const type = sizes.halves ? "F16" : "F32";
     writer.memory(`${name}.values`, "U8", [rows, rowBytes], parts.values);
-    writer.memory(`${name}.scales`, sizes.halves ? "F16" : "F32", [rows, blocks], parts.scales);
+    writer.memory(`${name}.scales`, type, [rows, blocks], parts.scales);
+    if (parts.offsets) writer.memory(`${name}.offsets`, type, [rows, blocks], parts.offsets);
     if (parts.zeros) writer.memory(`${name}.zeros`, "U8", [rows, zeroBytes], parts.zeros);
-    return { kind: "table", rows, columns, bits: 4, blockSize };
+    return { kind: "table", rows, columns, bits, blockSize, ...(bits === 8 && { codes }) };
   }
   if (isTensor(layer)) {
     const { dtype, shape, address } = checkHandle(`layers.${name}`, layer, instance);

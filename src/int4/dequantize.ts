@@ -6,9 +6,8 @@
 import { inCall } from "../core/call.ts";
 import type { OwnElements } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { fromF16 } from "../elementwise/f16.ts";
-import { type CheckedMatrix, checkMatrix, type Int4Matrix } from "./matrix.ts";
-import { type BlockRows, blockRowsOf } from "./pack.ts";
+import { bytesOfReals, checkMatrix, type Int4Matrix } from "./matrix.ts";
+import { blockRowsOf } from "./pack.ts";
 
 /**
  * All of a matrix as f32, row by row: (code − zeroPoint) · scale, or code · scale + offset, each
@@ -25,48 +24,19 @@ import { type BlockRows, blockRowsOf } from "./pack.ts";
 export function dequantizeInt4(instance: Bytelane, matrix: Int4Matrix): OwnElements["f32"] {
   checkInstance(instance);
   const checked = checkMatrix("matrix", matrix);
-  const { bits, offsets, realZeros } = checked;
-  if (bits === 4 && !offsets && !realZeros) return dequantizeNibbles(instance, checked);
-  return dequantizeBlocks(instance, blockRowsOf(instance, checked));
-}
-
-/** Codes of 8 bits, or with offsets. No kernel: this is not on the way of a product. */
-function dequantizeBlocks(instance: Bytelane, matrix: BlockRows): OwnElements["f32"] {
-  const { rows, columns, blockSize, bits, zeros } = matrix;
-  const reals = (list: Float32Array | Uint16Array): Float32Array =>
-    list instanceof Uint16Array ? fromF16(instance, list) : list;
-  const scales = reals(matrix.scale);
-  const offsets = matrix.offset && reals(matrix.offset);
-  const values = matrix.values();
-  const blocks = Math.ceil(columns / blockSize);
-  const middle = offsets ? 0 : 2 ** (bits - 1);
+  const { rows, columns, blockSize, blocks, bits, rowBytes, zeroBytes } = checked;
+  const { values, scale, zeros, offset } = blockRowsOf(instance, checked);
   const result = new Float32Array(rows * columns);
-  for (let row = 0, to = 0; row < rows; row++) {
-    for (let k = 0; k < columns; k++, to++) {
-      const block = Math.floor(k / blockSize);
-      const at = row * blocks + block;
-      const index = row * blocks * blockSize + k;
-      const code = bits === 8 ? values[index] : (values[index >> 1] >> (4 * (index & 1))) & 15;
-      // zero points without offsets have 8 bits here
-      const real = Math.fround((code - (zeros ? zeros[at] : middle)) * scales[at]);
-      result[to] = offsets ? real + offsets[at] : real;
-    }
-  }
-  return result;
-}
-
-function dequantizeNibbles(instance: Bytelane, checked: CheckedMatrix): OwnElements["f32"] {
-  const { rows, columns, blockSize, blocks, rowBytes, zeroBytes, halves } = checked;
-  const values = instance.heap.outliving(checked.values);
-  const result = new Float32Array(rows * columns);
-  // a part of the rows at a time: the reals are eight times as large as the codes
+  // a part of the rows at a time: the reals are up to eight times as large as the codes
   const strip = Math.max(1, Math.min(rows, Math.floor(2 ** 18 / columns)));
+  const halves = scale instanceof Uint16Array;
+  const realBytes = blocks * (halves ? 2 : 4);
   inCall(instance, (call) => {
     const { heap, kernels } = instance;
-    const size = halves ? 2 : 4;
     const codes = call.scratch(strip * rowBytes);
-    const steps = call.scratch(strip * blocks * size);
-    const zeros = checked.zeros ? call.scratch(strip * zeroBytes) : 0;
+    const steps = call.scratch(strip * realBytes);
+    const points = zeros ? call.scratch(strip * zeroBytes) : 0;
+    const added = offset ? call.scratch(strip * realBytes) : 0;
     const reals = call.scratch(strip * columns * 4);
     for (let row = 0; row < rows; row += strip) {
       const count = Math.min(strip, rows - row);
@@ -75,11 +45,12 @@ function dequantizeNibbles(instance: Bytelane, checked: CheckedMatrix): OwnEleme
         heap.view("u8", to, from.length).set(from);
       };
       copy(values(), codes, rowBytes);
-      copy(new Uint8Array(checked.scales.buffer), steps, blocks * size);
-      if (checked.zeros) copy(checked.zeros, zeros, zeroBytes);
-      kernels.gather_int4_f32(
-        ...([codes, rowBytes, columns, blockSize, steps, halves ? 1 : 0, zeros, 0] as const),
-        ...([0, count, reals, instance.scalars] as const),
+      copy(bytesOfReals(scale), steps, realBytes);
+      if (zeros) copy(zeros, points, zeroBytes);
+      if (offset) copy(bytesOfReals(offset), added, realBytes);
+      kernels.gather_blocks_f32(
+        ...([codes, rowBytes, columns, blockSize, bits, steps, halves ? 1 : 0] as const),
+        ...([points, added, 0, 0, count, reals, instance.scalars] as const),
       );
       result.set(heap.view("f32", reals, count * columns), row * columns);
     }

@@ -60,6 +60,11 @@ export function blockSizeOf(blockSize: BlockSize, columns: number): number {
 /** One real per block: f32, or the bits of f16. */
 export type Reals = Float32Array | Uint16Array;
 
+/** The bytes of reals. */
+export function bytesOfReals({ buffer, byteOffset, byteLength }: Reals): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
 /**
  * A matrix as it was when it was checked: each property read once. `values` are bytes of this
  * realm, the other arrays are copies.
@@ -145,7 +150,7 @@ function checkReals(argument: string, values: unknown, count: number): Reals {
   return list;
 }
 
-/** A matrix as tables have it: codes of 4 bits, and zero points that are whole. */
+/** A matrix with codes of 4 bits, whose zero points are whole. */
 export function checkNibbles(argument: string, matrix: Int4Matrix): CheckedMatrix {
   const checked = checkMatrix(argument, matrix);
   const { bits, offsets, realZeros } = checked;

@@ -9,7 +9,7 @@ import { type Data, type InKind, inCall, operand, target } from "../core/call.ts
 import { checkInteger, checkOneOf, checkOptions } from "../core/check.ts";
 import { checkIndices, type Ids } from "../core/ids.ts";
 import { isTensor } from "../core/tensor.ts";
-import { checkTable, type Table } from "../table/table.ts";
+import { checkTable, gatherBlocks, isBlocked, type Table } from "../table/table.ts";
 
 /** Which rows make a bag, and what becomes of them. */
 export interface BagOptions<O extends Data<"f32"> = Data<"f32">> {
@@ -25,7 +25,7 @@ export interface BagOptions<O extends Data<"f32"> = Data<"f32">> {
 
 const OPTIONS = ["offsets", "weights", "mode", "out"] as const;
 
-/** Rows of 4 bits that are made reals before they are added: they stay in the cache. */
+/** Rows in blocks that are made reals before they are added: they stay in the cache. */
 const STRIP_ROWS = 16;
 
 /** Beginnings and the end of bags. */
@@ -78,7 +78,7 @@ export function embeddingBag(table: Table, ids: Ids, options: BagOptions = {}): 
     table.reads(call);
     const factors = weights ? call.input(weights) : 0;
     const { address, value } = call.output(result);
-    const strip = table.bits === 4 ? call.scratch(STRIP_ROWS * columns * 4) : 0;
+    const strip = isBlocked(table.sizes) ? call.scratch(STRIP_ROWS * columns * 4) : 0;
     for (let bag = 0; bag + 1 < bounds.length; bag++) {
       const first = bounds[bag];
       const n = bounds[bag + 1] - first;
@@ -99,27 +99,23 @@ interface BagIds {
 }
 
 function addBag(
-  { instance, columns, blockSize, sizes, parts }: Table,
+  table: Table,
   { at, n, weights }: BagIds,
   factor: number,
   strip: number,
   dst: number,
 ): void {
-  const { values, scales, zeros } = parts;
+  const { instance, columns, sizes } = table;
+  const { values, scales, zeros } = table.parts;
   const { bag_8, bag_f32 } = nnKernels(instance);
-  if (sizes.codes !== "nibbles") {
+  if (!isBlocked(sizes)) {
     const unsigned = sizes.codes === "u8" ? 1 : 0;
     bag_8(values, columns, scales, zeros, unsigned, at, n, weights, factor, dst);
     return;
   }
-  const { kernels, scalars } = instance;
   for (let i = 0; i === 0 || i < n; i += STRIP_ROWS) {
     const count = Math.min(STRIP_ROWS, n - i);
-    kernels.gather_int4_f32(
-      ...([values, sizes.rowBytes, columns, blockSize] as const),
-      ...([scales, sizes.halves ? 1 : 0, zeros, 0] as const),
-      ...([at + i * 4, count, strip, scalars] as const),
-    );
+    gatherBlocks(table, sizes, at + i * 4, count, strip);
     const last = i + count === n ? factor : 1;
     bag_f32(strip, columns, count, weights && weights + i * 4, last, i === 0 ? 1 : 0, dst);
   }

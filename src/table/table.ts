@@ -23,16 +23,19 @@ import { Handle, instanceOf } from "../core/handle.ts";
 import { checkIndices, type Ids } from "../core/ids.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor } from "../core/tensor.ts";
-import { checkNibbles, type Int4Extent, type Int4Matrix } from "../int4/matrix.ts";
+import { bytesOfReals, checkMatrix, type Int4Extent, type Int4Matrix } from "../int4/matrix.ts";
+import { blockRowsOf } from "../int4/pack.ts";
 import { perChannel, valuesOf } from "../params/channels.ts";
 import { isQuantized, type Quantized } from "../params/quantized.ts";
 
-/** Where the parts of a table stand: integers, scales, zero points. */
+/** Where the parts of a table stand: integers, scales, zero points, offsets. */
 export interface TableParts {
   readonly values: number;
   readonly scales: number;
-  /** 0 where every zero point is 0, or of 4 bits 8. */
+  /** 0 where every zero point is 0, in blocks the middle code. */
   readonly zeros: number;
+  /** 0 where there are none; else of the type of the scales. */
+  readonly offsets: number;
 }
 
 interface Sizes {
@@ -43,29 +46,37 @@ interface Sizes {
   readonly hasZeros: boolean;
 }
 
-/** The counts of a table of 4 bits. Its parts lie as those of the matrix. */
-export interface NibbleSizes extends Sizes, Int4Extent {
-  readonly codes: "nibbles";
+/** The counts of a table in blocks. Its parts lie as those of the matrix. */
+export interface BlockedSizes extends Sizes, Int4Extent {
+  readonly codes: "nibbles" | "bytes";
+  readonly hasOffsets: boolean;
 }
 
-/** The counts of a table of 8 bits: a scale in f32 per row, and a zero point in i32. */
+/** The counts of a table of 8 bits without blocks: a scale in f32 per row, and a zero point in i32. */
 export interface ByteSizes extends Sizes {
   readonly codes: QuantizedDType;
 }
 
-export type TableSizes = NibbleSizes | ByteSizes;
+export type TableSizes = BlockedSizes | ByteSizes;
+
+/** True for a table whose rows have blocks. */
+export function isBlocked(sizes: TableSizes): sizes is BlockedSizes {
+  return sizes.codes === "nibbles" || sizes.codes === "bytes";
+}
 
 /** Bytes of each part. */
 export function tableBytes(sizes: TableSizes): TableParts {
   const { rows, columns, hasZeros } = sizes;
-  if (sizes.codes !== "nibbles") {
-    return { values: rows * columns, scales: rows * 4, zeros: hasZeros ? rows * 4 : 0 };
+  if (!isBlocked(sizes)) {
+    const zeros = hasZeros ? rows * 4 : 0;
+    return { values: rows * columns, scales: rows * 4, zeros, offsets: 0 };
   }
-  const { rowBytes, blocks, halves, zeroBytes } = sizes;
+  const { rowBytes, blocks, halves, zeroBytes, hasOffsets } = sizes;
+  const scales = rows * blocks * (halves ? 2 : 4);
   return {
-    values: rows * rowBytes,
-    scales: rows * blocks * (halves ? 2 : 4),
+    ...{ values: rows * rowBytes, scales },
     zeros: hasZeros ? rows * zeroBytes : 0,
+    offsets: hasOffsets ? scales : 0,
   };
 }
 
@@ -81,7 +92,7 @@ export class Table extends Handle {
   readonly bits: 4 | 8;
   /** Elements of a row that share a scale. */
   readonly blockSize: number;
-  /** Bytes of integers, scales and zero points. */
+  /** Bytes of integers, scales, zero points and offsets. */
   readonly byteLength: number;
   /** @internal */ readonly sizes: TableSizes;
   /** @internal */ readonly parts: TableParts;
@@ -95,7 +106,7 @@ export class Table extends Handle {
     this.columns = sizes.columns;
     this.bits = sizes.codes === "nibbles" ? 4 : 8;
     this.blockSize = sizes.blockSize;
-    this.byteLength = bytes.values + bytes.scales + bytes.zeros;
+    this.byteLength = bytes.values + bytes.scales + bytes.zeros + bytes.offsets;
     this.sizes = sizes;
     this.parts = parts;
     this.#host = typeof memory === "number" ? undefined : memory;
@@ -116,10 +127,11 @@ export class Table extends Handle {
 
   /** @internal Its parts may lie in a tensor of the caller's, and so below an `out`. */
   reads(call: Call): void {
-    const { values, scales, zeros } = tableBytes(this.sizes);
+    const { values, scales, zeros, offsets } = tableBytes(this.sizes);
     call.reads(this.parts.values, values);
     call.reads(this.parts.scales, scales);
     call.reads(this.parts.zeros, zeros);
+    call.reads(this.parts.offsets, offsets);
   }
 
   /** @internal */
@@ -128,22 +140,25 @@ export class Table extends Handle {
   }
 }
 
-/** A table of 4 bits from the parts of a matrix. */
-function createNibbles(instance: Bytelane, matrix: Int4Matrix): Table {
-  const checked = checkNibbles("table", matrix);
-  const { rows, columns, blockSize, blocks, bits, rowBytes, zeroBytes, halves } = checked;
-  const sizes: NibbleSizes = {
-    ...{ codes: "nibbles", rows, columns, blockSize, blocks, bits, rowBytes, zeroBytes, halves },
-    hasZeros: checked.zeros !== undefined,
+/** A table in blocks from the parts of a matrix. */
+function createBlocked(instance: Bytelane, matrix: Int4Matrix): Table {
+  const checked = checkMatrix("table", matrix);
+  const { rows, columns, blockSize, blocks, bits, rowBytes, zeroBytes } = checked;
+  const { values, scale, zeros, offset } = blockRowsOf(instance, checked);
+  const sizes: BlockedSizes = {
+    ...{ codes: bits === 8 ? "bytes" : "nibbles", bits },
+    ...{ rows, columns, blockSize, blocks, rowBytes, zeroBytes },
+    halves: scale instanceof Uint16Array,
+    ...{ hasZeros: zeros !== undefined, hasOffsets: offset !== undefined },
   };
   const { heap } = instance;
-  const values = heap.outliving(checked.values);
   const { parts, size } = allocateParts(instance.arena, { ...tableBytes(sizes) });
   const copy = (bytes: Uint8Array, to: number): void =>
     heap.view("u8", to, bytes.length).set(bytes);
   copy(values(), parts.values);
-  copy(new Uint8Array(checked.scales.buffer), parts.scales);
-  if (checked.zeros) copy(checked.zeros, parts.zeros);
+  copy(bytesOfReals(scale), parts.scales);
+  if (zeros) copy(zeros, parts.zeros);
+  if (offset) copy(bytesOfReals(offset), parts.offsets);
   return new Table(instance, sizes, parts, size);
 }
 
@@ -182,10 +197,11 @@ function createBytes(instance: Bytelane, table: Quantized): Table {
 }
 
 /**
- * Places a table for look-ups: rows in 8 bits, as `quantizeRows` makes them, or a matrix in 4 bits,
- * as `quantizeInt4` makes it. The integers are copied into the instance's memory.
+ * Places a table for look-ups: rows in 8 bits, as `quantizeRows` makes them, or a matrix in blocks,
+ * as `quantizeInt4` makes it, of 4 or 8 bits, with zero points or offsets. The integers are copied
+ * into the instance's memory.
  *
- * Errors: parts that do not fit each other; of 4 bits, offsets or zero points that are not whole.
+ * Errors: parts that do not fit each other.
  *
  * @example
  * ```ts
@@ -196,7 +212,7 @@ function createBytes(instance: Bytelane, table: Quantized): Table {
 export function createTable(instance: Bytelane, table: Quantized | Int4Matrix): Table {
   checkInstance(instance);
   checkObject("table", table);
-  if ("blockSize" in table) return createNibbles(instance, table);
+  if ("blockSize" in table) return createBlocked(instance, table);
   if (!isQuantized(table)) {
     throw typeFault("table", "a result of quantizeRows or quantizeInt4", table);
   }
@@ -207,6 +223,22 @@ export function createTable(instance: Bytelane, table: Quantized | Int4Matrix): 
 export function checkTable(table: Table): Bytelane {
   if (!(table instanceof Table)) throw typeFault("table", "a table made by createTable", table);
   return instanceOf("table", table);
+}
+
+/** `n` rows of a table in blocks as f32, to dst; `ids` is the address of their numbers. */
+export function gatherBlocks(
+  { instance, columns, parts }: Table,
+  sizes: BlockedSizes,
+  ids: number,
+  n: number,
+  dst: number,
+): void {
+  const { rowBytes, blockSize, bits, halves } = sizes;
+  const { values, scales, zeros, offsets } = parts;
+  instance.kernels.gather_blocks_f32(
+    ...([values, rowBytes, columns, blockSize, bits, scales, halves ? 1 : 0] as const),
+    ...([zeros, offsets, 0, ids, n, dst, instance.scalars] as const),
+  );
 }
 
 /**
@@ -238,7 +270,7 @@ export function gather(
 ): Data<"f32"> {
   const instance = checkTable(table);
   checkOptions("options", options, ["out"]);
-  const { rows, columns, blockSize, sizes, parts } = table;
+  const { rows, columns, sizes, parts } = table;
   const wanted = checkIndices(instance, "ids", ids, rows);
   const { length } = wanted;
   const shape = isTensor(ids) ? [...ids.shape, columns] : [length, columns];
@@ -247,17 +279,11 @@ export function gather(
     const list = call.indices("ids", wanted, rows);
     table.reads(call);
     const { address, value } = call.output(result);
-    const { kernels, scalars } = instance;
-    const { values, scales, zeros } = parts;
-    if (sizes.codes === "nibbles") {
-      kernels.gather_int4_f32(
-        ...([values, sizes.rowBytes, columns, blockSize] as const),
-        ...([scales, sizes.halves ? 1 : 0, zeros, 0] as const),
-        ...([list, length, address, scalars] as const),
-      );
-    } else {
-      const kernel = sizes.codes === "u8" ? kernels.gather_u8_f32 : kernels.gather_i8_f32;
-      kernel(values, columns, scales, zeros, list, length, address);
+    if (isBlocked(sizes)) gatherBlocks(table, sizes, list, length, address);
+    else {
+      const { gather_u8_f32, gather_i8_f32 } = instance.kernels;
+      const kernel = sizes.codes === "u8" ? gather_u8_f32 : gather_i8_f32;
+      kernel(parts.values, columns, parts.scales, parts.zeros, list, length, address);
     }
     return value;
   });

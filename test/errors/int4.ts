@@ -13,6 +13,7 @@ import {
   quantizeInt4,
   tensor,
 } from "../../src/entries/index.ts";
+import { int4ToGgml } from "../../src/gguf/index.ts";
 import { createInt4Linear, prepareInt4 } from "../../src/int4/layer.ts";
 import type { Case } from "./case.ts";
 
@@ -132,16 +133,20 @@ export const int4: Case[] = [
     '"table.zeroPoint" expected finite numbers, got NaN',
     table({ zeroPoint: Float32Array.of(0, Number.NaN) }),
   ],
-  ["RangeError", '"table.bits" expected 4, got 8', table({ bits: 8, values: new Uint8Array(32) })],
   [
-    "TypeError",
-    '"table.offset" expected none, got Float32Array(2)',
-    table({ offset: new Float32Array(2) }),
+    "RangeError",
+    '"matrix.bits" expected 4, got 8',
+    () => int4ToGgml(wrong({ ...matrix, bits: 8, values: new Uint8Array(32) })),
   ],
   [
     "TypeError",
-    '"table.zeroPoint" expected a Uint8Array, got Float32Array(2)',
-    table({ zeroPoint: new Float32Array(2) }),
+    '"matrix.offset" expected none, got Float32Array(2)',
+    () => int4ToGgml({ ...matrix, offset: new Float32Array(2) }),
+  ],
+  [
+    "TypeError",
+    '"matrix.zeroPoint" expected a Uint8Array, got Float32Array(2)',
+    () => int4ToGgml({ ...matrix, zeroPoint: new Float32Array(2) }),
   ],
   [
     "RangeError",

@@ -5,6 +5,7 @@ import {
   createTable,
   dequantize,
   gather,
+  type Int4Matrix,
   type Linear,
   linear,
   quantizeDynamic,
@@ -28,6 +29,34 @@ const weights = finite(DEPTH * N, 1);
 const bias = finite(N, 2);
 const x = finite(3 * DEPTH, 3);
 
+type BlockKind = "eight" | "eightZeros" | "eightOffsets" | "offsets" | "fractional";
+
+/** Matrices of N rows in blocks of 16: of 8 bits, with and without zero points, and with offsets. */
+function blockMatrices(): Record<BlockKind, Int4Matrix> {
+  const blocks = Math.ceil(DEPTH / 16);
+  const rest = { outFeatures: N, inFeatures: DEPTH, blockSize: 16 } as const;
+  const scale = finite(N * blocks, 5);
+  const codes = bytes("u8", N * blocks * 16, 6);
+  const halves = Uint16Array.from(scale, (_, i) => 0x2000 + i);
+  const nibbles = { ...rest, values: codes.subarray(0, codes.length / 2), scale };
+  return {
+    eight: { ...rest, bits: 8, values: codes, scale },
+    eightZeros: {
+      ...{ ...rest, bits: 8, values: codes, scale: halves },
+      zeroPoint: bytes("u8", N * blocks, 7),
+    },
+    eightOffsets: {
+      ...rest,
+      bits: 8,
+      values: codes,
+      scale: halves,
+      offset: halves.slice().reverse(),
+    },
+    offsets: { ...nibbles, offset: finite(N * blocks, 8) },
+    fractional: { ...nibbles, zeroPoint: finite(N * blocks, 9) },
+  };
+}
+
 /** Layers of every kind, by name. */
 function layersOf(instance: Parameters<typeof createLinear>[0]) {
   const int4 = { format: "int4", weights, shape } as const;
@@ -44,6 +73,13 @@ function layersOf(instance: Parameters<typeof createLinear>[0]) {
       ...{ weights: bytes("u8", DEPTH * N, 4), shape, scale: 0.01 },
       zeroPoint: Int32Array.from({ length: N }, (_, j) => j * 12),
     }),
+    eightBlocks: createLinear(instance, { format: "int4", weights: blockMatrices().eight, bias }),
+    eightZeros: createLinear(instance, { format: "int4", weights: blockMatrices().eightZeros }),
+    eightOffsets: createLinear(instance, {
+      ...{ format: "int4", weights: blockMatrices().eightOffsets, activations: "f32" },
+    }),
+    offsets: createLinear(instance, { format: "int4", weights: blockMatrices().offsets }),
+    fractional: createLinear(instance, { format: "int4", weights: blockMatrices().fractional }),
     static: createLinear(instance, {
       ...{ weights, shape, bias, activation: "relu" },
       activations: { dtype: "u8", scale: 1.2, zeroPoint: 128 },
@@ -78,6 +114,27 @@ describeTiers("saved layers", (instance, tier) => {
     const again = saveLayers(target, Object.fromEntries(loaded.layers), { made: "by a test" });
     expect(again).toEqual(file);
     for (const handle of [...Object.values(layers), table, held]) handle.dispose();
+  });
+
+  it("bring tables in blocks of every kind, copied or where they lie", () => {
+    for (const [name, matrix] of Object.entries(blockMatrices())) {
+      using table = createTable(instance, matrix);
+      const file = saveLayers(instance, { table });
+      const wanted = table.toArray();
+      using host = tensor(instance, "u8", [file.length], file);
+      const used = instance.bytesUsed;
+      const inside = loadLayers(instance, host).layers.get("table");
+      expect(instance.bytesUsed, name).toBe(used);
+      const copied = loadLayers(instance, file).layers.get("table");
+      for (const back of [inside, copied]) {
+        if (back?.kind !== "table") throw new Error(`${name} is ${back?.kind}`);
+        expect([back.bits, back.blockSize]).toEqual([table.bits, 16]);
+        expect(back.byteLength).toBe(table.byteLength);
+        expectSame(back.toArray(), wanted, name);
+      }
+      expect(saveLayers(instance, { table: copied as never })).toEqual(file);
+      copied?.dispose();
+    }
   });
 
   it("are used where they lie, in a file that is a tensor", () => {

@@ -303,6 +303,16 @@ describeTiers("int4 layers", (instance) => {
   });
 });
 
+/** Bits, zero points and offsets of blocks beside 4 bits with whole zero points. */
+const OTHER_BLOCKS = [
+  [8, "none", false],
+  [8, "bytes", false],
+  [8, "reals", false],
+  [8, "none", true],
+  [4, "reals", false],
+  [4, "none", true],
+] as const;
+
 describeTiers("int4 tables", (instance) => {
   it.each(SIZES)("dequantize and look up rows, blocks of %s", (blockSize) => {
     let seed = 50;
@@ -334,6 +344,43 @@ describeTiers("int4 tables", (instance) => {
         expectSame(gather(table, [2], { out }), wanted.slice(2 * columns, 3 * columns));
       }
     }
+  });
+
+  it.each(SIZES)("with real offsets or 8 bits look up rows, blocks of %s", (blockSize) => {
+    let seed = 90;
+    for (const columns of [1, 7, 16, 33, 300, 520]) {
+      for (const halves of [false, true]) {
+        for (const [bits, zeros, offset] of OTHER_BLOCKS) {
+          const matrix = matrixOf(5, columns, blockSize, {
+            ...{ halves, bits, offset, zeros: zeros === "bytes", seed: seed++ },
+          });
+          const { length } = matrix.scale;
+          const whole: Int4Matrix =
+            zeros === "reals" ? { ...matrix, zeroPoint: finite(length, seed) } : matrix;
+          const definition = oracleOf(whole);
+          const wanted = Float32Array.from({ length: 5 * columns }, (_, i) =>
+            oracle.realAt(definition, Math.floor(i / columns), i % columns),
+          );
+          const what = `${columns} columns, ${bits} bits, ${zeros}, offset ${offset}`;
+          expectSame(dequantizeInt4(instance, whole), wanted, what);
+          using table = createTable(instance, whole);
+          expect([table.bits, String(table)]).toEqual([bits, `${bits}-bit table [5, ${columns}]`]);
+          expectSame(table.toArray(), wanted, what);
+          const out = new Float32Array(2 * columns + 1).fill(7);
+          gather(table, [4, 1], { out: out.subarray(1) });
+          const picked = [4, 1].flatMap((id) => [
+            ...wanted.subarray(id * columns, (id + 1) * columns),
+          ]);
+          expectSame(out, [7, ...picked], what);
+        }
+      }
+    }
+  });
+
+  it("count the bytes of their offsets", () => {
+    const matrix = matrixOf(4, 64, 32, { halves: true, zeros: false, seed: 4, offset: true });
+    using table = createTable(instance, matrix);
+    expect(table.byteLength).toBe((4 * 64) / 2 + 4 * 2 * 2 * 2);
   });
 
   it("dequantize matrices that are larger than a strip", () => {

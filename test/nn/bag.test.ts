@@ -87,6 +87,21 @@ describeTiers("embeddingBag", (instance) => {
     }
   });
 
+  it("adds rows in blocks of 8 bits with an offset as gather gives them", () => {
+    scope(instance, () => {
+      const { real, integer } = noise(9);
+      const table = createTable(instance, {
+        ...{ outFeatures: 3, inFeatures: 20, blockSize: 16, bits: 8 },
+        values: Uint8Array.from({ length: 3 * 32 }, () => integer(0, 255)),
+        scale: Float32Array.from({ length: 6 }, () => real(-1, 1)),
+        offset: Float32Array.from({ length: 6 }, () => real(-1, 1)),
+      });
+      const [a, b] = [gather(table, [2]), gather(table, [1])];
+      const right = a.map((x, j) => x + b[j]);
+      expectSame(embeddingBag(table, [2, 1], { mode: "sum" }), right);
+    });
+  });
+
   it("ids in a tensor give a tensor", () => {
     scope(instance, () => {
       const table = quantizeRows(instance, tensor(instance, "f32", [2, 3], [1, 2, 4, 3, 6, 3]));
