@@ -52,7 +52,9 @@ export interface BlockedSizes extends Sizes, Int4Extent {
   readonly hasOffsets: boolean;
 }
 
-/** The counts of a table of 8 bits without blocks: a scale in f32 per row, and a zero point in i32. */
+/**
+ * The counts of a table of 8 bits without blocks: a scale in f32 per row, and a zero point in i32.
+ */
 export interface ByteSizes extends Sizes {
   readonly codes: QuantizedDType;
 }

@@ -133,6 +133,7 @@ export const int4: Case[] = [
     '"table.zeroPoint" expected finite numbers, got NaN',
     table({ zeroPoint: Float32Array.of(0, Number.NaN) }),
   ],
+  ["TypeError", '"matrix" expected an object, got null', () => int4ToGgml(wrong(null))],
   [
     "RangeError",
     '"matrix.bits" expected 4, got 8',

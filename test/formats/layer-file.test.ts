@@ -31,7 +31,7 @@ const x = finite(3 * DEPTH, 3);
 
 type BlockKind = "eight" | "eightZeros" | "eightOffsets" | "offsets" | "fractional";
 
-/** Matrices of N rows in blocks of 16: of 8 bits, with and without zero points, and with offsets. */
+/** Matrices of N rows in blocks of 16: of 8 bits, with zero points and without, with offsets. */
 function blockMatrices(): Record<BlockKind, Int4Matrix> {
   const blocks = Math.ceil(DEPTH / 16);
   const rest = { outFeatures: N, inFeatures: DEPTH, blockSize: 16 } as const;
