@@ -29,7 +29,6 @@ const OPTIONS = {
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const SHOTS = path.join(root, "build", "site-shots");
-const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
 const LIMITS = {
   playgroundKB: 250,
@@ -62,7 +61,8 @@ const WATCH = `(() => {
 
 /** What axe finds that is serious or critical, in words. */
 async function axe(browser) {
-  await browser.evaluate(readFileSync(AXE, "utf8"));
+  const file = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+  await browser.evaluate(readFileSync(file, "utf8"));
   const found = await browser.page.evaluate(async () => {
     const { violations } = await globalThis.axe.run();
     return violations

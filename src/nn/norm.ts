@@ -7,6 +7,7 @@ import { nnKernels } from "../builds/nn-kernels.ts";
 import { checkNumbers } from "../core/array.ts";
 import { type Data, type InKind, inCall, type Operand, operand, target } from "../core/call.ts";
 import { checkNumber, checkOneOf, checkOptions, rangeFault } from "../core/check.ts";
+import type { OwnElements } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor } from "../core/tensor.ts";
 import { rowsOf, type ShapeOption } from "./rows.ts";
@@ -133,7 +134,7 @@ export function foldBatchNorm(
   bias: Float32Array | undefined,
   norm: BatchNorm,
   orientation: "in-out" | "out-in" = "in-out",
-): { weights: Float32Array<ArrayBuffer>; bias: Float32Array<ArrayBuffer> } {
+): { weights: OwnElements["f32"]; bias: OwnElements["f32"] } {
   checkNumbers("weights", weights);
   checkOptions("norm", norm, ["mean", "variance", "gain", "offset", "epsilon"]);
   checkOneOf("orientation", orientation, ["in-out", "out-in"]);

@@ -227,7 +227,7 @@ export function checkTable(table: Table): Bytelane {
   return instanceOf("table", table);
 }
 
-/** `n` rows of a table in blocks as f32, to dst; `ids` is the address of their numbers. */
+/** @internal `n` rows of a table in blocks as f32, to dst; `ids` is the address of numbers. */
 export function gatherBlocks(
   { instance, columns, parts }: Table,
   sizes: BlockedSizes,
