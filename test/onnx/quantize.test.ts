@@ -407,7 +407,7 @@ it.each([
     { calibration: { runner: () => {}, feeds: [] } },
     /"options.calibration.feeds" expected at least one/,
   ],
-  [{ tensors: { w: { bits: 3 } } }, /"options.tensors\["w"\].bits" expected one of/],
+  [{ tensors: { w: { bits: 3 } } }, /"options.tensors\['w'\].bits" expected one of/],
 ])("refuses the options %j", async (options, message) => {
   await expect(quantizeOnnx(b, matmul(64, 32).model, options as never)).rejects.toThrow(message);
 });
