@@ -19,7 +19,7 @@
  * too many are read, which the arena allows, and none is written.
  */
 import { MAGIC_BITS, magic_f32x4, narrow, requantizeFour, shiftOf, zero_v128 } from "../lanes";
-import { storeTail } from "./functions";
+import { Reals } from "./depthwise";
 import { Window } from "./window";
 
 /** Pixels that share the loads of weights. */
@@ -139,12 +139,7 @@ function finish(
     const high = v128.load32_splat(changetype<usize>(d), offsetof<Depthwise>("high"));
     a = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(a), s0), b0);
     b = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(b), s1), b1);
-    a = f32x4.pmin(f32x4.pmax(a, low), high);
-    b = f32x4.pmin(f32x4.pmax(b, low), high);
-    if (n >= 4) v128.store(dst, a);
-    else storeTail(dst, a, n);
-    if (n >= 8) v128.store(dst, b, 16);
-    else if (n > 4) storeTail(dst + 16, b, n - 4);
+    Reals.put(dst, a, b, low, high, n);
     return;
   }
   const q = Sixteen.bytes(d, i32x4.add(a, b0), i32x4.add(b, b1), s0, s1, zero_v128(), zero_v128());

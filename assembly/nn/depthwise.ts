@@ -27,7 +27,8 @@ export function tap_offsets(w: Window, offsets: usize): void {
   store<i32>(offsets, offset);
 }
 
-class Reals {
+/** Sums of reals, and their clamped results. */
+export class Reals {
   @inline static add(acc: v128, x: v128, w: v128): v128 {
     return f32x4.add(acc, f32x4.mul(x, w));
   }
@@ -41,26 +42,24 @@ class Reals {
 
   /** The first `n` of eight channels. */
   @inline static put(dst: usize, a: v128, b: v128, low: v128, high: v128, n: i32): void {
-    a = f32x4.pmin(f32x4.pmax(a, low), high);
-    b = f32x4.pmin(f32x4.pmax(b, low), high);
-    if (n >= 8) {
-      v128.store(dst, a);
-      v128.store(dst, b, 16);
-    } else if (n >= 4) {
-      v128.store(dst, a);
-      if (n > 4) storeTail(dst + 16, b, n - 4);
-    } else {
-      storeTail(dst, a, n);
-    }
+    Reals.putFour(dst, a, low, high, n);
+    if (n > 4) Reals.putFour(dst + 16, b, low, high, n - 4);
   }
+}
+
+/** Tags of kernels by their width. */
+type Three = i8;
+type Five = i16;
+
+function isFive<K>(): bool {
+  return sizeof<K>() == 2;
 }
 
 /**
- * Four neighbours of a kernel three columns wide: `rows` rows of taps, `down` bytes from one to the
- * next in src. Column k of the image meets tap k of the first pixel, k − 1 of the second, and so
- * on.
+ * Four neighbours of a kernel three or five columns wide: `rows` rows of taps, `down` bytes apart
+ * in src. Column k of the image meets tap k of the first pixel, k − 1 of the second, and so on.
  */
-function fourOfThree(
+function fourOf<K>(
   src: usize,
   down: usize,
   rows: i32,
@@ -83,11 +82,11 @@ function fourOfThree(
     for (let i = 0; i < rows; i++, at += down) {
       let to = at;
       const w0 = v128.load(weight);
-      weight += row;
-      const w1 = v128.load(weight);
-      weight += row;
-      const w2 = v128.load(weight);
-      weight += row;
+      const w1 = v128.load(weight + row);
+      const w2 = v128.load(weight + 2 * row);
+      const w3 = isFive<K>() ? v128.load(weight + 3 * row) : w2;
+      const w4 = isFive<K>() ? v128.load(weight + 4 * row) : w2;
+      weight += (isFive<K>() ? 5 : 3) * row;
       let x = v128.load(at);
       a = Reals.add(a, x, w0);
       to += pixel;
@@ -101,103 +100,39 @@ function fourOfThree(
       c = Reals.add(c, x, w0);
       to += pixel;
       x = v128.load(to);
+      if (isFive<K>()) a = Reals.add(a, x, w3);
       b = Reals.add(b, x, w2);
       c = Reals.add(c, x, w1);
       d = Reals.add(d, x, w0);
       to += pixel;
       x = v128.load(to);
+      if (isFive<K>()) {
+        a = Reals.add(a, x, w4);
+        b = Reals.add(b, x, w3);
+      }
       c = Reals.add(c, x, w2);
       d = Reals.add(d, x, w1);
       to += pixel;
       x = v128.load(to);
+      if (isFive<K>()) {
+        b = Reals.add(b, x, w4);
+        c = Reals.add(c, x, w3);
+      }
       d = Reals.add(d, x, w2);
+      if (isFive<K>()) {
+        to += pixel;
+        x = v128.load(to);
+        c = Reals.add(c, x, w4);
+        d = Reals.add(d, x, w3);
+        to += pixel;
+        x = v128.load(to);
+        d = Reals.add(d, x, w4);
+      }
     }
-    let last = dst;
-    Reals.putFour(last, a, low, high, n);
-    last += pixel;
-    Reals.putFour(last, b, low, high, n);
-    last += pixel;
-    Reals.putFour(last, c, low, high, n);
-    Reals.putFour(last + pixel, d, low, high, n);
-  }
-}
-
-/** The same of a kernel five columns wide. */
-function fourOfFive(
-  src: usize,
-  down: usize,
-  rows: i32,
-  channels: i32,
-  weights: usize,
-  bias: usize,
-  dst: usize,
-  low: v128,
-  high: v128,
-): void {
-  const pixel = (<usize>channels) << 2;
-  const row = (<usize>((channels + 7) & ~7)) << 2;
-  for (let n = channels; n > 0; n -= 4, src += 16, weights += 16, bias += 16, dst += 16) {
-    let a = v128.load(bias);
-    let b = a;
-    let c = a;
-    let d = a;
-    let at = src;
-    let weight = weights;
-    for (let i = 0; i < rows; i++, at += down) {
-      let to = at;
-      const w0 = v128.load(weight);
-      weight += row;
-      const w1 = v128.load(weight);
-      weight += row;
-      const w2 = v128.load(weight);
-      weight += row;
-      const w3 = v128.load(weight);
-      weight += row;
-      const w4 = v128.load(weight);
-      weight += row;
-      let x = v128.load(at);
-      a = Reals.add(a, x, w0);
-      to += pixel;
-      x = v128.load(to);
-      a = Reals.add(a, x, w1);
-      b = Reals.add(b, x, w0);
-      to += pixel;
-      x = v128.load(to);
-      a = Reals.add(a, x, w2);
-      b = Reals.add(b, x, w1);
-      c = Reals.add(c, x, w0);
-      to += pixel;
-      x = v128.load(to);
-      a = Reals.add(a, x, w3);
-      b = Reals.add(b, x, w2);
-      c = Reals.add(c, x, w1);
-      d = Reals.add(d, x, w0);
-      to += pixel;
-      x = v128.load(to);
-      a = Reals.add(a, x, w4);
-      b = Reals.add(b, x, w3);
-      c = Reals.add(c, x, w2);
-      d = Reals.add(d, x, w1);
-      to += pixel;
-      x = v128.load(to);
-      b = Reals.add(b, x, w4);
-      c = Reals.add(c, x, w3);
-      d = Reals.add(d, x, w2);
-      to += pixel;
-      x = v128.load(to);
-      c = Reals.add(c, x, w4);
-      d = Reals.add(d, x, w3);
-      to += pixel;
-      x = v128.load(to);
-      d = Reals.add(d, x, w4);
-    }
-    let last = dst;
-    Reals.putFour(last, a, low, high, n);
-    last += pixel;
-    Reals.putFour(last, b, low, high, n);
-    last += pixel;
-    Reals.putFour(last, c, low, high, n);
-    Reals.putFour(last + pixel, d, low, high, n);
+    Reals.putFour(dst, a, low, high, n);
+    Reals.putFour(dst + pixel, b, low, high, n);
+    Reals.putFour(dst + 2 * pixel, c, low, high, n);
+    Reals.putFour(dst + 3 * pixel, d, low, high, n);
   }
 }
 
@@ -340,8 +275,8 @@ export function depthwise_f32(
       const n = w.channels;
       if (width == 3 || width == 5) {
         const from = at + <usize>i0 * down;
-        if (width == 3) fourOfThree(from, down, i1 - i0, n, firstWeights, bias, to, low, high);
-        else fourOfFive(from, down, i1 - i0, n, firstWeights, bias, to, low, high);
+        if (width == 3) fourOf<Three>(from, down, i1 - i0, n, firstWeights, bias, to, low, high);
+        else fourOf<Five>(from, down, i1 - i0, n, firstWeights, bias, to, low, high);
       } else {
         const table = offsets + <usize>i0 * rowOffsets;
         const end = offsets + <usize>i1 * rowOffsets;
