@@ -11,7 +11,7 @@ import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isRows } from "../core/rows.ts";
 import { checkParams, checkStepOrZero, placeParams } from "../params/channels.ts";
 import type { QuantizationParams } from "../params/params.ts";
-import type { Quantized } from "../params/quantized.ts";
+import { QUANTIZED, type Quantized } from "../params/quantized.ts";
 import { SHAPE_OPTIONS, type ShapeOption, shapeOf } from "./quantize.ts";
 
 const DEQUANTIZE = {
@@ -58,8 +58,6 @@ export function dequantize(
   }
   return dequantizeValues(instance, q, params as QuantizationParams, options);
 }
-
-const QUANTIZED = ["values", "scale", "zeroPoint", "axis", "shape"] as const;
 
 function dequantizeValues(
   instance: Bytelane,

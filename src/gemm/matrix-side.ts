@@ -9,7 +9,7 @@ import { type Data, elementsOf, type Operand, operand } from "../core/call.ts";
 import { checkInteger, checkOptions, checkScale, checkShape, rangeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import type { Bytelane } from "../core/instance.ts";
-import type { Scales, ZeroPoints } from "../params/quantized.ts";
+import { QUANTIZED, type Scales, type ZeroPoints } from "../params/quantized.ts";
 import { checkZeros, MAX_I32, type Orientation } from "./packed-matrix.ts";
 
 /**
@@ -55,10 +55,7 @@ export interface Side {
   readonly batchStride: number;
 }
 
-const SIDE_OPTIONS = [
-  ...["values", "scale", "zeroPoint", "axis", "shape"],
-  ...["factor", "stride", "batchStride", "orientation"],
-] as const;
+const SIDE_OPTIONS = [...QUANTIZED, ...["factor", "stride", "batchStride", "orientation"]] as const;
 /**
  * The names of errors, as literals: building them for each call cost as much as a small product.
  */

@@ -19,8 +19,14 @@ import {
 import { limitsOf, QUANTIZED_DTYPES, type QuantizedDType } from "../core/dtype.ts";
 import type { Bytelane } from "../core/instance.ts";
 import type { Orientation } from "../gemm/packed-matrix.ts";
-import { perChannel, valuesOf } from "../params/channels.ts";
-import { isQuantized, type Quantized, type Scales, type ZeroPoints } from "../params/quantized.ts";
+import { channelValues } from "../params/channels.ts";
+import {
+  isQuantized,
+  QUANTIZED,
+  type Quantized,
+  type Scales,
+  type ZeroPoints,
+} from "../params/quantized.ts";
 
 /** Scale and zero point of a layer's input or output, from calibration. */
 export interface StaticParams<D extends QuantizedDType = QuantizedDType> {
@@ -129,8 +135,6 @@ export interface OpenWeights {
   readonly axis: number | undefined;
 }
 
-const QUANTIZED = ["values", "scale", "zeroPoint", "axis", "shape"] as const;
-
 /** @internal Checks weights of so many dimensions; `layout` says in errors what they are. */
 export function openWeights(
   instance: Bytelane,
@@ -194,17 +198,8 @@ export function channelsOf(
   if (scale === undefined) throw typeFault(`${name}.scale`, `the scale of ${dtype} weights`, scale);
   const zeroOf = (argument: string, value: unknown) => checkZero(argument, value, dtype);
   return {
-    scales: perChannel(
-      ...([`${name}.scale`, valuesOf(instance, `${name}.scale`, scale, "f32")] as const),
-      ...([count, checkScale, Float32Array] as const),
-    ),
-    zeros: perChannel(
-      ...([
-        `${name}.zeroPoint`,
-        valuesOf(instance, `${name}.zeroPoint`, zeroPoint, "i32"),
-      ] as const),
-      ...([count, zeroOf, Int32Array] as const),
-    ),
+    scales: channelValues(instance, `${name}.scale`, scale, count, checkScale, "f32"),
+    zeros: channelValues(instance, `${name}.zeroPoint`, zeroPoint, count, zeroOf, "i32"),
   };
 }
 

@@ -3,7 +3,7 @@
 import { byteOffsetOf, elementsOf, lengthOf, listLength } from "../core/array.ts";
 import type { Call, Data } from "../core/call.ts";
 import { checkInteger, checkOptions, checkScale, rangeFault, typeFault } from "../core/check.ts";
-import { type Elements, limitsOf, type QuantizedDType, tagOf } from "../core/dtype.ts";
+import { ARRAYS, type Elements, limitsOf, type QuantizedDType, tagOf } from "../core/dtype.ts";
 import { checkHandle } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { isTensor } from "../core/tensor.ts";
@@ -179,6 +179,20 @@ export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
     check(`${argument}[${c}]`, values[c]);
     throw fault;
   }
+}
+
+/** One checked value per channel, of a number, an array or a tensor. */
+export function channelValues<T extends "f32" | "i32">(
+  instance: Bytelane,
+  argument: string,
+  values: number | Data<T>,
+  channels: number,
+  check: Check,
+  dtype: T,
+): Elements[T] {
+  const list = valuesOf(instance, argument, values, dtype);
+  const array = ARRAYS[dtype] as new (length: number) => Float32Array | Int32Array;
+  return perChannel(argument, list, channels, check, array) as Elements[T];
 }
 
 /**

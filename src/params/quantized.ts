@@ -34,5 +34,8 @@ export interface Quantized<
   readonly shape: readonly number[];
 }
 
+/** The names of a quantized value. */
+export const QUANTIZED = ["values", "scale", "zeroPoint", "axis", "shape"] as const;
+
 /** @internal Integers with scales, and not data alone. */
 export const isQuantized: (x: unknown) => x is Quantized = isRows<Quantized>;

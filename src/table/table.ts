@@ -25,8 +25,8 @@ import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor } from "../core/tensor.ts";
 import { bytesOfReals, checkMatrix, type Int4Extent, type Int4Matrix } from "../int4/matrix.ts";
 import { blockRowsOf } from "../int4/pack.ts";
-import { perChannel, valuesOf } from "../params/channels.ts";
-import { isQuantized, type Quantized } from "../params/quantized.ts";
+import { channelValues } from "../params/channels.ts";
+import { isQuantized, QUANTIZED, type Quantized } from "../params/quantized.ts";
 
 /** Where the parts of a table stand: integers, scales, zero points, offsets. */
 export interface TableParts {
@@ -164,8 +164,6 @@ function createBlocked(instance: Bytelane, matrix: Int4Matrix): Table {
   return new Table(instance, sizes, parts, size);
 }
 
-const QUANTIZED = ["values", "scale", "zeroPoint", "axis", "shape"] as const;
-
 /** A table of 8 bits from rows with a scale each, or one for all. */
 function createBytes(instance: Bytelane, table: Quantized): Table {
   checkOptions("table", table, QUANTIZED);
@@ -182,12 +180,11 @@ function createBytes(instance: Bytelane, table: Quantized): Table {
   if (axis !== undefined && axis !== 0 && axis !== -2) {
     throw rangeFault("table.axis", "0, that of the rows", axis);
   }
-  const scale = valuesOf(instance, "table.scale", table.scale, "f32");
-  const scales = perChannel("table.scale", scale, rows, checkScale, Float32Array);
+  const scales = channelValues(instance, "table.scale", table.scale, rows, checkScale, "f32");
   const limits = limitsOf(dtype);
   const checkZero = (argument: string, value: unknown) => checkInteger(argument, value, ...limits);
-  const zeroPoint = valuesOf(instance, "table.zeroPoint", table.zeroPoint ?? 0, "i32");
-  const zeros = perChannel("table.zeroPoint", zeroPoint, rows, checkZero, Int32Array);
+  const { zeroPoint = 0 } = table;
+  const zeros = channelValues(instance, "table.zeroPoint", zeroPoint, rows, checkZero, "i32");
   const hasZeros = zeros.some((zero) => zero !== 0);
   const sizes: ByteSizes = { codes: dtype, rows, columns, blockSize: columns, hasZeros };
   const { parts, size } = allocateParts(instance.arena, { ...tableBytes(sizes) });
