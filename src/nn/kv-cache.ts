@@ -134,7 +134,9 @@ export class KvCache extends Handle {
  * Errors: sizes below 1.
  *
  * @example
+ * ```ts
  * const cache = createKvCache(instance, { kvHeads: 8, size: 64 });
+ * ```
  */
 export function createKvCache(instance: Bytelane, options: KvCacheOptions): KvCache {
   checkInstance(instance);
@@ -151,7 +153,9 @@ export function createKvCache(instance: Bytelane, options: KvCacheOptions): KvCa
  * Errors: rows of another width, other numbers of keys and of values.
  *
  * @example
+ * ```ts
  * appendKv(cache, k, v);
+ * ```
  */
 export function appendKv(cache: KvCache, k: Data<"f32">, v: Data<"f32">): void {
   const instance = instanceOf("cache", cache);
@@ -206,8 +210,10 @@ export interface CachedAttentionOptions {
  * values. Errors: an empty cache, heads that are no multiple of the cache's, rows of another width.
  *
  * @example
+ * ```ts
  * appendKv(cache, k, v);
  * const context = cachedAttention(cache, q, { heads: 32 });
+ * ```
  */
 export function cachedAttention<X extends Data<"f32">>(
   cache: KvCache,

@@ -14,9 +14,9 @@ export interface RotaryOptions {
   /** Elements of a head, an even number. */
   readonly size: number;
   /** [rows, size / 2]: cosines of the angles, of your own making. */
-  readonly cos: Float32Array;
+  readonly cos: Data<"f32">;
   /** [rows, size / 2] */
-  readonly sin: Float32Array;
+  readonly sin: Data<"f32">;
   /**
    * "half": element i with i + size / 2, as GPT-NeoX and Llama in PyTorch. "interleaved": 2 · i
    * with 2 · i + 1, as the paper and GPT-J. Default "half".
@@ -32,7 +32,9 @@ export interface RotaryOptions {
  * Errors: rows that do not fit, an odd size of heads, tables of another length.
  *
  * @example
+ * ```ts
  * const q = rotaryEmbedding(instance, x, { heads: 8, size: 64, cos, sin });
+ * ```
  */
 export function rotaryEmbedding<X extends Data<"f32">>(
   instance: Bytelane,
@@ -48,7 +50,7 @@ export function rotaryEmbedding<X extends Data<"f32">>(
   ] as const);
   const source = operand(instance, "x", x, ["f32"]);
   const cos = operand(instance, "options.cos", options.cos, ["f32"]);
-  operand(instance, "options.sin", options.sin, ["f32"], cos.length);
+  const sin = operand(instance, "options.sin", options.sin, ["f32"], cos.length);
   if (source.length !== 2 * heads * cos.length) {
     const expected = `${source.length / heads / 2} elements, half of a head's per row`;
     throw rangeFault("options.cos", expected, cos.length);
@@ -60,7 +62,8 @@ export function rotaryEmbedding<X extends Data<"f32">>(
     throw rangeFault("options.cos", `rows of ${count} elements`, cos.length);
   }
   const values = elementsOf(instance, source);
-  const [cosines, sines] = [options.cos, options.sin];
+  const cosines = elementsOf(instance, cos);
+  const sines = elementsOf(instance, sin);
   const turned = new Float32Array(source.length);
   const f = Math.fround;
   const apart = pairs === "half" ? count : 1;

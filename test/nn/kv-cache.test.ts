@@ -113,6 +113,12 @@ describeTiers("keys and values that grow", (instance) => {
         }
       }
     }
+    // angles in tensors are those of typed arrays
+    const sizes = { heads: 2, size: 4 };
+    using cosines = tensor(instance, "f32", [2, 2], cos);
+    using sines = tensor(instance, "f32", [2, 2], sin);
+    const turned = rotaryEmbedding(instance, x, { ...sizes, cos: cosines, sin: sines });
+    expectSame(turned, rotaryEmbedding(instance, x, { ...sizes, cos, sin }));
     expect(() => rotaryEmbedding(instance, x, { heads: 2, size: 3, cos, sin })).toThrow(
       '"options.size" expected an even number, got 3',
     );
