@@ -2,6 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
+// @ts-expect-error: a script has no declarations
+import { anchorsOf } from "../scripts/docs-check/pages.mjs";
 import {
   constantsOf,
   findCircle,
@@ -290,30 +292,11 @@ describe("documents", () => {
     (name) => !name.includes("node_modules"),
   );
 
-  /** Anchors of a document as GitHub makes them, and those it sets itself. */
-  function anchorsOf(name: string): Set<string> {
-    const text = readText(name).replaceAll(/^```[\s\S]*?^```/gm, "");
-    const anchors = new Set<string>();
-    for (const [, id] of text.matchAll(/<a (?:id|name)="([^"]+)"/g)) anchors.add(id);
-    for (const [, heading] of text.matchAll(/^#{1,6} +(.+?) *#*$/gm)) {
-      const plain = heading.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1").replaceAll(/[*`\\]/g, "");
-      const slug = plain
-        .trim()
-        .toLowerCase()
-        .replaceAll(/[^\p{L}\p{N}\p{M}_ -]/gu, "")
-        .replaceAll(" ", "-");
-      let unique = slug;
-      for (let n = 1; anchors.has(unique); n++) unique = `${slug}-${n}`;
-      anchors.add(unique);
-    }
-    return anchors;
-  }
-
   it("link to what is there", () => {
     const faults: string[] = [];
     const anchors = new Map<string, Set<string>>();
     const has = (name: string, anchor: string): boolean => {
-      if (!anchors.has(name)) anchors.set(name, anchorsOf(name));
+      if (!anchors.has(name)) anchors.set(name, anchorsOf(readText(name)));
       return anchors.get(name)!.has(anchor);
     };
     for (const name of documents) {
