@@ -12,7 +12,7 @@ import { damaged } from "./field-reader.ts";
 import type { SafeTensor } from "./safetensors.ts";
 import type { SafetensorsDType } from "./safetensors-header.ts";
 
-/** A tensor of a file that a layer asked for. */
+/** A tensor of a file, with the type and the number of elements that a layer needs. */
 export interface Part {
   readonly dtype: SafetensorsDType;
   readonly shape: readonly number[];

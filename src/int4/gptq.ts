@@ -1,8 +1,7 @@
 /**
- * Rounding with error feedback: what rounding one weight does to the outputs is taken back, as far
- * as it goes, by the weights of the same row that are still reals. The method is GPTQ (Frantar et
- * al., 2022): with the second moments H = E[x xᵀ] of the inputs and the upper factor U of the
- * inverse, H⁻¹ = Uᵀ U,
+ * Rounding with error feedback: the weights of a row that are still reals compensate the error that
+ * rounding one weight adds to the outputs. The method is GPTQ (Frantar et al., 2022): with the
+ * second moments H = E[x xᵀ] of the inputs and the upper factor U of the inverse, H⁻¹ = Uᵀ U,
  *
  *   error_k = w_k − (q_k − zero) · scale
  *   w_j     = w_j − error_k · U_kj / U_kk        for all j > k
@@ -14,7 +13,7 @@ import { calibrationKernels } from "../builds/calibration-kernels.ts";
 import { type Call, inCall } from "../core/call.ts";
 import type { Bytelane } from "../core/instance.ts";
 
-/** What moments become, and what quantizes by them, tells how far it is. */
+/** Receives the progress of a long computation: steps done, and all steps. */
 export type Step = (done: number, total: number) => void;
 
 /** An upper triangle, row after row: row i holds the columns i … n − 1. */
@@ -22,18 +21,18 @@ export function triangleLength(n: number): number {
   return (n * (n + 1)) / 2;
 }
 
-/** U_kj / U_kk for j ≥ k as an upper triangle; what stands for j = k is not read. */
+/** U_kj / U_kk for j ≥ k as an upper triangle; elements with j = k are not read. */
 export interface Feedback {
   readonly features: number;
   readonly shares: Float32Array;
 }
 
 /**
- * Added to the diagonal, as a part of its mean: keeps H invertible where inputs were few or went
- * together.
+ * Added to the diagonal, as a fraction of its mean: keeps H invertible where inputs were few or
+ * linearly dependent.
  */
 const DAMPING = 0.01;
-/** The least square on M's diagonal, as a part of the damping. */
+/** The least square on M's diagonal, as a fraction of the damping. */
 const FLOOR = 1e-6;
 /** Rows and columns of a panel, and its bytes per row: assembly/calibration/gptq.ts. */
 const WIDTH = 16;

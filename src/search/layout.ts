@@ -49,7 +49,7 @@ export interface Plan extends Choice {
   readonly members: Members | undefined;
   /** Where the codes of the second look are, if not in memory. */
   readonly codes: CodeSource | undefined;
-  /** Workers that make the first look, if it is worth to wake them. */
+  /** The first look on workers, for searches whose work pays for waking them. */
   readonly shared?: SharedLook | undefined;
   /** True for the order of the first look, without a second one. */
   readonly isFirst?: boolean;
