@@ -33,8 +33,8 @@ async function compare(bytelane, instance) {
     const rhs = { values: random.integers("i8", depth * n), zeroPoint: -3 };
     const sizes = { m, n, depth };
     const integers = matmul(instance, lhs, rhs, { ...sizes, out: new Int32Array(m * n) });
-    const input = { dtype: "u8", scale: 0.025, zeroPoint: 120 };
-    for (const options of [{}, { bits: 7 }, { input }, { format: "int4" }]) {
+    const activations = { dtype: "u8", scale: 0.025, zeroPoint: 120 };
+    for (const options of [{}, { bits: 7 }, { activations }, { format: "int4" }]) {
       const layer = createLinear(instance, { weights, shape: [depth, n], ...options });
       const wanted = linear(layer, x);
       const label = `${m} × ${n} × ${depth} ${JSON.stringify(options)}`;

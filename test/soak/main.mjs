@@ -18,7 +18,7 @@ WebAssembly memory must not grow, and the resident memory must have no trend. Ru
   --seed N     of the work; default 1
   --json FILE  also writes the figures as one JSON object`;
 
-const onWorkers = pooled.linearPooled ?? pooled.linear;
+const onWorkers = pooled.linear;
 const SIZES = [8, 31, 64, 130, 257, 384];
 
 const equal = (a, b) => a.length === b.length && a.every((value, i) => Object.is(value, b[i]));
