@@ -13,13 +13,14 @@
  * An odd last row of taps has zeros beside it. What lies outside the image is 0, which is the zero
  * point less itself: no pixel is at a border. The pair that begins with row a is in slot a modulo
  * `slots`, and serves all rows of the result that need it. A strip has the channels of one block,
- * so that it stays in the first-level cache. Two products are at most 2 · 255 · 255.
+ * so that it stays in the first-level cache. Two products are at most 2 · 255 · 255. Sums of four pixels
+ * by eight channels go through `sums`, and from there to the result.
  *
  * Channels, with their bias and scales, are filled up to eights; of the image up to seven channels
  * too many are read, which the arena allows, and none is written.
  */
 import { MAGIC_BITS, magic_f32x4, narrow, requantizeFour, shiftOf, zero_v128 } from "../lanes";
-import { Reals } from "./depthwise";
+import { Five, isFive, Reals, Three } from "./depthwise";
 import { Window } from "./window";
 
 /** Pixels that share the loads of weights. */
@@ -44,6 +45,12 @@ export class Depthwise {
   zero: i32;
   /** The first row of the pair in each slot. */
   tags: usize;
+  /** Addresses of the pairs that one row of the result needs, from top to bottom. */
+  pairs: usize;
+  /** Sums in i32: [four pixels][channels of a block]. */
+  sums: usize;
+  /** What all results share: see Finish. */
+  finish: usize;
   strip: usize;
   slots: i32;
   slotBytes: i32;
@@ -98,108 +105,215 @@ function slotOf(d: Depthwise, a: i32): i32 {
   return rest < 0 ? rest + d.slots : rest;
 }
 
-class Sixteen {
-  /** Sixteen sums, the bias among them, as bytes: eight channels of two pixels. */
-  @inline static bytes(
-    d: Depthwise,
-    a0: v128,
-    a1: v128,
-    s0: v128,
-    s1: v128,
-    b0: v128,
-    b1: v128,
-  ): v128 {
-    const magic = magic_f32x4();
-    const shift = shiftOf(<i32>d.high);
-    const lows = f32x4.splat(d.low - <f32>d.zero);
-    const offset = i32x4.splat(d.zero + shift - MAGIC_BITS);
-    a0 = requantizeFour(a0, s0, lows, magic, offset);
-    a1 = requantizeFour(a1, s1, lows, magic, offset);
-    b0 = requantizeFour(b0, s0, lows, magic, offset);
-    b1 = requantizeFour(b1, s1, lows, magic, offset);
-    return i8x16.sub(narrow<i8>(a0, a1, b0, b1), i8x16.splat(<i8>shift));
+/** What all results of a call share: laid down once in `finish`, then rowScale · scale[c]. */
+class Finish {
+  static readonly LOWS: usize = 0;
+  static readonly OFFSET: usize = 16;
+  static readonly SHIFT: usize = 32;
+  static readonly SCALES: usize = 48;
+}
+
+function prepareFinish(w: Window, d: Depthwise): void {
+  const shift = shiftOf(<i32>d.high);
+  v128.store(d.finish, f32x4.splat(d.low - <f32>d.zero), Finish.LOWS);
+  v128.store(d.finish, i32x4.splat(d.zero + shift - MAGIC_BITS), Finish.OFFSET);
+  v128.store(d.finish, i8x16.splat(<i8>shift), Finish.SHIFT);
+  const rowScale = v128.load32_splat(d.rowScale);
+  const most = f32x4.splat(f32.MAX_VALUE);
+  const end = (<usize>filled(w.channels)) << 2;
+  for (let c: usize = 0; c < end; c += 16) {
+    const scale = f32x4.mul(rowScale, v128.load(d.scales + c));
+    // for integers a scale stays finite, so that 0 times it is 0
+    v128.store(d.finish + c, d.real ? scale : f32x4.pmin(most, scale), Finish.SCALES);
   }
 }
 
-/** Writes eight sums of one pixel, or the first n. */
-function finish(
-  d: Depthwise,
-  a: v128,
-  b: v128,
-  s0: v128,
-  s1: v128,
-  c: usize,
-  dst: usize,
-  n: i32,
-): void {
-  const b0 = v128.load(d.bias + c);
-  const b1 = v128.load(d.bias + c, 16);
-  if (d.real) {
-    const low = v128.load32_splat(changetype<usize>(d), offsetof<Depthwise>("low"));
-    const high = v128.load32_splat(changetype<usize>(d), offsetof<Depthwise>("high"));
-    a = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(a), s0), b0);
-    b = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(b), s1), b1);
-    Reals.put(dst, a, b, low, high, n);
-    return;
-  }
-  const q = Sixteen.bytes(d, i32x4.add(a, b0), i32x4.add(b, b1), s0, s1, zero_v128(), zero_v128());
-  if (n >= 8) v128.store64_lane(dst, q, 0);
-  else {
-    for (let rest = i64x2.extract_lane(q, 0); n > 0; n--, dst++, rest >>= 8) {
-      store<u8>(dst, <u8>rest);
+/** Writes n channels of four pixels from their sums, as reals. */
+function finishReals(d: Depthwise, c: usize, dst: usize, pixel: usize, n: i32): void {
+  const low = f32x4.splat(d.low);
+  const high = f32x4.splat(d.high);
+  const next = (<usize>d.block) << 2;
+  let from = d.sums;
+  for (; n > 0; n -= 8, c += 32, from += 32, dst += 32) {
+    const s0 = v128.load(d.finish + c, Finish.SCALES);
+    const s1 = v128.load(d.finish + c, Finish.SCALES + 16);
+    const b0 = v128.load(d.bias + c);
+    const b1 = v128.load(d.bias + c, 16);
+    let sums = from;
+    let to = dst;
+    for (let x = 0; x < PIXELS; x++, sums += next, to += pixel) {
+      const a = f32x4.convert_i32x4_s(v128.load(sums));
+      const b = f32x4.convert_i32x4_s(v128.load(sums, 16));
+      const first = f32x4.add(f32x4.mul(a, s0), b0);
+      const second = f32x4.add(f32x4.mul(b, s1), b1);
+      Reals.put(to, first, second, low, high, n);
     }
   }
 }
 
-/** rowScale · scale of four channels. */
-function scaleOf(d: Depthwise, c: usize): v128 {
-  const scale = f32x4.mul(v128.load32_splat(d.rowScale), v128.load(d.scales + c));
-  // for integers a scale stays finite, so that 0 times it is 0
-  return d.real ? scale : f32x4.pmin(f32x4.splat(f32.MAX_VALUE), scale);
+/** The first n of eight bytes. */
+function storeBytes(dst: usize, bytes: i64, n: i32): void {
+  for (; n > 0; n--, dst++, bytes >>= 8) store<u8>(dst, <u8>bytes);
 }
 
-/** Writes eight channels of two pixels. */
-function finishTwo(
-  d: Depthwise,
-  a0: v128,
-  a1: v128,
-  b0: v128,
-  b1: v128,
-  c: usize,
-  dst: usize,
-  pixel: usize,
-  n: i32,
-): void {
-  const s0 = scaleOf(d, c);
-  const s1 = scaleOf(d, c + 16);
-  if (d.real || n < 8) {
-    finish(d, a0, a1, s0, s1, c, dst, n);
-    finish(d, b0, b1, s0, s1, c, dst + pixel, n);
-    return;
+/** Writes n channels of four pixels from their sums, as bytes. */
+function finishBytes(d: Depthwise, c: usize, dst: usize, pixel: usize, n: i32): void {
+  const finish = d.finish;
+  const magic = magic_f32x4();
+  const lows = v128.load(finish, Finish.LOWS);
+  const offset = v128.load(finish, Finish.OFFSET);
+  const shift = v128.load(finish, Finish.SHIFT);
+  const next = (<usize>d.block) << 2;
+  let from = d.sums;
+  for (; n > 0; n -= 8, c += 32, from += 32, dst += 8) {
+    const s0 = v128.load(finish + c, Finish.SCALES);
+    const s1 = v128.load(finish + c, Finish.SCALES + 16);
+    const b0 = v128.load(d.bias + c);
+    const b1 = v128.load(d.bias + c, 16);
+    let sums = from;
+    let to = dst;
+    for (let x = 0; x < PIXELS; x += 2, sums += next << 1, to += pixel << 1) {
+      const right = sums + next;
+      const p = requantizeFour(i32x4.add(v128.load(sums), b0), s0, lows, magic, offset);
+      const q = requantizeFour(i32x4.add(v128.load(sums, 16), b1), s1, lows, magic, offset);
+      const r = requantizeFour(i32x4.add(v128.load(right), b0), s0, lows, magic, offset);
+      const t = requantizeFour(i32x4.add(v128.load(right, 16), b1), s1, lows, magic, offset);
+      const bytes = i8x16.sub(narrow<i8>(p, q, r, t), shift);
+      if (n >= 8) {
+        v128.store64_lane(to, bytes, 0);
+        v128.store64_lane(to + pixel, bytes, 1);
+      } else {
+        storeBytes(to, i64x2.extract_lane(bytes, 0), n);
+        storeBytes(to + pixel, i64x2.extract_lane(bytes, 1), n);
+      }
+    }
   }
-  const left = v128.load(d.bias + c);
-  const right = v128.load(d.bias + c, 16);
-  const q = Sixteen.bytes(
-    d,
-    i32x4.add(a0, left),
-    i32x4.add(a1, right),
-    s0,
-    s1,
-    i32x4.add(b0, left),
-    i32x4.add(b1, right),
-  );
-  v128.store64_lane(dst, q, 0);
-  v128.store64_lane(dst + pixel, q, 1);
+}
+
+class Sum {
+  /** acc + two taps of four channels. */
+  @inline static add(acc: v128, x: v128, w: v128): v128 {
+    return i32x4.add(acc, i32x4.dot_i16x8_s(x, w));
+  }
 }
 
 /**
- * Four pixels of channels [first, first + n). Windows begin at row `a`, `offset` bytes into a slot,
- * and `apart` bytes after each other; results are `pixel` bytes apart.
+ * Sums of n channels of four neighbours, for kernels three or five wide without stride and dilation
+ * across: column k of the strip meets tap k of the first pixel, k − 1 of the second, and so on, and
+ * is loaded once.
+ */
+function sumNeighbours<K>(w: Window, d: Depthwise, offset: usize, first: usize, n: i32): void {
+  const row = <usize>(filled(w.channels) * PAIR);
+  const count = (w.kernelHeight + 1) >> 1;
+  const next = <usize>(d.block * PAIR);
+  let sums = d.sums;
+  for (; n > 0; n -= 4, offset += 16, first += 16, sums += 16) {
+    let weight = d.weights + first;
+    let a = zero_v128();
+    let b = a;
+    let c = a;
+    let e = a;
+    for (let i = 0; i < count; i++) {
+      let at = <usize>load<u32>(d.pairs + ((<usize>i) << 2)) + offset;
+      const w0 = v128.load(weight);
+      const w1 = v128.load(weight + row);
+      const w2 = v128.load(weight + 2 * row);
+      const w3 = isFive<K>() ? v128.load(weight + 3 * row) : w2;
+      const w4 = isFive<K>() ? v128.load(weight + 4 * row) : w2;
+      weight += (isFive<K>() ? 5 : 3) * row;
+      let x = v128.load(at);
+      a = Sum.add(a, x, w0);
+      at += next;
+      x = v128.load(at);
+      a = Sum.add(a, x, w1);
+      b = Sum.add(b, x, w0);
+      at += next;
+      x = v128.load(at);
+      a = Sum.add(a, x, w2);
+      b = Sum.add(b, x, w1);
+      c = Sum.add(c, x, w0);
+      at += next;
+      x = v128.load(at);
+      if (isFive<K>()) a = Sum.add(a, x, w3);
+      b = Sum.add(b, x, w2);
+      c = Sum.add(c, x, w1);
+      e = Sum.add(e, x, w0);
+      at += next;
+      x = v128.load(at);
+      if (isFive<K>()) {
+        a = Sum.add(a, x, w4);
+        b = Sum.add(b, x, w3);
+      }
+      c = Sum.add(c, x, w2);
+      e = Sum.add(e, x, w1);
+      at += next;
+      x = v128.load(at);
+      if (isFive<K>()) {
+        b = Sum.add(b, x, w4);
+        c = Sum.add(c, x, w3);
+      }
+      e = Sum.add(e, x, w2);
+      if (isFive<K>()) {
+        at += next;
+        x = v128.load(at);
+        c = Sum.add(c, x, w4);
+        e = Sum.add(e, x, w3);
+        at += next;
+        x = v128.load(at);
+        e = Sum.add(e, x, w4);
+      }
+    }
+    v128.store(sums, a);
+    v128.store(sums + next, b);
+    v128.store(sums + 2 * next, c);
+    v128.store(sums + 3 * next, e);
+  }
+}
+
+/** Sums of n channels of four pixels, `apart` bytes from one to the next, of any kernel. */
+function sumPixels(
+  w: Window,
+  d: Depthwise,
+  offset: usize,
+  apart: usize,
+  first: usize,
+  n: i32,
+): void {
+  const across = <usize>(w.dilationWidth * d.block * PAIR);
+  const row = <usize>(filled(w.channels) * PAIR);
+  const count = (w.kernelHeight + 1) >> 1;
+  const next = <usize>(d.block * PAIR);
+  let sums = d.sums;
+  for (; n > 0; n -= 4, offset += 16, first += 16, sums += 16) {
+    let weight = d.weights + first;
+    let a = zero_v128();
+    let b = a;
+    let c = a;
+    let e = a;
+    for (let i = 0; i < count; i++) {
+      let at = <usize>load<u32>(d.pairs + ((<usize>i) << 2)) + offset;
+      for (let j = 0; j < w.kernelWidth; j++, at += across, weight += row) {
+        const tap = v128.load(weight);
+        a = Sum.add(a, v128.load(at), tap);
+        b = Sum.add(b, v128.load(at + apart), tap);
+        c = Sum.add(c, v128.load(at + 2 * apart), tap);
+        e = Sum.add(e, v128.load(at + 3 * apart), tap);
+      }
+    }
+    v128.store(sums, a);
+    v128.store(sums + next, b);
+    v128.store(sums + 2 * next, c);
+    v128.store(sums + 3 * next, e);
+  }
+}
+
+/**
+ * Four pixels of channels [first, first + n). Windows begin `offset` bytes into a slot, and `apart`
+ * bytes after each other; results are `pixel` bytes apart.
  */
 function fourPixels(
   w: Window,
   d: Depthwise,
-  a: i32,
   offset: usize,
   apart: usize,
   first: i32,
@@ -207,60 +321,30 @@ function fourPixels(
   dst: usize,
   pixel: usize,
 ): void {
-  const size: usize = d.real ? 4 : 1;
-  const row = <usize>(filled(w.channels) * PAIR);
-  const across = <usize>(w.dilationWidth * d.block * PAIR);
-  const down = 2 * w.dilationHeight;
-  let c = <usize>(first * PAIR);
-  for (; n > 0; n -= 8, offset += 32, c += 32, dst += size << 3) {
-    let a0 = zero_v128();
-    let a1 = a0;
-    let b0 = a0;
-    let b1 = a0;
-    let c0 = a0;
-    let c1 = a0;
-    let d0 = a0;
-    let d1 = a0;
-    let weight = d.weights + c;
-    let top = a;
-    for (let i = 0; i < w.kernelHeight; i += 2, top += down) {
-      let at = d.strip + <usize>slotOf(d, top) * <usize>d.slotBytes + offset;
-      for (let j = 0; j < w.kernelWidth; j++, at += across, weight += row) {
-        const w0 = v128.load(weight);
-        const w1 = v128.load(weight, 16);
-        a0 = i32x4.add(a0, i32x4.dot_i16x8_s(v128.load(at), w0));
-        a1 = i32x4.add(a1, i32x4.dot_i16x8_s(v128.load(at, 16), w1));
-        let next = at + apart;
-        b0 = i32x4.add(b0, i32x4.dot_i16x8_s(v128.load(next), w0));
-        b1 = i32x4.add(b1, i32x4.dot_i16x8_s(v128.load(next, 16), w1));
-        next += apart;
-        c0 = i32x4.add(c0, i32x4.dot_i16x8_s(v128.load(next), w0));
-        c1 = i32x4.add(c1, i32x4.dot_i16x8_s(v128.load(next, 16), w1));
-        next += apart;
-        d0 = i32x4.add(d0, i32x4.dot_i16x8_s(v128.load(next), w0));
-        d1 = i32x4.add(d1, i32x4.dot_i16x8_s(v128.load(next, 16), w1));
-      }
-    }
-    finishTwo(d, a0, a1, b0, b1, c, dst, pixel, n);
-    finishTwo(d, c0, c1, d0, d1, c, dst + 2 * pixel, pixel, n);
-  }
+  const c = <usize>(first * PAIR);
+  const neighbours = w.dilationWidth == 1 && apart == <usize>(d.block * PAIR);
+  if (neighbours && w.kernelWidth == 3) sumNeighbours<Three>(w, d, offset, c, filled(n));
+  else if (neighbours && w.kernelWidth == 5) sumNeighbours<Five>(w, d, offset, c, filled(n));
+  else sumPixels(w, d, offset, apart, c, filled(n));
+  if (d.real) finishReals(d, c, dst, pixel, n);
+  else finishBytes(d, c, dst, pixel, n);
 }
 
 /** One row of the result, of channels [first, first + n). The pairs that it needs are in slots. */
-function outputRow(w: Window, d: Depthwise, top: i32, first: i32, n: i32, dst: usize): void {
+function outputRow(w: Window, d: Depthwise, first: i32, n: i32, dst: usize): void {
   const pixel = <usize>w.channels * (d.real ? 4 : 1);
   const apart = <usize>(w.strideWidth * d.block * PAIR);
   if (w.outWidth < PIXELS) {
     // the same pixel four times
     for (let x = 0; x < w.outWidth; x++) {
-      fourPixels(w, d, top, <usize>x * apart, 0, first, n, dst + <usize>x * pixel, 0);
+      fourPixels(w, d, <usize>x * apart, 0, first, n, dst + <usize>x * pixel, 0);
     }
     return;
   }
   for (let x = 0; x < w.outWidth; x += PIXELS) {
     // the last four may overlap the four before
     const at = <usize>min(x, w.outWidth - PIXELS);
-    fourPixels(w, d, top, at * apart, apart, first, n, dst + at * pixel, pixel);
+    fourPixels(w, d, at * apart, apart, first, n, dst + at * pixel, pixel);
   }
 }
 
@@ -283,11 +367,13 @@ function depthwise<T>(
         const a = top + i * w.dilationHeight;
         const slot = <usize>slotOf(d, a);
         const tag = d.tags + (slot << 2);
+        const pair = d.strip + slot * <usize>d.slotBytes;
+        store<u32>(d.pairs + ((<usize>i) << 1), <u32>pair);
         if (load<i32>(tag) == a) continue;
         store<i32>(tag, a);
-        pairRows<T>(w, d, src + first, a, filled(n), d.strip + slot * <usize>d.slotBytes);
+        pairRows<T>(w, d, src + first, a, filled(n), pair);
       }
-      outputRow(w, d, top, first, n, dst + <usize>y * outRow + <usize>first * size);
+      outputRow(w, d, first, n, dst + <usize>y * outRow + <usize>first * size);
     }
   }
 }
@@ -301,6 +387,7 @@ export function depthwise_8(
   firstRow: i32,
   rows: i32,
 ): void {
+  prepareFinish(w, d);
   if (d.unsigned) depthwise<u8>(w, d, src, dst, firstRow, rows);
   else depthwise<i8>(w, d, src, dst, firstRow, rows);
 }

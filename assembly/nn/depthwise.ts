@@ -48,10 +48,10 @@ export class Reals {
 }
 
 /** Tags of kernels by their width. */
-type Three = i8;
-type Five = i16;
+export type Three = i8;
+export type Five = i16;
 
-function isFive<K>(): bool {
+export function isFive<K>(): bool {
   return sizeof<K>() == 2;
 }
 

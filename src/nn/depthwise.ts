@@ -25,12 +25,17 @@ const FIELDS = {
   high: 32,
   zero: 36,
   tags: 40,
-  strip: 44,
-  slots: 48,
-  slotBytes: 52,
-  block: 56,
+  pairs: 44,
+  sums: 48,
+  finish: 52,
+  strip: 56,
+  slots: 60,
+  slotBytes: 64,
+  block: 68,
 } as const;
-const RECORD_BYTES = 64;
+const RECORD_BYTES = 80;
+/** What all results of a call share, before their scales. */
+const FINISH_BYTES = 48;
 
 /** Bytes that the slots of a strip aim at: they stay in the first-level cache. */
 const STRIP_BYTES = 32768;
@@ -215,10 +220,16 @@ function placeStrip(instance: Bytelane, call: Call, record: number, geometry: St
   const block = filled(Math.ceil(all / Math.ceil(all / most)));
   const slotBytes = columns * block * 4;
   const tags = call.scratch(slots * 4);
+  const pairs = call.scratch(Math.ceil(kernel[0] / 2) * 4);
+  const sums = call.scratch(4 * block * 4);
+  const finish = call.scratch(FINISH_BYTES + all * 4);
   const strip = call.scratch(slots * slotBytes);
   // behind the last allocation, which may move the memory
   const { words } = instance.heap;
   words.setInt32(record + FIELDS.tags, tags, true);
+  words.setInt32(record + FIELDS.pairs, pairs, true);
+  words.setInt32(record + FIELDS.sums, sums, true);
+  words.setInt32(record + FIELDS.finish, finish, true);
   words.setInt32(record + FIELDS.strip, strip, true);
   words.setInt32(record + FIELDS.slots, slots, true);
   words.setInt32(record + FIELDS.slotBytes, slotBytes, true);
