@@ -111,33 +111,38 @@ class Four {
   }
 }
 
-/**
- * sums[WIDTH] −= Σ x[k] · rows[k][WIDTH], four terms at a time; half of the sums at a time, which
- * leaves registers for the factors.
- */
+/** sums[WIDTH] −= Σ x[k] · rows[k][WIDTH], four terms at a time. */
 function subtractFours(sums: usize, rows: usize, fours: i32, x: usize): void {
-  for (const end = sums + ROW; sums < end; sums += 64, rows += 64) {
-    let a = v128.load(sums);
-    let b = v128.load(sums, 16);
-    let c = v128.load(sums, 32);
-    let d = v128.load(sums, 48);
-    let row = rows;
-    let factors = x;
-    for (let i = fours; i > 0; i--, row += 4 * ROW, factors += 32) {
-      const f0 = v128.load64_splat(factors);
-      const f1 = v128.load64_splat(factors, 8);
-      const f2 = v128.load64_splat(factors, 16);
-      const f3 = v128.load64_splat(factors, 24);
-      a = f64x2.sub(a, Four.terms(row, f0, f1, f2, f3));
-      b = f64x2.sub(b, Four.terms(row + 16, f0, f1, f2, f3));
-      c = f64x2.sub(c, Four.terms(row + 32, f0, f1, f2, f3));
-      d = f64x2.sub(d, Four.terms(row + 48, f0, f1, f2, f3));
-    }
-    v128.store(sums, a);
-    v128.store(sums, b, 16);
-    v128.store(sums, c, 32);
-    v128.store(sums, d, 48);
+  let a = v128.load(sums);
+  let b = v128.load(sums, 16);
+  let c = v128.load(sums, 32);
+  let d = v128.load(sums, 48);
+  let e = v128.load(sums, 64);
+  let f = v128.load(sums, 80);
+  let g = v128.load(sums, 96);
+  let h = v128.load(sums, 112);
+  for (; fours > 0; fours--, rows += 4 * ROW, x += 32) {
+    const f0 = v128.load64_splat(x);
+    const f1 = v128.load64_splat(x, 8);
+    const f2 = v128.load64_splat(x, 16);
+    const f3 = v128.load64_splat(x, 24);
+    a = f64x2.sub(a, Four.terms(rows, f0, f1, f2, f3));
+    b = f64x2.sub(b, Four.terms(rows + 16, f0, f1, f2, f3));
+    c = f64x2.sub(c, Four.terms(rows + 32, f0, f1, f2, f3));
+    d = f64x2.sub(d, Four.terms(rows + 48, f0, f1, f2, f3));
+    e = f64x2.sub(e, Four.terms(rows + 64, f0, f1, f2, f3));
+    f = f64x2.sub(f, Four.terms(rows + 80, f0, f1, f2, f3));
+    g = f64x2.sub(g, Four.terms(rows + 96, f0, f1, f2, f3));
+    h = f64x2.sub(h, Four.terms(rows + 112, f0, f1, f2, f3));
   }
+  v128.store(sums, a);
+  v128.store(sums, b, 16);
+  v128.store(sums, c, 32);
+  v128.store(sums, d, 48);
+  v128.store(sums, e, 64);
+  v128.store(sums, f, 80);
+  v128.store(sums, g, 96);
+  v128.store(sums, h, 112);
 }
 
 /**
@@ -191,7 +196,7 @@ class Feedback {
   zeros: usize;
   /** Of gptq_shares, for n columns. */
   shares: usize;
-  /** Room for 2 · n + n · blockSize f64. */
+  /** Room for 4 · (n + 2) + n · blockSize + 2 f64. */
   work: usize;
   rows: i32;
   stride: i32;
@@ -220,14 +225,22 @@ function widenShares(feedback: Feedback, wide: usize): void {
  * row[j] −= Σ errors[k] · shares[k][j], rounded to f32 after the terms that are added at once.
  * Row and shares are f64, and the row's values are those of f32.
  */
-function spread(row: usize, from: i32, n: i32, errors: usize, shares: usize, fours: bool): void {
+function spread(
+  row: usize,
+  from: i32,
+  to: i32,
+  n: i32,
+  errors: usize,
+  shares: usize,
+  fours: bool,
+): void {
   const bytes = (<usize>n) << 3;
   const f0 = v128.load64_splat(errors);
   const f1 = fours ? v128.load64_splat(errors, 8) : f0;
   const f2 = fours ? v128.load64_splat(errors, 16) : f0;
   const f3 = fours ? v128.load64_splat(errors, 24) : f0;
   let j = from;
-  for (; j + 2 <= n; j += 2) {
+  for (; j + 2 <= to; j += 2) {
     const offset = (<usize>j) << 3;
     const s = shares + offset;
     let term = f64x2.mul(f0, v128.load(s));
@@ -239,7 +252,7 @@ function spread(row: usize, from: i32, n: i32, errors: usize, shares: usize, fou
     const value = f64x2.sub(v128.load(row + offset), term);
     v128.store(row + offset, f64x2.promote_low_f32x4(f32x4.demote_f64x2_zero(value)));
   }
-  if (j < n) {
+  if (j < to) {
     const offset = (<usize>j) << 3;
     const s = shares + offset;
     let term = load<f64>(errors) * load<f64>(s);
@@ -252,47 +265,139 @@ function spread(row: usize, from: i32, n: i32, errors: usize, shares: usize, fou
   }
 }
 
-/** Rounds a block of all rows, feeding errors back to the columns behind (src/int4/gptq.ts). */
-export function gptq_round(feedback: Feedback): void {
+/** Columns of two rows that stay in the first-level cache while all errors are fed back. */
+const TILE: i32 = 1024;
+
+/** `spread` of four errors for two rows `apart` bytes from each other, and their errors. */
+function spreadTwo(
+  row: usize,
+  apart: usize,
+  from: i32,
+  to: i32,
+  errors: usize,
+  shares: usize,
+  bytes: usize,
+): void {
+  const p0 = v128.load64_splat(errors);
+  const p1 = v128.load64_splat(errors, 8);
+  const p2 = v128.load64_splat(errors, 16);
+  const p3 = v128.load64_splat(errors, 24);
+  const q0 = v128.load64_splat(errors + apart);
+  const q1 = v128.load64_splat(errors + apart, 8);
+  const q2 = v128.load64_splat(errors + apart, 16);
+  const q3 = v128.load64_splat(errors + apart, 24);
+  let x = row + ((<usize>from) << 3);
+  let s = shares + ((<usize>from) << 3);
+  for (const end = row + ((<usize>to) << 3); x < end; x += 16, s += 16) {
+    let share = v128.load(s);
+    let p = f64x2.mul(p0, share);
+    let q = f64x2.mul(q0, share);
+    share = v128.load(s + bytes);
+    p = f64x2.add(p, f64x2.mul(p1, share));
+    q = f64x2.add(q, f64x2.mul(q1, share));
+    share = v128.load(s + 2 * bytes);
+    p = f64x2.add(p, f64x2.mul(p2, share));
+    q = f64x2.add(q, f64x2.mul(q2, share));
+    share = v128.load(s + 3 * bytes);
+    p = f64x2.add(p, f64x2.mul(p3, share));
+    q = f64x2.add(q, f64x2.mul(q3, share));
+    p = f64x2.sub(v128.load(x), p);
+    q = f64x2.sub(v128.load(x + apart), q);
+    v128.store(x, f64x2.promote_low_f32x4(f32x4.demote_f64x2_zero(p)));
+    v128.store(x + apart, f64x2.promote_low_f32x4(f32x4.demote_f64x2_zero(q)));
+  }
+}
+
+/** Row r of the reals from column `start` on as f64. */
+function widenRow(feedback: Feedback, r: i32, row: usize): void {
+  const reals = feedback.reals + ((<usize>r * <usize>feedback.stride) << 2);
+  for (let k = feedback.start; k < feedback.n; k++) {
+    store<f64>(row + ((<usize>k) << 3), <f64>load<f32>(reals + ((<usize>k) << 2)));
+  }
+}
+
+/** Rounds the block of row r, feeding errors back within it: codes, and errors for the rest. */
+function roundBlock(feedback: Feedback, r: i32, row: usize, errors: usize, wide: usize): void {
   const n = feedback.n;
   const start = feedback.start;
   const end = feedback.end;
   const most = <f32>feedback.most;
-  const errors = feedback.work;
-  const row = errors + ((<usize>n) << 3);
-  const wide = row + ((<usize>n + 2) << 3);
-  widenShares(feedback, wide);
-  for (let r = 0; r < feedback.rows; r++) {
-    const reals = feedback.reals + ((<usize>r * <usize>feedback.stride) << 2);
-    const codes = feedback.codes + <usize>r * <usize>feedback.stride;
-    const entry = (<usize>r * <usize>feedback.blocks) << 2;
-    const scale = load<f32>(feedback.scales + entry);
-    const zero = load<i32>(feedback.zeros + entry);
-    for (let k = start; k < n; k++) {
-      store<f64>(row + ((<usize>k) << 3), <f64>load<f32>(reals + ((<usize>k) << 2)));
-    }
-    for (let k = start; k < end; k++) {
-      const real = load<f64>(row + ((<usize>k) << 3));
-      let steps = nearest(<f32>real / scale);
-      steps = steps == steps ? steps : 0;
-      const code = <i32>min<f32>(max<f32>(steps + <f32>zero, 0), most);
-      store<u8>(codes + <usize>k, code);
-      let error = real - <f64>(code - zero) * <f64>scale;
-      error = error == error ? error : 0;
-      store<f64>(errors + ((<usize>k) << 3), error);
-      const share = wide + ((<usize>(k - start) * <usize>n) << 3);
-      spread(row, k + 1, end, errors + ((<usize>k) << 3), share, false);
-    }
-    for (let k = end; k < feedback.fill; k++) store<u8>(codes + <usize>k, zero);
-    let k = start;
-    for (; k < end; ) {
-      const fours = k + 4 <= end;
-      const share = wide + ((<usize>(k - start) * <usize>n) << 3);
-      spread(row, end, n, errors + ((<usize>k) << 3), share, fours);
+  const codes = feedback.codes + <usize>r * <usize>feedback.stride;
+  const entry = (<usize>r * <usize>feedback.blocks) << 2;
+  const scale = load<f32>(feedback.scales + entry);
+  const zero = load<i32>(feedback.zeros + entry);
+  for (let k = start; k < end; k++) {
+    const real = load<f64>(row + ((<usize>k) << 3));
+    let steps = nearest(<f32>real / scale);
+    steps = steps == steps ? steps : 0;
+    const code = <i32>min<f32>(max<f32>(steps + <f32>zero, 0), most);
+    store<u8>(codes + <usize>k, code);
+    let error = real - <f64>(code - zero) * <f64>scale;
+    error = error == error ? error : 0;
+    store<f64>(errors + ((<usize>k) << 3), error);
+    const share = wide + ((<usize>(k - start) * <usize>n) << 3);
+    spread(row, k + 1, end, n, errors + ((<usize>k) << 3), share, false);
+  }
+  for (let k = end; k < feedback.fill; k++) store<u8>(codes + <usize>k, zero);
+}
+
+/** Feeds the errors of a block back to the columns behind it, of one row or of two. */
+function spreadBlock(
+  feedback: Feedback,
+  row: usize,
+  apart: usize,
+  errors: usize,
+  wide: usize,
+  both: bool,
+): void {
+  const n = feedback.n;
+  const bytes = (<usize>n) << 3;
+  for (let from = feedback.end; from < n; from += TILE) {
+    const to = min(from + TILE, n);
+    for (let k = feedback.start; k < feedback.end; ) {
+      const fours = k + 4 <= feedback.end;
+      const share = wide + <usize>(k - feedback.start) * bytes;
+      const error = errors + ((<usize>k) << 3);
+      if (both && fours) spreadTwo(row, apart, from, to, error, share, bytes);
+      else {
+        spread(row, from, to, n, error, share, fours);
+        if (both) spread(row + apart, from, to, n, error + apart, share, fours);
+      }
       k += fours ? 4 : 1;
     }
-    for (let k = end; k < n; k++) {
-      store<f32>(reals + ((<usize>k) << 2), <f32>load<f64>(row + ((<usize>k) << 3)));
+  }
+}
+
+/** Row r of the reals behind the block from f64. */
+function narrowRow(feedback: Feedback, r: i32, row: usize): void {
+  const reals = feedback.reals + ((<usize>r * <usize>feedback.stride) << 2);
+  for (let k = feedback.end; k < feedback.n; k++) {
+    store<f32>(reals + ((<usize>k) << 2), <f32>load<f64>(row + ((<usize>k) << 3)));
+  }
+}
+
+/**
+ * Rounds a block of all rows, two at a time, feeding errors back to the columns behind
+ * (src/int4/gptq.ts). The work holds the errors of a row and the row in f64, for both rows, then
+ * the shares.
+ */
+export function gptq_round(feedback: Feedback): void {
+  const room = (<usize>feedback.n + 2) << 3;
+  const apart = 2 * room;
+  const errors = feedback.work;
+  const row = errors + room;
+  const wide = errors + 2 * apart;
+  widenShares(feedback, wide);
+  for (let r = 0; r < feedback.rows; r += 2) {
+    const both = r + 1 < feedback.rows;
+    widenRow(feedback, r, row);
+    roundBlock(feedback, r, row, errors, wide);
+    if (both) {
+      widenRow(feedback, r + 1, row + apart);
+      roundBlock(feedback, r + 1, row + apart, errors + apart, wide);
     }
+    spreadBlock(feedback, row, apart, errors, wide, both);
+    narrowRow(feedback, r, row);
+    if (both) narrowRow(feedback, r + 1, row + apart);
   }
 }

@@ -121,7 +121,7 @@ export class ErrorFeedback {
     this.#blockSize = blockSize;
     this.#most = most;
     this.#shares = call.copyIn("f32", shares);
-    this.#work = call.scratch((features * (2 + blockSize) + 2) * 8);
+    this.#work = call.scratch((4 * (features + 2) + features * blockSize + 2) * 8);
     this.#record = call.scratch(FIELDS * 4);
   }
 

@@ -27,6 +27,20 @@ const BATCH = 512;
 /** Features of a product's left side: a strip of the moments takes 4 · 256 bytes per feature. */
 const STRIP = 256;
 
+/** Columns that are written side by side, so that the cache holds a line of each. */
+const TRANSPOSED = 16;
+
+/** Writes rows of `features` elements as [features][rows]. */
+function transpose(from: Float32Array, rows: number, features: number, to: Float32Array): void {
+  for (let first = 0; first < features; first += TRANSPOSED) {
+    const end = Math.min(first + TRANSPOSED, features);
+    for (let r = 0; r < rows; r++) {
+      const row = r * features;
+      for (let i = first; i < end; i++) to[i * rows + r] = from[row + i];
+    }
+  }
+}
+
 /**
  * Means of the inputs of a layer, and their second moments. Made by `createInputStats`, used as
  * `inputStats` by `createLinear`, `quantizeInt4` and the convolutions of "bytelane/nn".
@@ -81,12 +95,8 @@ export class InputStats {
       if (this.#hasMoments) {
         scope(instance, () => {
           const columns = tensor(instance, "f32", [features, count]);
-          const to = columns.data;
-          const from = elementsOf(instance, source);
-          for (let r = 0; r < count; r++) {
-            const row = (start + r) * features;
-            for (let i = 0, at = r; i < features; i++, at += count) to[at] = from[row + i];
-          }
+          const from = elementsOf(instance, source).subarray(start * features);
+          transpose(from, count, features, columns.data);
           const { values, scale } = quantizeRows(instance, columns);
           for (let first = 0; first < features; first += STRIP) {
             this.#addProducts(values, scale, first, count);
