@@ -37,6 +37,8 @@ const TABLE = memory.data<f32>(
     1.6744616031646729,
     // 30 GELU by tanh: 2 · √(2/π), and that · 0.044715
     1.5957691216057308, 0.07135481627159693,
+    // 32 exp of a difference to a peak: least argument whose power of two is a normal number
+    -87.33654022216797,
   ],
   16,
 );
@@ -61,19 +63,38 @@ export class F32x4 {
     // a NaN is the first operand, and stays
     x = f32x4.pmin(f32x4.pmax(x, constant(0)), constant(1));
     const shifted = f32x4.add(f32x4.mul(x, constant(2)), magic);
-    const n = f32x4.sub(shifted, magic);
+    const p = F32x4.power(x, f32x4.sub(shifted, magic));
+    // as integers, the bits of magic are those of n = 0, and the bits of 1 an exponent of 0
+    const exponent = i32x4.sub(shifted, magic);
+    const half = i32x4.shr_s(exponent, 1);
+    const one = constant(10);
+    return f32x4.mul(
+      f32x4.mul(p, i32x4.add(i32x4.shl(half, 23), one)),
+      i32x4.add(i32x4.shl(i32x4.sub(exponent, half), 23), one),
+    );
+  }
+
+  /** e^x for x ≤ 0, where results below 2^-126 are 0: the terms of a softmax. */
+  @inline static expDown(x: v128): v128 {
+    const magic = magic_f32x4();
+    const least = constant(32);
+    // a NaN is not less, and stays
+    const none = f32x4.lt(x, least);
+    x = f32x4.pmax(x, least);
+    const shifted = f32x4.add(f32x4.mul(x, constant(2)), magic);
+    const p = F32x4.power(x, f32x4.sub(shifted, magic));
+    const factor = i32x4.add(i32x4.shl(i32x4.sub(shifted, magic), 23), constant(10));
+    return v128.andnot(f32x4.mul(p, factor), none);
+  }
+
+  /** e^r with r = x − n · ln(2), by a polynomial. */
+  @inline static power(x: v128, n: v128): v128 {
     const r = f32x4.sub(f32x4.sub(x, f32x4.mul(n, constant(3))), f32x4.mul(n, constant(4)));
     let p = f32x4.add(f32x4.mul(constant(5), r), constant(6));
     p = f32x4.add(f32x4.mul(p, r), constant(7));
     p = f32x4.add(f32x4.mul(p, r), constant(8));
     p = f32x4.add(f32x4.mul(p, r), constant(9));
-    p = f32x4.add(f32x4.add(f32x4.mul(f32x4.mul(p, r), r), r), constant(10));
-    // as integers, the bits of magic are those of n = 0, and the bits of 1 an exponent of 0
-    const exponent = i32x4.sub(shifted, magic);
-    const half = i32x4.shr_s(exponent, 1);
-    const one = constant(10);
-    p = f32x4.mul(p, i32x4.add(i32x4.shl(half, 23), one));
-    return f32x4.mul(p, i32x4.add(i32x4.shl(i32x4.sub(exponent, half), 23), one));
+    return f32x4.add(f32x4.add(f32x4.mul(f32x4.mul(p, r), r), r), constant(10));
   }
 
   /** 1 / (1 + e^−x), for x < 0 as e^x / (1 + e^x), which is accurate where it is small. */

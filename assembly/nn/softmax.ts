@@ -83,8 +83,8 @@ function exponentiate(row: usize, n: i32, most: f32, keep: bool): f64 {
     let rest = min(n, BLOCK);
     n -= rest;
     for (; rest >= 8; rest -= 8, row += 32) {
-      const a = F32x4.exp(f32x4.sub(v128.load(row), peak));
-      const b = F32x4.exp(f32x4.sub(v128.load(row, 16), peak));
+      const a = F32x4.expDown(f32x4.sub(v128.load(row), peak));
+      const b = F32x4.expDown(f32x4.sub(v128.load(row, 16), peak));
       if (keep) {
         v128.store(row, a);
         v128.store(row, b, 16);
@@ -94,7 +94,7 @@ function exponentiate(row: usize, n: i32, most: f32, keep: bool): f64 {
     }
     for (; rest > 0; rest -= 4, row += 16) {
       const x = rest >= 4 ? v128.load(row) : loadTail(row, rest, none);
-      const a = F32x4.exp(f32x4.sub(x, peak));
+      const a = F32x4.expDown(f32x4.sub(x, peak));
       if (keep) {
         if (rest >= 4) v128.store(row, a);
         else storeTail(row, a, rest);

@@ -117,8 +117,8 @@ function softmaxTo<X extends Data<"f32">>(
 
 /**
  * softmax(x · scale + mask) over the last axis: e^(x_j − m) / Σ e^(x_k − m) with m the largest of
- * the row. `out` may be x. The absolute error is at most 4 · 2^-24 of the largest probability of
- * the row. A NaN makes its row NaN.
+ * the row. `out` may be x. Terms e^(x_j − m) below 2^-126 count as 0. The absolute error is at most
+ * 4 · 2^-24 of the largest probability of the row. A NaN makes its row NaN.
  *
  * Errors: a mask whose rows are not as long as those of x; a shape of another number of elements.
  *
