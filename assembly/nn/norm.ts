@@ -81,6 +81,16 @@ function normalize(
   const h = f32x4.splat(high);
   const l = f32x4.splat(low);
   const f = f32x4.splat(factor);
+  for (; n >= 16; n -= 16, src += 64, dst += 64, gain += 64, bias += 64) {
+    const x0 = v128.load(src);
+    const x1 = v128.load(src, 16);
+    const x2 = v128.load(src, 32);
+    const x3 = v128.load(src, 48);
+    v128.store(dst, Row.scale(x0, h, l, f, v128.load(gain), v128.load(bias)));
+    v128.store(dst, Row.scale(x1, h, l, f, v128.load(gain, 16), v128.load(bias, 16)), 16);
+    v128.store(dst, Row.scale(x2, h, l, f, v128.load(gain, 32), v128.load(bias, 32)), 32);
+    v128.store(dst, Row.scale(x3, h, l, f, v128.load(gain, 48), v128.load(bias, 48)), 48);
+  }
   for (; n >= 4; n -= 4, src += 16, dst += 16, gain += 16, bias += 16) {
     v128.store(dst, Row.scale(v128.load(src), h, l, f, v128.load(gain), v128.load(bias)));
   }
