@@ -79,7 +79,7 @@ const SHARED_CONSTANTS = [
   ["assembly/quantize-profiles.ts", "MULTIPLY", "src/params/profile.ts", "MULTIPLIES"],
   ["assembly/quantize-profiles.ts", "AWAY", "src/params/profile.ts", "AWAY"],
   ["assembly/quantize-profiles.ts", "WRAP", "src/params/profile.ts", "WRAPS"],
-  ["assembly/dynamic.ts", "LEAST_SCALE", "src/params/params.ts", "LEAST_SCALE"],
+  ["assembly/dynamic.ts", "LEAST_SCALE", "src/params/onnx-params.ts", "LEAST_SCALE"],
   ["assembly/lanes.ts", "FUSED", "src/core/tiers.ts", "FUSED"],
   ["assembly/calibration/gptq.ts", "WIDTH", "src/int4/gptq.ts", "WIDTH"],
 ] as const;

@@ -5,13 +5,8 @@
  * @category Parameters
  */
 import { roundHalfEven } from "../core/round.ts";
+import type { Choice } from "./onnx-params.ts";
 import type { Scheme } from "./scheme.ts";
-
-/** Scale and zero point of one range. */
-export interface Choice {
-  readonly scale: number;
-  readonly zeroPoint: number;
-}
 
 const f = Math.fround;
 
