@@ -28,7 +28,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   core: [],
   builds: ["core"],
   params: ["core"],
-  elementwise: ["core", "params"],
+  elementwise: ["core", "builds", "params"],
   gemm: ["core", "params", "elementwise"],
   int4: ["core", "builds", "params", "elementwise", "gemm"],
   linear: ["core", "params", "elementwise", "gemm", "int4"],
@@ -68,7 +68,7 @@ const BUFFER = [/^src\/core\/(arena|heap)\.ts$/, /^src\/workers\/worker\.ts$/];
 
 /** Kernels whose many parameters are the runs, bounds and strides of one loop. */
 const ELEMENTWISE = [
-  /^assembly\/(quantize|quantize-profiles|dequantize|requantize|codebook|dynamic)\.ts$/,
+  /^assembly\/(profiles\/)?(quantize|dequantize|requantize|codebook|dynamic)\.ts$/,
   /^assembly\/int4\/(gather|choose)\.ts$/,
   /^assembly\/gather\.ts$/,
   /^assembly\/nn\/elementwise\.ts$/,
@@ -76,9 +76,9 @@ const ELEMENTWISE = [
 
 /** Constants that kernels and wrapper both state, as [file, name, file, name]. */
 const SHARED_CONSTANTS = [
-  ["assembly/quantize-profiles.ts", "MULTIPLY", "src/params/profile.ts", "MULTIPLIES"],
-  ["assembly/quantize-profiles.ts", "AWAY", "src/params/profile.ts", "AWAY"],
-  ["assembly/quantize-profiles.ts", "WRAP", "src/params/profile.ts", "WRAPS"],
+  ["assembly/profiles/quantize.ts", "MULTIPLY", "src/params/profile.ts", "MULTIPLIES"],
+  ["assembly/profiles/quantize.ts", "AWAY", "src/params/profile.ts", "AWAY"],
+  ["assembly/profiles/quantize.ts", "WRAP", "src/params/profile.ts", "WRAPS"],
   ["assembly/dynamic.ts", "LEAST_SCALE", "src/params/onnx-params.ts", "LEAST_SCALE"],
   ["assembly/lanes.ts", "FUSED", "src/core/tiers.ts", "FUSED"],
   ["assembly/calibration/gptq.ts", "WIDTH", "src/int4/gptq.ts", "WIDTH"],

@@ -24,19 +24,6 @@ export interface Kernels {
     high: number,
     scratch?: number,
   ): void;
-  quantize_rule_f32(
-    src: number,
-    dst: number,
-    outer: number,
-    channels: number,
-    inner: number,
-    starts: number,
-    scales: number,
-    zeros: number,
-    low: number,
-    high: number,
-    rule: number,
-  ): void;
   quantize_rows_f32_i8(
     src: number,
     stride: number,
@@ -87,19 +74,6 @@ export interface Kernels {
     inner: number,
     bias: number,
     multipliers: number,
-    zero: number,
-    low: number,
-    high: number,
-  ): void;
-  requantize_fixed(
-    src: number,
-    dst: number,
-    outer: number,
-    channels: number,
-    inner: number,
-    bias: number,
-    multipliers: number,
-    shifts: number,
     zero: number,
     low: number,
     high: number,

@@ -40,7 +40,7 @@ export interface Origin {
 }
 
 /** @internal The modules beside the main one: scripts/modules.mjs lists them. */
-export type ModuleName = "nn" | "search" | "superblock" | "calibration";
+export type ModuleName = "profiles" | "nn" | "search" | "superblock" | "calibration";
 
 /** @internal Modules that a host has compiled. */
 export type ReadyModules = {

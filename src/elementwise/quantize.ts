@@ -4,6 +4,7 @@
  * @category Quantize and dequantize
  */
 
+import { profileKernels } from "../builds/profile-kernels.ts";
 import {
   type Call,
   type Data,
@@ -116,7 +117,7 @@ export function quantize<X extends Reals, D extends QuantizedDType = "i8">(
     if (rule !== undefined) {
       const starts = call.copyIn("f32", rule.starts, channels);
       const factors = rule.scales ? call.copyIn("f32", rule.scales) : scales;
-      instance.kernels.quantize_rule_f32(
+      profileKernels(instance).quantize_rule_f32(
         ...([src, address, outer, channels, inner] as const),
         ...([starts, factors, zeros, low, high, rule.bits] as const),
       );

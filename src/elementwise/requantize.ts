@@ -4,6 +4,7 @@
  * @category Elementwise and reductions
  */
 
+import { profileKernels } from "../builds/profile-kernels.ts";
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
 import {
   checkInteger,
@@ -106,7 +107,7 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
     if (fixed !== undefined) {
       const m = call.copyIn("i32", fixed.significands);
       const shifts = call.copyIn("i32", fixed.shifts);
-      kernels.requantize_fixed(
+      profileKernels(instance).requantize_fixed(
         ...([src, address, outer, channels, inner, b, m, shifts, zero, low, high] as const),
       );
       return value as InKind<X, D>;
