@@ -24,6 +24,7 @@ export interface Kernels {
     high: number,
     scratch?: number,
   ): void;
+  /** `extremes` is room for the two of a row. */
   quantize_rows_f32_i8(
     src: number,
     stride: number,
@@ -31,7 +32,7 @@ export interface Kernels {
     rows: number,
     columns: number,
     scales: number,
-    scratch: number,
+    extremes: number,
   ): void;
   quantize_rows_f32_u8(
     src: number,
@@ -41,7 +42,7 @@ export interface Kernels {
     columns: number,
     scales: number,
     zeros: number,
-    scratch: number,
+    extremes: number,
   ): void;
 
   dequantize_i8_f32: Dequantize;
@@ -151,7 +152,7 @@ export interface Kernels {
     ids: number,
     n: number,
     dst: number,
-    scratch: number,
+    tail: number,
   ): void;
 
   pack_int4(

@@ -96,12 +96,11 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
         : perChannel(MULTIPLIER, multiplier, channels, checkScale, Float32Array, true);
   const result = target(instance, options.out, dtype, shape, source.shape !== undefined);
   return inCall(instance, result, (call) => {
-    const { kernels, heap, scalars } = instance;
+    const { kernels, heap } = instance;
     const src = call.input(source, true);
     const { address, value } = call.output(result);
-    // one of each, the common case, goes into the scalars of the instance
     const alone = params.axis === undefined;
-    let b = scalars + 4;
+    let b = instance.params.bias;
     if (alone && typeof bias === "number") heap.words.setInt32(b, bias, true);
     else b = call.copyIn("i32", bias, channels);
     if (fixed !== undefined) {
@@ -112,7 +111,7 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
       );
       return value as InKind<X, D>;
     }
-    let m = scalars;
+    let m = instance.params.multiplier;
     if (alone && typeof floats === "number") heap.words.setFloat32(m, floats, true);
   // biome-ignore format: one line
   else m = placeChecked(instance, call, MULTIPLIER, floats, channels, checkScale, "f32", POSITIVE);

@@ -189,7 +189,7 @@ export function dequantizeCodebook(instance: Bytelane, matrix: CodebookMatrix): 
     );
     instance.kernels.gather_blocks_f32(
       ...([src, rowBytes, columns, blockSize, 4, step, 0, 0, 0, planes] as const),
-      ...([0, rows, dst, instance.scalars] as const),
+      ...([0, rows, dst, instance.params.tail] as const),
     );
     return instance.heap.view("f32", dst, rows * columns).slice();
   });

@@ -242,11 +242,11 @@ export function placeParams(
   { scales, zeros, zeroLimits, checkStep, checkZero }: Entries,
   channels: number,
 ): PlacedParams {
-  const { heap, scalars } = instance;
+  const { heap, params } = instance;
   if (typeof scales === "number" && typeof zeros === "number") {
-    heap.words.setFloat32(scalars, scales, true);
-    heap.words.setInt32(scalars + 4, zeros, true);
-    return { scales: scalars, zeros: scalars + 4 };
+    heap.words.setFloat32(params.scale, scales, true);
+    heap.words.setInt32(params.zeroPoint, zeros, true);
+    return { scales: params.scale, zeros: params.zeroPoint };
   }
   const limits = checkStep === checkScale ? POSITIVE : NOT_NEGATIVE;
   return {

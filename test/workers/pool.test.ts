@@ -280,7 +280,7 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
     const inputs = Array.from({ length: 40 }, (_, i) => finite(64 * (1 + 5 * i), i));
     const wanted = inputs.map((x) => linear(layer, x));
     const pending = inputs.map((x) => linearPooled(layer, x));
-    // scalars and rooms of calls in between are their own
+    // parameters and scratch memory of calls in between are their own
     const between = inputs.map((x) => linear(layer, x));
     const got = await Promise.all(pending);
     for (const [i, y] of wanted.entries()) {
