@@ -45,8 +45,14 @@ export function quantizeDynamic<X extends Reals>(
     const { params, heap, kernels } = instance;
     const { length } = source;
     kernels.quantize_rows_f32_u8(
-      ...([src, length, address, 1, length] as const),
-      ...([params.scale, params.zeroPoint, params.extremes] as const),
+      src,
+      length,
+      address,
+      1,
+      length,
+      params.scale,
+      params.zeroPoint,
+      params.extremes,
     );
     const { words } = heap;
     const scale = words.getFloat32(params.scale, true);
