@@ -1,6 +1,6 @@
 /** Quantization parameters, checked against the shape of their data: one entry per channel. */
 
-import { byteOffsetOf, elementsOf, lengthOf, listLength } from "../core/array.ts";
+import { byteOffsetOf, lengthOf, listLength, ownElementsOf } from "../core/array.ts";
 import type { Call, Data } from "../core/call.ts";
 import { checkInteger, checkOptions, checkScale, rangeFault, typeFault } from "../core/check.ts";
 import { ARRAYS, type Elements, limitsOf, type QuantizedDType, tagOf } from "../core/dtype.ts";
@@ -166,7 +166,7 @@ export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
     throw rangeFault(argument, `${channels} values, one per channel`, values);
   const tag = tagOf(values);
   if (later && tag === array.name && lengthOf(values as A) === channels) {
-    const own = elementsOf(tag === "Int32Array" ? "i32" : "f32", values as A) as A;
+    const own = ownElementsOf(tag === "Int32Array" ? "i32" : "f32", values as A) as A;
     return (byteOffsetOf(own) > 0 ? own.slice() : own) as A;
   }
   // a name for every entry would cost more than the kernel: it is made for the one that fails

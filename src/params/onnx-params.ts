@@ -8,7 +8,7 @@ import { LARGEST, roundHalfEven } from "../core/round.ts";
 import type { Scheme } from "./scheme.ts";
 
 /** Scale and zero point of one range. */
-export interface Choice {
+export interface ScaleAndZero {
   readonly scale: number;
   readonly zeroPoint: number;
 }
@@ -21,7 +21,11 @@ const LEAST_SCALE = 1.1754943508222875e-38;
 const f = Math.fround;
 
 /** Scale and zero point of one range. */
-export function onnxParamsOf(min: number, max: number, scheme: Omit<Scheme, "profile">): Choice {
+export function onnxParamsOf(
+  min: number,
+  max: number,
+  scheme: Omit<Scheme, "profile">,
+): ScaleAndZero {
   const { dtype, symmetric, restricted, bits, low, high } = scheme;
   // the range holds real 0, and ±Infinity counts as the largest finite value
   const alpha = f(Math.max(Math.min(min, 0), -LARGEST));

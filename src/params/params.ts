@@ -7,7 +7,7 @@
 import { checkNumber, checkObject, rangeFault, typeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
 import { LARGEST } from "../core/round.ts";
-import { type Choice, onnxParamsOf } from "./onnx-params.ts";
+import { onnxParamsOf, type ScaleAndZero } from "./onnx-params.ts";
 import { profileParamsOf } from "./profile-params.ts";
 import type { Scales, ZeroPoints } from "./quantized.ts";
 import { checkScheme, type Scheme, type SchemeOptions } from "./scheme.ts";
@@ -78,7 +78,7 @@ export type DTypeOf<O> = O extends { readonly dtype?: infer D }
 const f = Math.fround;
 
 /** Scale and zero point of one range. */
-export function paramsOf(min: number, max: number, scheme: Scheme): Choice {
+export function paramsOf(min: number, max: number, scheme: Scheme): ScaleAndZero {
   return scheme.profile === "onnx"
     ? onnxParamsOf(min, max, scheme)
     : profileParamsOf(min, max, scheme);
