@@ -4,6 +4,9 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 // @ts-expect-error: a script has no declarations
 import { anchorsOf } from "../scripts/docs-check/pages.mjs";
+import { CODES, RESULT_CODES } from "../src/core/product.ts";
+import { KINDS } from "../src/nn/activation.ts";
+import { METRICS } from "../src/search/record.ts";
 import {
   constantsOf,
   findCircle,
@@ -82,7 +85,35 @@ const SHARED_CONSTANTS = [
   ["assembly/dynamic.ts", "LEAST_SCALE", "src/params/onnx-params.ts", "LEAST_SCALE"],
   ["assembly/lanes.ts", "FUSED", "src/core/tiers.ts", "FUSED"],
   ["assembly/calibration/gptq.ts", "WIDTH", "src/int4/gptq.ts", "WIDTH"],
+  ["assembly/superblock/tile.ts", "SUPERBLOCK", "src/int4/layer.ts", "SUPERBLOCK"],
+  ["assembly/nn/softmax.ts", "LOGARITHM", "src/nn/softmax.ts", "LOGARITHMS"],
+  ["assembly/nn/softmax.ts", "BYTES", "src/nn/softmax.ts", "BYTES"],
 ] as const;
+
+/** Codes that both state: constants of a file of kernels, and the wrapper's by their names. */
+const SHARED_CODES: readonly (readonly [string, Readonly<Record<string, number>>])[] = [
+  [
+    "assembly/gemm/product.ts",
+    {
+      NIBBLES: CODES.nibbles,
+      BYTES: CODES.bytes,
+      FOUR_BITS: CODES.fourBits,
+      SIX_BITS: CODES.sixBits,
+    },
+  ],
+  [
+    "assembly/gemm/epilogue.ts",
+    { I32: RESULT_CODES.i32, F32: RESULT_CODES.f32, BYTES: RESULT_CODES.i8 },
+  ],
+  ["assembly/search/record.ts", inUpperCase(METRICS)],
+  ["assembly/nn/activate.ts", inUpperCase(KINDS)],
+];
+
+/** Names as constants have them, with their places in a list. */
+function inUpperCase(names: readonly string[]): Record<string, number> {
+  const constants = names.map((name) => name.toUpperCase().replaceAll("-", "_"));
+  return Object.fromEntries(constants.map((name, i) => [name, i]));
+}
 
 /** Exports for gemm alone: a function that is exported stays a function of its own. */
 const OUT_OF_LINE = ["finish", "pack_lhs", "tiles", "tile_row", "tile_two_step"];
@@ -284,6 +315,14 @@ describe("both storeys", () => {
     const value = constantsOf(parseFile(below)).get(name);
     expect(value).toBeDefined();
     expect(constantsOf(parseFile(above)).get(other)).toBe(value);
+  });
+});
+
+describe("codes", () => {
+  it.each(SHARED_CODES)("of %s are those of the wrapper", (file, codes) => {
+    const constants = constantsOf(parseFile(file));
+    const stated = Object.keys(codes).map((name) => [name, constants.get(name)]);
+    expect(Object.fromEntries(stated)).toEqual(codes);
   });
 });
 
