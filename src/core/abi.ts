@@ -81,7 +81,7 @@ export interface Kernels {
   ): void;
 
   packed_bytes(depth: number, n: number, quads: number): number;
-  /** Says, as 0 or 1, whether a byte became 255 when it was moved. */
+  /** Says, as 0 or 1, whether a byte became 255 when the offset was added. */
   pack_rhs(
     src: number,
     strideK: number,
@@ -90,7 +90,7 @@ export interface Kernels {
     n: number,
     unsigned: number,
     quads: number,
-    moved: number,
+    offset: number,
     dst: number,
     sums: number,
   ): number;
