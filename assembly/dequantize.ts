@@ -35,8 +35,8 @@ function dequantizeRun(
   const flip = flipOf(!unsigned);
   const none = zero_v128();
   const upper = i16x8.splat(0x4b00);
-  const moved = unsigned ? 0 : 128;
-  const offset = f32x4.splat(<f32>(zero + moved + 0x800000));
+  const shift = unsigned ? 0 : 128;
+  const offset = f32x4.splat(<f32>(zero + shift + 0x800000));
   const stop = src + (n & ~15);
   if (src < stop) {
     do {
@@ -72,15 +72,15 @@ function dequantizeAcross(
   zeros: usize,
   unsigned: bool,
 ): void {
-  const moved = unsigned ? 128 : 0;
-  const flip = i8x16.splat(<i8>moved);
-  const moved_i16x8 = i16x8.splat(<i16>moved);
+  const shift = unsigned ? 128 : 0;
+  const flip = i8x16.splat(<i8>shift);
+  const shift_i16x8 = i16x8.splat(<i16>shift);
   const end = dst + ((<usize>channels) << 2);
   for (const stop = dst + ((<usize>channels & ~7) << 2); dst < stop; dst += 32) {
     const q_i16x8 = i16x8.extend_low_i8x16_s(v128.xor(v128.load64_zero(src), flip));
-    const moved_back = i16x8.add(q_i16x8, moved_i16x8);
-    let a = i32x4.extend_low_i16x8_s(moved_back);
-    let b = i32x4.extend_high_i16x8_s(moved_back);
+    const unflipped = i16x8.add(q_i16x8, shift_i16x8);
+    let a = i32x4.extend_low_i16x8_s(unflipped);
+    let b = i32x4.extend_high_i16x8_s(unflipped);
     a = f32x4.convert_i32x4_s(i32x4.sub(a, v128.load(zeros)));
     b = f32x4.convert_i32x4_s(i32x4.sub(b, v128.load(zeros, 16)));
     v128.store(dst, f32x4.mul(a, v128.load(scales)));

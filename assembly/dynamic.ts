@@ -23,13 +23,13 @@ export function quantize_rows_f32_i8(
   rows: i32,
   columns: i32,
   scales: usize,
-  scratch: usize,
+  extremes: usize,
 ): void {
   for (let r = 0; r < rows; r++, src += (<usize>stride) << 2, dst += columns, scales += 4) {
-    store<f32>(scratch, 0);
-    store<f32>(scratch, 0, 4);
-    extremesRun(src, columns, scratch, scratch + 4);
-    const extent = finite(max(-load<f32>(scratch), load<f32>(scratch, 4)));
+    store<f32>(extremes, 0);
+    store<f32>(extremes, 0, 4);
+    extremesRun(src, columns, extremes, extremes + 4);
+    const extent = finite(max(-load<f32>(extremes), load<f32>(extremes, 4)));
     const scale: f32 = extent == 0 ? 1 : max(extent / 127, LEAST_SCALE);
     store<f32>(scales, scale);
     quantizeRun(src, dst, columns, scale, 0, -127, 127);
@@ -48,14 +48,14 @@ export function quantize_rows_f32_u8(
   columns: i32,
   scales: usize,
   zeros: usize,
-  scratch: usize,
+  extremes: usize,
 ): void {
   for (let r = 0; r < rows; r++, src += (<usize>stride) << 2, dst += columns) {
-    store<f32>(scratch, 0);
-    store<f32>(scratch, 0, 4);
-    extremesRun(src, columns, scratch, scratch + 4);
-    const low = finite(load<f32>(scratch));
-    const high = finite(load<f32>(scratch, 4));
+    store<f32>(extremes, 0);
+    store<f32>(extremes, 0, 4);
+    extremesRun(src, columns, extremes, extremes + 4);
+    const low = finite(load<f32>(extremes));
+    const high = finite(load<f32>(extremes, 4));
     let scale = (high - low) / 255;
     if (scale == Infinity) scale = high / 255 - low / 255;
     scale = low == high ? 1 : max(scale, LEAST_SCALE);

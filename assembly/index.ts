@@ -23,8 +23,7 @@ export { probe_dot } from "./lanes";
 export { all_in_range_i32, min_max_f32 } from "./min-max";
 export { multiply } from "./multiply";
 export { quantize_f32 } from "./quantize";
-export { quantize_rule_f32 } from "./quantize-profiles";
-export { requantize_fixed, requantize_i32 } from "./requantize";
+export { requantize_i32 } from "./requantize";
 
 /**
  * The first byte that belongs to the caller. Below lie the constants of these kernels, and those of

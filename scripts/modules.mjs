@@ -7,6 +7,12 @@
  * src/builds/<name>-binaries.ts.
  */
 export const MODULES = [
+  {
+    name: "profiles",
+    entry: "assembly/profiles/index.ts",
+    base: 3072,
+    pieces: "PROFILES_PIECES",
+  },
   { name: "nn", entry: "assembly/nn/index.ts", base: 4096, pieces: "NN_PIECES" },
   { name: "search", entry: "assembly/search/index.ts", base: 5120, pieces: "SEARCH_PIECES" },
   {

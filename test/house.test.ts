@@ -4,6 +4,9 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 // @ts-expect-error: a script has no declarations
 import { anchorsOf } from "../scripts/docs-check/pages.mjs";
+import { CODES, RESULT_CODES } from "../src/core/product.ts";
+import { KINDS } from "../src/nn/activation.ts";
+import { METRICS } from "../src/search/record.ts";
 import {
   constantsOf,
   findCircle,
@@ -28,7 +31,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   core: [],
   builds: ["core"],
   params: ["core"],
-  elementwise: ["core", "params"],
+  elementwise: ["core", "builds", "params"],
   gemm: ["core", "params", "elementwise"],
   int4: ["core", "builds", "params", "elementwise", "gemm"],
   linear: ["core", "params", "elementwise", "gemm", "int4"],
@@ -68,7 +71,7 @@ const BUFFER = [/^src\/core\/(arena|heap)\.ts$/, /^src\/workers\/worker\.ts$/];
 
 /** Kernels whose many parameters are the runs, bounds and strides of one loop. */
 const ELEMENTWISE = [
-  /^assembly\/(quantize|quantize-profiles|dequantize|requantize|codebook|dynamic)\.ts$/,
+  /^assembly\/(profiles\/)?(quantize|dequantize|requantize|codebook|dynamic)\.ts$/,
   /^assembly\/int4\/(gather|choose)\.ts$/,
   /^assembly\/gather\.ts$/,
   /^assembly\/nn\/elementwise\.ts$/,
@@ -76,13 +79,41 @@ const ELEMENTWISE = [
 
 /** Constants that kernels and wrapper both state, as [file, name, file, name]. */
 const SHARED_CONSTANTS = [
-  ["assembly/quantize-profiles.ts", "MULTIPLY", "src/params/profile.ts", "MULTIPLIES"],
-  ["assembly/quantize-profiles.ts", "AWAY", "src/params/profile.ts", "AWAY"],
-  ["assembly/quantize-profiles.ts", "WRAP", "src/params/profile.ts", "WRAPS"],
-  ["assembly/dynamic.ts", "LEAST_SCALE", "src/params/params.ts", "LEAST_SCALE"],
+  ["assembly/profiles/quantize.ts", "MULTIPLY", "src/params/profile.ts", "MULTIPLIES"],
+  ["assembly/profiles/quantize.ts", "AWAY", "src/params/profile.ts", "AWAY"],
+  ["assembly/profiles/quantize.ts", "WRAP", "src/params/profile.ts", "WRAPS"],
+  ["assembly/dynamic.ts", "LEAST_SCALE", "src/params/onnx-params.ts", "LEAST_SCALE"],
   ["assembly/lanes.ts", "FUSED", "src/core/tiers.ts", "FUSED"],
   ["assembly/calibration/gptq.ts", "WIDTH", "src/int4/gptq.ts", "WIDTH"],
+  ["assembly/superblock/tile.ts", "SUPERBLOCK", "src/int4/layer.ts", "SUPERBLOCK"],
+  ["assembly/nn/softmax.ts", "LOGARITHM", "src/nn/softmax.ts", "LOGARITHMS"],
+  ["assembly/nn/softmax.ts", "BYTES", "src/nn/softmax.ts", "BYTES"],
 ] as const;
+
+/** Codes that both state: constants of a file of kernels, and the wrapper's by their names. */
+const SHARED_CODES: readonly (readonly [string, Readonly<Record<string, number>>])[] = [
+  [
+    "assembly/gemm/product.ts",
+    {
+      NIBBLES: CODES.nibbles,
+      BYTES: CODES.bytes,
+      FOUR_BITS: CODES.fourBits,
+      SIX_BITS: CODES.sixBits,
+    },
+  ],
+  [
+    "assembly/gemm/epilogue.ts",
+    { I32: RESULT_CODES.i32, F32: RESULT_CODES.f32, BYTES: RESULT_CODES.i8 },
+  ],
+  ["assembly/search/record.ts", inUpperCase(METRICS)],
+  ["assembly/nn/activate.ts", inUpperCase(KINDS)],
+];
+
+/** Names as constants have them, with their places in a list. */
+function inUpperCase(names: readonly string[]): Record<string, number> {
+  const constants = names.map((name) => name.toUpperCase().replaceAll("-", "_"));
+  return Object.fromEntries(constants.map((name, i) => [name, i]));
+}
 
 /** Exports for gemm alone: a function that is exported stays a function of its own. */
 const OUT_OF_LINE = ["finish", "pack_lhs", "tiles", "tile_row", "tile_two_step"];
@@ -284,6 +315,14 @@ describe("both storeys", () => {
     const value = constantsOf(parseFile(below)).get(name);
     expect(value).toBeDefined();
     expect(constantsOf(parseFile(above)).get(other)).toBe(value);
+  });
+});
+
+describe("codes", () => {
+  it.each(SHARED_CODES)("of %s are those of the wrapper", (file, codes) => {
+    const constants = constantsOf(parseFile(file));
+    const stated = Object.keys(codes).map((name) => [name, constants.get(name)]);
+    expect(Object.fromEntries(stated)).toEqual(codes);
   });
 });
 

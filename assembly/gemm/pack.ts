@@ -115,14 +115,14 @@ function scatter(
  * Sums of the eight columns of a panel of quads as stored; a panel that was moved is unsigned.
  * Gives the least bytes of one that is signed and of `least`.
  */
-function sumColumns(panel: usize, count: i32, moved: bool, sums: usize, least: v128): v128 {
+function sumColumns(panel: usize, count: i32, hasOffset: bool, sums: usize, least: v128): v128 {
   let left = zero_v128();
   let right = left;
   const ones = ones_i16x8();
   for (; count > 0; count--, panel += 32) {
     let a = v128.load(panel);
     let b = v128.load(panel, 16);
-    if (moved) {
+    if (hasOffset) {
       a = i16x8.extadd_pairwise_i8x16_u(a);
       b = i16x8.extadd_pairwise_i8x16_u(b);
     } else {
@@ -148,7 +148,7 @@ function packRest(
   count: i32,
   group: i32,
   flip: i32,
-  moved: i32,
+  offset: i32,
   dst: usize,
 ): void {
   for (let first = 0; count > 0; count--, first += group) {
@@ -156,7 +156,7 @@ function packRest(
       for (let k = 0; k < group; k++) {
         let x = 0;
         if (c < columns && first + k < depth) {
-          x = (<i32>load<u8>(src + (first + k) * strideK + c * strideN) ^ flip) + moved;
+          x = (<i32>load<u8>(src + (first + k) * strideK + c * strideN) ^ flip) + offset;
         }
         let at = (c << 2) + k;
         if (group == 2) {
@@ -173,7 +173,7 @@ function packRest(
 /**
  * rhs [depth, n], its element (k, j) at src + k · strideK + j · strideN, to panels [n/8][groups],
  * each group as tile.ts has it for pairs or quads. `unsigned` says that the bytes are u8. For quads
- * they are moved by `moved` (64 brings 7 bits to [0, 127], 128 i8 to u8), and the column sums of
+ * they are moved by `offset` (64 brings 7 bits to [0, 127], 128 i8 to u8), and the column sums of
  * what was stored go to `sums`: i32, n rounded up to 8. Says whether −128 is among bytes that were
  * not moved: two neighbours of it, times −128, are the one sum that 16 bits do not hold.
  */
@@ -185,15 +185,15 @@ export function pack_rhs(
   n: i32,
   unsigned: bool,
   quads: bool,
-  moved: i32,
+  offset: i32,
   dst: usize,
   sums: usize,
 ): bool {
   quads = BYTE_LANES && quads;
   const flip = flipOf(unsigned);
   let least = zero_v128();
-  if (!quads) moved = 0;
-  const offset = i8x16.splat(<i8>moved);
+  if (!quads) offset = 0;
+  const offset_i8x16 = i8x16.splat(<i8>offset);
   const flipPanel = quads ? flip : v128.xor(flip, i32x4.splat(LOWER));
   const flipOne = unsigned ? 0x80 : 0;
   const bits = groupBits(quads);
@@ -204,7 +204,7 @@ export function pack_rhs(
     let done = 0;
     if (strideN == 1 && columns == PANEL) {
       done = depth >> bits;
-      interleave(src, strideK, done, quads, dst, flipPanel, offset);
+      interleave(src, strideK, done, quads, dst, flipPanel, offset_i8x16);
     } else if (strideK == 1) {
       const turns = depth >> 4;
       done = turns << (4 - bits);
@@ -214,15 +214,15 @@ export function pack_rhs(
         const column = src + c * strideN;
         // what stands for a column that does not exist is never read
         const other = c + 4 < columns ? column + 4 * strideN : column;
-        scatter(column, other, turns, quads, dst + (c << 2), flipPanel, offset);
+        scatter(column, other, turns, quads, dst + (c << 2), flipPanel, offset_i8x16);
       }
     }
     const first = done << bits;
     const rest = dst + ((<usize>first) << 3);
     // biome-ignore format: one call
     packRest(src + <usize>first * strideK, strideK, strideN, depth - first, columns, count - done,
-      1 << bits, flipOne, moved, rest);
-    if (quads) least = sumColumns(dst, count, moved != 0, sums, least);
+      1 << bits, flipOne, offset, rest);
+    if (quads) least = sumColumns(dst, count, offset != 0, sums, least);
     dst += (<usize>count) << (3 + bits);
   }
   return v128.any_true(i8x16.eq(least, i8x16.splat(-128)));

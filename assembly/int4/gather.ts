@@ -88,7 +88,7 @@ function addOffset(dst: usize, offset: v128): void {
  *   planes   0, or a table of 16 reals as four planes of bytes: then a code of 4 bits stands for
  *            table[q] · scale
  *
- * Every block but the last has a length that is a multiple of 4. `scratch` is room for 32 bytes.
+ * Every block but the last has a length that is a multiple of 4. `tail` is room for 32 bytes.
  */
 export function gather_blocks_f32(
   table: usize,
@@ -104,7 +104,7 @@ export function gather_blocks_f32(
   ids: usize,
   n: i32,
   dst: usize,
-  scratch: usize,
+  tail: usize,
 ): void {
   const blocks = (columns + block - 1) / block;
   const zeroBytes = <usize>((blocks * bits + 7) >> 3);
@@ -123,10 +123,10 @@ export function gather_blocks_f32(
       for (let k = 0; k < count; k += 8) {
         const left = min(8, count - k);
         const codes = codesAt(src + ((k * bits) >> 3), left, bits);
-        const out = left == 8 ? dst : scratch;
+        const out = left == 8 ? dst : tail;
         eightReals(codes, zero, scale, planes, out);
         if (offsets) addOffset(out, offset);
-        if (left < 8) memory.copy(dst, scratch, (<usize>left) << 2);
+        if (left < 8) memory.copy(dst, tail, (<usize>left) << 2);
         dst += (<usize>left) << 2;
       }
     }

@@ -15,7 +15,7 @@ const GELU_TANH: i32 = 5;
 const HARD_SIGMOID: i32 = 6;
 const HARD_SWISH: i32 = 7;
 /** alpha is the slope below zero. */
-const LEAKY: i32 = 8;
+const LEAKY_RELU: i32 = 8;
 
 /** `kind` is a constant where these are inlined, so that one branch is left. */
 class Activation {
@@ -56,7 +56,7 @@ export function activate_f32(
     case GELU_TANH: Activation.run(GELU_TANH, src, dst, n, alpha, beta); break;
     case HARD_SIGMOID: Activation.run(HARD_SIGMOID, src, dst, n, alpha, beta); break;
     case HARD_SWISH: Activation.run(HARD_SWISH, src, dst, n, alpha, beta); break;
-    case LEAKY: Activation.run(LEAKY, src, dst, n, alpha, beta); break;
+    case LEAKY_RELU: Activation.run(LEAKY_RELU, src, dst, n, alpha, beta); break;
   }
 }
 

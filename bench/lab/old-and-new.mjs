@@ -1,6 +1,6 @@
 /** Two builds of this project in one process, sample by sample: what a change costs or brings. */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { integerOption, runCommand, writeJson } from "../../tools/command.mjs";
@@ -26,6 +26,16 @@ const SMALL = "32³";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 
+/**
+ * Before 0.2.0 the contender of a case without variants got "" for one, which products take for
+ * their number of bits.
+ */
+function mendVariants(folder) {
+  const file = path.join(folder, "bench", "contenders", "bytelane.mjs");
+  const text = readFileSync(file, "utf8");
+  writeFileSync(file, text.replace('(item.variants ?? [""])', "(item.variants ?? [undefined])"));
+}
+
 /** The folder of a checkout that is built: the given one, or a clone of a revision. */
 function checkoutOf(old) {
   if (existsSync(path.join(old, "dist", "index.js"))) return path.resolve(old);
@@ -45,6 +55,7 @@ function checkoutOf(old) {
     mkdirSync(path.dirname(folder), { recursive: true });
     run(ROOT, "git", "clone", "--quiet", "--no-checkout", ROOT, folder);
     run(folder, "git", "checkout", "--quiet", revision);
+    mendVariants(folder);
   }
   run(folder, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund");
   run(folder, "npm", "run", "build");

@@ -33,7 +33,7 @@ const IMPORTS = 2;
  * The module for a shared memory. Nothing but the limits of the imported memory differs, at the end
  * of a section of a few dozen bytes, so that its length stays one byte.
  */
-function shareMemory(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+function importShared(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   // sections: an id, a length in LEB128, so many bytes
   for (let at = HEADER; at < bytes.length; ) {
     const id = bytes[at++];
@@ -65,7 +65,7 @@ function buildOf(instance: Bytelane): Build {
 
 function inlinedBytes(instance: Bytelane, { pieces }: KernelModule): Uint8Array<ArrayBuffer> {
   const bytes = unpackBuild(pieces, buildOf(instance));
-  return instance.origin.shared ? shareMemory(bytes) : bytes;
+  return instance.origin.shared ? importShared(bytes) : bytes;
 }
 
 /** Puts a module's constants below the instance's own data, and keeps its kernels. */

@@ -3,7 +3,7 @@
 import type { Call } from "../core/call.ts";
 import { checkInteger, checkNumber, rangeFault } from "../core/check.ts";
 import type { Bytelane } from "../core/instance.ts";
-import { type ChannelRange, Observer, type Piece } from "./observer.ts";
+import { type BatchPiece, type ChannelRange, Observer } from "./observer.ts";
 import { checkExtremes, checkReal, type Fields } from "./saved-state.ts";
 
 interface Extremes {
@@ -33,7 +33,7 @@ export class MinMaxObserver extends Observer {
     this.#ranges = entriesFor(this.#ranges, channels, nothing);
   }
 
-  protected take({ channels, lows, highs }: Piece): void {
+  protected take({ channels, lows, highs }: BatchPiece): void {
     for (let c = 0; c < channels; c++) widen(this.#ranges[c], lows[c], highs[c]);
   }
 
@@ -92,7 +92,7 @@ export class AverageObserver extends Observer {
     this.#batch = Array.from({ length: channels }, nothing);
   }
 
-  protected take({ channels, lows, highs }: Piece): void {
+  protected take({ channels, lows, highs }: BatchPiece): void {
     for (let c = 0; c < channels; c++) widen(this.#batch[c], lows[c], highs[c]);
   }
 

@@ -43,7 +43,7 @@ export function exponentFor(magnitude: number, half: number): number {
 }
 
 /** Entries of a table: the bins, and one more on either side. NaN is counted in the last. */
-export function entriesOf(half: number): number {
+export function tableEntriesOf(half: number): number {
   return 2 * half + 3;
 }
 
@@ -97,7 +97,7 @@ export class Grid {
 
   /** What the kernel counts into, copied to and fro: table[half + 1 + b] for bin b. */
   get recent(): Int32Array {
-    this.#recent ??= new Int32Array(entriesOf(this.half));
+    this.#recent ??= new Int32Array(tableEntriesOf(this.half));
     return this.#recent;
   }
 

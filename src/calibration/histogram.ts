@@ -9,9 +9,9 @@ import type { Call } from "../core/call.ts";
 import { checkInteger } from "../core/check.ts";
 import type { Bytelane } from "../core/instance.ts";
 import type { Scheme } from "../params/scheme.ts";
-import { entriesOf, Grid, type Histogram } from "./grid.ts";
+import { Grid, type Histogram, tableEntriesOf } from "./grid.ts";
 import { type Search, searchRange } from "./methods.ts";
-import { type ChannelRange, Observer, type Piece } from "./observer.ts";
+import { type BatchPiece, type ChannelRange, Observer } from "./observer.ts";
 import type { Fields } from "./saved-state.ts";
 
 /** Where the kernel counts during one batch. */
@@ -67,7 +67,7 @@ export class HistogramObserver<
   }
 
   protected begin(call: Call, channels: number, length: number): void {
-    const entries = entriesOf(this.#half);
+    const entries = tableEntriesOf(this.#half);
     // sum_tables_u32 goes up to a multiple of four
     const stride = (entries + 3) * 4;
     const address = call.scratch(channels * stride);
@@ -79,7 +79,7 @@ export class HistogramObserver<
     this.#grids = Array.from({ length: channels }, () => new Grid(this.#half));
   }
 
-  protected take({ address, length, outer, channels, inner, lows, highs }: Piece): void {
+  protected take({ address, length, outer, channels, inner, lows, highs }: BatchPiece): void {
     const tables = this.#tables as Tables;
     const { heap } = this.instance;
     const kernels = calibrationKernels(this.instance);
@@ -121,7 +121,7 @@ export class HistogramObserver<
     if (!tables.isLoaded) return;
     const { heap } = this.instance;
     const { address, stride, four } = tables;
-    const entries = entriesOf(this.#half);
+    const entries = tableEntriesOf(this.#half);
     if (four) calibrationKernels(this.instance).sum_tables_u32(four, address, entries);
     this.#grids.forEach(({ recent }, c) => {
       recent.set(heap.view("i32", address + c * stride, entries));

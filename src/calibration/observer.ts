@@ -33,7 +33,7 @@ export interface ChannelRange {
 /**
  * A part of a batch, small enough for the cache: it lies in memory, and nothing in it is infinite.
  */
-export interface Piece extends Extent {
+export interface BatchPiece extends Extent {
   readonly address: number;
   readonly length: number;
   /**
@@ -277,7 +277,7 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
 
   /** Before a batch of `length` elements: takes room, makes channels that are new. */
   protected abstract begin(call: Call, channels: number, length: number): void;
-  protected abstract take(piece: Piece): void;
+  protected abstract take(piece: BatchPiece): void;
   protected end(): void {}
   protected abstract channelRange(channel: number, scheme: Scheme): ChannelRange;
   protected abstract join(other: this): void;

@@ -6,7 +6,7 @@
 import type { Call } from "../core/call.ts";
 import { rangeFault } from "../core/check.ts";
 import type { Bytelane } from "../core/instance.ts";
-import { type ChannelRange, Observer, type Piece } from "./observer.ts";
+import { type BatchPiece, type ChannelRange, Observer } from "./observer.ts";
 import { checkList, checkReal, type Fields } from "./saved-state.ts";
 
 /**
@@ -49,7 +49,7 @@ export class OrderObserver extends Observer {
     if (this.#tails.length !== channels) this.#tails = Array.from({ length: channels }, nothing);
   }
 
-  protected take({ address, length, outer, channels, inner, lows, highs }: Piece): void {
+  protected take({ address, length, outer, channels, inner, lows, highs }: BatchPiece): void {
     const rank = this.#rank;
     const values = this.instance.heap.view("f32", address, length);
     for (let c = 0; c < channels; c++) {

@@ -24,19 +24,7 @@ export interface Kernels {
     high: number,
     scratch?: number,
   ): void;
-  quantize_rule_f32(
-    src: number,
-    dst: number,
-    outer: number,
-    channels: number,
-    inner: number,
-    starts: number,
-    scales: number,
-    zeros: number,
-    low: number,
-    high: number,
-    rule: number,
-  ): void;
+  /** `extremes` is room for the two of a row. */
   quantize_rows_f32_i8(
     src: number,
     stride: number,
@@ -44,7 +32,7 @@ export interface Kernels {
     rows: number,
     columns: number,
     scales: number,
-    scratch: number,
+    extremes: number,
   ): void;
   quantize_rows_f32_u8(
     src: number,
@@ -54,7 +42,7 @@ export interface Kernels {
     columns: number,
     scales: number,
     zeros: number,
-    scratch: number,
+    extremes: number,
   ): void;
 
   dequantize_i8_f32: Dequantize;
@@ -91,22 +79,9 @@ export interface Kernels {
     low: number,
     high: number,
   ): void;
-  requantize_fixed(
-    src: number,
-    dst: number,
-    outer: number,
-    channels: number,
-    inner: number,
-    bias: number,
-    multipliers: number,
-    shifts: number,
-    zero: number,
-    low: number,
-    high: number,
-  ): void;
 
   packed_bytes(depth: number, n: number, quads: number): number;
-  /** Says, as 0 or 1, whether a byte became 255 when it was moved. */
+  /** Says, as 0 or 1, whether a byte became 255 when the offset was added. */
   pack_rhs(
     src: number,
     strideK: number,
@@ -115,7 +90,7 @@ export interface Kernels {
     n: number,
     unsigned: number,
     quads: number,
-    moved: number,
+    offset: number,
     dst: number,
     sums: number,
   ): number;
@@ -177,7 +152,7 @@ export interface Kernels {
     ids: number,
     n: number,
     dst: number,
-    scratch: number,
+    tail: number,
   ): void;
 
   pack_int4(

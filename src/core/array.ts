@@ -81,7 +81,7 @@ export function copyTo(target: AnyArray, source: Elements[DType]): void {
 }
 
 /** The elements of a typed array of `dtype`, as a view of this realm. */
-export function elementsOf<T extends DType>(dtype: T, array: AnyArray): Elements[T] {
+export function ownElementsOf<T extends DType>(dtype: T, array: AnyArray): Elements[T] {
   const Elements = ARRAYS[dtype];
   const buffer = bufferOf(array) as ArrayBuffer;
   return new Elements(buffer, byteOffsetOf(array), lengthOf(array)) as unknown as Elements[T];
@@ -102,7 +102,7 @@ export function entriesOf(
   const dtype = dtypeOf(value);
   if (!dtype || !dtypes.includes(dtype)) throw typeFault(argument, expected, value);
   checkLength(argument, value as AnyArray);
-  return elementsOf(dtype, value as AnyArray).slice() as Elements[DType];
+  return ownElementsOf(dtype, value as AnyArray).slice() as Elements[DType];
 }
 
 /**

@@ -9,7 +9,7 @@ import {
   type AnyArray,
   checkLength,
   copyTo,
-  elementsOf as elementsOfArray,
+  ownElementsOf as elementsOfArray,
   lengthOf,
 } from "./array.ts";
 import { checkInteger, countOf, rangeFault, typeFault } from "./check.ts";

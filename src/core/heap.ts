@@ -28,7 +28,7 @@ export class Heap {
   }
 
   /**
-   * All of the memory, for the scalars of a call, little-endian. Growth replaces it: read the
+   * All of the memory, for single numbers and records, little-endian. Growth replaces it: read the
    * property again after anything that allocates.
    */
   get words(): DataView {

@@ -7,6 +7,7 @@
 
 import type { Kernels } from "./abi.ts";
 import { FreeList } from "./arena.ts";
+import { CallParams } from "./call-params.ts";
 import { typeFault } from "./check.ts";
 import { Heap } from "./heap.ts";
 import type { WasmMemory } from "./platform.ts";
@@ -40,7 +41,7 @@ export interface Origin {
 }
 
 /** @internal The modules beside the main one: scripts/modules.mjs lists them. */
-export type ModuleName = "nn" | "search" | "superblock" | "calibration";
+export type ModuleName = "profiles" | "nn" | "search" | "superblock" | "calibration";
 
 /** @internal Modules that a host has compiled. */
 export type ReadyModules = {
@@ -76,8 +77,8 @@ export class Bytelane {
   /** @internal Modules on its memory beside its own (builds/modules.ts). */
   readonly modules = new Map<ModuleName, OpenModule>();
   /** @internal */ follower: Follower | undefined;
-  /** @internal Room for the scalars of one call: 16 entries of 4 bytes. */
-  readonly scalars: number;
+  /** @internal The parameters of a call that has one of each. */
+  readonly params: CallParams;
   readonly #report: Report;
   readonly #scopes: Scoped[][] = [];
   #disposed = false;
@@ -93,7 +94,7 @@ export class Bytelane {
     this.arena = new FreeList(kernels.heap_base(), this.heap.size, limit, (bytes) =>
       this.heap.grow(bytes),
     );
-    this.scalars = this.arena.allocate(64);
+    this.params = new CallParams(this.arena);
   }
 
   /**
@@ -117,7 +118,7 @@ export class Bytelane {
 
   /** Bytes that live tensors, layers and indexes hold. */
   get bytesUsed(): number {
-    return this.arena.used - 64;
+    return this.arena.used - this.params.byteLength;
   }
 
   /** Bytes of the linear memory. It grows and never shrinks; it is 0 after `dispose`. */

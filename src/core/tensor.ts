@@ -3,7 +3,7 @@
  *
  * @category Data
  */
-import { checkLength, elementsOf } from "./array.ts";
+import { checkLength, ownElementsOf } from "./array.ts";
 import {
   checkInteger,
   checkNumber,
@@ -171,7 +171,7 @@ function checkValues<T extends DType>(
       throw typeFault("values", `${dtype} elements or an array of numbers`, values);
     }
     checkLength("values", values as Elements[T]);
-    return elementsOf(dtype, values as Elements[T]);
+    return ownElementsOf(dtype, values as Elements[T]);
   }
   const copy = new ARRAYS[dtype](values.length) as Elements[T];
   for (let i = 0; i < copy.length; i++) {

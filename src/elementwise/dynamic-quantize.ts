@@ -42,7 +42,7 @@ export function quantizeDynamic<X extends Reals>(
   return inCall(instance, result, (call) => {
     const src = call.input(source, true);
     const { address, value } = call.output(result);
-    const { scalars, heap, kernels } = instance;
+    const { params, heap, kernels } = instance;
     const { length } = source;
     kernels.quantize_rows_f32_u8(
       src,
@@ -50,13 +50,13 @@ export function quantizeDynamic<X extends Reals>(
       address,
       1,
       length,
-      scalars,
-      scalars + 4,
-      scalars + 8,
+      params.scale,
+      params.zeroPoint,
+      params.extremes,
     );
     const { words } = heap;
-    const scale = words.getFloat32(scalars, true);
-    const zeroPoint = words.getInt32(scalars + 4, true);
+    const scale = words.getFloat32(params.scale, true);
+    const zeroPoint = words.getInt32(params.zeroPoint, true);
     return { values: value as InKind<X, "u8">, scale, zeroPoint, axis: undefined, shape };
   });
 }
@@ -121,9 +121,17 @@ export function quantizeRows<X extends Reals, D extends QuantizedDType = "i8">(
     const src = call.input(source, stride === columns);
     const v = call.output(values);
     const s = call.output(scales);
-    const { scalars, kernels } = instance;
+    const { params, kernels } = instance;
     if (dtype === "i8") {
-      kernels.quantize_rows_f32_i8(src, stride, v.address, rows, columns, s.address, scalars);
+      kernels.quantize_rows_f32_i8(
+        src,
+        stride,
+        v.address,
+        rows,
+        columns,
+        s.address,
+        params.extremes,
+      );
       return { values: v.value, scale: s.value, zeroPoint: 0, ...axis };
     }
     const z = call.output(zeros);
@@ -135,7 +143,7 @@ export function quantizeRows<X extends Reals, D extends QuantizedDType = "i8">(
       columns,
       s.address,
       z.address,
-      scalars,
+      params.extremes,
     );
     return { values: v.value, scale: s.value, zeroPoint: z.value, ...axis };
   }) as never;

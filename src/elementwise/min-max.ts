@@ -52,7 +52,7 @@ export function minMax(
   return inCall(instance, (call) => {
     const { outer, channels, inner } = extent;
     const src = call.input(source);
-    const lows = channels === 1 ? instance.scalars : call.scratch(channels * 8);
+    const lows = channels === 1 ? instance.params.extremes : call.scratch(channels * 8);
     const highs = lows + channels * 4;
     instance.kernels.min_max_f32(src, outer, channels, inner, lows, highs);
     const { heap } = instance;

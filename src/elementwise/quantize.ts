@@ -4,6 +4,7 @@
  * @category Quantize and dequantize
  */
 
+import { profileKernels } from "../builds/profile-kernels.ts";
 import {
   type Call,
   type Data,
@@ -32,7 +33,8 @@ import {
   perChannel,
   placeParams,
 } from "../params/channels.ts";
-import { chooseParams, type QuantizationParams } from "../params/params.ts";
+import { weightScaleOf } from "../params/onnx-params.ts";
+import type { QuantizationParams } from "../params/params.ts";
 import { MULTIPLIES, type Profile, RULES, WRAPS, ZEROED } from "../params/profile.ts";
 
 /** The dimensions of data that bring none, and the destination of the result. */
@@ -115,7 +117,7 @@ export function quantize<X extends Reals, D extends QuantizedDType = "i8">(
     if (rule !== undefined) {
       const starts = call.copyIn("f32", rule.starts, channels);
       const factors = rule.scales ? call.copyIn("f32", rule.scales) : scales;
-      instance.kernels.quantize_rule_f32(
+      profileKernels(instance).quantize_rule_f32(
         ...([src, address, outer, channels, inner] as const),
         ...([starts, factors, zeros, low, high, rule.bits] as const),
       );
@@ -205,14 +207,14 @@ export function quantizeChannels(
   const lows = call.scratch(channels * 8);
   const highs = lows + channels * 4;
   kernels.min_max_f32(src, outer, channels, inner, lows, highs);
-  const min = heap.view("f32", lows, channels).map((low) => Math.min(low, 0));
-  const max = heap.view("f32", highs, channels).map((high) => Math.max(high, 0));
-  const { scale, zeroPoint, low, high } = chooseParams({ min, max }, { bits });
-  const scales = scale as Float32Array;
+  const min = heap.view("f32", lows, channels);
+  const max = heap.view("f32", highs, channels);
+  const scales = min.map((least, c) => weightScaleOf(least, max[c], bits));
   const s = call.copyIn("f32", scales);
-  const z = call.copyIn("i32", zeroPoint as Int32Array);
+  const z = call.copyIn("i32", 0, channels);
   const address = call.scratch(outer * channels * inner);
   const scratch = inner > 1 ? 0 : call.scratch(channels * 12 + 36);
-  kernels.quantize_f32(src, address, outer, channels, inner, s, z, low, high, scratch);
+  const high = 2 ** (bits - 1) - 1;
+  kernels.quantize_f32(src, address, outer, channels, inner, s, z, -high, high, scratch);
   return { address, scales };
 }

@@ -4,6 +4,7 @@
  * @category Elementwise and reductions
  */
 
+import { profileKernels } from "../builds/profile-kernels.ts";
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
 import {
   checkInteger,
@@ -95,23 +96,22 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
         : perChannel(MULTIPLIER, multiplier, channels, checkScale, Float32Array, true);
   const result = target(instance, options.out, dtype, shape, source.shape !== undefined);
   return inCall(instance, result, (call) => {
-    const { kernels, heap, scalars } = instance;
+    const { kernels, heap } = instance;
     const src = call.input(source, true);
     const { address, value } = call.output(result);
-    // one of each, the common case, goes into the scalars of the instance
     const alone = params.axis === undefined;
-    let b = scalars + 4;
+    let b = instance.params.bias;
     if (alone && typeof bias === "number") heap.words.setInt32(b, bias, true);
     else b = call.copyIn("i32", bias, channels);
     if (fixed !== undefined) {
       const m = call.copyIn("i32", fixed.significands);
       const shifts = call.copyIn("i32", fixed.shifts);
-      kernels.requantize_fixed(
+      profileKernels(instance).requantize_fixed(
         ...([src, address, outer, channels, inner, b, m, shifts, zero, low, high] as const),
       );
       return value as InKind<X, D>;
     }
-    let m = scalars;
+    let m = instance.params.multiplier;
     if (alone && typeof floats === "number") heap.words.setFloat32(m, floats, true);
   // biome-ignore format: one line
   else m = placeChecked(instance, call, MULTIPLIER, floats, channels, checkScale, "f32", POSITIVE);

@@ -7,6 +7,7 @@ import { type BytelaneOptions, openBytelane, openBytelaneSync } from "../builds/
 import type { Bytelane } from "../core/instance.ts";
 import calibration from "./wasm/bytelane.calibration.simd.wasm";
 import nn from "./wasm/bytelane.nn.simd.wasm";
+import profiles from "./wasm/bytelane.profiles.simd.wasm";
 import search from "./wasm/bytelane.search.simd.wasm";
 import simd from "./wasm/bytelane.simd.wasm";
 import superblock from "./wasm/bytelane.superblock.simd.wasm";
@@ -15,6 +16,7 @@ const SOURCES = { simd };
 /** What the other entries need: here they cannot compile what they carry as text. */
 const HOST = {
   ready: {
+    profiles: { simd: profiles },
     nn: { simd: nn },
     search: { simd: search },
     superblock: { simd: superblock },

@@ -1,6 +1,8 @@
 /** The public names but for the making of an instance, which is what the entries differ in. */
 
 export type { BytelaneOptions } from "../builds/choose.ts";
+export { openProfiles } from "../builds/profile-kernels.ts";
+export type { BuildSource, KernelSources } from "../builds/sources.ts";
 export type { Data, InKind, Reals } from "../core/call.ts";
 export type { DType, Elements, Float16Values, OwnElements, QuantizedDType } from "../core/dtype.ts";
 export type { Handle } from "../core/handle.ts";

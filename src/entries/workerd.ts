@@ -5,6 +5,8 @@ import calibrationRelaxed from "./wasm/bytelane.calibration.relaxed.wasm";
 import calibrationSimd from "./wasm/bytelane.calibration.simd.wasm";
 import nnRelaxed from "./wasm/bytelane.nn.relaxed.wasm";
 import nnSimd from "./wasm/bytelane.nn.simd.wasm";
+import profilesRelaxed from "./wasm/bytelane.profiles.relaxed.wasm";
+import profilesSimd from "./wasm/bytelane.profiles.simd.wasm";
 import relaxed from "./wasm/bytelane.relaxed.wasm";
 import searchRelaxed from "./wasm/bytelane.search.relaxed.wasm";
 import searchSimd from "./wasm/bytelane.search.simd.wasm";
@@ -16,6 +18,7 @@ const SOURCES = { simd, relaxed };
 /** What the other entries need: here they cannot compile what they carry as text. */
 const HOST = {
   ready: {
+    profiles: { simd: profilesSimd, relaxed: profilesRelaxed },
     nn: { simd: nnSimd, relaxed: nnRelaxed },
     search: { simd: searchSimd, relaxed: searchRelaxed },
     calibration: { simd: calibrationSimd, relaxed: calibrationRelaxed },

@@ -67,14 +67,14 @@ function checkCodebook(argument: string, codebook: unknown): Float32Array {
   return values;
 }
 
-interface Layout {
+interface CodebookLayout {
   readonly rows: number;
   readonly columns: number;
   readonly blockSize: number;
   readonly blocks: number;
 }
 
-function layoutOf(dimensions: unknown, length: number, given: BlockSize): Layout {
+function codebookLayoutOf(dimensions: unknown, length: number, given: BlockSize): CodebookLayout {
   if (dimensions === undefined) throw rangeFault("options.shape", "two dimensions", dimensions);
   const shape = checkShape("options.shape", dimensions);
   if (shape.length !== 2) throw rangeFault("options.shape", "two dimensions", shape);
@@ -112,7 +112,7 @@ export function quantizeCodebook(
   const source = operand(instance, "x", x, ["f32"]);
   const codebook = checkCodebook("options.codebook", options.codebook ?? NF4);
   const shape = options.shape ?? source.shape;
-  const layout = layoutOf(shape, source.length, options.blockSize ?? 64);
+  const layout = codebookLayoutOf(shape, source.length, options.blockSize ?? 64);
   const { rows, columns, blockSize, blocks } = layout;
   const stride = blocks * blockSize;
   const values = new Uint8Array((rows * stride) / 2);
@@ -173,7 +173,7 @@ export function dequantizeCodebook(instance: Bytelane, matrix: CodebookMatrix): 
   checkInteger("matrix.columns", columns, 1, 2 ** 31 - 1);
   const codebook = checkCodebook("matrix.codebook", matrix.codebook);
   const given = blockSize === blockSizeOf("channel", columns) ? "channel" : blockSize;
-  const { blocks } = layoutOf([rows, columns], rows * columns, given as BlockSize);
+  const { blocks } = codebookLayoutOf([rows, columns], rows * columns, given as BlockSize);
   const rowBytes = (blocks * blockSize) / 2;
   const codes = operand(instance, "matrix.values", values, ["u8"], rows * rowBytes);
   const steps = operand(instance, "matrix.scale", scales, ["f32"], rows * blocks);
@@ -189,7 +189,7 @@ export function dequantizeCodebook(instance: Bytelane, matrix: CodebookMatrix): 
     );
     instance.kernels.gather_blocks_f32(
       ...([src, rowBytes, columns, blockSize, 4, step, 0, 0, 0, planes] as const),
-      ...([0, rows, dst, instance.scalars] as const),
+      ...([0, rows, dst, instance.params.tail] as const),
     );
     return instance.heap.view("f32", dst, rows * columns).slice();
   });
@@ -227,7 +227,7 @@ export function fitCodebook(
   checkOptions("options", options, ["shape", "blockSize", "passes"]);
   const source = operand(instance, "x", x, ["f32"]);
   const shape = options.shape ?? source.shape;
-  const { rows, columns, blockSize, blocks } = layoutOf(
+  const { rows, columns, blockSize, blocks } = codebookLayoutOf(
     shape,
     source.length,
     options.blockSize ?? 64,

@@ -25,7 +25,7 @@ export const KEY = "bytelane";
 export const VERSION = 1;
 
 /** How a layer is described in the metadata. Bounds that are infinite are left out. */
-export type Scheme =
+export type LayerScheme =
   | ({ kind: "int4"; low?: number; high?: number } & Omit<
       Int4Sizes,
       "halves" | "hasZeros" | "hasOffsets" | "hasBias" | "codes"
@@ -58,4 +58,4 @@ export type Scheme =
     };
 
 /** Element types as safetensors names them. */
-export const NAMES = { f32: "F32", i32: "I32", i8: "I8", u8: "U8" } as const;
+export const FILE_DTYPES = { f32: "F32", i32: "I32", i8: "I8", u8: "U8" } as const;

@@ -21,13 +21,19 @@ import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor, Tensor } from "../core/tensor.ts";
 import { maxMagnitude, PackedMatrix } from "../gemm/packed-matrix.ts";
 import { stripsOf } from "../gemm/strips.ts";
-import { bytesOf, INT4_ACTIVATIONS, Int4Linear, panelBytes, SUPERBLOCK } from "../int4/layer.ts";
+import {
+  INT4_ACTIVATIONS,
+  Int4Linear,
+  panelBytes,
+  partBytesOf,
+  SUPERBLOCK,
+} from "../int4/layer.ts";
 import { LONGEST_BYTES } from "../int4/matrix.ts";
 import { allocateColumns, Linear } from "../linear/int8.ts";
 import type { StaticParams } from "../linear/layer-options.ts";
 import { Table, type TableParts, type TableSizes, tableBytes } from "../table/table.ts";
 import { damaged, Fields } from "./field-reader.ts";
-import { KEY, NAMES, type Stored, VERSION } from "./layer-file.ts";
+import { FILE_DTYPES, KEY, type Stored, VERSION } from "./layer-file.ts";
 import { type Part, placeIn, Reader, words } from "./layer-reader.ts";
 import { QuantizedTensors } from "./quantized-tensors.ts";
 import { readSafetensors } from "./safetensors.ts";
@@ -82,7 +88,7 @@ export function loadLayers(instance: Bytelane, file: Uint8Array | Tensor<"u8">):
   const makers = scheme
     .object("layers")
     .entries()
-    .map(([name, fields]) => [name, plan(instance, reader, name, fields)] as const);
+    .map(([name, fields]) => [name, makerOf(instance, reader, name, fields)] as const);
   const layers = new Map<string, Stored>();
   try {
     for (const [name, make] of makers) layers.set(name, make());
@@ -97,14 +103,14 @@ export function loadLayers(instance: Bytelane, file: Uint8Array | Tensor<"u8">):
 
 type Make = () => Stored;
 
-function plan(instance: Bytelane, reader: Reader, name: string, value: unknown): Make {
+function makerOf(instance: Bytelane, reader: Reader, name: string, value: unknown): Make {
   const fields = new Fields(`layer ${describe(name)}`, value);
   const kind = fields.oneOf("kind", ["int4", "table", "int8", "quantized", "tensor"]);
-  if (kind === "int4") return planInt4(instance, reader, name, fields);
-  if (kind === "table") return planTable(instance, reader, name, fields);
-  if (kind === "int8") return planInt8(instance, reader, name, fields);
-  if (kind === "quantized") return planQuantized(instance, reader, name, fields);
-  return planTensor(instance, reader, name, fields);
+  if (kind === "int4") return int4MakerOf(instance, reader, name, fields);
+  if (kind === "table") return tableMakerOf(instance, reader, name, fields);
+  if (kind === "int8") return int8MakerOf(instance, reader, name, fields);
+  if (kind === "quantized") return quantizedMakerOf(instance, reader, name, fields);
+  return tensorMakerOf(instance, reader, name, fields);
 }
 
 const CODE_NAMES = ["nibbles", "bytes", "fourBits", "sixBits"] as const;
@@ -148,7 +154,7 @@ function stepIn(fields: Fields): number {
   return step;
 }
 
-function planInt4(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
+function int4MakerOf(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
   const inFeatures = fields.integer("inFeatures", 1, 2 ** 20);
   const outFeatures = fields.integer("outFeatures", 1, MAX_I32);
   const blockSize = blockSizeIn(fields, inFeatures);
@@ -190,19 +196,19 @@ function planInt4(instance: Bytelane, reader: Reader, name: string, fields: Fiel
   return () => {
     // the kernels that multiply such a layer
     if (isSuper) superblockKernels(instance);
-    const bytes = { ...bytesOf(sizes) };
+    const bytes = { ...partBytesOf(sizes) };
     const tensors = { panels, scales, zeros, offsets, bias };
     const { parts, memory } = placeIn(instance, reader, bytes, tensors);
     return new Int4Linear(instance, sizes, parts, settings, memory);
   };
 }
 
-function planTable(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
+function tableMakerOf(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
   const rows = fields.integer("rows", 1, MAX_I32);
   const columns = fields.integer("columns", 1, 2 ** 20);
   const bits = fields.integer("bits", 4, 8) === 8 ? 8 : 4;
   if (bits === 8 && !fields.has("codes")) {
-    return planByteTable(instance, reader, name, { rows, columns, blockSize: columns });
+    return byteTableMakerOf(instance, reader, name, { rows, columns, blockSize: columns });
   }
   const codes = bits === 8 ? fields.oneOf("codes", ["bytes"] as const) : "nibbles";
   const blockSize = blockSizeIn(fields, columns);
@@ -224,7 +230,7 @@ function planTable(instance: Bytelane, reader: Reader, name: string, fields: Fie
   return () => placeTable(instance, reader, sizes, { values, scales, zeros, offsets });
 }
 
-function planByteTable(
+function byteTableMakerOf(
   instance: Bytelane,
   reader: Reader,
   name: string,
@@ -255,11 +261,11 @@ function placeTable(
   return new Table(instance, sizes, parts, memory);
 }
 
-function planTensor(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
+function tensorMakerOf(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
   const dtype = fields.oneOf("dtype", DTYPES);
   const shape = fields.list("shape");
   const count = countOf(checkShape("file", shape));
-  const part = reader.take(name, [NAMES[dtype]], count);
+  const part = reader.take(name, [FILE_DTYPES[dtype]], count);
   return () => {
     const { host } = reader;
     if (host && part.address % BYTES[dtype] === 0) {
@@ -277,11 +283,11 @@ function planTensor(instance: Bytelane, reader: Reader, name: string, fields: Fi
   };
 }
 
-function planQuantized(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
+function quantizedMakerOf(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
   const dtype = fields.oneOf("dtype", QUANTIZED_DTYPES);
   const shape = fields.list("shape");
   const count = countOf(checkShape("file", shape));
-  const values = reader.take(`${name}.values`, [NAMES[dtype]], count);
+  const values = reader.take(`${name}.values`, [FILE_DTYPES[dtype]], count);
   const scaleCount = fields.integer("scales", 0, MAX_I32);
   const zeroCount = fields.integer("zeros", 0, MAX_I32);
   const scales = scaleCount ? reader.scales(`${name}.scales`, ["F32"], scaleCount) : undefined;
@@ -304,7 +310,7 @@ function planQuantized(instance: Bytelane, reader: Reader, name: string, fields:
     });
 }
 
-function planInt8(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
+function int8MakerOf(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
   const depth = fields.integer("inFeatures", 1, MAX_I32);
   const n = fields.integer("outFeatures", 1, MAX_I32);
   const result = fields.oneOf("result", ["f32", "i8", "u8"]);

@@ -25,7 +25,7 @@ import { Int4Linear, panelBytes } from "../int4/layer.ts";
 import { Linear } from "../linear/int8.ts";
 import { isQuantized, type Quantized } from "../params/quantized.ts";
 import { isBlocked, Table } from "../table/table.ts";
-import { KEY, NAMES, type Scheme, type Storable, VERSION } from "./layer-file.ts";
+import { FILE_DTYPES, KEY, type LayerScheme, type Storable, VERSION } from "./layer-file.ts";
 import { type FilePart, writeParts } from "./safetensors.ts";
 import type { SafetensorsDType } from "./safetensors-header.ts";
 
@@ -86,7 +86,7 @@ export function saveLayers(
   ]);
 }
 
-function save(instance: Bytelane, writer: Writer, name: string, layer: Storable): Scheme {
+function save(instance: Bytelane, writer: Writer, name: string, layer: Storable): LayerScheme {
   if (layer instanceof Linear) {
     return saveInt8(instance, writer, name, checkHandle(`layers.${name}`, layer, instance));
   }
@@ -116,7 +116,7 @@ function save(instance: Bytelane, writer: Writer, name: string, layer: Storable)
     const { rows, columns, blockSize } = sizes;
     if (!isBlocked(sizes)) {
       const { codes } = sizes;
-      writer.memory(`${name}.values`, NAMES[codes], [rows, columns], parts.values);
+      writer.memory(`${name}.values`, FILE_DTYPES[codes], [rows, columns], parts.values);
       writer.memory(`${name}.scales`, "F32", [rows], parts.scales);
       if (parts.zeros) writer.memory(`${name}.zeros`, "I32", [rows], parts.zeros);
       return { kind: "table", rows, columns, bits: 8, blockSize };
@@ -131,7 +131,7 @@ function save(instance: Bytelane, writer: Writer, name: string, layer: Storable)
   }
   if (isTensor(layer)) {
     const { dtype, shape, address } = checkHandle(`layers.${name}`, layer, instance);
-    writer.memory(name, NAMES[dtype], [...shape], address);
+    writer.memory(name, FILE_DTYPES[dtype], [...shape], address);
     return { kind: "tensor", dtype, shape };
   }
   if (isQuantized(layer)) return saveQuantized(instance, writer, name, layer);
@@ -140,7 +140,7 @@ function save(instance: Bytelane, writer: Writer, name: string, layer: Storable)
   const shape = [checkLength(`layers.${name}`, layer)];
   // a strip's scratch memory may make the memory grow
   const data = instance.heap.outliving(bytesOf(layer));
-  writer.add({ name, dtype: NAMES[dtype], shape, write: (to) => to.set(data()) });
+  writer.add({ name, dtype: FILE_DTYPES[dtype], shape, write: (to) => to.set(data()) });
   return { kind: "tensor", dtype, shape };
 }
 
@@ -150,14 +150,19 @@ function saveQuantized(
   writer: Writer,
   name: string,
   { values, scale, zeroPoint, axis, shape }: Quantized,
-): Scheme {
+): LayerScheme {
   const argument = `layers.${name}`;
   const source = operand(instance, `${argument}.values`, values, QUANTIZED_DTYPES);
   const counts = { scales: 0, zeros: 0 };
   const add = (part: string, list: Operand): void => {
     const bytes = bytesOf(elementsOf(instance, list)).slice();
     const write = (to: Uint8Array): void => to.set(bytes);
-    writer.add({ name: `${name}.${part}`, dtype: NAMES[list.dtype], shape: [list.length], write });
+    writer.add({
+      name: `${name}.${part}`,
+      dtype: FILE_DTYPES[list.dtype],
+      shape: [list.length],
+      write,
+    });
   };
   add("values", source);
   if (typeof scale !== "number") {
@@ -194,7 +199,7 @@ function writeWeights(instance: Bytelane, matrix: PackedMatrix, to: Uint8Array):
   });
 }
 
-function saveInt8(instance: Bytelane, writer: Writer, name: string, layer: Linear): Scheme {
+function saveInt8(instance: Bytelane, writer: Writer, name: string, layer: Linear): LayerScheme {
   const { matrix, columns, epilogue, input, inFeatures, outFeatures } = layer;
   const { dtype: result, low, high, zero, scale } = epilogue;
   const zeros = Int32Array.from({ length: outFeatures }, (_, j) => matrix.zeroOf(j));

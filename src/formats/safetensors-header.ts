@@ -25,7 +25,7 @@ const BITS = {
 export type SafetensorsDType = keyof typeof BITS;
 
 /** Dimensions that a tensor may have. */
-export const MOST_DIMENSIONS = 32;
+export const MOST_AXES = 32;
 
 /** Bits of an element; undefined for a type that is not known. */
 export function bitsOf(dtype: string): number | undefined {
@@ -174,7 +174,7 @@ function readEntry(reader: HeaderReader, name: string): Entry {
   let offsets: number[] | undefined;
   reader.object(`tensor ${describe(name)}`, (key) => {
     if (key === "dtype") dtype = reader.string();
-    else if (key === "shape") shape = reader.integers("shape", MOST_DIMENSIONS);
+    else if (key === "shape") shape = reader.integers("shape", MOST_AXES);
     else if (key === "data_offsets") offsets = reader.integers("data_offsets", 2);
     else throw damaged(`tensor ${describe(name)} with dtype, shape, data_offsets`, key);
   });

@@ -13,7 +13,7 @@ import {
   HEADER_LIMIT,
   headerLength,
   METADATA,
-  MOST_DIMENSIONS,
+  MOST_AXES,
   parseHeader,
   type SafetensorsDType,
 } from "./safetensors-header.ts";
@@ -154,8 +154,8 @@ function checkMetadata(metadata: Iterable<readonly [key: string, value: string]>
 function checkedLength(name: string, dtype: string, shape: readonly number[]): number {
   const of = `tensors.get(${describe(name)})`;
   if (!Array.isArray(shape)) throw typeFault(`${of}.shape`, "an array of dimensions", shape);
-  if (shape.length > MOST_DIMENSIONS) {
-    throw rangeFault(`${of}.shape`, `at most ${MOST_DIMENSIONS} dimensions`, shape.length);
+  if (shape.length > MOST_AXES) {
+    throw rangeFault(`${of}.shape`, `at most ${MOST_AXES} dimensions`, shape.length);
   }
   // an index per dimension, since a hole is one that no method visits
   for (let d = 0; d < shape.length; d++) {

@@ -26,10 +26,10 @@ import {
   type Sizes,
 } from "./matmul-options.ts";
 import {
+  ARGUMENTS,
   checkScales,
   checkSide,
   type MatrixSide,
-  NAMES,
   openSide,
   type Side,
   shapeOfSide,
@@ -116,8 +116,8 @@ function checkMatmul(
 ): Checked {
   checkInstance(instance);
   checkOptions("options", options, MATMUL_OPTIONS);
-  const leftSource = openSide(instance, NAMES.lhs, lhs);
-  const leftShape = shapeOfSide(NAMES.lhs, lhs, leftSource);
+  const leftSource = openSide(instance, ARGUMENTS.lhs, lhs);
+  const leftShape = shapeOfSide(ARGUMENTS.lhs, lhs, leftSource);
   checkObject("rhs", rhs);
   const packed =
     rhs.values instanceof PackedMatrix
@@ -126,14 +126,14 @@ function checkMatmul(
   if (packed) checkOptions("rhs", rhs, PACKED_OPTIONS);
   const side = packed ? undefined : (rhs as MatrixSide);
   const orientation = side ? checkOrientation("rhs.orientation", side.orientation) : "in-out";
-  const rightSource = side && openSide(instance, NAMES.rhs, side);
+  const rightSource = side && openSide(instance, ARGUMENTS.rhs, side);
   const rightShape = packed
     ? [packed.inFeatures, packed.outFeatures]
-    : shapeOfSide(NAMES.rhs, side!, rightSource!);
+    : shapeOfSide(ARGUMENTS.rhs, side!, rightSource!);
   const sizes = checkSizes(options, leftShape, rightShape, orientation);
   const { m, n, depth, batch } = sizes;
   const left = checkSide(
-    ...([instance, NAMES.lhs, lhs, leftSource, leftShape] as const),
+    ...([instance, ARGUMENTS.lhs, lhs, leftSource, leftShape] as const),
     ...([m, depth, m, batch] as const),
   );
   if (packed && (packed.inFeatures !== depth || packed.outFeatures !== n)) {
@@ -143,10 +143,10 @@ function checkMatmul(
   const right =
     side &&
     checkSide(
-      ...([instance, NAMES.rhs, side, rightSource!, rightShape] as const),
+      ...([instance, ARGUMENTS.rhs, side, rightSource!, rightShape] as const),
       ...([rows, columns, n, batch] as const),
     );
-  const rhsScale = right?.scale ?? checkScales(instance, NAMES.rhs, rhs.scale, n, rhs.factor);
+  const rhsScale = right?.scale ?? checkScales(instance, ARGUMENTS.rhs, rhs.scale, n, rhs.factor);
   const epilogue = checkEpilogue(instance, options, n);
   checkDepth(
     depth,

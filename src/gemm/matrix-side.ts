@@ -59,7 +59,7 @@ const SIDE_OPTIONS = [...QUANTIZED, ...["factor", "stride", "batchStride", "orie
 /**
  * The names of errors, as literals: building them for each call cost as much as a small product.
  */
-export const NAMES = {
+export const ARGUMENTS = {
   lhs: {
     side: "lhs",
     values: "lhs.values",
@@ -83,7 +83,7 @@ export const NAMES = {
     factor: "rhs.factor",
   },
 } as const;
-type SideNames = (typeof NAMES)["lhs" | "rhs"];
+type SideNames = (typeof ARGUMENTS)["lhs" | "rhs"];
 const EIGHT_BITS = ["i8", "u8"] as const;
 
 /** Checks the names of a side, and its values. */

@@ -265,7 +265,11 @@ function widenHalves(b: Uint8Array, bits: Uint32Array): void {
 }
 
 /** A scale that is not finite is a sign of a damaged file: ggml's own validation refuses it too. */
-export function checkScales(argument: string, b: Uint8Array, name: keyof typeof BLOCKS): void {
+export function checkFiniteScales(
+  argument: string,
+  b: Uint8Array,
+  name: keyof typeof BLOCKS,
+): void {
   const { bytes } = infoOf(name);
   const { scales } = BLOCKS[name];
   const refuse = (at: number, got: string): never => {
@@ -327,7 +331,7 @@ export function decodeGgml(
   }
   // a copy where `out` shares the buffer
   const b = given?.buffer === source.buffer ? source.slice() : source;
-  if (name in BLOCKS) checkScales("bytes", b, name as keyof typeof BLOCKS);
+  if (name in BLOCKS) checkFiniteScales("bytes", b, name as keyof typeof BLOCKS);
   const y = given
     ? new Float32Array(given.buffer, given.byteOffset, length)
     : new Float32Array(length);

@@ -8,7 +8,7 @@
 import { checkBytes } from "../core/array.ts";
 import { checkOneOf, rangeFault } from "../core/check.ts";
 import type { OwnElements } from "../core/dtype.ts";
-import { checkScales } from "./decode.ts";
+import { checkFiniteScales } from "./decode.ts";
 import { encodeQ4_K, encodeQ6_K } from "./encode-k.ts";
 import { halfOfReal } from "./half.ts";
 import { infoOf } from "./types.ts";
@@ -145,6 +145,6 @@ export function encodeGgml(reals: Float32Array, type: GgmlTarget): OwnElements["
   const bytes = new Uint8Array((x.length / elements) * size);
   const encode = BLOCKS[name];
   for (let at = 0, to = 0; at < x.length; at += elements, to += size) encode(x, at, bytes, to);
-  checkScales("x", bytes, name);
+  checkFiniteScales("x", bytes, name);
   return bytes;
 }

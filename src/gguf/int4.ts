@@ -8,7 +8,7 @@ import { checkBytes } from "../core/array.ts";
 import { checkInteger, checkShape, rangeFault } from "../core/check.ts";
 import type { OwnElements } from "../core/dtype.ts";
 import { checkNibbles, type Int4Matrix } from "../int4/matrix.ts";
-import { checkScales } from "./decode.ts";
+import { checkFiniteScales } from "./decode.ts";
 
 const BLOCK = 32;
 /** Bytes of a block: an f16 scale, and nibbles of values 0–15 (low) and 16–31 (high). */
@@ -39,7 +39,7 @@ export function int4FromGgml(
   if (columns % BLOCK !== 0 || rows * columns !== blocks * BLOCK) {
     throw rangeFault("shape", `whole rows of ${blocks * BLOCK} elements, in blocks of 32`, shape);
   }
-  checkScales("bytes", bytes, "Q4_0");
+  checkFiniteScales("bytes", bytes, "Q4_0");
   const values = nibblesOf(bytes, BYTES, 2);
   const scales = new Uint16Array(blocks);
   for (let b = 0; b < blocks; b++) scales[b] = bytes[b * BYTES] | (bytes[b * BYTES + 1] << 8);

@@ -19,18 +19,18 @@ import { type Bytelane, checkInstance } from "../core/instance.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { type Activation, checkBounds } from "../gemm/activation.ts";
 import {
-  bytesOf,
   checkInt4Activations,
   type Int4Activations,
   Int4Linear,
   type Int4Parts,
   type Int4Sizes,
   panelBytes,
+  partBytesOf,
   placeBias,
   SUPERBLOCK,
 } from "../int4/layer.ts";
 import { type BlockRows, placeRows } from "../int4/pack.ts";
-import { checkScales } from "./decode.ts";
+import { checkFiniteScales } from "./decode.ts";
 import { nibblesOf } from "./int4.ts";
 import { placeQ4_K, placeQ6_K } from "./superblocks.ts";
 import { infoOf } from "./types.ts";
@@ -96,7 +96,7 @@ function checkWeights(weights: GgmlWeights, hasBias: boolean): Checked {
   const bytes = checkBytes("weights.data", data, ["Uint8Array"], "a Uint8Array");
   const length = ((rows * columns) / elements) * size;
   if (bytes.length !== length) throw rangeFault("weights.data", `${length} bytes`, data);
-  checkScales("weights.data", bytes, type);
+  checkFiniteScales("weights.data", bytes, type);
   const sizes: Int4Sizes = {
     ...{ inFeatures: columns, outFeatures: rows, blockSize: elements, codes: CODES[type] },
     ...{ halves: true, hasZeros: false, hasOffsets: type === "Q4_1", hasBias },
@@ -138,7 +138,7 @@ export function createGgmlLinear(
   const bias = given && operand(instance, "options.bias", given, ["f32"], rows);
   // growth of the memory detaches bytes that lie in it
   const bytes = instance.heap.outliving(checked.bytes);
-  const { parts, size } = allocateParts(instance.arena, { ...bytesOf(sizes) });
+  const { parts, size } = allocateParts(instance.arena, { ...partBytesOf(sizes) });
   try {
     instance.heap.view("u8", parts.panels, size).fill(0);
     if (isSuper) placeSuperblocks(instance, checked, bytes(), parts.panels);

@@ -103,7 +103,7 @@ export function panelBytes({ codes, inFeatures }: Pick<Int4Sizes, "codes" | "inF
   return (inFeatures / SUPERBLOCK) * SUPERBLOCK_BYTES[codes];
 }
 
-export function bytesOf(sizes: Int4Sizes): Int4Parts {
+export function partBytesOf(sizes: Int4Sizes): Int4Parts {
   const { inFeatures, outFeatures, blockSize, codes, halves } = sizes;
   const panels = panelsOf(outFeatures);
   const blocks = panels * Math.ceil(inFeatures / blockSize);
@@ -172,7 +172,7 @@ export class Int4Linear extends Handle {
             [record, PRODUCT_BYTES],
           ],
     );
-    const bytes = bytesOf(sizes);
+    const bytes = partBytesOf(sizes);
     this.inFeatures = sizes.inFeatures;
     this.outFeatures = sizes.outFeatures;
     this.blockSize = sizes.blockSize;
@@ -203,7 +203,7 @@ export class Int4Linear extends Handle {
 
   /** @internal Its parts may lie in a tensor of the caller's, and so below an `out`. */
   reads(call: Call): void {
-    const bytes = bytesOf(this.sizes);
+    const bytes = partBytesOf(this.sizes);
     for (const part of Object.keys(bytes) as (keyof Int4Parts)[]) {
       if (this.parts[part]) call.reads(this.parts[part], bytes[part]);
     }
@@ -267,7 +267,7 @@ export function createInt4Linear(instance: Bytelane, options: Int4LinearOptions)
   const bias = options.bias && operand(instance, "options.bias", options.bias, ["f32"], rows);
   const sizes = sizesOf(weights, bias !== undefined);
   const { arena, heap } = instance;
-  const bytes = bytesOf(sizes);
+  const bytes = partBytesOf(sizes);
   // the parts below the scratch memory of the strips, which is free again afterwards
   const total = Object.values(bytes).reduce((sum, part) => sum + part, PARTS_MARGIN);
   const stride = Math.ceil(columns / blockSize) * blockSize;

@@ -284,6 +284,8 @@ class Quantizer {
   readonly #list: number;
   readonly #listHalves: number;
   readonly #rows: number;
+  /** Eight bytes for the kernel that chooses scales. */
+  readonly #work: number;
   readonly #importance: number;
   readonly #feedback: ErrorFeedback | undefined;
 
@@ -301,6 +303,7 @@ class Quantizer {
     this.#list = call.scratch(count * plan.blocks * 4);
     this.#listHalves = call.scratch(count * plan.blocks * 2);
     this.#rows = count;
+    this.#work = call.scratch(8);
     this.#importance = stats && plan.steps > 0 ? call.scratch(this.#stride * 4) : 0;
     const rule = { blockSize: plan.blockSize, most: 15 };
     this.#feedback = stats?.errorFeedback(instance, call, rule, (done, total) =>
@@ -344,27 +347,17 @@ class Quantizer {
     };
   }
 
-  /** Scale and zero point of one block, number `at` of the strip, from its extremes. */
-  #chooseNearest(at: number): void {
-    const { blockSize, asymmetric } = this.#plan;
-    this.#instance.kernels.choose_int4_f32(
-      ...([this.#reals + at * blockSize * 4, 1, blockSize, blockSize] as const),
-      ...([asymmetric ? 1 : 0, 0, 0] as const),
-      ...([this.#scales + at * 4, this.#zeros + at * 4, this.#instance.scalars] as const),
-    );
-  }
-
   /**
    * Scales and zero points of `count` blocks that follow each other in one row, from number `at` of
-   * the strip and `block` of the row on.
+   * the strip and `block` of the row on. With 0 steps they follow from the extremes.
    */
-  #choose(at: number, count: number, block: number): void {
-    const { blockSize, asymmetric, steps } = this.#plan;
+  #choose(at: number, count: number, block: number, steps = this.#plan.steps): void {
+    const { blockSize, asymmetric } = this.#plan;
     this.#instance.kernels.choose_int4_f32(
       ...([this.#reals + at * blockSize * 4, 1, count * blockSize, blockSize] as const),
       ...([asymmetric ? 1 : 0, steps] as const),
       this.#importance ? this.#importance + block * blockSize * 4 : 0,
-      ...([this.#scales + at * 4, this.#zeros + at * 4, this.#instance.scalars] as const),
+      ...([this.#scales + at * 4, this.#zeros + at * 4, this.#work] as const),
     );
   }
 
@@ -376,7 +369,7 @@ class Quantizer {
     if (!halves) {
       // the search may go beyond f32 where the extremes of the block do not
       for (let i = 0; steps > 0 && i < count; i++) {
-        if (!Number.isFinite(scales[at + i * step])) this.#chooseNearest(at + i * step);
+        if (!Number.isFinite(scales[at + i * step])) this.#choose(at + i * step, 1, 0, 0);
       }
       return;
     }

@@ -160,7 +160,7 @@ export interface RowsInput {
 export type LinearInput = Reals | Data<"i8" | "u8"> | RowsInput;
 
 /** Zero points of rows lie in the type of the rows: the bound on the depth counts on it. */
-function checkZeros(instance: Bytelane, zeros: Operand<"i32">, dtype: QuantizedDType): void {
+function checkRowZeros(instance: Bytelane, zeros: Operand<"i32">, dtype: QuantizedDType): void {
   const values =
     zeros.address >= 0
       ? instance.heap.view("i32", zeros.address, zeros.length)
@@ -206,7 +206,7 @@ function checkInput(layer: Linear, x: LinearInput): Input {
   const zeros = rows.zeroPoint
     ? operand(instance, "x.zeroPoint", rows.zeroPoint, ["i32"], m)
     : undefined;
-  if (zeros) checkZeros(instance, zeros, source.dtype as QuantizedDType);
+  if (zeros) checkRowZeros(instance, zeros, source.dtype as QuantizedDType);
   return { source, m, scales, zeros };
 }
 

@@ -12,7 +12,7 @@ import { isTensor } from "../core/tensor.ts";
 import { type Activation as Bounds, checkBounds } from "../gemm/activation.ts";
 
 /** Activations of nn by name, in the order of their numbers (assembly/nn/activate.ts). */
-const KINDS = [
+export const KINDS = [
   "exp",
   "sigmoid",
   "tanh",

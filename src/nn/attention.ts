@@ -187,7 +187,7 @@ function onMemory(instance: Bytelane, x: Data<"f32">): Tensor<"f32"> {
 }
 
 /** @internal Columns of a dense matrix, from the first of them on; rows stay `width` apart. */
-export function columnsOf<T extends "f32" | "i8" | "u8">(
+export function sliceColumns<T extends "f32" | "i8" | "u8">(
   whole: Tensor<T>,
   first: number,
   rows: number,

@@ -170,7 +170,7 @@ function placeInput(
   const scales = call.scratch(rows * 4);
   const zeros = call.scratch(rows * 4);
   kernels.quantize_rows_f32_u8(
-    ...([src, columns, address, rows, columns, scales, zeros, instance.scalars] as const),
+    ...([src, columns, address, rows, columns, scales, zeros, instance.params.extremes] as const),
   );
   return { left: { address, unsigned: true, scales, zeros, step: 4 }, bytesPerImage: columns };
 }

@@ -53,7 +53,7 @@ export interface Depthwise {
 }
 
 /** @internal Bounds, and whether the result is bytes with these parameters. */
-export interface Result {
+export interface DepthwiseResult {
   readonly low: number;
   readonly high: number;
   readonly output:
@@ -78,7 +78,7 @@ export function createRealDepthwise(
   instance: Bytelane,
   conv: CheckedConv,
   values: Float32Array,
-  { low, high }: Result,
+  { low, high }: DepthwiseResult,
 ): Depthwise {
   const { outChannels, bias } = conv;
   const { taps, at } = tapsOf(conv, values);
@@ -154,7 +154,7 @@ export function createIntegerDepthwise(
   instance: Bytelane,
   conv: CheckedConv,
   values: Float32Array | Int8Array | Uint8Array,
-  { low, high, output }: Result,
+  { low, high, output }: DepthwiseResult,
 ): Depthwise {
   const { outChannels, input, window } = conv;
   const taps = window.kernel[0] * window.kernel[1];

@@ -14,7 +14,7 @@ import { scope } from "../core/scope.ts";
 import { isTensor, type Tensor, tensor } from "../core/tensor.ts";
 import { quantizeRows } from "../elementwise/dynamic-quantize.ts";
 import { matmul } from "../gemm/matmul.ts";
-import { columnsOf, maskOf } from "./attention.ts";
+import { maskOf, sliceColumns } from "./attention.ts";
 import { multiply } from "./combine.ts";
 import { softmax } from "./softmax.ts";
 
@@ -248,7 +248,10 @@ export function cachedAttention<X extends Data<"f32">>(
       const kvHead = Math.floor((head * kvHeads) / heads);
       scope(instance, () => {
         const left = {
-          ...{ values: columnsOf(rows.values, head * size, queries, width, size), stride: width },
+          ...{
+            values: sliceColumns(rows.values, head * size, queries, width, size),
+            stride: width,
+          },
           scale: Float32Array.from({ length: queries }, (_, i) => steps[i * heads + head]),
         };
         const keyScale = cache.scalesOf(0, kvHead).slice();
@@ -268,7 +271,7 @@ export function cachedAttention<X extends Data<"f32">>(
           { values: cache.rowsOf(1, kvHead), scale: 1 },
           {
             ...{ m: queries, n: size, depth: keys, dtype: "f32", outStride: width },
-            out: columnsOf(context, head * size, queries, width, size),
+            out: sliceColumns(context, head * size, queries, width, size),
           },
         );
       });

@@ -10,7 +10,7 @@ import { decodeModel } from "./model.ts";
 import type { NodeProto, TensorProto } from "./onnx_pb.ts";
 import { transpose } from "./sites.ts";
 import { modelBytes, type OnnxSource, TensorReader } from "./source.ts";
-import { bytesOfTensor, dimsOf, elementsOf, floatsOf, TYPES, typeName } from "./tensor-data.ts";
+import { bytesOfTensor, dimsOf, elementCountOf, floatsOf, TYPES, typeName } from "./tensor-data.ts";
 import { valueName } from "./weight-rules.ts";
 
 /** One constant of a model. */
@@ -94,7 +94,7 @@ export class OnnxFile {
     const tensor = scope.constant(name)?.tensor;
     if (!tensor) return undefined;
     const bytes = await this.#reader.bytes(tensor);
-    const count = elementsOf(tensor);
+    const count = elementCountOf(tensor);
     if (tensor.dataType === TYPES.INT4 || tensor.dataType === TYPES.UINT4) {
       const signed = tensor.dataType === TYPES.INT4;
       return Array.from({ length: count }, (_, i) => {

@@ -15,7 +15,7 @@ import { type ModelProto, ValueInfoProtoSchema } from "./onnx_pb.ts";
 import type { Site } from "./sites.ts";
 import { copyOf } from "./static-graph.ts";
 import { planOf, type Task } from "./task.ts";
-import { dimsOf, elementsOf, TYPES } from "./tensor-data.ts";
+import { dimsOf, elementCountOf, TYPES } from "./tensor-data.ts";
 import { refusal, valueName } from "./weight-rules.ts";
 import type { WeightPlan, WeightWriter } from "./weights.ts";
 
@@ -117,7 +117,7 @@ async function measure(
         const loss = await lossOf(session, measured, wanted, changed);
         costs.push({ candidate: name, bytes, loss });
       }
-      const parameters = elementsOf(constant.tensor);
+      const parameters = elementCountOf(constant.tensor);
       layers.push({ name: valueName(constant), parameters, signal: undefined, costs });
       task.progress("plan", layers.length, choices.length);
     }

@@ -122,7 +122,10 @@ export function findSites(graphs: Graphs): {
 }
 
 /** The weights of a site as [rows, columns]: `reals` itself where rows are output channels. */
-export function rowsOf({ rows, columns, transposed }: Site, reals: Float32Array): Float32Array {
+export function weightRowsOf(
+  { rows, columns, transposed }: Site,
+  reals: Float32Array,
+): Float32Array {
   return transposed ? transpose(reals, columns, rows) : reals;
 }
 

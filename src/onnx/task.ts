@@ -15,17 +15,17 @@ import type { TensorReader } from "./source.ts";
 import {
   bytesOfTensor,
   dimsOf,
-  elementsOf,
+  elementCountOf,
   floatsOf,
   isExternal,
   TYPES,
   typeName,
 } from "./tensor-data.ts";
 import { valueName } from "./weight-rules.ts";
-import type { Stored, WeightPlan } from "./weights.ts";
+import type { StoredConstant, WeightPlan } from "./weights.ts";
 
 /** Why a constant stays as it is, or how it is stored now. */
-export type Result = string | Stored;
+export type Result = string | StoredConstant;
 
 /** One model on its way to a smaller one. */
 export class Task {
@@ -103,7 +103,7 @@ export class Task {
     if (tensor.dataType !== TYPES.FLOAT) return `${typeName(tensor.dataType)}, not FLOAT`;
     if (bits === 32) return "the options leave it in float";
     const { minElements } = this.options;
-    if (elementsOf(tensor) < minElements) return `fewer than ${minElements} elements`;
+    if (elementCountOf(tensor) < minElements) return `fewer than ${minElements} elements`;
     if (scope.inputs.has(valueName(constant))) {
       return "an input of the graph, which a caller may replace";
     }
@@ -122,7 +122,7 @@ export class Task {
       shape: dimsOf(tensor),
       bytesBefore,
     };
-    const count = Math.max(elementsOf(tensor), 1);
+    const count = Math.max(elementCountOf(tensor), 1);
     if (typeof result === "string") {
       const left = { stored: undefined, sqnr: Number.POSITIVE_INFINITY, cosine: 1, reason: result };
       return { ...base, ...left, bytes: bytesBefore, bits: (8 * bytesBefore) / count };

@@ -71,14 +71,14 @@ export function dimsOf(tensor: TensorProto): number[] {
   });
 }
 
-export function elementsOf(tensor: TensorProto): number {
+export function elementCountOf(tensor: TensorProto): number {
   return dimsOf(tensor).reduce((count, size) => count * size, 1);
 }
 
 /** Bytes that a tensor's type and dimensions ask for; undefined for strings and unknown types. */
 export function bytesOfTensor(tensor: TensorProto): number | undefined {
   const bits = bitsOfType(tensor.dataType);
-  return bits === undefined ? undefined : Math.ceil((elementsOf(tensor) * bits) / 8);
+  return bits === undefined ? undefined : Math.ceil((elementCountOf(tensor) * bits) / 8);
 }
 
 export function isExternal(tensor: TensorProto): boolean {
@@ -112,7 +112,7 @@ function listBytes(tensor: TensorProto, field: number): Uint8Array[] {
 function fixedList(tensor: TensorProto, field: number, width: number): Uint8Array | undefined {
   const pieces = listBytes(tensor, field);
   const size = pieces.reduce((sum, { length }) => sum + length, 0);
-  if (size !== elementsOf(tensor) * width) return undefined;
+  if (size !== elementCountOf(tensor) * width) return undefined;
   if (pieces.length === 1) return pieces[0];
   const bytes = new Uint8Array(size);
   let at = 0;
@@ -125,7 +125,7 @@ function fixedList(tensor: TensorProto, field: number, width: number): Uint8Arra
 
 /** The 16-bit halves of int32_data, where f16 and bf16 may lie, as their bytes. */
 function halvesList(tensor: TensorProto): Uint8Array | undefined {
-  const count = elementsOf(tensor);
+  const count = elementCountOf(tensor);
   const pieces = listBytes(tensor, INT32_DATA);
   // a varint takes a byte or more: what lies cannot take a large array
   if (pieces.reduce((sum, { length }) => sum + length, 0) < count) return undefined;

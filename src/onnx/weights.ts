@@ -13,7 +13,7 @@ import { type Constant, type Graphs, nodeOf } from "./graph.ts";
 import { importOpset, opsetOf } from "./model.ts";
 import type { NodeProto, TensorProto } from "./onnx_pb.ts";
 import { lossOfWeights } from "./report.ts";
-import { isPointwise, rowsOf, type Site, transpose } from "./sites.ts";
+import { isPointwise, type Site, transpose, weightRowsOf } from "./sites.ts";
 import { TYPES, tensorOf } from "./tensor-data.ts";
 import {
   divisor,
@@ -46,7 +46,7 @@ export interface WeightPlan {
 }
 
 /** What became of a constant. */
-export interface Stored {
+export interface StoredConstant {
   readonly how: string;
   readonly bytes: number;
   readonly sqnr: number;
@@ -76,7 +76,7 @@ export class WeightWriter {
     sites: readonly Site[],
     reals: Float32Array,
     plan: WeightPlan,
-  ): Stored | string {
+  ): StoredConstant | string {
     const refused = refusal(reals, plan.bits);
     if (refused) return refused;
     if (plan.bits === 16) return this.#storeF16(constant, reals);
@@ -130,7 +130,7 @@ export class WeightWriter {
     sites: readonly Site[],
     reals: Float32Array,
     plan: WeightPlan,
-  ): Stored | string {
+  ): StoredConstant | string {
     const tables = sites.filter(({ operator }) => operator === "Gather");
     const others = sites.filter(({ operator }) => operator !== "Gather");
     const table = this.#storeTable(constant, tables, reals, plan);
@@ -141,7 +141,7 @@ export class WeightWriter {
   }
 
   #quantize(site: Site, reals: Float32Array, plan: WeightPlan, blockSize: number): Quantized {
-    const rows = rowsOf(site, reals);
+    const rows = weightRowsOf(site, reals);
     const moments = plan.moments?.features === site.columns ? plan.moments : undefined;
     const blocks = quantizeBlocks(this.#instance, rows, site.rows, site.columns, {
       bits: plan.bits as 4 | 8,
@@ -165,7 +165,7 @@ export class WeightWriter {
     sites: readonly Site[],
     reals: Float32Array,
     plan: WeightPlan,
-  ): Stored {
+  ): StoredConstant {
     const [site] = sites;
     const fitted = fitting(plan.blockSize, site.columns);
     const { blocks, sqnr, cosine } = this.#quantize(site, reals, plan, fitted);
@@ -240,7 +240,7 @@ export class WeightWriter {
     sites: readonly Site[],
     reals: Float32Array,
     plan: WeightPlan,
-  ): Stored | string {
+  ): StoredConstant | string {
     const [site] = sites;
     const bits = plan.bits as 4 | 8;
     if (site.columns % 2 === 1) return "rows of an odd number of elements";
@@ -290,7 +290,12 @@ export class WeightWriter {
   }
 
   /** DequantizeLinear under the constant's own name, so that whatever reads it may stay. */
-  #storeDequantized(constant: Constant, site: Site, reals: Float32Array, plan: WeightPlan): Stored {
+  #storeDequantized(
+    constant: Constant,
+    site: Site,
+    reals: Float32Array,
+    plan: WeightPlan,
+  ): StoredConstant {
     if (plan.bits === 8) return this.#storeChannels(constant, site, reals);
     const blockSize = divisor(site.columns, plan.blockSize);
     const { blocks, sqnr, cosine } = this.#quantize(site, reals, plan, blockSize);
@@ -337,7 +342,7 @@ export class WeightWriter {
   }
 
   /** Int8 with a scale per output channel. */
-  #storeChannels(constant: Constant, site: Site, reals: Float32Array): Stored {
+  #storeChannels(constant: Constant, site: Site, reals: Float32Array): StoredConstant {
     const { values, scales, restored } = quantizeRowsOf(this.#instance, site, reals);
     const inputs = [
       this.#add(constant, "q8", (name) => tensorOf(name, TYPES.INT8, site.dims, values)),
@@ -351,7 +356,7 @@ export class WeightWriter {
     return { how: "DequantizeLinear 8 bits per channel", bytes, ...lossOfWeights(reals, restored) };
   }
 
-  #storeF16(constant: Constant, reals: Float32Array): Stored {
+  #storeF16(constant: Constant, reals: Float32Array): StoredConstant {
     const instance = this.#instance;
     const halves = new Uint16Array(reals.length);
     const restored = new Float32Array(reals.length);

@@ -1,6 +1,6 @@
 /** Quantization parameters, checked against the shape of their data: one entry per channel. */
 
-import { byteOffsetOf, elementsOf, lengthOf, listLength } from "../core/array.ts";
+import { byteOffsetOf, lengthOf, listLength, ownElementsOf } from "../core/array.ts";
 import type { Call, Data } from "../core/call.ts";
 import { checkInteger, checkOptions, checkScale, rangeFault, typeFault } from "../core/check.ts";
 import { ARRAYS, type Elements, limitsOf, type QuantizedDType, tagOf } from "../core/dtype.ts";
@@ -166,7 +166,7 @@ export function perChannel<A extends Float32Array | Float64Array | Int32Array>(
     throw rangeFault(argument, `${channels} values, one per channel`, values);
   const tag = tagOf(values);
   if (later && tag === array.name && lengthOf(values as A) === channels) {
-    const own = elementsOf(tag === "Int32Array" ? "i32" : "f32", values as A) as A;
+    const own = ownElementsOf(tag === "Int32Array" ? "i32" : "f32", values as A) as A;
     return (byteOffsetOf(own) > 0 ? own.slice() : own) as A;
   }
   // a name for every entry would cost more than the kernel: it is made for the one that fails
@@ -242,11 +242,11 @@ export function placeParams(
   { scales, zeros, zeroLimits, checkStep, checkZero }: Entries,
   channels: number,
 ): PlacedParams {
-  const { heap, scalars } = instance;
+  const { heap, params } = instance;
   if (typeof scales === "number" && typeof zeros === "number") {
-    heap.words.setFloat32(scalars, scales, true);
-    heap.words.setInt32(scalars + 4, zeros, true);
-    return { scales: scalars, zeros: scalars + 4 };
+    heap.words.setFloat32(params.scale, scales, true);
+    heap.words.setInt32(params.zeroPoint, zeros, true);
+    return { scales: params.scale, zeros: params.zeroPoint };
   }
   const limits = checkStep === checkScale ? POSITIVE : NOT_NEGATIVE;
   return {

@@ -6,8 +6,9 @@
  */
 import { checkNumber, checkObject, rangeFault, typeFault } from "../core/check.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
-import { LARGEST, roundHalfEven } from "../core/round.ts";
-import { type Choice, profileParamsOf } from "./profile-params.ts";
+import { LARGEST } from "../core/round.ts";
+import { onnxParamsOf, type ScaleAndZero } from "./onnx-params.ts";
+import { profileParamsOf } from "./profile-params.ts";
 import type { Scales, ZeroPoints } from "./quantized.ts";
 import { checkScheme, type Scheme, type SchemeOptions } from "./scheme.ts";
 
@@ -74,33 +75,13 @@ export type DTypeOf<O> = O extends { readonly dtype?: infer D }
     : Extract<D, QuantizedDType> | (undefined extends D ? "i8" : never)
   : "i8";
 
-/**
- * The least scale that is ever chosen: 2^−126, the smallest normal f32. Below it x / scale could
- * overflow. A literal, since bundlers keep a power that nobody uses.
- */
-const LEAST_SCALE = 1.1754943508222875e-38;
 const f = Math.fround;
 
 /** Scale and zero point of one range. */
-export function paramsOf(min: number, max: number, scheme: Scheme): Choice {
-  const { profile, dtype, symmetric, restricted, bits, low, high } = scheme;
-  if (profile !== "onnx") return profileParamsOf(min, max, scheme);
-  // the range holds real 0, and ±Infinity counts as the largest finite value
-  const alpha = f(Math.max(Math.min(min, 0), -LARGEST));
-  const beta = f(Math.min(Math.max(max, 0), LARGEST));
-  const zero = symmetric && dtype === "u8" ? 2 ** (bits - 1) : 0;
-  if (alpha === 0 && beta === 0) return { scale: 1, zeroPoint: symmetric ? zero : low };
-  if (symmetric) {
-    const extent = Math.max(-alpha, beta);
-    const steps = restricted ? 2 ** (bits - 1) - 1 : (2 ** bits - 1) / 2;
-    return { scale: Math.max(f(extent / steps), LEAST_SCALE), zeroPoint: zero };
-  }
-  let scale = f(f(beta - alpha) / (high - low));
-  if (scale === Number.POSITIVE_INFINITY)
-    scale = f(f(beta / (high - low)) - f(alpha / (high - low)));
-  scale = Math.max(scale, LEAST_SCALE);
-  const zeroPoint = roundHalfEven(f(low - f(alpha / scale)));
-  return { scale, zeroPoint: Math.min(Math.max(zeroPoint, low), high) };
+export function paramsOf(min: number, max: number, scheme: Scheme): ScaleAndZero {
+  return scheme.profile === "onnx"
+    ? onnxParamsOf(min, max, scheme)
+    : profileParamsOf(min, max, scheme);
 }
 
 /** min ≤ max, and neither of them NaN; finite where a profile has no rule for Infinity. */

@@ -5,13 +5,8 @@
  * @category Parameters
  */
 import { roundHalfEven } from "../core/round.ts";
+import type { ScaleAndZero } from "./onnx-params.ts";
 import type { Scheme } from "./scheme.ts";
-
-/** Scale and zero point of one range. */
-export interface Choice {
-  readonly scale: number;
-  readonly zeroPoint: number;
-}
 
 const f = Math.fround;
 
@@ -28,7 +23,7 @@ const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low
 /**
  * MinMaxObserver: f32 throughout; the symmetric scale is max|x| over half of the integers in use.
  */
-function choosePytorch(min: number, max: number, scheme: Scheme): Choice {
+function choosePytorch(min: number, max: number, scheme: Scheme): ScaleAndZero {
   const { dtype, symmetric, low, high } = scheme;
   if (symmetric) {
     const extent = Math.max(-min, max);
@@ -43,7 +38,7 @@ function choosePytorch(min: number, max: number, scheme: Scheme): Choice {
  * ChooseQuantizationParams: f64, the zero point from the end of the range that loses less, ties
  * away from zero. Symmetric is the restricted range of weights.
  */
-function chooseTflite(min: number, max: number, { symmetric, low, high }: Scheme): Choice {
+function chooseTflite(min: number, max: number, { symmetric, low, high }: Scheme): ScaleAndZero {
   if (min === 0 && max === 0) return { scale: 1, zeroPoint: 0 };
   if (symmetric) return { scale: f(Math.max(-min, max) / high), zeroPoint: 0 };
   const scale = (max - min) / (high - low);
@@ -54,13 +49,13 @@ function chooseTflite(min: number, max: number, { symmetric, low, high }: Scheme
 }
 
 /** Q8_0: d = amax / 127. */
-function chooseGgml(min: number, max: number): Choice {
+function chooseGgml(min: number, max: number): ScaleAndZero {
   const extent = Math.max(-min, max);
   return { scale: extent === 0 ? 1 : f(extent / 127), zeroPoint: 0 };
 }
 
 /** step = range / 255; the real value at the least integer takes the place of a zero point. */
-function chooseSentenceTransformers(min: number, max: number, { low }: Scheme): Choice {
+function chooseSentenceTransformers(min: number, max: number, { low }: Scheme): ScaleAndZero {
   const step = f(f(f(max) - f(min)) / 255);
   return { scale: step === 0 ? 1 : step, zeroPoint: low };
 }
@@ -68,7 +63,7 @@ function chooseSentenceTransformers(min: number, max: number, { low }: Scheme): 
 /**
  * Scale and zero point of a finite range by the formula of a scheme's profile, which is not "onnx".
  */
-export function profileParamsOf(min: number, max: number, scheme: Scheme): Choice {
+export function profileParamsOf(min: number, max: number, scheme: Scheme): ScaleAndZero {
   const [low, high] = [f(Math.min(min, 0)), f(Math.max(max, 0))];
   switch (scheme.profile) {
     case "pytorch":

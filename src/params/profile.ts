@@ -28,7 +28,7 @@ export const PROFILES = [
   "sentence-transformers",
 ] as const satisfies readonly Profile[];
 
-/** The bits of a rule, as assembly/quantize.ts has them: it takes the reciprocal of the scale. */
+/** The bits of a rule, as assembly/profiles/quantize.ts has them: the reciprocal of the scale. */
 export const MULTIPLIES = 1;
 const AWAY = 2;
 /** It has a start, and no saturation. */
@@ -77,7 +77,7 @@ export function fixedPoint(argument: string, multiplier: number): FixedPoint {
   return { significand, exponent };
 }
 
-/** The shifts of one multiplier, as assembly/requantize.ts has them: total | right << 8. */
+/** The shifts of a multiplier, as assembly/profiles/requantize.ts has them: total | right << 8. */
 export function fixedShifts(exponent: number, rounding: Rounding): number {
   const left = rounding === "fixed-double" ? Math.max(exponent, 0) : exponent;
   return (31 - left) | ((left - exponent) << 8);

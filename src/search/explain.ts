@@ -1,7 +1,7 @@
 /** What a search costs and finds by the bits that it scans, measured with vectors of the index. */
 import { checkInteger, checkOptions } from "../core/check.ts";
 import { vectorAt } from "./codes.ts";
-import type { Choice, Found, Plan } from "./layout.ts";
+import type { Choice, Found, SearchPlan } from "./layout.ts";
 import type { Bits } from "./record.ts";
 import { runNow, search } from "./search.ts";
 import type { Storage } from "./storage.ts";
@@ -60,7 +60,7 @@ export function explain(storage: Storage, options: ExplainOptions, current: Choi
   rows.forEach((row, i) => {
     vectors.set(vectorAt(storage, row), i * storage.dimensions);
   });
-  const run = (plan: Partial<Plan> & Choice & { k: number }): Found => {
+  const run = (plan: Partial<SearchPlan> & Choice & { k: number }): Found => {
     const queries = checkVectors(storage.instance, "vectors", vectors, storage.dimensions);
     const all = { prefix: storage.dimensions, members: undefined, codes: undefined };
     return runNow(search(storage, queries, { ...all, ...plan }));

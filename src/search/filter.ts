@@ -1,6 +1,6 @@
 /** Which rows a search may find: ids as a set, a list or a bitmap, turned into rows. */
 import { rangeFault, typeFault } from "../core/check.ts";
-import type { Ids } from "./ids.ts";
+import type { IdMap } from "./ids.ts";
 import type { Storage } from "./storage.ts";
 
 /** Ids as a Set or an array; or a bitmap, bit i & 7 of byte i >> 3 for id i. */
@@ -19,7 +19,7 @@ export interface Members {
 }
 
 /** Rows of ids that are in the index. Errors: another kind of filter. */
-export function membersOf(storage: Storage, ids: Ids, filter: unknown): Members {
+export function membersOf(storage: Storage, ids: IdMap, filter: unknown): Members {
   const { count } = storage;
   const bits = new Uint32Array(Math.ceil(count / 32));
   let rows = new Int32Array(Math.min(count, 1024));
@@ -58,7 +58,7 @@ function isSet(filter: unknown): filter is ReadonlySet<number> {
 /**
  * The rows of a bitmap: by its bits where few are set, by the ids of the rows where they are not.
  */
-function eachBit(map: Uint8Array, storage: Storage, ids: Ids, take: (row: number) => void): void {
+function eachBit(map: Uint8Array, storage: Storage, ids: IdMap, take: (row: number) => void): void {
   const isSet = (id: number) => (map[Math.floor(id / 8)] >> (id % 8)) & 1;
   if (!ids.areRows && map.length * 8 > storage.count * 8) {
     for (let row = 0; row < storage.count; row++) if (isSet(storage.idAt(row))) take(row);

@@ -3,7 +3,7 @@ import type { Storage } from "./storage.ts";
 
 const LEAST = 64;
 
-export class Ids {
+export class IdMap {
   readonly #storage: Storage;
   /** Row + 1 per place, 0 for none; undefined while every row's id is its number. */
   #table: Int32Array | undefined;

@@ -2,7 +2,7 @@
 import type { Members } from "./filter.ts";
 import { type Bits, foundBy, QUERY_BYTES, writeQuery } from "./record.ts";
 import type { Storage } from "./storage.ts";
-import type { Rows } from "./vectors.ts";
+import type { VectorRows } from "./vectors.ts";
 
 /** What the first look scans, and how many rows it keeps per row that is asked for. */
 export interface Choice {
@@ -42,7 +42,7 @@ export interface SharedLook {
   ): Generator<Promise<undefined>, void, Uint8Array | undefined>;
 }
 
-export interface Plan extends Choice {
+export interface SearchPlan extends Choice {
   readonly k: number;
   /** Dimensions that the first look reads: the first ones. */
   readonly prefix: number;
@@ -66,7 +66,7 @@ export interface Found {
 /** Where the parts of a query lie in the room of a search. */
 export class Layout {
   readonly storage: Storage;
-  readonly plan: Plan;
+  readonly plan: SearchPlan;
   readonly capacity: number;
   /** Bytes per query. */
   readonly bytes: number;
@@ -76,7 +76,7 @@ export class Layout {
   list = 0;
   codes = 0;
 
-  constructor(storage: Storage, plan: Plan, capacity: number) {
+  constructor(storage: Storage, plan: SearchPlan, capacity: number) {
     const { padded } = storage;
     const { members, codes } = plan;
     this.storage = storage;
@@ -103,7 +103,7 @@ export class Layout {
     this.storage.instance.heap.view("i32", start, values.length).set(values);
   }
 
-  prepare(query: number, queries: Rows, i: number, scratch: number): void {
+  prepare(query: number, queries: VectorRows, i: number, scratch: number): void {
     const { storage, capacity, plan } = this;
     const { instance, padded } = storage;
     const entries = query + QUERY_BYTES;

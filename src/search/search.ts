@@ -1,9 +1,9 @@
 /** One search: queries in blocks, a first look at a plane, a second one at the rows it found. */
 import type { Members } from "./filter.ts";
-import { type Choice, type Found, Layout, type Plan } from "./layout.ts";
+import { type Choice, type Found, Layout, type SearchPlan } from "./layout.ts";
 import { foundBy, QUERY_BYTES } from "./record.ts";
 import type { Storage } from "./storage.ts";
-import type { Rows } from "./vectors.ts";
+import type { VectorRows } from "./vectors.ts";
 
 /** What a search waits for: nothing, at a place where it may pause, or codes. */
 export type Pause = undefined | Uint8Array | Promise<Uint8Array | undefined>;
@@ -29,8 +29,8 @@ export function choiceFor(storage: Storage, members: Members | undefined, choice
  */
 export function* search(
   storage: Storage,
-  queries: Rows,
-  plan: Plan,
+  queries: VectorRows,
+  plan: SearchPlan,
 ): Generator<Pause, Found, Uint8Array | undefined> {
   const { instance } = storage;
   const { arena } = instance;

@@ -10,16 +10,16 @@ import {
 import { instanceOf } from "../core/handle.ts";
 import type { Signal } from "../core/signal.ts";
 import { type Filter, membersOf } from "./filter.ts";
-import type { Found, Plan, SharedLook } from "./layout.ts";
+import type { Found, SearchPlan, SharedLook } from "./layout.ts";
 import type { Bits } from "./record.ts";
 import { choiceFor, runNow, search } from "./search.ts";
 import { VectorIndex } from "./vector-index.ts";
 import {
   checkPacked,
   checkVectors,
-  type Rows,
   rowFault,
   SCALE_OPTIONS,
+  type VectorRows,
   type VectorScale,
   type Vectors,
 } from "./vectors.ts";
@@ -57,7 +57,7 @@ export interface Matches {
 
 const OPTIONS = [...SCALE_OPTIONS, "bits", "oversample", "filter", "prefix", "signal"];
 
-function planOf(index: VectorIndex, k: number, options: SearchOptions): Plan {
+function planOf(index: VectorIndex, k: number, options: SearchOptions): SearchPlan {
   const { storage, codes } = index;
   checkInteger("k", k, 1, 2 ** 31 - 1);
   checkOptions("options", options, OPTIONS);
@@ -81,7 +81,7 @@ function planOf(index: VectorIndex, k: number, options: SearchOptions): Plan {
   return { ...choice, k, prefix, members, codes };
 }
 
-function queriesOf(index: VectorIndex, queries: unknown, scale: VectorScale): Rows {
+function queriesOf(index: VectorIndex, queries: unknown, scale: VectorScale): VectorRows {
   const { instance, storage } = index;
   if (storage.metric === "hamming") {
     return checkPacked(instance, "queries", queries, storage.dimensions);
@@ -228,7 +228,7 @@ export async function searchInSlices(
 }
 
 /** Queries of their own: f32, or packed bits. */
-function keep({ instance, storage }: VectorIndex, rows: Rows): Rows {
+function keep({ instance, storage }: VectorIndex, rows: VectorRows): VectorRows {
   const { arena, heap } = instance;
   const { rowBytes } = rows;
   const kept = new Uint8Array(rows.count * rowBytes);

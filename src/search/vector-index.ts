@@ -5,7 +5,7 @@ import { Handle, instanceOf } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { refuseRemote, vectorAt } from "./codes.ts";
 import { type ExplainOptions, type Explanation, explain } from "./explain.ts";
-import { Ids } from "./ids.ts";
+import { IdMap } from "./ids.ts";
 import type { Choice, CodeSource } from "./layout.ts";
 import type { Bits, Metric } from "./record.ts";
 import type { Storage } from "./storage.ts";
@@ -13,9 +13,9 @@ import {
   checkIds,
   checkPacked,
   checkVectors,
-  type Rows,
   rowFault,
   SCALE_OPTIONS,
+  type VectorRows,
   type VectorScale,
   type Vectors,
 } from "./vectors.ts";
@@ -48,7 +48,7 @@ const ADD_OPTIONS = [...SCALE_OPTIONS, "ids"] as const;
 /** Vectors, stored as nested codes. Made by `createIndex` or `openIndex`, searched by `topK`. */
 export class VectorIndex extends Handle {
   /** @internal */ readonly storage: Storage;
-  /** @internal */ readonly ids: Ids;
+  /** @internal */ readonly ids: IdMap;
   /** @internal What a search does by default. */ choice: Choice;
   /** @internal Where the codes are, if not in memory. */ codes: CodeSource | undefined;
   /** @internal Who records changes. */ journal: Recorder | undefined;
@@ -58,7 +58,7 @@ export class VectorIndex extends Handle {
   constructor(instance: Bytelane, storage: Storage, centered: boolean) {
     super(instance, []);
     this.storage = storage;
-    this.ids = new Ids(storage);
+    this.ids = new IdMap(storage);
     this.choice = DEFAULTS[storage.bits];
     this.#centered = centered && storage.metric !== "hamming";
   }
@@ -208,7 +208,7 @@ export class VectorIndex extends Handle {
     if (this.codes !== undefined) refuseRemote();
   }
 
-  #check(argument: string, vectors: unknown, scale: VectorScale): Rows {
+  #check(argument: string, vectors: unknown, scale: VectorScale): VectorRows {
     const { instance, storage } = this;
     if (storage.metric === "hamming") {
       return checkPacked(instance, argument, vectors, storage.dimensions);
@@ -246,7 +246,11 @@ export class VectorIndex extends Handle {
   }
 
   /** Calls `body` with strips of vectors in memory. It returns a row that has no code, or −1. */
-  #eachStrip(rows: Rows, most: number, body: (at: number, first: number, n: number) => number) {
+  #eachStrip(
+    rows: VectorRows,
+    most: number,
+    body: (at: number, first: number, n: number) => number,
+  ) {
     const { arena } = this.instance;
     const room = rows.scratch ? arena.allocate(rows.scratch) : 0;
     try {
@@ -263,7 +267,7 @@ export class VectorIndex extends Handle {
   }
 
   /** Writes codes behind the last row. The rows count only when their number is raised. */
-  #encode(rows: Rows, first: number): void {
+  #encode(rows: VectorRows, first: number): void {
     const { storage } = this;
     const { heap } = this.instance;
     storage.reserve(first + rows.count);
@@ -285,7 +289,7 @@ export class VectorIndex extends Handle {
   }
 
   /** The mean of the first vectors, where there are enough of them. */
-  #chooseMean(rows: Rows): void {
+  #chooseMean(rows: VectorRows): void {
     const { storage } = this;
     const { arena, heap } = this.instance;
     const { dimensions } = storage;

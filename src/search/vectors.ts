@@ -33,7 +33,7 @@ export const SCALE_OPTIONS = ["scale", "zeroPoint", "ranges"] as const;
 const STRIP = 2 ** 18;
 
 /** Checked vectors: `place` brings a strip of them into memory and returns its address. */
-export interface Rows {
+export interface VectorRows {
   readonly count: number;
   /** Rows that fit a strip. */
   readonly strip: number;
@@ -70,7 +70,7 @@ export function checkVectors(
   value: unknown,
   dimensions: number,
   options: VectorScale = {},
-): Rows {
+): VectorRows {
   const { scale, zeroPoint, ranges } = options;
   const strip = Math.max(1, Math.floor(STRIP / (4 * dimensions)));
   const scaled = scale ?? zeroPoint ?? ranges;
@@ -128,7 +128,7 @@ function scaledRows(
   dimensions: number,
   named: string,
   { scale = 1, zeroPoint = 0 }: VectorScale,
-): Rows {
+): VectorRows {
   const { dtype } = source;
   const count = source.length / dimensions;
   const strip = Math.max(1, Math.floor(STRIP / (4 * dimensions)));
@@ -224,7 +224,7 @@ function halves(
   value: Halves,
   dimensions: number,
   strip: number,
-): Rows {
+): VectorRows {
   const { heap, kernels } = instance;
   const count = countOf(argument, value, value.length, dimensions);
   const bytes = bytesOfHalves(argument, value);
@@ -269,7 +269,7 @@ export function checkPacked(
   argument: string,
   value: unknown,
   dimensions: number,
-): Rows {
+): VectorRows {
   const source = operand(instance, argument, value, ["u8"]);
   const bytes = dimensions / 8;
   const count = countOf(argument, value, source.length, bytes);

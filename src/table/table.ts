@@ -236,7 +236,7 @@ export function gatherBlocks(
   const { values, scales, zeros, offsets } = parts;
   instance.kernels.gather_blocks_f32(
     ...([values, rowBytes, columns, blockSize, bits, scales, halves ? 1 : 0] as const),
-    ...([zeros, offsets, 0, ids, n, dst, instance.scalars] as const),
+    ...([zeros, offsets, 0, ids, n, dst, instance.params.tail] as const),
   );
 }
 

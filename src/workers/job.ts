@@ -2,7 +2,7 @@
 
 import type { FreeList } from "../core/arena.ts";
 import type { Handle } from "../core/handle.ts";
-import type { Answer, Task } from "./worker.ts";
+import type { Answer, WorkerTask } from "./worker.ts";
 import type { WorkerHandle } from "./worker-handle.ts";
 
 /**
@@ -31,15 +31,15 @@ export interface Copies {
 }
 
 /** The copies that a worker holds, by the handle of the weights: an address may return. */
-export type Held = Map<Handle, Copies>;
+export type HeldCopies = Map<Handle, Copies>;
 
 /** The workers that share a job, and what each holds. */
-export type Crew = ReadonlyMap<PoolWorker, Held>;
+export type Crew = ReadonlyMap<PoolWorker, HeldCopies>;
 
 /** What one worker is sent. */
 export interface Order {
   readonly worker: PoolWorker;
-  readonly task: Omit<Task, "job" | "modules">;
+  readonly task: Omit<WorkerTask, "job" | "modules">;
   readonly transfer: readonly ArrayBuffer[];
   /** Called once the task is on its way. */
   sent(): void;

@@ -5,7 +5,7 @@
 import type { Bytelane } from "../core/instance.ts";
 import { PRODUCT_BYTES, type ProductField, writeFields } from "../core/product.ts";
 import { panelsOf, workspaceOf } from "../gemm/product.ts";
-import type { Copies, Crew, Division, Held, Order, PoolWorker } from "./job.ts";
+import type { Copies, Crew, Division, HeldCopies, Order, PoolWorker } from "./job.ts";
 import {
   COLUMN_FIELDS,
   type Divided,
@@ -30,7 +30,7 @@ interface Share {
 /** What one worker is sent for a job, and what that takes in its memory. */
 class OrderBuilder {
   readonly worker: PoolWorker;
-  readonly #held: Held;
+  readonly #held: HeldCopies;
   readonly #instance: Bytelane;
   readonly #writes: [address: number, bytes: Uint8Array][] = [];
   readonly #reads: [address: number, bytes: number][] = [];
@@ -38,11 +38,11 @@ class OrderBuilder {
   readonly #transfer: ArrayBuffer[] = [];
   readonly #scratch: (readonly [address: number, bytes: number])[] = [];
   /** Copies of weights that this order brings. */
-  readonly #copies: Held = new Map();
+  readonly #copies: HeldCopies = new Map();
   #workspace = 32;
   #isSent = false;
 
-  constructor(instance: Bytelane, worker: PoolWorker, held: Held) {
+  constructor(instance: Bytelane, worker: PoolWorker, held: HeldCopies) {
     this.#instance = instance;
     this.worker = worker;
     this.#held = held;

@@ -16,11 +16,18 @@ import {
 import { PRODUCT_BYTES } from "../core/product.ts";
 import { copyRecord, type Prepared, type Runner, runHere } from "../gemm/product.ts";
 import type { KernelCall, Sharing } from "../search/layout.ts";
-import { type Crew, type Division, type Held, Job, type Order, type PoolWorker } from "./job.ts";
+import {
+  type Crew,
+  type Division,
+  type HeldCopies,
+  Job,
+  type Order,
+  type PoolWorker,
+} from "./job.ts";
 import { divideOwn } from "./own-memory.ts";
 import { divideCalls, divideShared } from "./shared-memory.ts";
 import { type Divided, dividedOf } from "./split.ts";
-import type { Answer, Start, Task } from "./worker.ts";
+import type { Answer, Start, WorkerTask } from "./worker.ts";
 import { openWorker } from "./worker-handle.ts";
 
 /** Multiplications from which on workers gain more than it costs to wake them, or to send rows. */
@@ -81,7 +88,7 @@ export class Pool implements Follower {
   readonly #instance: Bytelane;
   readonly #size: number;
   readonly #make: (() => unknown) | undefined;
-  readonly #crew = new Map<PoolWorker, Held>();
+  readonly #crew = new Map<PoolWorker, HeldCopies>();
   /** The same workers, for when the instance is dropped. */
   readonly #workers = new Set<PoolWorker>();
   readonly #waiting: (() => void)[] = [];
@@ -225,7 +232,7 @@ export class Pool implements Follower {
       job.expect(worker);
       try {
         const modules = beside.filter((module) => !worker.modules.has(module));
-        worker.handle.post({ ...task, job: job.number, modules } satisfies Task, transfer);
+        worker.handle.post({ ...task, job: job.number, modules } satisfies WorkerTask, transfer);
         for (const module of modules) worker.modules.add(module);
         sent();
       } catch (fault) {

@@ -23,7 +23,7 @@ export type Piece = readonly [
 ];
 
 /** Every later message. */
-export interface Task {
+export interface WorkerTask {
   /** Number of the job that the task is a part of. It comes back in the answer. */
   readonly job: number;
   readonly pieces: readonly Piece[];
@@ -91,7 +91,7 @@ export function serve(): void {
   let exports: Exports | undefined;
   port.listen((message) => {
     if (exports) {
-      const answer = run(exports, message as Task);
+      const answer = run(exports, message as WorkerTask);
       port.post(
         answer,
         answer.results.map(({ buffer }) => buffer),
@@ -105,7 +105,7 @@ function start({ module, memory }: Start): Exports {
   return { ...exports, memory: memory ?? exports.memory } as unknown as Exports;
 }
 
-function run(exports: Exports, task: Task): Answer {
+function run(exports: Exports, task: WorkerTask): Answer {
   const { memory, multiply } = exports;
   const { job, pieces, calls, workspace, next, size, writes, reads, modules } = task;
   for (const module of modules) {

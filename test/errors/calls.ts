@@ -119,6 +119,7 @@ export const CALLS: Readonly<Record<string, Call>> = {
     { shape: [16, 2], orientation: "in-out", blockSize: 16, scheme: "symmetric", scaleType: "f32" },
   ],
   quantizeRows: (b) => [b, reals(12), { ...rows, dtype: "i8", stride: 4, out: new Int8Array(12) }],
+  openProfiles: (b) => [b],
   requantize: (b) => [
     b,
     Int32Array.from(bytes(12)),

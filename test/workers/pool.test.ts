@@ -24,7 +24,7 @@ import {
 import * as loaded from "../../src/entries/load.ts";
 import { createGgmlLinear, encodeGgml } from "../../src/gguf/index.ts";
 import { linear as linearPooled, matmul as matmulPooled } from "../../src/workers/index.ts";
-import type { Task } from "../../src/workers/worker.ts";
+import type { WorkerTask } from "../../src/workers/worker.ts";
 import { WORKER } from "../../src/workers/worker-text.ts";
 import { moduleOf } from "../support/builds.ts";
 import { bytes, expectSame, finite } from "../support/samples.ts";
@@ -46,7 +46,7 @@ class Watched {
     const code = encodeURIComponent(this.before + WORKER);
     const worker = new Worker(new URL(`data:text/javascript,${code}`));
     const post = worker.postMessage.bind(worker);
-    worker.postMessage = (message: Task, transfer?: never) => {
+    worker.postMessage = (message: WorkerTask, transfer?: never) => {
       const { writes, size } = message;
       if (writes) this.orders.push({ lengths: writes.map(([, values]) => values.length), size });
       post(message, transfer);
@@ -280,7 +280,7 @@ describe.each(FLAVOURS)("a pool over %s", (flavour) => {
     const inputs = Array.from({ length: 40 }, (_, i) => finite(64 * (1 + 5 * i), i));
     const wanted = inputs.map((x) => linear(layer, x));
     const pending = inputs.map((x) => linearPooled(layer, x));
-    // scalars and rooms of calls in between are their own
+    // parameters and scratch memory of calls in between are their own
     const between = inputs.map((x) => linear(layer, x));
     const got = await Promise.all(pending);
     for (const [i, y] of wanted.entries()) {

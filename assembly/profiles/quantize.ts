@@ -6,8 +6,8 @@
  *   AWAY       ties away from zero: trunc(x + copysign(0.49999997, x))
  *   WRAP       trunc((x − start) / scale + zero) modulo 256, for what fits i32
  */
-import { bound_f32x4, limit_f32x4, MAGIC_BITS, magic_f32x4, narrow, shiftOf } from "./lanes";
-import { storeFour, subtractShift_i8x16 } from "./quantize";
+import { bound_f32x4, limit_f32x4, MAGIC_BITS, magic_f32x4, narrow, shiftOf } from "../lanes";
+import { storeFour, subtractShift_i8x16 } from "../quantize";
 
 /**
  * Bits of `rule`: where a profile differs from the default (src/params/profile.ts has which sets

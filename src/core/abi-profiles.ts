@@ -1,0 +1,35 @@
+/**
+ * The typed statement of what the modules bytelane.profiles.*.wasm export: the arithmetic of other
+ * systems. Data are laid out [outer, channels, inner], as in abi.ts.
+ */
+export interface ProfileKernels {
+  constants_end(): number;
+
+  quantize_rule_f32(
+    src: number,
+    dst: number,
+    outer: number,
+    channels: number,
+    inner: number,
+    starts: number,
+    scales: number,
+    zeros: number,
+    low: number,
+    high: number,
+    rule: number,
+  ): void;
+  /** `shifts` are those of fixedShifts (params/profile.ts). */
+  requantize_fixed(
+    src: number,
+    dst: number,
+    outer: number,
+    channels: number,
+    inner: number,
+    bias: number,
+    multipliers: number,
+    shifts: number,
+    zero: number,
+    low: number,
+    high: number,
+  ): void;
+}

@@ -1,0 +1,39 @@
+/**
+ * The parameters of a call that has one of each: for a call on tensors, an allocation would cost as
+ * much as the kernel. One record per instance, in its memory. A call writes what its kernel reads,
+ * and reads back what the kernel has written, before any other call begins.
+ */
+import type { FreeList } from "./arena.ts";
+
+/** Offset of each field in the record. */
+const FIELDS = { scale: 0, zeroPoint: 4, multiplier: 8, bias: 12, extremes: 16, tail: 32 } as const;
+
+/** Bytes of a record, in whole grains of the arena. */
+const RECORD_BYTES = 64;
+
+/** Where the fields of the record lie. */
+export class CallParams {
+  /** f32: the scale of quantize and dequantize, or the one that dynamic quantization finds. */
+  readonly scale: number;
+  /** i32: the zero point beside the scale. */
+  readonly zeroPoint: number;
+  /** f32: the multiplier of requantize. */
+  readonly multiplier: number;
+  /** i32: the bias of requantize. */
+  readonly bias: number;
+  /** Two f32: the min and the max of all values, or of the row that a kernel quantizes. */
+  readonly extremes: number;
+  /** Eight f32: where gather_blocks_f32 makes the last values of a row. */
+  readonly tail: number;
+  readonly byteLength = RECORD_BYTES;
+
+  constructor(arena: FreeList) {
+    const record = arena.allocate(RECORD_BYTES);
+    this.scale = record + FIELDS.scale;
+    this.zeroPoint = record + FIELDS.zeroPoint;
+    this.multiplier = record + FIELDS.multiplier;
+    this.bias = record + FIELDS.bias;
+    this.extremes = record + FIELDS.extremes;
+    this.tail = record + FIELDS.tail;
+  }
+}
