@@ -4,10 +4,9 @@
  * @category Networks
  */
 import { DESCRIBE } from "../core/check.ts";
-import type { QuantizedDType } from "../core/dtype.ts";
 import { Handle } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
-import type { Linear } from "../linear/int8.ts";
+import type { Linear, LinearResult } from "../linear/int8.ts";
 import type { StaticParams } from "../linear/layer-options.ts";
 import type { CheckedActivation } from "./activation.ts";
 import type { CheckedConv } from "./conv-options.ts";
@@ -17,7 +16,7 @@ import type { CheckedWindow } from "./window.ts";
 /**
  * A convolution in an instance's memory. Made by `createConv2d` and its sisters, run by `conv2d`.
  */
-export class Conv2d extends Handle {
+export class Conv2d<R extends LinearResult = LinearResult> extends Handle {
   /** Channels of an image of x. */
   readonly inChannels: number;
   /** Channels of an image of the result. */
@@ -25,7 +24,7 @@ export class Conv2d extends Handle {
   /** Bytes of weights, scales, zero points and bias. */
   readonly byteLength: number;
   /** Element type of the result. */
-  readonly dtype: "f32" | QuantizedDType;
+  readonly dtype: R;
   /** @internal */ readonly window: CheckedWindow;
   /** @internal Products, one per group; none of a depthwise convolution. */
   readonly layers: readonly Linear[];
@@ -49,7 +48,7 @@ export class Conv2d extends Handle {
     this.outChannels = conv.outChannels;
     this.byteLength =
       depthwise?.bytes ?? layers.reduce((bytes, layer) => bytes + layer.byteLength, 0);
-    this.dtype = conv.output?.dtype ?? "f32";
+    this.dtype = (conv.output?.dtype ?? "f32") as R;
     this.window = conv.window;
     this.layers = layers;
     this.depthwise = depthwise;
