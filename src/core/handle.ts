@@ -5,6 +5,7 @@
  */
 /// <reference lib="esnext.disposable" preserve="true" />
 import { DESCRIBE, describe, typeFault } from "./check.ts";
+import type { DType, OwnElements } from "./dtype.ts";
 import type { Bytelane } from "./instance.ts";
 
 /**
@@ -46,6 +47,12 @@ export abstract class Handle {
   [Symbol.dispose](): void {
     this.dispose();
   }
+
+  /**
+   * A copy of what it holds, as one array that outlives it: elements of a tensor, weights of a
+   * layer, rows of a table, vectors of an index. Each class says the shape.
+   */
+  abstract toArray(): OwnElements[DType];
 
   /** @internal How the handle appears in errors, and wherever it is printed. */
   abstract [DESCRIBE](): string;

@@ -23,6 +23,8 @@ import { maxMagnitude, PackedMatrix } from "../gemm/packed-matrix.ts";
 import { stripsOf } from "../gemm/strips.ts";
 import { bytesOf, INT4_ACTIVATIONS, Int4Linear, panelBytes, SUPERBLOCK } from "../int4/layer.ts";
 import { LONGEST_BYTES } from "../int4/matrix.ts";
+import { flatReader } from "../int4/restore.ts";
+import { superblockReader } from "../int4/restore-superblocks.ts";
 import { allocateColumns, Linear } from "../linear/int8.ts";
 import type { StaticParams } from "../linear/layer-options.ts";
 import { Table, type TableParts, type TableSizes, tableBytes } from "../table/table.ts";
@@ -190,10 +192,11 @@ function planInt4(instance: Bytelane, reader: Reader, name: string, fields: Fiel
   return () => {
     // the kernels that multiply such a layer
     if (isSuper) superblockKernels(instance);
+    const weights = isSuper ? superblockReader : flatReader;
     const bytes = { ...bytesOf(sizes) };
     const tensors = { panels, scales, zeros, offsets, bias };
     const { parts, memory } = placeIn(instance, reader, bytes, tensors);
-    return new Int4Linear(instance, sizes, parts, settings, memory);
+    return new Int4Linear(instance, sizes, parts, { ...settings, reader: weights }, memory);
   };
 }
 

@@ -30,6 +30,8 @@ import {
   SUPERBLOCK,
 } from "../int4/layer.ts";
 import { type BlockRows, placeRows } from "../int4/pack.ts";
+import { flatReader } from "../int4/restore.ts";
+import { superblockReader } from "../int4/restore-superblocks.ts";
 import { checkScales } from "./decode.ts";
 import { nibblesOf } from "./int4.ts";
 import { placeQ4_K, placeQ6_K } from "./superblocks.ts";
@@ -133,7 +135,8 @@ export function createGgmlLinear(
   if (isSuper && activations === "f32") {
     throw rangeFault("options.activations", `"dynamic" for ${type}`, activations);
   }
-  const settings = { activations, ...checkBounds(activation) };
+  const reader = isSuper ? superblockReader : flatReader;
+  const settings = { activations, ...checkBounds(activation), reader };
   if (isSuper) superblockKernels(instance);
   const bias = given && operand(instance, "options.bias", given, ["f32"], rows);
   // growth of the memory detaches bytes that lie in it

@@ -14,8 +14,8 @@ import {
   type Reals,
 } from "../core/call.ts";
 import { checkOneOf, checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
-import { tagOf } from "../core/dtype.ts";
-import { Handle, instanceOf } from "../core/handle.ts";
+import { type OwnElements, tagOf } from "../core/dtype.ts";
+import { checkHandle, Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { CODES, PRODUCT_BYTES, RESULT_CODES, writeFields } from "../core/product.ts";
 import { isRows, shapeOfRows } from "../core/rows.ts";
@@ -31,6 +31,7 @@ import { type Prepared, panelsOf, type Runner, writeCall } from "../gemm/product
 import { checkMatrix, type Int4Matrix } from "./matrix.ts";
 import { type BlockRows, blockRowsOf, placeQuantized, placeRows } from "./pack.ts";
 import { INT4_OPTIONS, type Int4Options, type Int4Plan, planInt4, stripRows } from "./quantize.ts";
+import { flatReader, type Reader, restoreWeights } from "./restore.ts";
 
 /**
  * How a layer takes its inputs: "dynamic" quantizes each row of x symmetrically to i8, with scale
@@ -123,6 +124,8 @@ export interface Int4Settings {
   readonly activations: Int4Activations;
   readonly low: number;
   readonly high: number;
+  /** Reads the weights back. Default: codes of 4 or 8 bits. */
+  readonly reader?: Reader;
 }
 
 /**
@@ -151,6 +154,7 @@ export class Int4Linear extends Handle {
   /** @internal */ readonly low: number;
   /** @internal */ readonly high: number;
   readonly #host: Handle | undefined;
+  readonly #reader: Reader;
 
   /** @internal Owns `size` bytes from its panels on, or lies in a host's memory. */
   constructor(
@@ -184,6 +188,7 @@ export class Int4Linear extends Handle {
     this.low = settings.low;
     this.high = settings.high;
     this.record = record;
+    this.#reader = settings.reader ?? flatReader;
     this.#host = isHosted ? memory : undefined;
     if (record) this.writeWeights(record);
   }
@@ -212,6 +217,13 @@ export class Int4Linear extends Handle {
   /** True when the layer, or the file that it lies in, has given its memory back. */
   override get disposed(): boolean {
     return super.disposed || this.#host?.disposed === true;
+  }
+
+  /** The weights as f32 [outFeatures, inFeatures], in a new array: each code with its scale. */
+  toArray(): OwnElements["f32"] {
+    const { instance, sizes, parts } = this;
+    checkHandle("layer", this, instance);
+    return restoreWeights(sizes, this.#reader(instance, sizes, parts, panelBytes(sizes)));
   }
 
   /** @internal */

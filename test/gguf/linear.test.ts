@@ -213,6 +213,7 @@ describeTiers("layers on ggml's blocks", (instance) => {
     const loaded = entryOf(loadLayers(instance, file), "layer", "int4");
     expectSame(run(loaded, x), y);
     expect(loaded.byteLength).toBe(layer.byteLength);
+    expectSame(loaded.toArray(), layer.toArray());
     expect(saveLayers(instance, { layer: loaded })).toEqual(file);
     loaded.dispose();
     using host = tensor(instance, "u8", [file.length], file);
