@@ -19,19 +19,15 @@ import { type Bytelane, checkInstance } from "../core/instance.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { type Activation, checkBounds } from "../gemm/activation.ts";
 import {
-  bytesOf,
   checkInt4Activations,
   type Int4Activations,
   Int4Linear,
-  type Int4Parts,
-  type Int4Sizes,
-  panelBytes,
   placeBias,
-  SUPERBLOCK,
 } from "../int4/layer.ts";
 import { type BlockRows, placeRows } from "../int4/pack.ts";
 import { flatReader } from "../int4/restore.ts";
 import { superblockReader } from "../int4/restore-superblocks.ts";
+import { bytesOf, type Int4Parts, type Int4Sizes, panelBytes, SUPERBLOCK } from "../int4/sizes.ts";
 import { checkScales } from "./decode.ts";
 import { nibblesOf } from "./int4.ts";
 import { placeQ4_K, placeQ6_K } from "./superblocks.ts";

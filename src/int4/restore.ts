@@ -3,7 +3,7 @@ import type { OwnElements } from "../core/dtype.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { fromF16 } from "../elementwise/f16.ts";
 import { panelsOf } from "../gemm/product.ts";
-import type { Int4Parts, Int4Sizes } from "./layer.ts";
+import type { Int4Parts, Int4Sizes } from "./sizes.ts";
 
 const f = Math.fround;
 
@@ -37,7 +37,7 @@ export const flatReader: Reader = (instance, sizes, parts, panelSize) => {
   const panels = panelsOf(outFeatures);
   const blocks = Math.ceil(inFeatures / blockSize);
   const wide = codes === "bytes";
-  /** Nibbles of columns 0–3 are the low ones of four elements, those of columns 4–7 the high ones. */
+  // columns 0–3 have the low nibbles, columns 4–7 the high ones
   const codeOf = (bytes: Uint8Array, group: number, column: number, width: number, k: number) =>
     wide
       ? bytes[(group * 8 + column) * width + k]
