@@ -42,7 +42,7 @@ const CODES = {
   Q6_K: "sixBits",
 } as const;
 type LayerType = keyof typeof CODES;
-const TYPES = Object.keys(CODES) as readonly LayerType[];
+const TYPES = /* @__PURE__ */ Object.keys(CODES) as readonly LayerType[];
 
 /**
  * Weights as a file has them: a `GgufTensor`, or an entry of the directory with the bytes that were

@@ -13,7 +13,7 @@ import {
   operand,
   type Reals,
 } from "../core/call.ts";
-import { checkOneOf, checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
+import { checkOneOf, checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import { type OwnElements, tagOf } from "../core/dtype.ts";
 import { checkHandle, Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
@@ -171,7 +171,7 @@ export class Int4Linear extends Handle {
   }
 
   /** @internal */
-  [DESCRIBE](): string {
+  __describe(): string {
     const bits = { nibbles: "int4", bytes: "8-bit block", fourBits: "Q4_K", sixBits: "Q6_K" };
     return `${bits[this.sizes.codes]} linear layer ${this.inFeatures} → ${this.outFeatures}`;
   }

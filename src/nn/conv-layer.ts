@@ -3,7 +3,6 @@
  *
  * @category Networks
  */
-import { DESCRIBE } from "../core/check.ts";
 import type { OwnElements } from "../core/dtype.ts";
 import { checkHandle, Handle } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
@@ -84,7 +83,7 @@ export class Conv2d<R extends LinearResult = LinearResult> extends Handle {
   }
 
   /** @internal */
-  [DESCRIBE](): string {
+  __describe(): string {
     const [height, width] = this.window.kernel;
     return `convolution ${height} × ${width}, ${this.inChannels} → ${this.outChannels}`;
   }

@@ -7,7 +7,7 @@
  * @category Networks
  */
 import { type Data, elementsOf, type InKind, operand } from "../core/call.ts";
-import { checkInteger, checkNumber, checkOptions, DESCRIBE, rangeFault } from "../core/check.ts";
+import { checkInteger, checkNumber, checkOptions, rangeFault } from "../core/check.ts";
 import type { OwnElements } from "../core/dtype.ts";
 import { checkHandle, Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
@@ -47,7 +47,7 @@ class Block extends Handle {
   }
 
   /** @internal */
-  [DESCRIBE](): string {
+  __describe(): string {
     return "rows of a cache";
   }
 }
@@ -148,7 +148,7 @@ export class KvCache extends Handle {
   }
 
   /** @internal */
-  [DESCRIBE](): string {
+  __describe(): string {
     return `cache of ${this.#length} keys and values, ${this.kvHeads} × ${this.size}`;
   }
 }

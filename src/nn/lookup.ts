@@ -5,7 +5,7 @@
  */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
-import { checkOptions, DESCRIBE, typeFault } from "../core/check.ts";
+import { checkOptions, typeFault } from "../core/check.ts";
 import { limitsOf, type OwnElements, type QuantizedDType } from "../core/dtype.ts";
 import { checkHandle, Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
@@ -50,7 +50,7 @@ export class Lookup<D extends QuantizedDType = QuantizedDType> extends Handle {
   }
 
   /** @internal */
-  [DESCRIBE](): string {
+  __describe(): string {
     return `lookup ${this.input.dtype} → ${this.output.dtype}`;
   }
 }

@@ -14,7 +14,7 @@ import {
   operand,
   target,
 } from "../core/call.ts";
-import { checkInteger, checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
+import { checkInteger, checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import type { OwnElements } from "../core/dtype.ts";
 import { checkHandle, Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
@@ -90,7 +90,7 @@ export class Recurrent extends Handle {
   }
 
   /** @internal */
-  [DESCRIBE](): string {
+  __describe(): string {
     return `${this.kind.toUpperCase()} ${this.inFeatures} → ${this.hidden}`;
   }
 }

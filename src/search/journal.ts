@@ -22,11 +22,12 @@ const MAGIC = 0x314a4c42;
 const ADDED = 1;
 const REMOVED = 2;
 
-const TABLE = Uint32Array.from({ length: 256 }, (_, i) => {
-  let c = i;
-  for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
-  return c;
-});
+const TABLE = /* @__PURE__ */ (() =>
+  Uint32Array.from({ length: 256 }, (_, i) => {
+    let c = i;
+    for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
+    return c;
+  }))();
 
 /** CRC-32 (ISO 3309), as zip has it. */
 function checksum(bytes: Uint8Array): number {
@@ -147,7 +148,12 @@ export function recordChanges(index: VectorIndex): Journal {
 }
 
 /** The bytes that a journal's file begins with. */
-export const JOURNAL_START: Readonly<Uint8Array> = Uint8Array.of(0x42, 0x4c, 0x4a, 0x31);
+export const JOURNAL_START: Readonly<Uint8Array> = /* @__PURE__ */ Uint8Array.of(
+  0x42,
+  0x4c,
+  0x4a,
+  0x31,
+);
 
 /**
  * Applies the whole records of a journal, and returns how many of its bytes they are: a file that a

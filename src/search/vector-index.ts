@@ -1,6 +1,6 @@
 /** The index: vectors as nested codes, which are added, removed and searched. */
 import { listLength } from "../core/array.ts";
-import { checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
+import { checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import type { OwnElements } from "../core/dtype.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
@@ -112,7 +112,7 @@ export class VectorIndex extends Handle {
   }
 
   /** @internal */
-  [DESCRIBE](): string {
+  __describe(): string {
     return `index of ${this.count} vectors [${this.dimensions}]`;
   }
 
