@@ -31,7 +31,7 @@ import type { StaticParams } from "../linear/layer-options.ts";
 import { Table, type TableParts, type TableSizes, tableBytes } from "../table/table.ts";
 import { damaged, Fields } from "./field-reader.ts";
 import { KEY, NAMES, type Stored, VERSION } from "./layer-file.ts";
-import { type Part, placeIn, Reader, words } from "./layer-reader.ts";
+import { placeIn, Reader, type Section, words } from "./layer-reader.ts";
 import { QuantizedTensors } from "./quantized-tensors.ts";
 import { readSafetensors } from "./safetensors.ts";
 
@@ -48,7 +48,7 @@ export interface LoadedLayers {
 /**
  * Loads what `saveLayers` wrote.
  *
- * From a Uint8Array each part is copied into the instance's memory, once. From a tensor of the
+ * From a Uint8Array each section is copied into the instance's memory, once. From a tensor of the
  * instance that holds the file's bytes, int4 layers, tables and tensors are used where they lie, as
  * far as their alignment allows; they live no longer than that tensor.
  *
@@ -252,7 +252,7 @@ function placeTable(
   instance: Bytelane,
   reader: Reader,
   sizes: TableSizes,
-  tensors: Readonly<Record<keyof TableParts, Part | undefined>>,
+  tensors: Readonly<Record<keyof TableParts, Section | undefined>>,
 ): Table {
   const bytes = { ...tableBytes(sizes) };
   const { parts, memory } = placeIn(instance, reader, bytes, tensors);
@@ -263,20 +263,20 @@ function planTensor(instance: Bytelane, reader: Reader, name: string, fields: Fi
   const dtype = fields.oneOf("dtype", DTYPES);
   const shape = fields.list("shape");
   const count = countOf(checkShape("file", shape));
-  const part = reader.take(name, [NAMES[dtype]], count);
+  const section = reader.take(name, [NAMES[dtype]], count);
   return () => {
     const { host } = reader;
-    if (host && part.address % BYTES[dtype] === 0) {
+    if (host && section.address % BYTES[dtype] === 0) {
       return new Tensor<DType>(
         instance,
         dtype,
         shape,
         host as unknown as Tensor<DType>,
-        part.address,
+        section.address,
       );
     }
     const made = new Tensor<DType>(instance, dtype, shape);
-    instance.heap.view("u8", made.address, made.byteLength).set(part.bytes());
+    instance.heap.view("u8", made.address, made.byteLength).set(section.bytes());
     return made;
   };
 }
@@ -294,9 +294,9 @@ function planQuantized(instance: Bytelane, reader: Reader, name: string, fields:
   const zeroPoint = zeros ? 0 : fields.integer("zeroPoint", ...limitsOf(dtype));
   const most = shape.length - 1;
   const axis = fields.has("axis") ? fields.integer("axis", -most - 1, most) : undefined;
-  const tensorOf = <T extends DType>(part: Part, type: T, dimensions: readonly number[]) => {
+  const tensorOf = <T extends DType>(section: Section, type: T, dimensions: readonly number[]) => {
     const made = new Tensor<T>(instance, type, dimensions);
-    instance.heap.view("u8", made.address, made.byteLength).set(part.bytes());
+    instance.heap.view("u8", made.address, made.byteLength).set(section.bytes());
     return made;
   };
   return () =>

@@ -28,7 +28,7 @@ import { orderWeights } from "./weights.ts";
 import { geometryOf } from "./window.ts";
 
 /** One list of a group's channels, where there is one. */
-const partOf = <A extends Float32Array | Int32Array>(
+const groupOf = <A extends Float32Array | Int32Array>(
   list: A | undefined,
   group: number,
   groups: number,
@@ -52,9 +52,9 @@ function createLayers(instance: Bytelane, conv: CheckedConv, values: Float32Arra
         weights: orderWeights(values, sizes, conv.strides, group * count, count, conv.flip),
         shape: [count, taps * perGroup],
         orientation: "out-in",
-        scale: partOf(conv.given?.scales, group, groups),
-        zeroPoint: partOf(conv.given?.zeros, group, groups),
-        bias: partOf(conv.bias, group, groups),
+        scale: groupOf(conv.given?.scales, group, groups),
+        zeroPoint: groupOf(conv.given?.zeros, group, groups),
+        bias: groupOf(conv.bias, group, groups),
         inputStats: depthMean && { mean: depthMean },
         ...(activation.kind === "bounds" && {
           activation: { low: activation.low, high: activation.high },
