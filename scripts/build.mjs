@@ -181,6 +181,22 @@ const TEXTS = [
   ...MODULES.map(({ name }) => ({ file: `text-${name}`, source: `builds/${name}-binaries.ts` })),
 ];
 
+/**
+ * Enums of libraries as calls that a bundler may drop: TypeScript writes them as functions that
+ * fill a variable, which every app would keep.
+ */
+const pureEnums = {
+  name: "pure-enums",
+  setup({ onLoad }) {
+    onLoad({ filter: /@bufbuild[/\\]protobuf[/\\].*\.js$/ }, ({ path: file }) => ({
+      contents: readFileSync(file, "utf8").replaceAll(
+        /^export var (\w+);\n\(function \(\1\) \{\n(.*?)\n\}\)\(\1 \|\| \(\1 = \{\}\)\);/gms,
+        "export var $1 = /* @__PURE__ */ (($1) => {\n$2\n    return $1;\n})({});",
+      ),
+    }));
+  },
+};
+
 /** Bundles the entries. What they share is in chunks, so that handles of one are handles of all. */
 async function bundle() {
   const { outputFiles, metafile } = await build({
@@ -194,6 +210,7 @@ async function bundle() {
     sourcemap: true,
     chunkNames: "shared-[hash]",
     external: ["*.wasm"],
+    plugins: [pureEnums],
     write: false,
     metafile: true,
   });

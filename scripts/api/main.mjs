@@ -4,9 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { Application, LogLevel } from "typedoc";
 import { runCommand, writeJson } from "../../tools/command.mjs";
-import { arrange, CATEGORIES, entriesOf, undocumented } from "./declarations.mjs";
 
 const HELP = `
 Writes docs/api: what every entry of the package exports, from the docstrings in its declarations.
@@ -41,7 +39,7 @@ function configure() {
   return file;
 }
 
-const optionsOf = (entries) => ({
+const optionsOf = (entries, categoryOrder, logLevel) => ({
   tsconfig: configure(),
   basePath: types,
   entryPoints: entries.map(({ declarations }) => declarations),
@@ -55,7 +53,7 @@ const optionsOf = (entries) => ({
   kindSortOrder: ["Function", "Class", "Interface", "TypeAlias", "Variable"],
   sortEntryPoints: false,
   categorizeByGroup: false,
-  categoryOrder: CATEGORIES,
+  categoryOrder,
   disableSources: true,
   disableGit: true,
   excludePrivate: true,
@@ -81,7 +79,7 @@ const optionsOf = (entries) => ({
     hideDefaults: true,
   },
   validation: { notExported: false },
-  logLevel: LogLevel.Warn,
+  logLevel,
 });
 
 /** The files of a folder by name, each with one line end at its end. */
@@ -94,9 +92,12 @@ const readPages = (folder) =>
   );
 
 async function main({ check, json }) {
+  // here, so that --help needs none of it
+  const { Application, LogLevel } = await import("typedoc");
+  const { arrange, CATEGORIES, entriesOf, undocumented } = await import("./declarations.mjs");
   declare();
   const entries = entriesOf(root, types);
-  const app = await Application.bootstrapWithPlugins(optionsOf(entries));
+  const app = await Application.bootstrapWithPlugins(optionsOf(entries, CATEGORIES, LogLevel.Warn));
   arrange(app, { entries, types, root });
   const project = await app.convert();
   if (!project || app.logger.hasErrors()) {

@@ -36,7 +36,15 @@ export interface ChartSpecification {
 export interface ChartView {
   readonly width: number;
   readonly height: number;
+  readonly data?: ChartData;
+  /** Marks that lie over one another; each has the data of the plot, or its own. */
+  readonly layer?: readonly { readonly data?: ChartData; readonly [property: string]: unknown }[];
   readonly [property: string]: unknown;
+}
+
+/** The rows of a table that is drawn. */
+export interface ChartData {
+  readonly values: readonly Readonly<Record<string, unknown>>[];
 }
 
 type Fields = Readonly<Record<string, unknown>>;

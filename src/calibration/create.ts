@@ -78,7 +78,7 @@ const OPTIONS = {
   mse: ["bins"],
   fixed: ["min", "max"],
 } as const;
-const METHODS = Object.keys(OPTIONS) as (keyof typeof OPTIONS)[];
+const METHODS = /* @__PURE__ */ Object.keys(OPTIONS) as (keyof typeof OPTIONS)[];
 
 /**
  * Makes an observer: it watches data batch by batch, in any order and cut in any way, and proposes

@@ -5,29 +5,28 @@
  * own count as what they are. No method of a caller's array is called.
  */
 import { messageOf, typeFault } from "./check.ts";
-import { ARRAYS, type DType, dtypeOf, type Elements, lengthOf, tagOf } from "./dtype.ts";
+import { ARRAYS, type DType, dtypeOf, type Elements, getterOf, lengthOf, tagOf } from "./dtype.ts";
 
 export { lengthOf };
 
 /** Any typed array. */
 export type AnyArray = ArrayBufferView & { readonly [index: number]: number };
 
-const PROTOTYPE = Object.getPrototypeOf(Uint8Array.prototype);
+const getByteLength = /* @__PURE__ */ getterOf<number>("byteLength");
+const getByteOffset = /* @__PURE__ */ getterOf<number>("byteOffset");
+const getBuffer = /* @__PURE__ */ getterOf<ArrayBufferLike>("buffer");
 
-function getterOf(key: string): (this: unknown) => unknown {
-  return Object.getOwnPropertyDescriptor(PROTOTYPE, key)?.get as () => unknown;
+/** The engine's own methods of typed arrays. */
+function methods(): Pick<Int8Array, "at" | "set"> {
+  return Object.getPrototypeOf(Uint8Array.prototype);
 }
-const getByteLength = getterOf("byteLength");
-const getByteOffset = getterOf("byteOffset");
-const getBuffer = getterOf("buffer");
-const { at, set } = PROTOTYPE as { at: Int8Array["at"]; set: Int8Array["set"] };
 
 export function bufferOf(array: AnyArray): ArrayBufferLike {
-  return getBuffer.call(array) as ArrayBufferLike;
+  return getBuffer.call(array);
 }
 
 export function byteOffsetOf(array: AnyArray): number {
-  return getByteOffset.call(array) as number;
+  return getByteOffset.call(array);
 }
 
 /**
@@ -38,7 +37,7 @@ export function isDetached(array: AnyArray): boolean {
   if (lengthOf(array) > 0) return false;
   try {
     // the intrinsic methods refuse such an array
-    at.call(array as Int8Array, 0);
+    methods().at.call(array as Int8Array, 0);
     return false;
   } catch {
     return true;
@@ -59,7 +58,7 @@ export function checkLength(argument: string, array: AnyArray): number {
 
 /** The bytes of a typed array, as a view of this realm. */
 export function bytesOf(array: AnyArray): Uint8Array {
-  return new Uint8Array(bufferOf(array), byteOffsetOf(array), getByteLength.call(array) as number);
+  return new Uint8Array(bufferOf(array), byteOffsetOf(array), getByteLength.call(array));
 }
 
 /** The bytes of an array of one of these types. Errors: another value, a detached array. */
@@ -77,7 +76,7 @@ export function checkBytes(
 
 /** Writes elements to the start of a caller's array, whatever its own `set` is. */
 export function copyTo(target: AnyArray, source: Elements[DType]): void {
-  set.call(target as Int8Array, source);
+  methods().set.call(target as Int8Array, source);
 }
 
 /** The elements of a typed array of `dtype`, as a view of this realm. */
@@ -141,7 +140,7 @@ export function checkNumbers(argument: string, value: unknown): ArrayLike<number
  */
 export function isIterable(value: unknown): value is Iterable<unknown> {
   if (typeof value !== "object" || value === null) return false;
-  const isTyped = Object.prototype.isPrototypeOf.call(PROTOTYPE, value);
+  const isTyped = Object.prototype.isPrototypeOf.call(methods(), value);
   return !isTyped && typeof (value as Iterable<unknown>)[Symbol.iterator] === "function";
 }
 

@@ -5,9 +5,6 @@
 
 import { lengthOf, tagOf } from "./dtype.ts";
 
-/** @internal The key of the method by which a handle says what it is. */
-export const DESCRIBE = Symbol("describe");
-
 const LONGEST = 60;
 /** Characters of an error before what is said of its cause: all of it has at most 300. */
 const MESSAGE = 230;
@@ -44,8 +41,8 @@ export function describe(value: unknown): string {
 }
 
 function describeObject(value: object): string {
-  const label = (value as { [DESCRIBE]?: () => string })[DESCRIBE]?.();
-  if (label) return label;
+  const { __describe } = value as { __describe?: unknown };
+  if (typeof __describe === "function") return String(__describe.call(value));
   if (Array.isArray(value)) return describeArray(value);
   if (ArrayBuffer.isView(value)) {
     const length = tagOf(value) === undefined ? value.byteLength : lengthOf(value);
@@ -153,7 +150,11 @@ const ALIASES: Readonly<Record<string, string>> = {
  */
 export function checkOptions(argument: string, options: unknown, known: readonly string[]): void {
   checkObject(argument, options);
-  if (Array.isArray(options) || ArrayBuffer.isView(options) || DESCRIBE in (options as object)) {
+  if (
+    Array.isArray(options) ||
+    ArrayBuffer.isView(options) ||
+    "__describe" in (options as object)
+  ) {
     throw typeFault(argument, "an object of options", options);
   }
   for (const name in options as object) {

@@ -61,13 +61,13 @@ const DTYPE_OF_TAG: Readonly<Record<string, DType>> = {
   Uint8ClampedArray: "u8",
 };
 
-const PROTOTYPE = Object.getPrototypeOf(Uint8Array.prototype);
-const getTag = Object.getOwnPropertyDescriptor(PROTOTYPE, Symbol.toStringTag)?.get as (
-  this: unknown,
-) => string | undefined;
-const getLength = Object.getOwnPropertyDescriptor(PROTOTYPE, "length")?.get as (
-  this: unknown,
-) => number;
+/** A getter of %TypedArray%. */
+export function getterOf<T>(key: string | symbol): (this: unknown) => T {
+  const prototype = Object.getPrototypeOf(Uint8Array.prototype);
+  return Object.getOwnPropertyDescriptor(prototype, key)?.get as () => T;
+}
+const getTag = /* @__PURE__ */ getterOf<string | undefined>(Symbol.toStringTag);
+const getLength = /* @__PURE__ */ getterOf<number>("length");
 
 /** The elements of a typed array, whatever it says of itself. */
 export function lengthOf(array: ArrayBufferView): number {

@@ -4,8 +4,12 @@
  * @category Data
  */
 /// <reference lib="esnext.disposable" preserve="true" />
-import { DESCRIBE, describe, typeFault } from "./check.ts";
+import { describe, typeFault } from "./check.ts";
+import type { DType, OwnElements } from "./dtype.ts";
+import { printAsText } from "./inspect.ts";
 import type { Bytelane } from "./instance.ts";
+
+let isPrintable = false;
 
 /**
  * What tensors, packed matrices, layers, tables and indexes are: holders of an instance's memory
@@ -18,6 +22,10 @@ export abstract class Handle {
 
   /** @internal With `scoped` false no scope disposes it: its maker does, or adopts it. */
   constructor(instance: Bytelane, blocks: readonly (readonly [number, number])[], scoped = true) {
+    if (!isPrintable) {
+      printAsText(Handle.prototype);
+      isPrintable = true;
+    }
     this.instance = instance;
     this.#blocks = blocks;
     if (scoped) instance.adopt(this);
@@ -47,22 +55,23 @@ export abstract class Handle {
     this.dispose();
   }
 
+  /**
+   * A copy of what it holds, as one array that outlives it: elements of a tensor, weights of a
+   * layer, rows of a table, vectors of an index. Each class says the shape.
+   */
+  abstract toArray(): OwnElements[DType];
+
   /** @internal How the handle appears in errors, and wherever it is printed. */
-  abstract [DESCRIBE](): string;
+  abstract __describe(): string;
 
   /** What the handle is: `tensor f32 [2, 3]`. */
   toString(): string {
-    return this[DESCRIBE]();
+    return this.__describe();
   }
 
   /** The same, for JSON and for the diffs of test runners. */
   toJSON(): string {
-    return this[DESCRIBE]();
-  }
-
-  /** @internal What console.log prints in Node, Deno and Bun. */
-  [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return this[DESCRIBE]();
+    return this.__describe();
   }
 
   /** @internal Vue makes no proxy of what says so: a handle is compared by identity. */

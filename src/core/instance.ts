@@ -10,6 +10,7 @@ import { FreeList } from "./arena.ts";
 import { CallParams } from "./call-params.ts";
 import { typeFault } from "./check.ts";
 import { Heap } from "./heap.ts";
+import { printAsText } from "./inspect.ts";
 import type { WasmMemory } from "./platform.ts";
 import type { Build, Dots, Report, Tier } from "./tiers.ts";
 
@@ -66,6 +67,8 @@ interface Scoped {
   dispose(): void;
 }
 
+let isPrintable = false;
+
 /** An instance: one module, one memory. Made by `createBytelane`. */
 export class Bytelane {
   readonly tier: Tier;
@@ -85,6 +88,10 @@ export class Bytelane {
 
   /** @internal */
   constructor(kernels: Kernels, limit: number, report: Report, dots: Dots, origin: Origin) {
+    if (!isPrintable) {
+      printAsText(Bytelane.prototype);
+      isPrintable = true;
+    }
     this.kernels = kernels;
     this.dots = dots;
     this.origin = origin;
@@ -159,11 +166,6 @@ export class Bytelane {
   /** What the instance is: `instance, tier relaxed`. */
   toString(): string {
     return `instance, tier ${this.tier}`;
-  }
-
-  /** @internal What console.log prints in Node, Deno and Bun. */
-  [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return this.toString();
   }
 
   /** @internal Vue makes no proxy of what says so. */

@@ -10,7 +10,6 @@ import {
   checkOneOf,
   checkShape,
   countOf,
-  DESCRIBE,
   rangeFault,
   typeFault,
 } from "./check.ts";
@@ -92,13 +91,15 @@ export class Tensor<T extends DType = DType> extends Handle {
   }
 
   /** @internal */
-  [DESCRIBE](): string {
+  __describe(): string {
     return `tensor ${this.dtype} [${this.shape.join(", ")}]`;
   }
 }
 
 /** @internal */
-export const isTensor = Tensor.isTensor;
+export function isTensor(value: unknown): value is Tensor {
+  return Tensor.isTensor(value);
+}
 
 /**
  * A part of a tensor under a shape of its own, without a copy: `start` counts elements. The part

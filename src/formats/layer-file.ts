@@ -8,7 +8,8 @@
 
 import type { DType, Elements, QuantizedDType } from "../core/dtype.ts";
 import type { Tensor } from "../core/tensor.ts";
-import type { Int4Linear, Int4Settings, Int4Sizes } from "../int4/layer.ts";
+import type { Int4Linear, Int4Settings } from "../int4/layer.ts";
+import type { Int4Sizes } from "../int4/sizes.ts";
 
 import type { Linear } from "../linear/int8.ts";
 import type { StaticParams } from "../linear/layer-options.ts";

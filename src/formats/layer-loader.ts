@@ -21,20 +21,17 @@ import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor, Tensor } from "../core/tensor.ts";
 import { maxMagnitude, PackedMatrix } from "../gemm/packed-matrix.ts";
 import { stripsOf } from "../gemm/strips.ts";
-import {
-  INT4_ACTIVATIONS,
-  Int4Linear,
-  panelBytes,
-  partBytesOf,
-  SUPERBLOCK,
-} from "../int4/layer.ts";
+import { INT4_ACTIVATIONS, Int4Linear } from "../int4/layer.ts";
 import { LONGEST_BYTES } from "../int4/matrix.ts";
+import { flatReader } from "../int4/restore.ts";
+import { superblockReader } from "../int4/restore-superblocks.ts";
+import { panelBytes, partBytesOf, SUPERBLOCK } from "../int4/sizes.ts";
 import { allocateColumns, Linear } from "../linear/int8.ts";
 import type { StaticParams } from "../linear/layer-options.ts";
 import { Table, type TableParts, type TableSizes, tableBytes } from "../table/table.ts";
 import { damaged, Fields } from "./field-reader.ts";
 import { FILE_DTYPES, KEY, type Stored, VERSION } from "./layer-file.ts";
-import { type Part, placeIn, Reader, words } from "./layer-reader.ts";
+import { placeIn, Reader, type Section, words } from "./layer-reader.ts";
 import { QuantizedTensors } from "./quantized-tensors.ts";
 import { readSafetensors } from "./safetensors.ts";
 
@@ -51,7 +48,7 @@ export interface LoadedLayers {
 /**
  * Loads what `saveLayers` wrote.
  *
- * From a Uint8Array each part is copied into the instance's memory, once. From a tensor of the
+ * From a Uint8Array each section is copied into the instance's memory, once. From a tensor of the
  * instance that holds the file's bytes, int4 layers, tables and tensors are used where they lie, as
  * far as their alignment allows; they live no longer than that tensor.
  *
@@ -196,10 +193,11 @@ function int4MakerOf(instance: Bytelane, reader: Reader, name: string, fields: F
   return () => {
     // the kernels that multiply such a layer
     if (isSuper) superblockKernels(instance);
+    const weights = isSuper ? superblockReader : flatReader;
     const bytes = { ...partBytesOf(sizes) };
     const tensors = { panels, scales, zeros, offsets, bias };
     const { parts, memory } = placeIn(instance, reader, bytes, tensors);
-    return new Int4Linear(instance, sizes, parts, settings, memory);
+    return new Int4Linear(instance, sizes, parts, { ...settings, reader: weights }, memory);
   };
 }
 
@@ -254,7 +252,7 @@ function placeTable(
   instance: Bytelane,
   reader: Reader,
   sizes: TableSizes,
-  tensors: Readonly<Record<keyof TableParts, Part | undefined>>,
+  tensors: Readonly<Record<keyof TableParts, Section | undefined>>,
 ): Table {
   const bytes = { ...tableBytes(sizes) };
   const { parts, memory } = placeIn(instance, reader, bytes, tensors);
@@ -265,20 +263,20 @@ function tensorMakerOf(instance: Bytelane, reader: Reader, name: string, fields:
   const dtype = fields.oneOf("dtype", DTYPES);
   const shape = fields.list("shape");
   const count = countOf(checkShape("file", shape));
-  const part = reader.take(name, [FILE_DTYPES[dtype]], count);
+  const section = reader.take(name, [FILE_DTYPES[dtype]], count);
   return () => {
     const { host } = reader;
-    if (host && part.address % BYTES[dtype] === 0) {
+    if (host && section.address % BYTES[dtype] === 0) {
       return new Tensor<DType>(
         instance,
         dtype,
         shape,
         host as unknown as Tensor<DType>,
-        part.address,
+        section.address,
       );
     }
     const made = new Tensor<DType>(instance, dtype, shape);
-    instance.heap.view("u8", made.address, made.byteLength).set(part.bytes());
+    instance.heap.view("u8", made.address, made.byteLength).set(section.bytes());
     return made;
   };
 }
@@ -296,9 +294,9 @@ function quantizedMakerOf(instance: Bytelane, reader: Reader, name: string, fiel
   const zeroPoint = zeros ? 0 : fields.integer("zeroPoint", ...limitsOf(dtype));
   const most = shape.length - 1;
   const axis = fields.has("axis") ? fields.integer("axis", -most - 1, most) : undefined;
-  const tensorOf = <T extends DType>(part: Part, type: T, dimensions: readonly number[]) => {
+  const tensorOf = <T extends DType>(section: Section, type: T, dimensions: readonly number[]) => {
     const made = new Tensor<T>(instance, type, dimensions);
-    instance.heap.view("u8", made.address, made.byteLength).set(part.bytes());
+    instance.heap.view("u8", made.address, made.byteLength).set(section.bytes());
     return made;
   };
   return () =>

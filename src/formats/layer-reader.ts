@@ -13,7 +13,7 @@ import type { SafeTensor } from "./safetensors.ts";
 import type { SafetensorsDType } from "./safetensors-header.ts";
 
 /** A tensor of a file, with the type and the number of elements that a layer needs. */
-export interface Part {
+export interface Section {
   readonly dtype: SafetensorsDType;
   readonly shape: readonly number[];
   /** Where it lies in the instance's memory, or -1. */
@@ -48,7 +48,7 @@ export class Reader {
   }
 
   /** A tensor of one of the types, with that many elements. */
-  take(name: string, types: readonly SafetensorsDType[], elements: number): Part {
+  take(name: string, types: readonly SafetensorsDType[], elements: number): Section {
     const tensor = this.#tensors.get(name);
     if (!tensor) throw damaged(`a tensor ${describe(name)}`, "none");
     const { dtype, shape, data } = tensor;
@@ -69,22 +69,22 @@ export class Reader {
   }
 
   /** The same, if the file has it. */
-  find(name: string, type: SafetensorsDType, elements: number): Part | undefined {
+  find(name: string, type: SafetensorsDType, elements: number): Section | undefined {
     return this.has(name) ? this.take(name, [type], elements) : undefined;
   }
 
   /** A tensor of f32 or f16 without Infinity and NaN. */
-  scales(name: string, types: readonly SafetensorsDType[], elements: number): Part {
-    const part = this.take(name, types, elements);
-    const { buffer, byteOffset, byteLength } = part.bytes();
+  scales(name: string, types: readonly SafetensorsDType[], elements: number): Section {
+    const section = this.take(name, types, elements);
+    const { buffer, byteOffset, byteLength } = section.bytes();
     const view = new DataView(buffer, byteOffset, byteLength);
-    const halves = part.dtype === "F16";
+    const halves = section.dtype === "F16";
     const mask = halves ? 0x7c00 : 0x7f800000;
     for (let at = 0; at < byteLength; at += halves ? 2 : 4) {
       const word = halves ? view.getUint16(at, true) : view.getUint32(at, true);
       if ((word & mask) === mask) throw damaged(`finite numbers in ${describe(name)}`, "others");
     }
-    return part;
+    return section;
   }
 }
 
@@ -98,25 +98,29 @@ export function placeIn<Name extends string>(
   instance: Bytelane,
   reader: Reader,
   bytes: Readonly<Record<Name, number>>,
-  tensors: Readonly<Record<Name, Part | undefined>>,
+  tensors: Readonly<Record<Name, Section | undefined>>,
 ): { parts: Record<Name, number>; memory: number | Handle } {
-  const entries = Object.entries(tensors) as [Name, Part | undefined][];
+  const entries = Object.entries(tensors) as [Name, Section | undefined][];
   const { host } = reader;
   if (
     host &&
-    entries.every(([, part]) => !part || part.address % (ALIGNMENT[part.dtype] ?? 1) === 0)
+    entries.every(
+      ([, section]) => !section || section.address % (ALIGNMENT[section.dtype] ?? 1) === 0,
+    )
   ) {
-    const parts = Object.fromEntries(entries.map(([name, part]) => [name, part?.address ?? 0]));
+    const parts = Object.fromEntries(
+      entries.map(([name, section]) => [name, section?.address ?? 0]),
+    );
     return { parts: parts as Record<Name, number>, memory: host };
   }
   const { parts, size } = allocateParts(instance.arena, bytes);
-  for (const [name, part] of entries) {
-    if (part) instance.heap.view("u8", parts[name], bytes[name]).set(part.bytes());
+  for (const [name, section] of entries) {
+    if (section) instance.heap.view("u8", parts[name], bytes[name]).set(section.bytes());
   }
   return { parts, memory: size };
 }
 
-/** Little-endian words of a part. */
-export function words<A>(part: Part, array: new (buffer: ArrayBuffer) => A): A {
-  return new array(part.bytes().slice().buffer as ArrayBuffer);
+/** Little-endian words of a section. */
+export function words<A>(section: Section, array: new (buffer: ArrayBuffer) => A): A {
+  return new array(section.bytes().slice().buffer as ArrayBuffer);
 }

@@ -55,12 +55,12 @@ export function readSafetensorsHeader(bytes: Uint8Array): SafetensorsHeader {
   return parseHeader(bytes.subarray(8, 8 + length));
 }
 
-interface Part {
+interface Shard {
   readonly source: Uint8Array | ByteSource;
   readonly header: SafetensorsHeader;
 }
 
-async function openPart(argument: string, given: unknown): Promise<Part> {
+async function openShard(argument: string, given: unknown): Promise<Shard> {
   const source = checkSource(argument, given);
   const size = sizeOfSource(source);
   if (size < 8) throw damaged("at least 8 bytes", `${size} bytes`);
@@ -78,24 +78,24 @@ export class SafetensorsFile {
   /** By name, in the order of the files and of their data. */
   readonly tensors: ReadonlyMap<string, SafetensorsEntry>;
   readonly metadata: ReadonlyMap<string, string>;
-  readonly #parts: ReadonlyMap<string, Part>;
+  readonly #shards: ReadonlyMap<string, Shard>;
 
   /** @internal */
-  constructor(parts: readonly Part[]) {
+  constructor(shards: readonly Shard[]) {
     const tensors = new Map<string, SafetensorsEntry>();
-    const places = new Map<string, Part>();
+    const places = new Map<string, Shard>();
     const metadata = new Map<string, string>();
-    for (const part of parts) {
-      for (const [key, value] of part.header.metadata) metadata.set(key, value);
-      for (const [name, entry] of part.header.tensors) {
+    for (const shard of shards) {
+      for (const [key, value] of shard.header.metadata) metadata.set(key, value);
+      for (const [name, entry] of shard.header.tensors) {
         if (places.has(name)) throw damaged("each tensor in one file", name);
         tensors.set(name, entry);
-        places.set(name, part);
+        places.set(name, shard);
       }
     }
     this.tensors = tensors;
     this.metadata = metadata;
-    this.#parts = places;
+    this.#shards = places;
   }
 
   /** One tensor. */
@@ -110,7 +110,7 @@ export class SafetensorsFile {
     const entry = this.#entry(name);
     checkInteger("offset", offset, 0, entry.length);
     checkInteger("length", length, 0, entry.length - offset);
-    const { source } = this.#parts.get(name) as Part;
+    const { source } = this.#shards.get(name) as Shard;
     return readBytes("source", source, entry.offset + offset, length);
   }
 
@@ -133,22 +133,22 @@ export class SafetensorsFile {
  */
 export async function openSafetensors(source: SafetensorsSource): Promise<SafetensorsFile> {
   if (typeof source !== "object" || source === null || !("index" in source)) {
-    return new SafetensorsFile([await openPart("source", source)]);
+    return new SafetensorsFile([await openShard("source", source)]);
   }
   const { index, open } = source;
   if (typeof open !== "function") throw typeFault("source.open", "a function", open);
   const places = readIndex(index);
-  const parts = new Map<string, Part>();
+  const shards = new Map<string, Shard>();
   for (const file of new Set(places.values())) {
     const argument = `source.open(${describe(file)})`;
-    parts.set(file, await openPart(argument, await open(file)));
+    shards.set(file, await openShard(argument, await open(file)));
   }
   for (const [name, file] of places) {
-    if (!parts.get(file)?.header.tensors.has(name)) {
+    if (!shards.get(file)?.header.tensors.has(name)) {
       throw rangeFault("source.index", `${describe(name)} in ${describe(file)}`, "none");
     }
   }
-  return new SafetensorsFile([...parts.values()]);
+  return new SafetensorsFile([...shards.values()]);
 }
 
 /** Which tensor lies in which file. */

@@ -6,14 +6,7 @@
 
 import { listLength } from "../core/array.ts";
 import { type Data, elementsOf, inCall, type Operand, operand } from "../core/call.ts";
-import {
-  checkInteger,
-  checkOneOf,
-  checkOptions,
-  DESCRIBE,
-  rangeFault,
-  typeFault,
-} from "../core/check.ts";
+import { checkInteger, checkOneOf, checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import { limitsOf, type OwnElements, type QuantizedDType } from "../core/dtype.ts";
 import { checkHandle, Handle } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
@@ -128,7 +121,7 @@ export class PackedMatrix extends Handle {
   }
 
   /** @internal */
-  [DESCRIBE](): string {
+  __describe(): string {
     return `packed matrix [${this.inFeatures}, ${this.outFeatures}]`;
   }
 }

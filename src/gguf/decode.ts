@@ -82,9 +82,7 @@ function decodeQ8_0(b: Uint8Array, at: number, y: Float32Array, to: number): voi
 }
 
 /** Entries of IQ4_NL. */
-const NONLINEAR = Int8Array.of(
-  ...[-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113],
-);
+const NONLINEAR = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
 /** │ d │ q16 q0 │ … │ q31 q15 │    value = table[q] · d */
 function decodeIQ4_NL(b: Uint8Array, at: number, y: Float32Array, to: number): void {
@@ -97,7 +95,7 @@ function decodeIQ4_NL(b: Uint8Array, at: number, y: Float32Array, to: number): v
 }
 
 /** Twice the values of E2M1. */
-const E2M1 = Int8Array.of(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
+const E2M1 = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
 
 /** │ e: E8M0 │ q16 q0 │ … │ q31 q15 │    value = table[q] · 2^(e − 128) */
 function decodeMXFP4(b: Uint8Array, at: number, y: Float32Array, to: number): void {
@@ -249,7 +247,8 @@ const BLOCKS = {
 
 /** Types that `decodeGgml` knows. */
 export type GgmlType = "F32" | "F16" | "BF16" | keyof typeof BLOCKS;
-const DECODED = ["F32", "F16", "BF16", ...Object.keys(BLOCKS)] as readonly GgmlType[];
+const DECODED = /* @__PURE__ */ (() =>
+  ["F32", "F16", "BF16", ...Object.keys(BLOCKS)] as readonly GgmlType[])();
 
 /** f16 to the bits of f32: NaN keeps its payload, and becomes quiet. */
 function widenHalves(b: Uint8Array, bits: Uint32Array): void {

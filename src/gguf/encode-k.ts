@@ -12,8 +12,9 @@ const f = Math.fround;
 /** Sub-blocks whose values are all smaller count as zeros. */
 const LEAST_MAGNITUDE = 1e-15;
 
-const real = new Float32Array(1);
-const word = new Int32Array(real.buffer);
+const bytes = /* @__PURE__ */ new ArrayBuffer(4);
+const real = /* @__PURE__ */ new Float32Array(bytes);
+const word = /* @__PURE__ */ new Int32Array(bytes);
 
 /**
  * The nearest integer of an f32 below 2^22, ties to even. What is not finite gives what ggml's bits
@@ -30,10 +31,10 @@ function codeOf(x: number, low: number, high: number): number {
   return code < low ? low : code > high ? high : code;
 }
 
-const scales = new Float32Array(16);
-const leasts = new Float32Array(8);
+const scales = /* @__PURE__ */ new Float32Array(16);
+const leasts = /* @__PURE__ */ new Float32Array(8);
 /** The codes of a block, as the search chose them and as they are stored. */
-const codes = new Uint8Array(256);
+const codes = /* @__PURE__ */ new Uint8Array(256);
 
 /** What was chosen for a sub-block of Q4_K. */
 class Affine {
@@ -136,7 +137,7 @@ class Affine {
   }
 }
 
-const affine = new Affine();
+const affine = /* @__PURE__ */ new Affine();
 
 /** Encodes 256 values to the 144 bytes at `to`, which are 0; layout in decode.ts. */
 export function encodeQ4_K(x: Float32Array, at: number, b: Uint8Array, to: number): void {

@@ -96,10 +96,10 @@ function encodeFrom(most: 15 | 31): Encode {
 }
 
 const BLOCKS = {
-  Q4_0: encodeAround(8),
-  Q4_1: encodeFrom(15),
-  Q5_0: encodeAround(16),
-  Q5_1: encodeFrom(31),
+  Q4_0: /* @__PURE__ */ encodeAround(8),
+  Q4_1: /* @__PURE__ */ encodeFrom(15),
+  Q5_0: /* @__PURE__ */ encodeAround(16),
+  Q5_1: /* @__PURE__ */ encodeFrom(31),
   Q8_0: encodeQ8_0,
   Q4_K: encodeQ4_K,
   Q6_K: encodeQ6_K,
@@ -109,7 +109,7 @@ const BLOCKS = {
 export type GgmlTarget = keyof typeof BLOCKS;
 /** Beyond what any scale in f16 reaches, and small enough that no square of it overflows. */
 const LIMIT = 2 ** 30;
-const ENCODED = Object.keys(BLOCKS) as readonly GgmlTarget[];
+const ENCODED = /* @__PURE__ */ Object.keys(BLOCKS) as readonly GgmlTarget[];
 
 /**
  * Quantizes reals to blocks of ggml: the same bytes as ggml's reference code. Needs no instance.

@@ -4,8 +4,9 @@
  * @category Blocks of ggml
  */
 
-const real = new Float32Array(1);
-const word = new Uint32Array(real.buffer);
+const bytes = /* @__PURE__ */ new ArrayBuffer(4);
+const real = /* @__PURE__ */ new Float32Array(bytes);
+const word = /* @__PURE__ */ new Uint32Array(bytes);
 
 /** The value of an f16, from its bits. */
 export function realOfHalf(bits: number): number {

@@ -22,14 +22,18 @@ import {
   checkInt4Activations,
   type Int4Activations,
   Int4Linear,
+  placeBias,
+} from "../int4/layer.ts";
+import { type BlockRows, placeRows } from "../int4/pack.ts";
+import { flatReader } from "../int4/restore.ts";
+import { superblockReader } from "../int4/restore-superblocks.ts";
+import {
   type Int4Parts,
   type Int4Sizes,
   panelBytes,
   partBytesOf,
-  placeBias,
   SUPERBLOCK,
-} from "../int4/layer.ts";
-import { type BlockRows, placeRows } from "../int4/pack.ts";
+} from "../int4/sizes.ts";
 import { checkFiniteScales } from "./decode.ts";
 import { nibblesOf } from "./int4.ts";
 import { placeQ4_K, placeQ6_K } from "./superblocks.ts";
@@ -44,7 +48,7 @@ const CODES = {
   Q6_K: "sixBits",
 } as const;
 type LayerType = keyof typeof CODES;
-const TYPES = Object.keys(CODES) as readonly LayerType[];
+const TYPES = /* @__PURE__ */ Object.keys(CODES) as readonly LayerType[];
 
 /**
  * Weights as a file has them: a `GgufTensor`, or an entry of the directory with the bytes that were
@@ -133,7 +137,8 @@ export function createGgmlLinear(
   if (isSuper && activations === "f32") {
     throw rangeFault("options.activations", `"dynamic" for ${type}`, activations);
   }
-  const settings = { activations, ...checkBounds(activation) };
+  const reader = isSuper ? superblockReader : flatReader;
+  const settings = { activations, ...checkBounds(activation), reader };
   if (isSuper) superblockKernels(instance);
   const bias = given && operand(instance, "options.bias", given, ["f32"], rows);
   // growth of the memory detaches bytes that lie in it

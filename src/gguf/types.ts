@@ -57,11 +57,11 @@ export interface TypeInfo {
   readonly bytes: number;
 }
 
-export const TYPES: ReadonlyMap<number, TypeInfo> = new Map(
-  TABLE.map(([id, name, elements, bytes]) => [id, { name, elements, bytes }]),
-);
+export const TYPES: ReadonlyMap<number, TypeInfo> = /* @__PURE__ */ (() =>
+  new Map(TABLE.map(([id, name, elements, bytes]) => [id, { name, elements, bytes }])))();
 
-const BY_NAME = new Map([...TYPES.values()].map((info) => [info.name, info]));
+const BY_NAME = /* @__PURE__ */ (() =>
+  new Map([...TYPES.values()].map((info) => [info.name, info])))();
 
 /** The block of a type that has a name of the table. */
 export function infoOf(name: string): TypeInfo {

@@ -13,9 +13,9 @@ import {
   operand,
   type Reals,
 } from "../core/call.ts";
-import { checkOneOf, checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
-import { tagOf } from "../core/dtype.ts";
-import { Handle, instanceOf } from "../core/handle.ts";
+import { checkOneOf, checkOptions, rangeFault, typeFault } from "../core/check.ts";
+import { type OwnElements, tagOf } from "../core/dtype.ts";
+import { checkHandle, Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { CODES, PRODUCT_BYTES, RESULT_CODES, writeFields } from "../core/product.ts";
 import { isRows, shapeOfRows } from "../core/rows.ts";
@@ -27,10 +27,12 @@ import {
   RUN_OPTIONS,
   type RunOptions,
 } from "../gemm/matmul-options.ts";
-import { type Prepared, panelsOf, type Runner, writeCall } from "../gemm/product.ts";
+import { type Prepared, type Runner, writeCall } from "../gemm/product.ts";
 import { checkMatrix, type Int4Matrix } from "./matrix.ts";
 import { type BlockRows, blockRowsOf, placeQuantized, placeRows } from "./pack.ts";
 import { INT4_OPTIONS, type Int4Options, type Int4Plan, planInt4, stripRows } from "./quantize.ts";
+import { flatReader, type Reader, restoreWeights } from "./restore.ts";
+import { type Int4Parts, type Int4Sizes, panelBytes, partBytesOf } from "./sizes.ts";
 
 /**
  * How a layer takes its inputs: "dynamic" quantizes each row of x symmetrically to i8, with scale
@@ -61,68 +63,13 @@ export function checkInt4Activations(given: Int4Activations = "dynamic"): Int4Ac
   return checkOneOf("options.activations", given, INT4_ACTIVATIONS);
 }
 
-/** What a layer's parts look like. */
-export interface Int4Sizes {
-  readonly inFeatures: number;
-  readonly outFeatures: number;
-  readonly blockSize: number;
-  /** What the panels hold: codes of 4 or 8 bits, or superblocks with codes of 4 or 6 bits. */
-  readonly codes: keyof typeof CODES;
-  /** Scales and offsets are f16. */
-  readonly halves: boolean;
-  readonly hasZeros: boolean;
-  readonly hasOffsets: boolean;
-  readonly hasBias: boolean;
-}
-
-/**
- * The parts of a layer, as the kernel reads them (docs/formats.md). `groups` have 4 k.
- *
- *   panels  [n/8][groups][16] bytes, of 8 bits [n/8][groups][32]; or superblocks
- *   scales  [n/8][blocks][8] f32 or f16              offsets  the same
- *   zeros   [n/8][blocks][4] bytes, of 8 bits [8]    bias     [n, filled up to 8] f32
- *
- * Either their bytes, or their addresses; 0 is a part that is not there.
- */
-export interface Int4Parts {
-  readonly panels: number;
-  readonly scales: number;
-  readonly zeros: number;
-  readonly offsets: number;
-  readonly bias: number;
-}
-
-/** The k of a superblock, and its bytes in a panel: assembly/superblock/tile.ts. */
-export const SUPERBLOCK = 256;
-const SUPERBLOCK_BYTES = { fourBits: 1184, sixBits: 1680 } as const;
-
-/** Bytes of a panel of eight columns. */
-export function panelBytes({ codes, inFeatures }: Pick<Int4Sizes, "codes" | "inFeatures">): number {
-  if (codes === "nibbles") return Math.ceil(inFeatures / 4) * 16;
-  if (codes === "bytes") return Math.ceil(inFeatures / 4) * 32;
-  return (inFeatures / SUPERBLOCK) * SUPERBLOCK_BYTES[codes];
-}
-
-export function partBytesOf(sizes: Int4Sizes): Int4Parts {
-  const { inFeatures, outFeatures, blockSize, codes, halves } = sizes;
-  const panels = panelsOf(outFeatures);
-  const blocks = panels * Math.ceil(inFeatures / blockSize);
-  const isFlat = codes === "nibbles" || codes === "bytes";
-  const reals = blocks * (halves ? 16 : 32);
-  return {
-    panels: panels * panelBytes(sizes),
-    scales: isFlat ? reals : 0,
-    zeros: sizes.hasZeros ? blocks * (codes === "bytes" ? 8 : 4) : 0,
-    offsets: sizes.hasOffsets ? reals : 0,
-    bias: sizes.hasBias ? panels * 32 : 0,
-  };
-}
-
 /** How a layer runs. */
 export interface Int4Settings {
   readonly activations: Int4Activations;
   readonly low: number;
   readonly high: number;
+  /** Reads the weights back. Default: codes of 4 or 8 bits. */
+  readonly reader?: Reader;
 }
 
 /**
@@ -151,6 +98,7 @@ export class Int4Linear extends Handle {
   /** @internal */ readonly low: number;
   /** @internal */ readonly high: number;
   readonly #host: Handle | undefined;
+  readonly #reader: Reader;
 
   /** @internal Owns `size` bytes from its panels on, or lies in a host's memory. */
   constructor(
@@ -184,6 +132,7 @@ export class Int4Linear extends Handle {
     this.low = settings.low;
     this.high = settings.high;
     this.record = record;
+    this.#reader = settings.reader ?? flatReader;
     this.#host = isHosted ? memory : undefined;
     if (record) this.writeWeights(record);
   }
@@ -214,8 +163,15 @@ export class Int4Linear extends Handle {
     return super.disposed || this.#host?.disposed === true;
   }
 
+  /** The weights as f32 [outFeatures, inFeatures], in a new array: each code with its scale. */
+  toArray(): OwnElements["f32"] {
+    const { instance, sizes, parts } = this;
+    checkHandle("layer", this, instance);
+    return restoreWeights(sizes, this.#reader(instance, sizes, parts, panelBytes(sizes)));
+  }
+
   /** @internal */
-  [DESCRIBE](): string {
+  __describe(): string {
     const bits = { nibbles: "int4", bytes: "8-bit block", fourBits: "Q4_K", sixBits: "Q6_K" };
     return `${bits[this.sizes.codes]} linear layer ${this.inFeatures} → ${this.outFeatures}`;
   }

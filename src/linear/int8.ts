@@ -5,7 +5,7 @@
  */
 
 import { type Call, type Data, type Operand, operand, type Reals } from "../core/call.ts";
-import { checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
+import { checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import { limitsOf, type OwnElements, type QuantizedDType } from "../core/dtype.ts";
 import { checkHandle, Handle, instanceOf } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
@@ -138,7 +138,7 @@ export class Linear<R extends LinearResult = LinearResult> extends Handle {
   }
 
   /** @internal */
-  [DESCRIBE](): string {
+  __describe(): string {
     return `linear layer ${this.inFeatures} → ${this.outFeatures}`;
   }
 }

@@ -67,7 +67,8 @@ interface Named {
   readonly beta?: number;
 }
 
-const SIXTH = Math.fround(1 / 6);
+/** 1 / 6, rounded to f32. */
+const SIXTH = 0.1666666716337204;
 
 /** @internal */
 export function checkNnActivation(

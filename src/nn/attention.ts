@@ -20,7 +20,6 @@ import { isTensor, part, type Tensor, tensor } from "../core/tensor.ts";
 import { quantizeRows } from "../elementwise/dynamic-quantize.ts";
 import { minMax } from "../elementwise/min-max.ts";
 import { quantize } from "../elementwise/quantize.ts";
-import { MAX_I32 } from "../gemm/packed-matrix.ts";
 import { chooseParams } from "../params/params.ts";
 import { type MaskRows, runBlocks } from "./attention-blocks.ts";
 
@@ -46,8 +45,8 @@ export interface AttentionOptions {
 const OPTIONS = ["heads", "kvHeads", "scale", "mask", "causal", "stride", "width", "out"] as const;
 
 /** More would not fit the sums of u8 probabilities times i8 values, and of i8 times i8. */
-const MOST_KEYS = Math.floor(MAX_I32 / (255 * 128));
-const MOST_SIZE = Math.floor(MAX_I32 / (128 * 128));
+const MOST_KEYS = 65_793; // ⌊(2^31 − 1) / (255 · 128)⌋
+const MOST_SIZE = 131_071; // ⌊(2^31 − 1) / (128 · 128)⌋
 
 /** Rows of one operand, of which the last one may lack what lies between two rows. */
 function rowsOf(source: Operand, argument: string, width: number, stride: number): number {

@@ -3,21 +3,20 @@
  *
  * @category Networks
  */
-import { DESCRIBE } from "../core/check.ts";
-import type { QuantizedDType } from "../core/dtype.ts";
-import { Handle } from "../core/handle.ts";
+import type { OwnElements } from "../core/dtype.ts";
+import { checkHandle, Handle } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
-import type { Linear } from "../linear/int8.ts";
+import type { Linear, LinearResult } from "../linear/int8.ts";
 import type { StaticParams } from "../linear/layer-options.ts";
 import type { CheckedActivation } from "./activation.ts";
 import type { CheckedConv } from "./conv-options.ts";
-import type { Depthwise } from "./depthwise.ts";
+import { type Depthwise, depthwiseWeights } from "./depthwise.ts";
 import type { CheckedWindow } from "./window.ts";
 
 /**
  * A convolution in an instance's memory. Made by `createConv2d` and its sisters, run by `conv2d`.
  */
-export class Conv2d extends Handle {
+export class Conv2d<R extends LinearResult = LinearResult> extends Handle {
   /** Channels of an image of x. */
   readonly inChannels: number;
   /** Channels of an image of the result. */
@@ -25,8 +24,10 @@ export class Conv2d extends Handle {
   /** Bytes of weights, scales, zero points and bias. */
   readonly byteLength: number;
   /** Element type of the result. */
-  readonly dtype: "f32" | QuantizedDType;
+  readonly dtype: R;
   /** @internal */ readonly window: CheckedWindow;
+  /** The products multiply the taps in reverse. */
+  readonly #flip: boolean;
   /** @internal Products, one per group; none of a depthwise convolution. */
   readonly layers: readonly Linear[];
   /** @internal */ readonly depthwise: Depthwise | undefined;
@@ -49,8 +50,9 @@ export class Conv2d extends Handle {
     this.outChannels = conv.outChannels;
     this.byteLength =
       depthwise?.bytes ?? layers.reduce((bytes, layer) => bytes + layer.byteLength, 0);
-    this.dtype = conv.output?.dtype ?? "f32";
+    this.dtype = (conv.output?.dtype ?? "f32") as R;
     this.window = conv.window;
+    this.#flip = conv.flip;
     this.layers = layers;
     this.depthwise = depthwise;
     this.input = conv.input;
@@ -63,9 +65,40 @@ export class Conv2d extends Handle {
     super.dispose();
   }
 
+  /**
+   * The weights as f32 [outChannels, height, width, inChannels / groups], in a new array: what was
+   * quantized, to within the rounding of a scale.
+   */
+  toArray(): OwnElements["f32"] {
+    const { instance, outChannels, input, output, depthwise, layers } = this;
+    checkHandle("layer", this, instance);
+    const { kernel } = this.window;
+    if (depthwise) {
+      return depthwiseWeights(instance, depthwise, { outChannels, kernel, input, output });
+    }
+    const groups = layers.map((layer) => layer.toArray());
+    const weights = new Float32Array(groups.length * groups[0].length);
+    for (const [g, group] of groups.entries()) weights.set(group, g * group.length);
+    return this.#flip ? reverseTaps(weights, kernel[0] * kernel[1], outChannels) : weights;
+  }
+
   /** @internal */
-  [DESCRIBE](): string {
+  __describe(): string {
     const [height, width] = this.window.kernel;
     return `convolution ${height} × ${width}, ${this.inChannels} → ${this.outChannels}`;
   }
+}
+
+/** [channels][taps][inputs] with the taps of each channel in the other order. */
+function reverseTaps(weights: Float32Array, taps: number, channels: number): OwnElements["f32"] {
+  const inputs = weights.length / (channels * taps);
+  const result = new Float32Array(weights.length);
+  for (let c = 0; c < channels; c++) {
+    for (let t = 0; t < taps; t++) {
+      const from = (c * taps + t) * inputs;
+      const to = (c * taps + taps - 1 - t) * inputs;
+      result.set(weights.subarray(from, from + inputs), to);
+    }
+  }
+  return result;
 }

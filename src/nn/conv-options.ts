@@ -60,10 +60,10 @@ export interface ConvTransposeOptions
 }
 
 const OPTIONS = [...LAYER_OPTIONS, ...WINDOW_OPTIONS, "shape", "activation", "format", "groups"];
-const TRANSPOSE_OPTIONS = [
+const TRANSPOSE_OPTIONS = /* @__PURE__ */ (() => [
   ...LAYER_OPTIONS.filter((name) => name !== "orientation"),
   ...["shape", "activation", "stride", "padding", "outputPadding"],
-];
+])();
 
 /** @internal */
 export interface CheckedConv extends Ends {

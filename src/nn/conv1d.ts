@@ -8,6 +8,8 @@ import { checkInteger, checkObject, checkOptions, checkShape, rangeFault } from 
 import type { QuantizedDType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
+import type { LinearResult } from "../linear/int8.ts";
+import type { StaticParams } from "../linear/layer-options.ts";
 import type { Conv2d } from "./conv-layer.ts";
 import type { ConvOptions } from "./conv-options.ts";
 import { createConv2d, runConv } from "./conv2d.ts";
@@ -31,6 +33,15 @@ export interface Conv1dOptions extends Omit<ConvOptions, "stride" | "dilation" |
  * const layer = createConv1d(instance, { weights, shape: [3, 16, 32], padding: [2, 0] });
  * ```
  */
+export function createConv1d(
+  instance: Bytelane,
+  options: Conv1dOptions & { readonly output?: undefined },
+): Conv2d<"f32">;
+export function createConv1d<D extends QuantizedDType = "i8">(
+  instance: Bytelane,
+  options: Conv1dOptions & { readonly output: StaticParams<D> },
+): Conv2d<D>;
+export function createConv1d(instance: Bytelane, options: Conv1dOptions): Conv2d;
 export function createConv1d(instance: Bytelane, options: Conv1dOptions): Conv2d {
   checkInstance(instance);
   checkObject("options", options);
@@ -58,11 +69,11 @@ export function createConv1d(instance: Bytelane, options: Conv1dOptions): Conv2d
  * const y = conv1d(layer, x, { shape: [100, 16] }); // [100, out]
  * ```
  */
-export function conv1d<X extends Data<"f32" | "i8" | "u8">>(
-  layer: Conv2d,
+export function conv1d<X extends Data<"f32" | "i8" | "u8">, R extends LinearResult>(
+  layer: Conv2d<R>,
   x: X,
   options: { readonly shape?: readonly number[]; readonly out?: Data } = {},
-): InKind<X, "f32" | QuantizedDType> {
+): InKind<X, R> {
   checkOptions("options", options, ["shape", "out"]);
   const shape = checkShape("options.shape", isTensor(x) ? x.shape : options.shape);
   if (shape.length !== 2 && shape.length !== 3) {

@@ -11,7 +11,8 @@ import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { roundHalfEven } from "../core/round.ts";
 import { isTensor } from "../core/tensor.ts";
 import { createInt8 } from "../linear/create-int8.ts";
-import type { Linear, LinearOptions } from "../linear/int8.ts";
+import type { Linear, LinearOptions, LinearResult } from "../linear/int8.ts";
+import type { StaticParams } from "../linear/layer-options.ts";
 import { Conv2d } from "./conv-layer.ts";
 import {
   type CheckedConv,
@@ -27,7 +28,7 @@ import { orderWeights } from "./weights.ts";
 import { geometryOf } from "./window.ts";
 
 /** One list of a group's channels, where there is one. */
-const partOf = <A extends Float32Array | Int32Array>(
+const groupOf = <A extends Float32Array | Int32Array>(
   list: A | undefined,
   group: number,
   groups: number,
@@ -51,9 +52,9 @@ function createLayers(instance: Bytelane, conv: CheckedConv, values: Float32Arra
         weights: orderWeights(values, sizes, conv.strides, group * count, count, conv.flip),
         shape: [count, taps * perGroup],
         orientation: "out-in",
-        scale: partOf(conv.given?.scales, group, groups),
-        zeroPoint: partOf(conv.given?.zeros, group, groups),
-        bias: partOf(conv.bias, group, groups),
+        scale: groupOf(conv.given?.scales, group, groups),
+        zeroPoint: groupOf(conv.given?.zeros, group, groups),
+        bias: groupOf(conv.bias, group, groups),
         inputStats: depthMean && { mean: depthMean },
         ...(activation.kind === "bounds" && {
           activation: { low: activation.low, high: activation.high },
@@ -122,6 +123,15 @@ function create(instance: Bytelane, conv: CheckedConv): Conv2d {
  * const y = conv2d(layer, x, { shape: [1, 48, 320, 3] });
  * ```
  */
+export function createConv2d(
+  instance: Bytelane,
+  options: ConvOptions & { readonly output?: undefined },
+): Conv2d<"f32">;
+export function createConv2d<D extends QuantizedDType = "i8">(
+  instance: Bytelane,
+  options: ConvOptions & { readonly output: StaticParams<D> },
+): Conv2d<D>;
+export function createConv2d(instance: Bytelane, options: ConvOptions): Conv2d;
 export function createConv2d(instance: Bytelane, options: ConvOptions): Conv2d {
   checkInstance(instance);
   return create(instance, checkConv(instance, options));
@@ -137,6 +147,15 @@ export function createConv2d(instance: Bytelane, options: ConvOptions): Conv2d {
  * const layer = createConvTranspose2d(instance, { weights, shape: [32, 16, 4, 4], stride: 2 });
  * ```
  */
+export function createConvTranspose2d(
+  instance: Bytelane,
+  options: ConvTransposeOptions & { readonly output?: undefined },
+): Conv2d<"f32">;
+export function createConvTranspose2d<D extends QuantizedDType = "i8">(
+  instance: Bytelane,
+  options: ConvTransposeOptions & { readonly output: StaticParams<D> },
+): Conv2d<D>;
+export function createConvTranspose2d(instance: Bytelane, options: ConvTransposeOptions): Conv2d;
 export function createConvTranspose2d(instance: Bytelane, options: ConvTransposeOptions): Conv2d {
   checkInstance(instance);
   return create(instance, checkConvTranspose(instance, options));
@@ -159,23 +178,23 @@ function takes({ input, depthwise }: Conv2d) {
  * const y = conv2d(layer, x, { shape: [48, 320, 3] }); // [height, width, out]
  * ```
  */
-export function conv2d<X extends Data<"f32" | "i8" | "u8">>(
-  layer: Conv2d,
+export function conv2d<X extends Data<"f32" | "i8" | "u8">, R extends LinearResult>(
+  layer: Conv2d<R>,
   x: X,
   options: { readonly shape?: readonly number[]; readonly out?: Data } = {},
-): InKind<X, "f32" | QuantizedDType> {
+): InKind<X, R> {
   checkOptions("options", options, ["shape", "out"]);
   return runConv(layer, x, options.shape, options.out, false);
 }
 
 /** @internal With `flat`, images have a height of 1 and the result is without it. */
-export function runConv<X extends Data<"f32" | "i8" | "u8">>(
-  layer: Conv2d,
+export function runConv<X extends Data<"f32" | "i8" | "u8">, R extends LinearResult>(
+  layer: Conv2d<R>,
   x: X,
   given: readonly number[] | undefined,
   out: Data | undefined,
   flat: boolean,
-): InKind<X, "f32" | QuantizedDType> {
+): InKind<X, R> {
   if (!(layer instanceof Conv2d)) {
     throw typeFault("layer", "a convolution made by createConv2d", layer);
   }
@@ -193,6 +212,6 @@ export function runConv<X extends Data<"f32" | "i8" | "u8">>(
   return inCall(instance, result, (call) => {
     const { address, value } = call.output(result);
     runImages(call, instance, layer, source, images, geometry, address);
-    return value as InKind<X, "f32" | QuantizedDType>;
+    return value as InKind<X, R>;
   });
 }

@@ -2,6 +2,7 @@
 import { nnKernels } from "../builds/nn-kernels.ts";
 import type { Call } from "../core/call.ts";
 import { rangeFault } from "../core/check.ts";
+import type { OwnElements } from "../core/dtype.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { LARGEST, roundHalfEven } from "../core/round.ts";
 import { checkDepth } from "../gemm/epilogue.ts";
@@ -204,6 +205,42 @@ export function createIntegerDepthwise(
   words.setFloat32(address + FIELDS.high, high, true);
   words.setInt32(address + FIELDS.zero, output?.zeroPoint ?? 0, true);
   return { address, bytes, weights: 0, bias: 0, bounds: 0, record: address, isReal: false };
+}
+
+/** @internal Weights [channels][taps] of a convolution in memory, of bytes with their scales. */
+export function depthwiseWeights(
+  instance: Bytelane,
+  layer: Depthwise,
+  { outChannels, kernel, input, output }: DepthwiseSizes,
+): OwnElements["f32"] {
+  const { heap } = instance;
+  const [height, width] = kernel;
+  const taps = height * width;
+  const row = filled(outChannels);
+  const result = new Float32Array(outChannels * taps);
+  if (layer.isReal) {
+    const weights = heap.view("f32", layer.weights, taps * row);
+    return result.map((_, i) => weights[(i % taps) * row + Math.floor(i / taps)]);
+  }
+  const { words } = heap;
+  const address = (field: keyof typeof FIELDS): number =>
+    words.getInt32(layer.record + FIELDS[field], true);
+  const [weights, scales] = [address("weights"), address("scales")];
+  const step = (address("real") || !output ? 1 : output.scale) / (input?.scale ?? 1);
+  return result.map((_, i) => {
+    const [c, t] = [Math.floor(i / taps), i % taps];
+    const [y, x] = [Math.floor(t / width), t % width];
+    const at = (((y >> 1) * width + x) * row + c) * 2 + (y & 1);
+    return words.getInt16(weights + at * 2, true) * words.getFloat32(scales + c * 4, true) * step;
+  });
+}
+
+/** @internal What the weights of a depthwise convolution are read back with. */
+export interface DepthwiseSizes {
+  readonly outChannels: number;
+  readonly kernel: readonly [number, number];
+  readonly input: { readonly scale: number } | undefined;
+  readonly output: { readonly scale: number } | undefined;
 }
 
 /** @internal What runs rows of one image; `params` are its scale, f32, and zero point, i32. */

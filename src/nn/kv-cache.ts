@@ -7,7 +7,8 @@
  * @category Networks
  */
 import { type Data, elementsOf, type InKind, operand } from "../core/call.ts";
-import { checkInteger, checkNumber, checkOptions, DESCRIBE, rangeFault } from "../core/check.ts";
+import { checkInteger, checkNumber, checkOptions, rangeFault } from "../core/check.ts";
+import type { OwnElements } from "../core/dtype.ts";
 import { checkHandle, Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { scope } from "../core/scope.ts";
@@ -31,15 +32,22 @@ export interface KvCacheOptions {
 /** Memory that no scope gives back. */
 class Block extends Handle {
   readonly address: number;
+  readonly bytes: number;
 
   constructor(instance: Bytelane, bytes: number) {
     const address = instance.arena.allocate(bytes);
     super(instance, [[address, bytes]], false);
     this.address = address;
+    this.bytes = bytes;
+  }
+
+  toArray(): OwnElements["u8"] {
+    const { address, bytes, instance } = this;
+    return instance.heap.view("u8", address, bytes).slice() as OwnElements["u8"];
   }
 
   /** @internal */
-  [DESCRIBE](): string {
+  __describe(): string {
     return "rows of a cache";
   }
 }
@@ -86,6 +94,23 @@ export class KvCache extends Handle {
     super.dispose();
   }
 
+  /** Keys, then values, as f32 [2, kvHeads, length, size], in a new array. */
+  toArray(): OwnElements["f32"] {
+    checkHandle("cache", this, this.instance);
+    const { kvHeads, size, length } = this;
+    const reals = new Float32Array(PLANES * kvHeads * length * size);
+    let at = 0;
+    for (const plane of [0, 1] as const) {
+      for (let head = 0; head < kvHeads; head++) {
+        const scales = this.scalesOf(plane, head);
+        this.rowsOf(plane, head).forEach((q, i) => {
+          reals[at++] = q * scales[Math.floor(i / size)];
+        });
+      }
+    }
+    return reals;
+  }
+
   /** @internal Rows [0, length) of a head, as a view on the memory. */
   rowsOf(plane: 0 | 1, head: number): Int8Array {
     const at = this.#block.address + (plane * this.kvHeads + head) * this.#capacity * this.size;
@@ -123,7 +148,7 @@ export class KvCache extends Handle {
   }
 
   /** @internal */
-  [DESCRIBE](): string {
+  __describe(): string {
     return `cache of ${this.#length} keys and values, ${this.kvHeads} × ${this.size}`;
   }
 }

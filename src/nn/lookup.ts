@@ -5,9 +5,9 @@
  */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
-import { checkOptions, DESCRIBE, typeFault } from "../core/check.ts";
-import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
-import { Handle, instanceOf } from "../core/handle.ts";
+import { checkOptions, typeFault } from "../core/check.ts";
+import { limitsOf, type OwnElements, type QuantizedDType } from "../core/dtype.ts";
+import { checkHandle, Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { roundHalfEven } from "../core/round.ts";
 import { isTensor } from "../core/tensor.ts";
@@ -39,8 +39,18 @@ export class Lookup<D extends QuantizedDType = QuantizedDType> extends Handle {
     this.output = output;
   }
 
+  /**
+   * The 256 integers that it gives, in a new array: entry q & 255 is that of the integer q, so that
+   * of i8 the entries of −128 … −1 stand behind those of 0 … 127.
+   */
+  toArray(): OwnElements[D] {
+    checkHandle("table", this, this.instance);
+    const { address, output } = this;
+    return this.instance.heap.view(output.dtype, address, ENTRIES).slice() as OwnElements[D];
+  }
+
   /** @internal */
-  [DESCRIBE](): string {
+  __describe(): string {
     return `lookup ${this.input.dtype} → ${this.output.dtype}`;
   }
 }

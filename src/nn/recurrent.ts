@@ -14,8 +14,9 @@ import {
   operand,
   target,
 } from "../core/call.ts";
-import { checkInteger, checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
-import { Handle, instanceOf } from "../core/handle.ts";
+import { checkInteger, checkOptions, rangeFault, typeFault } from "../core/check.ts";
+import type { OwnElements } from "../core/dtype.ts";
+import { checkHandle, Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
 import { panelsOf, writeCall } from "../gemm/product.ts";
@@ -72,8 +73,24 @@ export class Recurrent extends Handle {
     super.dispose();
   }
 
+  /**
+   * The weights as f32 [gates · hidden, inFeatures + hidden], in a new array: of each row those of
+   * the input, then those of the state. The gates are in the order "ifgo", of a GRU "rzn".
+   */
+  toArray(): OwnElements["f32"] {
+    checkHandle("layer", this, this.instance);
+    const { inFeatures, hidden } = this;
+    const [input, state] = [this.input.toArray(), this.state.toArray()];
+    const weights = new Float32Array(input.length + state.length);
+    for (let row = 0, at = 0; at < weights.length; row++, at += inFeatures + hidden) {
+      weights.set(input.subarray(row * inFeatures, (row + 1) * inFeatures), at);
+      weights.set(state.subarray(row * hidden, (row + 1) * hidden), at + inFeatures);
+    }
+    return weights;
+  }
+
   /** @internal */
-  [DESCRIBE](): string {
+  __describe(): string {
     return `${this.kind.toUpperCase()} ${this.inFeatures} → ${this.hidden}`;
   }
 }

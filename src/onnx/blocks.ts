@@ -72,7 +72,7 @@ const reciprocal = (scale: number): number => (scale === 0 ? 0 : f(1 / scale));
 /**
  * Factors on the scale of the extremes that a search tries: most good ones lie a little below 1.
  */
-const FACTORS = Array.from({ length: 16 }, (_, i) => 0.72 + i * 0.025);
+const FACTORS = /* @__PURE__ */ Array.from({ length: 16 }, (_, i) => 0.72 + i * 0.025);
 
 /**
  * Σ importance · (x − x̃)² of one block. The codes here may differ from the final ones in ties,

@@ -9,7 +9,7 @@ import { dimsOf, TYPES, typeName } from "./tensor-data.ts";
 
 /** Operators whose weights are quantized. */
 export type WeightOperator = "MatMul" | "Gemm" | "Conv" | "Gather";
-const WEIGHT_INPUT = new Map<string, number>([
+const WEIGHT_INPUT = /* @__PURE__ */ new Map<string, number>([
   ["MatMul", 1],
   ["Gemm", 1],
   ["Conv", 1],

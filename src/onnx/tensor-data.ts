@@ -37,9 +37,10 @@ export const TYPES = {
   FLOAT8E8M0: 24,
 } as const;
 
-const NAMES = new Map<number, string>(Object.entries(TYPES).map(([name, id]) => [id, name]));
+const NAMES = /* @__PURE__ */ (() =>
+  new Map<number, string>(Object.entries(TYPES).map(([name, id]) => [id, name])))();
 // biome-ignore format: a table
-const BITS = new Map<number, number>([
+const BITS = /* @__PURE__ */ new Map<number, number>([
   [1, 32], [2, 8], [3, 8], [4, 16], [5, 16], [6, 32], [7, 64], [9, 8],
   [10, 16], [11, 64], [12, 32], [13, 64], [14, 64], [15, 128], [16, 16], [17, 8],
   [18, 8], [19, 8], [20, 8], [21, 4], [22, 4], [23, 4], [24, 8],

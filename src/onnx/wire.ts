@@ -91,7 +91,7 @@ interface FieldShape {
   readonly message: DescMessage | undefined;
 }
 
-const shapes = new WeakMap<DescMessage, Map<number, FieldShape>>();
+const shapes = /* @__PURE__ */ new WeakMap<DescMessage, Map<number, FieldShape>>();
 
 function shapeOf(schema: DescMessage): Map<number, FieldShape> {
   let shape = shapes.get(schema);

@@ -22,7 +22,7 @@ export interface MaxSimOptions {
 type Tokens = Data<"i8">;
 
 /** A document: where its tokens are, in an array or in memory, and how many. */
-interface Part {
+interface TokenRange {
   readonly tokens: Operand<"i8">;
   readonly first: number;
   readonly count: number;
@@ -57,11 +57,11 @@ export function maxSim(
   const dimensions = checkInteger("options.dimensions", named, 1, MOST_DIMENSIONS);
   const source = tokensOf(instance, "query", query, dimensions);
   const queries = source.length / dimensions;
-  const parts = partsOf(instance, documents, dimensions, options.lengths);
+  const ranges = tokenRanges(instance, documents, dimensions, options.lengths);
   const { arena, heap } = instance;
   const padded = Math.ceil(dimensions / 16) * 16;
   const queryBytes = Math.ceil(queries / 4) * 4 * padded * 2;
-  const most = parts.reduce((sum, { count }) => Math.max(sum, count), 0) * dimensions;
+  const most = ranges.reduce((sum, { count }) => Math.max(sum, count), 0) * dimensions;
   const bytes = 32 + queryBytes + most;
   const room = arena.allocate(bytes);
   try {
@@ -74,7 +74,7 @@ export function maxSim(
     }
     wide.set(new Uint8Array(integers.buffer));
     const kernels = searchKernels(instance);
-    return Float32Array.from(parts, ({ tokens, first, count }) => {
+    return Float32Array.from(ranges, ({ tokens, first, count }) => {
       const own = elements(instance, tokens, first * dimensions, count * dimensions);
       const place = at + queryBytes;
       heap.view("i8", place, own.length).set(own);
@@ -109,12 +109,12 @@ function elements(
   return (value as Int8Array).subarray(first, first + length);
 }
 
-function partsOf(
+function tokenRanges(
   instance: Bytelane,
   documents: Tokens | readonly Tokens[],
   dimensions: number,
   lengths: ArrayLike<number> | undefined,
-): Part[] {
+): TokenRange[] {
   if (Array.isArray(documents)) {
     if (lengths !== undefined) throw typeFault("options.lengths", "nothing for a list", lengths);
     return documents.map((tokens: Tokens, i) => {
@@ -126,11 +126,11 @@ function partsOf(
   const total = tokens.length / dimensions;
   const list = checkNumbers("options.lengths", lengths ?? [total]);
   let first = 0;
-  const parts = Array.from(list, (length, i) => {
+  const ranges = Array.from(list, (length, i) => {
     const count = checkInteger(`options.lengths[${i}]`, length, 1, total);
     first += count;
     return { tokens, first: first - count, count };
   });
   if (first !== total) throw rangeFault("options.lengths", `${total} tokens in all`, first);
-  return parts;
+  return ranges;
 }

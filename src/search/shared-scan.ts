@@ -17,8 +17,8 @@ export function sharedLook(sharing: Sharing | undefined): SharedLook | undefined
 }
 
 /**
- * Scans for queries at `room`: every worker looks at its part of the rows with a record of its
- * own, and the best of all parts become those of the query. Scores are in a total order, so that
+ * Scans for queries at `room`: every worker looks at its piece of the rows with a record of its
+ * own, and the best of all pieces become those of the query. Scores are in a total order, so that
  * they are the same as without workers.
  */
 function* scanShared(
@@ -32,26 +32,26 @@ function* scanShared(
   const { arena, heap } = instance;
   const rows = layout.scanned;
   const length = Math.ceil(rows / sharing.size / GRAIN) * GRAIN;
-  const parts = Math.ceil(rows / length);
+  const pieces = Math.ceil(rows / length);
   const bytes = Math.ceil((QUERY_BYTES + 8 * capacity) / 32) * 32;
-  const all = size * parts * bytes;
+  const all = size * pieces * bytes;
   const copies = arena.allocate(all);
   try {
     const groups = [];
     for (let i = 0; i < size; i++) {
-      for (let part = 0; part < parts; part++) {
-        const copy = copies + (i * parts + part) * bytes;
+      for (let piece = 0; piece < pieces; piece++) {
+        const copy = copies + (i * pieces + piece) * bytes;
         const record = heap.view("u8", room + i * layout.bytes, QUERY_BYTES);
         heap.view("u8", copy, QUERY_BYTES).set(record);
         setEntries(instance, copy, copy + QUERY_BYTES, 0);
-        const first = part * length;
+        const first = piece * length;
         groups.push(callsOf(layout, copy, first, Math.min(length, rows - first)));
       }
     }
     yield sharing.run(groups);
     for (let i = 0; i < size; i++) {
       const query = room + i * layout.bytes;
-      mergeParts(storage, query, copies + i * parts * bytes, bytes, parts, capacity);
+      mergePieces(storage, query, copies + i * pieces * bytes, bytes, pieces, capacity);
     }
   } finally {
     if (!instance.disposed) arena.free(copies, all);
@@ -70,20 +70,20 @@ function callsOf(layout: Layout, query: number, first: number, rows: number): Ke
   });
 }
 
-/** Puts the best of all parts into the entries of a query. */
-function mergeParts(
+/** Puts the best of all pieces into the entries of a query. */
+function mergePieces(
   storage: Storage,
   query: number,
   copies: number,
   bytes: number,
-  parts: number,
+  pieces: number,
   capacity: number,
 ): void {
   const { instance } = storage;
   const { words } = instance.heap;
   const found: { score: number; row: number }[] = [];
-  for (let part = 0; part < parts; part++) {
-    const copy = copies + part * bytes;
+  for (let piece = 0; piece < pieces; piece++) {
+    const copy = copies + piece * bytes;
     for (let j = 0, n = foundBy(instance, copy); j < n; j++) {
       const at = copy + QUERY_BYTES + 8 * j;
       found.push({ score: words.getFloat32(at, true), row: words.getInt32(at + 4, true) });

@@ -1,6 +1,7 @@
 /** The index: vectors as nested codes, which are added, removed and searched. */
 import { listLength } from "../core/array.ts";
-import { checkOptions, DESCRIBE, rangeFault, typeFault } from "../core/check.ts";
+import { checkOptions, rangeFault, typeFault } from "../core/check.ts";
+import type { OwnElements } from "../core/dtype.ts";
 import { Handle, instanceOf } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { refuseRemote, vectorAt } from "./codes.ts";
@@ -87,13 +88,31 @@ export class VectorIndex extends Handle {
     return this.storage.byteLength;
   }
 
+  /**
+   * All vectors as `get` gives them, in the order of their ids: f32 [count, dimensions], or of
+   * "hamming" packed bits, u8 [count, dimensions / 8]. Errors: an index whose codes are in a file.
+   */
+  toArray(): OwnElements["f32" | "u8"] {
+    instanceOf("index", this);
+    this.refuseRemote();
+    const { count, metric, dimensions } = this;
+    const isHamming = metric === "hamming";
+    const ids = Float64Array.from({ length: count }, (_, row) => this.storage.idAt(row)).sort();
+    const width = isHamming ? dimensions / 8 : dimensions;
+    const vectors = isHamming ? new Uint8Array(count * width) : new Float32Array(count * width);
+    ids.forEach((id, i) => {
+      vectors.set(this.get(id) as Float32Array | Uint8Array, i * width);
+    });
+    return vectors;
+  }
+
   override dispose(): void {
     if (!this.disposed) this.storage.dispose();
     super.dispose();
   }
 
   /** @internal */
-  [DESCRIBE](): string {
+  __describe(): string {
     return `index of ${this.count} vectors [${this.dimensions}]`;
   }
 

@@ -14,7 +14,6 @@ import {
   checkScale,
   checkShape,
   countOf,
-  DESCRIBE,
   rangeFault,
   typeFault,
 } from "../core/check.ts";
@@ -137,7 +136,7 @@ export class Table extends Handle {
   }
 
   /** @internal */
-  [DESCRIBE](): string {
+  __describe(): string {
     return `${this.bits}-bit table [${this.rows}, ${this.columns}]`;
   }
 }

@@ -47,7 +47,7 @@ type Blocks = readonly (readonly [address: number, bytes: number])[];
  * and with them the call that waits: an instance that is a local variable of the awaiting function
  * was enough.
  */
-const working = new Set<Pool>();
+const working = /* @__PURE__ */ new Set<Pool>();
 
 /** Ends the workers of instances that were dropped without `dispose`. */
 let dropped: FinalizationRegistry<Set<PoolWorker>> | undefined;

@@ -12,7 +12,7 @@ import {
   readFields,
   writeFields,
 } from "../core/product.ts";
-import { panelBytes } from "../int4/layer.ts";
+import { panelBytes } from "../int4/sizes.ts";
 
 /** A product that is to be divided: its record, and how many rows it has. */
 export interface Divided {

@@ -57,7 +57,7 @@ function makeWorker(): unknown {
  * work or not, and the call that waits for it never ends: an instance that is a local variable of
  * the function which awaits was enough.
  */
-const working = new Set<AnyWorker>();
+const working = /* @__PURE__ */ new Set<AnyWorker>();
 
 /** Starts a worker. `lose` hears of its end, unless it was ended here. */
 export function openWorker(

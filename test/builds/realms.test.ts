@@ -39,7 +39,7 @@ describe("a library in another realm", () => {
     expect([...quantize(instance, x, { scale: 1 / 64 })]).toEqual([-64, 32, 127]);
     const layer = createLinear(instance, { weights: Float32Array.of(1, 2, 4), shape: [3, 1] });
     const y = linear(layer, tensor(instance, "f32", [1, 3], x));
-    expect((y as unknown as bytelane.Tensor).data.length).toBe(1);
+    expect(y.data.length).toBe(1);
   };
 
   it("works with arrays of ours", async () => {

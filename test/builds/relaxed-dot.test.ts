@@ -15,7 +15,6 @@ import {
   type BytelaneOptions,
   createLinear,
   type DotClass,
-  type Linear,
   linear,
   matmul,
   packMatrix,
@@ -23,6 +22,7 @@ import {
 } from "../../src/entries/index.ts";
 import { loadLayers, saveLayers } from "../../src/formats/index.ts";
 import { product } from "../reference/gemm.ts";
+import { entryOf } from "../support/narrow.ts";
 import { bytes, expectSame, finite } from "../support/samples.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -256,9 +256,8 @@ describe.each(Object.keys(ENGINES) as DotClass[])("an engine whose relaxed dot i
       const instance = await open({ relaxedDot });
       scope(instance, () => {
         const layer = createLinear(instance, { weights, shape: [2, 3], scale: 0.1 });
-        const loaded = loadLayers(instance, saveLayers(instance, { layer })).layers.get(
-          "layer",
-        ) as Linear;
+        const file = saveLayers(instance, { layer });
+        const loaded = entryOf(loadLayers(instance, file), "layer", "int8");
         const x = Float32Array.of(1, -2, 3, 5);
         expectSame(linear(loaded, x), linear(layer, x));
       });

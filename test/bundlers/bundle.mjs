@@ -4,6 +4,7 @@
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { faultOfImport } from "./keep.mjs";
 
 /**
  * What the platforms of the condition "edge-light" do with an import of a .wasm?module: the file
@@ -61,19 +62,7 @@ export async function loadBundlers(folder) {
     esbuild: {
       version: version("esbuild"),
       build: (entry, outDir) => buildWeb(entry, outDir),
-      /** What is kept of a text when no promise of a package, and of no comment, is believed. */
-      async keep(contents, resolveDir) {
-        const { outputFiles } = await esbuild.build({
-          stdin: { contents, resolveDir },
-          bundle: true,
-          write: false,
-          format: "esm",
-          platform: "browser",
-          ignoreAnnotations: true,
-          logLevel: "silent",
-        });
-        return outputFiles[0].text.replace(/^\s*\/\/.*$/gm, "").trim();
-      },
+      faultOfImport: (entry, resolveDir) => faultOfImport(esbuild, entry, resolveDir),
     },
     "edge-light": {
       version: version("esbuild"),

@@ -4,14 +4,10 @@
  */
 import { describe, expect, it } from "vitest";
 import { createObserver } from "../../src/calibration/index.ts";
-import {
-  chooseParams,
-  createBytelaneSync,
-  type Params,
-  type SchemeOptions,
-} from "../../src/entries/index.ts";
+import { chooseParams, createBytelaneSync, type SchemeOptions } from "../../src/entries/index.ts";
 import * as oracle from "../reference/calibration.ts";
 import { gauss, type Real } from "../support/distributions.ts";
+import { perChannel, perTensor } from "../support/narrow.ts";
 import { noise } from "../support/samples.ts";
 
 const instance = createBytelaneSync();
@@ -82,9 +78,10 @@ function errorOf(values: readonly number[], method: "minmax" | "entropy" | "mse"
   observer.observe(Float32Array.from(values), { shape: [1, values.length] });
   const signal = values.reduce((sum, x) => sum + x * x, 0) / values.length;
   return SCHEMES.map((options) => {
-    const { min, max } = observer.range(options) as unknown as Record<string, number[]>;
-    const range = axis ? { min: min[0], max: max[0] } : { min, max };
-    const params = chooseParams(range as never, options) as unknown as Params<number>;
+    const { min, max } = observer.range(options);
+    const end = (each: typeof min) => (axis ? perChannel(each)[0] : perTensor(each));
+    const range = { min: end(min), max: end(max) };
+    const params = chooseParams(range, options);
     return oracle.squaredError(values, params) + ROUNDING * signal;
   });
 }

@@ -9,13 +9,7 @@ import {
   type MethodReport,
   quantizationError,
 } from "../../src/calibration/index.ts";
-import {
-  chooseParams,
-  createBytelaneSync,
-  dequantize,
-  type Params,
-  quantize,
-} from "../../src/entries/index.ts";
+import { chooseParams, createBytelaneSync, dequantize, quantize } from "../../src/entries/index.ts";
 import { expectDrawn } from "../support/charts.ts";
 import { SHAPE_NAMES, sample } from "../support/distributions.ts";
 
@@ -50,7 +44,7 @@ describe("explain", () => {
         "MSE",
       ]);
       for (const each of explanation.methods) {
-        const params = chooseParams({ min: each.min, max: each.max }, scheme) as Params<number>;
+        const params = chooseParams({ min: each.min, max: each.max }, scheme);
         expect([each.scale, each.zeroPoint]).toEqual([params.scale, params.zeroPoint]);
         const q = quantize(instance, values, params);
         const real = quantizationError(instance, values, q, params);
@@ -146,16 +140,13 @@ describe("the table and the chart", () => {
   });
 
   it("has each method's range and all values", () => {
-    const [ranges, histogram, curve] = explanationChart(explanation).vconcat as unknown as {
-      data: { values: { name: string; min: number; max: number }[] };
-      layer: { data: { values: Record<string, number>[] } }[];
-    }[];
-    expect(ranges.data.values.map(({ name, min, max }) => ({ name, min, max }))).toEqual(
+    const [ranges, histogram, curve] = explanationChart(explanation).vconcat;
+    expect(ranges.data?.values).toMatchObject(
       explanation.methods.map(({ name, min, max }) => ({ name, min, max })),
     );
-    const counts = histogram.layer[0].data.values.map(({ count }) => count);
+    const counts = histogram.layer?.[0].data?.values.map(({ count }) => Number(count)) ?? [];
     expect(counts.reduce((sum, count) => sum + count)).toBe(explanation.histogram.total);
-    const { threshold } = curve.layer[1].data.values[0];
+    const { threshold } = curve.layer?.[1].data?.values[0] ?? {};
     expect(threshold).toBe(explanation.entropy?.threshold);
   });
 

@@ -1,12 +1,7 @@
 /** Searches for a range against the definitions, straight from the values. */
 import { describe, expect, it } from "vitest";
 import { createObserver, explain } from "../../src/calibration/index.ts";
-import {
-  chooseParams,
-  createBytelaneSync,
-  type Params,
-  type SchemeOptions,
-} from "../../src/entries/index.ts";
+import { chooseParams, createBytelaneSync, type SchemeOptions } from "../../src/entries/index.ts";
 import * as oracle from "../reference/calibration.ts";
 import { SHAPE_NAMES, sample } from "../support/distributions.ts";
 
@@ -26,13 +21,13 @@ describe("percentile", () => {
         observer.observe(Float32Array.from(values));
         const { step } = observer.histogram();
         const rank = (share: number) => Math.max(1, Math.ceil(Number((n * share).toPrecision(12))));
-        const symmetric = observer.range(SYMMETRIC) as Ends;
+        const symmetric = observer.range(SYMMETRIC);
         const exact = oracle.ranked(magnitudes, rank(percent / 100));
         expect(symmetric.max).toBeGreaterThanOrEqual(exact);
         expect(symmetric.max).toBeLessThanOrEqual(exact + step);
         expect(symmetric.min).toBe(-symmetric.max);
 
-        const asymmetric = observer.range(ASYMMETRIC) as Ends;
+        const asymmetric = observer.range(ASYMMETRIC);
         const tail = rank((1 + percent / 100) / 2);
         const high = oracle.ranked(values, tail);
         const low = oracle.ranked(values, n + 1 - tail);
@@ -132,7 +127,7 @@ describe("entropy", () => {
     const observer = createObserver(instance, { method: "entropy" }).observe(values);
     const { entropy } = explain(observer);
     expect(entropy?.divergences.length).toBeGreaterThan(1200);
-    const { max } = observer.range() as Ends;
+    const { max } = observer.range();
     expect(max).toBeGreaterThan(3.5);
     expect(max).toBeLessThan(6);
   });
@@ -141,7 +136,7 @@ describe("entropy", () => {
     const values = sample("one-sided", 5000, 4);
     const above = createObserver(instance, { method: "entropy" }).observe(values);
     const below = createObserver(instance, { method: "entropy" }).observe(values.map((x) => -x));
-    const { min, max } = above.range(ASYMMETRIC) as Ends;
+    const { min, max } = above.range(ASYMMETRIC);
     expect(min).toBe(0);
     expect(below.range(ASYMMETRIC)).toEqual({ min: -max, max: 0 });
   });
@@ -157,7 +152,7 @@ describe("entropy", () => {
 
 describe("mse", () => {
   const error = (values: readonly number[], range: Ends, options: SchemeOptions) =>
-    oracle.squaredError(values, chooseParams(range, options) as Params<number>);
+    oracle.squaredError(values, chooseParams(range, options));
 
   /** The least error of any range on a fine grid of ranges, narrowed down around the best. */
   function bruteForce(values: readonly number[], options: SchemeOptions): number {
@@ -203,20 +198,20 @@ describe("mse", () => {
       kind === "asymmetric" ? { bits, ...ASYMMETRIC } : { bits, symmetricRange: kind };
     const values = [...sample(shape, 6000, bits)];
     const observer = createObserver(instance, { method: "mse" }).observe(Float32Array.from(values));
-    const found = error(values, observer.range(options) as Ends, options);
+    const found = error(values, observer.range(options), options);
     expect(found / bruteForce(values, options)).toBeLessThan(1.01);
   });
 
   it("clips what is far out and rare, and nothing of uniform data", () => {
     const values = sample("normal", 400_000, 4);
     values[0] = 40;
-    const far = createObserver(instance, { method: "mse" }).observe(values).range() as Ends;
+    const far = createObserver(instance, { method: "mse" }).observe(values).range();
     // one outlier x of n: (x − T)² / n + (T / 127)² / 12 is least at T = x · m / (n + m), m = 12 ·
     // 127²
     const most = (40 * 12 * 127 ** 2) / (values.length + 12 * 127 ** 2);
     expect(far.max / most).toBeCloseTo(1, 2);
     const even = createObserver(instance, { method: "mse" }).observe(sample("uniform", 9000, 1));
-    const { max } = even.range() as Ends;
+    const { max } = even.range();
     expect(max).toBeGreaterThan(0.98);
     expect(max).toBeLessThan(1.01);
   });

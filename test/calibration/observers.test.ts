@@ -11,6 +11,7 @@ import {
 import { type Bytelane, createBytelaneSync, scope, tensor } from "../../src/entries/index.ts";
 import * as oracle from "../reference/calibration.ts";
 import { SHAPE_NAMES, sample } from "../support/distributions.ts";
+import { perChannel, perTensor } from "../support/narrow.ts";
 import { AWKWARD, channelOf, noise, reals } from "../support/samples.ts";
 import { describeTiers } from "../support/tiers.ts";
 
@@ -46,7 +47,7 @@ function observing(instance: Bytelane, options: ObserverOptions, batches: readon
 }
 
 function ends({ min, max }: ObservedRange): number[] {
-  return typeof min === "number" ? [min, max as number] : [...min, ...(max as Float32Array)];
+  return [min, max].flatMap((end) => (typeof end === "number" ? end : [...end]));
 }
 
 /** Counts of an observer against the definition. */
@@ -303,7 +304,7 @@ describeTiers("observers", (instance) => {
         for (let c = 0; c < channels; c++) {
           const own = values.filter((_, i) => channelOf(i, shape, axis) === c);
           const range = observing(instance, single as ObserverOptions, [own, own]).range();
-          expect([(min as Float32Array)[c], (max as Float32Array)[c]]).toEqual(ends(range));
+          expect([perChannel(min)[c], perChannel(max)[c]]).toEqual(ends(range));
         }
       }
     }
@@ -350,10 +351,10 @@ describeTiers("observers", (instance) => {
   it("parameters are those of the range", () => {
     const x = sample("normal", 1000, 1);
     const observer = createObserver(instance, { method: "minmax" }).observe(x);
-    const { min, max } = observer.range() as { min: number; max: number };
+    const { min, max } = observer.range();
     const { scale, zeroPoint } = observer.params({ dtype: "u8", scheme: "asymmetric" });
     expect(scale).toBe(f(f(max - min) / 255));
-    expect(zeroPoint).toBe(Math.round(-min / (scale as number)));
+    expect(zeroPoint).toBe(Math.round(-min / scale));
     const rows = createObserver(instance, { method: "mse", axis: 0 }).observe(x, {
       shape: [10, 100],
     });
@@ -371,7 +372,7 @@ describe("observers", () => {
           const data = new Float32Array(100).fill(value);
           const { scale, zeroPoint } = observing(instance, options, [data]).params({ scheme });
           if (value === 0) expect(scale).toBe(1);
-          else expect(Number.isFinite(scale) && (scale as number) >= 2 ** -126).toBe(true);
+          else expect(Number.isFinite(scale) && perTensor(scale) >= 2 ** -126).toBe(true);
           expect(Number.isInteger(zeroPoint)).toBe(true);
         }
       }
@@ -381,13 +382,13 @@ describe("observers", () => {
   it("constant data are kept to a bin's width", () => {
     for (const value of [3, -0.7, 1e20]) {
       for (const method of ["minmax", "percentile", "entropy", "mse"] as const) {
-        const observer = createObserver(instance, { method } as ObserverOptions);
+        const observer = createObserver(instance, { method });
         observer.observe(new Float32Array(100).fill(value));
         for (const scheme of ["symmetric", "asymmetric"] as const) {
           const { scale, zeroPoint, low, high } = observer.params({ scheme });
-          const q = Math.round(value / (scale as number)) + (zeroPoint as number);
-          const clamped = Math.min(Math.max(q, low), high) - (zeroPoint as number);
-          const restored = (scale as number) * clamped;
+          const q = Math.round(value / scale) + zeroPoint;
+          const clamped = Math.min(Math.max(q, low), high) - zeroPoint;
+          const restored = scale * clamped;
           // within a bin (1/4096) beside half a step, where the range is not the constant itself
           expect(Math.abs(restored / value - 1)).toBeLessThan(method === "entropy" ? 0.01 : 0.001);
         }

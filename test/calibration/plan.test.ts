@@ -6,7 +6,6 @@ import {
   type Candidate,
   errorBetween,
   type LayerSensitivity,
-  type PlannedLayer,
   paretoFront,
   plan,
   planChart,
@@ -210,7 +209,7 @@ describe("paretoFront", () => {
 });
 
 describe("sensitivity", () => {
-  const layers: PlannedLayer[] = [
+  const layers = [
     { name: "even", weights: sample("uniform", 600, 1), shape: [20, 30] },
     { name: "far out", weights: sample("with outliers", 600, 2), shape: [20, 30] },
   ];
@@ -222,7 +221,7 @@ describe("sensitivity", () => {
       const { weights } = layers[i];
       expect({ name, parameters }).toEqual({ name: layers[i].name, parameters: 600 });
       expect(signal).toBeCloseTo(
-        [...(weights as Float32Array)].reduce((s, w) => s + w * w, 0),
+        [...weights].reduce((s, w) => s + w * w, 0),
         6,
       );
       expect(costs.map(({ bytes }) => bytes)).toEqual([680, 380, 230]);
@@ -248,7 +247,7 @@ describe("sensitivity", () => {
   it("takes tensors, one scale for all, and leaves no memory behind", () => {
     const used = instance.bytesUsed;
     scope(instance, () => {
-      const held = tensor(instance, "f32", [20, 30], layers[0].weights as Float32Array);
+      const held = tensor(instance, "f32", [20, 30], layers[0].weights);
       const [own] = sensitivity([{ name: "even", weights: held }], candidates);
       expect(own.costs).toEqual(sensitivity(layers, candidates)[0].costs);
     });
@@ -326,8 +325,8 @@ describe("a plan's table and chart", () => {
       expect(chart.title.text).toBe("<&>");
       expect(chart.title.subtitle).toContain(`${each.front.length} plans on the front`);
     }
-    const [, bytes] = planChart(many).vconcat as unknown as { data: { values: unknown[] } }[];
-    expect(bytes.data.values.length).toBe(40);
+    const [, bytes] = planChart(many).vconcat;
+    expect(bytes.data?.values).toHaveLength(40);
     expect(() => planChart(null as never)).toThrow('"chosen" expected an object, got null');
     expect(() => planChart({} as never)).toThrow('"chosen.bytes" expected a number');
   });

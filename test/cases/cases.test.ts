@@ -21,6 +21,7 @@ import {
   dequantize,
   dequantizeInt4,
   gather,
+  type LinearOptions,
   linear,
   minMax,
   part,
@@ -38,13 +39,14 @@ import {
   writeSafetensors,
 } from "../../src/formats/index.ts";
 import { decodeGgml, encodeGgml, int4FromGgml } from "../../src/gguf/index.ts";
+import { entryOf } from "../support/narrow.ts";
 import { TIERS } from "../support/tiers.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: wrong on purpose
 type Any = any;
 const sines = (n: number) => Float32Array.from({ length: n }, (_, i) => Math.sin(i));
-const layerOf = (b: Bytelane, options: object = {}) =>
-  createLinear(b, { weights: sines(128), shape: [16, 8], ...options } as Any) as Any;
+const layerOf = (b: Bytelane, options: Partial<LinearOptions> = {}) =>
+  createLinear(b, { weights: sines(128), shape: [16, 8], ...options });
 
 const b = createBytelaneSync();
 const x16 = Float32Array.from({ length: 16 }, (_, i) => Math.cos(i));
@@ -57,7 +59,7 @@ describe("buffer-file", () => {
       const file = saveLayers(b, { layer });
       const buffer = Buffer.from(file);
       for (const bytes of [file, buffer, Buffer.concat([Buffer.alloc(1), buffer]).subarray(1)]) {
-        const loaded = loadLayers(b, bytes).layers.get("layer") as Any;
+        const loaded = entryOf(loadLayers(b, bytes), "layer", "int8");
         expect(linear(loaded, x16)).toEqual(linear(layer, x16));
       }
     },
@@ -67,19 +69,17 @@ describe("buffer-file", () => {
 describe("cross-realm", () => {
   const context = vm.createContext({});
   const make = vm.runInContext("(tag, list) => new globalThis[tag](list)", context);
-  const foreign = <A extends object>(array: A): A =>
-    make((array as Any)[Symbol.toStringTag], [...(array as Any)]);
+  const foreign = <A extends Uint8Array | Uint16Array | Float32Array>(array: A): A =>
+    make(array[Symbol.toStringTag], [...array]);
   it("arrays of another realm are what they are", () => {
-    expect([...(quantize(b, foreign(Float32Array.of(1, 2)), { scale: 1 }) as Any)]).toEqual([1, 2]);
+    expect([...quantize(b, foreign(Float32Array.of(1, 2)), { scale: 1 })]).toEqual([1, 2]);
     const file = saveLayers(b, { layer: layerOf(b) });
     expect(readSafetensors(foreign(file)).tensors.size).toBe(readSafetensors(file).tensors.size);
     expect(loadLayers(b, foreign(file)).layers.size).toBe(1);
-    const matrix = quantizeInt4(b, sines(128), { shape: [16, 8] }) as Any;
+    const matrix = quantizeInt4(b, sines(128), { shape: [16, 8] });
     const strange = { ...matrix, values: foreign(matrix.values), scale: foreign(matrix.scale) };
     expect(dequantizeInt4(b, strange)).toEqual(dequantizeInt4(b, matrix));
-    expect(linear(createLinear(b, { format: "int4", weights: strange }) as Any, x16)).toHaveLength(
-      8,
-    );
+    expect(linear(createLinear(b, { format: "int4", weights: strange }), x16)).toHaveLength(8);
     expect(gather(createTable(b, strange), [0])).toHaveLength(16);
   });
 });
@@ -148,7 +148,7 @@ describe("ggml-non-finite", () => {
     for (const x of [withInfinity, ramp(1e7), ramp(2e37)]) {
       let reals = new Float32Array(1);
       try {
-        reals = decodeGgml(encodeGgml(x, type), type) as Any;
+        reals = decodeGgml(encodeGgml(x, type), type);
       } catch (fault) {
         expect((fault as Error).message).toMatch(/^"[^"]+" expected/);
       }
@@ -215,15 +215,15 @@ it("dispose-frees: a dead instance and its dead handles hold no memory", async (
 
 it("scales-in-a-tensor: what quantizeRows makes, the next call takes", () => {
   using x = tensor(b, "f32", [2, 3], [1, 2, 3, 4, 5, 6]);
-  const { values, scale } = quantizeRows(b, x) as Any;
-  const plain = dequantize(b, values, { scale: scale.data.slice(), axis: 0 }) as Any;
-  const taken = dequantize(b, values, { scale, axis: 0 }) as Any;
+  const { values, scale } = quantizeRows(b, x);
+  const plain = dequantize(b, values, { scale: scale.data.slice(), axis: 0 });
+  const taken = dequantize(b, values, { scale, axis: 0 });
   expect(taken.data).toEqual(plain.data);
-  const again = quantize(b, x, { scale, axis: 0 }) as Any;
+  const again = quantize(b, x, { scale, axis: 0 });
   expect(again.data).toEqual(values.data);
   const three = { scale: Float32Array.of(0.5, 2, 10), zeroPoint: Int32Array.of(0, 1, -1), axis: 1 };
   const q = Int8Array.of(1, 1, 1, 4, 4, 4);
-  expect([...(dequantize(b, q, three, { shape: [2, 3] }) as Any)]).toEqual([0.5, 0, 20, 2, 6, 50]);
+  expect([...dequantize(b, q, three, { shape: [2, 3] })]).toEqual([0.5, 0, 20, 2, 6, 50]);
   for (const each of [values, scale, plain, taken, again]) each.dispose();
 });
 
@@ -281,7 +281,7 @@ it("overlap-silent: out over an operand is what it is on plain arrays", () => {
 it("gather-overlap-trap: out over the ids", () => {
   const values = Int8Array.of(1, 2, 3, 4, 5, 6);
   const scale = Float32Array.of(1e9, 1, 1);
-  using table = createTable(b, { values, scale, zeroPoint: 0, axis: 0, shape: [3, 2] } as Any);
+  using table = createTable(b, { values, scale, zeroPoint: 0, axis: 0, shape: [3, 2] });
   using out = tensor(b, "f32", [16]);
   const list = [0, 1, 2, 0, 1, 2, 0, 1];
   const ids = new Int32Array(out.data.buffer, out.data.byteOffset, 8);
@@ -380,7 +380,7 @@ it("leaks-on-throw: a call that throws keeps nothing", () => {
   const host = tensor(own, "u8", [file.length], file);
   while (own.bytesReserved < 2 ** 17) tensor(own, "u8", [500]);
   // the memory grows while it is read
-  const loaded = loadLayers(own, host.data).layers.get("q") as Any;
+  const loaded = entryOf(loadLayers(own, host.data), "q", "int4");
   expect(linear(loaded, new Float32Array(64))).toHaveLength(64);
   own.dispose();
 });

@@ -4,7 +4,6 @@
  * each option of a right call in calls.ts is spoiled. The answer is a result or an error of the
  * library's grammar, and an error has kept no memory.
  */
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
   type Bytelane,
@@ -12,33 +11,8 @@ import {
   createLinear,
   tensor,
 } from "../../src/entries/index.ts";
+import { functionsOf } from "../support/exports.ts";
 import { CALLS, reals } from "./calls.ts";
-
-const { exports } = JSON.parse(
-  readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
-) as { exports: Record<string, { types?: string }> };
-
-/** An entry that imports modules as sources, which few hosts can. */
-const APART = ["./module"];
-/** One has no arguments, the others take golden files of the library. */
-const WITHOUT_ARGUMENTS = ["serve", "decode", "judge", "vectorsOf"];
-
-/** Every exported function of every entry; one that two entries share is there once. */
-async function functionsOf(): Promise<[entry: string, name: string, call: unknown][]> {
-  const found = new Map<unknown, [string, string, unknown]>();
-  for (const [entry, { types }] of Object.entries(exports)) {
-    if (types === undefined || APART.includes(entry)) continue;
-    const source = types.replace("./dist/types/", "../../src/").replace(/\.d\.ts$/, ".ts");
-    const module = (await import(source)) as Record<string, unknown>;
-    for (const [name, value] of Object.entries(module)) {
-      if (typeof value !== "function" || WITHOUT_ARGUMENTS.includes(name)) continue;
-      // a class is made by a function of the library
-      if (/^class /.test(Function.prototype.toString.call(value))) continue;
-      if (!found.has(value)) found.set(value, [entry.replace(/^\.\/?/, ""), name, value]);
-    }
-  }
-  return [...found.values()];
-}
 
 // the build writes the golden files in
 Object.assign(globalThis, { GOLDEN: [] });

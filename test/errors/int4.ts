@@ -399,4 +399,13 @@ export const int4: Case[] = [
     '"x" expected rows of 5 elements, got Float32Array(32)',
     (instance) => createInputStats(instance, 5).observe(x),
   ],
+  [
+    "TypeError",
+    '"layer" expected a live handle, got disposed int4 linear layer 16 → 2',
+    (instance) => {
+      const layer = createLinear(instance, { format: "int4", weights: x, shape: [16, 2] });
+      layer.dispose();
+      return layer.toArray();
+    },
+  ],
 ];

@@ -6,7 +6,6 @@ import {
   dequantize,
   gather,
   type Int4Matrix,
-  type Linear,
   linear,
   quantizeDynamic,
   quantizeInt4,
@@ -20,6 +19,7 @@ import {
   saveLayers,
   writeSafetensors,
 } from "../../src/formats/index.ts";
+import { entryOf } from "../support/narrow.ts";
 import { bytes, expectSame, finite, noise } from "../support/samples.ts";
 import { describeTiers, TIERS } from "../support/tiers.ts";
 
@@ -100,16 +100,16 @@ describeTiers("saved layers", (instance, tier) => {
     expect([...loaded.metadata]).toEqual([["made", "by a test"]]);
     expect([...loaded.layers.keys()]).toEqual([...Object.keys(layers), "table", "held", "x"]);
     for (const [name, layer] of Object.entries(layers)) {
-      const back = loaded.layers.get(name) as Linear;
+      const back = entryOf(loaded, name, "int8", "int4");
       expect([back.inFeatures, back.outFeatures]).toEqual([DEPTH, N]);
       const got = linear(back, x);
       expectSame(got, linear(layer, x), name);
     }
     const ids = [20, 0, 7];
-    expectSame(gather(loaded.layers.get("table") as never, ids), gather(table, ids));
+    expectSame(gather(entryOf(loaded, "table", "table"), ids), gather(table, ids));
     expect(loaded.layers.get("held")).toMatchObject({ dtype: "i32", shape: [2, 3] });
-    expectSame((loaded.layers.get("held") as typeof held).data, held.data);
-    expectSame((loaded.layers.get("x") as typeof held).data, x);
+    expectSame(entryOf(loaded, "held", "tensor").data, held.data);
+    expectSame(entryOf(loaded, "x", "tensor").data, x);
     // saved again, the file is the same
     const again = saveLayers(target, Object.fromEntries(loaded.layers), { made: "by a test" });
     expect(again).toEqual(file);
@@ -123,17 +123,16 @@ describeTiers("saved layers", (instance, tier) => {
       const wanted = table.toArray();
       using host = tensor(instance, "u8", [file.length], file);
       const used = instance.bytesUsed;
-      const inside = loadLayers(instance, host).layers.get("table");
+      const inside = entryOf(loadLayers(instance, host), "table", "table");
       expect(instance.bytesUsed, name).toBe(used);
-      const copied = loadLayers(instance, file).layers.get("table");
+      const copied = entryOf(loadLayers(instance, file), "table", "table");
       for (const back of [inside, copied]) {
-        if (back?.kind !== "table") throw new Error(`${name} is ${back?.kind}`);
         expect([back.bits, back.blockSize]).toEqual([table.bits, 16]);
         expect(back.byteLength).toBe(table.byteLength);
         expectSame(back.toArray(), wanted, name);
       }
-      expect(saveLayers(instance, { table: copied as never })).toEqual(file);
-      copied?.dispose();
+      expect(saveLayers(instance, { table: copied })).toEqual(file);
+      copied.dispose();
     }
   });
 
@@ -147,20 +146,20 @@ describeTiers("saved layers", (instance, tier) => {
     expect(instance.bytesUsed).toBe(used);
     const { plain, zeros } = layers;
     for (const [name, layer] of Object.entries({ plain, zeros })) {
-      const got = linear(loaded.layers.get(name) as Linear, x);
+      const got = linear(entryOf(loaded, name, "int8", "int4"), x);
       expectSame(got, linear(layer, x), name);
     }
-    const rows = gather(loaded.layers.get("table") as never, [3]);
+    const rows = gather(entryOf(loaded, "table", "table"), [3]);
     const wanted = gather(table, [3]);
     expectSame(rows, wanted);
     // growth detaches views, not addresses
     using large = tensor(instance, "u8", [instance.bytesReserved]);
     expect(large.length).toBeGreaterThan(0);
-    linear(loaded.layers.get("plain") as Linear, x);
+    linear(entryOf(loaded, "plain", "int4"), x);
     host.dispose();
-    const layer = loaded.layers.get("plain") as Linear;
+    const layer = entryOf(loaded, "plain", "int4");
     expect(() => linear(layer, x)).toThrow('"layer" expected a live handle');
-    expect(() => gather(loaded.layers.get("table") as never, [3])).toThrow("live handle");
+    expect(() => gather(entryOf(loaded, "table", "table"), [3])).toThrow("live handle");
     for (const handle of [...Object.values(layers), table]) handle.dispose();
   });
 
@@ -176,7 +175,7 @@ describeTiers("saved layers", (instance, tier) => {
     new DataView(moved.buffer).setUint32(0, new DataView(file.buffer).getUint32(0, true) + 1, true);
     using host = tensor(instance, "u8", [moved.length], moved);
     const used = instance.bytesUsed;
-    using back = loadLayers(instance, host).layers.get("layer") as Linear;
+    using back = entryOf(loadLayers(instance, host), "layer", "int4");
     expect(instance.bytesUsed - used).toBeGreaterThanOrEqual(layer.byteLength);
     expectSame(linear(back, x), linear(layer, x));
   });
@@ -326,9 +325,7 @@ describeTiers("saved layers", (instance, tier) => {
       ...{ weights: Float32Array.of(0, 3e38, -3e38), shape: [1, 3] },
       ...{ activations: { scale: 1000 }, output: { scale: 1e-3 } },
     });
-    using back = loadLayers(instance, saveLayers(instance, { layer })).layers.get(
-      "layer",
-    ) as Linear;
+    using back = entryOf(loadLayers(instance, saveLayers(instance, { layer })), "layer", "int8");
     for (const each of [layer, back]) {
       expectSame(linear(each, Float32Array.of(1000)), [0, 127, -128]);
       expectSame(linear(each, Float32Array.of(0)), [0, 0, 0]);

@@ -1,14 +1,26 @@
 /** Fuzzed operations of "bytelane/formats" and "bytelane/gguf", and tables of 4 bits. */
 import fc from "fast-check";
-import {
+import * as bytelane from "../../src/entries/index.ts";
+import * as savedFormats from "../../src/formats/index.ts";
+import * as gguf from "../../src/gguf/index.ts";
+import { decodeHalf, encodeHalf } from "../reference/f16.ts";
+import * as ggml from "../reference/ggml.ts";
+import { realAt } from "../reference/int4.ts";
+import * as oracle from "../reference/quantize.ts";
+import { integers, LIMITS, reals, scales, seeds, sizes } from "./data.ts";
+import { type Operation, operation, type Untyped } from "./operation.ts";
+import { expectNear, expectSame, places } from "./world.ts";
+
+// options are drawn at run time: no overload fits them
+const {
   createLinear,
   createTable,
   dequantizeInt4,
   gather,
   linear,
   quantizeInt4,
-} from "../../src/entries/index.ts";
-import {
+}: Untyped<typeof bytelane> = bytelane;
+const {
   dequantizeBlocked,
   dequantizeCodebook,
   loadLayers,
@@ -16,15 +28,8 @@ import {
   quantizeCodebook,
   readSafetensors,
   saveLayers,
-} from "../../src/formats/index.ts";
-import { createGgmlLinear, decodeGgml, encodeGgml } from "../../src/gguf/index.ts";
-import { decodeHalf, encodeHalf } from "../reference/f16.ts";
-import * as ggml from "../reference/ggml.ts";
-import { realAt } from "../reference/int4.ts";
-import * as oracle from "../reference/quantize.ts";
-import { integers, LIMITS, reals, scales, seeds, sizes } from "./data.ts";
-import { type Loose, loosely, type Operation, operation } from "./operation.ts";
-import { expectNear, expectSame, places } from "./world.ts";
+}: Untyped<typeof savedFormats> = savedFormats;
+const { createGgmlLinear, decodeGgml, encodeGgml }: Untyped<typeof gguf> = gguf;
 
 const f = Math.fround;
 const results = fc.option(places, { nil: undefined });
@@ -54,10 +59,10 @@ const blocked = operation(
     const values = reals(shape[0] * shape[1] * shape[2], seed, "ties");
     const source = world.input(values, x, shape);
     const target = world.output(dtype.startsWith("i") ? "i8" : "u8", values.length, out);
-    const params = { dtype, axis, blockSize, scale, zeroPoint } as Loose;
-    const instance = loosely(world.instance);
-    const options = { shape, ...(target && { out: target.get() }) } as Loose;
-    const q = world.read(quantizeBlocked(instance, source.get() as Loose, params, options), target);
+    const params = { dtype, axis, blockSize, scale, zeroPoint };
+    const instance = world.instance;
+    const options = { shape, ...(target && { out: target.get() }) };
+    const q = world.read(quantizeBlocked(instance, source.get(), params, options), target);
     const blockOf = (i: number) => {
       const place = [
         Math.floor(i / (shape[1] * shape[2])),
@@ -72,7 +77,7 @@ const blocked = operation(
       return oracle.quantize(value, scale[block], zeroPoint[block], low, high) + 0;
     });
     expectSame(q, wanted, "quantizeBlocked");
-    const back = dequantizeBlocked(instance, q as Loose, params, { shape }) as ArrayLike<number>;
+    const back = dequantizeBlocked(instance, q, params, { shape });
     const right = wanted.map((value, i) =>
       oracle.dequantize(value, scale[blockOf(i)], zeroPoint[blockOf(i)]),
     );
@@ -98,7 +103,7 @@ const blocks = operation(
       return ggml.realsOf(type, { ...block, step, least });
     });
     expectSame(
-      Array.from(got, (x) => x + 0),
+      Array.from(got, (x: number) => x + 0),
       wanted.flat().map((x) => x + 0),
       type,
     );
@@ -116,12 +121,10 @@ const ggmlLayers = operation(
     const depth = 32 * perRow;
     const data = encodeGgml(reals(n * depth, seed, "small"), type);
     const weights = decodeGgml(data, type);
-    const layer = world.keep(
-      createGgmlLinear(loosely(world.instance), { type, data, shape: [n, depth] } as Loose),
-    );
+    const layer = world.keep(createGgmlLinear(world.instance, { type, data, shape: [n, depth] }));
     const values = reals(m * depth, seed + 1, "small");
     const source = world.input(values, x, [m, depth]);
-    const got = world.read(linear(layer as Loose, source.get() as Loose));
+    const got = world.read(linear(layer, source.get()));
     const wanted = Array.from({ length: m * n }, (_, e) => {
       const [i, j] = [Math.floor(e / n), e % n];
       let sum = 0;
@@ -140,11 +143,11 @@ const int4Tables = operation(
     ...{ blockSize: fc.constantFrom(16, 32, "channel"), f16: fc.boolean() },
   }),
   (world, { seed, rows, columns, n, out, blockSize, f16 }) => {
-    const instance = loosely(world.instance);
+    const instance = world.instance;
     const matrix = quantizeInt4(instance, reals(rows * columns, seed, "small"), {
       ...{ shape: [rows, columns], orientation: "out-in", blockSize },
       scaleType: f16 ? "f16" : "f32",
-    } as Loose) as Loose;
+    });
     const given = {
       ...{ rows, columns, blockSize: matrix.blockSize, values: matrix.values },
       zeroPoints: matrix.zeroPoint,
@@ -155,10 +158,10 @@ const int4Tables = operation(
       at(Math.floor(i / columns), i % columns),
     );
     expectSame(dequantizeInt4(instance, matrix), reals4, "dequantizeInt4");
-    const table = world.keep(createTable(instance, matrix)) as Loose;
+    const table = world.keep(createTable(instance, matrix));
     const ids = integers("i32", n, seed + 1, [0, rows - 1]);
     const target = world.output("f32", n * columns, out);
-    const options = (target ? { out: target.get() } : {}) as Loose;
+    const options = target ? { out: target.get() } : {};
     const got = world.read(gather(table, ids, options), target);
     const wanted = Array.from(ids).flatMap((id) =>
       Array.from({ length: columns }, (_, k) => at(id, k)),
@@ -171,12 +174,12 @@ const codebooks = operation(
   "codebook",
   fc.record({ seed: seeds, rows: sizes, columns: sizes, x: places }),
   (world, { seed, rows, columns, x }) => {
-    const instance = loosely(world.instance);
+    const instance = world.instance;
     const codebook = Float32Array.from({ length: 16 }, (_, i) => (i - 5) ** 3 + i / 7);
     const values = reals(rows * columns, seed, "small");
     const source = world.input(values, x, [rows, columns]);
-    const options = { shape: [rows, columns], blockSize: 16, codebook } as Loose;
-    const matrix = quantizeCodebook(instance, source.get() as Loose, options) as Loose;
+    const options = { shape: [rows, columns], blockSize: 16, codebook };
+    const matrix = quantizeCodebook(instance, source.get(), options);
     const reals4 = dequantizeCodebook(instance, matrix);
     const perRow = Math.ceil(columns / 16);
     const middles = codebook.subarray(1).map((next, i) => f(next + codebook[i]) / 2);
@@ -195,23 +198,21 @@ const files = operation(
     format: fc.constantFrom("int8", "int4", "static"),
   }),
   (world, { seed, n, depth, shift, format }) => {
-    const instance = loosely(world.instance);
+    const instance = world.instance;
     const layer = world.keep(
       createLinear(instance, {
         ...{ weights: reals(n * depth, seed, "small"), shape: [depth, n] },
         ...(format === "int4" && { format }),
         ...(format === "static" && { activations: { scale: 0.7, zeroPoint: 3 } }),
-      } as Loose) as Loose,
+      }),
     );
-    const file = saveLayers(instance, { layer } as Loose);
+    const file = saveLayers(instance, { layer });
     const moved = new Uint8Array(file.length + shift);
     moved.set(file, shift);
     readSafetensors(moved.subarray(shift));
-    const loaded = world.keep(
-      loadLayers(instance, moved.subarray(shift)).layers.get("layer") as Loose,
-    );
+    const loaded = world.keep(loadLayers(instance, moved.subarray(shift)).layers.get("layer"));
     const x = reals(2 * depth, seed + 1, "small");
-    expectSame(linear(loaded as Loose, x), linear(layer as Loose, x), "a loaded layer");
+    expectSame(linear(loaded, x), linear(layer, x), "a loaded layer");
   },
 );
 

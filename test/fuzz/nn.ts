@@ -1,7 +1,17 @@
 /** Fuzzed operations of "bytelane/nn". */
 import fc from "fast-check";
-import { createTable, dequantize, quantize, quantizeRows } from "../../src/entries/index.ts";
-import {
+import * as bytelane from "../../src/entries/index.ts";
+import * as nn from "../../src/entries/nn.ts";
+import { createRandom } from "../../tools/random.mjs";
+import * as images from "../reference/conv.ts";
+import * as oracle from "../reference/nn.ts";
+import { integers, LIMITS, lengths, reals, scales, seeds, sizes } from "./data.ts";
+import { type Loose, type Operation, operation, type Untyped } from "./operation.ts";
+import { expectNear, expectSame, type Place, places, type World } from "./world.ts";
+
+// options are drawn at run time: no overload fits them
+const { createTable, dequantize, quantize, quantizeRows }: Untyped<typeof bytelane> = bytelane;
+const {
   activate,
   add,
   attention,
@@ -22,13 +32,7 @@ import {
   softmax,
   toNchw,
   toNhwc,
-} from "../../src/entries/nn.ts";
-import { createRandom } from "../../tools/random.mjs";
-import * as images from "../reference/conv.ts";
-import * as oracle from "../reference/nn.ts";
-import { integers, LIMITS, lengths, reals, scales, seeds, sizes } from "./data.ts";
-import { type Loose, loosely, type Operation, operation } from "./operation.ts";
-import { expectNear, expectSame, type Place, places, type World } from "./world.ts";
+}: Untyped<typeof nn> = nn;
 
 const f = Math.fround;
 const eightBits = fc.constantFrom("i8", "u8");
@@ -52,7 +56,7 @@ function onReals(
   values: Float32Array,
   { x, out }: { readonly x: Place; readonly out: Place | undefined },
   shape: readonly number[],
-  call: (x: Loose, options: Loose) => unknown,
+  call: (x: Loose, options: Loose) => Loose,
 ): ArrayLike<number> {
   const source = world.input(values, x, shape);
   const target = world.output("f32", values.length, out);
@@ -80,7 +84,7 @@ const activations = operation(
   (world, { seed, kind, n, x, out, name }) => {
     const values = reals(n, seed, kind);
     const got = onReals(world, values, { x, out }, [n], (source, options) =>
-      activate(loosely(world.instance), source, name, options),
+      activate(world.instance, source, name, options),
     );
     const bound = (wanted: number, i: number) =>
       /exp|sigmoid|^tanh/.test(name)
@@ -99,7 +103,7 @@ const softmaxes = operation("softmax", onRows, (world, { seed, kind, m, n, x, ou
   const values = reals(m * n, seed, kind).map((value) => value / 16);
   const shape = [m, n];
   const call = (source: Loose, options: Loose) =>
-    softmax(loosely(world.instance), source, { shape, ...options });
+    softmax(world.instance, source, { shape, ...options });
   const got = onReals(world, values, { x, out }, shape, call);
   const wanted = rowsOf(values, n).flatMap(oracle.softmax);
   expectNear(got, wanted, () => 4 * 2 ** -24, "softmax");
@@ -121,7 +125,7 @@ const norms = operation(
     const factors = scales(n, seed + 1);
     const norm = centred ? layerNorm : rmsNorm;
     const got = onReals(world, values, { x, out }, shape, (source, options) =>
-      norm(loosely(world.instance), source, {
+      norm(world.instance, source, {
         ...{ shape, epsilon: 1e-6, ...options },
         ...(gain && { gain: factors }),
       }),
@@ -144,22 +148,22 @@ const combines = operation(
   (world, { seed, rows, period, x, y, out, isProduct, first, second, dtype }) => {
     const n = rows * period;
     const random = createRandom(seed);
-    const [a, b] = [integers(first as "i8", n, seed), integers(second as "i8", period, seed + 1)];
+    const [a, b] = [integers(first, n, seed), integers(second, period, seed + 1)];
     const zeros = [first, second, dtype].map((type, i) =>
-      Number(integers("i32", 1, seed + 2 + i, LIMITS[type as "i8"])[0]),
+      Number(integers("i32", 1, seed + 2 + i, LIMITS[type])[0]),
     );
     const steps = [random(), random(), random()].map((real) => 0.001 + real * 0.1);
     const left = world.input(a, x, [rows, period]);
     const right = world.input(b, y, [period]);
-    const target = world.output(dtype as "i8", n, out);
+    const target = world.output(dtype, n, out);
     const options = { dtype, scale: steps[2], zeroPoint: zeros[2] };
     const result = (isProduct ? multiply : add)(
-      loosely(world.instance),
-      { values: left.get(), scale: steps[0], zeroPoint: zeros[0] } as Loose,
-      { values: right.get(), scale: steps[1], zeroPoint: zeros[1] } as Loose,
-      { ...options, ...(target && { out: target.get() }) } as Loose,
-    ) as Loose;
-    const [low, high] = LIMITS[dtype as "i8"];
+      world.instance,
+      { values: left.get(), scale: steps[0], zeroPoint: zeros[0] },
+      { values: right.get(), scale: steps[1], zeroPoint: zeros[1] },
+      { ...options, ...(target && { out: target.get() }) },
+    );
+    const [low, high] = LIMITS[dtype];
     const wanted = Array.from(a, (value, i) => {
       const one = [value, steps[0], zeros[0]] as const;
       const two = [b[i % period], steps[1], zeros[1]] as const;
@@ -191,15 +195,15 @@ const convolutions = operation(
     const [height, width] = [least(0) + more[0], least(1) + more[1]];
     const channels = groups * perGroup;
     const outChannels = groups * perOut;
-    const zeroPoint = Number(integers("i32", 1, seed, LIMITS[dtype as "i8"])[0]);
-    const values = integers(dtype as "i8", height * width * channels, seed + 1);
+    const zeroPoint = Number(integers("i32", 1, seed, LIMITS[dtype])[0]);
+    const values = integers(dtype, height * width * channels, seed + 1);
     const weights = integers("i8", outChannels * perGroup * kernel[0] * kernel[1], seed + 2);
     const scale = scales(outChannels, seed + 3).map((step) => step / 256);
     const layer = world.keep(
-      createConv2d(loosely(world.instance), {
+      createConv2d(world.instance, {
         ...{ weights, shape: [outChannels, perGroup, ...kernel], orientation: "out-in", scale },
         ...{ groups, stride, dilation, padding, activations: { dtype, scale: 0.02, zeroPoint } },
-      } as Loose) as Loose,
+      }),
     );
     const shape = [1, height, width, channels];
     const source = world.input(values, given.x, shape);
@@ -212,7 +216,7 @@ const convolutions = operation(
     const sums = images.conv(image, taps, outChannels, groups, at);
     const target = world.output("f32", sums.length, given.out);
     const options = { shape, ...(target && { out: target.get() }) };
-    const y = conv2d(layer as Loose, source.get() as Loose, options as Loose);
+    const y = conv2d(layer, source.get(), options);
     const wanted = sums.map((sum, i) => f(f(sum) * f(f(0.02) * scale[i % outChannels])));
     // a sum of nothing is 0 either way
     expectSame(
@@ -231,13 +235,13 @@ const pools = operation(
   }),
   (world, { seed, kernel, stride, channels, x, more, size, dtype }) => {
     const [height, width] = [kernel[0] + more[0], kernel[1] + more[1]];
-    const values = integers(dtype as "i8", height * width * channels, seed);
+    const values = integers(dtype, height * width * channels, seed);
     const shape = [height, width, channels];
     const source = world.input(values, x, shape);
-    const options = { size: kernel, stride, shape } as Loose;
-    const instance = loosely(world.instance);
-    const most = world.read(maxPool2d(instance, source.get() as Loose, options));
-    const mean = world.read(averagePool2d(instance, source.get() as Loose, options));
+    const options = { size: kernel, stride, shape };
+    const instance = world.instance;
+    const most = world.read(maxPool2d(instance, source.get(), options));
+    const mean = world.read(averagePool2d(instance, source.get(), options));
     const [best, middle]: number[][] = [[], []];
     const image = { height, width, channels, at: () => 0 };
     const padding = [0, 0, 0, 0] as const;
@@ -251,7 +255,7 @@ const pools = operation(
     });
     expectSame(most, best, "maxPool2d");
     expectSame(mean, middle, "averagePool2d");
-    const near = world.read(resize2d(instance, source.get() as Loose, { size, shape } as Loose));
+    const near = world.read(resize2d(instance, source.get(), { size, shape }));
     const wanted = Array.from({ length: size[0] * size[1] * channels }, (_, i) => {
       const pixel = Math.floor(i / channels);
       const y = Math.floor((Math.floor(pixel / size[1]) * height) / size[0]);
@@ -270,9 +274,9 @@ const layouts = operation(
     const values = integers("u8", count * channels * height * width, seed);
     const source = world.input(values, x, extent);
     const target = world.output("u8", values.length, out);
-    const instance = loosely(world.instance);
-    const options = { shape: extent, ...(target && { out: target.get() }) } as Loose;
-    const y = world.read(toNhwc(instance, source.get() as Loose, options), target);
+    const instance = world.instance;
+    const options = { shape: extent, ...(target && { out: target.get() }) };
+    const y = world.read(toNhwc(instance, source.get(), options), target);
     const pixels = height * width;
     const wanted = Array.from(values, (_, i) => {
       const [image, rest] = [Math.floor(i / (channels * pixels)), i % (channels * pixels)];
@@ -290,21 +294,19 @@ const tables = operation(
   "lookup",
   fc.record({ seed: seeds, n: lengths, x: places, out: results, from: eightBits, to: eightBits }),
   (world, { seed, n, x, out, from, to }) => {
-    const instance = loosely(world.instance);
+    const instance = world.instance;
     const input = { dtype: from, scale: 0.07, zeroPoint: from === "i8" ? -3 : 120 };
     const output = { dtype: to, scale: 0.013, zeroPoint: to === "i8" ? 5 : 40 };
-    const table = world.keep(
-      createLookup(instance, (value: number) => value * 3, input as Loose, output as Loose),
-    ) as Loose;
-    const values = integers(from as "i8", n, seed);
+    const table = world.keep(createLookup(instance, (value: number) => value * 3, input, output));
+    const values = integers(from, n, seed);
     const source = world.input(values, x);
-    const target = world.output(to as "i8", n, out);
-    const y = lookup(table, source.get() as Loose, (target ? { out: target.get() } : {}) as Loose);
-    const real = dequantize(instance, values, input as Loose);
+    const target = world.output(to, n, out);
+    const y = lookup(table, source.get(), target ? { out: target.get() } : {});
+    const real = dequantize(instance, values, input);
     const wanted = quantize(
       instance,
-      real.map((value) => value * 3),
-      output as Loose,
+      real.map((value: number) => value * 3),
+      output,
     );
     expectSame(world.read(y, target), wanted, "lookup");
   },
@@ -321,11 +323,11 @@ const bags = operation(
     mean: fc.boolean(),
   }),
   (world, { seed, count, columns, n, out, mean }) => {
-    const instance = loosely(world.instance);
+    const instance = world.instance;
     const rows = reals(count * columns, seed, "small");
     const quantized = quantizeRows(instance, rows, { shape: [count, columns], dtype: "u8" });
-    const { values: codes, scale, zeroPoint } = quantized as Loose;
-    const table = world.keep(createTable(instance, quantized as Loose)) as Loose;
+    const { values: codes, scale, zeroPoint } = quantized;
+    const table = world.keep(createTable(instance, quantized));
     const ids = integers("i32", n, seed + 1, [0, count - 1]);
     const weights = scales(n, seed + 2);
     const cut = Math.floor(n / 2);
@@ -337,7 +339,7 @@ const bags = operation(
       mode,
       ...(target && { out: target.get() }),
     };
-    const got = world.read(embeddingBag(table, ids, options as Loose), target);
+    const got = world.read(embeddingBag(table, ids, options), target);
     const wanted: number[] = [];
     for (const [start, end] of [
       [0, cut],
@@ -364,9 +366,7 @@ const attentions = operation(
     const draw = (n: number, at: number) => reals(n, seed + at, "small").map((v) => v / 150);
     const [q, k, v] = [draw(queries * width, 0), draw(keys * width, 1), draw(keys * width, 2)];
     const source = world.input(q, x, [queries, width]);
-    const got = world.read(
-      attention(loosely(world.instance), source.get() as Loose, k, v, { heads, width }),
-    );
+    const got = world.read(attention(world.instance, source.get(), k, v, { heads, width }));
     const wanted: number[] = [];
     for (let i = 0; i < queries; i++) {
       for (let c = 0; c < width; c++) {
@@ -395,15 +395,15 @@ const sequences = operation(
     const draw = (n: number, at: number) => reals(n, seed + at, "small").map((v) => v / 300);
     const [input, state] = [draw(rows * inFeatures, 0), draw(rows * hidden, 1)];
     const layer = world.keep(
-      createLstm(loosely(world.instance), {
+      createLstm(world.instance, {
         ...{ inputWeights: input, stateWeights: state, hidden },
-      }) as Loose,
+      }),
     );
     const values = draw(2 * inFeatures, 2);
     const source = world.input(values, x, [2, inFeatures]);
-    const y = recurrent(layer as Loose, source.get() as Loose, { shape: [2, inFeatures] } as Loose);
-    const got = Array.from(world.read((y as Loose).values));
-    for (const each of [(y as Loose).state, (y as Loose).cell]) world.read(each);
+    const y = recurrent(layer, source.get(), { shape: [2, inFeatures] });
+    const got = Array.from(world.read(y.values));
+    for (const each of [y.state, y.cell]) world.read(each);
     let before: Loose = { h: new Array(hidden).fill(0), cell: new Array(hidden).fill(0) };
     const wanted: number[] = [];
     for (const row of rowsOf(values, inFeatures)) {

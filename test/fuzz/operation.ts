@@ -1,6 +1,5 @@
 /** What a fuzzed operation is. */
 import type fc from "fast-check";
-import type { Bytelane } from "../../src/entries/index.ts";
 import type { World } from "./world.ts";
 
 export interface Operation<C> {
@@ -20,7 +19,13 @@ export function operation<C>(
   return { name, cases, run } as Operation<unknown>;
 }
 
-/** Operations are generic in what they take: here every kind of operand is one type. */
-// biome-ignore lint/suspicious/noExplicitAny: see above
+/** What is drawn at run time: a tensor or an array of any type, options of any kind. */
+// biome-ignore lint/suspicious/noExplicitAny: no overload fits what is drawn
 export type Loose = any;
-export const loosely = (instance: Bytelane) => instance as Loose;
+
+/** The functions of an entry as a JavaScript program sees them. */
+export type Untyped<M> = {
+  readonly [K in keyof M]: M[K] extends (...args: never) => unknown
+    ? (...args: Loose[]) => Loose
+    : M[K];
+};

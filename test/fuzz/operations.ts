@@ -1,26 +1,8 @@
 /** Every operation that is fuzzed: how its calls are drawn, and what the oracle says of them. */
 import fc from "fast-check";
-import {
-  chooseParams,
-  clamp,
-  createLinear,
-  createTable,
-  dequantize,
-  fromF16,
-  gather,
-  linear,
-  matmul,
-  minMax,
-  packMatrix,
-  quantize,
-  quantizeDynamic,
-  quantizeInt4,
-  quantizeRows,
-  requantize,
-  toF16,
-} from "../../src/entries/index.ts";
-import { createIndex, topK } from "../../src/entries/search.ts";
-import { packBits, unpackBits } from "../../src/formats/bits.ts";
+import * as bytelane from "../../src/entries/index.ts";
+import * as searching from "../../src/entries/search.ts";
+import * as bitwise from "../../src/formats/bits.ts";
 import * as bitsOracle from "../reference/bits.ts";
 import { clamp as clampOracle } from "../reference/clamp.ts";
 import { decodeHalf, encodeHalf } from "../reference/f16.ts";
@@ -47,10 +29,33 @@ import {
 } from "./data.ts";
 import { formats } from "./formats.ts";
 import { networks } from "./nn.ts";
-import { type Loose, loosely, type Operation, operation } from "./operation.ts";
+import { type Operation, operation, type Untyped } from "./operation.ts";
 import { overlaps } from "./overlaps.ts";
 import { sequences } from "./sequences.ts";
 import { expectSame, type Place, places, type World } from "./world.ts";
+
+// options are drawn at run time: no overload fits them
+const {
+  chooseParams,
+  clamp,
+  createLinear,
+  createTable,
+  dequantize,
+  fromF16,
+  gather,
+  linear,
+  matmul,
+  minMax,
+  packMatrix,
+  quantize,
+  quantizeDynamic,
+  quantizeInt4,
+  quantizeRows,
+  requantize,
+  toF16,
+}: Untyped<typeof bytelane> = bytelane;
+const { createIndex, topK }: Untyped<typeof searching> = searching;
+const { packBits, unpackBits }: Untyped<typeof bitwise> = bitwise;
 
 const f = Math.fround;
 const eightBits = fc.constantFrom("i8", "u8");
@@ -86,18 +91,13 @@ const quantizes = operation(
   fc.record({ ...perChannel, profile: fc.constantFrom("onnx", "pytorch", "tflite") }),
   (world, { seed, kind, x, out, extent, many, dtype, profile }) => {
     const values = reals(countOf(extent.shape), seed, kind);
-    const { options, of } = paramsOf({ seed, many, dtype: dtype as Bytes, extent });
+    const { options, of } = paramsOf({ seed, many, dtype: dtype, extent });
     const source = world.input(values, x, extent.shape);
-    const target = world.output(dtype as Bytes, values.length, out);
+    const target = world.output(dtype, values.length, out);
     const settings = { shape: extent.shape, profile, ...(target && { out: target.get() }) };
     const params = { dtype, ...options };
-    const q = quantize(
-      loosely(world.instance),
-      source.get() as Loose,
-      params as Loose,
-      settings as Loose,
-    );
-    const [low, high] = LIMITS[dtype as Bytes];
+    const q = quantize(world.instance, source.get(), params, settings);
+    const [low, high] = LIMITS[dtype];
     const rule = (value: number, i: number) =>
       profiles.quantize(profile, value, of(i).scale, of(i).zero, low, high);
     expectSame(world.read(q, target), Array.from(values, rule), "quantize");
@@ -108,17 +108,12 @@ const dequantizes = operation(
   "dequantize",
   fc.record(perChannel),
   (world, { seed, x, out, extent, many, dtype }) => {
-    const values = integers(dtype as Bytes, countOf(extent.shape), seed);
-    const { options, of } = paramsOf({ seed, many, dtype: dtype as Bytes, extent });
+    const values = integers(dtype, countOf(extent.shape), seed);
+    const { options, of } = paramsOf({ seed, many, dtype: dtype, extent });
     const source = world.input(values, x, extent.shape);
     const target = world.output("f32", values.length, out);
     const settings = { shape: extent.shape, ...(target && { out: target.get() }) };
-    const y = dequantize(
-      loosely(world.instance),
-      source.get() as Loose,
-      options as Loose,
-      settings as Loose,
-    );
+    const y = dequantize(world.instance, source.get(), options, settings);
     const wanted = Array.from(values, (q, i) => oracle.dequantize(q, of(i).scale, of(i).zero));
     expectSame(world.read(y, target), wanted, "dequantize");
   },
@@ -135,18 +130,13 @@ const clamps = operation(
     dtype: fc.constantFrom("f32", "i32", "i8", "u8"),
   }),
   (world, { seed, kind, n, x, out, dtype }) => {
-    const values = dtype === "f32" ? reals(n, seed, kind) : integers(dtype as Bytes, n, seed);
+    const values = dtype === "f32" ? reals(n, seed, kind) : integers(dtype, n, seed);
     const bounds = integers("i32", 2, seed + 1, dtype === "u8" ? [0, 255] : [-100, 100]);
     const [low, high] = [Math.min(...bounds), Math.max(...bounds)];
     const source = world.input(values, x);
-    const target = world.output(dtype as Bytes, n, out);
+    const target = world.output(dtype, n, out);
     const options = { low, high };
-    const y = clamp(
-      loosely(world.instance),
-      source.get() as Loose,
-      options as Loose,
-      (target ? { out: target.get() } : {}) as Loose,
-    );
+    const y = clamp(world.instance, source.get(), options, target ? { out: target.get() } : {});
     const wanted = Array.from(values, (value) => clampOracle(value, low, high));
     expectSame(world.read(y, target), wanted, "clamp");
   },
@@ -161,10 +151,10 @@ const requantizes = operation(
     const multiplier = scales(n, seed + 1).map((scale) => scale / 2 ** 12);
     const bias = integers("i32", n, seed + 2, [-(2 ** 20), 2 ** 20]);
     const channel = channelsOf(extent.shape, extent.axis);
-    const [low, high] = LIMITS[dtype as Bytes];
+    const [low, high] = LIMITS[dtype];
     const zeroPoint = integers("i32", 1, seed + 3, [low, high])[0];
     const source = world.input(values, x, extent.shape);
-    const target = world.output(dtype as Bytes, values.length, out);
+    const target = world.output(dtype, values.length, out);
     const params = {
       ...{ dtype, zeroPoint, rounding },
       ...(many
@@ -172,12 +162,7 @@ const requantizes = operation(
         : { multiplier: multiplier[0], bias: bias[0] }),
     };
     const settings = { shape: extent.shape, ...(target && { out: target.get() }) };
-    const q = requantize(
-      loosely(world.instance),
-      source.get() as Loose,
-      params as Loose,
-      settings as Loose,
-    );
+    const q = requantize(world.instance, source.get(), params, settings);
     const wanted = Array.from(values, (acc, i) => {
       const c = many ? channel(i) : 0;
       if (rounding === "float") {
@@ -198,13 +183,13 @@ const extremes = operation(
     const values = reals(countOf(extent.shape), seed, kind);
     const source = world.input(values, x, extent.shape);
     if (!many) {
-      const { min, max } = minMax(loosely(world.instance), source.get() as Loose);
+      const { min, max } = minMax(world.instance, source.get());
       const wanted = minMaxOracle(values);
       expectSame([min, max], [wanted.min, wanted.max], "minMax");
       return;
     }
     const options = { axis: extent.axis, shape: extent.shape };
-    const found = minMax(loosely(world.instance), source.get() as Loose, options as Loose) as Loose;
+    const found = minMax(world.instance, source.get(), options);
     const channel = channelsOf(extent.shape, extent.axis);
     const wanted = Array.from({ length: extent.shape.at(extent.axis)! }, (_, c) =>
       minMaxOracle(values.filter((_, i) => channel(i) === c)),
@@ -228,9 +213,9 @@ const toHalves = operation(
   (world, { seed, kind, n, x }) => {
     const values = reals(n, seed, kind);
     const source = world.input(values, x);
-    const halves = toF16(loosely(world.instance), source.get() as Loose);
+    const halves = toF16(world.instance, source.get());
     const wanted = Array.from(values, (value) => (Number.isNaN(value) ? 0 : encodeHalf(value)));
-    const got = halves.map((half, i) => (Number.isNaN(values[i]) ? 0 : half));
+    const got = Array.from(halves, (half: number, i) => (Number.isNaN(values[i]) ? 0 : half));
     expectSame(got, wanted, "toF16");
   },
 );
@@ -241,11 +226,7 @@ const fromHalves = operation(
   (world, { seed, n, out }) => {
     const halves = Uint16Array.from(integers("i32", n, seed, [0, 65535]));
     const target = world.output("f32", n, out);
-    const y = fromF16(
-      loosely(world.instance),
-      halves,
-      (target ? { out: target.get() } : {}) as Loose,
-    );
+    const y = fromF16(world.instance, halves, target ? { out: target.get() } : {});
     expectSame(world.read(y, target), Array.from(halves, decodeHalf), "fromF16");
   },
 );
@@ -258,10 +239,10 @@ const dynamics = operation(
     const source = world.input(values, x);
     const target = world.output("u8", n, out);
     const found = quantizeDynamic(
-      loosely(world.instance),
-      source.get() as Loose,
-      (target ? { out: target.get() } : {}) as Loose,
-    ) as Loose;
+      world.instance,
+      source.get(),
+      target ? { out: target.get() } : {},
+    );
     const wanted = oracle.quantizeRowU8(values);
     expectSame(world.read(found.values, target), wanted.values, "quantizeDynamic");
     expectSame([found.scale, found.zeroPoint], [wanted.scale, wanted.zero], "its parameters");
@@ -274,11 +255,7 @@ const rows = operation(
   (world, { seed, kind, m, n, x, dtype }) => {
     const values = reals(m * n, seed, kind);
     const source = world.input(values, x, [m, n]);
-    const found = quantizeRows(
-      loosely(world.instance),
-      source.get() as Loose,
-      { dtype, shape: [m, n] } as Loose,
-    ) as Loose;
+    const found = quantizeRows(world.instance, source.get(), { dtype, shape: [m, n] });
     const rule = dtype === "i8" ? oracle.quantizeRowI8 : oracle.quantizeRowU8;
     const wanted = Array.from({ length: m }, (_, i) => rule(values.subarray(i * n, (i + 1) * n)));
     expectSame(
@@ -313,16 +290,16 @@ const gathers = operation(
     dtype: eightBits,
   }),
   (world, { seed, rows: count, columns, n, x, out, dtype }) => {
-    const values = integers(dtype as Bytes, count * columns, seed);
+    const values = integers(dtype, count * columns, seed);
     const scale = scales(count, seed + 1);
-    const zeroPoint = integers("i32", count, seed + 2, LIMITS[dtype as Bytes]);
+    const zeroPoint = integers("i32", count, seed + 2, LIMITS[dtype]);
     const ids = integers("i32", n, seed + 3, [0, count - 1]);
     const source = world.input(values, x, [count, columns]);
     const target = world.output("f32", n * columns, out);
     const shape = [count, columns];
     const whole = { values: source.get(), scale, zeroPoint, axis: 0, shape };
-    const table = world.keep(createTable(loosely(world.instance), whole as Loose));
-    const y = gather(table as Loose, ids, (target ? { out: target.get() } : {}) as Loose);
+    const table = world.keep(createTable(world.instance, whole));
+    const y = gather(table, ids, target ? { out: target.get() } : {});
     const wanted = Array.from(ids).flatMap((id) =>
       Array.from(values.subarray(id * columns, (id + 1) * columns), (q) =>
         oracle.dequantize(q, scale[id], zeroPoint[id]),
@@ -342,23 +319,23 @@ const products = {
 type ProductCase = {
   readonly [K in "seed" | "m" | "n" | "depth"]: number;
 } & {
-  readonly left: string;
-  readonly right: string;
+  readonly left: Bytes;
+  readonly right: Bytes;
   readonly x: Place;
   readonly w: Place;
   readonly out: Place | undefined;
   readonly orientation: string;
   readonly manyRows: boolean;
   readonly manyColumns: boolean;
-  readonly dtype: string;
+  readonly dtype: "i32" | "f32" | Bytes;
 };
 
 function multiply(world: World, given: ProductCase, isPacked: boolean): void {
   const { seed, m, n, depth, left, right, orientation, manyRows, manyColumns, dtype } = given;
-  const lhs = integers(left as Bytes, m * depth, seed);
-  const rhs = integers(right as Bytes, depth * n, seed + 1);
-  const lhsZeros = integers("i32", manyRows ? m : 1, seed + 2, LIMITS[left as Bytes]);
-  const rhsZeros = integers("i32", manyColumns ? n : 1, seed + 3, LIMITS[right as Bytes]);
+  const lhs = integers(left, m * depth, seed);
+  const rhs = integers(right, depth * n, seed + 1);
+  const lhsZeros = integers("i32", manyRows ? m : 1, seed + 2, LIMITS[left]);
+  const rhsZeros = integers("i32", manyColumns ? n : 1, seed + 3, LIMITS[right]);
   const rowScales = scales(manyRows ? m : 1, seed + 4).map((scale) => scale / 2 ** 8);
   const columnScales = scales(manyColumns ? n : 1, seed + 5).map((scale) => scale / 2 ** 8);
   const isReal = dtype === "f32";
@@ -366,13 +343,13 @@ function multiply(world: World, given: ProductCase, isPacked: boolean): void {
   const source = world.input(lhs, given.x, [m, depth]);
   const shape = orientation === "in-out" ? [depth, n] : [n, depth];
   const weights = world.input(rhs, given.w, shape);
-  const target = world.output(dtype as Bytes, m * n, given.out);
+  const target = world.output(dtype, m * n, given.out);
   const one = (list: ArrayLike<number>) => (list.length > 1 ? list : list[0]);
   const zeroPoint = one(rhsZeros);
-  const instance = loosely(world.instance);
+  const instance = world.instance;
   const settings = { shape, orientation, zeroPoint };
   const values = isPacked
-    ? world.keep(packMatrix(instance, weights.get() as Loose, settings as Loose))
+    ? world.keep(packMatrix(instance, weights.get(), settings))
     : weights.get();
   const sided = isReal || isByte;
   const y = matmul(
@@ -381,12 +358,12 @@ function multiply(world: World, given: ProductCase, isPacked: boolean): void {
       values: source.get(),
       zeroPoint: one(lhsZeros),
       ...(sided && { scale: one(rowScales) }),
-    } as Loose,
+    },
     {
       values,
       ...(!isPacked && { zeroPoint, orientation }),
       ...(sided && { scale: one(columnScales) }),
-    } as Loose,
+    },
     {
       m,
       n,
@@ -394,7 +371,7 @@ function multiply(world: World, given: ProductCase, isPacked: boolean): void {
       dtype,
       ...(isByte && { scale: 1 }),
       ...(target && { out: target.get() }),
-    } as Loose,
+    },
   );
   const at = (list: ArrayLike<number>, i: number) => list[list.length > 1 ? i : 0];
   const c = product(
@@ -408,7 +385,7 @@ function multiply(world: World, given: ProductCase, isPacked: boolean): void {
     const [row, column] = [at(rowScales, Math.floor(e / n)), at(columnScales, e % n)];
     if (isReal) return toReal(sum, row, column, -0, -Infinity, Infinity);
     if (!isByte) return sum;
-    const [low, high] = LIMITS[dtype as Bytes];
+    const [low, high] = LIMITS[dtype];
     return oracle.requantize(sum, 0, f(row * column), 0, low, high);
   });
   expectSame(world.read(y, target), wanted, "matmul");
@@ -440,14 +417,10 @@ const layers = operation(
     const values = reals(m * depth, seed + 2, "small");
     const shape = orientation === "in-out" ? [depth, n] : [n, depth];
     const options = { weights, shape, orientation, bits, ...(bias && { bias }) };
-    const layer = world.keep(createLinear(loosely(world.instance), options as Loose) as Loose);
+    const layer = world.keep(createLinear(world.instance, options));
     const source = world.input(values, x, [m, depth]);
     const target = world.output("f32", m * n, out);
-    const y = linear(
-      layer as Loose,
-      source.get() as Loose,
-      (target ? { out: target.get() } : {}) as Loose,
-    );
+    const y = linear(layer, source.get(), target ? { out: target.get() } : {});
     const real = (k: number, j: number) =>
       weights[orientation === "in-out" ? k * n + j : j * depth + k];
     const most = 2 ** (bits - 1) - 1;
@@ -487,8 +460,8 @@ const int4Layers = operation(
     const values = reals(m * depth, seed + 2, "small");
     const shape = [n, depth];
     const options = { shape, orientation: "out-in", blockSize, scheme, scaleType };
-    const instance = loosely(world.instance);
-    const matrix = quantizeInt4(instance, weights, options as Loose);
+    const instance = world.instance;
+    const matrix = quantizeInt4(instance, weights, options);
     const blocks = {
       ...{ rows: n, columns: depth, blockSize: matrix.blockSize, values: matrix.values },
       zeroPoints: matrix.zeroPoint,
@@ -497,10 +470,10 @@ const int4Layers = operation(
     };
     if (!Number.isFinite(scaleAt(blocks, 0, 0))) throw new Error("a scale is not finite");
     const layer = world.keep(
-      createLinear(instance, { format: "int4", weights: matrix, activations } as Loose) as Loose,
+      createLinear(instance, { format: "int4", weights: matrix, activations }),
     );
     const source = world.input(values, x, [m, depth]);
-    const y = world.read(linear(layer as Loose, source.get() as Loose));
+    const y = world.read(linear(layer, source.get()));
     const left = Array.from({ length: m }, (_, i) =>
       oracle.quantizeRowI8(values.subarray(i * depth, (i + 1) * depth)),
     );
@@ -530,13 +503,13 @@ const searches = operation(
     const vectors = reals(count * dimensions, seed, kind);
     const queries = reals(m * dimensions, seed + 1, kind);
     const index = world.keep(
-      createIndex(loosely(world.instance), {
+      createIndex(world.instance, {
         ...{ vectors, dimensions, metric },
-      } as Loose) as Loose,
+      }),
     );
     const wantedCount = Math.min(k, count);
     const look = { bits, oversample: 1.5 } as const;
-    const found = topK(index as Loose, queries as Loose, wantedCount, look) as Loose;
+    const found = topK(index, queries, wantedCount, look);
     const split = (x: Float32Array) =>
       Array.from({ length: x.length / dimensions }, (_, i) =>
         x.slice(i * dimensions, (i + 1) * dimensions),
@@ -574,9 +547,9 @@ const packs = operation(
     const range = signed ? [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1] : [0, 2 ** bits - 1];
     const codes = integers(signed ? "i8" : "u8", n, seed, range as [number, number]);
     const source = world.input(codes, x);
-    const packed = packBits(loosely(world.instance), source.get() as Loose, { bits } as Loose);
+    const packed = packBits(world.instance, source.get(), { bits });
     expectSame(packed, bitsOracle.pack(codes, bits), "packBits");
-    const back = unpackBits(loosely(world.instance), packed, n, { bits, signed } as Loose);
+    const back = unpackBits(world.instance, packed, n, { bits, signed });
     expectSame(back, bitsOracle.unpack(packed, n, bits, signed), "unpackBits");
   },
 );
@@ -596,7 +569,7 @@ const chooses = operation(
     const [min, max] = [Math.min(...ends), Math.max(...ends)];
     const scheme = symmetric ? "symmetric" : "asymmetric";
     const options = { dtype, bits, scheme, ...(symmetric && { symmetricRange: range }) };
-    const found = chooseParams({ min, max }, options as Loose) as Loose;
+    const found = chooseParams({ min, max }, options);
     const restricted = range === "restricted";
     const wanted = chooseOracle(min, max, { signed: dtype === "i8", bits, symmetric, restricted });
     expectSame([found.scale, found.zeroPoint], [wanted.scale, wanted.zero], "chooseParams");

@@ -3,7 +3,15 @@
  * it gives on plain arrays, and changes nothing but its result.
  */
 import fc from "fast-check";
-import {
+import * as bytelane from "../../src/entries/index.ts";
+import * as nn from "../../src/entries/nn.ts";
+import * as files from "../../src/formats/index.ts";
+import { integers, reals, scales, seeds } from "./data.ts";
+import { type Loose, type Operation, operation, type Untyped } from "./operation.ts";
+import { Mismatch, type World } from "./world.ts";
+
+// options are drawn at run time: no overload fits them
+const {
   clamp,
   createTable,
   dequantize,
@@ -16,20 +24,9 @@ import {
   requantize,
   tensor,
   toF16,
-} from "../../src/entries/index.ts";
-import {
-  activate,
-  add,
-  createLookup,
-  layerNorm,
-  lookup,
-  softmax,
-  toNhwc,
-} from "../../src/entries/nn.ts";
-import { dequantizeBlocked, quantizeBlocked } from "../../src/formats/index.ts";
-import { integers, reals, scales, seeds } from "./data.ts";
-import { type Loose, loosely, type Operation, operation } from "./operation.ts";
-import { Mismatch, type World } from "./world.ts";
+}: Untyped<typeof bytelane> = bytelane;
+const { activate, add, createLookup, layerNorm, lookup, softmax, toNhwc }: Untyped<typeof nn> = nn;
+const { dequantizeBlocked, quantizeBlocked }: Untyped<typeof files> = files;
 
 /** An overlap with another result than plain arrays give. */
 export class Overlap extends Mismatch {}
@@ -93,10 +90,10 @@ const CASES: Record<string, (seed: number, world: World) => Case> = {
   gather: (seed, world) => {
     const values = integers("i8", N, seed);
     const table = world.keep(
-      createTable(loosely(world.instance), {
+      createTable(world.instance, {
         ...{ values, scale: scales(ROWS, seed), zeroPoint: 0, axis: 0, shape },
-      } as Loose),
-    ) as Loose;
+      }),
+    );
     return {
       operands: [integers("i32", 6, seed, [0, ROWS - 1])],
       out: new Float32Array(6 * COLUMNS),
@@ -147,8 +144,8 @@ const CASES: Record<string, (seed: number, world: World) => Case> = {
   }),
   lookup: (seed, world) => {
     const table = world.keep(
-      createLookup(loosely(world.instance), (x: number) => -x, { scale: 1 }, { scale: 1 }),
-    ) as Loose;
+      createLookup(world.instance, (x: number) => -x, { scale: 1 }, { scale: 1 }),
+    );
     return {
       operands: [integers("i8", N, seed)],
       out: new Int8Array(N),
@@ -182,7 +179,7 @@ function overlap(world: World, name: string, seed: number, which: number, distan
   const { operands, out, call } = CASES[name](seed, world);
   const at = which % operands.length;
   const operand = operands[at];
-  const instance = loosely(world.instance);
+  const instance = world.instance;
   // alone, on plain arrays: which bytes of a common buffer the result changes
   const [own, other] = [operand.BYTES_PER_ELEMENT, out.BYTES_PER_ELEMENT];
   const start = Math.ceil((out.byteLength + 16) / 8) * 8;
@@ -192,7 +189,7 @@ function overlap(world: World, name: string, seed: number, which: number, distan
   const length = start + operand.byteLength + out.byteLength + 16;
   const wanted = new Uint8Array(length).map((_, i) => i * 7);
   viewOf(operand, wanted.buffer, start - (start % own)).set(operand);
-  const host = world.keep(tensor(instance, "u8", [length])) as Loose;
+  const host = world.keep(tensor(instance, "u8", [length]));
   host.data.set(wanted);
   call(
     instance,

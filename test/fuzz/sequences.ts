@@ -17,7 +17,7 @@ import {
 } from "../../src/entries/index.ts";
 import { createIndex, topK } from "../../src/entries/search.ts";
 import { reals, seeds } from "./data.ts";
-import { type Loose, type Operation, operation } from "./operation.ts";
+import { type Operation, operation } from "./operation.ts";
 import { expectSame, Mismatch } from "./world.ts";
 
 /** A live handle, and whether it is what it was. */
@@ -61,7 +61,7 @@ const MAKERS: Record<string, Maker> = {
     const vectors = reals(size * 4, seed, "small");
     const index = createIndex(instance, { vectors, dimensions: 4 });
     const query = reals(4, seed + 1, "small");
-    return life(index as Loose, () => topK(index, query, Math.min(size, 3)).ids, "an index");
+    return life(index, () => topK(index, query, Math.min(size, 3)).ids, "an index");
   },
 };
 

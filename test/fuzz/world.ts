@@ -6,7 +6,8 @@
  * After the call the guards must be as before, operands too, and all bytes must be given back.
  */
 import fc from "fast-check";
-import { type Bytelane, type Tensor, tensor } from "../../src/entries/index.ts";
+import { Tensor } from "../../src/core/tensor.ts";
+import { type Bytelane, tensor } from "../../src/entries/index.ts";
 import { ARRAYS, type DType, type Elements } from "./data.ts";
 
 const GUARD = 64;
@@ -63,10 +64,9 @@ export class World {
   }
 
   /** The elements of a result; a tensor that the call made is disposed with the rest. */
-  read(result: unknown, output?: Operand): Elements {
-    if (output) return output.values().slice() as Elements;
-    if (ArrayBuffer.isView(result)) return result as Elements;
-    return this.keep(result as Tensor).data.slice() as Elements;
+  read(result: Elements | Tensor, output?: Operand): Elements {
+    if (output) return output.values().slice();
+    return result instanceof Tensor ? this.keep(result).toArray() : result;
   }
 
   /** Checks guards and operands, disposes, and says how many bytes were not given back. */

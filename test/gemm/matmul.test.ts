@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import {
   type Bytelane,
-  type Data,
   dequantize,
+  type Elements,
   type Epilogue,
   type MatmulOptions,
   type MatrixSide,
@@ -16,6 +16,7 @@ import {
 } from "../../src/entries/index.ts";
 import { product, toReal } from "../reference/gemm.ts";
 import * as oracle from "../reference/quantize.ts";
+import { elementsOf } from "../support/narrow.ts";
 import {
   at,
   bytes,
@@ -31,14 +32,15 @@ import { describeTiers } from "../support/tiers.ts";
 const f = Math.fround;
 const DTYPES = ["i8", "u8"] as const;
 const MIXES = DTYPES.flatMap((lhs) => DTYPES.map((rhs) => [lhs, rhs] as const));
+type Byte = (typeof DTYPES)[number];
 const LEAST = { i8: -128, u8: 0 } as const;
 
-interface Sides {
+interface Sides<L extends Byte = Byte, R extends Byte = Byte> {
   readonly m: number;
   readonly n: number;
   readonly depth: number;
-  readonly lhs: Int8Array | Uint8Array;
-  readonly rhs: Int8Array | Uint8Array;
+  readonly lhs: Elements[L];
+  readonly rhs: Elements[R];
   /** One a row. */
   readonly lhsZero?: Each;
   /** One a column. */
@@ -57,12 +59,12 @@ function wanted(s: Sides, transposed = false): Int32Array {
   );
 }
 
-function sides(
-  [lhs, rhs]: readonly ["i8" | "u8", "i8" | "u8"],
+function sides<L extends Byte, R extends Byte>(
+  [lhs, rhs]: readonly [L, R],
   m: number,
   n: number,
   depth: number,
-): Sides {
+): Sides<L, R> {
   return { m, n, depth, lhs: bytes(lhs, m * depth, m + 1), rhs: bytes(rhs, depth * n, n + 2) };
 }
 
@@ -250,7 +252,7 @@ describeTiers("packMatrix", (instance) => {
   it("takes a tensor's own shape", () => {
     scope(instance, () => {
       const s = sides(["i8", "i8"], 2, 3, 4);
-      const packed = packMatrix(instance, tensor(instance, "i8", [4, 3], s.rhs as Int8Array));
+      const packed = packMatrix(instance, tensor(instance, "i8", [4, 3], s.rhs));
       const out = new Int32Array(6);
       matmul(instance, { values: s.lhs }, { values: packed }, { m: 2, n: 3, depth: 4, out });
       expectSame(out, wanted(s));
@@ -344,7 +346,7 @@ describeTiers("matmul's epilogues", (instance) => {
       (n) => ({ dtype: "u8", scale: 0.5, zeroPoint: 255, bias: integers(n, 4, 999), high: 250 }),
     ],
   ];
-  const ARRAYS = { f32: Float32Array, i8: Int8Array, u8: Uint8Array } as const;
+  const ARRAYS = { f32: Float32Array, i32: Int32Array, i8: Int8Array, u8: Uint8Array } as const;
 
   it("i8: scales whose product is beyond f32 saturate, and leave 0 what it is", () => {
     const [m, n] = [3, 9];
@@ -373,8 +375,8 @@ describeTiers("matmul's epilogues", (instance) => {
       const s = { ...sides(["u8", "i8"], m, n, 19), lhsZero: 128 };
       const c = wanted(s);
       const epilogue = make(n);
-      const Elements = ARRAYS[epilogue.dtype as "f32"];
-      const run = (lhs: number | Float32Array, rhs: number | Float32Array): Data => {
+      const Elements = ARRAYS[epilogue.dtype ?? "i32"];
+      const run = (lhs: number | Float32Array, rhs: number | Float32Array) => {
         const out = new Elements(m * n);
         const left = { values: s.lhs, zeroPoint: 128, scale: lhs };
         matmul(
@@ -387,17 +389,17 @@ describeTiers("matmul's epilogues", (instance) => {
       };
       // one scale for all rows joins the column scales before anything else
       expectSame(
-        run(0.01, columns) as Float32Array,
+        run(0.01, columns),
         finished(c, n, epilogue, 1, (j) => f(f(0.01) * columns[j])),
         `width ${n}, one scale`,
       );
       expectSame(
-        run(0.01, 0.02) as Float32Array,
+        run(0.01, 0.02),
         finished(c, n, epilogue, 1, f(f(0.01) * f(0.02))),
         `width ${n}, two scales`,
       );
       expectSame(
-        run(rows.subarray(0, m), columns) as Float32Array,
+        run(rows.subarray(0, m), columns),
         finished(
           c,
           n,
@@ -622,7 +624,7 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
       const packed = packMatrix(instance, s.rhs, { shape: [depth, n] });
       const c = matmul(instance, { values: s.lhs }, { values: packed }, { m, n, depth, batch });
       expectSame(c, wanted(s));
-      const all = tensor(instance, "i8", [batch * m, depth], s.lhs as Int8Array);
+      const all = tensor(instance, "i8", [batch * m, depth], s.lhs);
       const held = matmul(instance, { values: all }, { values: packed }, { m, batch });
       expect(held.shape).toEqual([batch, m, n]);
       expectSame(held.data, wanted(s));
@@ -633,8 +635,8 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
     scope(instance, () => {
       const none = tensor(instance, "i8", [0]);
       const rhs = { values: Int8Array.of(1, 2, 3, 4, 5, 6) };
-      const run = (options: MatmulOptions) =>
-        matmul(instance, { values: none }, rhs, options) as Tensor;
+      const run = (options: MatmulOptions<"i32", never>) =>
+        matmul(instance, { values: none }, rhs, options);
       const empty = run({ m: 0, n: 2, depth: 3 });
       expect(empty.shape).toEqual([0, 2]);
       expect(run({ m: 2, n: 2, depth: 3, batch: 0 }).shape).toEqual([0, 2, 2]);
@@ -652,9 +654,9 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
     scope(instance, () => {
       const [m, n, depth] = [3, 5, 7];
       const s = sides(["i8", "u8"], m, n, depth);
-      const lhs = { values: tensor(instance, "i8", [m, depth], s.lhs as Int8Array) };
-      const rhs = { values: tensor(instance, "u8", [depth, n], s.rhs as Uint8Array) };
-      const turned = { values: tensor(instance, "u8", [n, depth], s.rhs as Uint8Array) };
+      const lhs = { values: tensor(instance, "i8", [m, depth], s.lhs) };
+      const rhs = { values: tensor(instance, "u8", [depth, n], s.rhs) };
+      const turned = { values: tensor(instance, "u8", [n, depth], s.rhs) };
       const packed = { values: packMatrix(instance, s.rhs, { shape: [depth, n] }) };
       const both = matmul(instance, lhs, rhs);
       expect(both.shape).toEqual([m, n]);
@@ -672,8 +674,8 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
     scope(instance, () => {
       const [batch, m, n, depth] = [3, 2, 5, 6];
       const s = sides(["i8", "i8"], batch * m, n, depth);
-      const lhs = tensor(instance, "i8", [batch, m, depth], s.lhs as Int8Array);
-      const rhs = tensor(instance, "i8", [depth, n], s.rhs as Int8Array);
+      const lhs = tensor(instance, "i8", [batch, m, depth], s.lhs);
+      const rhs = tensor(instance, "i8", [depth, n], s.rhs);
       const c = matmul(instance, { values: lhs }, { values: rhs });
       expect(c.shape).toEqual([batch, m, n]);
       expectSame(c.data, wanted(s));
@@ -681,7 +683,7 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
       const own = { values: tensor(instance, "i8", [batch, depth, n], all) };
       const each = matmul(instance, { values: lhs }, own);
       const first = {
-        values: tensor(instance, "i8", [m, depth], s.lhs.slice(0, m * depth) as Int8Array),
+        values: tensor(instance, "i8", [m, depth], s.lhs.slice(0, m * depth)),
       };
       const shared = matmul(instance, first, own);
       for (let b = 0; b < batch; b++) {
@@ -700,7 +702,7 @@ describeTiers("matmul on matrices inside larger ones", (instance) => {
       const [m, n, depth] = [2, 3, 0];
       const run = (options: MatmulOptions, rhs: MatrixSide = none) => {
         const result = matmul(instance, none, rhs, { m, n, depth, ...options });
-        return Array.from(result as Int32Array);
+        return Array.from(elementsOf(result));
       };
       expect(run({})).toEqual([0, 0, 0, 0, 0, 0]);
       expect(run({}, { ...none, orientation: "out-in" })).toEqual([0, 0, 0, 0, 0, 0]);

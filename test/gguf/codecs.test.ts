@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { decodeGgml, encodeGgml, type GgmlTarget } from "../../src/gguf/index.ts";
 import { decodeHalf, encodeHalf } from "../reference/f16.ts";
 import * as oracle from "../reference/ggml.ts";
+import { found } from "../support/narrow.ts";
 import { expectSame, noise } from "../support/samples.ts";
 
 interface Vector {
@@ -65,7 +66,7 @@ describe("decodeGgml", () => {
   );
 
   it("reads blocks that lie where the reals go", () => {
-    const { input, expected } = golden.vectors.find(({ type }) => type === "Q6_K") as Vector;
+    const { input, expected } = found(golden.vectors.find(({ type }) => type === "Q6_K"));
     const bytes = bytesIn(input);
     const out = new Float32Array(bytesIn(expected).length / 4);
     const shared = new Uint8Array(out.buffer, 4, bytes.length);

@@ -12,6 +12,7 @@ import type { Int4Linear } from "../../src/int4/layer.ts";
 import { decodeHalf } from "../reference/f16.ts";
 import * as flat from "../reference/int4.ts";
 import * as oracle from "../reference/superblock.ts";
+import { entryOf } from "../support/narrow.ts";
 import { expectSame, finite, noise } from "../support/samples.ts";
 import { describeTiers } from "../support/tiers.ts";
 
@@ -209,14 +210,15 @@ describeTiers("layers on ggml's blocks", (instance) => {
     const x = rowsOf(3, 512, 10);
     const y = run(layer, x);
     const file = saveLayers(instance, { layer });
-    const loaded = loadLayers(instance, file).layers.get("layer") as Int4Linear;
+    const loaded = entryOf(loadLayers(instance, file), "layer", "int4");
     expectSame(run(loaded, x), y);
     expect(loaded.byteLength).toBe(layer.byteLength);
+    expectSame(loaded.toArray(), layer.toArray());
     expect(saveLayers(instance, { layer: loaded })).toEqual(file);
     loaded.dispose();
     using host = tensor(instance, "u8", [file.length], file);
     const used = instance.bytesUsed;
-    const inPlace = loadLayers(instance, host).layers.get("layer") as Int4Linear;
+    const inPlace = entryOf(loadLayers(instance, host), "layer", "int4");
     expect(instance.bytesUsed).toBe(used);
     expectSame(run(inPlace, x), y);
     inPlace.dispose();

@@ -5,6 +5,7 @@ import { inCall } from "../../src/core/call.ts";
 import { createLinear, quantizeInt4 } from "../../src/entries/index.ts";
 import { ErrorFeedback, type Feedback, feedbackOf } from "../../src/int4/gptq.ts";
 import * as oracle from "../reference/gptq.ts";
+import { found } from "../support/narrow.ts";
 import { finite, noise } from "../support/samples.ts";
 import { describeTiers } from "../support/tiers.ts";
 
@@ -36,7 +37,7 @@ describeTiers("error feedback", (instance) => {
   it.each([1, 2, 3, 4, 5, 15, 16, 17, 31, 32, 33, 50, 67])("gives the shares of %i inputs", (n) => {
     const { full, triangle } = momentsOf(n, n);
     const wanted = oracle.sharesOf(full, 0.01);
-    const got = unpacked(feedbackOf(instance, triangle, n) as Feedback);
+    const got = unpacked(found(feedbackOf(instance, triangle, n)));
     for (let i = 0; i < n; i++) {
       for (let j = i + 1; j < n; j++) {
         const error = Math.abs(got[i][j] - wanted[i][j]);
@@ -56,7 +57,7 @@ describeTiers("error feedback", (instance) => {
     [2, 50, 27, 255],
     [9, 64, 64, 255],
   ])("rounds %i rows of %i in blocks of %i to the oracle's codes", (rows, n, blockSize, most) => {
-    const feedback = feedbackOf(instance, momentsOf(n, 7 * n).triangle, n) as Feedback;
+    const feedback = found(feedbackOf(instance, momentsOf(n, 7 * n).triangle, n));
     const shares = unpacked(feedback);
     const { real, integer } = noise(n + rows);
     const blocks = Math.ceil(n / blockSize);

@@ -89,7 +89,7 @@ function convolve(instance: Bytelane, golden: Golden, pixels: Numbers, shape: nu
         output: { dtype: "u8", scale: read("ys")[0], zeroPoint: read("yz")[0] },
       })
     : createConv2d(instance, { ...common, format: "f32", bias: read("b") as Float32Array });
-  const y = conv2d(layer, pixels, { shape }) as Numbers;
+  const y = conv2d(layer, pixels, { shape });
   layer.dispose();
   return y;
 }

@@ -11,12 +11,17 @@ import { cache, installPinned, pack } from "./pack.mjs";
 import { runtimes } from "./runtimes.mjs";
 
 const usage = `npm run runtimes -- [options]
-  --only a,b        only these of: ${runtimes.map(({ name }) => name).join(", ")}
+  --only a,b        only these, of those below
   --allow-missing   a runtime that cannot be had here does not fail the run
   --tarball FILE    test this tarball instead of packing the project
   --update          write the digests of this run as the golden ones, if all agree
   --json FILE       write everything as one JSON object
-Runtimes come from npm into .cache/runtimes and, as root on Debian, by apt-get install.
+Runtimes:
+  ${runtimes
+    .map(({ name }) => name)
+    .join(" ")
+    .replaceAll(/(.{60,70}) /g, "$1\n  ")}
+They come from npm into .cache/runtimes and, as root on Debian, by apt-get install.
 `;
 
 const here = dirname(fileURLToPath(import.meta.url));

@@ -176,7 +176,7 @@ describeTiers("topK", (instance) => {
     for (const vectors of [u8, i8]) {
       using index = make({ dimensions, metric: "dot", vectors, ranges });
       rowsOf(reals, dimensions).forEach((row, i) => {
-        const got = index.get(i) as Float32Array;
+        const got = index.get(i)!;
         const most = Math.max(...row.map((x, j) => Math.abs(x - got[j]) / step(j)));
         expect(most).toBeLessThan(3);
       });
@@ -240,6 +240,7 @@ describeTiers("topK", (instance) => {
       found.scores,
       wanted.map(({ bits }) => bits),
     );
-    expectSame(index.get(9) as Uint8Array, vectors.slice(9 * bytes, 10 * bytes));
+    const stored = index.get(9)!;
+    expectSame(stored, vectors.slice(9 * bytes, 10 * bytes));
   });
 });

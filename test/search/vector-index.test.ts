@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { createIndex, topK, topKAsync, type VectorIndex } from "../../src/entries/search.ts";
+import { found } from "../support/narrow.ts";
 import { expectSame, noise } from "../support/samples.ts";
 import { describeTiers } from "../support/tiers.ts";
 import { rowsOf, vectorsOf } from "./vectors.ts";
@@ -12,7 +13,7 @@ function fresh(index: VectorIndex, known: Map<number, Float32Array>): VectorInde
   const made = createIndex(index.instance, {
     ...{ dimensions, metric: index.metric, bits: index.bits, centered: false },
   });
-  for (const id of ids) made.add(known.get(id) as Float32Array, { ids: [id] });
+  for (const id of ids) made.add(found(known.get(id)), { ids: [id] });
   return made;
 }
 

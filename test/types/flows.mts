@@ -96,7 +96,7 @@ const four = createLinear(instance, { format: "int4", weights, shape: [2, 2], in
 const image = createConv2d(instance, {
   ...{ weights, shape: [1, 1, 2, 2], inputStats, activations: observer.params() },
 });
-const mapped: Float32Array | Int8Array | Uint8Array = conv2d(image, x, { shape: [1, 2, 2] });
+const mapped: Float32Array = conv2d(image, x, { shape: [1, 2, 2] });
 // @ts-expect-error: an option of the other format
 export const other = () => createLinear(instance, { format: "int4", weights, inputMean: mean });
 // @ts-expect-error: another name

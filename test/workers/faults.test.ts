@@ -22,6 +22,7 @@ import { loadLayers, saveLayers } from "../../src/formats/index.ts";
 import * as workers from "../../src/workers/index.ts";
 import { WORKER } from "../../src/workers/worker-text.ts";
 import { moduleOf } from "../support/builds.ts";
+import { entryOf } from "../support/narrow.ts";
 import { expectSame, finite } from "../support/samples.ts";
 
 const FLAVOURS = ["one memory", "many memories"] as const;
@@ -202,7 +203,7 @@ describe("workers with memories of their own", () => {
     });
     const x = new Float32Array(64).fill(1);
     const host = tensor(instance, "u8", [files[0].length], files[0]);
-    const layerOf = () => loadLayers(instance, host).layers.get("a") as never;
+    const layerOf = () => entryOf(loadLayers(instance, host), "a", "int4");
     const first = layerOf();
     expectSame(await workers.linear(first, x), linear(first, x));
     host.data.set(files[1]);
