@@ -5,9 +5,6 @@
  */
 import type { FreeList } from "./arena.ts";
 
-/** Offset of each field in the record. */
-const FIELDS = { scale: 0, zeroPoint: 4, multiplier: 8, bias: 12, extremes: 16, tail: 32 } as const;
-
 /** Bytes of a record, in whole grains of the arena. */
 const RECORD_BYTES = 64;
 
@@ -29,11 +26,11 @@ export class CallParams {
 
   constructor(arena: FreeList) {
     const record = arena.allocate(RECORD_BYTES);
-    this.scale = record + FIELDS.scale;
-    this.zeroPoint = record + FIELDS.zeroPoint;
-    this.multiplier = record + FIELDS.multiplier;
-    this.bias = record + FIELDS.bias;
-    this.extremes = record + FIELDS.extremes;
-    this.tail = record + FIELDS.tail;
+    this.scale = record;
+    this.zeroPoint = record + 4;
+    this.multiplier = record + 8;
+    this.bias = record + 12;
+    this.extremes = record + 16;
+    this.tail = record + 32;
   }
 }
