@@ -17,13 +17,13 @@ weight of each playground, the time to its first answer, long tasks, axe, phone 
 Screenshots are in build/site-shots.
 
   --only a,b       of chromium, firefox, webkitgtk
-  --no-search      without the data of the search playground
+  --no-data        without the playgrounds that need data (search, read)
   --lenient        prints figures above their limits without failing
   --json FILE      also writes the figures as one JSON object`;
 
 const OPTIONS = {
   only: { type: "string" },
-  "no-search": { type: "boolean", default: false },
+  "no-data": { type: "boolean", default: false },
   lenient: { type: "boolean", default: false },
 };
 
@@ -38,6 +38,8 @@ const LIMITS = {
   axeSerious: 0,
   longTaskMs: 50,
 };
+
+const NEED_DATA = ["search", "read"];
 
 /** Pages besides the playgrounds that are looked at. */
 const PAGES = {
@@ -87,7 +89,7 @@ async function measurePlay(browser, server, name, figures) {
   const { firstInteractionMs, ...own } = await PLAYS[name](browser);
   most(figures, "firstInteractionMs", firstInteractionMs);
   figures[`${name}.firstInteractionMs`] = firstInteractionMs;
-  for (const key of ["calibrateMs", "searchMs", "recall"]) {
+  for (const key of ["calibrateMs", "searchMs", "recall", "readInt8Ms", "readFloatMs"]) {
     if (own[key] !== undefined) figures[key] = own[key];
   }
   const kB = server.codeBytes() / 1000;
@@ -162,7 +164,7 @@ async function inOther(name, server, names) {
   }
 }
 
-async function main({ only, "no-search": without, lenient, json }) {
+async function main({ only, "no-data": without, lenient, json }) {
   const folder = path.join(root, "build", "site");
   if (!existsSync(path.join(folder, "index.html"))) {
     throw new Error('"build/site" expected the site: npm run site');
@@ -173,7 +175,7 @@ async function main({ only, "no-search": without, lenient, json }) {
   );
   if (missing) throw new Error(missing);
   mkdirSync(SHOTS, { recursive: true });
-  const names = Object.keys(PLAYS).filter((name) => !(without && name === "search"));
+  const names = Object.keys(PLAYS).filter((name) => !(without && NEED_DATA.includes(name)));
   const wanted = only?.split(",") ?? ["chromium", "firefox", "webkitgtk"];
   const server = await serveSite(folder);
   const figures = {};

@@ -6,6 +6,7 @@ import "./style.css";
 const PLAYS = {
   CalibratePlay: () => import("./play/CalibratePlay.vue"),
   SearchPlay: () => import("./play/SearchPlay.vue"),
+  ReadPlay: () => import("./play/ReadPlay.vue"),
   MachinePlay: () => import("./play/MachinePlay.vue"),
 };
 

@@ -7,6 +7,7 @@ const MAKE = {
     new Worker(new URL("../../../work/calibrate.mjs", import.meta.url), { type: "module" }),
   search: () =>
     new Worker(new URL("../../../work/search.mjs", import.meta.url), { type: "module" }),
+  read: () => new Worker(new URL("../../../work/read.mjs", import.meta.url), { type: "module" }),
   machine: () =>
     new Worker(new URL("../../../work/machine.mjs", import.meta.url), { type: "module" }),
 };
