@@ -1,7 +1,7 @@
 /** What each playground has to do, in any browser: expressions that run in the page. */
 import { setTimeout as sleep } from "node:timers/promises";
 
-const LIMIT = 60_000;
+const LIMIT = 180_000;
 
 /** Waits until an expression is true in the page, and gives its value. */
 export async function until(browser, expression, what = expression) {
