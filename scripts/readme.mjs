@@ -15,8 +15,8 @@ Writes the tables of README.md and docs/accuracy.md from figures that the evalua
   npm run example:plan -- --json build/plan.json
   npm run readme
 
-What it says of speed comes from bench/results: of products from npm run bench:report, of search from
-npm run bench:search -- --keep.
+What it says of speed comes from bench/results: of products from npm run bench:report, of search
+from npm run bench:search -- --keep.
 
   --speed        only what it says of speed
   --search FILE  default build/search.json

@@ -14,8 +14,8 @@ const HELP = `
 Opens the site of build/site in Chromium, Firefox and WebKitGTK: every playground does its job on
 real data, and nothing is asked of another host. In Chromium also: nothing fails in the console, the
 weight of each playground, the time to its first answer, long tasks, axe, phone width and dark. A
-playground above a limit is opened up to three times, and the least figures count: other programs make
-them longer, and a task that is long is so every time.
+playground above a limit is opened up to three times, and the least figures count: other programs
+make them longer, and a task that is long is so every time.
 Screenshots are in build/site-shots.
 
   --only a,b       of chromium, firefox, webkitgtk
