@@ -7,6 +7,7 @@ import { fillFile } from "../tools/fill.mjs";
 import { markdownTable } from "../tools/table.mjs";
 import { bestOf } from "./figures.mjs";
 import { FORMAT } from "./harness.mjs";
+import { readSearchResults, searchRows } from "./search/results.mjs";
 import { GEMM_SHAPES, shapeName } from "./shapes.mjs";
 import { ROWS, summarize } from "./summary.mjs";
 
@@ -128,11 +129,11 @@ const measuredOn = ({ machine }) => {
   return `one core of ${machine.cpu}${vnni} (${machine.arch}, ${machine.os})`;
 };
 
-function summaryTable(results, keys) {
+function summaryTable(results, keys, more = []) {
   const rows = ROWS.filter(({ key }) => keys === undefined || keys.includes(key))
     .map((row) => [row.label, ...results.map((result) => cellOf(row, result))])
     .filter(([, ...cells]) => cells.some((cell) => cell !== "–"));
-  return markdownTable(["", ...results.map(({ name }) => name)], rows);
+  return markdownTable(["", ...results.map(({ name }) => name)], [...rows, ...more]);
 }
 
 /** Rows of the summary that stand in the README too, those that Bytelane loses among them. */
@@ -142,11 +143,23 @@ const ASKED = [
   ...["int4OverInt8.simd", "int4OverInt8.relaxed"],
 ];
 
+/** Rows of search packages: the cell of each runtime, from the run of search under the same. */
+function rowsOfSearch(results) {
+  const major = ({ runtime }) => `${runtime.name} ${Number.parseInt(runtime.version, 10)}`;
+  const runs = new Map(readSearchResults().map((run) => [major(run), run]));
+  const rows = searchRows(results.map((result) => runs.get(major(result))));
+  return rows.map(({ label, values }) => [
+    label,
+    ...values.map((value) => (value === undefined ? "–" : `${figure(value)} ×`)),
+  ]);
+}
+
 /** The README's table, for the runtimes that were measured beside others. */
 export function speedTable() {
   const results = readResults().filter(({ figures }) => figures.u8i8OverWeb !== undefined);
-  const dates = [...new Set(results.map(({ date }) => date))].join(", ");
-  return `${summaryTable(results, ASKED)}\n\nMeasured on ${measuredOn(results[0])}, ${dates}.`;
+  const dates = [...new Set([...results, ...readSearchResults()].map(({ date }) => date))].sort();
+  const table = summaryTable(results, ASKED, rowsOfSearch(results));
+  return `${table}\n\nMeasured on ${measuredOn(results[0])}, ${dates.join(", ")}.`;
 }
 
 /** The bars of docs/peers.svg: what is compared, in the order of the picture. */

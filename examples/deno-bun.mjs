@@ -1,15 +1,14 @@
 /**
  * A server for Deno and Bun that quantizes what it is sent: f32 values in, scale and int8 out.
  *
- *   deno serve --allow-read examples/deno-bun.mjs
- *   bun examples/deno-bun.mjs
+ *   deno serve --allow-read --port 8000 examples/deno-bun.mjs
+ *   bun --port 8000 examples/deno-bun.mjs
  */
 import { chooseParams, createBytelane, minMax, quantize } from "bytelane";
 
 const instance = await createBytelane();
 
 export default {
-  port: 8000,
   async fetch(request) {
     const bytes = await request.arrayBuffer();
     if (bytes.byteLength === 0 || bytes.byteLength % 4 !== 0) {

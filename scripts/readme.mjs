@@ -15,8 +15,10 @@ Writes the tables of README.md and docs/accuracy.md from figures that the evalua
   npm run example:plan -- --json build/plan.json
   npm run readme
 
-What it says of speed comes from bench/results.
+What it says of speed comes from bench/results: of products from npm run bench:report, of search
+from npm run bench:search -- --keep.
 
+  --speed        only what it says of speed
   --search FILE  default build/search.json
   --newer FILE   default build/search-newer.json, left out where it is missing
   --digits FILE  default build/digits.json
@@ -24,6 +26,7 @@ What it says of speed comes from bench/results.
   --json FILE    also writes the figures as one JSON object`;
 
 const OPTIONS = {
+  speed: { type: "boolean", default: false },
   search: { type: "string", default: "build/search.json" },
   newer: { type: "string", default: "build/search-newer.json" },
   digits: { type: "string", default: "build/digits.json" },
@@ -121,6 +124,10 @@ function planTable({ runtime, budget, documents, parameters, counts, judged }) {
 }
 
 function main(values) {
+  if (values.speed) {
+    fillFile(README, { speed: speedTable() });
+    return;
+  }
   const tables = {
     search: read("search", values.search),
     newer: existsSync(values.newer) ? read("newer", values.newer) : null,

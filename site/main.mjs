@@ -10,7 +10,7 @@ const HELP = `
 Builds the static site into build/site: guides, documents, reference, recipes and playgrounds. The
 vectors of the search playground are made once, in some minutes, and kept in build/site-data.
 
-  --no-data    leaves the data of the search playground out
+  --no-data    leaves the data of the playgrounds out (search, read)
   --json FILE  also writes { figures } with pages and bytes`;
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -23,6 +23,8 @@ async function main({ "no-data": without, json }) {
   if (!without) {
     const { prepareWordnet } = await import("./data/wordnet.mjs");
     await prepareWordnet(at("site-data", "wordnet"));
+    const { prepareReading } = await import("./data/reading.mjs");
+    await prepareReading(at("site-data", "reading"));
   }
   writePages(root, at("site-pages"), at("site-data"));
   const { build } = await import("vitepress");

@@ -18,7 +18,7 @@ const PLACES = [
   [/^(README|CONTRIBUTING|CHANGELOG|SECURITY)\.md$/, "docs/$1.md"],
   [/^examples\/README\.md$/, "recipes.md"],
   // a recipe is a section of that page
-  [/^examples\/([\w/.-]+)\.(mjs|ts|jsx)$/, "recipes.md#$1"],
+  [/^examples\/([\w/.-]+)\.(mjs|js|ts|jsx)$/, "recipes.md#$1"],
 ];
 
 /** The address on the site of a file of the repository, or undefined for what is not there. */
@@ -28,7 +28,7 @@ export function placeOf(file) {
 
 const anchorOf = (file) =>
   file
-    .replace(/\.(mjs|ts|jsx)$/, "")
+    .replace(/\.(mjs|js|ts|jsx)$/, "")
     .toLowerCase()
     .replaceAll(/[^\w-]+/g, "-");
 
@@ -71,7 +71,7 @@ function recipes(root) {
   const list = readFileSync(path.join(root, "examples/README.md"), "utf8");
   const names = readdirSync(path.join(root, "examples"), { recursive: true })
     .map((name) => name.replaceAll("\\", "/"))
-    .filter((name) => /\.(mjs|ts|jsx)$/.test(name) && !/^(calibration|runtimes)\//.test(name))
+    .filter((name) => /\.(mjs|js|ts|jsx)$/.test(name) && !/^(calibration|runtimes)\//.test(name))
     .sort();
   const sections = names.map((name) => {
     const code = readFileSync(path.join(root, "examples", name), "utf8");

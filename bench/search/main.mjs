@@ -19,7 +19,9 @@ import { createProgress } from "../../tools/progress.mjs";
 import { textTable } from "../../tools/table.mjs";
 import { openRoof } from "../lab/roof/index.mjs";
 import { allowRelaxedSimd, machine, runtime } from "../machine.mjs";
+import { measureGraphs, packageOf } from "./graphs.mjs";
 import { measureRecall, split } from "./recall.mjs";
+import { keepResults } from "./results.mjs";
 import {
   measureHold,
   measureLife,
@@ -36,11 +38,14 @@ npm run bench:search [-- options]
   --rounds N        samples of each call; default 20
   --vectors FILE    f32 sentence vectors [n, 512] for recall, made by eval/search/wordnet.mjs
   --queries N       of them held out as queries; default 250
-  --usearch FOLDER  where the package usearch is installed, to be measured beside
-  --hnswlib FOLDER  where the package hnswlib-node is installed, its exact search beside
+  --usearch FOLDER  where the package usearch is installed: its exact search and its graph beside
+  --hnswlib FOLDER  where the package hnswlib-node is installed: the same
+  --graph N         sentence vectors that the graphs hold; default 50000
   --before FOLDER   dist/ of version 0.1.0, to be measured beside
   --faiss PROGRAM   a Python that has faiss (Debian's python3-faiss), to be measured beside
   --large N         vectors of 384 dimensions for the longest hold of topKAsync; default 0, none
+  --keep            keeps the figures in bench/results/search, from which README.md (npm run
+                    readme) and docs/search.md (node bench/search/page.mjs) are filled
   --json FILE       write { figures, … } of what was measured
 `;
 
@@ -54,6 +59,8 @@ const options = {
   before: { type: "string" },
   faiss: { type: "string" },
   large: { type: "string", default: "0" },
+  graph: { type: "string", default: "50000" },
+  keep: { type: "boolean", default: false },
 };
 
 const DIMENSIONS = 768;
@@ -117,16 +124,22 @@ await runCommand({ help, options }, async (values) => {
   console.log(`${textTable(rows)}\nstream from memory ${stream.toFixed(1)} GB/s\n`);
   const large = integerOption("large", values.large, 0, 2_000_000);
   if (large > 0) figures.asyncHoldLargeMs = await holdOfMany(bytelane, search, large);
-  const { recall, looks } = await recallOf(bytelane, search, values.vectors, held);
+  const { recall, looks, graphs } = await recallOf(bytelane, search, values, held);
   Object.assign(figures, recall);
   const list = Object.entries(figures).map(([name, x]) => [name, x.toPrecision(4)]);
   console.log(textTable(list));
-  writeJson(values.json, { machine: machine(), runtime: runtime(), figures, looks });
+  if (graphs) console.log(`\n${graphTable(graphs)}`);
+  const run = { machine: machine(), runtime: runtime(), figures, looks, ...(graphs && { graphs }) };
+  writeJson(values.json, run);
+  if (values.keep) console.log(`kept in ${path.relative(process.cwd(), keepResults(run))}`);
 });
 
-/** A package that is installed elsewhere. */
-function packageOf(folder, name) {
-  return createRequire(pathToFileURL(path.join(path.resolve(folder), "x.js")))(name);
+/** Recall, milliseconds per query and microseconds per addition of each contender. */
+function graphTable({ count, dimensions, rows }) {
+  const cells = Object.entries(rows).map(([name, { recall, milliseconds, addMicros }]) => [
+    ...[name, recall.toFixed(4), milliseconds.toFixed(3), addMicros.toFixed(1)],
+  ]);
+  return textTable([[`${count} × ${dimensions}`, "recall@10", "ms", "µs to add"], ...cells]);
 }
 
 /** Other programs on the same vectors: usearch, exact, int8; hnswlib; the search of 0.1.0. */
@@ -220,10 +233,12 @@ async function openToAnswer({ search, instance }, index, query) {
 }
 
 /** Recall on real sentence vectors: those of a file, and those of a package of embeddings. */
-async function recallOf(bytelane, search, file, held) {
+async function recallOf(bytelane, search, values, held) {
+  const file = values.vectors;
   const instance = await bytelane.createBytelane();
   const figures = {};
   const looks = [];
+  let graphs;
   const ways = [
     ["one24", { bits: 1, oversample: 24 }],
     ["four15", { bits: 4, oversample: 1.5 }],
@@ -248,12 +263,14 @@ async function recallOf(bytelane, search, file, held) {
     figures.recall10FourBits512 = recalls.four15;
     figures.recall10Int8 = recalls.eight;
     looks.push(...plotted);
+    const most = integerOption("graph", values.graph, 100, 10_000_000);
+    graphs = measureGraphs({ search, instance }, values, parts, 512, most);
   } else console.log(`no ${file}: no recall of 512 dimensions`);
   const parts = split(sentenceVectors(), 384, 100);
   const { recalls } = measureRecall({ search, instance }, parts, 384, ways, () => {});
   figures.recall10TwoStage384 = recalls.usual;
   instance.dispose();
-  return { recall: figures, looks };
+  return { recall: figures, looks, graphs };
 }
 
 /** The 778 MiniLM vectors of a package of embeddings: f32, one after the other. */

@@ -2,16 +2,17 @@
 import { readFileSync } from "node:fs";
 import { runCommand } from "../../tools/command.mjs";
 import { fillFile } from "../../tools/fill.mjs";
+import { readSearchResults } from "./results.mjs";
 
 const help = `
 node bench/search/page.mjs [--from FILES] [--page FILE]
 
   --from FILES  what bench:search wrote under one runtime or more, with commas between them;
-                default build/search-bench.json
+                default: all of bench/results/search
   --page FILE   default docs/search.md`;
 
 const options = {
-  from: { type: "string", default: "build/search-bench.json" },
+  from: { type: "string" },
   page: { type: "string", default: "docs/search.md" },
 };
 
@@ -97,9 +98,11 @@ function recallOf({ figures, looks }) {
 }
 
 await runCommand({ help, options }, async ({ from, page }) => {
-  const runs = from.split(",").map((file) => JSON.parse(readFileSync(file, "utf8")));
+  const runs =
+    from?.split(",").map((file) => JSON.parse(readFileSync(file, "utf8"))) ?? readSearchResults();
   const withLooks = runs.find(({ looks }) => looks.length > 0);
-  if (!withLooks) throw new RangeError(`"--from" expected a run with --vectors, got ${from}`);
+  if (!withLooks)
+    throw new RangeError(`"--from" expected a run with --vectors, got ${from ?? "none"}`);
   const changed = fillFile(page, { recall: recallOf(withLooks), figures: figuresOf(runs) });
   console.log(`${page} ${changed ? "has changed" : "is up to date"}`);
 });

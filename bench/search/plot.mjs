@@ -2,15 +2,17 @@
 import { readFileSync } from "node:fs";
 import { runCommand, writeText } from "../../tools/command.mjs";
 import { drawChart } from "../../tools/draw.mjs";
+import { readSearchResults } from "./results.mjs";
 
 const help = `
 node bench/search/plot.mjs [--from FILE] [--out FILE]
 
-  --from FILE  what "npm run bench:search -- --json FILE" wrote; default build/search-bench.json
+  --from FILE  what "npm run bench:search -- --json FILE" wrote; default: the newest runtime of
+               bench/results/search that has this plot
   --out FILE   default docs/search.svg`;
 
 const options = {
-  from: { type: "string", default: "build/search-bench.json" },
+  from: { type: "string" },
   out: { type: "string", default: "docs/search.svg" },
 };
 
@@ -50,7 +52,8 @@ function panel(field, title) {
 }
 
 await runCommand({ help, options }, async ({ from, out }) => {
-  const { looks, machine, runtime } = JSON.parse(readFileSync(from, "utf8"));
+  const kept = readSearchResults().findLast((run) => run.looks.length > 0);
+  const { looks, machine, runtime } = from ? JSON.parse(readFileSync(from, "utf8")) : kept;
   const values = looks.map((look) => ({
     ...{ ...look, megabytes: megabytesOf(look) },
     series: `${look.bits} bit${look.bits > 1 ? "s" : ""} scanned`,

@@ -26,7 +26,7 @@ export function split(all, dimensions, held) {
 }
 
 /** The shortest of five calls, in milliseconds. */
-function shortestOf(call) {
+export function shortestOf(call) {
   const times = Array.from({ length: 5 }, () => {
     const start = performance.now();
     call();
@@ -34,6 +34,8 @@ function shortestOf(call) {
   });
   return Math.min(...times);
 }
+
+export const medianOf = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
 
 /**
  * Recall@10 of each way to search, [name, options of topK], and its milliseconds: of some queries
@@ -60,7 +62,6 @@ export function measureRecall({ search, instance }, { members, queries }, dimens
   }
   const { choice } = index;
   index.dispose();
-  const median = (list) => list.sort((a, b) => a - b)[list.length >> 1];
-  const times = Object.fromEntries(ways.map(([name]) => [name, median(samples[name])]));
+  const times = Object.fromEntries(ways.map(([name]) => [name, medianOf(samples[name])]));
   return { recalls, choice, times };
 }

@@ -6,20 +6,8 @@
  *   y = s · conv(x) + o,   x' = a · hardSwish(y) + c
  *
  * s, o and a go into the weights: a · hardSwish(y) is y' · clamp(y' / 6a + 1/2) with y' = a · y. c
- * goes into the next bias where nothing is padded, and is added elsewhere.
+ * goes into the next bias where nothing is padded, and is added elsewhere. `weights.half` does it.
  */
-import { scaled, shifted } from "./weights.mjs";
-
-/** The convolution of a number with what follows it: { options, rest: c }. */
-function readHalf(weights, convolution, number, missing) {
-  const layer = shifted(weights.convolution(convolution), missing);
-  const [s, o] = ["w_0", "w_1"].map((w) => weights.number(`mobile_one_block_${number}.${w}`));
-  const swish = `whswish_b_${number + 1}`;
-  if (!weights.values(`${swish}.w_0`)) return { options: scaled(layer, s, o), rest: 0 };
-  const [a, c] = ["w_0", "w_1"].map((w) => weights.number(`${swish}.${w}`));
-  const activation = { kind: "hard-swish", alpha: 1 / (6 * a), beta: 0.5 };
-  return { options: { ...scaled(layer, s * a, o * a), activation }, rest: c };
-}
 
 /**
  * @param {ReturnType<typeof import("./operations.mjs").createOperations>} ops
@@ -36,12 +24,12 @@ export function createBackbone(ops, weights, { stem, first, blocks }) {
   });
   const layers = blocks.map(({ stride, gate }, i) => {
     const [name, pointName] = [0, 1].map((part) => `conv2d_${first + 2 * i + part}`);
-    const depth = readHalf(weights, name, 2 * i, 0);
+    const depth = weights.half(name, 2 * i, 0);
     const [channels, , size] = depth.options.shape;
     const depthwise = ops.convolution(name, {
       ...{ ...depth.options, stride, padding: size >> 1, groups: channels, format: "f32" },
     });
-    const point = readHalf(weights, pointName, 2 * i + 1, gate ? 0 : depth.rest);
+    const point = weights.half(pointName, 2 * i + 1, gate ? 0 : depth.rest);
     const pointwise = ops.convolution(pointName, point.options);
     const rests = [gate ? depth.rest : 0, point.rest];
     const [before, after] = rests.map(

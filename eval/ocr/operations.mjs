@@ -1,5 +1,5 @@
 /** The library's calls as the programs use them: tensors in, tensors out, with a clock. */
-import { createLinear, linear, tensor } from "bytelane";
+import { createLinear, linear, part, tensor } from "bytelane";
 import * as nn from "bytelane/nn";
 
 /** Adds up milliseconds by kind of work. */
@@ -100,11 +100,22 @@ export function createOperations(instance, { means, observed, clock = createCloc
     return (x) => expand(squeeze(time("pool", () => nn.globalAveragePool2d(instance, x))));
   }
 
+  /** Attention among rows of [q | k | v]. */
+  function attend(qkv, heads) {
+    const [rows, columns] = qkv.shape;
+    const width = columns / 3;
+    const [q, k, v] = [0, width, 2 * width].map((at) => part(qkv, at, [qkv.length - 2 * width]));
+    const options = { heads, width, stride: columns };
+    const y = time("attention", () => nn.attention(instance, q, k, v, options));
+    return part(y, 0, [rows, width]);
+  }
+
   return {
     ...{ instance, clock, time, convolution, transposed, dense, constant, add, multiply, gate },
     get bytes() {
       return bytes;
     },
+    attend,
     activate: (x, name) => time("activation", () => nn.activate(instance, x, name, { out: x })),
     layerNorm: (x, options) => time("norm", () => nn.layerNorm(instance, x, options)),
     softmax: (x) => time("softmax", () => nn.softmax(instance, x, { out: x })),

@@ -3,7 +3,7 @@
  * at every eighth column. A backbone of convolutions, two blocks of attention, a classifier.
  */
 import { part, scope, tensor } from "bytelane";
-import { attention, averagePool2d, concat, toNhwc } from "bytelane/nn";
+import { averagePool2d, concat, toNhwc } from "bytelane/nn";
 import { createBackbone } from "./backbone.mjs";
 
 const BLOCKS = [1, 1, 1, [2, 1], 1, [1, 2], 1, 1, 1, 1, [2, 1], 1, [2, 1], 1].map((stride) => ({
@@ -50,17 +50,9 @@ export function createRecogniser(ops, weights) {
   /** x + attention(norm(x)), then x + dense(silu(dense(norm(x)))). */
   function mix(x, { norms, layers: [inner, outer, expand, contract] }) {
     const qkv = inner(norms[0](x));
-    const context = time("attention", () => attendTo(qkv));
-    const y = ops.add(outer(context), x);
+    const y = ops.add(outer(ops.attend(qkv, HEADS)), x);
     const hidden = ops.activate(expand(norms[1](y)), "silu");
     return ops.add(contract(hidden), y);
-  }
-
-  /** Heads of [q | k | v] in one array. */
-  function attendTo(qkv) {
-    const [q, k, v] = [0, SIZE, 2 * SIZE].map((at) => part(qkv, at, [qkv.length - 2 * SIZE]));
-    const y = attention(instance, q, k, v, { heads: HEADS, width: SIZE, stride: 3 * SIZE });
-    return part(y, 0, [y.length / SIZE, SIZE]);
   }
 
   /** Pixels [1, 3, 48, width] to probabilities [steps, 6625]. */

@@ -54,11 +54,25 @@ export async function openWeights(bytes) {
   /** Gain and bias of a layer norm. */
   const norm = (name) => ({ gain: values(`${name}.w_0`), bias: values(`${name}.b_0`) });
 
-  return { number, convolution, transposed, dense, norm, values };
+  /**
+   * A convolution of the backbone with the scalings that follow it, for an input from which a
+   * constant was taken: { options, rest: c }. backbone.mjs has the formulas.
+   */
+  function half(name, index, missing) {
+    const layer = shifted(convolution(name), missing);
+    const [s, o] = ["w_0", "w_1"].map((w) => number(`mobile_one_block_${index}.${w}`));
+    const swish = `whswish_b_${index + 1}`;
+    if (!values(`${swish}.w_0`)) return { options: scaled(layer, s, o), rest: 0 };
+    const [a, c] = ["w_0", "w_1"].map((w) => number(`${swish}.${w}`));
+    const activation = { kind: "hard-swish", alpha: 1 / (6 * a), beta: 0.5 };
+    return { options: { ...scaled(layer, s * a, o * a), activation }, rest: c };
+  }
+
+  return { number, convolution, half, transposed, dense, norm };
 }
 
 /** The layer's result times a factor, plus an offset. */
-export function scaled({ weights, bias, ...rest }, factor, offset = 0) {
+function scaled({ weights, bias, ...rest }, factor, offset = 0) {
   const count = rest.shape[0];
   return {
     ...rest,
@@ -68,7 +82,7 @@ export function scaled({ weights, bias, ...rest }, factor, offset = 0) {
 }
 
 /** The layer for an input from which a constant was taken; of one without padding. */
-export function shifted({ weights, bias, ...rest }, constant) {
+function shifted({ weights, bias, ...rest }, constant) {
   const count = rest.shape[0];
   const inner = weights.length / count;
   return {

@@ -31,6 +31,7 @@ const GUIDES = [
 const PLAYS = [
   { text: "Calibrate", link: "/play/calibrate" },
   { text: "Search", link: "/play/search" },
+  { text: "Read a line", link: "/play/read" },
   { text: "Your machine", link: "/play/machine" },
 ];
 

@@ -34,7 +34,7 @@ export async function openChromium({ width = 1280, height = 900 } = {}) {
     page,
     faults,
     requests,
-    open: (url) => page.goto(url, { timeout: 60_000 }),
+    open: (url) => page.goto(url, { timeout: 180_000 }),
     evaluate: (expression) => page.evaluate(expression),
     screenshot: (file) => page.screenshot({ path: file, fullPage: true }),
     close: () => browser.close(),

@@ -13,17 +13,19 @@ import { serveSite } from "./server.mjs";
 const HELP = `
 Opens the site of build/site in Chromium, Firefox and WebKitGTK: every playground does its job on
 real data, and nothing is asked of another host. In Chromium also: nothing fails in the console, the
-weight of each playground, the time to its first answer, long tasks, axe, phone width and dark.
+weight of each playground, the time to its first answer, long tasks, axe, phone width and dark. A
+playground above a limit is opened up to three times, and the least figures count: other programs
+make them longer, and a task that is long is so every time.
 Screenshots are in build/site-shots.
 
   --only a,b       of chromium, firefox, webkitgtk
-  --no-search      without the data of the search playground
+  --no-data        without the playgrounds that need data (search, read)
   --lenient        prints figures above their limits without failing
   --json FILE      also writes the figures as one JSON object`;
 
 const OPTIONS = {
   only: { type: "string" },
-  "no-search": { type: "boolean", default: false },
+  "no-data": { type: "boolean", default: false },
   lenient: { type: "boolean", default: false },
 };
 
@@ -38,6 +40,8 @@ const LIMITS = {
   axeSerious: 0,
   longTaskMs: 50,
 };
+
+const NEED_DATA = ["search", "read"];
 
 /** Pages besides the playgrounds that are looked at. */
 const PAGES = {
@@ -79,27 +83,45 @@ const most = (figures, key, value) => {
 const goDark = (browser) =>
   browser.evaluate('document.documentElement.classList.add("dark"), window.scrollTo(0, 0), true');
 
+/** Figures of a playground that other programs of the machine make longer. */
+const TIMES = ["firstInteractionMs", "longTaskMs", "calibrateMs", "searchMs"];
+/** A playground that is above a limit is opened again: what is slow is so every time. */
+const VISITS = 3;
+
+/** Opens a playground, lets it do its job, and gives its figures. */
+async function visit(browser, server, name) {
+  server.begin();
+  await browser.open(`${server.origin}/play/${name}.html`);
+  const { link: _, ...figures } = await PLAYS[name](browser);
+  const tasks = await browser.evaluate("window.longTasks");
+  const longest = (some) => Math.max(0, ...some.map(([, duration]) => duration));
+  // what the generator does before the playground is there is not the playground's work
+  const working = tasks.filter(([start]) => start > figures.firstInteractionMs);
+  return {
+    ...{ ...figures, playgroundKB: server.codeBytes() / 1000 },
+    ...{ longTaskMs: longest(working), startTaskMs: longest(tasks) },
+  };
+}
+
+/** The least of each figure over some visits. */
+async function visitSome(browser, server, name) {
+  const least = {};
+  for (let turn = 0; turn < VISITS; turn++) {
+    for (const [key, value] of Object.entries(await visit(browser, server, name))) {
+      least[key] = Math.min(least[key] ?? value, value);
+    }
+    if (TIMES.every((key) => !(least[key] > LIMITS[key]))) break;
+  }
+  return least;
+}
+
 /** A playground in Chromium, with all that it can tell. */
 async function measurePlay(browser, server, name, figures) {
-  server.begin();
-  await browser.page.evaluateOnNewDocument(WATCH);
-  await browser.open(`${server.origin}/play/${name}.html`);
-  const { firstInteractionMs, ...own } = await PLAYS[name](browser);
-  most(figures, "firstInteractionMs", firstInteractionMs);
-  figures[`${name}.firstInteractionMs`] = firstInteractionMs;
-  for (const key of ["calibrateMs", "searchMs", "recall"]) {
-    if (own[key] !== undefined) figures[key] = own[key];
+  const own = await visitSome(browser, server, name);
+  for (const [key, value] of Object.entries(own)) {
+    figures[`${name}.${key}`] = value;
+    if (LIMITS[key] !== undefined) most(figures, key, value);
   }
-  const kB = server.codeBytes() / 1000;
-  figures[`${name}.kB`] = kB;
-  most(figures, "playgroundKB", kB);
-  const tasks = await browser.evaluate("window.longTasks");
-  // what the generator does before the playground is there is not the playground's work
-  const working = tasks.filter(([start]) => start > firstInteractionMs);
-  const longest = Math.max(0, ...working.map(([, duration]) => duration));
-  most(figures, "longTaskMs", longest);
-  figures[`${name}.longTaskMs`] = longest;
-  figures[`${name}.startTaskMs`] = Math.max(0, ...tasks.map(([, duration]) => duration));
   await browser.screenshot(path.join(SHOTS, `chromium-${name}.png`));
   const serious = await axe(browser);
   await goDark(browser);
@@ -113,6 +135,7 @@ async function inChromium(server, names, figures) {
   const browser = await openChromium();
   const serious = [];
   try {
+    await browser.page.evaluateOnNewDocument(WATCH);
     for (const name of names) serious.push(...(await measurePlay(browser, server, name, figures)));
     for (const [name, page] of Object.entries(PAGES)) {
       await browser.open(`${server.origin}/${page}`);
@@ -162,7 +185,7 @@ async function inOther(name, server, names) {
   }
 }
 
-async function main({ only, "no-search": without, lenient, json }) {
+async function main({ only, "no-data": without, lenient, json }) {
   const folder = path.join(root, "build", "site");
   if (!existsSync(path.join(folder, "index.html"))) {
     throw new Error('"build/site" expected the site: npm run site');
@@ -173,7 +196,7 @@ async function main({ only, "no-search": without, lenient, json }) {
   );
   if (missing) throw new Error(missing);
   mkdirSync(SHOTS, { recursive: true });
-  const names = Object.keys(PLAYS).filter((name) => !(without && name === "search"));
+  const names = Object.keys(PLAYS).filter((name) => !(without && NEED_DATA.includes(name)));
   const wanted = only?.split(",") ?? ["chromium", "firefox", "webkitgtk"];
   const server = await serveSite(folder);
   const figures = {};

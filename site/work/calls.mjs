@@ -23,6 +23,7 @@ export function serveCalls(handlers) {
 export function createCaller(worker) {
   const waiting = new Map();
   let last = 0;
+  let broken;
   worker.onmessage = ({ data: { id, result, milliseconds, error } }) => {
     const { done, fail } = waiting.get(id);
     waiting.delete(id);
@@ -30,12 +31,17 @@ export function createCaller(worker) {
     else fail(new Error(error));
   };
   worker.onerror = (event) => {
-    for (const { fail } of waiting.values()) fail(new Error(event.message ?? "the worker failed"));
+    broken = new Error(event.message ?? "the worker failed");
+    for (const { fail } of waiting.values()) fail(broken);
     waiting.clear();
   };
   return {
     call: (name, argument, transfer = []) =>
       new Promise((done, fail) => {
+        if (broken) {
+          fail(broken);
+          return;
+        }
         waiting.set(++last, { done, fail });
         worker.postMessage({ id: last, name, argument }, transfer);
       }),

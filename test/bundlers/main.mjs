@@ -15,6 +15,7 @@ import { cache, installPinned, pack, unpack } from "../runtimes/pack.mjs";
 import { excerpt, runProcess } from "../runtimes/process.mjs";
 import { serve } from "../runtimes/server.mjs";
 import { loadBundlers } from "./bundle.mjs";
+import { tryNext } from "./next.mjs";
 
 const usage = `npm run bundlers -- [options]
   --allow-missing   without Chromium, bundles are built but not run, and that does not fail
@@ -261,6 +262,7 @@ async function main(options) {
     const bundlers = await loadBundlers(folder);
     rows.push(...(await buildAndRun(bundlers, out, browser, expected)));
     rows.push(await importNothing(bundlers.esbuild, source));
+    rows.push(...(await tryNext(folder, out, tarball, browser)));
   } finally {
     await browser?.close();
   }

@@ -70,7 +70,7 @@ describe("servers", () => {
 
   it("answer from both routes of Next.js", async () => {
     for (const kind of ["node", "edge"]) {
-      const { GET } = await import(at(`next/app/api/${kind}/route.mjs`));
+      const { GET } = await import(at(`next/app/api/${kind}/route.js`));
       expect(await (await GET()).json(), kind).toEqual([-64, 32, 127]);
     }
   });
@@ -83,7 +83,7 @@ describe("servers", () => {
       });
     await bundle("next/app/page.jsx", ["browser"], ["react", "react/jsx-runtime"]);
     const { outputFiles } = await bundle(
-      "next/app/api/edge/route.mjs",
+      "next/app/api/edge/route.js",
       ["edge-light"],
       ["*.wasm?module"],
     );

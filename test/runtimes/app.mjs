@@ -31,6 +31,9 @@ export function prepareApp(tarball) {
   // a user's project: the example beside node_modules
   cpSync(join(project, "examples", "runtimes"), join(folder, "examples"), { recursive: true });
   symlinkSync(join("..", "node_modules"), join(folder, "examples", "node_modules"));
+  mkdirSync(join(folder, "recipes"));
+  for (const name of ["cloudflare-worker.mjs", "deno-bun.mjs"])
+    cpSync(join(project, "examples", name), join(folder, "recipes", name));
   writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }\n');
   const target = (subpath, ...conditions) =>
     `./${posix.join("node_modules/bytelane", resolveExport(home, subpath, ["import", ...conditions]))}`;

@@ -1,7 +1,7 @@
 // Node, Deno and Bun: one process each, the result is the last line that it prints.
 
 import { basename, join } from "node:path";
-import { excerpt, runProcess } from "./process.mjs";
+import { excerpt, runProcess, withServer } from "./process.mjs";
 
 export function lastLine(out) {
   return out.trimEnd().split("\n").at(-1);
@@ -31,16 +31,37 @@ export async function runConsole(app, command, args, { host, examples, source, e
 
 const answer = "-64 32 127";
 
-/** An example of examples/runtimes: what it says must be the answer. */
-export async function runExample(example, run) {
+/** An example: what it says must be the answer, by default that of examples/runtimes. */
+export async function runExample(example, run, expected = answer) {
   const where = basename(example);
   try {
     const said = await run();
-    if (said !== answer) throw new Error(`expected "${answer}", got "${said}"`);
+    if (said !== expected) throw new Error(`expected "${expected}", got "${said}"`);
     return { where };
   } catch (error) {
     return { where, failure: error.message };
   }
+}
+
+/** The server of examples/deno-bun.mjs, started as its comment says, on a free port. */
+export function runServer(app, command, args, env) {
+  return runExample(
+    "deno-bun.mjs",
+    () =>
+      withServer(
+        command,
+        [...args, "recipes/deno-bun.mjs"],
+        { cwd: app.folder, env, expression: /http:\/\/[^\s/]+:(\d+)/ },
+        async (port) => {
+          const post = (body) => fetch(`http://127.0.0.1:${port}/`, { method: "POST", body });
+          const good = await post(Float32Array.of(-1, 0.5, 1));
+          const values = new Int8Array(await good.arrayBuffer());
+          const bad = await post("abc");
+          return `${good.status} ${values.join(" ")}, ${bad.status} ${await bad.text()}`;
+        },
+      ),
+    "200 -127 64 127, 400 expected f32 values",
+  );
 }
 
 export async function versionOf(command, args = ["--version"]) {

@@ -62,6 +62,41 @@ export function startProcess(command, args, env = {}) {
   return child;
 }
 
+/**
+ * Runs a server and something against it: `use(port)`. The port is what `expression` finds in the
+ * words of the server.
+ */
+export async function withServer(command, args, { cwd, env, expression, limit = 120_000 }, use) {
+  const child = spawn(command, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
+  groups.add(child);
+  let said = "";
+  try {
+    const port = await new Promise((done, fail) => {
+      const wrong = (words) => fail(new Error(`${command} ${words}; it said: ${excerpt(said)}`));
+      const timer = setTimeout(() => wrong(`expected to serve within ${limit} ms`), limit);
+      const hear = (text) => {
+        said += text;
+        const found = expression.exec(said);
+        if (!found) return;
+        clearTimeout(timer);
+        done(Number(found[1]));
+      };
+      child.stdout.setEncoding("utf8").on("data", hear);
+      child.stderr.setEncoding("utf8").on("data", hear);
+      child.on("error", fail);
+      child.on("close", (code) => wrong(`ended with ${code}`));
+    });
+    return await use(port);
+  } finally {
+    endGroup(child);
+  }
+}
+
 export function endGroup(child) {
   groups.delete(child);
   if (child.pid === undefined) return;

@@ -5,7 +5,7 @@
 
 import { ensureArm64, nodeOn } from "./arm64.mjs";
 import { openChromium, openWebKit, runBrowser } from "./browsers.mjs";
-import { denoEnv, runConsole, versionOf } from "./consoles.mjs";
+import { denoEnv, runConsole, runServer, versionOf } from "./consoles.mjs";
 import { openFirefox } from "./firefox.mjs";
 import { runWorkerd } from "./workerd.mjs";
 
@@ -34,9 +34,13 @@ const deno = {
       source: true,
       env: denoEnv(app),
     };
+    const serving = ["serve", ...args.slice(1), "--host", "127.0.0.1", "--port", "0"];
     return {
       version: await versionOf(command),
-      results: await runConsole(app, command, args, options),
+      results: [
+        ...(await runConsole(app, command, args, options)),
+        await runServer(app, command, serving, options.env),
+      ],
     };
   },
 };
@@ -46,9 +50,13 @@ const bun = {
   npm: ["@oven", "bun-linux-x64", "bin", "bun"],
   async run(app, command) {
     const options = { host: "console.mjs", examples: ["examples/bun.ts"] };
+    const args = ["run", "--no-install"];
     return {
       version: await versionOf(command),
-      results: await runConsole(app, command, ["run", "--no-install"], options),
+      results: [
+        ...(await runConsole(app, command, args, options)),
+        await runServer(app, command, ["--port", "0", ...args.slice(1)], {}),
+      ],
     };
   },
 };

@@ -63,6 +63,22 @@ export default {
 };
 `;
 
+/** What the Worker of examples/cloudflare-worker.mjs answers to a query, and to what is none. */
+const recipeTest = `import worker from "./recipe-worker.mjs";
+export default {
+  async test() {
+    const post = async (body) => {
+      const request = new Request("http://localhost/", { method: "POST", body });
+      const response = await worker.fetch(request);
+      const { ids, error } = await response.json();
+      return [response.status, ...(ids ?? [error.slice(0, 18)])].join(" ");
+    };
+    console.log([await post('{"query": [0.9, 0.1, 0]}'), await post('{"query": [1, 2]}')].join(", "));
+  },
+};
+`;
+const RECIPE_ANSWER = '200 0 3, 400 "queries" expected';
+
 async function test(app, command, name, text) {
   writeFileSync(join(app.folder, name), text);
   const { code, out, err } = await runProcess(command, ["test", name], { cwd: app.folder });
@@ -93,5 +109,10 @@ export async function runWorkerd(app, command) {
   writeFileSync(join(app.folder, "example.mjs"), exampleTest);
   const text = capnp(app, "example.mjs", [["example-worker.mjs", "examples/workerd.mjs"]]);
   results.push(await runExample("workerd.mjs", () => test(app, command, "example.capnp", text)));
+  writeFileSync(join(app.folder, "recipe.mjs"), recipeTest);
+  const recipe = "recipes/cloudflare-worker.mjs";
+  const worker = capnp(app, "recipe.mjs", [["recipe-worker.mjs", recipe]]);
+  const run = () => test(app, command, "recipe.capnp", worker);
+  results.push(await runExample("cloudflare-worker.mjs", run, RECIPE_ANSWER));
   return results;
 }

@@ -25,6 +25,21 @@ export const axis = ({ text, grid }, label, more = {}) => ({
   ...{ font: "12px system-ui", labelFont: "12px system-ui", labelSize: 22, ...more },
 });
 
+/** Charts to be drawn: one per frame, so that no task of the page has to draw them all. */
+const queue = new Set();
+
+function drawNext() {
+  const [draw] = queue;
+  queue.delete(draw);
+  if (queue.size > 0) requestAnimationFrame(drawNext);
+  draw?.();
+}
+
+function enqueue(draw) {
+  if (queue.size === 0) requestAnimationFrame(drawNext);
+  queue.add(draw);
+}
+
 /**
  * A chart in the element that `host` refers to. `describe(colours)` gives `{ data, options }`, or
  * nothing while there is nothing to draw; it is called again when `sources` change.
@@ -32,9 +47,7 @@ export const axis = ({ text, grid }, label, more = {}) => ({
 export function useChart(describe, sources, height = 240) {
   const host = ref(null);
   let chart;
-  let frame = 0;
   const draw = () => {
-    frame = 0;
     const made = host.value && describe(palette());
     chart?.destroy();
     chart = undefined;
@@ -43,9 +56,7 @@ export function useChart(describe, sources, height = 240) {
     const plain = { width, height, legend: { show: false }, cursor: { show: false } };
     chart = new uPlot({ ...plain, ...made.options }, made.data, host.value);
   };
-  const soon = () => {
-    frame ||= requestAnimationFrame(draw);
-  };
+  const soon = () => enqueue(draw);
   let seen;
   let themes;
   onMounted(() => {
@@ -60,7 +71,7 @@ export function useChart(describe, sources, height = 240) {
     themes.observe(document.documentElement, { attributes: true, attributeFilter: ["class"] });
   });
   onBeforeUnmount(() => {
-    cancelAnimationFrame(frame);
+    queue.delete(draw);
     seen?.disconnect();
     themes?.disconnect();
     chart?.destroy();

@@ -7,15 +7,25 @@ const MAKE = {
     new Worker(new URL("../../../work/calibrate.mjs", import.meta.url), { type: "module" }),
   search: () =>
     new Worker(new URL("../../../work/search.mjs", import.meta.url), { type: "module" }),
+  read: () => new Worker(new URL("../../../work/read.mjs", import.meta.url), { type: "module" }),
   machine: () =>
     new Worker(new URL("../../../work/machine.mjs", import.meta.url), { type: "module" }),
 };
+
+/** Workers that were started before their component was there. */
+const started = new Map();
+
+/** Starts a worker, which loads while the page loads its component. */
+export function startWorker(kind) {
+  if (!started.has(kind)) started.set(kind, createCaller(MAKE[kind]()));
+}
 
 /** A worker that lives as long as the component: `call(name, argument, transfer)`. */
 export function useWorker(kind, begin) {
   let caller;
   onMounted(() => {
-    caller = createCaller(MAKE[kind]());
+    caller = started.get(kind) ?? createCaller(MAKE[kind]());
+    started.delete(kind);
     begin?.();
   });
   onBeforeUnmount(() => caller?.end());
