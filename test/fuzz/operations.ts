@@ -46,6 +46,7 @@ import {
   sizes,
 } from "./data.ts";
 import { formats } from "./formats.ts";
+import { hostiles } from "./hostile.ts";
 import { networks } from "./nn.ts";
 import { type Loose, loosely, type Operation, operation } from "./operation.ts";
 import { overlaps } from "./overlaps.ts";
@@ -610,6 +611,7 @@ export const OPERATIONS: readonly Operation<unknown>[] = [
   ...networks,
   ...formats,
   ...calibrations,
+  ...hostiles,
   ...overlaps,
   ...sequences,
 ];
