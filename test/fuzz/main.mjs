@@ -43,15 +43,13 @@ async function fuzzWorkers(values, calls, seed) {
   const { fuzzPool } = await load("pool");
   const progress = createProgress("calls", calls);
   const folder = pathToFileURL(path.join(root, "dist", "wasm", "/"));
-  const { figures, findings } = await fuzzPool({
-    calls,
-    seed,
-    kills,
-    folder,
-    onProgress: progress,
-  });
+  const onFinding = ({ kind, text }) => {
+    progress.clear();
+    console.log(`${kind}: ${text}\n`);
+  };
+  const given = { calls, seed, kills, folder, onProgress: progress, onFinding };
+  const { figures, findings } = await fuzzPool(given);
   progress.clear();
-  for (const { kind, text } of findings) console.log(`${kind}: ${text}\n`);
   console.log(`${figures.calls} calls on workers, seed ${seed}`);
   for (const [name, value] of Object.entries(figures)) console.log(`  ${name}  ${value}`);
   writeJson(values.json, { command: "fuzz", seed, figures, findings });
@@ -73,7 +71,7 @@ async function main(values) {
     throw new RangeError(`"--only" expected some of ${NAMES.join(", ")}, got ${unknown}`);
   }
   const progress = createProgress("calls", calls);
-  const { figures, findings } = fuzz({ calls, seed, only, onProgress: progress });
+  const { figures, findings } = await fuzz({ calls, seed, only, onProgress: progress });
   progress.clear();
   for (const { kind, text } of findings) console.log(`${kind}: ${text}\n`);
   const { mismatches, overlapWrong, traps, errors, leakedBytes, operations, tiers } = figures;

@@ -134,6 +134,8 @@ export class FuzzedWorker {
   readonly #sent: Strand;
   readonly #received: Strand;
   isAlive = true;
+  #tasks = 0;
+  #answers = 0;
 
   constructor(chaos: Chaos) {
     this.#chaos = chaos;
@@ -183,6 +185,7 @@ export class FuzzedWorker {
     const kills = chaos.takes(isTask ? "after a task" : "started");
     this.#sent.pass(() => {
       this.#worker.postMessage(sent, transfer as ArrayBuffer[]);
+      if (isTask) this.#tasks++;
       if (kills) this.kill();
     });
   }
@@ -195,6 +198,7 @@ export class FuzzedWorker {
     }
     const chaos = this.#chaos;
     this.#worker.on("message", (message) => {
+      this.#answers++;
       if (chaos.takes("with its answer")) this.kill();
       this.#received.pass(() => listener(message));
       if (!chaos.happens(chaos.late)) return;
@@ -202,6 +206,12 @@ export class FuzzedWorker {
       this.#received.pass(() => listener(message));
       this.#received.pass(() => listener({ job: -1, results: [] }));
     });
+  }
+
+  /** What it is at, for a call that is stuck. */
+  toString(): string {
+    const state = this.isAlive ? "alive" : "ended";
+    return `thread ${this.#worker.threadId} ${state}: ${this.#tasks} tasks, ${this.#answers} answers`;
   }
 
   ref(): void {

@@ -18,6 +18,7 @@ export interface PoolFuzzing {
   /** The folder of the builds, dist/wasm. */
   readonly folder: URL;
   readonly onProgress: (calls: number, detail: string) => void;
+  readonly onFinding?: (finding: PoolFinding) => void;
 }
 
 export interface PoolFinding {
@@ -27,7 +28,7 @@ export interface PoolFinding {
 
 /** Calls on one instance. */
 const ROUND = 3000;
-/** Milliseconds after which a call that has not settled is stuck. */
+/** Milliseconds after which a call that has not settled is stuck; see Clock. */
 const PATIENCE = 30_000;
 /** Findings of a round after which it is given up. */
 const ENOUGH = 5;
@@ -39,6 +40,23 @@ const REASONS = [
   [/arrays that keep their length during a call, got /, "transferred"],
 ] as const;
 type Reason = (typeof REASONS)[number][1];
+
+/** Milliseconds that this process has run: those in which it was halted as a whole do not count. */
+class Clock {
+  #now = 0;
+  #last = performance.now();
+
+  /** To be called about once a second. */
+  tick(): void {
+    const now = performance.now();
+    this.#now += Math.min(now - this.#last, 1500);
+    this.#last = now;
+  }
+
+  get now(): number {
+    return this.#now;
+  }
+}
 
 interface Running {
   readonly name: string;
@@ -101,16 +119,25 @@ class Round {
   readonly #seed: number;
   readonly #counts: Counts;
   readonly #findings: PoolFinding[];
+  readonly #onFinding: (finding: PoolFinding) => void;
   readonly #given: ReturnType<typeof drawRound>;
   readonly #cases: PoolCase[];
   readonly #canaries: Canaries;
   readonly #running = new Set<Running>();
+  readonly #clock = new Clock();
   #found = 0;
   #isDisposed = false;
   #wake = () => {};
 
-  constructor(seed: number, folder: URL, counts: Counts, findings: PoolFinding[]) {
+  constructor(
+    seed: number,
+    folder: URL,
+    counts: Counts,
+    findings: PoolFinding[],
+    onFinding: (finding: PoolFinding) => void,
+  ) {
     this.#seed = seed;
+    this.#onFinding = onFinding;
     this.#counts = counts;
     this.#findings = findings;
     this.#given = drawRound(seed, folder);
@@ -122,7 +149,9 @@ class Round {
     this.#counts[kind]++;
     this.#found++;
     const text = `${words}\n  ${this.#given.place}, seed of the round ${this.#seed}`;
-    if (this.#findings.length < 50) this.#findings.push({ kind, text });
+    if (this.#findings.length >= 50) return;
+    this.#findings.push({ kind, text });
+    this.#onFinding({ kind, text });
   }
 
   /** One call, whose end is noted whenever it comes. */
@@ -132,7 +161,7 @@ class Round {
     wanted: Uint8Array,
     out: Float32Array | undefined,
   ) {
-    const entry: Running = { name, since: performance.now(), reasons: new Set() };
+    const entry: Running = { name, since: this.#clock.now, reasons: new Set() };
     this.#running.add(entry);
     this.#counts.calls++;
     const end = (note: () => void) => {
@@ -170,22 +199,20 @@ class Round {
     while (this.#running.size > most) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
-        // looks after calls that do not settle, and keeps the process alive meanwhile
-        const timer = setTimeout(resolve, 1000);
-        const { since } = this.#running.values().next().value as Running;
-        if (performance.now() - since < PATIENCE) {
-          this.#wake = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-        }
       });
-      for (const entry of this.#running) {
-        if (performance.now() - entry.since < PATIENCE) break;
-        this.#running.delete(entry);
-        this.#find("stuck", `${entry.name} has not settled for ${PATIENCE / 1000} s`);
-      }
     }
+  }
+
+  /** Gives up calls that do not settle; called every second. */
+  #look(): void {
+    this.#clock.tick();
+    for (const entry of this.#running) {
+      if (this.#clock.now - entry.since < PATIENCE) break;
+      this.#running.delete(entry);
+      const workers = [...this.#given.chaos.workers].join("; ");
+      this.#find("stuck", `${entry.name} has not settled for ${PATIENCE / 1000} s; ${workers}`);
+    }
+    this.#wake();
   }
 
   #callOne(): void {
@@ -221,6 +248,16 @@ class Round {
   }
 
   async run(calls: number, kills: number): Promise<void> {
+    // it keeps the process alive as well
+    const timer = setInterval(() => this.#look(), 1000);
+    try {
+      await this.#run(calls, kills);
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  async #run(calls: number, kills: number): Promise<void> {
     const { random, chaos, inFlight, instance } = this.#given;
     const at = Array.from({ length: kills }, () => integerIn(random, 0, calls - 1));
     if (random() < 0.1) chaos.left = 10;
@@ -274,7 +311,14 @@ function disturbNotify(): () => void {
   };
 }
 
-export async function fuzzPool({ calls, seed, kills, folder, onProgress }: PoolFuzzing) {
+export async function fuzzPool({
+  calls,
+  seed,
+  kills,
+  folder,
+  onProgress,
+  onFinding = () => {},
+}: PoolFuzzing) {
   const counts = newCounts();
   const findings: PoolFinding[] = [];
   const restore = disturbNotify();
@@ -285,7 +329,7 @@ export async function fuzzPool({ calls, seed, kills, folder, onProgress }: PoolF
       const roundSeed = (seed + i * 7919) % 2 ** 31;
       const left = Math.max(0, calls - i * ROUND);
       const due = Math.ceil((kills * Math.min(i + 1, rounds)) / rounds) - counts.killed;
-      const round = new Round(roundSeed, folder, counts, findings);
+      const round = new Round(roundSeed, folder, counts, findings, onFinding);
       await round.run(i < rounds ? Math.min(ROUND, left) : 200, Math.max(0, due));
       onProgress(Math.min(counts.calls, calls), `${counts.killed} killed, ${counts.stuck} stuck`);
     }
