@@ -1,7 +1,7 @@
 /**
  * A process that runs tests of bundled files, with one mutant or none. Its parent ends it where a
  * mutant loops for ever. Messages: `{ file, mutant, pieces, tests }` in, `{ failed, tests, hits }`
- * out.
+ * out, and `{ begins }` with the index of each test before it.
  */
 import { pathToFileURL } from "node:url";
 import v8 from "node:v8";
@@ -81,6 +81,7 @@ async function fails(file, indices) {
     all = await gathered(file);
     for (const index of indices) {
       ran.push(all[index]);
+      process.send({ begins: index });
       await within(run(all[index]));
     }
     return false;
