@@ -103,7 +103,7 @@ function changed(value: unknown, random: Random): Loose {
   return copy;
 }
 
-/** A safetensors file whose header was changed, whose length field is right, or whose bytes were. */
+/** A safetensors file whose header was changed, its length field right, or whose bytes were. */
 function changedFile(file: Uint8Array, random: Random): Uint8Array {
   const integer = (low: number, high: number) => integerIn(random, low, high);
   const size = Number(new DataView(file.buffer, file.byteOffset).getBigUint64(0, true));
