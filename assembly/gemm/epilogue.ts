@@ -94,16 +94,11 @@ function rowScaleOf(product: Product, row: i32): usize {
   return changetype<usize>(product) + offsetof<Product>("rowScale");
 }
 
-/** rowScale · columnScale of four columns. */
+/** rowScale · columnScale of four columns. It stays finite, so that 0 times it is 0. */
 function scaleOf(rowScale: usize, columnScales: usize): v128 {
-  return f32x4.mul(v128.load32_splat(rowScale), v128.load(columnScales));
-}
-
-/** The same for integers, where it stays finite, so that 0 times it is 0. */
-function finiteScaleOf(rowScale: usize, columnScales: usize): v128 {
   const limit = largest_f32x4();
-  const scale = f32x4.pmin(limit, scaleOf(rowScale, columnScales));
-  return f32x4.pmax(f32x4.neg(limit), scale);
+  const scale = f32x4.mul(v128.load32_splat(rowScale), v128.load(columnScales));
+  return f32x4.pmax(f32x4.neg(limit), f32x4.pmin(limit, scale));
 }
 
 /** An i32 result: a loop without scales is faster (32³: 67 GOPS, otherwise 55). */
@@ -182,12 +177,12 @@ function storeBytes(
   const lows = f32x4.splat(product.low - <f32>zero);
   const step: usize = product.rowScales ? 4 : 0;
   let rowScale = rowScaleOf(product, row);
-  let scaleLeft = finiteScaleOf(rowScale, columnScales);
-  let scaleRight = finiteScaleOf(rowScale, columnScales + 16);
+  let scaleLeft = scaleOf(rowScale, columnScales);
+  let scaleRight = scaleOf(rowScale, columnScales + 16);
   for (; acc < end; acc += 32, dst += stride) {
     if (step) {
-      scaleLeft = finiteScaleOf(rowScale, columnScales);
-      scaleRight = finiteScaleOf(rowScale, columnScales + 16);
+      scaleLeft = scaleOf(rowScale, columnScales);
+      scaleRight = scaleOf(rowScale, columnScales + 16);
       rowScale += step;
     }
     let a = i32x4.add(v128.load(acc), left);

@@ -70,6 +70,12 @@ function placeRows(
   return { address, batchStep: value.length > m ? m * 4 : 0 };
 }
 
+/** (s_i · s_j) / scale; where the product alone is beyond f32, the quotient may still be within. */
+function stepOf(lhsScale: number, rhsScale: number, scale: number): number {
+  const product = Math.fround(lhsScale * rhsScale);
+  return Math.fround((Number.isFinite(product) ? product : lhsScale * rhsScale) / scale);
+}
+
 /** Column scales over the scale of the result, each step in f32. A batch may bring its own. */
 function placeColumns(
   instance: Bytelane,
@@ -80,7 +86,7 @@ function placeColumns(
   n: number,
 ): Placed {
   if (typeof rhsScale === "number") {
-    const step = Math.fround(Math.fround(lhsScale * rhsScale) / scale);
+    const step = stepOf(lhsScale, rhsScale, scale);
     const address = call.scratch(n * 4);
     instance.heap.view("f32", address, n).fill(step);
     return { address, batchStep: 0 };
@@ -91,7 +97,7 @@ function placeColumns(
   }
   const given =
     "dtype" in rhsScale ? instance.heap.view("f32", rhsScale.address, rhsScale.length) : rhsScale;
-  const values = given.map((step) => Math.fround(lhsScale * step) / scale);
+  const values = given.map((step) => stepOf(lhsScale, step, scale));
   return { address: call.copyIn("f32", values), batchStep };
 }
 

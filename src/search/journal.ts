@@ -15,7 +15,7 @@ import { rangeFault, typeFault } from "../core/check.ts";
 import { instanceOf } from "../core/handle.ts";
 import { codesAt } from "./codes.ts";
 import type { Plane } from "./record.ts";
-import { planesOf, type Storage } from "./storage.ts";
+import { isFactor, leastFactor, planesOf, type Storage } from "./storage.ts";
 import { VectorIndex } from "./vector-index.ts";
 
 const MAGIC = 0x314a4c42;
@@ -160,9 +160,63 @@ export const JOURNAL_START: Readonly<Uint8Array> = /* @__PURE__ */ Uint8Array.of
   0x31,
 );
 
+/** A record whose rows have been checked: so many, of `size` bytes each, id first. */
+interface JournalRecord {
+  readonly kind: typeof ADDED | typeof REMOVED;
+  readonly n: number;
+  readonly size: number;
+  readonly rows: Uint8Array;
+}
+
+/** The whole records of a journal, and the bytes before the first that is not whole. */
+function recordsOf(storage: Storage, bytes: Uint8Array): [JournalRecord[], end: number] {
+  const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const records: JournalRecord[] = [];
+  let at = 4;
+  while (at + 16 <= bytes.length) {
+    const length = words.getUint32(at, true);
+    if (length < 8 || at + 8 + length > bytes.length) break;
+    const body = bytes.subarray(at + 8, at + 8 + length);
+    if (checksum(body) !== words.getUint32(at + 4, true)) break;
+    const [kind, n] = [words.getUint32(at + 8, true), words.getUint32(at + 12, true)];
+    const size = kind === ADDED ? rowSize(storage) : 8;
+    if ((kind !== ADDED && kind !== REMOVED) || length !== 8 + n * size) {
+      throw rangeFault("journal", "records of an index of this kind", `${length} bytes`);
+    }
+    const record = { kind, n, size, rows: body.subarray(8) } as const;
+    for (let i = 0; i < n; i++) checkRow(storage, record, i);
+    records.push(record);
+    at += 8 + length;
+  }
+  return [records, at];
+}
+
+function viewOfRow({ rows, size }: JournalRecord, i: number): DataView {
+  return new DataView(rows.buffer, rows.byteOffset + i * size, size);
+}
+
+/** Refuses a row that no index has written: its scores would be NaN. */
+function checkRow(storage: Storage, record: JournalRecord, i: number): void {
+  const row = viewOfRow(record, i);
+  const id = row.getFloat64(0, true);
+  if (!(Number.isSafeInteger(id) && id >= 0)) throw rangeFault("journal", "ids", id);
+  if (record.kind === REMOVED) return;
+  let at = 8;
+  for (const plane of planesIn(storage)) {
+    if (isFactor(plane)) {
+      const factor = row.getFloat32(at, true);
+      if (!(factor >= leastFactor(storage, plane) && factor < Number.POSITIVE_INFINITY)) {
+        throw rangeFault("journal", "finite factors", factor);
+      }
+    }
+    at += storage.rowBytes(plane);
+  }
+}
+
 /**
  * Applies the whole records of a journal, and returns how many of its bytes they are: a file that a
- * crash has cut short is truncated to that length before more is appended.
+ * crash has cut short is truncated to that length before more is appended. All records are checked
+ * before the first is applied.
  *
  * Errors: bytes that are no journal, or one of an index of another kind.
  *
@@ -179,32 +233,21 @@ export function applyJournal(index: VectorIndex, journal: Uint8Array): number {
   if (bytes.length < 4) return 0;
   const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (words.getUint32(0, true) !== MAGIC) throw rangeFault("journal", "a journal", journal);
-  let at = 4;
-  while (at + 16 <= bytes.length) {
-    const length = words.getUint32(at, true);
-    if (length < 8 || at + 8 + length > bytes.length) break;
-    const body = bytes.subarray(at + 8, at + 8 + length);
-    if (checksum(body) !== words.getUint32(at + 4, true)) break;
-    const [kind, n] = [words.getUint32(at + 8, true), words.getUint32(at + 12, true)];
-    const size = kind === ADDED ? rowSize(storage) : 8;
-    if ((kind !== ADDED && kind !== REMOVED) || length !== 8 + n * size) {
-      throw rangeFault("journal", "records of an index of this kind", `${length} bytes`);
-    }
+  const [records, end] = recordsOf(storage, bytes);
+  storage.version++;
+  for (const record of records) {
+    const { kind, n, size, rows } = record;
     for (let i = 0; i < n; i++) {
-      const row = body.subarray(8 + i * size, 8 + (i + 1) * size);
-      const id = new DataView(row.buffer, row.byteOffset).getFloat64(0, true);
-      if (!(Number.isSafeInteger(id) && id >= 0)) throw rangeFault("journal", "ids", id);
+      const id = viewOfRow(record, i).getFloat64(0, true);
       const known = ids.rowOf(id);
-      if (kind === ADDED) putRow(index, known, id, row.subarray(8));
+      if (kind === ADDED) putRow(index, known, id, rows.subarray(i * size + 8, (i + 1) * size));
       else if (known >= 0) {
         ids.remove(known);
         storage.remove(known);
       }
     }
-    at += 8 + length;
   }
-  storage.version++;
-  return at;
+  return end;
 }
 
 /** Writes a row of a record over the row that has its id, or behind the last one. */

@@ -8,7 +8,7 @@ import { openSafetensors, type SafetensorsFile } from "../formats/safetensors-fi
 import type { Choice, CodeSource } from "./layout.ts";
 import { MOST_DIMENSIONS } from "./limits.ts";
 import { type Bits, METRICS, type Metric, type Plane } from "./record.ts";
-import { planesOf, Storage } from "./storage.ts";
+import { isFactor, leastFactor, planesOf, Storage } from "./storage.ts";
 import { VectorIndex } from "./vector-index.ts";
 
 const FORMAT = "bytelane.search";
@@ -171,9 +171,9 @@ function checkNumbers(storage: Storage, count: number): void {
     heap.view("f32", address, n).every((x) => x >= least && x < Number.POSITIVE_INFINITY);
   const wrong = !finite(storage.mean, storage.dimensions, -3.5e38);
   for (const { first, rows } of storage.ranges(0, count)) {
-    for (const plane of ["factors1", "factors4", "factors8", "extra"] as const) {
-      if (!storage.has(plane)) continue;
-      const least = plane === "extra" && storage.metric === "distance" ? -3.5e38 : 0;
+    for (const plane of planesOf(storage.metric, storage.bits)) {
+      if (!isFactor(plane) || !storage.has(plane)) continue;
+      const least = leastFactor(storage, plane);
       if (wrong || !finite(storage.addressOf(plane, first), rows, least)) {
         throw damaged("finite factors", "others");
       }

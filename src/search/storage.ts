@@ -40,6 +40,16 @@ export function planesOf(metric: Metric, bits: Bits): readonly Plane[] {
   return ["high", "low", "factors4", "factors8", ...always];
 }
 
+/** Planes of one f32 per row that scores are made from. */
+export function isFactor(plane: Plane): boolean {
+  return plane.startsWith("factors") || plane === "extra";
+}
+
+/** The least factor that an index writes: only the extra one of distances has a sign. */
+export function leastFactor({ metric }: { readonly metric: Metric }, plane: Plane): number {
+  return plane === "extra" && metric === "distance" ? -3.5e38 : 0;
+}
+
 export class Storage {
   readonly instance: Bytelane;
   readonly metric: Metric;

@@ -17,9 +17,13 @@ export interface PoolWorker {
   readonly jobs: Set<Job>;
   /** Modules beside the main one that it was sent. */
   readonly modules: Set<WebAssembly.Module>;
+  /** It gets no more jobs. */
+  isRetired: boolean;
   isLost: boolean;
   /** Takes it out of its pool. */
   leave(): void;
+  /** No job waits for it any more. */
+  idle(): void;
 }
 
 /** The panels of some weights in a worker's memory. */
@@ -110,7 +114,7 @@ export class Job {
   #leave(worker: PoolWorker): boolean {
     if (!this.#waiting.delete(worker)) return false;
     worker.jobs.delete(this);
-    if (worker.jobs.size === 0) worker.handle.hold(false);
+    if (worker.jobs.size === 0) worker.idle();
     return true;
   }
 

@@ -89,7 +89,7 @@ export class Pool implements Follower {
   readonly #size: number;
   readonly #make: (() => unknown) | undefined;
   readonly #crew = new Map<PoolWorker, HeldCopies>();
-  /** The same workers, for when the instance is dropped. */
+  /** These workers and the retired ones, for the end of the instance. */
   readonly #workers = new Set<PoolWorker>();
   readonly #waiting: (() => void)[] = [];
   /** Calls in flight by their numbers, the oldest first. */
@@ -127,8 +127,11 @@ export class Pool implements Follower {
         done = true;
         return result;
       } finally {
-        call.end(done);
-        recorder.end();
+        try {
+          call.end(done);
+        } finally {
+          recorder.end();
+        }
       }
     });
   }
@@ -202,8 +205,13 @@ export class Pool implements Follower {
       arena: new FreeList(kernels.heap_base(), PAGE, 2 ** 32, () => true),
       jobs: new Set(),
       modules: new Set(),
+      isRetired: false,
       isLost: false,
       leave: () => pool.deref()?.drop(worker),
+      idle: () => {
+        if (worker.isRetired) lose(worker, undefined);
+        else handle.hold(false);
+      },
     };
     const memory = origin.shared ? (kernels.memory as unknown as WebAssembly.Memory) : undefined;
     try {
@@ -214,6 +222,16 @@ export class Pool implements Follower {
     }
     this.#crew.set(worker, new Map());
     this.#workers.add(worker);
+  }
+
+  /**
+   * A worker to which a message could not be sent gets no more, and ends after the jobs that it is
+   * at: ended at once it might write to memory that they have given back.
+   */
+  #retire(worker: PoolWorker, job: Job, fault: unknown): void {
+    worker.isRetired = true;
+    this.#crew.delete(worker);
+    job.lose(worker, faultOf(String((fault as Error)?.message ?? fault)));
   }
 
   /** Forgets a worker that was lost. */
@@ -236,7 +254,7 @@ export class Pool implements Follower {
         for (const module of modules) worker.modules.add(module);
         sent();
       } catch (fault) {
-        lose(worker, String((fault as Error)?.message ?? fault));
+        this.#retire(worker, job, fault);
       }
     }
     job.begin();
@@ -261,7 +279,7 @@ export class Pool implements Follower {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    for (const worker of [...this.#crew.keys()]) lose(worker, undefined);
+    for (const worker of [...this.#workers]) lose(worker, undefined);
   }
 }
 
@@ -273,16 +291,15 @@ function receive(worker: PoolWorker, message: Answer): void {
   }
 }
 
+const faultOf = (why: string) =>
+  new Error(`"options.workers" expected workers that go on, got one that ended: ${why}`);
+
 /** Ends a worker, and its part in every job. Without a reason the instance was disposed. */
 function lose(worker: PoolWorker, why: string | undefined): void {
   if (worker.isLost) return;
   worker.isLost = true;
   worker.leave();
-  const fault = new Error(
-    why === undefined
-      ? DISPOSED
-      : `"options.workers" expected workers that go on, got one that ended: ${why}`,
-  );
+  const fault = why === undefined ? new Error(DISPOSED) : faultOf(why);
   for (const job of [...worker.jobs]) job.lose(worker, fault);
   worker.handle.end();
 }

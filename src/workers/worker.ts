@@ -89,7 +89,11 @@ function openPort(): Port {
 export function serve(): void {
   const port = openPort();
   let exports: Exports | undefined;
+  let hasFailed = false;
   port.listen((message) => {
+    // a web worker goes on after a fault, and the memory of later tasks is given back by then
+    if (hasFailed) return;
+    hasFailed = true;
     if (exports) {
       const answer = run(exports, message as WorkerTask);
       port.post(
@@ -97,6 +101,7 @@ export function serve(): void {
         answer.results.map(({ buffer }) => buffer),
       );
     } else exports = start(message as Start);
+    hasFailed = false;
   });
 }
 

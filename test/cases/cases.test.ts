@@ -189,6 +189,15 @@ describe("topk-memory", () => {
     expect([...all.ids.slice(0, 10)]).toEqual([...topK(index, queries.subarray(0, d), 10).ids]);
     own.dispose();
   });
+  it("many queries leave no scores behind", () => {
+    const own = createBytelaneSync();
+    const vectors = Float32Array.from({ length: 100_000 * 8 }, (_, i) => Math.sin(i * i));
+    const index = createIndex(own, { vectors, dimensions: 8 });
+    const before = own.bytesReserved;
+    topK(index, new Float32Array(500 * 8).fill(0.5), 10);
+    expect(own.bytesReserved - before).toBeLessThan(16 * 2 ** 20);
+    own.dispose();
+  });
   it("an index is made in its own size and a strip", () => {
     const own = createBytelaneSync({ maximumMemory: 48 * 2 ** 20 });
     const vectors = new Float32Array(150_000 * 64).fill(0.5);

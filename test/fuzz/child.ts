@@ -5,7 +5,7 @@ import { fuzz } from "./run.ts";
 if (Number(process.versions.node.split(".")[0]) < 22) {
   v8.setFlagsFromString("--experimental-wasm-relaxed-simd");
 }
-const { findings, figures } = fuzz({
+const { findings, figures } = await fuzz({
   ...{ calls: Number(process.argv[2]), seed: 1, only: [] },
   onProgress() {},
 });

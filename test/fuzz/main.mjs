@@ -14,22 +14,46 @@ const HELP = `
 Random calls of every operation against the oracles of test/reference, on every tier that this
 engine has: typed arrays, tensors, views on the instance's memory at odd places with guard bytes,
 with \`out\` and without. A failing call is reduced to a small one and printed with its seed.
+With --pool it is small calls on workers, on one memory and on many, against the answers of one
+thread, while workers are killed at every step, messages are late, repeated or refused, and
+instances are disposed: a call that has not settled after 30 s is stuck.
 
   --calls N    how many; default 100000
   --seed N     of the calls; default is the time
   --only A,B   only these operations
+  --pool       the operations of bytelane/workers
+  --kills N    workers that --pool kills; default is one in 2000 calls
   --json FILE  also writes the figures as one JSON object`;
 
 /** The operations are TypeScript, as the oracles are: they are bundled first. */
-async function load() {
-  const outfile = path.join(root, "build", "fuzz.mjs");
+async function load(name) {
+  const outfile = path.join(root, "build", `fuzz-${name}.mjs`);
   await build({
-    entryPoints: [path.join(here, "run.ts")],
+    entryPoints: [path.join(here, `${name}.ts`)],
     ...{ outfile, bundle: true, format: "esm", platform: "node", logLevel: "error" },
     target: "node20",
     external: ["fast-check"],
   });
   return import(pathToFileURL(outfile).href);
+}
+
+/** Calls on workers. */
+async function fuzzWorkers(values, calls, seed) {
+  const kills = integerOption("kills", values.kills ?? String(Math.ceil(calls / 2000)), 0, 1e6);
+  const { fuzzPool } = await load("pool");
+  const progress = createProgress("calls", calls);
+  const folder = pathToFileURL(path.join(root, "dist", "wasm", "/"));
+  const onFinding = ({ kind, text }) => {
+    progress.clear();
+    console.log(`${kind}: ${text}\n`);
+  };
+  const given = { calls, seed, kills, folder, onProgress: progress, onFinding };
+  const { figures, findings } = await fuzzPool(given);
+  progress.clear();
+  console.log(`${figures.calls} calls on workers, seed ${seed}`);
+  for (const [name, value] of Object.entries(figures)) console.log(`  ${name}  ${value}`);
+  writeJson(values.json, { command: "fuzz", seed, figures, findings });
+  if (findings.length > 0 || figures.killed < kills) process.exitCode = 1;
 }
 
 async function main(values) {
@@ -39,14 +63,15 @@ async function main(values) {
   if (Number(process.versions.node.split(".")[0]) < 22) {
     v8.setFlagsFromString("--experimental-wasm-relaxed-simd");
   }
-  const { fuzz, NAMES } = await load();
+  if (values.pool) return fuzzWorkers(values, calls, seed);
+  const { fuzz, NAMES } = await load("run");
   const only = values.only?.split(",") ?? [];
   const unknown = only.find((name) => !NAMES.includes(name));
   if (unknown !== undefined) {
     throw new RangeError(`"--only" expected some of ${NAMES.join(", ")}, got ${unknown}`);
   }
   const progress = createProgress("calls", calls);
-  const { figures, findings } = fuzz({ calls, seed, only, onProgress: progress });
+  const { figures, findings } = await fuzz({ calls, seed, only, onProgress: progress });
   progress.clear();
   for (const { kind, text } of findings) console.log(`${kind}: ${text}\n`);
   const { mismatches, overlapWrong, traps, errors, leakedBytes, operations, tiers } = figures;
@@ -62,5 +87,7 @@ const options = {
   calls: { type: "string", default: "100000" },
   seed: { type: "string" },
   only: { type: "string" },
+  pool: { type: "boolean", default: false },
+  kills: { type: "string" },
 };
 await runCommand({ help: HELP, options }, main);

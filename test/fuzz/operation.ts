@@ -7,7 +7,8 @@ export interface Operation<C> {
   /** What a call is drawn from: small plain data, which fast-check can shrink and print. */
   readonly cases: fc.Arbitrary<C>;
   /** Makes the call and compares: throws a Mismatch where the answer is wrong. */
-  run(world: World, given: C): void;
+  run(world: World, given: C): void | Promise<void>;
+  readonly isAsync: boolean;
 }
 
 /** Keeps the type of the cases of one operation between its parts. */
@@ -16,7 +17,16 @@ export function operation<C>(
   cases: fc.Arbitrary<C>,
   run: (world: World, given: C) => void,
 ): Operation<unknown> {
-  return { name, cases, run } as Operation<unknown>;
+  return { name, cases, run, isAsync: false } as Operation<unknown>;
+}
+
+/** The same for a call that is waited for. */
+export function asyncOperation<C>(
+  name: string,
+  cases: fc.Arbitrary<C>,
+  run: (world: World, given: C) => Promise<void>,
+): Operation<unknown> {
+  return { name, cases, run, isAsync: true } as Operation<unknown>;
 }
 
 /** What is drawn at run time: a tensor or an array of any type, options of any kind. */

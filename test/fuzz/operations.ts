@@ -28,6 +28,7 @@ import {
   sizes,
 } from "./data.ts";
 import { formats } from "./formats.ts";
+import { hostiles } from "./hostile.ts";
 import { networks } from "./nn.ts";
 import { type Operation, operation, type Untyped } from "./operation.ts";
 import { overlaps } from "./overlaps.ts";
@@ -583,6 +584,7 @@ export const OPERATIONS: readonly Operation<unknown>[] = [
   ...networks,
   ...formats,
   ...calibrations,
+  ...hostiles,
   ...overlaps,
   ...sequences,
 ];

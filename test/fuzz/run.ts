@@ -46,6 +46,10 @@ function instances(): Bytelane[] {
 
 class Leak extends Error {}
 
+function expectNone(leaked: number): void {
+  if (leaked !== 0) throw new Leak(`${leaked} bytes were not given back`);
+}
+
 /** One call with its checks. */
 function call(instance: Bytelane, { run }: Operation<unknown>, given: unknown): void {
   const world = new World(instance);
@@ -55,7 +59,18 @@ function call(instance: Bytelane, { run }: Operation<unknown>, given: unknown): 
   } finally {
     leaked = world.end();
   }
-  if (leaked !== 0) throw new Leak(`${leaked} bytes were not given back`);
+  expectNone(leaked);
+}
+
+async function callAsync(instance: Bytelane, { run }: Operation<unknown>, given: unknown) {
+  const world = new World(instance);
+  let leaked = 0;
+  try {
+    await run(world, given);
+  } finally {
+    leaked = world.end();
+  }
+  expectNone(leaked);
 }
 
 function kindOf(fault: unknown): Finding["kind"] {
@@ -67,11 +82,14 @@ function kindOf(fault: unknown): Finding["kind"] {
 
 /** Draws a batch; fast-check shrinks what fails. */
 function batch(instance: Bytelane, operation: Operation<unknown>, numRuns: number, seed: number) {
-  const property = fc.property(operation.cases, (given) => call(instance, operation, given));
-  return fc.check(property, { numRuns, seed, verbose: 0 });
+  const { cases, isAsync } = operation;
+  const property = isAsync
+    ? fc.asyncProperty(cases, (given) => callAsync(instance, operation, given))
+    : fc.property(cases, (given) => call(instance, operation, given));
+  return fc.check(property as fc.IAsyncProperty<[unknown]>, { numRuns, seed, verbose: 0 });
 }
 
-export function fuzz({ calls, seed, only, onProgress }: Fuzzing): Fuzzed {
+export async function fuzz({ calls, seed, only, onProgress }: Fuzzing): Promise<Fuzzed> {
   const chosen = OPERATIONS.filter(({ name }) => only.length === 0 || only.includes(name));
   const all = instances();
   const findings: Finding[] = [];
@@ -90,7 +108,7 @@ export function fuzz({ calls, seed, only, onProgress }: Fuzzing): Fuzzed {
           failed: isFailed,
           counterexample,
           errorInstance,
-        } = batch(instance, operation, numRuns, batchSeed);
+        } = await batch(instance, operation, numRuns, batchSeed);
         if (isFailed) {
           failed.add(place);
           const [given] = counterexample as [unknown];

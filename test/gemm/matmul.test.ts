@@ -329,6 +329,41 @@ function finished(
   });
 }
 
+describeTiers("scales of a product", (instance) => {
+  const one = { m: 1, n: 1, depth: 1 } as const;
+  const eight = (left: number, right: number, scale: MatrixSide["scale"], by: number, to: number) =>
+    matmul(
+      instance,
+      { values: Int8Array.of(left), scale } as MatrixSide<Int8Array>,
+      { values: Int8Array.of(right), scale: by },
+      { ...one, dtype: "i8", scale: to },
+    )[0];
+
+  it("are multiplied and divided in the order of the definition", () => {
+    // 127 · 124 · 0.0079 · 0.0994 / 0.2311… is 53.5 but for the roundings
+    const [row, column, to] = [0.007899999618530273, 0.09939999878406525, 0.23114530742167427];
+    expect(eight(127, 124, row, column, to)).toBe(53);
+    expect(eight(127, 124, Float32Array.of(row), column, to)).toBe(54);
+  });
+
+  it("give 0 for 0 where their product is beyond f32", () => {
+    for (const scale of [1e30, Float32Array.of(1e30)] as const) {
+      const real = (left: number) =>
+        matmul(
+          instance,
+          { values: Int8Array.of(left), scale } as MatrixSide<Int8Array>,
+          { values: Int8Array.of(1), scale },
+          { ...one, dtype: "f32" },
+        )[0];
+      expect([real(0), real(-2), real(2)]).toEqual([0, -Infinity, Infinity]);
+      expect(eight(0, 1, scale, 1e30, 1)).toBe(0);
+    }
+    // 4 · 10^38 / 3 · 10^38
+    expect(eight(3, 1, 2e19, 2e19, 3e38)).toBe(4);
+    expect(eight(3, 1, Float32Array.of(2e19), 2e19, 3e38)).toBe(4);
+  });
+});
+
 describeTiers("matmul's epilogues", (instance) => {
   const epilogues: [string, (n: number) => Epilogue][] = [
     ["f32", () => ({ dtype: "f32" })],

@@ -5,8 +5,8 @@ import { fuzz, NAMES } from "../fuzz/run.ts";
 const CALLS = 500;
 
 for (const name of NAMES) {
-  it(name, () => {
-    const { figures, findings } = fuzz({
+  it(name, async () => {
+    const { figures, findings } = await fuzz({
       ...{ calls: CALLS, seed: 1, only: [name] },
       onProgress() {},
     });

@@ -7,7 +7,7 @@ const CHILD = fileURLToPath(new URL("child.mjs", import.meta.url));
 
 /** A mutant loops for ever where its tests take so much more processor time than without it. */
 const SLOWER = 10;
-const PATIENCE = 10_000;
+const PATIENCE = 4000;
 /** The clock counts where a process waits for what never comes, or a system does not say. */
 const BY_THE_CLOCK = 30;
 const LOOK = 250;
@@ -26,12 +26,21 @@ class Runner {
     await this.#answer(60_000);
   }
 
-  /** The next message, or undefined where the process ends or takes too long. */
-  #answer(milliseconds) {
+  /**
+   * The next answer, or undefined where the process ends or takes too long. Where it says which
+   * test it begins, `limitOf` says how long that may take.
+   */
+  #answer(milliseconds, limitOf) {
     const child = this.#child;
     return new Promise((resolve) => {
-      const [started, used] = [performance.now(), processorTime(child.pid) ?? 0];
+      let [started, used] = [performance.now(), processorTime(child.pid) ?? 0];
+      let limit = milliseconds;
       const done = (answer) => {
+        if (answer?.begins !== undefined) {
+          [started, used] = [performance.now(), processorTime(child.pid) ?? 0];
+          limit = limitOf(answer.begins);
+          return;
+        }
         clearInterval(timer);
         child.off("message", done);
         child.off("exit", gone);
@@ -40,18 +49,18 @@ class Runner {
       const gone = () => done(undefined);
       const timer = setInterval(() => {
         const spent = (processorTime(child.pid) ?? 0) - used;
-        const isLate = performance.now() - started > BY_THE_CLOCK * milliseconds;
-        if (spent > milliseconds || isLate) gone();
+        const isLate = performance.now() - started > BY_THE_CLOCK * limit;
+        if (spent > limit || isLate) gone();
       }, LOOK);
       child.on("message", done);
       child.on("exit", gone);
     });
   }
 
-  async ask(message, milliseconds) {
+  async ask(message, milliseconds, limitOf) {
     if (!this.#child || this.#loads++ >= LOADS) await this.#start();
     this.#child.send(message, () => {});
-    const answer = await this.#answer(milliseconds);
+    const answer = await this.#answer(milliseconds, limitOf);
     if (answer === undefined) this.end();
     return answer;
   }
@@ -100,7 +109,8 @@ export class Judge {
         test.passes && (isEvery || test.hits.includes(id)) ? [i] : [],
       );
       const milliseconds = indices.reduce((sum, i) => sum + tests[i].milliseconds, 0);
-      return { file, name, indices, milliseconds };
+      const limitOf = (i) => PATIENCE + SLOWER * tests[i].milliseconds;
+      return { file, name, indices, milliseconds, limitOf };
     });
     return chosen
       .filter(({ indices }) => indices.length > 0)
@@ -114,10 +124,11 @@ export class Judge {
     if (mutant.isKernel) {
       covering.sort((a, b) => Number(/fuzz/.test(b.name)) - Number(/fuzz/.test(a.name)));
     }
-    for (const { file, name, indices, milliseconds } of covering) {
+    for (const { file, name, indices, limitOf } of covering) {
       const { id, pieces } = mutant;
       const message = { file, mutant: id, pieces, tests: indices };
-      const answer = await this.#runner.ask(message, PATIENCE + SLOWER * milliseconds);
+      // until the first test begins, the file is loaded
+      const answer = await this.#runner.ask(message, 20_000, limitOf);
       // no answer: the mutant loops for ever, or ends the process
       if (!answer || answer.failed || answer.fault) return { killer: name };
     }

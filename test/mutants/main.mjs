@@ -67,13 +67,17 @@ async function judgeAll(mutants, end, judge) {
   const progress = createProgress("mutants", mutants.length);
   const counts = { killed: 0, survived: 0, invalid: 0, explained: 0 };
   const survivors = [];
+  let preparing = mutants.length > 0 ? prepare(mutants[0]) : undefined;
   for (const [i, mutant] of mutants.entries()) {
     if (Date.now() > end) break;
     const { file, line, from, to } = mutant;
     progress(i, `${file}:${line}`);
-    const prepared = await prepare(mutant);
+    const prepared = await preparing;
+    const judging = prepared && judge.judge(prepared);
+    // the next one is compiled while the tests of this one run
+    preparing = i + 1 < mutants.length ? prepare(mutants[i + 1]) : undefined;
     if (!prepared) counts.invalid++;
-    else if ((await judge.judge(prepared)).killer) counts.killed++;
+    else if ((await judging).killer) counts.killed++;
     else if (isExplained(mutant)) counts.explained++;
     else {
       counts.survived++;

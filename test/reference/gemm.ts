@@ -23,9 +23,12 @@ export function product(
   return c;
 }
 
+const LARGEST = 3.4028234663852886e38;
+
 /**
- * clamp(f32(c) · (rowScale · columnScale) + bias, low, high), one rounding a step; NaN stays. No
- * bias is −0, which changes nothing, not even the sign of a zero.
+ * clamp(f32(c) · (rowScale · columnScale) + bias, low, high), one rounding a step; NaN stays. A
+ * product of scales beyond f32 counts as the largest f32. No bias is −0, which changes nothing, not
+ * even the sign of a zero.
  */
 export function toReal(
   c: number,
@@ -35,7 +38,8 @@ export function toReal(
   low: number,
   high: number,
 ): number {
-  const scale = Math.fround(Math.fround(rowScale) * Math.fround(columnScale));
+  const factor = Math.fround(Math.fround(rowScale) * Math.fround(columnScale));
+  const scale = Math.max(-LARGEST, Math.min(factor, LARGEST));
   const y = Math.fround(Math.fround(Math.fround(c) * scale) + Math.fround(bias));
   const [least, most] = [Math.fround(low), Math.fround(high)];
   return Math.min(Math.max(y, least), most);

@@ -45,6 +45,8 @@ it("products", () => {
   expect(toReal(16777217, 1, 1, -0, -Infinity, Infinity)).toBe(16777216);
   expect(toReal(3, 0.5, 0.25, NaN, 0, 6)).toBe(NaN);
   expect(toReal(300, 1, 1, -0, 0, 6)).toBe(6);
+  expect(toReal(0, 1e30, 1e30, -0, -Infinity, Infinity)).toBe(0);
+  expect(toReal(-2, 1e30, 1e30, -0, -Infinity, Infinity)).toBe(-Infinity);
 });
 
 it("reductions", () => {

@@ -10,6 +10,7 @@ import {
   topKAsync,
   type VectorIndex,
 } from "../../src/entries/search.ts";
+import { crc32 } from "../support/crc32.ts";
 import { expectSame, noise } from "../support/samples.ts";
 import { describeTiers } from "../support/tiers.ts";
 import { rowsOf, vectorsOf } from "./vectors.ts";
@@ -202,5 +203,28 @@ describeTiers("a journal", (instance) => {
     }
     using other = make(4);
     expect(() => applyJournal(other, whole)).toThrow('"journal" expected records of an index');
+  });
+
+  it.each([8, 4, 1] as const)("of rows no index has, %i bits, changes nothing", async (bits) => {
+    using index = make(bits);
+    const file = saveIndex(index);
+    const { parts } = change(index);
+    const last = parts[parts.length - 1];
+    // the extra factor is the last f32 of a row: before it the other factors
+    for (const [at, value, words] of [
+      [last.length - 4, Number.NaN, '"journal" expected finite factors, got NaN'],
+      [last.length - 8, Number.POSITIVE_INFINITY, '"journal" expected finite factors, got Inf'],
+      [last.length - 8, -1, '"journal" expected finite factors, got -1'],
+    ] as const) {
+      const record = last.slice();
+      const view = new DataView(record.buffer);
+      view.setFloat32(at, value, true);
+      view.setUint32(4, crc32(record.subarray(8)), true);
+      using opened = await openIndex(instance, file);
+      const before = topK(opened, queries, 12);
+      const whole = join(...parts.slice(0, -1), record);
+      expect(() => applyJournal(opened, whole)).toThrow(words);
+      expect(topK(opened, queries, 12)).toEqual(before);
+    }
   });
 });

@@ -152,6 +152,39 @@ describe.each(FLAVOURS)("workers over %s", (flavour) => {
     instance.dispose();
   });
 
+  it("give back the weights that a failing call has packed", async () => {
+    const instance = open(flavour, { size: 2, minimumWork: 1 });
+    const side = { values: new Int8Array(64).fill(1) };
+    const out = new Int32Array(64);
+    const call = workers.matmul(instance, side, side, { m: 8, n: 8, depth: 8, out });
+    structuredClone(out.buffer, { transfer: [out.buffer] });
+    await expect(call).rejects.toThrow(TypeError);
+    expect(instance.bytesUsed).toBe(0);
+    instance.dispose();
+  });
+
+  it("finish the calls that they are at when a later message cannot be sent", async () => {
+    const faulty = new Faulty();
+    const instance = open(flavour, { size: 1, minimumWork: 1, worker: faulty.make });
+    const { layer, inputs, wanted } = work(instance);
+    // the start, one call, and the other one
+    Object.assign(faulty, { failAt: 2, fault: "throws" });
+    const calls = [1, 2].map((i) => workers.linear(layer, inputs[i]));
+    const ended = new Promise((resolve) => {
+      queueMicrotask(() => faulty.made[0].on("exit", resolve));
+    });
+    const [first, second] = await Promise.allSettled(calls);
+    expect(first.status).toBe("fulfilled");
+    expectSame((first as PromiseFulfilledResult<Float32Array>).value, wanted[1]);
+    expect(second).toMatchObject({
+      reason: { message: expect.stringMatching(/got one that ended: could not be cloned$/) },
+    });
+    await ended;
+    expectSame(await workers.linear(layer, inputs[3]), wanted[3]);
+    expect(faulty.made.length).toBe(2);
+    instance.dispose();
+  });
+
   it("settle many small calls in a row, and in a crowd", async () => {
     const instance = open(flavour, { size: 3, minimumWork: 1 });
     const layer = createLinear(instance, { weights: finite(64, 1), shape: [8, 8] });

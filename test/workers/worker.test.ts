@@ -2,7 +2,7 @@
  * What a worker runs. The pool's tests have it at work; here is how a module of one's own calls it.
  */
 import { Worker } from "node:worker_threads";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { matmul } from "../../src/entries/index.ts";
 import * as loaded from "../../src/entries/load.ts";
 import { matmul as matmulPooled } from "../../src/workers/index.ts";
@@ -11,6 +11,10 @@ import { moduleOf } from "../support/builds.ts";
 import { bytes, expectSame } from "../support/samples.ts";
 
 describe("serve", () => {
+  afterEach(() => {
+    vi.unstubAllGlobals();
+  });
+
   it.each(["one memory", "many memories"])("in a module of one's own, over %s", async (flavour) => {
     const entry = new URL("../../dist/workers.js", import.meta.url);
     const text = `import { serve } from "${entry}"; serve();`;
@@ -30,6 +34,23 @@ describe("serve", () => {
       matmul(instance, ...call, { ...sizes, out: new Int32Array(3600) }),
     );
     instance.dispose();
+  });
+
+  it("does no task after one that failed, in a worker that goes on", () => {
+    const answers: unknown[] = [];
+    let receive: (event: { data: unknown }) => void = () => {};
+    vi.stubGlobal("postMessage", (answer: unknown) => answers.push(answer));
+    vi.stubGlobal("addEventListener", (_: string, listener: typeof receive) => {
+      receive = listener;
+    });
+    const nothing = { pieces: [], modules: [], workspace: 0, next: 0, size: 0, writes: [] };
+    serve();
+    receive({ data: { module: moduleOf("simd"), memory: undefined } });
+    receive({ data: { ...nothing, job: 1, reads: [[64, 4]] } });
+    expect(answers).toEqual([{ job: 1, results: [new Uint8Array(4)] }]);
+    expect(() => receive({ data: { ...nothing, job: 2, reads: undefined } })).toThrow(TypeError);
+    receive({ data: { ...nothing, job: 3, reads: [] } });
+    expect(answers.length).toBe(1);
   });
 
   it("expects to run in a worker", () => {
