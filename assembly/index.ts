@@ -1,7 +1,6 @@
 /** The ABI: what the module exports, by op. Every function is pure in its addresses and numbers. */
 export { pack_bits, unpack_bits } from "./bits";
 export { clamp_f32, clamp_i8, clamp_i32, clamp_u8 } from "./clamp";
-export { quantize_codebook_f32 } from "./codebook";
 export {
   dequantize_i8_f32,
   dequantize_i32_f32,

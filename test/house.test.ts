@@ -85,7 +85,7 @@ const SHARED_CONSTANTS = [
   ["assembly/dynamic.ts", "LEAST_SCALE", "src/params/onnx-params.ts", "LEAST_SCALE"],
   ["assembly/lanes.ts", "FUSED", "src/core/tiers.ts", "FUSED"],
   ["assembly/calibration/gptq.ts", "WIDTH", "src/int4/gptq.ts", "WIDTH"],
-  ["assembly/superblock/tile.ts", "SUPERBLOCK", "src/int4/layer.ts", "SUPERBLOCK"],
+  ["assembly/superblock/tile.ts", "SUPERBLOCK", "src/int4/sizes.ts", "SUPERBLOCK"],
   ["assembly/nn/softmax.ts", "LOGARITHM", "src/nn/softmax.ts", "LOGARITHMS"],
   ["assembly/nn/softmax.ts", "BYTES", "src/nn/softmax.ts", "BYTES"],
 ] as const;

@@ -13,8 +13,8 @@
  * An odd last row of taps has zeros beside it. What lies outside the image is 0, which is the zero
  * point less itself: no pixel is at a border. The pair that begins with row a is in slot a modulo
  * `slots`, and serves all rows of the result that need it. A strip has the channels of one block,
- * so that it stays in the first-level cache. Two products are at most 2 · 255 · 255. Sums of four pixels
- * by eight channels go through `sums`, and from there to the result.
+ * so that it stays in the first-level cache. Two products are at most 2 · 255 · 255. Sums of four
+ * pixels by the channels of a block lie in `sums`, from where they go to the result.
  *
  * Channels, with their bias and scales, are filled up to eights; of the image up to seven channels
  * too many are read, which the arena allows, and none is written.

@@ -1,4 +1,5 @@
-/** What the module exports of profiles: the arithmetic of other systems. */
+/** What the module of profiles exports: the arithmetic of other systems, and codebooks. */
+export { quantize_codebook_f32 } from "./codebook";
 export { quantize_rule_f32 } from "./quantize";
 export { requantize_fixed } from "./requantize";
 

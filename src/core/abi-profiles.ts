@@ -1,6 +1,6 @@
 /**
  * The typed statement of what the modules bytelane.profiles.*.wasm export: the arithmetic of other
- * systems. Data are laid out [outer, channels, inner], as in abi.ts.
+ * systems, and codebooks. Data are laid out [outer, channels, inner], as in abi.ts.
  */
 export interface ProfileKernels {
   constants_end(): number;
@@ -17,6 +17,15 @@ export interface ProfileKernels {
     low: number,
     high: number,
     rule: number,
+  ): void;
+  quantize_codebook_f32(
+    src: number,
+    dst: number,
+    rows: number,
+    columns: number,
+    block: number,
+    scales: number,
+    middles: number,
   ): void;
   /** `shifts` are those of fixedShifts (params/profile.ts). */
   requantize_fixed(

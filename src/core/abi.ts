@@ -129,15 +129,6 @@ export interface Kernels {
     zeros: number,
     scratch: number,
   ): void;
-  quantize_codebook_f32(
-    src: number,
-    dst: number,
-    rows: number,
-    columns: number,
-    block: number,
-    scales: number,
-    middles: number,
-  ): void;
   gather_blocks_f32(
     table: number,
     rowBytes: number,

@@ -5,6 +5,7 @@
  * @category Other formats
  */
 
+import { profileKernels } from "../builds/profile-kernels.ts";
 import { checkNumbers } from "../core/array.ts";
 import { type Data, inCall, operand } from "../core/call.ts";
 import {
@@ -148,7 +149,9 @@ export function quantizeCodebook(
         const extent = Math.min(Math.max(-lows[b], highs[b], 0), 3.4028234663852886e38);
         scale[b] = extent === 0 ? 1 : Math.max(extent / reach, 2 ** -126);
       }
-      kernels.quantize_codebook_f32(reals, codes, 1, count * stride, blockSize, steps, between);
+      profileKernels(instance).quantize_codebook_f32(
+        ...([reals, codes, 1, count * stride, blockSize, steps, between] as const),
+      );
       kernels.pack_bits(codes, packed, count * stride, 4);
       values.set(heap.view("u8", packed, (count * stride) / 2), (row * stride) / 2);
       scales.set(scale, row * blocks);

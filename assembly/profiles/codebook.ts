@@ -2,7 +2,7 @@
  * Codes of 4 bits whose values are a table of 16 reals.
  * docs/formats.md
  */
-import { narrow, zero_v128 } from "./lanes";
+import { narrow, zero_v128 } from "../lanes";
 
 /**
  * The nearest entry of a table of 16 reals in ascending order, for x / scale, one scale per block:
