@@ -23,9 +23,9 @@ export function profileKernels(instance: Bytelane): ProfileKernels {
 /**
  * Compiles the kernels of profiles for an instance without blocking the thread: those of `quantize`
  * with another profile than "onnx", of `requantize` with another rounding than "float", and of
- * `quantizeCodebook` (bytelane/formats). Not needed where modules may be compiled at once, which the first such call does: it is for the main
- * threads of old browsers, and with `options` for instances of "bytelane/load" on platforms that
- * compile no bytes.
+ * `quantizeCodebook`. Not needed where modules may be compiled at once, which the first such call
+ * does: it is for the main threads of old browsers, and with `options` for instances of
+ * "bytelane/load" on platforms that compile no bytes.
  *
  * Errors: no source for the instance's build, a module of something else, sources for an instance
  * on a shared memory.
