@@ -17,8 +17,8 @@ export const START_STEPS = {
   warm512: "warm 512³",
 };
 
-async function runChild(module, name) {
-  const child = spawn(process.execPath, [...process.execArgv, CHILD, module, name], {
+async function runChild({ module, name, child: program = CHILD }) {
+  const child = spawn(process.execPath, [...process.execArgv, program, module, name], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const output = await text(child.stdout);
@@ -31,8 +31,8 @@ const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1]
 /**
  * Milliseconds from the import of each runtime to its first 64³ product, of another instance in
  * the same process where there is such a thing, and of the first 512³ product beside a warm one:
- * the least over fresh processes that take turns. Starters are `{ label, module, name }`; a
- * starter is
+ * the least over fresh processes that take turns. Starters are
+ * `{ label, module, name, child }`, `child` being the program of another checkout; a starter is
  *
  *     op             the operation of the products
  *     prepare(item)  what the clock does not count: data and models
@@ -43,8 +43,8 @@ const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1]
 export async function measureStarts(starters, { rounds }) {
   const samples = new Map(starters.map(({ label }) => [label, []]));
   for (let round = 0; round < rounds; round++) {
-    for (const { label, module, name } of starters) {
-      samples.get(label).push(await runChild(module, name));
+    for (const starter of starters) {
+      samples.get(starter.label).push(await runChild(starter));
     }
   }
   const starts = starters.map(({ label }) => {
