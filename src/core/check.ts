@@ -144,17 +144,19 @@ const ALIASES: Readonly<Record<string, string>> = {
   least: "minimumWork",
 };
 
+/** Whether an object is data or a handle. */
+function isOtherThing(value: object): boolean {
+  return Array.isArray(value) || ArrayBuffer.isView(value) || "__describe" in value;
+}
+
 /**
  * An object of options of which every name is known. An unknown name is an error that names the
  * nearest known one.
  */
 export function checkOptions(argument: string, options: unknown, known: readonly string[]): void {
   checkObject(argument, options);
-  if (
-    Array.isArray(options) ||
-    ArrayBuffer.isView(options) ||
-    "__describe" in (options as object)
-  ) {
+  // most are literals, which need no second look
+  if (Object.getPrototypeOf(options) !== Object.prototype && isOtherThing(options as object)) {
     throw typeFault(argument, "an object of options", options);
   }
   for (const name in options as object) {

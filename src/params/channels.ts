@@ -82,6 +82,9 @@ export function extentOf(
   return { outer, channels: channel < 0 ? 1 : shape[channel], inner };
 }
 
+/** The zero point of an accumulator. */
+const NO_ZERO = [0, 0] as const;
+
 /** Names that parameters may have: those of `quantize`, and of a quantized value. */
 const PARAMS = [
   "dtype",
@@ -111,9 +114,12 @@ export function checkParams(
   }
   checkOptions("params", params, PARAMS);
   const limits = limitsOf(dtype);
-  const [least, greatest] = limits;
-  const zeroLimits = dtype === "i32" ? ([0, 0] as const) : limits;
-  const checkZero: Check = (argument, value) => checkInteger(argument, value, ...zeroLimits);
+  const least = limits[0];
+  const greatest = limits[1];
+  const zeroLimits = dtype === "i32" ? NO_ZERO : limits;
+  // entry by entry: a spread costs more than the check
+  const checkZero: Check = (argument, value) =>
+    checkInteger(argument, value, zeroLimits[0], zeroLimits[1]);
   const { axis } = params;
   const scale = valuesOf(instance, "params.scale", params.scale, "f32");
   const zeroPoint = valuesOf(instance, "params.zeroPoint", params.zeroPoint ?? 0, "i32");
