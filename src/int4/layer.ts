@@ -77,7 +77,7 @@ export interface Int4Settings {
  * Made by `createLinear` with the format "int4", or by `createGgmlLinear`; run by `linear`.
  */
 export class Int4Linear extends Handle {
-  /** What tells it from the other things of a file. */
+  /** Tells it apart from the other entries of a loaded file. */
   readonly kind = "int4";
   /** Elements of a row of x. */
   readonly inFeatures: number;

@@ -83,7 +83,7 @@ export function tableBytes(sizes: TableSizes): TableParts {
 
 /** A table of rows in 8 or 4 bits. Made by `createTable`, read by `gather`. */
 export class Table extends Handle {
-  /** What tells it from the other things of a file. */
+  /** Tells it apart from the other entries of a loaded file. */
   readonly kind = "table";
   /** Ids are in [0, rows). */
   readonly rows: number;
