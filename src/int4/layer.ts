@@ -45,9 +45,9 @@ export const INT4_ACTIVATIONS = ["dynamic", "f32"] as const;
  * A layer on 4-bit weights: 4.5 bits per weight with the defaults, blocks of 32 and scales in f16.
  */
 export interface Int4LinearOptions extends Int4Options {
-  /** What tells these options from those of an 8-bit layer. */
+  /** Distinguishes these options from those of an 8-bit layer. */
   readonly format: "int4";
-  /** f32 weights, quantized here; or a matrix that `quantizeInt4` or somebody else has made. */
+  /** f32 weights, quantized here; or a matrix, from `quantizeInt4` or elsewhere. */
   readonly weights: Reals | Int4Matrix;
   /** One real number per output channel. */
   readonly bias?: Float32Array | Tensor<"f32">;
@@ -93,7 +93,7 @@ export class Int4Linear extends Handle {
   readonly activations: Int4Activations;
   /** @internal */ readonly sizes: Int4Sizes;
   /** @internal */ readonly parts: Int4Parts;
-  /** @internal The record of its products, its own half written; 0 in a host's memory. */
+  /** @internal The record of its products, with the weights' half written; 0 in a host's memory. */
   readonly record: number;
   /** @internal */ readonly low: number;
   /** @internal */ readonly high: number;
@@ -109,7 +109,7 @@ export class Int4Linear extends Handle {
     memory: number | Handle,
   ) {
     const isHosted = typeof memory !== "number";
-    // a host takes no notice of what lies elsewhere, and would leave a record behind
+    // a host frees only its own bytes, so a record outside of them would leak
     const record = isHosted ? 0 : instance.arena.allocate(PRODUCT_BYTES);
     super(
       instance,
@@ -150,7 +150,10 @@ export class Int4Linear extends Handle {
     });
   }
 
-  /** @internal Its parts may lie in a tensor of the caller's, and so below an `out`. */
+  /**
+   * @internal Notes what a call reads: the parts may lie in a caller's tensor, which an `out` may
+   * overlap.
+   */
   reads(call: Call): void {
     const bytes = partBytesOf(this.sizes);
     for (const part of Object.keys(bytes) as (keyof Int4Parts)[]) {
@@ -177,7 +180,7 @@ export class Int4Linear extends Handle {
   }
 }
 
-/** Weights that are quantized here, or blocks of a matrix that a caller has brought. */
+/** Weights that are quantized here, or blocks of a caller's matrix. */
 type Weights = { readonly plan: Int4Plan } | { readonly rows: BlockRows };
 
 function weightsOf(instance: Bytelane, options: Int4LinearOptions): Weights {
@@ -205,7 +208,7 @@ function sizesOf(weights: Weights, hasBias: boolean): Int4Sizes {
   };
 }
 
-/** What parts lose at most to the boundaries of the arena, and the record. */
+/** The most bytes that alignment of the parts and the record take. */
 const PARTS_MARGIN = 256;
 
 /**
@@ -224,7 +227,7 @@ export function createInt4Linear(instance: Bytelane, options: Int4LinearOptions)
   const sizes = sizesOf(weights, bias !== undefined);
   const { arena, heap } = instance;
   const bytes = partBytesOf(sizes);
-  // the parts below the scratch memory of the strips, which is free again afterwards
+  // the parts are allocated below the scratch memory of the strips, which is freed afterwards
   const total = Object.values(bytes).reduce((sum, part) => sum + part, PARTS_MARGIN);
   const stride = Math.ceil(columns / blockSize) * blockSize;
   arena.reserve(total + 6 * stripRows({ rows, columns }) * stride);

@@ -1,4 +1,7 @@
-/** Superblocks of ggml back to reals. Apart from the main entry, which has no layers on them. */
+/**
+ * Superblocks of ggml back to reals. In a file of its own, because the main entry has no layers on
+ * them.
+ */
 import { fromF16 } from "../elementwise/f16.ts";
 import { panelsOf } from "../gemm/product.ts";
 import type { Reader } from "./restore.ts";

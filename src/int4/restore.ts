@@ -1,4 +1,4 @@
-/** Weights of layers in blocks back to reals: from the panels, in whose order the kernels read. */
+/** Weights of layers in blocks back to reals, read from the panels. */
 import type { OwnElements } from "../core/dtype.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { fromF16 } from "../elementwise/f16.ts";
@@ -51,7 +51,7 @@ export const flatReader: Reader = (instance, sizes, parts, panelSize) => {
   const scales = realsAt(parts.scales);
   const offsets = hasOffsets ? realsAt(parts.offsets) : undefined;
   const points = heap.view("u8", parts.zeros, hasZeros ? panels * blocks * (wide ? 8 : 4) : 0);
-  // after the last allocation, which may move the memory
+  // taken after the last allocation, which may detach views of the memory
   const bytes = heap.view("u8", parts.panels, panels * panelSize);
   const groups = Math.ceil(inFeatures / 4);
   return (panel, column, k) => {

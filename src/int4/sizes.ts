@@ -2,7 +2,7 @@
 import type { CODES } from "../core/product.ts";
 import { panelsOf } from "../gemm/product.ts";
 
-/** What a layer's parts look like. */
+/** The sizes that a layer's parts follow from. */
 export interface Int4Sizes {
   readonly inFeatures: number;
   readonly outFeatures: number;
@@ -23,7 +23,7 @@ export interface Int4Sizes {
  *   scales  [n/8][blocks][8] f32 or f16              offsets  the same
  *   zeros   [n/8][blocks][4] bytes, of 8 bits [8]    bias     [n, filled up to 8] f32
  *
- * Either their bytes, or their addresses; 0 is a part that is not there.
+ * The fields are sizes in bytes, or addresses. An absent part has 0.
  */
 export interface Int4Parts {
   readonly panels: number;

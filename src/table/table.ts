@@ -27,7 +27,7 @@ import { blockRowsOf } from "../int4/pack.ts";
 import { channelValues } from "../params/channels.ts";
 import { isQuantized, QUANTIZED, type Quantized } from "../params/quantized.ts";
 
-/** Where the parts of a table stand: integers, scales, zero points, offsets. */
+/** The addresses of a table's parts: integers, scales, zero points, offsets. */
 export interface TableParts {
   readonly values: number;
   readonly scales: number;
@@ -126,7 +126,10 @@ export class Table extends Handle {
     );
   }
 
-  /** @internal Its parts may lie in a tensor of the caller's, and so below an `out`. */
+  /**
+   * @internal Notes what a call reads: the parts may lie in a caller's tensor, which an `out` may
+   * overlap.
+   */
   reads(call: Call): void {
     const { values, scales, zeros, offsets } = tableBytes(this.sizes);
     call.reads(this.parts.values, values);
@@ -199,7 +202,7 @@ function createBytes(instance: Bytelane, table: Quantized): Table {
  * as `quantizeInt4` makes it, of 4 or 8 bits, with zero points or offsets. The integers are copied
  * into the instance's memory.
  *
- * Errors: parts that do not fit each other.
+ * Errors: arrays that do not fit each other.
  *
  * @example
  * ```ts

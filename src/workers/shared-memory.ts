@@ -16,7 +16,7 @@ const LEAST_PANELS = 4;
 /** Pieces per worker, so that one that starts late or is slow leaves its share to the others. */
 const PIECES = 4;
 
-/** Bytes of the number of the next piece, a grain of its own. */
+/** Bytes of the counter that holds the number of the next piece: a grain of the arena. */
 const COUNTER_BYTES = 32;
 
 interface Pieces {
@@ -58,7 +58,7 @@ export function divideShared(
     pieces.push(...some.list);
     workspace = Math.max(workspace, Math.ceil(some.workspace / 32) * 32);
   }
-  // whoever would find no piece is not woken
+  // workers that would find no piece are not woken
   const workers = [...crew.keys()].slice(0, pieces.length);
   const bytes = COUNTER_BYTES + workspace * workers.length;
   const next = arena.allocate(bytes);

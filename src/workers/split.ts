@@ -32,7 +32,10 @@ export function dividedOf(
   return { record, rows, weights, fields: readFields(words, record) };
 }
 
-/** Quantizes the rows of a product here, if each of its parts would need all of them. */
+/**
+ * Quantizes the rows of a product on the calling thread, if every part of the product needs all
+ * rows.
+ */
 export function quantizeHere(instance: Bytelane, product: Divided): Divided {
   const { record, rows, weights, fields } = product;
   if (!fields.reals || !fields.lhs) return product;
