@@ -1,5 +1,5 @@
 /**
- * Loads what the layer writer wrote.
+ * Loads files of layer-writer.ts.
  *
  * @category Files
  */
@@ -37,23 +37,23 @@ import { readSafetensors } from "./safetensors.ts";
 
 const MAX_I32 = 0x7fffffff;
 
-/** What loading gives: by name. Each layer is disposed on its own. */
+/** The loaded layers by name. Each is disposed on its own. */
 export interface LoadedLayers {
-  /** Under the names that `saveLayers` was given. */
+  /** By the names that `saveLayers` was given. */
   readonly layers: ReadonlyMap<string, Stored>;
-  /** What `saveLayers` was given beside them. */
+  /** The metadata that `saveLayers` was given. */
   readonly metadata: ReadonlyMap<string, string>;
 }
 
 /**
- * Loads what `saveLayers` wrote.
+ * Loads a file that `saveLayers` wrote.
  *
  * From a Uint8Array each section is copied into the instance's memory, once. From a tensor of the
- * instance that holds the file's bytes, int4 layers, tables and tensors are used where they lie, as
- * far as their alignment allows; they live no longer than that tensor.
+ * instance that holds the file's bytes, int4 layers, tables and tensors are used in place if they
+ * are aligned. They end with that tensor.
  *
- * Errors, before anything of size is allocated: a file that is no safetensors, that says nothing of
- * layers, or whose tensors are not those that its layers need.
+ * Errors, before anything of size is allocated: a file that is no safetensors, that describes no
+ * layers, or that lacks tensors of its layers.
  *
  * @example
  * ```ts
@@ -112,7 +112,7 @@ function makerOf(instance: Bytelane, reader: Reader, name: string, value: unknow
 
 const CODE_NAMES = ["nibbles", "bytes", "fourBits", "sixBits"] as const;
 
-/** The size of blocks: one of the usual, or all of a row. */
+/** The size of blocks: one of `BlockSize`, or a whole row. */
 function blockSizeIn(fields: Fields, columns: number): number {
   const size = fields.integer("blockSize", 4, 2 ** 20);
   if (![16, 32, 64, 128, 256, 512, Math.ceil(columns / 4) * 4].includes(size)) {
@@ -191,7 +191,7 @@ function int4MakerOf(instance: Bytelane, reader: Reader, name: string, fields: F
     hasBias: bias !== undefined,
   };
   return () => {
-    // the kernels that multiply such a layer
+    // opens the kernels that multiply such a layer
     if (isSuper) superblockKernels(instance);
     const weights = isSuper ? superblockReader : flatReader;
     const bytes = { ...partBytesOf(sizes) };
@@ -331,7 +331,7 @@ function int8MakerOf(instance: Bytelane, reader: Reader, name: string, fields: F
   if (zeros !== 0 && zeros.some((z) => z < -128 || z > 127)) {
     throw damaged("zero points of i8", "others");
   }
-  // weights that fit 7 bits may take the quicker product, however they came about
+  // weights that fit 7 bits may use the faster product, whatever bits they were quantized to
   const bits = weights.bytes().every((code) => code < 64 || code > 191) ? 7 : 8;
   const integers = bias && result !== "f32" ? words(bias, Int32Array) : [];
   let most = 0;

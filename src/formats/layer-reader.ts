@@ -18,7 +18,7 @@ export interface Section {
   readonly shape: readonly number[];
   /** Where it lies in the instance's memory, or -1. */
   readonly address: number;
-  /** Its bytes as they lie now: growth detaches views on the instance's memory. */
+  /** Returns its bytes as a current view: growth detaches views on the instance's memory. */
   bytes(): Uint8Array;
 }
 
@@ -68,7 +68,7 @@ export class Reader {
     };
   }
 
-  /** The same, if the file has it. */
+  /** `take`, or undefined if the file has no such tensor. */
   find(name: string, type: SafetensorsDType, elements: number): Section | undefined {
     return this.has(name) ? this.take(name, [type], elements) : undefined;
   }
@@ -91,8 +91,8 @@ export class Reader {
 const ALIGNMENT: Readonly<Partial<Record<SafetensorsDType, number>>> = { F32: 4, I32: 4, F16: 2 };
 
 /**
- * Where parts stand: in the file if it lies in the instance's memory and they are aligned, else
- * copied to a block.
+ * Returns the addresses of sections. If the file lies in the instance's memory and they are
+ * aligned, they are used in place. Otherwise they are copied to one block.
  */
 export function placeIn<Name extends string>(
   instance: Bytelane,
@@ -120,7 +120,7 @@ export function placeIn<Name extends string>(
   return { parts, memory: size };
 }
 
-/** Little-endian words of a section. */
+/** The elements of a section as a typed array. The file is little-endian. */
 export function words<A>(section: Section, array: new (buffer: ArrayBuffer) => A): A {
   return new array(section.bytes().slice().buffer as ArrayBuffer);
 }

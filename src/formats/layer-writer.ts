@@ -59,8 +59,8 @@ class Writer {
 }
 
 /**
- * Saves layers, tables, tensors and typed arrays under their names in one safetensors file. A layer
- * comes back as it is: its weights packed, its scales, zero points and bias beside them.
+ * Saves layers, tables, tensors and typed arrays under their names in one safetensors file. A
+ * loaded layer gives the same results as the saved one.
  *
  * Errors: names that collide with the parts of another layer ("a.bias" beside a layer "a").
  *
@@ -145,7 +145,7 @@ function save(instance: Bytelane, writer: Writer, name: string, layer: Storable)
   return { kind: "tensor", dtype, shape };
 }
 
-/** A quantized value: its integers, and the scales and zero points that are lists. */
+/** Saves a quantized value: its integers, and scales and zero points that are arrays. */
 function saveQuantized(
   instance: Bytelane,
   writer: Writer,
@@ -186,7 +186,10 @@ function saveQuantized(
   };
 }
 
-/** The weights of a packed matrix as i8 [n][depth], whatever order the build has packed them in. */
+/**
+ * The weights of a packed matrix as i8 [n][depth], independent of the order that the build packs
+ * them in.
+ */
 function writeWeights(instance: Bytelane, matrix: PackedMatrix, to: Uint8Array): void {
   const { inFeatures: depth, outFeatures: columns } = matrix;
   const most = stripColumns(depth, columns);

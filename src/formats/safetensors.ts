@@ -1,5 +1,5 @@
 /**
- * Reading and writing of whole safetensors files; safetensors-header.ts has the format.
+ * Reads and writes whole safetensors files; safetensors-header.ts describes the format.
  *
  * @category Files
  */
@@ -24,11 +24,11 @@ import {
 const GRAIN = 32;
 
 /**
- * One array of a file. Read, it is a view on the file's bytes; to be written, its data fit type and
- * shape.
+ * One array of a file. `readSafetensors` returns it as a view on the file's bytes. For writing, the
+ * data must fit type and shape.
  */
 export interface SafeTensor {
-  /** Read, it may be a type of later versions, which stays bytes. */
+  /** In a file of a later version it may be another type, whose data stay bytes. */
   readonly dtype: SafetensorsDType;
   /** Dimensions, the last one dense; [] is one element. */
   readonly shape: readonly number[];
@@ -36,10 +36,7 @@ export interface SafeTensor {
   readonly data: Uint8Array;
 }
 
-/**
- * A file that was read: its data stay where they are, and the rest takes a few times the header's
- * size.
- */
+/** A file that was read. Its data are not copied; the rest takes a few times the header's size. */
 export interface Safetensors {
   /** By name, in the order of their data. */
   readonly tensors: ReadonlyMap<string, SafeTensor>;
@@ -84,14 +81,14 @@ export function readSafetensors(source: Uint8Array): Safetensors {
 }
 
 /**
- * A plain Uint8Array on a part of a file, of whatever class the file is: Node's Buffer slices
- * without copying.
+ * A plain Uint8Array on a part of a file, also if the file is a Buffer, whose `slice` does not
+ * copy.
  */
 export function viewOf(file: Uint8Array, offset: number, length: number): Uint8Array {
   return new Uint8Array(file.buffer, file.byteOffset + offset, length);
 }
 
-/** A tensor as it will stand in a header. */
+/** A tensor for a header. */
 export interface HeaderEntry {
   readonly name: string;
   readonly dtype: SafetensorsDType;
@@ -99,10 +96,10 @@ export interface HeaderEntry {
 }
 
 /**
- * The header of a file, filled up so that data begin on a multiple of 32, and the bytes of each
- * tensor, in the order of the entries.
+ * The header of a file, padded so that data begin on a multiple of 32, and the byte lengths of the
+ * tensors, in the order of the entries.
  *
- * Errors: what `readSafetensors` would not read back.
+ * Errors: entries that `readSafetensors` would refuse.
  */
 export function writeHeader(
   entries: readonly HeaderEntry[],
@@ -157,7 +154,7 @@ function checkedLength(name: string, dtype: string, shape: readonly number[]): n
   if (shape.length > MOST_AXES) {
     throw rangeFault(`${of}.shape`, `at most ${MOST_AXES} dimensions`, shape.length);
   }
-  // an index per dimension, since a hole is one that no method visits
+  // a loop by index, since array methods skip holes
   for (let d = 0; d < shape.length; d++) {
     checkInteger(`${of}.shape[${d}]`, shape[d], 0, Number.MAX_SAFE_INTEGER);
   }
@@ -168,14 +165,14 @@ function checkedLength(name: string, dtype: string, shape: readonly number[]): n
   return length;
 }
 
-/** A tensor that writes its bytes where they will stand in the file. */
+/** A tensor that writes its bytes directly into the file. */
 export interface FilePart extends HeaderEntry {
-  /** Bytes that it has, where they may be others than type and shape ask for. */
+  /** Its bytes, if their number still has to be checked against type and shape. */
   readonly data?: Uint8Array;
   write(to: Uint8Array): void;
 }
 
-/** Writes a file from its parts, with nothing but the file itself in memory. */
+/** Writes a file from its parts, with only the file itself in memory. */
 export function writeParts(
   entries: readonly FilePart[],
   metadata: Iterable<readonly [key: string, value: string]>,
@@ -201,11 +198,11 @@ export function writeParts(
 }
 
 /**
- * Writes a file. Tensors with larger elements come first, so that each lies on a boundary of its
- * own, and the data start on a multiple of 32. What is written, `readSafetensors` reads back equal.
+ * Writes a file. Tensors with larger elements come first, so that each is aligned to its element
+ * size, and the data start on a multiple of 32. `readSafetensors` reads the same tensors back.
  *
- * Errors: data that are no bytes, or of another length than type and shape ask for; dimensions that
- * are no sizes; a name twice, or "__metadata__"; metadata that are no texts.
+ * Errors: data that are no bytes, or not the number of bytes for type and shape; invalid
+ * dimensions; a name twice, or "__metadata__"; metadata that are no texts.
  *
  * @example
  * ```ts
@@ -228,7 +225,7 @@ export function writeSafetensors(
   return writeParts(parts, metadata);
 }
 
-/** A string in JSON; a lone surrogate, which UTF-8 does not have, is escaped. */
+/** A string in JSON. A lone surrogate, which UTF-8 cannot encode, is escaped. */
 function quote(text: string): string {
   return JSON.stringify(text);
 }

@@ -55,7 +55,7 @@ export interface GgufEntry {
   readonly byteLength: number;
 }
 
-/** What stands before the data. */
+/** The contents of a file before the data. */
 export interface Directory {
   readonly version: number;
   readonly metadata: Map<string, GgufValue>;
@@ -112,7 +112,7 @@ const SCALARS = [
   { bytes: 8, array: Float64Array, get: (v: DataView, at: number) => v.getFloat64(at, true) },
 ] as const;
 
-/** A file that is not what it should be. */
+/** The error of a damaged file. */
 export function damaged(expected: string, got: unknown): RangeError {
   return rangeFault("file", expected, got);
 }

@@ -1,6 +1,6 @@
 /**
- * The products and the softmax of attention, by blocks of query rows: scores and probabilities of
- * a block of one head lie in a strip that stays in the cache.
+ * The products and the softmax of attention, by blocks of query rows. The scores and probabilities
+ * of one block and head lie in a strip that fits the cache.
  *
  *   block of q [rows, size] ──· kᵀ──► strip [rows, keys] f32 ──softmax──► u8 ──· v──► context
  *
@@ -31,10 +31,10 @@ const REALS: CheckedEpilogue = {
   scale: 1,
 };
 
-/** Writes what is added to the scores of some rows, from `first` on. */
+/** Writes the mask of some rows, from `first` on: the reals that are added to their scores. */
 export type MaskRows = (first: number, rows: number, to: Float32Array) => void;
 
-/** What all blocks read. q, k and v are dense rows of all their heads. */
+/** The operands of all blocks. q, k and v are dense rows of all their heads. */
 export interface AttentionParts {
   readonly heads: number;
   readonly kvHeads: number;
@@ -81,7 +81,7 @@ function disposeAll(packed: PackedMatrix[][]): void {
   for (const pair of packed) for (const matrix of pair) matrix.dispose();
 }
 
-/** Rows of a block: whole fours of what a strip holds, and blocks of about equal size. */
+/** Rows of a block: a multiple of four that a strip holds, for blocks of about equal size. */
 function rowsPerBlock(queries: number, keys: number): number {
   const most = Math.max(Math.floor(STRIP_BYTES / (keys * 5)), LEAST_ROWS);
   const blocks = Math.ceil(queries / most);

@@ -83,8 +83,8 @@ function openPort(): Port {
 }
 
 /**
- * Serves an instance from now on. It is all that the module of a worker has to call. A task that
- * fails ends the worker, since the state of its memory is unknown.
+ * Serves an instance. The module of a worker has to call nothing else. A task that fails ends the
+ * worker, since the state of its memory is unknown.
  */
 export function serve(): void {
   const port = openPort();
