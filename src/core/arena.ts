@@ -143,21 +143,21 @@ export class FreeList {
 }
 
 /**
- * Allocates several parts as one block, each on a boundary of the arena. Returns their addresses, 0
- * for an empty part.
+ * Allocates several sections as one block, each on a boundary of the arena. Returns their
+ * addresses, 0 for an empty section.
  */
-export function allocateParts<Part extends string>(
+export function allocateSections<Section extends string>(
   arena: FreeList,
-  bytes: Readonly<Record<Part, number>>,
-): { parts: Record<Part, number>; size: number } {
-  const entries = Object.entries(bytes) as [Part, number][];
+  bytes: Readonly<Record<Section, number>>,
+): { sections: Record<Section, number>; size: number } {
+  const entries = Object.entries(bytes) as [Section, number][];
   const whole = (count: number): number => Math.ceil(count / GRAIN) * GRAIN;
   const size = entries.reduce((sum, [, count]) => sum + whole(count), 0);
   let at = arena.allocate(size);
-  const parts = {} as Record<Part, number>;
-  for (const [part, count] of entries) {
-    parts[part] = count && at;
+  const sections = {} as Record<Section, number>;
+  for (const [section, count] of entries) {
+    sections[section] = count && at;
     at += whole(count);
   }
-  return { parts, size };
+  return { sections, size };
 }

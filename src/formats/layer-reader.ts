@@ -3,7 +3,7 @@
  *
  * @category Files
  */
-import { allocateParts } from "../core/arena.ts";
+import { allocateSections } from "../core/arena.ts";
 import { describe } from "../core/check.ts";
 import type { Handle } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
@@ -99,7 +99,7 @@ export function placeIn<Name extends string>(
   reader: Reader,
   bytes: Readonly<Record<Name, number>>,
   tensors: Readonly<Record<Name, Section | undefined>>,
-): { parts: Record<Name, number>; memory: number | Handle } {
+): { sections: Record<Name, number>; memory: number | Handle } {
   const entries = Object.entries(tensors) as [Name, Section | undefined][];
   const { host } = reader;
   if (
@@ -108,19 +108,19 @@ export function placeIn<Name extends string>(
       ([, section]) => !section || section.address % (ALIGNMENT[section.dtype] ?? 1) === 0,
     )
   ) {
-    const parts = Object.fromEntries(
+    const sections = Object.fromEntries(
       entries.map(([name, section]) => [name, section?.address ?? 0]),
     );
-    return { parts: parts as Record<Name, number>, memory: host };
+    return { sections: sections as Record<Name, number>, memory: host };
   }
-  const { parts, size } = allocateParts(instance.arena, bytes);
+  const { sections, size } = allocateSections(instance.arena, bytes);
   for (const [name, section] of entries) {
-    if (section) instance.heap.view("u8", parts[name], bytes[name]).set(section.bytes());
+    if (section) instance.heap.view("u8", sections[name], bytes[name]).set(section.bytes());
   }
-  return { parts, memory: size };
+  return { sections, memory: size };
 }
 
 /** The elements of a section as a typed array. The file is little-endian. */
-export function words<A>(section: Section, array: new (buffer: ArrayBuffer) => A): A {
+export function elementsIn<A>(section: Section, array: new (buffer: ArrayBuffer) => A): A {
   return new array(section.bytes().slice().buffer as ArrayBuffer);
 }

@@ -105,9 +105,9 @@ export function writeHeader(
   entries: readonly HeaderEntry[],
   metadata: Iterable<readonly [key: string, value: string]>,
 ): { header: Uint8Array; lengths: number[] } {
-  const parts: string[] = [];
+  const members: string[] = [];
   const texts = checkMetadata(metadata);
-  if (texts.length > 0) parts.push(`"${METADATA}":{${texts.join(",")}}`);
+  if (texts.length > 0) members.push(`"${METADATA}":{${texts.join(",")}}`);
   const names = new Set<string>();
   const lengths: number[] = [];
   let size = 0;
@@ -118,13 +118,13 @@ export function writeHeader(
     names.add(name);
     const length = checkedLength(name, dtype, shape);
     const end = size + length;
-    parts.push(
+    members.push(
       `${quote(name)}:{"dtype":"${dtype}","shape":[${shape.join(",")}],"data_offsets":[${size},${end}]}`,
     );
     lengths.push(length);
     size = end;
   }
-  const text = new TextEncoder().encode(`{${parts.join(",")}}`);
+  const text = new TextEncoder().encode(`{${members.join(",")}}`);
   const start = Math.ceil((8 + text.length) / GRAIN) * GRAIN;
   if (start - 8 > HEADER_LIMIT) {
     throw rangeFault("tensors", `a header of at most ${HEADER_LIMIT} bytes`, start - 8);
@@ -166,23 +166,23 @@ function checkedLength(name: string, dtype: string, shape: readonly number[]): n
 }
 
 /** A tensor that writes its bytes directly into the file. */
-export interface FilePart extends HeaderEntry {
+export interface TensorWriter extends HeaderEntry {
   /** Its bytes, if their number still has to be checked against type and shape. */
   readonly data?: Uint8Array;
   write(to: Uint8Array): void;
 }
 
-/** Writes a file from its parts, with only the file itself in memory. */
-export function writeParts(
-  entries: readonly FilePart[],
+/** Writes a file from its tensors, with only the file itself in memory. */
+export function writeTensors(
+  entries: readonly TensorWriter[],
   metadata: Iterable<readonly [key: string, value: string]>,
 ): OwnElements["u8"] {
   const width = (dtype: string): number => bitsOf(dtype) ?? 0;
-  const parts = [...entries].sort(
+  const sorted = [...entries].sort(
     (x, y) => width(y.dtype) - width(x.dtype) || (x.name < y.name ? -1 : 1),
   );
-  const { header, lengths } = writeHeader(parts, metadata);
-  for (const [i, { name, data }] of parts.entries()) {
+  const { header, lengths } = writeHeader(sorted, metadata);
+  for (const [i, { name, data }] of sorted.entries()) {
     if (data && data.length !== lengths[i]) {
       throw rangeFault("tensors", `${lengths[i]} bytes for ${describe(name)}`, data);
     }
@@ -190,8 +190,8 @@ export function writeParts(
   const file = new Uint8Array(header.length + lengths.reduce((sum, length) => sum + length, 0));
   file.set(header);
   let at = header.length;
-  for (const [i, part] of parts.entries()) {
-    part.write(file.subarray(at, at + lengths[i]));
+  for (const [i, tensor] of sorted.entries()) {
+    tensor.write(file.subarray(at, at + lengths[i]));
     at += lengths[i];
   }
   return file;
@@ -214,7 +214,7 @@ export function writeSafetensors(
   tensors: Iterable<readonly [name: string, tensor: SafeTensor]>,
   metadata: Iterable<readonly [key: string, value: string]> = [],
 ): OwnElements["u8"] {
-  const parts = checkPairs("tensors", tensors).map(([name, tensor]) => {
+  const writers = checkPairs("tensors", tensors).map(([name, tensor]) => {
     const argument = `tensors.get(${describe(name)})`;
     if (typeof name !== "string") throw typeFault("tensors", "names that are texts", name);
     checkRecord(argument, tensor, { dtype: "string", data: "object" });
@@ -222,7 +222,7 @@ export function writeSafetensors(
     const data = checkBytes(`${argument}.data`, given, ["Uint8Array"], "a Uint8Array");
     return { name, dtype, shape, data, write: (to: Uint8Array) => to.set(data) };
   });
-  return writeParts(parts, metadata);
+  return writeTensors(writers, metadata);
 }
 
 /** A string in JSON. A lone surrogate, which UTF-8 cannot encode, is escaped. */

@@ -5,7 +5,7 @@
  * @category Blocks of ggml
  */
 import { superblockKernels } from "../builds/superblock-kernels.ts";
-import { allocateParts } from "../core/arena.ts";
+import { allocateSections } from "../core/arena.ts";
 import { checkBytes } from "../core/array.ts";
 import { operand } from "../core/call.ts";
 import {
@@ -29,11 +29,11 @@ import { type BlockRows, placeRows } from "../int4/pack.ts";
 import { flatReader } from "../int4/restore.ts";
 import { superblockReader } from "../int4/restore-superblocks.ts";
 import {
-  type Int4Parts,
+  type Int4Sections,
   type Int4Sizes,
   panelBytes,
-  partBytesOf,
   SUPERBLOCK,
+  sectionBytesOf,
 } from "../int4/sizes.ts";
 import { checkFiniteScales } from "./decode.ts";
 import { nibblesOf } from "./int4.ts";
@@ -141,15 +141,15 @@ export function createGgmlLinear(
   const bias = given && operand(instance, "options.bias", given, ["f32"], rows);
   // growth of the memory detaches bytes that lie in it
   const bytes = instance.heap.outliving(checked.bytes);
-  const { parts, size } = allocateParts(instance.arena, { ...partBytesOf(sizes) });
+  const { sections, size } = allocateSections(instance.arena, { ...sectionBytesOf(sizes) });
   try {
-    instance.heap.view("u8", parts.panels, size).fill(0);
-    if (isSuper) placeSuperblocks(instance, checked, bytes(), parts.panels);
-    else placeFlat(instance, checked, bytes, parts);
-    if (bias) placeBias(instance, bias, parts.bias);
-    return new Int4Linear(instance, sizes, parts, settings, size);
+    instance.heap.view("u8", sections.panels, size).fill(0);
+    if (isSuper) placeSuperblocks(instance, checked, bytes(), sections.panels);
+    else placeFlat(instance, checked, bytes, sections);
+    if (bias) placeBias(instance, bias, sections.bias);
+    return new Int4Linear(instance, sizes, sections, settings, size);
   } catch (fault) {
-    instance.arena.free(parts.panels, size);
+    instance.arena.free(sections.panels, size);
     throw fault;
   }
 }
@@ -182,7 +182,7 @@ function placeFlat(
   instance: Bytelane,
   checked: Checked,
   bytes: () => Uint8Array,
-  parts: Int4Parts,
+  sections: Int4Sections,
 ): void {
   const { type, rows, columns, sizes } = checked;
   const { blockSize, codes } = sizes;
@@ -200,10 +200,10 @@ function placeFlat(
     const panels = row / 8;
     const first = panels * blocks * 16;
     placeRows(instance, source, {
-      panels: parts.panels + panels * panelBytes(sizes),
-      scales: parts.scales + first,
+      panels: sections.panels + panels * panelBytes(sizes),
+      scales: sections.scales + first,
       zeros: 0,
-      offsets: parts.offsets + first,
+      offsets: sections.offsets + first,
     });
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Copies matrices in blocks to the parts of a layer, in the order in which the kernels read them
+ * Copies matrices in blocks to the sections of a layer, in the order in which the kernels read them
  * (docs/formats.md).
  */
 import { inCall } from "../core/call.ts";
@@ -23,7 +23,7 @@ export interface BlockRows {
   readonly offset?: Reals | undefined;
 }
 
-/** Addresses of parts; 0 for an absent part. */
+/** Addresses of sections; 0 for an absent section. */
 interface Places {
   readonly panels: number;
   readonly scales: number;

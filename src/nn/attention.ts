@@ -166,7 +166,7 @@ export function attention<X extends Data<"f32">>(
     const left = quantizeRows(instance, onMemory(instance, q), apart(queries, width));
     const right = quantizeRows(instance, onMemory(instance, k), apart(keys, narrow));
     const values = quantizeValues(instance, value, keys, narrow, stride ?? narrow);
-    const parts = {
+    const operands = {
       ...{ heads, kvHeads, queries, keys, size, mask: mask?.write },
       ...{ q: left.values, qScale: left.scale.data.map((step) => step * scale) },
       ...{ k: right.values, kScale: right.scale, v: values.values, vScale: values.scale },
@@ -176,7 +176,7 @@ export function attention<X extends Data<"f32">>(
       const read = mask?.source;
       if (read && read.address >= 0) call.reads(read.address, read.length * BYTES[read.dtype]);
       const { address, value: written } = call.output(result);
-      runBlocks(instance, call, parts, address);
+      runBlocks(instance, call, operands, address);
       return written as InKind<X, "f32">;
     });
   });

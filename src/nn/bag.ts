@@ -106,7 +106,7 @@ function addBag(
   dst: number,
 ): void {
   const { instance, columns, sizes } = table;
-  const { values, scales, zeros } = table.parts;
+  const { values, scales, zeros } = table.sections;
   const { bag_8, bag_f32 } = nnKernels(instance);
   if (!isBlocked(sizes)) {
     const unsigned = sizes.codes === "u8" ? 1 : 0;

@@ -253,7 +253,7 @@ interface Room {
   readonly scales: number;
   readonly zeros: number;
   /** Products of the input's weights for all steps, then of the state's weights for one step. */
-  readonly parts: number;
+  readonly products: number;
   readonly own: number;
   readonly h: number;
   readonly c: number;
@@ -272,21 +272,21 @@ function place(call: Call, layer: Recurrent, steps: number): Room {
   const most = Math.max(steps, 1);
   const lhsBytes = whole(Math.max(steps * inFeatures, hidden));
   const rowBytes = whole(most * 4);
-  const partBytes = whole(steps * input.outFeatures * 4);
+  const productBytes = whole(steps * input.outFeatures * 4);
   const stateBytes = whole(hidden * 4);
   const workspace = Math.max(
     kernels.gemm_workspace(most, inFeatures, input.matrix.dot.code),
     kernels.gemm_workspace(1, hidden, state.matrix.dot.code),
   );
-  const fixed = lhsBytes + 2 * rowBytes + partBytes + width + 2 * stateBytes;
+  const fixed = lhsBytes + 2 * rowBytes + productBytes + width + 2 * stateBytes;
   const lhs = call.scratch(fixed + workspace);
   const scales = lhs + lhsBytes;
   const zeros = scales + rowBytes;
-  const parts = zeros + rowBytes;
-  const own = parts + partBytes;
+  const products = zeros + rowBytes;
+  const own = products + productBytes;
   const h = own + width;
   const c = h + stateBytes;
-  return { lhs, scales, zeros, parts, own, h, c, workspace: c + stateBytes };
+  return { lhs, scales, zeros, products, own, h, c, workspace: c + stateBytes };
 }
 
 /** Products of f32 rows, quantized row by row. */
@@ -314,10 +314,10 @@ function runSteps(layer: Recurrent, src: number, steps: number, dst: number, roo
   const kernels = nnKernels(instance);
   const width = input.outFeatures * 4;
   const { h, c, own } = room;
-  if (steps) multiply(input, src, steps, room.parts, room);
+  if (steps) multiply(input, src, steps, room.products, room);
   for (let step = 0; step < steps; step++) {
     multiply(state, h, 1, own, room);
-    const at = room.parts + step * width;
+    const at = room.products + step * width;
     const to = dst + step * hidden * 4;
     if (kind === "lstm") kernels.lstm_gates(at, own, hidden, c, h, to);
     else kernels.gru_gates(at, own, hidden, h, to);

@@ -6,7 +6,7 @@ import { type ByteSource, isBytes } from "../core/byte-source.ts";
 import { checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import { instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { type FilePart, writeParts } from "../formats/safetensors.ts";
+import { type TensorWriter, writeTensors } from "../formats/safetensors.ts";
 import { openSafetensors, type SafetensorsFile } from "../formats/safetensors-file.ts";
 import type { Choice, CodeSource } from "./layout.ts";
 import { MOST_DIMENSIONS } from "./limits.ts";
@@ -86,7 +86,7 @@ export function saveIndex(index: VectorIndex, options: SaveOptions = {}): Uint8A
   if (bits !== storage.bits && !(bits === 4 && storage.bits === 8)) {
     throw rangeFault("options.bits", `${storage.bits}, or 4 of 8`, bits);
   }
-  const parts: FilePart[] = planesOf(metric, bits).map((plane) => ({
+  const tensors: TensorWriter[] = planesOf(metric, bits).map((plane) => ({
     name: TENSORS[plane][0],
     dtype: TENSORS[plane][1],
     shape: shapeOf(storage, plane, count),
@@ -97,12 +97,12 @@ export function saveIndex(index: VectorIndex, options: SaveOptions = {}): Uint8A
       }
     },
   }));
-  parts.push({
+  tensors.push({
     ...{ name: "mean", dtype: "F32", shape: [dimensions] },
     write: (to) => to.set(heap.view("u8", storage.mean, 4 * dimensions)),
   });
   const looks = Math.min(choice.bits, bits);
-  return writeParts(parts, [
+  return writeTensors(tensors, [
     ...Object.entries({ format: FORMAT, version: VERSION, metric }),
     ...Object.entries({
       bits,

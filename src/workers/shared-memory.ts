@@ -30,17 +30,17 @@ function piecesOf(instance: Bytelane, product: Divided, size: number): Pieces {
   const panels = panelsOf(fields.n);
   if (rows >= LEAST_ROWS * size || panels < LEAST_PANELS * size) {
     const least = Math.min(LEAST_ROWS, Math.ceil(rows / size / 4) * 4);
-    const parts = runs(rows, PIECES * size, 4, least);
-    const most = Math.max(0, ...parts.map(([, count]) => count));
+    const ranges = runs(rows, PIECES * size, 4, least);
+    const most = Math.max(0, ...ranges.map(([, count]) => count));
     return {
-      list: parts.map(([first, count]): Piece => [record, first, count, 0, panels]),
+      list: ranges.map(([first, count]): Piece => [record, first, count, 0, panels]),
       workspace: workspaceOf(instance, record, most),
     };
   }
   quantizeHere(instance, product);
-  const parts = runs(panels, PIECES * size, 4, LEAST_PANELS);
+  const ranges = runs(panels, PIECES * size, 4, LEAST_PANELS);
   return {
-    list: parts.map(([first, count]): Piece => [record, 0, rows, first, count]),
+    list: ranges.map(([first, count]): Piece => [record, 0, rows, first, count]),
     workspace: workspaceOf(instance, record, rows),
   };
 }
