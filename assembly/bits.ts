@@ -4,10 +4,10 @@
  *
  *   4 bits  │ 1111 0000 │ 3333 2222 │ …          2 bits  │ 33 22 11 00 │ 77 66 55 44 │ …
  *
- * The last byte is filled up with zeros.
+ * The last byte is padded with zeros.
  */
 
-/** Two neighbouring bytes that hold `bits` each, packed into one byte; 8 bytes result. */
+/** Packs two neighbouring bytes of `bits` each into one byte. The result has 8 bytes. */
 function packNeighbours(x: v128, bits: i32): v128 {
   const pairs = v128.or(x, i16x8.shr_u(x, 8 - bits));
   const most = (1 << (2 * bits)) - 1;
@@ -15,7 +15,7 @@ function packNeighbours(x: v128, bits: i32): v128 {
   return i8x16.narrow_i16x8_u(bytes, bytes);
 }
 
-/** The inverse: the 8 low bytes become 16 that hold `bits` each. */
+/** The inverse: the 8 low bytes become 16 bytes of `bits` each. */
 function unpackNeighbours(x: v128, bits: i32): v128 {
   const most = (1 << bits) - 1;
   const mask = i8x16.splat(<i8>most);
@@ -30,7 +30,7 @@ export function nibbles_i8x16(x: v128): v128 {
   return unpackNeighbours(x, 4);
 }
 
-/** n codes, one per byte, of which the low `bits` count, packed. */
+/** Packs n codes, the low `bits` of one byte each. */
 export function pack_bits(src: usize, dst: usize, n: i32, bits: i32): void {
   const most = (1 << bits) - 1;
   const mask = i8x16.splat(<i8>most);
@@ -52,7 +52,7 @@ export function pack_bits(src: usize, dst: usize, n: i32, bits: i32): void {
   }
 }
 
-/** n codes, one per byte: in [0, 2^bits), or signed in two's complement. */
+/** Unpacks n codes, one per byte: in [0, 2^bits), or signed in two's complement. */
 export function unpack_bits(src: usize, dst: usize, n: i32, bits: i32, signed: bool): void {
   const half = signed ? 1 << (bits - 1) : 0;
   const half_i8x16 = i8x16.splat(<i8>half);

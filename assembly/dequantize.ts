@@ -17,10 +17,10 @@ function dequantizeOne(src: usize, dst: usize, scale: f32, zero: i32, unsigned: 
 }
 
 /**
- * One contiguous run that shares its scale and zero point. With bit 7 flipped i8 is u8 with the
- * zero point moved by 128. A byte under the upper half of 2^23 is 2^23 + the byte in f32, from
- * which 2^23 + the zero point is taken without rounding. That is one instruction for four values
- * instead of a widening and a conversion (45 → 63 GB/s for 64 K elements, Node 20).
+ * One contiguous run that shares its scale and zero point. With bit 7 flipped, i8 is u8 with the
+ * zero point offset by 128. A byte in the low bits of the f32 2^23 gives 2^23 + byte. Subtracting
+ * 2^23 + zeroPoint is exact. This takes one instruction for four values instead of a widening and a
+ * conversion (45 → 63 GB/s for 64 K elements, Node 20).
  */
 function dequantizeRun(
   src: usize,
@@ -94,9 +94,7 @@ function dequantizeAcross(
   }
 }
 
-/**
- * A run or (`across`) a row of i32, four at a time; of the last ones it reads up to three too many.
- */
+/** A run or (`across`) a row of i32, four at a time. It reads up to three values beyond the end. */
 function dequantizeSums(
   src: usize,
   dst: usize,

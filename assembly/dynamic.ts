@@ -1,6 +1,6 @@
 /**
- * Dynamic quantization: the range is taken from the data themselves, one range a row.
- * Rows are `stride` elements apart in src and contiguous in dst.                docs/math.md (5)
+ * Dynamic quantization: the range is taken from the data, one range per row. Rows are `stride`
+ * elements apart in src and contiguous in dst. docs/math.md (5)
  *
  * A range of nothing but zeros (or NaN) has scale 1. Any other scale is at least 2^-126, and
  * ±Infinity counts as the largest finite f32, so that a scale is never 0, NaN or infinite.
@@ -38,7 +38,7 @@ export function quantize_rows_f32_i8(
 
 /**
  * u8, asymmetric, the range widened to contain 0: scale = (max − min) / 255, zeroPoint = round(−min
- * / scale), as ONNX DynamicQuantizeLinear (one row). Writes one of each a row.
+ * / scale), as ONNX DynamicQuantizeLinear (one row). Writes one of each per row.
  */
 export function quantize_rows_f32_u8(
   src: usize,

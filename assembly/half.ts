@@ -38,12 +38,12 @@ export function finite_f32x4(half_i32x4: v128): v128 {
   return finite(half_i32x4, v128.load(CONSTANTS, 48), v128.load(CONSTANTS));
 }
 
-/** Where the exponent was that of Infinity, it becomes f32's. */
+/** An exponent of Infinity in f16 becomes that of f32. */
 function special(x: v128, first: v128, infinity: v128): v128 {
   return v128.or(x, v128.and(f32x4.ge(f32x4.abs(x), first), infinity));
 }
 
-/** One to three reals at an address, with zeros behind them. */
+/** Loads one to three reals, followed by zeros. */
 export function load3_f32x4(src: usize, n: i32): v128 {
   let x = v128.load32_zero(src);
   if (n > 1) x = v128.load32_lane(src, x, 1, 4);
@@ -79,14 +79,15 @@ function sizesOf(
   return i32x4.add(i32x4.shr_u(sum, 13), bits);
 }
 
-/** What makes Infinity NaN where x is NaN. */
+/** The bits that turn Infinity into NaN where x is NaN. */
 function quietOf(x: v128): v128 {
   return v128.and(f32x4.ne(x, x), v128.load(CONSTANTS, 128));
 }
 
 /**
- * Eight at a time are asked for NaN, by their sum: Infinity less Infinity is asked too. As
- * integers, reals saturate to i16 with their sign. Up to seven values are read too many.
+ * Eight values at a time are tested for NaN by their sum, which is also NaN for Infinity −
+ * Infinity. As integers, reals saturate to i16 with their sign. Up to seven values beyond the end
+ * are read.
  */
 export function convert_f32_f16(src: usize, dst: usize, n: i32): void {
   const first = v128.load(CONSTANTS, 16);
@@ -125,8 +126,8 @@ export function convert_f32_f16(src: usize, dst: usize, n: i32): void {
 }
 
 /**
- * Eight at a time are asked for Infinity or NaN, which are rare: 31 GB/s became 43 (64 K elements,
- * Node 20).
+ * Eight values at a time are tested for Infinity and NaN, which are rare: 31 → 43 GB/s (64 K
+ * elements, Node 20).
  */
 export function convert_f16_f32(src: usize, dst: usize, n: i32): void {
   const up = v128.load(CONSTANTS);

@@ -1,4 +1,7 @@
-/** The ABI: what the module exports, by op. Every function is pure in its addresses and numbers. */
+/**
+ * The exports of the main module, by operation. Every function is pure in its addresses and
+ * numbers.
+ */
 export { pack_bits, unpack_bits } from "./bits";
 export { clamp_f32, clamp_i8, clamp_i32, clamp_u8 } from "./clamp";
 export {
@@ -25,8 +28,8 @@ export { quantize_f32 } from "./quantize";
 export { requantize_i32 } from "./requantize";
 
 /**
- * The first byte that belongs to the caller. Below lie the constants of these kernels, and those of
- * the modules that are put onto the same memory when they are used (scripts/modules.mjs).
+ * The first byte that belongs to the caller. Below it lie the constants of these kernels, and those
+ * of the modules that share the memory (scripts/modules.mjs).
  */
 export function heap_base(): usize {
   return 8192;

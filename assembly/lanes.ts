@@ -1,6 +1,6 @@
 /**
- * The vocabulary of lanes: what the kernels and the GEMM epilogue share, each rule once as a scalar
- * and once as its vector twin. This is the only file that knows the relaxed instruction set.
+ * The vocabulary of lanes: rules that the kernels and the GEMM epilogue share, each as a scalar
+ * function and as its vector twin. Only this file uses the relaxed instruction set.
  */
 
 /**
@@ -51,7 +51,7 @@ export function ones_i16x8(): v128 {
 export function zero_v128(): v128 {
   return v128.load(CONSTANTS, 64);
 }
-/** What turns bytes of either type into i8. */
+/** The mask whose xor turns bytes of either type into i8. */
 export function flipOf(unsigned: bool): v128 {
   return v128.load(CONSTANTS + 64 - ((<usize>unsigned) << 4));
 }
@@ -60,8 +60,8 @@ export function largest_f32x4(): v128 {
 }
 
 /**
- * Rounds to the nearest integer, ties to even; NaN becomes 0, and what no 8-bit type can hold is
- * cut at ±2^21 so that the zero point can be added without wrapping (docs/math.md, 1).
+ * Rounds to the nearest integer, ties to even; NaN becomes 0, and values far outside the 8-bit
+ * types are clamped to ±2^21, so that adding the zero point does not wrap (docs/math.md, 1).
  */
 export function round(x: f32): i32 {
   x = x == x ? x : 0;
@@ -72,8 +72,8 @@ export function round(x: f32): i32 {
 
 /**
  * The vector twin of `round` between bounds that are integers of at most 2^21, where rounding after
- * the clamp is rounding before it. The result still carries MAGIC_BITS, which the caller subtracts,
- * and a NaN stays one.
+ * the clamp is rounding before it. The result still includes MAGIC_BITS, which the caller
+ * subtracts. NaN remains NaN.
  */
 export function bound_f32x4(x: v128, low: v128, high: v128, magic: v128): v128 {
   return f32x4.add(f32x4.pmin(f32x4.pmax(x, low), high), magic);
@@ -93,10 +93,10 @@ export function requantizeOne(acc: i32, multiplier: f32, zero: i32, low: i32, hi
 }
 
 /**
- * The vector twin of `requantizeOne`: four lanes of i32, moved by `shiftOf(high)`, for saturation
+ * The vector twin of `requantizeOne`: four lanes of i32, offset by `shiftOf(high)`, for saturation
  * to i8. `lows` are lower bounds less the zero point, `offset` is zeroPoint + shift − MAGIC_BITS.
- * The multiplier is finite, so that nothing becomes NaN. What exceeds 2^22 still saturates, since
- * the bits of an f32 are in its order.
+ * The multiplier is finite, so that nothing becomes NaN. Values beyond 2^22 still saturate, since
+ * the bits of f32 as integers have the order of the values.
  */
 export function requantizeFour(
   acc: v128,
@@ -119,8 +119,8 @@ export function narrow<T>(a_i32x4: v128, b_i32x4: v128, c_i32x4: v128, d_i32x4: 
 }
 
 /**
- * How far integers are moved so that `high` is 127, where narrowing to 8 bits cuts them off. What
- * is left is one bound, and moving them back, modulo 256: so i8 and u8 are the same work.
+ * The offset that maps `high` to 127, where narrowing to i8 saturates. Only the lower bound is left
+ * to clamp, and the offset is subtracted modulo 256. i8 and u8 thus take the same instructions.
  */
 export function shiftOf(high: i32): i32 {
   return 127 - high;
@@ -180,7 +180,7 @@ export function pairs_i16x8(lhs: v128, rhs: v128): v128 {
   return RELAXED ? i16x8.relaxed_dot_i8x16_i7x16_s(lhs, rhs) : i16x8.extmul_low_i8x16_s(lhs, rhs);
 }
 
-/** What this engine's relaxed dot product makes of four products of `lhs` and `rhs`, plus 0. */
+/** The relaxed dot product of this engine for four products lhs · rhs, plus 0. */
 export function probe_dot(lhs: i32, rhs: i32): i32 {
   if (!RELAXED) return 4 * lhs * rhs;
   const x = i8x16.splat(<i8>lhs);
@@ -189,8 +189,8 @@ export function probe_dot(lhs: i32, rhs: i32): i32 {
 }
 
 /**
- * x · y + z, rounded once or twice as the engine likes: one instruction of relaxed SIMD. Only for
- * results that are the same either way.
+ * x · y + z. With relaxed SIMD it is one instruction, and the engine may round once or twice. Use
+ * it only where both give the same result.
  */
 export function multiplyAdd_f32x4(x: v128, y: v128, z: v128): v128 {
   return RELAXED ? f32x4.relaxed_madd(x, y, z) : f32x4.add(f32x4.mul(x, y), z);
@@ -202,14 +202,14 @@ export function multiplyAdd_f32x4(x: v128, y: v128, z: v128): v128 {
  *
  *   relaxed   nibbles are the 7-bit side, and sums are i16. A pair of products is at most
  *             2 · 15 · 127 = 3 810, so that 8 of them fit: NIBBLE_CHUNK bytes.
- *   simd      lanes of i16, sums are i32. The even byte of a lane is low + 16 · high. It is
- *             multiplied as it is by the query of the low nibble, and its high nibble by
- *             query(high) − 16 · query(low), which makes up for it; so is the odd byte.
+ *   simd      lanes of i16, sums are i32. The even byte of a lane is low + 16 · high. The whole
+ *             byte is multiplied by query(low), and its high nibble by
+ *             query(high) − 16 · query(low), which cancels the excess. The odd byte likewise.
  */
 export const NIBBLE_CHUNK: usize = RELAXED ? 64 : 1 << 30;
 /** Bytes of the query per element: i8 in order, or i16 as `nibbleDot` reads them. */
 export const NIBBLE_QUERY: usize = RELAXED ? 1 : 2;
-/** What `nibbleDot` takes of a byte or of a lane. */
+/** The masks of `nibbleDot` for bytes or lanes. */
 const NIBBLE_MASKS = memory.data<u32>(
   [0x0f0f0f0f, 0x0f0f0f0f, 0x0f0f0f0f, 0x0f0f0f0f, 0x00ff00ff, 0x00ff00ff, 0x00ff00ff, 0x00ff00ff],
   16,
@@ -244,8 +244,8 @@ export function nibbleDot(acc: v128, x: v128, query: usize, mask: v128): v128 {
 }
 
 /**
- * The same in one instruction per 16 nibbles, sums are i32: for engines whose processor has it. A
- * pair of products fits 16 bits, so that every engine gives the same sums.
+ * `nibbleDot` in one instruction per 16 nibbles with sums in i32, for processors that have it. A
+ * pair of products fits 16 bits, so every engine gives the same sums.
  */
 export function nibbleDotFused(acc: v128, x: v128, query: usize, mask: v128): v128 {
   if (!RELAXED) return nibbleDot(acc, x, query, mask);

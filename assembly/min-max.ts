@@ -1,7 +1,7 @@
 /**
- * The least and the greatest value of each channel of [outer, channels, inner], in f32.
- * NaN is skipped; −0 is reported as +0, since which zero comes first would depend on the lane.
- * A channel without a number reports +Infinity and −Infinity.
+ * The least and the greatest value of each channel of [outer, channels, inner], in f32. NaN is
+ * skipped. −0 is reported as +0, because the sign would depend on the order of lanes. A channel
+ * without a number reports +Infinity and −Infinity.
  */
 import { zero_v128 } from "./lanes";
 
@@ -15,9 +15,7 @@ function greatest(x: v128): f32 {
   return f32x4.extract_lane(f32x4.pmax(pair, i32x4.shuffle(pair, pair, 1, 0, 3, 2)), 0);
 }
 
-/**
- * Stores the extremes of one contiguous run, joined with those that stand at low and high already.
- */
+/** Stores the extremes of one contiguous run, combined with those at `low` and `high`. */
 export function extremesRun(src: usize, n: i32, low: usize, high: usize): void {
   // pmin(acc, x) is x < acc ? x : acc, so that a NaN in x is skipped
   let low0 = f32x4.splat(load<f32>(low));
@@ -47,8 +45,8 @@ export function extremesRun(src: usize, n: i32, low: usize, high: usize): void {
 }
 
 /**
- * Sixteen channels at a time, a cache line, down the rows of [outer, channels]: with long rows each
- * line is evicted before its neighbours are asked for, so it is used whole while it is there.
+ * Sixteen channels at a time, a cache line, down the rows of [outer, channels]. With long rows a
+ * line is evicted before the next row is done, so all of a line is used at once.
  */
 function extremesAcross(src: usize, outer: i32, channels: i32, low: usize, high: usize): void {
   const stride = (<usize>channels) << 2;
@@ -116,8 +114,8 @@ export function min_max_f32(
 }
 
 /**
- * Whether all of n i32 are in [least, greatest]: whether the least of them and `least` is that, and
- * so above.
+ * True if all n values lie in [least, greatest]. Min and max start at the bounds, and neither may
+ * change: this needs no comparison per value.
  */
 export function all_in_range_i32(src: usize, n: i32, least: i32, greatest: i32): bool {
   const low = i32x4.splat(least);

@@ -1,9 +1,9 @@
-/** Any product: the record says whether its weights have 8 or 4 bits. */
+/** Any product: the record says whether its weights have a scale per column or blocks. */
 import { gemm } from "./gemm/index";
 import { Product } from "./gemm/product";
 import { gemm_int4 } from "./int4/index";
 
-/** A part of a product, as `gemm` and `gemm_int4` take it. */
+/** Computes some rows and panels of a product by `gemm` or `gemm_int4`. */
 export function multiply(
   product: Product,
   firstRow: i32,

@@ -1,20 +1,21 @@
 /**
  * q = clamp(round(x / scale) + zeroPoint, low, high)                        docs/math.md (1)
  *
- * The data are [outer, channels, inner]; `scales` (f32) and `zeros` (i32) hold one entry a channel.
- * Per tensor is one channel; per row is inner = the row's length; the last axis is inner = 1.
+ * The data are [outer, channels, inner]; `scales` (f32) and `zeros` (i32) hold one entry per
+ * channel. Per tensor: one channel. Per row: inner is the length of a row. Last axis: inner is 1.
  *
- * While it divides, a processor does less beside it. So sixteen values are multiplied by two
- * neighbours of the reciprocal, one below and one above, which took the quantizer from 19.4 to 29
- * GB/s (64 K elements, Node 20 and 24):
+ * A division occupies the processor for longer than a product. So sixteen values are multiplied by
+ * two factors next to the reciprocal, one below and one above it: 19.4 → 29 GB/s (64 K elements,
+ * Node 20 and 24).
  *
  *   below = 1 / scale − 3 steps      |x · below| ≤ |x / scale| ≤ |x · above|, whatever the sign
  *   above = 1 / scale + 3 steps      rounding keeps the order: where both agree, so does division
  *
- * Where they differ (a tie lies between them, or NaN is among them) the division decides. A factor
- * is at least 2.5 steps from the true reciprocal, which is more than one step of the quotient:
- * every tie lies between the two. So the zero point may be added before rounding, and an odd one
- * moves no tie.
+ * If the rounded products differ, because a tie lies between them or a value is NaN, the values are
+ * divided. Each factor is at least 2.5 ulp from the exact reciprocal. The two products therefore
+ * lie on opposite sides of the exact quotient, at least one ulp away from it, and round differently
+ * if the quotient is a tie. Adding the zero point before rounding is safe for the same reason: it
+ * could only change how a tie is rounded.
  */
 import {
   bound_f32x4,
@@ -29,12 +30,12 @@ import {
 /** Steps of f32 between 1 / scale and the factors beside it. */
 const STEPS = 3;
 
-/** How many values are divided where two products differ: data with ties have them often. */
+/** Number of values that are divided where two products differ: data with ties have many. */
 const DIVIDED = 16;
 
 /**
- * Integers that were offset by `shiftOf(high)` and saturated to i8, as bytes of either type.
- * `least` is the lower bound with that offset.
+ * Clamps integers that were offset by `shiftOf(high)` and saturated to i8, and subtracts the
+ * offset. `least` is the lower bound with that offset.
  */
 export function subtractShift_i8x16(q: v128, least: v128, shift: v128): v128 {
   return i8x16.sub(i8x16.max_s(q, least), shift);
@@ -53,7 +54,7 @@ export function storeFour(dst: usize, q: v128, n: i32): void {
 
 /**
  * The definition, four values at a time: round(x / scale) + zero + offset, saturated, less the
- * shift. Of the last values it reads up to three too many. Where `scales` is not 0, scales and zero
+ * shift. It reads up to three values beyond the end. Where `scales` is not 0, scales and zero
  * points are read from memory.
  */
 function divide(
@@ -88,10 +89,9 @@ function divide(
 
 /**
  * round(x · factor) + zero point, in f32 whose low bits are that integer: `shifted` is 1.5 · 2^23 +
- * the zero point. What exceeds 2^22 still saturates on its way to 8 bits, since the bits of an f32
- * are in its order. Where the sum is negative and so near to 0 that subtracting MAGIC_BITS wraps,
- * |x · factor| > 2^23: there the two products differ by more than one step of theirs, and both sums
- * are exact.
+ * the zero point. Values beyond 2^22 still saturate at 8 bits, since the bits of f32 as integers
+ * have the order of the values. A negative sum so near to 0 that subtracting MAGIC_BITS wraps needs
+ * |x · factor| > 2^23. There the two products differ by more than one ulp, and both sums are exact.
  */
 function product_f32x4(x: v128, factor: v128, shifted: v128): v128 {
   return multiplyAdd_f32x4(x, factor, shifted);
@@ -117,18 +117,18 @@ function bytes_i8x16(
 }
 
 /**
- * How many values are divided at first. Bytes are stored before it is asked whether they are right,
- * which must not be where their values lie. Behind the first sixteen of a run that is so even if
- * dst is src.
+ * Number of leading values to divide. The fast path stores 16 results before it verifies them, and
+ * these stores must not overwrite values that may still be divided. Only for the first 16 values of
+ * a run can they overlap; after that, even dst == src is safe.
  */
 function dividedFirst(src: usize, dst: usize): i32 {
   return dst < src + 64 && dst + 16 > src ? DIVIDED : 0;
 }
 
 /**
- * One contiguous run that shares its scale and zero point. Bytes are stored before it is asked
- * whether they are right: what stands behind a branch V8 computes there, splats of the run too (24
- * GB/s instead of 29, Node 20).
+ * One contiguous run that shares its scale and zero point. Results are stored before they are
+ * verified. If the stores followed the branch, V8 would move computations behind it, including
+ * splats of the whole run (24 instead of 29 GB/s, Node 20).
  */
 export function quantizeRun(
   src: usize,
@@ -204,8 +204,8 @@ function prepare(scales: usize, zeros: usize, scratch: usize, stride: usize, shi
 }
 
 /**
- * One row whose neighbours belong to different channels. Eight at a time: sixteen spill registers
- * on Node 20.
+ * One row whose neighbours belong to different channels. Eight values at a time: sixteen spill
+ * registers on Node 20.
  */
 function quantizeAcross(
   src: usize,
@@ -261,8 +261,8 @@ function quantizeAcross(
 }
 
 /**
- * To i8 or u8, which the bounds tell apart. `scratch` has room for 12 bytes per channel and 36
- * more. Without it each value of a row whose inner is 1 is divided.
+ * To i8 or u8, according to the bounds. `scratch` is 0, or the address of 12 bytes per channel plus
+ * 36. Without it, each value of a row whose inner is 1 is divided.
  */
 export function quantize_f32(
   src: usize,

@@ -1,7 +1,7 @@
 /**
  * q = clamp(round((acc + bias) · multiplier) + zeroPoint, low, high)         docs/math.md (8)
  *
- * acc is i32 [outer, channels, inner]; bias (i32) and multipliers (f32) hold one entry a channel.
+ * acc is i32 [outer, channels, inner]; bias (i32) and multipliers (f32) hold one entry per channel.
  * acc + bias must fit i32, as it does for an accumulator whose depth was checked with its bias.
  */
 import { MAGIC_BITS, magic_f32x4, narrow, requantizeFour, requantizeOne, shiftOf } from "./lanes";
@@ -62,7 +62,7 @@ function requantizeRun(
   }
 }
 
-/** To i8 or u8, which the bounds tell apart. */
+/** To i8 or u8, according to the bounds. */
 export function requantize_i32(
   src: usize,
   dst: usize,

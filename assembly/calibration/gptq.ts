@@ -1,14 +1,14 @@
 /**
- * Error feedback (GPTQ): the factor of the second moments, the shares of an error, and rounding
- * that feeds errors back. src/int4/gptq.ts has the formulas. Sums are f64 and their terms have one
- * order, so that codes are the same in every build.
+ * Error feedback (GPTQ): the triangular factor of the second moments, the shares U_ij / U_ii of an
+ * error, and rounding that feeds errors back. src/int4/gptq.ts has the formulas. Sums are f64 with
+ * a fixed order of terms, so that codes are the same in every build.
  *
  * Upper triangles are packed: row i holds the columns i … n − 1, and
  *
  *   [i][j]  lies at element  i · n − i · (i + 1) / 2 + j
  */
 
-/** Rows or columns that are done at a time: eight vectors of sums. */
+/** Rows or columns that are computed at a time: eight vectors of sums. */
 const WIDTH: i32 = 16;
 /** Bytes of a row of a panel, [k][WIDTH] in f64. */
 const ROW: usize = 128;
@@ -63,13 +63,13 @@ function divide(values: usize, divisor: f64): void {
 }
 
 /**
- * M of H = M Mᵀ in place of H, an upper triangle in f64: the rows `last` − 15 … `last`, or those
- * that are left, after all rows behind them. `panel` has room for n rows.
+ * M of H = M Mᵀ in place of H, an upper triangle in f64: the rows `last` − 15 … `last`, or the
+ * remaining ones, after all later rows. `panel` has room for n rows.
  *
  *   M_ij = (H_ij − Σ_{k>j} M_ik · M_jk) / M_jj        M_jj = √max(H_jj − Σ_{k>j} M_jk², floor)
  *
  * The panel is [k][row], so that one vector has an element of two rows. Its lanes for j < i are
- * computed as well and read by nobody.
+ * computed too, but never read.
  */
 export function gptq_factor(triangle: usize, n: i32, last: i32, floor: f64, panel: usize): void {
   const first = max(last + 1 - WIDTH, 0);
@@ -146,8 +146,8 @@ function subtractFours(sums: usize, rows: usize, fours: i32, x: usize): void {
 }
 
 /**
- * The shares U_ij / U_ii of U = M⁻¹, f32 in a packed triangle, for the columns `first` …
- * `first` + 15 or those that are left. `panel` has room for n + 4 rows.
+ * The shares U_ij / U_ii of U = M⁻¹, f32 in a packed triangle, for the columns `first` … `first` +
+ * 15, or the remaining ones. `panel` has room for n + 4 rows.
  *
  *   U_ij = ((i = j) − Σ_{k>i} M_ik · U_kj) / M_ii
  */
@@ -204,7 +204,7 @@ class Feedback {
   blocks: i32;
   start: i32;
   end: i32;
-  /** The codes [end, fill) become zero points. */
+  /** The codes in columns [end, fill) become zero points. */
   fill: i32;
   /** The greatest code. */
   most: i32;
@@ -222,8 +222,8 @@ function widenShares(feedback: Feedback, wide: usize): void {
 }
 
 /**
- * row[j] −= Σ errors[k] · shares[k][j], rounded to f32 after the terms that are added at once.
- * Row and shares are f64, and the row's values are those of f32.
+ * row[j] −= Σ errors[k] · shares[k][j], rounded to f32 after each group of terms. Row and shares
+ * are f64, and the row's values are those of f32.
  */
 function spread(
   row: usize,
@@ -265,7 +265,7 @@ function spread(
   }
 }
 
-/** Columns of two rows that stay in the first-level cache while all errors are fed back. */
+/** Columns of two rows that fit the first-level cache while all errors are fed back. */
 const TILE: i32 = 1024;
 
 /** `spread` of four errors for two rows `apart` bytes from each other, and their errors. */
@@ -341,7 +341,7 @@ function roundBlock(feedback: Feedback, r: i32, row: usize, errors: usize, wide:
   for (let k = end; k < feedback.fill; k++) store<u8>(codes + <usize>k, zero);
 }
 
-/** Feeds the errors of a block back to the columns behind it, of one row or of two. */
+/** Feeds the errors of a block back to the later columns, of one row or of two. */
 function spreadBlock(
   feedback: Feedback,
   row: usize,
@@ -368,7 +368,7 @@ function spreadBlock(
   }
 }
 
-/** Row r of the reals behind the block from f64. */
+/** Row r of the reals after the block, from f64. */
 function narrowRow(feedback: Feedback, r: i32, row: usize): void {
   const reals = feedback.reals + ((<usize>r * <usize>feedback.stride) << 2);
   for (let k = feedback.end; k < feedback.n; k++) {
@@ -377,7 +377,7 @@ function narrowRow(feedback: Feedback, r: i32, row: usize): void {
 }
 
 /**
- * Rounds a block of all rows, two at a time, feeding errors back to the columns behind
+ * Rounds a block of all rows, two at a time, and feeds errors back to the later columns
  * (src/int4/gptq.ts). The work holds the errors of a row and the row in f64, for both rows, then
  * the shares.
  */

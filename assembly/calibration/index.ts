@@ -1,4 +1,4 @@
-/** What the module exports of calibration: counts of observers, and error feedback. */
+/** The exports of the module of calibration: counts of observers, and error feedback. */
 export { gptq_factor, gptq_round, gptq_shares } from "./gptq";
 export { histogram_f32, mask_non_finite_f32, sum_tables_u32 } from "./histogram";
 

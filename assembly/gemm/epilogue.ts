@@ -1,5 +1,5 @@
 /**
- * The epilogue: what becomes of a tile's sums on their way to memory; docs/math.md (6)–(8).
+ * The epilogue turns the sums of a tile into results: docs/math.md (6)–(8).
  *
  *   C = sums − rhsZero · Σ(lhs − lhsZero) − lhsZero · Σrhs    zero-point correction, modulo 2^32
  *   i32     C + bias
@@ -28,23 +28,23 @@ import { isQuads, Product } from "./product";
 /** Types of results. */
 const I32: i32 = 0;
 const F32: i32 = 1;
-/** i8 and above it u8: their bounds are all that differs. */
+/** i8 (2) and u8 (3), which differ only in their bounds. */
 export const BYTES: i32 = 2;
 
-/** How far the zero points of lhs move with its bytes: u8 is flipped to i8. */
+/** The offset of lhs zero points: u8 bytes are flipped to i8. */
 function flippedBy(product: Product): i32 {
   return product.lhsUnsigned ? 0x80 : 0;
 }
 
-/** Whether the sums of the tiles are the result already, so that the tiles may write it. */
+/** True if the sums of the tiles are the result, so that the tiles may write it directly. */
 export function isBare(product: Product): bool {
   if (product.result != I32 || product.bias || product.rhsZeros) return false;
   return !isQuads(product) || (!product.lhsZeros && product.lhsZero == flippedBy(product));
 }
 
 /**
- * Subtracts the corrections of zero points that differ: those of columns times the sums of rows,
- * those of rows times the sums of columns. acc [rows][8] i32, in place.
+ * Subtracts the corrections of zero points that differ per column or row: column zero points times
+ * row sums, and row zero points times column sums. acc [rows][8] i32, in place.
  */
 function correctZeroPoints(
   product: Product,
@@ -77,7 +77,10 @@ function correctZeroPoints(
   }
 }
 
-/** What each of four columns adds to its sums: the bias of integers, and the one zero point. */
+/**
+ * The term that is added to the sums of four columns: the integer bias, and the correction of a
+ * zero point that all rows share.
+ */
 function columnTerm(product: Product, column: usize): v128 {
   let term = zero_v128();
   if (product.bias && product.result != F32) term = v128.load(product.bias + column);
@@ -94,7 +97,9 @@ function rowScaleOf(product: Product, row: i32): usize {
   return changetype<usize>(product) + offsetof<Product>("rowScale");
 }
 
-/** rowScale · columnScale of four columns. It stays finite, so that 0 times it is 0. */
+/**
+ * rowScale · columnScale of four columns. It is clamped to finite values, so that 0 · scale is 0.
+ */
 function scaleOf(rowScale: usize, columnScales: usize): v128 {
   const limit = largest_f32x4();
   const scale = f32x4.mul(v128.load32_splat(rowScale), v128.load(columnScales));
@@ -156,7 +161,10 @@ function storeReals(
   }
 }
 
-/** i8 and u8: moved by `shift`, they have their upper bound by narrowing to i8 (lanes.ts). */
+/**
+ * i8 and u8 results. Offset by `shift`, narrowing to i8 clamps them at their upper bound
+ * (lanes.ts).
+ */
 function storeBytes(
   product: Product,
   acc: usize,
@@ -193,7 +201,7 @@ function storeBytes(
   }
 }
 
-/** How far integers move so that their upper bound is that of i8. */
+/** The offset at which the upper bound of the result is that of i8. */
 export function shiftFor(product: Product): i32 {
   return shiftOf(<i32>product.high);
 }

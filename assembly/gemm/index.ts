@@ -15,11 +15,11 @@
  *  └───────┘ └──────┴──────┴─────┘
  *
  * A pass holds the i32 sums of its rows by one panel, 8 kB at most; the i32 matrix never exists
- * unless it is the result. Then, if nothing is added to the sums, the tiles write it themselves.
- * Up to three rows that fill no tile go one by one through the tile of a row, which takes four
- * panels at once; m = 1 has no other rows. A pass of such rows alone takes its four panels from
- * four quarters of the weights: where columns are short, those of four neighbours end before the
- * processor prefetches them.
+ * unless it is the result. If it is, and nothing is added to the sums, the tiles write it directly.
+ * Up to three rows that do not fill a tile run one by one through the one-row tile, which takes
+ * four panels at once. m = 1 is such a row. A pass that has only such rows takes its four panels
+ * from four quarters of the weights: short columns of adjacent panels would end before the
+ * processor starts to prefetch them.
  */
 import { BYTE_LANES } from "../lanes";
 import { BYTES, finish, isBare, shiftFor } from "./epilogue";
@@ -27,17 +27,15 @@ import { groupBits, groups, PANEL, pack_lhs, ROW_SUMS_BYTES } from "./pack";
 import { isQuads, Product, quantize_lhs } from "./product";
 import { tile_row, tileRows, tiles, WIDE, widen } from "./tile";
 
-/** Bytes of packed rows of lhs that a pass aims at: half of a small second-level cache. */
+/** Target size of the packed lhs rows of a pass: half of a small second-level cache. */
 const PASS_BYTES: i32 = 131072;
 
-/**
- * Rows of a pass at most: their sums of one panel, 32 bytes each, stay in the first-level cache.
- */
+/** The most rows of a pass: their sums for one panel, 32 bytes each, fit the first-level cache. */
 const PASS_ROWS: i32 = 240;
 
 /**
- * The simd build widens a panel once for all rows of a pass, if there are so many at least, and if
- * the widened panel leaves room in the first-level cache.
+ * The least rows of a pass for which the simd build widens a panel once for all rows. The widened
+ * panel must also leave room in the first-level cache.
  */
 const WIDE_ROWS: i32 = 32;
 const WIDE_GROUPS: i32 = 512;
@@ -72,7 +70,10 @@ export function gemm_workspace(m: i32, depth: i32, quads: bool): usize {
   return ((HEAD_BYTES + rows * (bytes + 32 + ROW_SUMS_BYTES) + 15) & ~15) + wideBytes(pass, depth);
 }
 
-/** The first bytes of rows 32 bytes apart: too few for the engine's copy, a call per row. */
+/**
+ * Copies the first bytes of rows that are 32 bytes apart. The engine's memory copy is a call, which
+ * would cost more for so few bytes.
+ */
 function copyRows(src: usize, rows: i32, bytes: usize, dst: usize, stride: usize): void {
   for (; rows > 0; rows--, src += 32, dst += stride) {
     let k: usize = 0;
@@ -99,7 +100,7 @@ function multiplyRows(
   }
 }
 
-/** One panel of [rows][4][8] sums to rows of eight. */
+/** Copies one panel of [rows][4][8] sums to rows of eight. */
 function copySums(src: usize, rows: i32, dst: usize, stride: usize): void {
   for (; rows > 0; rows--, src += FOUR_BYTES, dst += stride) {
     v128.store(dst, v128.load(src));
@@ -108,8 +109,8 @@ function copySums(src: usize, rows: i32, dst: usize, stride: usize): void {
 }
 
 /**
- * Up to three rows by four panels, `apart` from one to the next: their sums, and those from the
- * panel `from` on through the epilogue to their places. A last panel may not be whole.
+ * Up to three rows by four panels, `apart` panels from one to the next. Computes the sums, and runs
+ * the epilogue from the panel `from` on. The last panel may be incomplete.
  */
 function finishFour(
   product: Product,
@@ -144,7 +145,7 @@ function finishFour(
   }
 }
 
-/** A pass of up to three rows by four or more panels, each time the next of each quarter. */
+/** A pass of up to three rows by four or more panels: one panel of each quarter at a time. */
 function multiplyQuarters(
   product: Product,
   row: i32,
@@ -159,15 +160,15 @@ function multiplyQuarters(
   for (let i = 0; i < quarter; i++) {
     finishFour(product, row, rows, firstPanel + i, quarter, 0, lhs, rowSums, workspace);
   }
-  // panels that fill no quarter come with those before them
+  // the remaining panels are computed together with those before them
   const left = panels & 3;
   const last = firstPanel + panels - 4;
   if (left) finishFour(product, row, rows, last, 1, 4 - left, lhs, rowSums, workspace);
 }
 
 /**
- * A part of a product, with its epilogue: `rows` rows by `panels` panels, at their places in the
- * result. The parts of a product share nothing that they write.
+ * Computes `rows` rows by `panels` panels of a product, with the epilogue, and writes them to their
+ * places in the result. Calls for disjoint parts write disjoint memory.
  */
 export function gemm(
   product: Product,
@@ -201,7 +202,7 @@ export function gemm(
     const many = min(pass, rows - i);
     if (product.reals) quantize_lhs(product, row, many, workspace);
     pack_lhs(product, row, many, lhs, rowSums);
-    // rows that fill no tile go one by one where n has four panels, which is as fast as a tile
+    // rows that do not fill a tile run one by one if n has four panels, which is as fast as a tile
     const left = many % tileRows(dot);
     const tiled = n > 3 * PANEL && left < 4 ? many - left : many;
     const rest = many - tiled;
@@ -215,7 +216,7 @@ export function gemm(
     let panel = rhs;
     for (let j = 0; j < n; j += PANEL, panel += panelBytes) {
       const out = product.dst + <usize>row * stride + <usize>(first + j) * size;
-      // a last panel that is not whole is finished where it is, and copied
+      // an incomplete last panel is finished in the workspace, and copied
       const columns = min(n - j, PANEL);
       const whole = columns == PANEL;
       const direct = bare && whole && (rest || !left);

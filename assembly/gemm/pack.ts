@@ -1,7 +1,7 @@
 /**
  * Packing: both operands are written in the order in which the tile reads them (gemm/tile.ts).
- * Beyond the depth rhs is 0 and lhs is its zero point, which adds nothing to any sum. Results of
- * columns beyond n are dropped.
+ * Beyond the depth rhs is 0 and lhs is its zero point, so no sum changes. Results of columns beyond
+ * n are dropped.
  */
 import { BYTE_LANES, flipOf, ones_i16x8, zero_v128 } from "../lanes";
 import { isQuads, lhsZeroOf, Product } from "./product";
@@ -30,14 +30,14 @@ export function groups(depth: i32, quads: bool): i32 {
 const LOWER: i32 = 0x00800080;
 
 /**
- * How raw rhs bytes become what the tile wants: flipped to i8, or for pairs to either type, then
- * moved by an offset.
+ * Converts raw rhs bytes for the tile: flips them to i8, or for pairs to either type, then adds an
+ * offset.
  */
 function recode(x: v128, flip: v128, offset: v128): v128 {
   return i8x16.add(v128.xor(x, flip), offset);
 }
 
-/** A panel whose eight columns lie side by side in memory: rows of k are interleaved. */
+/** Packs a panel whose eight columns are adjacent in memory: rows of k are interleaved. */
 function interleave(
   src: usize,
   strideK: usize,
@@ -71,10 +71,7 @@ function interleave(
   }
 }
 
-/**
- * Four groups of a column: four bytes each to their places in the panel, `apart` from group to
- * group.
- */
+/** Stores four groups of a column, four bytes each, `apart` bytes from group to group. */
 function scatterFour(x: v128, dst: usize, apart: usize): void {
   v128.store32_lane(dst, x, 0);
   v128.store32_lane(dst + apart, x, 1);
@@ -84,8 +81,8 @@ function scatterFour(x: v128, dst: usize, apart: usize): void {
 }
 
 /**
- * One column whose k lie side by side, 16 k a turn. For pairs it goes with `other`, the column that
- * shares its lanes; for quads alone.
+ * Packs one column whose k are adjacent in memory, 16 k per iteration. For pairs it is packed
+ * together with `other`, the column that shares its lanes; for quads alone.
  */
 function scatter(
   src: usize,
@@ -112,8 +109,8 @@ function scatter(
 }
 
 /**
- * Sums of the eight columns of a panel of quads as stored; a panel that was moved is unsigned.
- * Gives the least bytes of one that is signed and of `least`.
+ * Sums of the eight columns of a panel of quads, as stored. A panel with an offset is unsigned.
+ * Returns the minimum of `least` and, for a signed panel, of its bytes.
  */
 function sumColumns(panel: usize, count: i32, hasOffset: bool, sums: usize, least: v128): v128 {
   let left = zero_v128();
@@ -138,7 +135,10 @@ function sumColumns(panel: usize, count: i32, hasOffset: bool, sums: usize, leas
   return least;
 }
 
-/** `count` groups of a panel, byte by byte, of which `depth` k and the first columns exist. */
+/**
+ * Packs `count` groups of a panel byte by byte. Only `depth` k and the first `columns` columns
+ * exist.
+ */
 function packRest(
   src: usize,
   strideK: usize,
@@ -173,9 +173,9 @@ function packRest(
 /**
  * rhs [depth, n], its element (k, j) at src + k · strideK + j · strideN, to panels [n/8][groups],
  * each group as tile.ts has it for pairs or quads. `unsigned` says that the bytes are u8. For quads
- * they are moved by `offset` (64 brings 7 bits to [0, 127], 128 i8 to u8), and the column sums of
- * what was stored go to `sums`: i32, n rounded up to 8. Says whether −128 is among bytes that were
- * not moved: two neighbours of it, times −128, are the one sum that 16 bits do not hold.
+ * `offset` is added (64 maps 7 bits to [0, 127], 128 maps i8 to u8), and the column sums of the
+ * stored bytes go to `sums`: i32, n rounded up to 8. Returns true if bytes without an offset
+ * contain −128: two adjacent −128 · −128 are the only sum of two products that 16 bits cannot hold.
  */
 export function pack_rhs(
   src: usize,
@@ -200,7 +200,7 @@ export function pack_rhs(
   const count = groups(depth, quads);
   for (let j = 0; j < n; j += PANEL, src += PANEL * strideN, sums += 32) {
     const columns = min(n - j, PANEL);
-    // groups that one of the two quick ways has laid down for all columns
+    // groups that one of the two fast paths has packed for all columns
     let done = 0;
     if (strideN == 1 && columns == PANEL) {
       done = depth >> bits;
@@ -212,7 +212,7 @@ export function pack_rhs(
       const alone = quads ? columns : min(columns, 4);
       for (let c = 0; c < alone; c++) {
         const column = src + c * strideN;
-        // what stands for a column that does not exist is never read
+        // a column that does not exist is packed as a copy, which is never read
         const other = c + 4 < columns ? column + 4 * strideN : column;
         scatter(column, other, turns, quads, dst + (c << 2), flipPanel, offset_i8x16);
       }
@@ -246,8 +246,8 @@ function unpackOne(panel: usize, c: i32, k: i32, quads: bool, offset: i32): i32 
 
 /**
  * The inverse of pack_rhs: whole panels from `src` on, to columns of `depth` bytes, one after the
- * other, as i8. `offset` is what pack_rhs added. 16 k of a column per turn; for pairs a column is
- * read with the one that shares its lanes.
+ * other, as i8. `offset` is what pack_rhs added. It takes 16 k of a column per iteration; for pairs
+ * a column is read together with the one that shares its lanes.
  */
 export function unpack_rhs(
   src: usize,
@@ -286,7 +286,7 @@ export function unpack_rhs(
   }
 }
 
-/** Sixteen bytes of ones, and as many of zeros. */
+/** Sixteen bytes of all bits set, then sixteen of zeros. */
 const MASKS = memory.data<u64>([~0, ~0, 0, 0], 16);
 
 /**
@@ -294,9 +294,9 @@ const MASKS = memory.data<u64>([~0, ~0, 0, 0], 16);
  * i8. Lanes of i16 hold x − zero, lanes of i8 hold the flipped x. `rowSums` receives the row sums
  * of each row, over the true depth.
  *
- * Reads and writes 16 bytes at a time, up to 15 beyond the end of a row: the arena and the
- * workspace have bytes there. Exported, so that it stays a function of its own and leaves baseline
- * code during a first large product (gemm/tile.ts).
+ * Reads and writes 16 bytes at a time, up to 15 beyond the end of a row, where the arena and the
+ * workspace have bytes. Exported, so that it is not inlined and leaves baseline code during a first
+ * large product (gemm/tile.ts).
  */
 export function pack_lhs(
   product: Product,
@@ -315,7 +315,7 @@ export function pack_lhs(
   let src = product.lhs + <usize>firstRow * stride;
   const bytes = groups(depth, quads) << 2;
   for (const end = firstRow + rows; firstRow < end; firstRow++, rowSums += ROW_SUMS_BYTES) {
-    // the zero point moves with the bytes that were flipped
+    // flipped bytes have a zero point offset by 128
     const zero = lhsZeroOf(product, firstRow) - (unsigned ? 0x80 : 0);
     const zero_i16x8 = i16x8.splat(<i16>zero);
     let sum_i32x4 = zero_v128();

@@ -1,6 +1,6 @@
 /**
- * The record of a product: what a GEMM is told, as one class in linear memory. Every field has 4
- * bytes; src/gemm/product.ts writes them by name, in this order.
+ * The record of a product: all parameters of a GEMM, as one class in linear memory. Every field has
+ * 4 bytes; src/gemm/product.ts writes them by name, in this order.
  *
  *   ┌──────────────────────┬────────────────────┬───────────────────────────┐
  *   │ weights              │ epilogue           │ call                      │

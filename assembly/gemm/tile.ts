@@ -23,17 +23,18 @@
  *
  *   Σ x · lower = Σ x · w − 256 · Σ x · upper − 128 · Σ x        modulo 2^32, as all sums are
  *
- * so 16 weights take one load and one shift instead of two widening loads (one row: 57 → 75 GOPS).
+ * So 16 weights take one load and one shift instead of two widening loads (one row: 57 → 75 GOPS).
  * The last term is in the initial accumulator (pack.ts). For many rows the widened copy is as fast,
  * but its two loads are adjacent, so that V8's revectorization merges them (512³: 92 → 137 GOPS).
- * The simd build has it, where there is room for the copy.
+ * The simd build uses it where there is room for the copy.
  *
  * The packer guarantees the operand ranges that make `dot_i32x4` exact.
  *
  * One group per iteration: unrolling by hand spilled registers, and V8 unrolls small loops itself.
  * The tiles are exported to stay out of line. V8 has no on-stack replacement, so code inlined into
- * the blocking loops stays in baseline code during a first large product, while a function of its
- * own is replaced between two calls (first 512³ on Node 20: 27 ms inlined, 9.5 ms so, 7.2 ms warm).
+ * the blocking loops stays in baseline code during a first large product, while a separate function
+ * is replaced between two calls (first 512³ on Node 20: 27 ms inlined, 9.5 ms as functions, 7.2 ms
+ * warm).
  */
 import {
   BYTE_LANES,
@@ -63,7 +64,7 @@ function loadOthers<L>(address: usize, four: v128): v128 {
   return isPairs<L>() ? i16x8.shr_s(four, 8) : v128.load(address, 16);
 }
 
-/** Sums of columns 0–3; where lanes are shared, those of columns 4–7 are subtracted. */
+/** Sums of columns 0–3. Where lanes are shared, 256 times the sums of columns 4–7 is subtracted. */
 function firstFour<L>(sums: v128, others: v128): v128 {
   return isPairs<L>() ? i32x4.sub(sums, i32x4.shl(others, 8)) : sums;
 }
@@ -79,7 +80,9 @@ function isFive<L>(): bool {
   return sizeof<L>() == 1 && !isSigned<L>();
 }
 
-/** Initial accumulator of columns 0–3: only shared lanes have one of their own. */
+/**
+ * Initial accumulator of columns 0–3: it differs from that of columns 4–7 only for shared lanes.
+ */
 function startOf<L>(row: usize, others: v128): v128 {
   return isPairs<L>() ? v128.load32_splat(row) : others;
 }
@@ -114,7 +117,7 @@ function tileOf<L>(
   let e1 = isFive<L>() ? v128.load32_splat(row, 4 * ROW_SUMS_BYTES + 4) : a1;
   let e0 = e1;
   for (const end = lhs + second; lhs < end; lhs += 4, rhs += groupBytes<L>()) {
-    // loaded in each iteration: for four rows it is a tie
+    // loaded in each iteration: for four rows the speed is the same
     const ones = ones_i16x8();
     const left = v128.load(rhs);
     const right = loadOthers<L>(rhs, left);
@@ -165,7 +168,7 @@ function tilesOf<L>(
 
 /**
  * TwoStep is slower unrolled: Node 20 then loads all rows before it multiplies one, and a sum
- * spills (512³: 105 and 87 GOPS). Exported, so that it stays a function without an outer loop.
+ * spills (512³: 105 and 87 GOPS). Exported, so that it is not inlined into an outer loop.
  */
 export function tile_two_step(
   lhs: usize,
@@ -179,12 +182,12 @@ export function tile_two_step(
 }
 
 /**
- * One row by four panels, 32 columns: the tile of a vector. Four streams of rhs are read faster
- * from beyond the first-level cache than one. acc [4][8] i32; `panelBytes` between two panels.
+ * One row by four panels, 32 columns: the tile of a vector. Beyond the first-level cache, four
+ * streams of rhs are read faster than one. acc [4][8] i32; `panelBytes` between two panels.
  *
- * The accumulators are declared backwards for Node 20. V8 schedules them by the order of their
- * locals, which Binaryen reverses; last one first means that all panels are loaded before one is
- * used (61 against 39 GOPS).
+ * The accumulators are declared in reverse order for Node 20. V8 schedules them by the order of
+ * their locals, which Binaryen reverses. Declared in reverse, all panels are loaded before the
+ * first is used (61 instead of 39 GOPS).
  */
 function tileRow<L>(
   lhs: usize,

@@ -12,9 +12,9 @@ function sum(x: v128): f32 {
 }
 
 /**
- * For the codes that a scale and zero point give to a block: the scale that fits these codes best
- * in the least squares, Σ w·x·q / Σ w·q² with q = code − zero, goes to `best`; returned is what it
- * takes away from the error Σ w·x², namely (Σ w·x·q)² / Σ w·q².
+ * Computes the codes of a block for a scale and a zero point, and stores the least-squares scale
+ * for these codes to `best`: Σ w·x·q / Σ w·q² with q = code − zero. Returns how much this scale
+ * reduces the error Σ w·x²: (Σ w·x·q)² / Σ w·q².
  */
 function fitScale(src: usize, n: i32, scale: f32, zero: i32, importance: usize, best: usize): f32 {
   const z: f32 = <f32>zero;
@@ -27,7 +27,7 @@ function fitScale(src: usize, n: i32, scale: f32, zero: i32, importance: usize, 
     const x = n - k >= 4 ? v128.load(src) : load3_f32x4(src, n - k);
     const q = f32x4.pmin(highs, f32x4.pmax(lows, f32x4.nearest(f32x4.mul(x, inverse))));
     let wq = q;
-    // what follows the importance of the last column meets q = 0
+    // beyond the importance of the last column q is 0
     if (importance) wq = f32x4.mul(q, v128.load(importance + ((<usize>k) << 2)));
     xq = f32x4.add(xq, f32x4.mul(x, wq));
     qq = f32x4.add(qq, f32x4.mul(q, wq));
@@ -47,10 +47,10 @@ function fitScale(src: usize, n: i32, scale: f32, zero: i32, importance: usize, 
  *   asymmetric   the range widened to contain 0, scale = (max − min) / 15,
  *                zeroPoint = round(−min / scale)
  *
- * With `steps` the scale is searched: for each of them a scale between 1.15 and 0.6 times that one
- * gives codes (asymmetric also with the zero points beside), the codes give the scale that fits
- * them best, and the pair with the least squared error is kept. `importance` weighs the squares:
- * one f32 a column, or 0.
+ * With `steps` the scale is searched. Each step takes a scale between 1.15 and 0.6 times that one
+ * (asymmetric also with the adjacent zero points). The scale gives codes, and the codes give their
+ * least-squares scale. The pair with the least squared error is chosen. `importance` weights the
+ * squares: one f32 per column, or 0.
  */
 export function choose_int4_f32(
   src: usize,

@@ -88,7 +88,7 @@ function addOffset(dst: usize, offset: v128): void {
  *   planes   0, or a table of 16 reals as four planes of bytes: then a code of 4 bits stands for
  *            table[q] · scale
  *
- * Every block but the last has a length that is a multiple of 4. `tail` is room for 32 bytes.
+ * The length of every block except the last is a multiple of 4. `tail` is the address of 32 bytes.
  */
 export function gather_blocks_f32(
   table: usize,

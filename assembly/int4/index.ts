@@ -1,4 +1,4 @@
-/** What the module exports of products with 4-bit and 8-bit weights in blocks (passes.ts). */
+/** The exports for products with 4-bit and 8-bit weights in blocks (passes.ts). */
 import { Product } from "../gemm/product";
 import { Flat, multiplyBlocks, workspaceOf } from "./passes";
 
@@ -9,7 +9,7 @@ export function int4_workspace(product: Product, m: i32): usize {
   return workspaceOf<Flat>(product, m);
 }
 
-/** A part of a product whose record has blocks. */
+/** Computes some rows and panels of a product whose record has blocks. */
 export function gemm_int4(
   product: Product,
   firstRow: i32,

@@ -11,7 +11,7 @@ export function rowBytes(groups: i32, block: i32, pairs: bool): usize {
   return ((<usize>groups) << (pairs ? 3 : 2)) + ((<usize>((groups + block - 1) / block)) << 2);
 }
 
-/** Up to 4 bytes as a word, those that are missing as 0. */
+/** Up to 4 bytes as a word, padded with 0. */
 function word(src: usize, n: i32): u32 {
   if (n >= 4) return load<u32>(src);
   let x: u32 = 0;
@@ -21,8 +21,8 @@ function word(src: usize, n: i32): u32 {
 
 /**
  * `rows` rows of i8, `stride` bytes apart, to one lhs panel (int4/tile.ts). `block` counts groups;
- * `factor` is what the sums are multiplied by. k beyond the depth are 0. With `pairs` the values
- * become i16.
+ * The sums are multiplied by `factor`. k beyond the depth are 0. With `pairs` the values become
+ * i16.
  */
 export function packRows(
   src: usize,
@@ -64,9 +64,9 @@ export function packRows(
 const NIBBLES: u32 = 0x0f0f0f0f;
 
 /**
- * Packs codes, one per byte, of which the low 4 bits count, to panels [n/8][groups][4][4]. Each
- * column is a row of whole groups, and rows begin `stride` bytes apart. There are whole panels of
- * them. `flip` turns signed codes to those in [0, 15]: it is 8 in each byte, or 0.
+ * Packs codes, the low 4 bits of one byte each, to panels [n/8][groups][4][4]. Each column is a row
+ * of complete groups in src, and rows are `stride` bytes apart. The number of columns is a multiple
+ * of 8. `flip` maps signed codes to [0, 15]: it is 8 in each byte, or 0.
  */
 export function pack_int4(
   src: usize,
@@ -88,8 +88,8 @@ export function pack_int4(
 }
 
 /**
- * Codes of 8 bits, columns as rows of whole groups, `stride` bytes apart, whole panels of them, to
- * panels [n/8][groups][8][4]: a group has columns 0–3, then columns 4–7.
+ * Packs codes of 8 bits to panels [n/8][groups][8][4]: a group has columns 0–3, then columns 4–7.
+ * src is as in `pack_int4`.
  */
 export function pack_bytes(src: usize, stride: usize, n: i32, groups: i32, dst: usize): void {
   for (; n > 0; n -= 8, src += 8 * stride) {

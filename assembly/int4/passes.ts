@@ -3,8 +3,8 @@
  * int4/tile.ts or superblock/tile.ts; weights of 4, 6 or 8 bits stay packed. B is the tag of what
  * panels hold: Flat, or Superblocks, whose kernels are a module of their own.
  *
- * Rows go through the tile of four, one panel after the other. Rows that are left go one by one,
- * two panels at a time; m = 1 has no other rows. A single last panel is its own neighbour.
+ * Rows run through the tile of four rows, one panel after the other. The remaining rows run one by
+ * one, two panels at a time; m = 1 is such a row. A single last panel is passed twice.
  */
 import { PANEL } from "../gemm/pack";
 import { BYTES, Product, quantize_lhs } from "../gemm/product";
@@ -13,14 +13,14 @@ import { superblocksOfFour, superblocksOfOne } from "../superblock/tile";
 import { groupsOf, packRows, rowBytes } from "./pack";
 import { hasPairs, tileOfFour, tileOfOne, tileReal } from "./tile";
 
-/** Tags of what panels hold. */
+/** Tags for the contents of panels. */
 export type Flat = i8;
 export type Superblocks = i16;
 function isSuper<B>(): bool {
   return sizeof<B>() == 2;
 }
 
-/** Bytes of lhs panels that a pass of rows aims at, as in the GEMM of 8 bits. */
+/** Target size of the lhs panels of a pass, as in the GEMM of 8 bits. */
 const PASS_BYTES: i32 = 131072;
 
 /**
@@ -49,7 +49,9 @@ export function workspaceOf<B>(product: Product, m: i32): usize {
   return HEAD_BYTES + max(<usize>rowsPerPass(m, bytes) * bytes, ((<usize>groups) << 4) + 16);
 }
 
-/** Rows of a tile to memory: acc [rows][8] f32, of whose columns some may not exist. */
+/**
+ * Writes the rows of a tile from acc [rows][8] f32. Some columns of the last panel may not exist.
+ */
 function finish(product: Product, acc: usize, rows: i32, row: i32, panel: i32, spill: usize): void {
   const lows = f32x4.splat(product.low);
   const highs = f32x4.splat(product.high);
@@ -94,7 +96,7 @@ function packPass<B>(product: Product, row: i32, rows: i32, scratch: usize, dst:
   const bytes = panelBytes<B>(product);
   const stride = product.lhsStride;
   const pairs = hasPairs(product);
-  // without zero points the sums are multiplied by the one that all codes have
+  // without zero points the sums are multiplied by minus the zero point that all codes share
   let factor = product.codes == BYTES ? -128 : -8;
   if (product.blockZeros) factor = -1;
   if (product.blockOffsets) factor = 1;
@@ -143,9 +145,10 @@ function multiplyPanels<B>(
 }
 
 /**
- * A part of a product: `rows` rows by `panels` panels, at their places in the result. lhs is i8
- * with a scale per row; or 0, and the reals are multiplied as they are, which is slow and the
- * reference (not for superblocks). `dot` chooses between ways to multiply; the result is the same.
+ * Computes `rows` rows by `panels` panels of a product, and writes them to their places in the
+ * result. lhs is i8 with a scale per row. If lhs is 0, the reals are multiplied as they are, which
+ * is the slow reference (not for superblocks). `dot` selects the way to multiply; the result is the
+ * same.
  */
 export function multiplyBlocks<B>(
   product: Product,

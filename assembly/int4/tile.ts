@@ -85,7 +85,7 @@ export function hasPairs(product: Product): bool {
 /** Groups whose pair sums fit i16. */
 const CHUNK: i32 = 8;
 
-/** What `and` takes of a group: 0x0f of bytes, and for lanes of i16 0xff. */
+/** Masks of a group: 0x0f for bytes, 0xff for lanes of i16. */
 const MASKS = memory.data<u32>(
   [0x0f0f0f0f, 0x0f0f0f0f, 0x0f0f0f0f, 0x0f0f0f0f, 0x00ff00ff, 0x00ff00ff, 0x00ff00ff, 0x00ff00ff],
   16,
@@ -102,10 +102,10 @@ function upper<L>(x: v128, masked: v128, mask: v128): v128 {
   return isPairs<L>() ? i16x8.shr_u(masked, 4) : v128.and(i16x8.shr_u(x, 4), mask);
 }
 
-/** Adds what a run of groups has summed for columns 0–3 and 4–7 to the sums of the block. */
+/** Adds the sums of a run of groups, for columns 0–3 and 4–7, to the sums of the block. */
 function addRun<L>(sums: usize, four: v128, others: v128): void {
   if (isWide<L>()) {
-    // both are as they should be
+    // both sums are final
   } else if (isPairs<L>()) four = i32x4.sub(four, i32x4.shl(others, 4));
   else if (!isFused<L>()) {
     const ones = ones_i16x8();
@@ -206,7 +206,7 @@ function multiplyRun<S, L>(lhs: usize, rhs: usize, apart: usize, groups: i32, su
   }
 }
 
-/** The sums of a row and panel begin with the correction of the zero points: −zero · Σ a. */
+/** Initializes the sums of a row and panel with the correction of the zero points: −zero · Σ a. */
 function beginRow(sums: usize, correction: usize, zeros: usize, wide: bool): void {
   let left = v128.load32_splat(correction);
   let right = left;
@@ -227,7 +227,8 @@ function endRow(acc: usize, sums: usize, left: v128, right: v128): void {
 }
 
 /**
- * The sums of a block begin: of each row with its correction, or with 0 for blocks with offsets.
+ * Initializes the sums of a block: with the correction of each row, or with 0 for blocks with
+ * offsets.
  */
 function beginBlock<S>(
   sums: usize,
@@ -255,7 +256,9 @@ function addOffset(acc: usize, sum: usize, left: v128, right: v128): void {
   v128.store(acc, f32x4.add(v128.load(acc, 16), f32x4.mul(all, right)), 16);
 }
 
-/** The same of all rows and panels of a tile. `apart` lies between the offsets of two panels. */
+/**
+ * `addOffset` for all rows and panels of a tile. `apart` lies between the offsets of two panels.
+ */
 function addOffsets<S>(
   acc: usize,
   activations: usize,
@@ -272,9 +275,9 @@ function addOffsets<S>(
 }
 
 /**
- * acc [2 or 4][8] f32: the tile over the whole depth, block by block; not the four rows of Pairs
- * and Fused, which are in `tileFour`. With OneRow and `apart` 0 the
- * second panel is the first once more, with 1 its neighbour. `sums` is scratch of the same size.
+ * acc [2 or 4][8] f32: the tile over the whole depth, block by block; the four rows of Pairs and
+ * Fused are in `tileFour` instead. For OneRow, `apart` 0 repeats the first panel, and 1 takes the
+ * next panel as the second. `sums` is scratch of the same size.
  */
 function tile<S>(
   product: Product,

@@ -1,7 +1,6 @@
 /**
  * y = activation(x), element by element; `dst` may be `src`. ReLU and its bounded forms are
- * clamp_f32 of the main module. The last lanes that are not four go through the same vector
- * function.
+ * clamp_f32 of the main module. The last values, fewer than four, use the same vector function.
  */
 import { F32x4, loadTail, storeTail } from "./functions";
 
@@ -17,7 +16,7 @@ const HARD_SWISH: i32 = 7;
 /** alpha is the slope below zero. */
 const LEAKY_RELU: i32 = 8;
 
-/** `kind` is a constant where these are inlined, so that one branch is left. */
+/** `kind` is a constant where these functions are inlined, so only one branch remains. */
 class Activation {
   @inline static apply(kind: i32, x: v128, alpha: v128, beta: v128): v128 {
     if (kind == EXP) return F32x4.exp(x);

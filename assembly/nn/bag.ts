@@ -40,7 +40,7 @@ export function bag_8(
 
 /**
  * Adds weight_i · row_i of n rows in f32 to dst, one after the other, and multiplies the sums by
- * `factor`. Where it `begins`, dst is zeros first. `weights` is 0 for none.
+ * `factor`. If `begins` is set, dst is zeroed first. `weights` is 0 for none.
  */
 export function bag_f32(
   rows: usize,

@@ -4,20 +4,20 @@
  *   f32     clamp(f32(C) · (rowScale · scale[c]) + bias[c], low, high), bias in f32
  *   i8, u8  clamp(round((C + bias[c]) · (rowScale · scale[c])) + zero, low, high), bias in i32
  *
- * as the epilogue of a product has it. Two rows of the image lie side by side in a strip, less the
- * zero point, so that one dot product takes two taps, one above the other:
+ * as in the epilogue of a product. A strip interleaves two rows of the image, minus the zero point,
+ * so that one dot product multiplies two vertically adjacent taps:
  *
  *   strip    [slots][columns, padding included][channels of a block][2] i16
  *   weights  [kernelHeight / 2][kernelWidth][channels][2] i16, less their zero points
  *
- * An odd last row of taps has zeros beside it. What lies outside the image is 0, which is the zero
- * point less itself: no pixel is at a border. The pair that begins with row a is in slot a modulo
- * `slots`, and serves all rows of the result that need it. A strip has the channels of one block,
- * so that it stays in the first-level cache. Two products are at most 2 · 255 · 255. Sums of four
- * pixels by the channels of a block lie in `sums`, from where they go to the result.
+ * An odd last row of taps is paired with zeros. Pixels outside the image are 0, the zero point
+ * minus itself, so border pixels need no special case. The pair that begins with row a is in slot a
+ * modulo `slots`, and all rows of the result that need the pair read it there. A strip has the
+ * channels of one block, so that it fits the first-level cache. Two products are at most 2 · 255 ·
+ * 255. `sums` holds the sums of four pixels by the channels of a block, before the epilogue.
  *
- * Channels, with their bias and scales, are filled up to eights; of the image up to seven channels
- * too many are read, which the arena allows, and none is written.
+ * Channels, with their bias and scales, are padded to multiples of eight. Up to seven channels
+ * beyond the image's are read, which the arena allows, but none is written.
  */
 import { MAGIC_BITS, magic_f32x4, narrow, requantizeFour, shiftOf, zero_v128 } from "../lanes";
 import { Five, isFive, Reals, Three } from "./depthwise";
@@ -28,7 +28,7 @@ const PIXELS: i32 = 4;
 /** Bytes of a channel in a strip, and of its weights: a pair of i16. */
 const PAIR: i32 = 4;
 
-/** Everything but the data, written by src/nn/depthwise.ts. */
+/** All parameters except the data, written by src/nn/depthwise.ts. */
 @unmanaged
 export class Depthwise {
   weights: usize;
@@ -49,7 +49,7 @@ export class Depthwise {
   pairs: usize;
   /** Sums in i32: [four pixels][channels of a block]. */
   sums: usize;
-  /** What all results share: see Finish. */
+  /** Constants of all results: see Finish. */
   finish: usize;
   strip: usize;
   slots: i32;
@@ -58,7 +58,7 @@ export class Depthwise {
   block: i32;
 }
 
-/** Channels filled up to eights. */
+/** The number of channels, rounded up to a multiple of eight. */
 function filled(channels: i32): i32 {
   return (channels + 7) & ~7;
 }
@@ -70,7 +70,7 @@ class Eight {
   }
 }
 
-/** Rows a and a + dilation of n channels of a block side by side. */
+/** Interleaves rows a and a + dilation of n channels of a block. */
 function pairRows<T>(w: Window, d: Depthwise, src: usize, a: i32, n: i32, dst: usize): void {
   const zero = i16x8.splat(load<i16>(d.lhsZero));
   const none = zero_v128();
@@ -105,7 +105,10 @@ function slotOf(d: Depthwise, a: i32): i32 {
   return rest < 0 ? rest + d.slots : rest;
 }
 
-/** What all results of a call share: laid down once in `finish`, then rowScale · scale[c]. */
+/**
+ * Offsets of the constants that a call stores once in `finish`: bounds and shift, then rowScale ·
+ * scale[c].
+ */
 class Finish {
   static readonly LOWS: usize = 0;
   static readonly OFFSET: usize = 16;
@@ -123,7 +126,7 @@ function prepareFinish(w: Window, d: Depthwise): void {
   const end = (<usize>filled(w.channels)) << 2;
   for (let c: usize = 0; c < end; c += 16) {
     const scale = f32x4.mul(rowScale, v128.load(d.scales + c));
-    // for integers a scale stays finite, so that 0 times it is 0
+    // for integers a scale is clamped to finite values, so that 0 · scale is 0
     v128.store(d.finish + c, d.real ? scale : f32x4.pmin(most, scale), Finish.SCALES);
   }
 }

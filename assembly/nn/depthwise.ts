@@ -2,12 +2,12 @@
  * Depthwise convolution: y[o, c] = clamp(Σ_t x[o + t, c] · w[t, c] + bias[c], low, high)
  *
  * Padding is not read: taps outside the image add nothing. Outputs whose windows lie inside the
- * image from left to right go four at a time, the others one after another; both take the taps that
- * they have in the same order, so that both give the same bytes. Kernels 3 and 5 wide of stride 1
- * load a column of the image once for the four pixels; others go by a table of offsets.
+ * image horizontally are computed four at a time, the others one by one. Both add their taps in the
+ * same order, so both give the same bytes. Kernels 3 and 5 wide of stride 1 load a column of the
+ * image once for the four pixels; other kernels use a table of offsets.
  *
- * Weights, bias and scales are filled up to whole vectors of 8 channels; of the image up to seven
- * channels too many are read, which the arena allows, and none is written.
+ * Weights, bias and scales are padded to vectors of 8 channels. Up to seven channels beyond the
+ * image's are read, which the arena allows, but none is written.
  */
 import { storeTail } from "./functions";
 import { firstInside, firstTap, lastInside, lastTap, Window } from "./window";
@@ -15,7 +15,7 @@ import { firstInside, firstTap, lastInside, lastTap, Window } from "./window";
 /** Pixels that share the loads of weights. */
 const PIXELS: i32 = 4;
 
-/** Writes the offsets, in elements of one channel, of all taps, and of the last one again. */
+/** Writes the offsets, in elements of one channel, of all taps, and repeats the last one. */
 export function tap_offsets(w: Window, offsets: usize): void {
   let offset = 0;
   for (let i = 0; i < w.kernelHeight; i++) {

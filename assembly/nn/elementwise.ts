@@ -35,7 +35,7 @@ export function combine_f32(
         storeTail(dst, combine(multiply, x, y, lows, highs), left);
       }
     }
-    // the last step went on to whole vectors
+    // the last step advanced by whole vectors
     const over = (<usize>-period & 3) << 2;
     a -= over;
     dst -= over;
@@ -118,7 +118,7 @@ export function combine_8(
       }
       c = roundFour(c, lows, highs, offset);
       d = roundFour(d, lows, highs, offset);
-      // the integers fit their byte already: what narrows i16 to its low byte does not matter
+      // the integers fit a byte, so the kind of narrowing makes no difference
       const q_i16x8 = v128.and(i16x8.narrow_i32x4_s(c, d), i16x8.splat(255));
       v128.store64_lane(dst, i8x16.narrow_i16x8_u(q_i16x8, q_i16x8), 0);
     }
@@ -131,7 +131,7 @@ export function combine_8(
   }
 }
 
-/** A mask of bytes as what is added to logits: 0 where it is set, −∞ where it is 0. */
+/** Converts a mask of bytes to terms for logits: 0 where a byte is set, −∞ where it is 0. */
 export function mask_f32(src: usize, dst: usize, n: i32): void {
   for (; n > 0; n--, src++, dst += 4) {
     store<f32>(dst, load<u8>(src) ? 0 : -Infinity);

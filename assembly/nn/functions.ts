@@ -6,7 +6,7 @@
  *   exp, sigmoid, tanh       3 ulp over all f32
  *   GELU, SiLU               3 ulp of the result where it is positive, 2^-23 absolute elsewhere
  *
- * They are inlined: a call for each vector takes a third of the time of `exp`.
+ * They are inlined, because a call per vector takes a third of the time of `exp`.
  */
 import { magic_f32x4 } from "../lanes";
 

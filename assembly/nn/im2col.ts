@@ -1,10 +1,10 @@
 /**
  * im2col: the windows of a strip of output pixels as rows of bytes,
  * [pixels][kernelHeight][kernelWidth][count], for a product whose right-hand side has its depth in
- * that order. What lies outside the image is the zero point.
+ * that order. Pixels outside the image are the zero point.
  *
- * Channels are copied 16 bytes at a time: up to 15 too many are read, which the arena allows, and
- * written, which the next run overwrites. `dst` has 16 bytes behind the last row for it.
+ * Channels are copied 16 bytes at a time. Up to 15 bytes too many are read, which the arena allows,
+ * and written, which the next run overwrites. `dst` has 16 spare bytes after the last row.
  */
 import { Window } from "./window";
 

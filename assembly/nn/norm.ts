@@ -55,8 +55,7 @@ class Row {
 }
 
 /**
- * Differences to the first value are added up, which lose nothing where all values are far from
- * zero.
+ * Sums the differences to the first value, which are accurate even if all values are far from zero.
  */
 function mean(row: usize, n: i32): f64 {
   const first = load<f32>(row);

@@ -1,7 +1,7 @@
 /**
  * Pooling over the windows of an image: the largest value, or the mean. Padding has no value: a
- * mean is taken over the pixels that are there, or with `padded` over those of the padded image,
- * whose padding counts as 0 (the zero point).
+ * mean is taken over the pixels inside the image. With `padded` it is taken over the padded image,
+ * and padding counts as 0 (the zero point).
  *
  *   f32    sums in f64, divided by the count, rounded once
  *   8 bit  max as integers; mean round(sum / count) of integers less the zero point, ties to even
@@ -132,7 +132,7 @@ export function pool_f32(w: Window, src: usize, dst: usize, kind: i32, padded: b
   }
 }
 
-/** The same of bytes of either type. */
+/** `pool_f32` for bytes of either type. */
 export function pool_8(
   w: Window,
   src: usize,

@@ -1,12 +1,12 @@
 /**
- * The gates of recurrent cells, fused: `a` holds what the input's weights gave, `b` what the
- * state's weights gave, n values for each gate, one gate after another.
+ * The gates of recurrent cells, fused: `a` has the products of the input's weights, `b` those of
+ * the state's weights: n values for each gate, one gate after another.
  *
  *   LSTM  i, f, o = σ(a + b), g = tanh(a + b);   c' = f · c + i · g;   h' = o · tanh(c')
  *   GRU   r, z = σ(a + b), n = tanh(a + r · b);  h' = n + z · (h − n)
  *
- * Arrays of n floats are read and written up to whole vectors: they have room for it. Only `dst`,
- * a row of the result, has not.
+ * Arrays of n floats have room for whole vectors, and are read and written so. `dst`, a row of the
+ * result, is the exception.
  */
 import { F32x4, storeTail } from "./functions";
 

@@ -9,7 +9,7 @@
 import { MAGIC_BITS, magic_f32x4, narrow } from "../lanes";
 import { addWide, F32x4, largest, loadTail, storeTail, total } from "./functions";
 
-/** Floats that are added up in f32 before their sum goes to f64. */
+/** Floats that are summed in f32 before the sum is added in f64. */
 const BLOCK: i32 = 256;
 
 /**

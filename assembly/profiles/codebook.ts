@@ -6,8 +6,8 @@ import { narrow, zero_v128 } from "../lanes";
 
 /**
  * The nearest entry of a table of 16 reals in ascending order, for x / scale, one scale per block:
- * the number of the 15 middles (f32) between neighbours that are below it. NaN becomes 0. Codes one
- * a byte.
+ * its code is the number of midpoints below it, of the 15 (f32) between adjacent entries. NaN
+ * becomes 0. One code per byte.
  */
 export function quantize_codebook_f32(
   src: usize,

@@ -1,4 +1,4 @@
-/** What the module of profiles exports: the arithmetic of other systems, and codebooks. */
+/** The exports of the module of profiles: the arithmetic of other systems, and codebooks. */
 export { quantize_codebook_f32 } from "./codebook";
 export { quantize_rule_f32 } from "./quantize";
 export { requantize_fixed } from "./requantize";

@@ -48,7 +48,7 @@ function integers_i32x4(
 
 /**
  * The data are [outer, channels, inner]; `starts` (f32), `scales` (f32) and `zeros` (i32) have one
- * entry per channel. Up to three values are read too many.
+ * entry per channel. Up to three values beyond the end are read.
  */
 export function quantize_rule_f32(
   src: usize,
@@ -63,7 +63,7 @@ export function quantize_rule_f32(
   high: i32,
   rule: i32,
 ): void {
-  // what wraps uses all integers of its type: as i8, u8 has the same bytes
+  // a rule that wraps uses all integers of its type, so u8 has the same bytes as i8
   const shift = rule & WRAP ? 0 : shiftOf(high);
   const least_i8x16 = i8x16.splat(<i8>(rule & WRAP ? -128 : low + shift));
   const shift_i8x16 = i8x16.splat(<i8>shift);

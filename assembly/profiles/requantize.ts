@@ -23,9 +23,9 @@ function fixedOne(x: i32, m: i64, total: i64, right: i64, zero: i64, low: i64, h
 }
 
 /**
- * The vector twin, for total ≥ 31, where y fits i32. 2^62 keeps the sums positive, since an
- * unsigned shift is one instruction and a signed one is not; it is taken off again modulo 2^32. low
- * and high are less the zero point.
+ * The vector twin, for total ≥ 31, where y fits i32. 2^62 is added to make the sums positive, since
+ * only an unsigned shift is a single instruction. The shifted 2^62 is subtracted modulo 2^32. low
+ * and high are the bounds minus the zero point.
  */
 function fixedFour(x: v128, m: v128, total: i32, right: i32, low: v128, high: v128): v128 {
   const offset = i64x2.splat(((<i64>1) << (total - 1)) + ((<i64>1) << 62));
@@ -40,7 +40,7 @@ function fixedFour(x: v128, m: v128, total: i32, right: i32, low: v128, high: v1
   return i32x4.min_s(i32x4.max_s(y, low), high);
 }
 
-/** `shifts` holds total | right << 8, one entry a channel, as multipliers (i32) and bias. */
+/** `shifts` holds total | right << 8, one entry per channel, as multipliers (i32) and bias do. */
 export function requantize_fixed(
   src: usize,
   dst: usize,

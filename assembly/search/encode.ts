@@ -35,9 +35,7 @@ function squareOf(x: usize, n: i32): f64 {
   return total(sums, last * last);
 }
 
-/**
- * What a vector is multiplied by before its mean is subtracted, or NaN for one that has no code.
- */
+/** The factor on a vector before the mean is subtracted. NaN for a vector that has no code. */
 export function scaleOf(index: Index, x: usize): f64 {
   const square = squareOf(x, index.dimensions);
   if (!(square <= LARGEST)) return NaN;
@@ -59,7 +57,7 @@ export function search_add_up(index: Index, src: usize, rows: i32, sums: usize):
   return -1;
 }
 
-/** Says, as the first row that has none or −1, whether vectors have codes. */
+/** Checks that vectors have codes. Returns the first row that has none, or −1. */
 export function search_check(index: Index, src: usize, rows: i32): i32 {
   const bytes = (<usize>index.dimensions) << 2;
   for (let row = 0; row < rows; row++, src += bytes) {
@@ -70,8 +68,8 @@ export function search_check(index: Index, src: usize, rows: i32): i32 {
 }
 
 /**
- * Writes codes and factors of vectors into rows that their blocks have room for. Returns the first
- * vector that has no code, where it stopped, or −1.
+ * Writes codes and factors of vectors to rows, for which the blocks have room. Stops at the first
+ * vector that has no code and returns it, or −1.
  */
 export function search_encode(index: Index, src: usize, rows: i32, first: i32): i32 {
   const bytes = (<usize>index.dimensions) << 2;
@@ -104,7 +102,7 @@ function reachOf(index: Index, src: usize, scale: f64): f64 {
   return max(largest, abs(<f64>load<f32>(src + j) * scale - <f64>load<f32>(index.mean + j)));
 }
 
-/** The top bits of two codes, less the middle of their range. */
+/** The top bits of two codes, minus the middle of their range. */
 function middle_f64x2(codes: v128, shift: i32, half: f64): v128 {
   return f64x2.sub(f64x2.convert_low_i32x4_s(i32x4.shr_u(codes, shift)), f64x2.splat(half));
 }
@@ -126,7 +124,7 @@ function encodeRow(index: Index, src: usize, scale: f64, block: Block, at: usize
   let along8 = squares;
   for (let j = 0; j < d; j += 2) {
     const k = (<usize>j) << 2;
-    // the dimension behind an odd number of them counts as 0
+    // an odd number of dimensions is followed by one that counts as 0
     const isLast = j + 1 == d;
     const x = isLast ? f64x2.promote_low_f32x4(v128.load32_zero(src + k)) : pair_f64x2(src + k);
     const m = isLast ? f64x2.promote_low_f32x4(v128.load32_zero(mean + k)) : pair_f64x2(mean + k);
@@ -153,7 +151,9 @@ function factorOf(square: f64, along: v128): f32 {
   return square > 0 ? <f32>(square / total(along, 0)) : 0;
 }
 
-/** The codes of the scratch as a row of each plane; a plane that is not in memory is left out. */
+/**
+ * Writes the codes in `scratch` to a row of each plane. A plane that is not in memory is skipped.
+ */
 function pack(index: Index, high: usize, low: usize): void {
   let codes = index.scratch;
   const mask = i8x16.splat(0x0f);
@@ -199,7 +199,7 @@ export function search_signs(index: Index, first: i32, rows: i32): void {
   }
 }
 
-/** Moves what a row has in every plane to another row, over what that had. */
+/** Copies a row over another row, in every plane. */
 export function search_move(index: Index, from: i32, to: i32): void {
   const source = blockOf(index, from);
   const target = blockOf(index, to);
@@ -218,7 +218,7 @@ export function search_move(index: Index, from: i32, to: i32): void {
     const packed = <usize>index.padded >> 3;
     memory.copy(target.signs + j * packed, source.signs + i * packed, packed);
   } else if (target.signs && target.high) {
-    // another block's signs may not be made yet
+    // the signs of the other block may not exist yet
     writeSigns(index, target.signs, j, target.high + j * bytes);
   } else if (target.signs) {
     moveSigns(index, groupOf(index, source.signs, i), i, groupOf(index, target.signs, j), j);

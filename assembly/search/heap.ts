@@ -4,7 +4,7 @@
  */
 import { Index, idOf, Query } from "./record";
 
-/** What a score must reach to be looked at. */
+/** The least score that can still enter. */
 export function least(query: Query): f32 {
   return query.count < query.capacity ? -Infinity : load<f32>(query.entries);
 }
@@ -44,7 +44,7 @@ function sink(index: Index, entries: usize, count: i32, at: i32, score: f32, row
   put(entries + ((<usize>at) << 3), score, row);
 }
 
-/** Takes a row among the best, if it is better than the worst of them. */
+/** Adds a row to the best, if it is better than the worst of them. */
 export function offer(index: Index, query: Query, score: f32, row: i32): void {
   const entries = query.entries;
   if (query.count == query.capacity) {
@@ -63,7 +63,7 @@ export function offer(index: Index, query: Query, score: f32, row: i32): void {
   put(entries + ((<usize>at) << 3), score, row);
 }
 
-/** Orders the entries, best first. The heap is none after it. */
+/** Sorts the entries, best first. They are no heap afterwards. */
 export function order(index: Index, query: Query): void {
   const entries = query.entries;
   for (let count = query.count - 1; count > 0; count--) {

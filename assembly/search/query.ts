@@ -5,7 +5,8 @@
  *   z_j = ⌊y_j / t + ½⌋ with t = max |y_j| / Q
  *   <y, r> ≈ F_b · t / 2 · (2 Σ z u_b − (2^b − 1) Σ z)
  *
- * Q is 127 for 4 and 8 bits, 15 for 1 bit, and for the second look what i32 holds.
+ * Q is 127 for 4 and 8 bits, 15 for 1 bit, and for the second look the largest for which sums fit
+ * i32.
  */
 import { NIBBLE_QUERY } from "../lanes";
 import { scaleOf } from "./encode";
@@ -35,7 +36,7 @@ function laneOf(j: i32): usize {
   return (<usize>((j & ~31) | ((j & 16) | ((j & 1) << 3) | ((j >> 1) & 7)))) << 1;
 }
 
-/** Prepares a query. Returns 1 if it has no code, as one with NaN. */
+/** Prepares a query. Returns 1 if it has no code, such as a query with NaN. */
 export function search_query(index: Index, query: Query, src: usize): i32 {
   const d = index.dimensions;
   const scale = scaleOf(index, src);
@@ -64,7 +65,7 @@ export function search_query(index: Index, query: Query, src: usize): i32 {
   return 0;
 }
 
-/** z of one dimension; 0 behind the last one. */
+/** z of one dimension; 0 beyond the last one. */
 function integer(index: Index, src: usize, scale: f64, step: f64, j: i32): i32 {
   if (j >= index.dimensions || step == 0) return 0;
   const at = (<usize>j) << 2;

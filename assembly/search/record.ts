@@ -1,6 +1,6 @@
 /**
- * The records of a search: what the wrapper writes into memory and the kernels read.
- * src/search/record.ts writes them. All addresses are in bytes, all counts in elements.
+ * The records of a search, which the wrapper writes and the kernels read. src/search/record.ts
+ * writes them. All addresses are in bytes, all counts in elements.
  */
 
 /** What is ranked, and what a score is. */
@@ -65,7 +65,7 @@ export class Query {
   fineHalf!: f64;
   /** Half the step of the coarse query. */
   coarseHalf!: f32;
-  /** What twice the integer sum of the coarse query lacks: −(2^bits − 1) · Σ q. */
+  /** The term added to twice the integer sum of the coarse query: −(2^bits − 1) · Σ q. */
   coarseConstant!: i32;
   /** The same of the fine query. */
   fineConstant!: i32;
@@ -83,7 +83,7 @@ export class Query {
   /** Dimensions that the first look reads, and the same rounded up as `Index.padded` is. */
   prefix!: i32;
   span!: i32;
-  /** Whether four products of bytes are one instruction here. */
+  /** 1 if the engine multiplies four pairs of bytes in one exact instruction. */
   isFused!: i32;
 }
 

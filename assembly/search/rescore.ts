@@ -1,6 +1,6 @@
 /**
- * The second look scores the rows that the first one found, and finds the best of them. It reads
- * all bits that are stored, and a query of up to 15 bits.
+ * The second look scores the rows that the first look has found, and selects the best. It reads all
+ * stored bits, and a query of up to 15 bits.
  *
  *   p = <q, mean> + t / 2 · F_b · (2 Σ z u_b − (2^b − 1) Σ z)      in f64
  *   DOT p        COSINE p within [−1, 1], 0 for zeros        DISTANCE |q − mean|² + |r|² − 2 p
@@ -66,7 +66,7 @@ function scoreOf(index: Index, query: Query, row: i32, codes: usize): f32 {
 }
 
 /**
- * Scores all rows found anew, orders them, best first, and leaves at most k. `codes` has the rows'
+ * Scores all rows found again, sorts them, best first, and keeps at most k. `codes` has the rows'
  * high and low nibbles in the order of the entries, or is 0 where both planes are in memory.
  */
 export function search_rescore(index: Index, query: Query, k: i32, codes: usize): void {

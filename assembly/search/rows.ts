@@ -28,7 +28,7 @@ function total_i32(x: v128): i32 {
   );
 }
 
-/** The last dimensions of a row, less than 64 bytes of them, with zeros behind. */
+/** The last dimensions of a row, fewer than 64 bytes, padded with zeros. */
 function restOf(row: usize, bytes: usize, scratch: usize): usize {
   for (let at: usize = 0; at < 64; at += 16) v128.store(scratch + at, zero_v128());
   memory.copy(scratch, row, bytes);

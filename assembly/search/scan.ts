@@ -19,7 +19,7 @@ import {
   sumsOf,
 } from "./record";
 
-/** Sums of four rows of nibbles, over the dimensions that the query looks at. */
+/** Sums of four rows of nibbles, over the dimensions of the first look. */
 function nibbles(query: Query, p0: usize, p1: usize, p2: usize, p3: usize): v128 {
   const bytes = <usize>query.span >> 1;
   return query.isFused
@@ -91,7 +91,7 @@ function gather(
   return v128.load32_lane(load<usize>(changetype<usize>(b3) + field) + (i3 << 2), x, 3);
 }
 
-/** Looks at `rows` rows from `first` on, all of one block, by nibbles, codes or bits. */
+/** Scans `rows` rows from `first` on, all of one block, by nibbles, codes or bits. */
 export function search_scan(index: Index, query: Query, first: i32, rows: i32): void {
   const quarter = rows >> 2;
   for (let row = first, end = first + quarter; row < end; row++) {
@@ -105,7 +105,10 @@ export function search_scan(index: Index, query: Query, first: i32, rows: i32): 
   }
 }
 
-/** Looks at `n` rows by their numbers, i32, of any blocks: four far apart in the list at once. */
+/**
+ * Scans `n` rows of any blocks by their numbers (i32). It reads four rows at once that are far
+ * apart in the list.
+ */
 export function search_scan_list(index: Index, query: Query, list: usize, n: i32): void {
   const quarter = n >> 2;
   const step = (<usize>quarter) << 2;
@@ -132,8 +135,8 @@ export function search_scan_list(index: Index, query: Query, list: usize, n: i32
 
 /**
  * Sums of two groups of 32 rows of signs, by tables: u16 [2][32]. Sums of 16 rows lie in the bytes
- * of a vector. Four of them fit a byte; then the even bytes, rows 0–7, are added as lanes of i16
- * with the odd ones, rows 8–15, above them, which are taken off at the end.
+ * of a vector. Four sums fit a byte. Then the bytes are added as lanes of i16: the even bytes are
+ * rows 0–7, and the odd bytes above them are rows 8–15, which are subtracted at the end.
  */
 function sumGroups(tables: usize, p: usize, q: usize, groups: usize, sums: usize): void {
   const mask = low_nibbles();
@@ -191,7 +194,7 @@ function scores_f32x4(index: Index, query: Query, sums: usize, factors: usize, e
   return f32x4.add(f32x4.mul(score, f32x4.splat(query.coarseHalf)), v128.load(extra));
 }
 
-/** The rows of a group that are wanted: by their bits, and no more than there are. */
+/** The rows of a group to score: those whose member bit is set, and at most `left`. */
 function wantedOf(members: usize, place: usize, left: i32): u32 {
   if (left <= 0) return 0;
   const wanted: u32 = members ? load<u32>(members + (place >> 3)) : 0xffffffff;
@@ -199,7 +202,7 @@ function wantedOf(members: usize, place: usize, left: i32): u32 {
 }
 
 /**
- * Looks at `rows` rows from `first` on, all of one block, by their signs. `first` is a multiple of
+ * Scans `rows` rows from `first` on, all of one block, by their signs. `first` is a multiple of
  * 32. `members` has a bit per row of the block, or is 0 for all.
  */
 export function search_scan_signs(

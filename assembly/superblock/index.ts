@@ -10,7 +10,7 @@ export function superblock_workspace(product: Product, m: i32): usize {
   return workspaceOf<Superblocks>(product, m);
 }
 
-/** A part of a product, as `multiply` of the main module takes it. */
+/** Computes some rows and panels of a product, as `multiply` of the main module does. */
 export function multiply_superblocks(
   product: Product,
   firstRow: i32,

@@ -1,7 +1,6 @@
 /**
- * The tile of weights in superblocks: 256 k with a real scale, cut into sub-blocks with a scale
- * each that is an integer (ggml's Q4_K and Q6_K). Integers inside a superblock, f32 between
- * superblocks.
+ * The tile of weights in superblocks: 256 k with a real scale, divided into sub-blocks with an
+ * integer scale each (ggml's Q4_K and Q6_K). Integers inside a superblock, f32 between superblocks.
  *
  *   FourBits   w = d · s · q − dmin · m      8 sub-blocks of 32 k, q in [0, 15], s and m in [0, 63]
  *   SixBits    w = d · s · (q − 32)          16 sub-blocks of 16 k, q in [0, 63], s in i8
@@ -18,8 +17,7 @@
  *   FourBits   │ d: [8] f16 │ dmin: [8] f16 │ s: [8][8] u8 │ m: [8][8] u8 │ codes: 64 × 16 │ 1184
  *   SixBits    │ d: [8] f16 │ s: [16][8] i8 │ codes: 32 × 48 │                              1680
  *
- * It is read from its first byte to its last: scales behind the codes halved the speed out of
- * cache.
+ * It is read sequentially: with the scales after the codes, the speed beyond the cache was half.
  *
  * 16 bytes of codes of FourBits are 4 k of 8 columns, as in int4/tile.ts. 48 bytes of SixBits are 8
  * k, in four vectors of 16 codes; the first three are the low 6 bits of bytes, the last one their
@@ -93,9 +91,7 @@ const MASKS = memory.data<u32>(
   16,
 );
 
-/**
- * Scales of a sub-block for columns 0–3: in i32, or in pairs of i16 that multiply sums of 16 bits.
- */
+/** Scales of a sub-block for columns 0–3: i32, or pairs of i16 that multiply 16-bit sums. */
 function left<L>(scales_i16x8: v128): v128 {
   if (isPairs<L>()) return i32x4.extend_low_i16x8_s(scales_i16x8);
   return i16x8.shuffle(scales_i16x8, scales_i16x8, 0, 0, 1, 1, 2, 2, 3, 3);
@@ -242,14 +238,14 @@ function products<L>(
 }
 
 /**
- * What sums of a sub-block of SixBits begin with: those so far, or for Pairs 0, as they are scaled
- * at its end.
+ * The initial sums of a sub-block of SixBits: the present sums, or 0 for Pairs, whose sums are
+ * scaled at its end.
  */
 function beginSix<L>(sums: usize): v128 {
   return isPairs<L>() ? zero_v128() : v128.load(sums);
 }
 
-/** Takes a product of 8 k into a sum: scaled, or for Pairs as it is. */
+/** Adds a product of 8 k to a sum: scaled, or for Pairs unscaled. */
 function addSix<L>(sum: v128, product: v128, scale: v128): v128 {
   return isPairs<L>() ? i32x4.add(sum, product) : addScaled<L>(sum, product, scale);
 }
@@ -345,12 +341,12 @@ function sumSixBits<S, L>(lhs: usize, rhs: usize, apart: usize, sums: usize): vo
 }
 
 /**
- * acc [8] f32 of a row and panel takes up a superblock: its sums S [8], the sums of activations of
- * its sub-blocks (i16) and its record. Two sub-blocks at a time are the pairs of a dot product,
- * whose sums are M.
+ * Adds a superblock to acc [8] f32 of a row and panel, given its sums S [8], the sums of
+ * activations of its sub-blocks (i16) and its record. Two sub-blocks at a time are the pairs of a
+ * dot product, whose sums are M.
  */
 function endSuperblock<W>(acc: usize, sums: usize, activations: usize, record: usize): void {
-  // m for FourBits, s for SixBits: what stands before the codes
+  // m for FourBits, s for SixBits: the field before the codes
   const end = record + codesAt<W>();
   let factors = end - (subBlocks<W>() << 3);
   let least0 = zero_v128();

@@ -15,19 +15,20 @@ const CALIBRATION: KernelModule = {
   known: "gptq_round",
 };
 
-/** @internal The kernels of an instance; at first use their module is compiled at once. */
+/** @internal The kernels of an instance; the first use compiles their module synchronously. */
 export function calibrationKernels(instance: Bytelane): CalibrationKernels {
   return kernelsOf(instance, CALIBRATION) as CalibrationKernels;
 }
 
 /**
- * Compiles the kernels of "bytelane/calibration" for an instance without blocking the thread. Not
- * needed where modules may be compiled at once, which the first batch of an observer and the first
- * use of `inputStats` with moments do: it is for the main threads of old browsers, and with
- * `options` for instances of "bytelane/load" on platforms that compile no bytes.
+ * Compiles the kernels of "bytelane/calibration" for an instance without blocking the thread. Where
+ * synchronous compiling is allowed, the first batch of an observer or the first use of `inputStats`
+ * with moments compiles them, and this call is not needed. It is for the main threads of old
+ * browsers. With `options` it is for instances of "bytelane/load" on platforms that compile no
+ * bytes.
  *
- * Errors: no source for the instance's build, a module of something else, sources for an instance
- * on a shared memory.
+ * Errors: no source for the instance's build, a module of another entry, sources for an instance on
+ * a shared memory.
  *
  * @example
  * ```js

@@ -12,8 +12,8 @@ import { chooseDots, classOf, selfTest, usedFor } from "./relaxed-dot.ts";
 /** Which build an instance runs, the memory it may have, and its threads. */
 export interface BytelaneOptions {
   /**
-   * A tier to insist on, or "auto": "relaxed" where the engine has relaxed SIMD and computes
-   * rightly, else "simd". Default "auto".
+   * The tier to run, or "auto": "relaxed" if the engine has relaxed SIMD and passes the self-test,
+   * otherwise "simd". Default "auto".
    */
   readonly tier?: Tier | "auto";
   /**
@@ -32,8 +32,8 @@ export interface BytelaneOptions {
    */
   readonly maximumMemory?: number;
   /**
-   * Workers for the pooled operations; they start with the first of these. 64 at most. Default 0:
-   * one thread.
+   * Workers for the operations of "bytelane/workers", at most 64. The first such operation starts
+   * them. Default 0: one thread.
    */
   readonly workers?: number | WorkersOptions;
 }
@@ -56,11 +56,11 @@ export interface Settings {
 /** @internal A memory for a module that imports one, and the bytes that it may reach. */
 export type MakeMemory = (settings: Settings) => { memory: WebAssembly.Memory; limit: number };
 
-/** @internal What an entry brings beside the builds. */
+/** @internal What an entry provides besides the builds. */
 export interface Host {
-  /** For threaded builds. */
+  /** Makes the memory of a threaded build. */
   readonly makeMemory?: MakeMemory;
-  /** Further modules that it has imported. */
+  /** Further modules that the entry has imported. */
   readonly ready?: ReadyModules;
 }
 
@@ -108,8 +108,9 @@ const PROBE = [
 ];
 
 /**
- * The search for a build: names one to compile, takes what came of it, a module or why there is
- * none, and ends with an instance. Compiling is all that differs between the ways to run it.
+ * The search for a build, as a generator. It yields the build to compile, receives a module or the
+ * reason why there is none, and returns an instance. Only the compiling differs between the
+ * synchronous and the asynchronous way to run it.
  */
 function* chooseBuild(
   sources: Sources<unknown>,
@@ -125,7 +126,7 @@ function* chooseBuild(
     const source = sources[tier];
     let made: WebAssembly.Module | string = "not given";
     if (source !== undefined) {
-      // asked before anything is fetched or decoded; who brings a module has compiled it
+      // tested before anything is fetched or decoded; a ready module was compiled by the host
       const runs =
         tier === "simd" || isModule(source) || WebAssembly.validate(Uint8Array.from(PROBE));
       made = runs ? yield tier : "the engine has no relaxed SIMD";
@@ -138,12 +139,12 @@ function* chooseBuild(
   throw refusal(settings, probed);
 }
 
-/** The smallest module there is. */
+/** The smallest valid module. */
 const EMPTY = [0, 97, 115, 109, 1, 0, 0, 0];
 
 /**
- * True where nothing may be compiled, whatever the module: by a page's policy, or on a host that
- * takes no bytes.
+ * True if no module at all may be compiled: a page's policy forbids it, or the host compiles no
+ * bytes.
  */
 function forbidsCompiling(): boolean {
   try {
@@ -154,7 +155,7 @@ function forbidsCompiling(): boolean {
   }
 }
 
-/** Why no build runs. */
+/** The error for the case that no build runs. */
 function refusal({ forced }: Settings, probed: Report["probed"]): Error {
   const list = probed.map(({ tier, result }) => `${tier}: ${result}`).join("; ");
   const wasCompiled = probed.some(({ result }) => result.startsWith(REFUSED));
@@ -216,7 +217,8 @@ function instantiate(
 const REFUSED = "the engine does not accept the module: ";
 
 /**
- * The engine's words against a module, or a policy's against all modules. Other errors go through.
+ * The message of an engine that refuses a module, or of a policy that refuses all. Other errors are
+ * thrown again.
  */
 function refusalOf(fault: unknown): string {
   const { name, message } = fault as Error;
@@ -239,7 +241,7 @@ export async function openBytelane<S>(
   return step.value;
 }
 
-/** @internal Makes an instance at once. */
+/** @internal Makes an instance synchronously. */
 export function openBytelaneSync<S>(
   sources: Sources<S>,
   options: BytelaneOptions,

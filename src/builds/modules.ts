@@ -1,6 +1,7 @@
 /**
- * Modules of kernels that not every program needs: beside the instance's own, on its memory. The
- * entry that needs one carries it as text, and it is compiled when it is used first.
+ * Modules of kernels that not every program needs. They run on the memory of an instance, beside
+ * its main module. An entry that needs such a module contains it as text, and the first use
+ * compiles it.
  *
  * @category Instances
  */
@@ -15,7 +16,7 @@ export interface KernelModule {
   readonly name: ModuleName;
   /** Both builds as text. */
   readonly pieces: Pieces;
-  /** An export that no other module has. */
+  /** The name of an export that no other module has. */
   readonly known: string;
 }
 
@@ -30,8 +31,8 @@ const HEADER = 8;
 const IMPORTS = 2;
 
 /**
- * The module for a shared memory. Nothing but the limits of the imported memory differs, at the end
- * of a section of a few dozen bytes, so that its length stays one byte.
+ * The module with an import of a shared memory. Only the limits of the imported memory differ. They
+ * end the import section, which has a few dozen bytes, so its length still takes one byte.
  */
 function importShared(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   // sections: an id, a length in LEB128, so many bytes
@@ -68,7 +69,10 @@ function inlinedBytes(instance: Bytelane, { pieces }: KernelModule): Uint8Array<
   return instance.origin.shared ? importShared(bytes) : bytes;
 }
 
-/** Puts a module's constants below the instance's own data, and keeps its kernels. */
+/**
+ * Instantiates a module on the memory of an instance, allocates its constants, and stores its
+ * kernels.
+ */
 function open(instance: Bytelane, name: ModuleName, module: WebAssembly.Module): object {
   const { memory } = instance.kernels;
   const { exports } = new WebAssembly.Instance(module, {
@@ -80,7 +84,10 @@ function open(instance: Bytelane, name: ModuleName, module: WebAssembly.Module):
   return kernels;
 }
 
-/** The kernels of a module; at first use it is compiled at once, unless the host has done so. */
+/**
+ * The kernels of a module; the first use compiles it synchronously, unless the host has compiled
+ * it.
+ */
 export function kernelsOf(instance: Bytelane, which: KernelModule): object {
   const { name } = which;
   const opened = instance.modules.get(name);

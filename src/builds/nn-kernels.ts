@@ -11,19 +11,19 @@ import type { KernelSources } from "./sources.ts";
 
 const NN: KernelModule = { name: "nn", pieces: NN_PIECES, known: "activate_f32" };
 
-/** @internal The kernels of an instance; at first use their module is compiled at once. */
+/** @internal The kernels of an instance; the first use compiles their module synchronously. */
 export function nnKernels(instance: Bytelane): NnKernels {
   return kernelsOf(instance, NN) as NnKernels;
 }
 
 /**
- * Compiles the kernels of "bytelane/nn" for an instance without blocking the thread. Not needed
- * where modules may be compiled at once, which the first operation does: it is for the main threads
- * of old browsers, and with `options` for instances of "bytelane/load" on platforms that compile no
- * bytes.
+ * Compiles the kernels of "bytelane/nn" for an instance without blocking the thread. Where
+ * synchronous compiling is allowed, the first operation compiles them, and this call is not needed.
+ * It is for the main threads of old browsers. With `options` it is for instances of "bytelane/load"
+ * on platforms that compile no bytes.
  *
- * Errors: no source for the instance's build, a module of something else, sources for an instance
- * on a shared memory.
+ * Errors: no source for the instance's build, a module of another entry, sources for an instance on
+ * a shared memory.
  *
  * @example
  * ```js

@@ -15,7 +15,7 @@ const PROFILES: KernelModule = {
   known: "quantize_rule_f32",
 };
 
-/** @internal The kernels of an instance; at first use their module is compiled at once. */
+/** @internal The kernels of an instance; the first use compiles their module synchronously. */
 export function profileKernels(instance: Bytelane): ProfileKernels {
   return kernelsOf(instance, PROFILES) as ProfileKernels;
 }
@@ -23,12 +23,12 @@ export function profileKernels(instance: Bytelane): ProfileKernels {
 /**
  * Compiles the kernels of profiles for an instance without blocking the thread: those of `quantize`
  * with another profile than "onnx", of `requantize` with another rounding than "float", and of
- * `quantizeCodebook`. Not needed where modules may be compiled at once, which the first such call
- * does: it is for the main threads of old browsers, and with `options` for instances of
- * "bytelane/load" on platforms that compile no bytes.
+ * `quantizeCodebook`. Where synchronous compiling is allowed, the first such call compiles them,
+ * and this call is not needed. It is for the main threads of old browsers. With `options` it is for
+ * instances of "bytelane/load" on platforms that compile no bytes.
  *
- * Errors: no source for the instance's build, a module of something else, sources for an instance
- * on a shared memory.
+ * Errors: no source for the instance's build, a module of another entry, sources for an instance on
+ * a shared memory.
  *
  * @example
  * ```js

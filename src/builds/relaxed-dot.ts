@@ -4,18 +4,19 @@
  *
  * WebAssembly 3.0 (core, Numerics, "Relaxed operations") lets an implementation choose, by the
  * parameter R_idot, whether the second operand is signed or unsigned, and adds the two products of
- * a pair with saturation in 16 bits. Parameters are constant during the execution of any program,
- * so that the choice is found out once, at creation:
+ * a pair with saturation in 16 bits. Parameters are constant while a program runs, so the choice is
+ * tested once, when an instance is made:
  *
  *   class       weights that are exact     why
  *   any         [0, 127]                   both readings agree, a pair is at most 2 · 128 · 127
  *   signed      i8 without −128            the text: a pair is at most 2 · 128 · 127 = 32 512
  *   unsigned    all, as u8                 engines: vpdpbusd adds four products in 32 bits
  *
- * The text would let an unsigned pair saturate, so that the last line rests on the self-test alone.
- * V8 on arm64 breaks the text in one case: its baseline code adds pairs in 16 bits that wrap, its
- * optimized code is sdot. They differ on −128 · −128 twice only, which no weights without −128
- * make: wrapped, saturated or exact, sums of at most 32 512 are the same.
+ * The specification would let an unsigned pair saturate, so the last line rests on the self-test
+ * alone. V8 on arm64 violates the specification in one case: its baseline code adds pairs in 16
+ * bits that wrap, its optimized code is sdot. They differ only for a pair of −128 · −128, which
+ * weights without −128 cannot produce. Sums of at most 32 512 are the same whether they wrap,
+ * saturate or are exact.
  */
 import type { Kernels } from "../core/abi.ts";
 import type { Bytelane } from "../core/instance.ts";
@@ -31,7 +32,7 @@ import {
 
 const PAIRS: Dot = { code: 0, offset: 0 };
 
-/** Two steps, on which 7-bit and int4 weights run where sums of pairs saturate. */
+/** Two steps: for 7-bit and int4 weights where sums of pairs saturate. */
 const TWO_STEPS: Dot = { code: 1, offset: 64 };
 
 /** 7 bits in one instruction, in the range where all engines agree. */
@@ -43,7 +44,7 @@ const EIGHT_BITS: Partial<Record<DotClass, readonly Dot[]>> = {
   unsigned: [{ code: FUSED, offset: 128 }],
 };
 
-/** Classes by what they make of four products of 100 and −2. */
+/** Classes by their sum of four products 100 · −2. */
 const CLASSES: Readonly<Record<number, DotClass>> = {
   [-800]: "signed",
   101600: "unsigned",
@@ -55,9 +56,9 @@ export function classOf(kernels: Kernels): DotClass {
 }
 
 /**
- * The dot products for a class, undefined for the simd build: the fastest first, then those that
- * are right whatever the parameters. Where pairs saturate the two steps were faster than the
- * engine's three instructions.
+ * The dot products for a class (undefined for the simd build): the fastest first, then those that
+ * are exact for every class. Where pairs saturate, the two steps were faster than the engine's
+ * three instructions.
  */
 export function chooseDots(found: DotClass | undefined, isPortable: boolean): readonly Dots[] {
   if (found === undefined) return [{ full: [PAIRS], reduced: [PAIRS] }];
@@ -67,15 +68,15 @@ export function chooseDots(found: DotClass | undefined, isPortable: boolean): re
   return eight && !isPortable ? [{ full: eight, reduced }, portable] : [portable];
 }
 
-/** What a relaxed build multiplies by relaxed dot products. */
+/** The weights that a relaxed build multiplies by relaxed dot products. */
 export function usedFor({ full }: Dots): RelaxedDot["used"] {
   if (full[0].code === 0) return "7-bit weights";
   return refusesLeast(full[0]) ? "i8 weights without -128" : "all weights";
 }
 
 /**
- * Runs the relaxed dot products of an instance on their worst operands, first on cold code and then
- * often, and says what was wrong.
+ * Runs the relaxed dot products of an instance on their extreme operands, first on cold code and
+ * then many times. Returns what was wrong, or undefined.
  */
 export function selfTest(instance: Bytelane): string | undefined {
   const { full, reduced } = instance.dots;
@@ -89,9 +90,9 @@ const DEPTH = 16;
 const ROUNDS = 50;
 
 /**
- * The ends of what a dot product takes, in each of the 16 orders in which four neighbours can have
- * them: so a pair reaches its most and its least, and so do four products. Rows keep their order
- * over the whole depth, or errors of both signs could make up for each other.
+ * Fills an array with the least and the greatest operand of a dot product, in all 16 patterns of
+ * four neighbours. Sums of two and of four products then reach both of their limits. A row has one
+ * pattern over the whole depth, because errors of both signs could cancel.
  */
 function fillWithEnds(
   array: Int8Array,
@@ -104,10 +105,10 @@ function fillWithEnds(
   }
 }
 
-/** Orders of the rows: all low, all high, alternating, in pairs, and others. */
+/** Patterns of the rows: all low, all high, alternating, in pairs, and others. */
 const ROW_ORDERS = [0, 15, 5, 10, 3, 12, 9, 6, 1, 14];
 
-/** The ends of weights for a dot product. */
+/** The least and the greatest weight for a dot product. */
 function endsOf(dot: Dot): readonly [number, number] {
   if (dot.offset === 64) return [-64, 63];
   return refusesLeast(dot) ? [-127, 127] : [-128, 127];

@@ -11,19 +11,19 @@ import type { KernelSources } from "./sources.ts";
 
 const SEARCH: KernelModule = { name: "search", pieces: SEARCH_PIECES, known: "search_scan" };
 
-/** @internal The kernels of an instance; at first use their module is compiled at once. */
+/** @internal The kernels of an instance; the first use compiles their module synchronously. */
 export function searchKernels(instance: Bytelane): SearchKernels {
   return kernelsOf(instance, SEARCH) as SearchKernels;
 }
 
 /**
- * Compiles the kernels of "bytelane/search" for an instance without blocking the thread. Not needed
- * where modules may be compiled at once, which the first index does: it is for the main threads
- * of old browsers, and with `options` for instances of "bytelane/load" on platforms that compile no
- * bytes.
+ * Compiles the kernels of "bytelane/search" for an instance without blocking the thread. Where
+ * synchronous compiling is allowed, the first index compiles them, and this call is not needed. It
+ * is for the main threads of old browsers. With `options` it is for instances of "bytelane/load" on
+ * platforms that compile no bytes.
  *
- * Errors: no source for the instance's build, a module of something else, sources for an instance
- * on a shared memory.
+ * Errors: no source for the instance's build, a module of another entry, sources for an instance on
+ * a shared memory.
  *
  * @example
  * ```js

@@ -29,8 +29,8 @@ export interface LoadOptions extends BytelaneOptions {
   /** The build for engines with relaxed SIMD: bytelane.relaxed.wasm. */
   readonly relaxed?: BuildSource;
   /**
-   * The folder that holds the files of "bytelane/wasm/" under their names. It stands for whichever
-   * of `simd` and `relaxed` is not given. An address, or the path of a folder, as a text or as a
+   * The folder that holds the files of "bytelane/wasm/" under their names. It is used for `simd`
+   * and `relaxed` unless they are given. An address, or the path of a folder, as a text or as a
    * URL.
    */
   readonly folder?: Address | string;
@@ -42,7 +42,7 @@ export interface LoadOptions extends BytelaneOptions {
   readonly shared?: boolean;
 }
 
-/** The same, with nothing to wait for. */
+/** `LoadOptions` for synchronous use. */
 export interface ReadyOptions extends BytelaneOptions {
   /** As in `LoadOptions`. */
   readonly simd?: ReadySource;
@@ -64,7 +64,7 @@ export interface KernelSources {
 const fileOf = (build: Build, shared: boolean) =>
   `bytelane.${build}.${shared ? "threads." : ""}wasm`;
 
-/** @internal What options say of the builds. */
+/** @internal The sources of the builds, from options. */
 export interface CheckedSources<S> {
   readonly simd: S | undefined;
   readonly relaxed: S | undefined;
@@ -118,7 +118,7 @@ function resolve(address: URL | string): URL {
   return new URL(address, base ?? "file:///");
 }
 
-/** Errors unless a module is the one that an option stands for. */
+/** Checks that a module is the one that an option asks for. */
 function checkModule(module: WebAssembly.Module, build: Build, shared: boolean) {
   const has = WebAssembly.Module.exports(module).some(({ name }) => name === "heap_base");
   const imports = String(WebAssembly.Module.imports(module).map(({ kind }) => kind));
@@ -145,7 +145,10 @@ function bytesOf(value: unknown, build: Build): Uint8Array<ArrayBuffer> | undefi
 /** The first four bytes of every module: "\0asm". */
 const MAGIC = [0x00, 0x61, 0x73, 0x6d];
 
-/** Errors unless bytes begin as a module does: a page in the place of a file does not. */
+/**
+ * Checks that bytes begin like a module. An HTML page that a server sends for a missing file does
+ * not.
+ */
 function checkMagic(bytes: Uint8Array, build: Build, place: string, type?: string) {
   if (MAGIC.every((byte, i) => bytes[i] === byte)) return;
   const start = Array.from(bytes.subarray(0, 4), (byte) => byte.toString(16).padStart(2, "0"));
@@ -182,7 +185,7 @@ async function readFile(url: URL): Promise<Uint8Array<ArrayBuffer> | undefined> 
   return new Uint8Array(await process.getBuiltinModule("fs").promises.readFile(url));
 }
 
-/** What is at an address. */
+/** Compiles the module at an address. */
 async function compileAt(address: URL | string, build: Build): Promise<WebAssembly.Module> {
   const url = resolve(address);
   const place = placeOf(url);
@@ -199,7 +202,7 @@ async function compileAt(address: URL | string, build: Build): Promise<WebAssemb
   return WebAssembly.compile(bytes!);
 }
 
-/** The module of a source, of whatever kind it is. */
+/** Compiles the module of a source of any kind. */
 /** @internal */
 export async function compile(source: BuildSource, build: Build): Promise<WebAssembly.Module> {
   const given: unknown = await source;

@@ -1,7 +1,7 @@
 /**
  * Explanations and plans as charts: Vega-Lite specifications, which are plain data. This library
- * draws nothing. `compile` of vega-lite and `View` of vega make SVG of them, vega-embed shows them
- * on a page.
+ * draws nothing. `compile` of vega-lite and `View` of vega render them as SVG, and vega-embed shows
+ * them on a page.
  *
  * @category Explanations
  */
@@ -13,7 +13,7 @@ import type { Plan } from "./plan.ts";
 import { checkPlan } from "./plan-table.ts";
 import { decibels, short } from "./text.ts";
 
-/** How a chart is drawn. Its height follows from what it shows. */
+/** How a chart is drawn. Its height follows from its content. */
 export interface ChartOptions {
   /** A line above the chart. Default "Calibration", of a plan "Mixed precision". */
   readonly title?: string;
@@ -50,14 +50,14 @@ export interface ChartData {
 type Fields = Readonly<Record<string, unknown>>;
 
 const SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json";
-/** Bars of the histogram at most. */
+/** The most bars of a histogram. */
 const BARS = 300;
-/** Points of a curve or a front at most: more are thinned out evenly. */
+/** The most points of a curve or a front: longer ones are thinned out evenly. */
 const POINTS = 1000;
 /** Layers of a plan that are drawn: the largest ones. */
 const LAYERS = 40;
 const ROW = 20;
-/** The lower end of bars on a logarithmic scale, so that a count of 1 is seen. */
+/** The lower end of bars on a logarithmic scale, so that a count of 1 is visible. */
 const FLOOR = 0.5;
 /** The largest f32. */
 const LARGEST = 3.4028234663852886e38;
@@ -83,7 +83,7 @@ function specify(
   return { $schema: SCHEMA, title: { text: title, subtitle }, vconcat: views(width) };
 }
 
-/** At most `most` of a list, its ends among them. */
+/** At most `most` entries of a list, including the first and the last. */
 function thinOut<T>(list: readonly T[], most: number): T[] {
   if (list.length <= most) return [...list];
   const step = (list.length - 1) / (most - 1);
@@ -111,8 +111,8 @@ function barsOf({ histogram }: Explanation, low: number, high: number): Fields[]
 }
 
 /**
- * The curve of the entropy search. Beyond an empty bin the divergence is infinite: a new piece
- * begins.
+ * The curve of the entropy search. At an empty bin the divergence is infinite, and a new piece of
+ * the curve begins.
  */
 function curveOf({ divergences, levels, width }: EntropyCurve): Fields[] {
   const points: Fields[] = [];
@@ -166,7 +166,7 @@ function entropyView(curve: EntropyCurve, width: number): ChartView[] {
  * logarithmic scale, and the curve of the entropy search, if one is among the methods.
  *
  * @param explanation what `explain` returned
- * @throws TypeError or RangeError for what `explain` did not make, and wrong options
+ * @throws TypeError or RangeError for values that `explain` did not make, and wrong options
  * @example
  * ```js
  * import { compile } from "vega-lite";
@@ -191,7 +191,7 @@ export function explanationChart(
   const [from, to] = [low - margin, high + margin];
   const scale = { zero: false, domain: [from, to], nice: false, clamp: true };
   const ranges = methods.map(({ name, min, max, sqnr, clipped }) => ({
-    // a range may end at ±∞, or at −0, which JSON does not keep
+    // JSON has neither ±∞ nor −0, and a range may end at one of them
     ...{ name, min: Math.max(min, -LARGEST) + 0, max: Math.min(max, LARGEST) + 0 },
     label: `${name}: ${decibels(sqnr, 1)} dB, ${(100 * clipped).toFixed(3)} % clipped`,
   }));
@@ -244,7 +244,7 @@ export function explanationChart(
 function frontView(plan: Plan, width: number): ChartView {
   const { front, uniform, parameters, goal } = plan;
   const losses = [...front, ...uniform].map(({ loss }) => loss).filter((loss) => loss > 0);
-  // a loss of 0 has no place on a logarithmic scale: it stands at the lower end
+  // a logarithmic scale has no 0, so a loss of 0 is drawn at the lower end
   const floor = losses.length > 0 ? Math.min(...losses) / 2 : 1;
   const point = ({ bytes, loss }: { bytes: number; loss: number }, name: string) => ({
     ...{ name, bytes, loss, bits: (8 * bytes) / parameters, shown: Math.max(loss, floor) },

@@ -21,8 +21,8 @@ import { OrderObserver } from "./order-statistic.ts";
 /** One range for all data, or one per channel. */
 export interface AxisOption {
   /**
-   * Observe each channel along this axis apart; negative counts from the last. Default: all data
-   * together.
+   * Gives each channel along this axis its own range; negative counts from the last. Default: one
+   * range for all data.
    */
   readonly axis?: number;
 }
@@ -38,7 +38,7 @@ export type HistogramOptions = Exclude<SearchOptions, { method: "minmax" }> &
   };
 
 /**
- * A method and what it needs (docs/calibration.md has the rules). For weights take "minmax", for
+ * A method and its options (docs/calibration.md has the rules). For weights take "minmax", for
  * activations "mse".
  */
 export type ObserverOptions =
@@ -55,7 +55,7 @@ export type ObserverOptions =
   | (AxisOption & {
       /** From the i-th smallest to the i-th largest number, exactly. */
       readonly method: "order";
-      /** i, from 1; so many numbers are kept at either end. At least 2i − 1 must be seen. */
+      /** i, from 1. The observer stores i numbers per end, and must see at least 2i − 1. */
       readonly rank: number;
     })
   | (AxisOption & {
@@ -81,8 +81,8 @@ const OPTIONS = {
 const METHODS = /* @__PURE__ */ Object.keys(OPTIONS) as (keyof typeof OPTIONS)[];
 
 /**
- * Makes an observer: it watches data batch by batch, in any order and cut in any way, and proposes
- * a clipping range. docs/calibration.md says what each method computes.
+ * Makes an observer: it observes data batch by batch, in any order and any division, and proposes a
+ * clipping range. docs/calibration.md says what each method computes.
  *
  * Errors: an unknown method, an option out of its range.
  *
@@ -152,10 +152,10 @@ function make(instance: Bytelane, argument: string, options: ObserverOptions): O
 }
 
 /**
- * Restores an observer from what `save` gave, after JSON. It can go on observing, and merge.
+ * Restores an observer from the result of `save`, also after JSON. It can observe and merge
+ * further.
  *
- * Errors: a state of a newer version, and one that is damaged: whatever does not fit together is
- * refused.
+ * Errors: a state of a newer version, or a damaged one, whose fields contradict each other.
  *
  * @example
  * ```ts

@@ -2,16 +2,16 @@
  * The entropy calibrator, by TensorRT's rule. The histogram has n bins of width W over |x|, at most
  * 2048. For i from the number of levels L to n:
  *
- *   P = bins[0 … i), with all that lies beyond added to the last of them
+ *   P = bins[0 … i), with the sum of all bins beyond added to the last of them
  *   Q = bins[0 … i) merged to L levels, bin k to level ⌊k · L / i⌋; a level is spread over its bins
  *       that are not empty
  *   D(i) = KL(P / ΣP ‖ Q / ΣQ) = Σ p · ln(p / q)                             docs/calibration.md
  *
- * Of N values in F bins, 2N · D varies by √2F from sample to sample (the G-test). The i with the
- * least D is kept, the greatest of those within this error. The threshold is T = (i + ½) · W, at
- * most the greatest magnitude. D is infinite where a bin of P is not empty and Q's is: where
- * bins[i − 1] is empty and something lies beyond. No candidates are those i where P is all or
- * mostly what was clipped: there P and Q are nearly equal, whatever lies beyond.
+ * Of N values in F bins, 2N · D varies by √2F from sample to sample (the G-test). Of all i whose D
+ * is within this error of the least one, the greatest is chosen. The threshold is T = (i + ½) · W,
+ * at most the greatest magnitude. D is infinite where a bin of P is not empty but Q's is: where
+ * bins[i − 1] is empty and some values lie beyond. An i is no candidate if all or most of P is
+ * clipped values: P and Q are then nearly equal, whatever the values beyond.
  *
  * @category Observers
  */
@@ -19,12 +19,12 @@ import type { Scheme } from "../params/scheme.ts";
 import type { Histogram } from "./grid.ts";
 import type { ChannelRange } from "./observer.ts";
 
-/** One side or both; "auto" takes one where all values lie on it. */
+/** One side or both; "auto" takes one side if all values lie on it. */
 export type Sides = "auto" | "one" | "two";
 
 /** The search for a threshold. */
 export interface EntropyCurve {
-  /** Whether the histogram is that of |x|, or of the values on one side. */
+  /** "two" for a histogram of |x|, "one" for the values on one side. */
   readonly sides: "one" | "two";
   /** Number of levels L, and the first candidate. */
   readonly levels: number;
@@ -37,11 +37,11 @@ export interface EntropyCurve {
    * levels.
    */
   readonly divergences: Float64Array;
-  /** The i that was kept. */
+  /** The i that was chosen. */
   readonly chosen: number;
   /**
-   * T = (chosen + ½) · width in f32, at most the greatest magnitude, which it is where there are
-   * fewer bins than levels.
+   * T = (chosen + ½) · width in f32, at most the greatest magnitude. With fewer bins than levels it
+   * is the greatest magnitude.
    */
   readonly threshold: number;
 }
@@ -52,7 +52,7 @@ export interface EntropyOptions {
 }
 
 const MOST_BINS = 2048;
-/** What rounding may make of equal divergences. */
+/** The relative difference that rounding can make between equal divergences. */
 const ROUNDING = 1e-12;
 
 export function entropyCurve(
@@ -83,7 +83,7 @@ export function entropyCurve(
   return { sides, levels, width, bins, divergences, chosen, threshold };
 }
 
-/** Symmetric: [−T, T]. Asymmetric: what of it holds values. */
+/** Symmetric: [−T, T]. Asymmetric: the part of it that holds values. */
 export function entropyRange(
   histogram: Histogram,
   options: EntropyOptions,
@@ -102,7 +102,7 @@ function binsOf(
   oneSided: boolean,
   zeros: boolean,
 ): { bins: Float64Array; width: number } {
-  // one side is that of the positive values where there are any; what lies on the other counts as 0
+  // one side means the positive values if there are any; values on the other side count as 0
   const sides = oneSided ? [max > 0 ? 1 : -1] : [1, -1];
   const magnitude = Math.max(...sides.map((side) => (side > 0 ? max : -min)));
   const used = Math.trunc(magnitude / step) + 1;
@@ -156,7 +156,7 @@ function divergenceAt(
   const inside = mass[i];
   const beyond = all - inside;
   const last = bins[i - 1];
-  // P would be one bin, or mostly what lies beyond it
+  // P would be one bin, or mostly values from beyond
   const isClipped = beyond > 0 && (last === 0 || filled[i] === 1 || beyond > inside);
   if (inside === 0 || isClipped) return Number.POSITIVE_INFINITY;
   // Σ c ln c with the last bin made larger; Σ p ln p = (Σ c ln c) / all − ln all

@@ -1,5 +1,5 @@
 /**
- * How far results are from what they stand for: of quantized tensors, and of whole layers.
+ * Errors of quantized tensors and of whole layers.
  *
  * @category Explanations
  */
@@ -16,11 +16,11 @@ import { shapeOf } from "../elementwise/quantize.ts";
 import { checkParams, checkStepOrZero } from "../params/channels.ts";
 import type { QuantizationParams } from "../params/params.ts";
 
-/** How far y, what came, is from x, what was wanted; sums are taken in doubles. */
+/** The error of the values got, y, against the values wanted, x. Sums are f64. */
 export interface ErrorReport {
-  /** Pairs that were compared. */
+  /** Number of pairs that were compared. */
   readonly count: number;
-  /** Pairs that were not, since one of the two is not finite. */
+  /** Number of pairs that were skipped, since one of the two values is not finite. */
   readonly skipped: number;
   /** Mean of (x − y)²; NaN where nothing was compared. */
   readonly mse: number;
@@ -28,11 +28,11 @@ export interface ErrorReport {
   readonly sqnr: number;
   /** The greatest |x − y|. */
   readonly maxError: number;
-  /** Σxy / √(Σx² · Σy²); 1 where both are nothing but 0. */
+  /** Σxy / √(Σx² · Σy²); 1 if both are all zeros. */
   readonly cosine: number;
 }
 
-/** The same for reals x against y = (q − zeroPoint) · scale, and how much of it is clipping. */
+/** The error of y = (q − zeroPoint) · scale against reals x, and the share of clipped values. */
 export interface QuantizationErrorReport extends ErrorReport {
   /**
    * Share of the values that were clipped: they lie further than half a step outside the

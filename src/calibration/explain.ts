@@ -1,5 +1,6 @@
 /**
- * What every method makes of the same data: as figures, and as a table. charts.ts draws it.
+ * Compares the ranges of all methods for the same data: as figures, and as a table. charts.ts has
+ * the chart.
  *
  * @category Explanations
  */
@@ -15,13 +16,13 @@ import type { ChannelRange } from "./observer.ts";
 import { alignRows, decibels, short } from "./text.ts";
 
 /**
- * One method's range and what it does to the data. Errors are those of values spread evenly over
- * their bins.
+ * One method's range, and its errors on the data. Values are taken to be spread evenly over their
+ * bins.
  */
 export interface MethodReport extends ChannelRange {
-  /** Such as "percentile 99.9"; of a given range its key. */
+  /** Such as "percentile 99.9"; for a given range its key. */
   readonly name: string;
-  /** Scale and zero point that the scheme makes of the range. */
+  /** Scale and zero point of the range for the scheme. */
   readonly scale: number;
   readonly zeroPoint: number;
   /**
@@ -36,12 +37,12 @@ export interface MethodReport extends ChannelRange {
   readonly cosine: number;
 }
 
-/** What methods make of one channel, for `explanationTable` and `explanationChart`. */
+/** All methods for one channel. `explanationTable` and `explanationChart` show it. */
 export interface Explanation {
   readonly histogram: Histogram;
-  /** How many values were skipped since they were not finite; of all channels together. */
+  /** How many values were skipped since they were not finite; over all channels. */
   readonly skipped: number;
-  /** Bits in use: of a "reduced" range one fewer than the options said. */
+  /** Bits in use; for a "reduced" range one fewer than in the options. */
   readonly bits: number;
   readonly scheme: "symmetric" | "asymmetric";
   /** The methods in the order of the options, then the given ranges. */
@@ -50,13 +51,15 @@ export interface Explanation {
   readonly entropy: EntropyCurve | undefined;
 }
 
-/** The scheme that all ranges are judged by, what to compare, and for which channel. */
+/** The scheme for all ranges, the methods to compare, and the channel. */
 export interface ExplainOptions extends SchemeOptions {
   /** Which channel of an observer per channel. Default 0. */
   readonly channel?: number;
-  /** What to compare. Default: min/max, two percentiles, entropy without and with zeros, MSE. */
+  /**
+   * The methods to compare. Default: min/max, two percentiles, entropy without and with zeros, MSE.
+   */
   readonly methods?: readonly SearchOptions[];
-  /** Ranges from elsewhere, by name: of other observers, or one's own. */
+  /** Further ranges by name, such as those of other observers. */
   readonly ranges?: Readonly<Record<string, { readonly min: number; readonly max: number }>>;
 }
 
@@ -83,7 +86,7 @@ function nameOf(search: Search): string {
 }
 
 /**
- * All methods on what an observer of a histogram method has seen.
+ * Compares the methods on the data that a histogram observer has seen.
  *
  * @example
  * ```ts
@@ -139,7 +142,7 @@ export function explain(observer: HistogramObserver, options: ExplainOptions = {
 
 const FIGURES = ["min", "max", "scale", "zeroPoint", "clipped", "mse", "sqnr", "cosine"] as const;
 
-/** @internal Errors unless a value has what an explanation has; the curve of entropy excepted. */
+/** @internal Checks the properties of an explanation, except the curve of entropy. */
 export function checkExplanation(explanation: Explanation): void {
   checkRecord("explanation", explanation, {
     ...{ histogram: "object", skipped: "number", bits: "number", scheme: "string" },

@@ -20,7 +20,7 @@ function widen(known: Extremes, min: number, max: number): void {
   known.max = Math.max(known.max, max);
 }
 
-/** One entry per channel, made when the number of channels is known. */
+/** One entry per channel, created when the number of channels is known. */
 function entriesFor<T>(known: T[], channels: number, make: () => T): T[] {
   return known.length === channels ? known : Array.from({ length: channels }, make);
 }
@@ -61,7 +61,7 @@ export class MinMaxObserver extends Observer {
   }
 }
 
-/** The average of a channel after some batches. `first` is what the first batch had. */
+/** The average of a channel after some batches. `first` is the extreme of the first batch. */
 interface Average {
   batches: number;
   first: Extremes;
@@ -72,8 +72,8 @@ interface Average {
  * Moving average of the batches' extremes, m ← m + c · (x − m), begun with the first batch's.
  *
  * After batches b_1 … b_n and a beginning m_0 it is m_n = (1 − c)^n · m_0 + Σ c · (1 − c)^(n − j) ·
- * b_j. An observer that began with b_1 has m_0 = b_1; to put a history with average a before it,
- * b_1 is replaced:
+ * b_j. An observer that began with b_1 has m_0 = b_1. To merge an earlier history with average a,
+ * b_1 is replaced by a:
  *
  *   m ← m + (1 − c)^n · (a − b_1)
  */
@@ -148,7 +148,7 @@ export class AverageObserver extends Observer {
     const average = (state.range ?? {}) as Fields;
     const [min, max] = (["min", "max"] as const).map((end) => {
       const value = checkNumber(`${argument}.range.${end}`, average[end]);
-      // averages of 32-bit floats are kept in 64 bits
+      // averages of 32-bit floats are stored in 64 bits
       checkReal(`${argument}.range.${end}`, Math.fround(value));
       return value;
     });

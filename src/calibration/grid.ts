@@ -5,9 +5,8 @@
  *   holds              (−2w, −w]  (−w, 0)  {0}   (0, w)  [w, 2w)              w = 2^exponent
  *
  * The exponent follows from the largest magnitude alone: the least one for which half bins hold it.
- * Doubling w joins two neighbours into one exactly, so the counts depend on the values and on
- * nothing else: not on their order, not on how they were cut into batches, not on who counted
- * which.
+ * Doubling w merges two neighbouring bins exactly. The counts therefore depend on the values alone:
+ * not on their order, not on their division into batches or among observers.
  *
  * @category Observers
  */
@@ -29,7 +28,7 @@ export interface Histogram extends ChannelRange {
   readonly total: number;
 }
 
-/** Below this exponent a bin is not made: 1 / w must be a normal f32. */
+/** The least exponent of a bin's width: 1 / w must be a normal f32. */
 const LEAST_EXPONENT = -126;
 
 /** The least exponent at which `half` bins hold a magnitude. */
@@ -42,7 +41,7 @@ export function exponentFor(magnitude: number, half: number): number {
   return Math.max(LEAST_EXPONENT, exponent + 1 - Math.log2(half));
 }
 
-/** Entries of a table: the bins, and one more on either side. NaN is counted in the last. */
+/** Entries of a table: the bins, and one more per side. The last one counts NaN. */
 export function tableEntriesOf(half: number): number {
   return 2 * half + 3;
 }
@@ -56,7 +55,8 @@ function joinedBin(b: number, shift: number): number {
 /** Joins 2^shift bins of a table into one. */
 function joinBins(table: Int32Array, half: number, shift: number): void {
   const zero = half + 1;
-  // a wider bin lies nearer to 0 than all it is made of, so that the sums may replace the terms
+  // a wider bin has an index nearer to 0 than the bins in it, so sums may overwrite the terms in
+  // place
   for (let b = 2; b <= half; b++) {
     const to = joinedBin(b, shift);
     const [above, below] = [table[zero + b], table[zero - b]];
@@ -67,7 +67,7 @@ function joinBins(table: Int32Array, half: number, shift: number): void {
   }
 }
 
-/** Counts of neighbouring bins, from bin `first` on: as long as the data are wide. */
+/** Counts of neighbouring bins, from bin `first` on: only the bins that the data reach. */
 interface Run {
   readonly first: number;
   readonly counts: ArrayLike<number>;
@@ -83,9 +83,9 @@ function addRun(to: Float64Array, first: number, run: Run | undefined, shift = 0
 
 export class Grid {
   readonly half: number;
-  /** Made when it is first asked for: a channel that is empty, or only loaded, has no table. */
+  /** Created at first use: a channel that is empty, or only loaded, has no table. */
   #recent: Int32Array | undefined;
-  /** The counts that left `recent` before it could overflow, or came from elsewhere. */
+  /** Counts moved from `recent` before it could overflow, or from another grid. */
   #totals: Run | undefined;
   exponent = LEAST_EXPONENT;
   min = Number.POSITIVE_INFINITY;
@@ -95,7 +95,10 @@ export class Grid {
     this.half = half;
   }
 
-  /** What the kernel counts into, copied to and fro: table[half + 1 + b] for bin b. */
+  /**
+   * The table that the kernel counts into, copied to and from the memory: table[half + 1 + b] for
+   * bin b.
+   */
   get recent(): Int32Array {
     this.#recent ??= new Int32Array(tableEntriesOf(this.half));
     return this.#recent;
@@ -105,7 +108,7 @@ export class Grid {
     return this.min > this.max;
   }
 
-  /** 1 / w, by which a value becomes its bin. */
+  /** 1 / w, the factor from a value to its bin. */
   get inverse(): number {
     return 2 ** -this.exponent;
   }
@@ -119,7 +122,7 @@ export class Grid {
     return min <= max && exponentFor(Math.max(-min, max), this.half) > this.exponent;
   }
 
-  /** Takes new extremes in, and widens the bins as far as they ask for. */
+  /** Adds new extremes, and widens the bins until they contain them. */
   cover(min: number, max: number): void {
     if (this.isTooNarrowFor(min, max)) {
       this.#coarsen(exponentFor(Math.max(-min, max), this.half));
@@ -144,7 +147,7 @@ export class Grid {
     return { first, counts };
   }
 
-  /** Makes room in `recent`. */
+  /** Moves the counts of `recent` to `totals`. */
   spill(): void {
     if (!this.isEmpty) this.#totals = this.#sums();
     this.#recent?.fill(0);
@@ -159,7 +162,7 @@ export class Grid {
     return sums;
   }
 
-  /** Adds what another grid holds. Needs memory for the bins between the extremes, for no table. */
+  /** Adds the counts of another grid. It allocates only the bins between the extremes, no table. */
   join(other: Grid): void {
     if (other.isEmpty) return;
     this.cover(other.min, other.max);
@@ -186,8 +189,9 @@ export class Grid {
   }
 
   /**
-   * Takes a saved state over; returns the sum of its counts. What it keeps is as long as the state,
-   * not as the table: one count of JSON must not take a table's memory.
+   * Restores a saved state, and returns the sum of its counts. The restored counts take memory in
+   * proportion to the state, not a whole table, which a single count in JSON could otherwise
+   * demand.
    */
   restore(argument: string, state: Fields): number {
     const { min, max } = checkExtremes(argument, state);
@@ -209,7 +213,7 @@ export class Grid {
   }
 }
 
-/** What follows from min and max. */
+/** Checks a value that follows from min and max. */
 function checkEqual(argument: string, value: unknown, wanted: number): void {
   if (value !== wanted) throw rangeFault(argument, `${wanted}, from min and max`, value);
 }

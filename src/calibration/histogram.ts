@@ -14,32 +14,31 @@ import { type Search, searchRange } from "./methods.ts";
 import { type BatchPiece, type ChannelRange, Observer } from "./observer.ts";
 import type { Fields } from "./saved-state.ts";
 
-/** Where the kernel counts during one batch. */
+/** The tables in which the kernel counts one batch. */
 interface Tables {
-  /** One table a channel, `stride` bytes apart: what `recent` of its grid holds. */
+  /** One table per channel, `stride` bytes apart: a copy of `recent` of the channel's grid. */
   readonly address: number;
   readonly stride: number;
   /** Four interleaved tables of one channel, or 0. */
   readonly four: number;
-  /** One f32 a channel, 1 / w. */
+  /** One f32 per channel, 1 / w. */
   readonly scales: number;
-  /** Whether the tables hold what the grids hold, or have to be filled first. */
+  /** False if the tables have to be filled from the grids first. */
   isLoaded: boolean;
 }
 
-/** Where no entry can overflow i32. */
+/** With at most this number of counts, no entry overflows i32. */
 const MOST_COUNTED = 2 ** 31 - 1;
 
 /**
- * Batches of more than so many values for each entry are counted in four tables: clearing and
- * joining them takes 1.5 ns an entry, and where many values are equal, each of them takes 0.9
- * instead of 3.2 ns.
+ * Batches with more values per entry are counted in four tables. Clearing and adding the tables
+ * takes 1.5 ns per entry. Where many values are equal, a value then takes 0.9 instead of 3.2 ns.
  */
 const WORTH_FOUR = 8;
 
 /**
  * The observer of "percentile", "entropy" and "mse": counts of values on a grid that is anchored at
- * 0 (docs/calibration.md), about 8 · bins bytes per channel, whatever was seen.
+ * 0 (docs/calibration.md), about 8 · bins bytes per channel, however many values were seen.
  */
 export class HistogramObserver<
   S extends number | Float32Array = number | Float32Array,
@@ -48,7 +47,7 @@ export class HistogramObserver<
   readonly #search: Search;
   #grids: Grid[] = [];
   #tables: Tables | undefined;
-  /** Values that the grids' tables have counted at most since they were spilled. */
+  /** An upper bound on the values that a grid's table has counted since the last spill. */
   #counted = 0;
   protected override readonly skipsItself = true;
 

@@ -11,7 +11,7 @@ import { leastSquaresRange } from "./mse.ts";
 import type { ChannelRange } from "./observer.ts";
 import { percentileRange } from "./percentile.ts";
 
-/** A search as a user writes it. */
+/** The options of a search. */
 export type SearchOptions =
   | {
       /** The range of all values. */
@@ -29,13 +29,13 @@ export type SearchOptions =
        */
       readonly method: "entropy";
       /**
-       * Which values are looked at: |x|, or x ≥ 0 alone. Default "auto": one side where all values
+       * The values of the histogram: |x|, or x ≥ 0 alone. Default "auto": one side if all values
        * lie on it.
        */
       readonly sides?: Sides;
       /**
        * Whether exact zeros count. Every range represents them exactly; where they are many, as
-       * behind a ReLU or in padding, they outweigh all else and the rule clips far too much.
+       * after a ReLU or in padding, they dominate the divergence, and the rule clips far too much.
        * Default false.
        */
       readonly zeros?: boolean;
@@ -45,7 +45,7 @@ export type SearchOptions =
       readonly method: "mse";
     };
 
-/** The same, checked and complete. */
+/** `SearchOptions`, checked and complete. */
 export type Search =
   | { readonly method: "minmax" }
   | { readonly method: "percentile"; readonly percent: number }

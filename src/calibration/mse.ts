@@ -8,14 +8,14 @@
  *   ∫ (x − v)² c(x) dx  over q's cell  =  M2 − 2v · M1 + v² · M0                docs/calibration.md
  *
  * with M0, M1 and M2 the moments of the counts between the cell's ends: differences of running
- * sums. One range so costs 2^b steps, however many values were counted.
+ * sums. A range therefore costs 2^b steps, however many values were counted.
  */
 import { paramsOf } from "../params/params.ts";
 import type { Scheme } from "../params/scheme.ts";
 import type { Histogram } from "./grid.ts";
 import type { ChannelRange } from "./observer.ts";
 
-/** What a range does to the values of a histogram. */
+/** The error of a range on the values of a histogram. */
 export interface HistogramError {
   /** Sums over all values: of (x − x̃)², of x², of x · x̃ and of x̃². */
   readonly squares: number;
@@ -30,17 +30,17 @@ export interface HistogramError {
 class Moments {
   readonly #counts: Float64Array;
   readonly #half: number;
-  /** Three sums an edge: of edge e at 3 · (half + e). */
+  /** Three sums per edge; those of edge e at 3 · (half + e). */
   readonly #sums: Float64Array;
 
   constructor({ counts, half }: Histogram) {
     this.#half = half;
-    // bin [e, e + 1) of the line: the one for exact zeros is left out
+    // the bins [e, e + 1) of the real line, without the bin for exact zeros
     this.#counts = new Float64Array(2 * half);
     this.#counts.set(counts.subarray(0, half));
     this.#counts.set(counts.subarray(half + 1), half);
     this.#sums = new Float64Array(3 * (2 * half + 1));
-    // outwards from 0, so that the sums near 0 are not differences of large ones
+    // from 0 outwards, so that the sums near 0 are not differences of large ones
     for (let e = 0; e < half; e++) this.#extend(e, e, e + 1, 1);
     for (let e = -1; e >= -half; e--) this.#extend(e, e + 1, e, -1);
   }
@@ -118,7 +118,7 @@ export class ErrorOfRanges {
     };
   }
 
-  /** The part of the error that clipping alone makes: it falls as the range grows. */
+  /** The part of the error that comes from clipping. It falls as the range grows. */
   clipping(min: number, max: number): number {
     const { step, half } = this.#histogram;
     const { low, high } = this.#scheme;
@@ -144,7 +144,8 @@ export class ErrorOfRanges {
 }
 
 /**
- * Candidates a factor of two, the widest one, and how far the search is narrowed around the best.
+ * Candidates per factor of two, the widest range, and the width at which the search around the best
+ * ends.
  */
 const A_FACTOR_OF_TWO = 16;
 const WIDEST = 1.5;
@@ -179,10 +180,10 @@ function bestFactor(
 }
 
 /**
- * How far the errors of two ranges must differ to be told apart: a sum of squares. A value lies
+ * The least significant difference between the errors of two ranges, a sum of squares. A value lies
  * anywhere in its bin of width w, so (x − v)² is known to w · S / 6 in the root mean square. The
- * values of a bin err together as far as its count differs from its neighbours': fully where the
- * data are a few numbers, hardly where they are smooth.
+ * errors of a bin's values are correlated as far as its count differs from its neighbours': fully
+ * if the data are a few distinct numbers, hardly if the histogram is smooth.
  */
 function resolution({ counts, half, step }: Histogram, scale: number): number {
   let outstanding = 0;
@@ -198,13 +199,13 @@ function resolution({ counts, half, step }: Histogram, scale: number): number {
 
 const DEVIATIONS = 4;
 
-/** Rounds of looking at one end of an asymmetric range and then at the other. */
+/** Rounds of a search at one end of an asymmetric range and then at the other. */
 const ROUNDS = 6;
 const ENOUGH = 1e-4;
 
 /**
- * The range with the least squared error; min and max where no other one is better by more than the
- * bins can tell.
+ * The range with the least squared error; min and max if no other range is better by more than
+ * `resolution`.
  */
 export function leastSquaresRange(histogram: Histogram, scheme: Scheme): ChannelRange {
   const { min, max } = histogram;
@@ -220,7 +221,7 @@ function searchedRange(histogram: Histogram, error: ErrorOfRanges, scheme: Schem
   const min = Math.min(histogram.min, 0);
   const max = Math.max(histogram.max, 0);
   if (min === max) return { min, max };
-  /** Looks along a line of ranges; t = 1 is where one stands. */
+  /** Searches along a line of ranges; t = 1 is the current range. */
   const along = (line: (t: number) => ChannelRange): ChannelRange => {
     const at =
       (measure: (min: number, max: number) => number) =>

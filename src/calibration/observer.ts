@@ -1,6 +1,6 @@
 /**
- * What every observer does: it watches data batch by batch, proposes a clipping range, merges and
- * is saved.
+ * The base class of observers: it observes data batch by batch, proposes a clipping range, can
+ * merge with another observer and can be saved.
  *
  * @category Observers
  */
@@ -16,7 +16,7 @@ import { checkScheme, type Scheme, type SchemeOptions } from "../params/scheme.t
 
 /** A clipping range: numbers per tensor, arrays per channel. */
 export interface ObservedRange<S extends number | Float32Array = number | Float32Array> {
-  /** Lower ends; not widened to contain 0, which `params` does. */
+  /** Lower ends. `params` widens the range to contain 0, this one is not widened. */
   readonly min: S;
   /** Upper ends. */
   readonly max: S;
@@ -24,15 +24,13 @@ export interface ObservedRange<S extends number | Float32Array = number | Float3
 
 /** The range of one channel. */
 export interface ChannelRange {
-  /** The lower end; of a histogram the least number that it holds. */
+  /** The lower end; for a histogram the least number in it. */
   readonly min: number;
-  /** The upper end; of a histogram the greatest number. */
+  /** The upper end; for a histogram the greatest number in it. */
   readonly max: number;
 }
 
-/**
- * A part of a batch, small enough for the cache: it lies in memory, and nothing in it is infinite.
- */
+/** A part of a batch that fits the cache: its values are in memory, and none is infinite. */
 export interface BatchPiece extends Extent {
   readonly address: number;
   readonly length: number;
@@ -43,18 +41,18 @@ export interface BatchPiece extends Extent {
   readonly highs: Float32Array;
 }
 
-/** What an observer was made with: plain data, and what must agree when two are merged. */
+/** The settings of an observer, as plain data. They must agree when two observers are merged. */
 export type ObserverSettings = { readonly method: string; readonly axis?: number } & Readonly<
   Record<string, unknown>
 >;
 
 /** A saved observer: plain data for JSON. */
 export interface ObserverState {
-  /** What tells it from other JSON. */
+  /** Identifies the format among other JSON. */
   readonly format: typeof FORMAT;
-  /** `loadObserver` refuses another one. */
+  /** `loadObserver` refuses other versions. */
   readonly version: typeof VERSION;
-  /** What it was made with, defaults filled in. */
+  /** The settings of the observer, including defaults. */
   readonly settings: ObserverSettings;
   /** How many numbers were observed. */
   readonly observed: number;
@@ -67,19 +65,20 @@ export interface ObserverState {
 export const FORMAT = "bytelane-observer";
 export const VERSION = 1;
 
-/**
- * Elements that are looked at together, 256 KiB: they are read three times and should stay in the
- * cache.
- */
+/** Most elements of a piece, 256 KiB: they are read three times and should fit the cache. */
 const PIECE = 65536;
 
 /**
- * Watches data and proposes a clipping range. Made by `createObserver`, restored by `loadObserver`.
+ * Observes data and proposes a clipping range. Made by `createObserver`, restored by
+ * `loadObserver`.
  */
 export abstract class Observer<S extends number | Float32Array = number | Float32Array> {
   /** @internal */ readonly instance: Bytelane;
   /** @internal */ readonly settings: ObserverSettings;
-  /** Whether `take` passes over NaN itself and says how often, which saves a pass over the data. */
+  /**
+   * True if `take` skips NaN itself and returns how many it skipped, which saves a pass over the
+   * data.
+   */
   protected readonly skipsItself: boolean = false;
   #channels: number | undefined;
   #observed = 0;
@@ -91,7 +90,7 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
     this.settings = settings;
   }
 
-  /** As the options named it. */
+  /** The name of the method, as in the options. */
   get method(): string {
     return this.settings.method;
   }
@@ -106,13 +105,13 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
     return this.#skipped;
   }
 
-  /** Number of channels: 1 per tensor; per channel undefined until data came. */
+  /** Number of channels: 1 per tensor; per channel undefined before the first data. */
   get channels(): number | undefined {
     return this.settings.axis === undefined ? 1 : this.#channels;
   }
 
   /**
-   * Watches one batch. NaN, Infinity and −Infinity are skipped and counted. Per channel, `shape`
+   * Observes one batch. NaN, Infinity and −Infinity are skipped and counted. Per channel, `shape`
    * says how plain data are laid out.
    */
   observe(data: Reals, options: { readonly shape?: readonly number[] } = {}): this {
@@ -141,7 +140,8 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
       for (let start = 0; start < source.length; start += most) {
         const length = Math.min(most, source.length - start);
         let address = room;
-        // in a shared memory another thread may write: what was measured must be what is counted
+        // in a shared memory another thread may write, so the piece is copied: its extremes and its
+        // counts must be of the same values
         if (source.address >= 0 && !instance.origin.shared) address = source.address + start * 4;
         else {
           const values = elementsOf(instance, source).subarray(start, start + length);
@@ -171,9 +171,9 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
   }
 
   /**
-   * The clipping range so far. Where the method looks at the error of quantization ("mse",
-   * "entropy") or at both tails ("percentile"), it depends on the scheme. Throws while a channel
-   * has seen no number.
+   * The clipping range so far. For methods that measure the quantization error ("mse", "entropy")
+   * or both tails ("percentile"), it depends on the scheme. Throws while a channel has seen no
+   * number.
    */
   range(scheme: SchemeOptions = {}): ObservedRange<S> {
     return this.#range(checkScheme(scheme)) as ObservedRange<S>;
@@ -201,8 +201,8 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
   }
 
   /**
-   * Adds what another observer of the same settings has seen; the other stays as it is. The result
-   * is what observing its data after one's own would have given.
+   * Adds the data of another observer with the same settings, which stays unchanged. The result is
+   * the same as if this observer had observed the other's data after its own.
    */
   merge(other: Observer): this {
     if (!(other instanceof Observer)) throw typeFault("other", "an observer", other);
@@ -220,7 +220,7 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
     return this;
   }
 
-  /** All that was seen, as plain data for JSON. */
+  /** The state of the observer, as plain data for JSON. */
   save(): ObserverState {
     return {
       format: FORMAT,
@@ -232,7 +232,9 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
     };
   }
 
-  /** @internal Takes the counts and channels of a saved state over; the rest of it was checked. */
+  /**
+   * @internal Restores the counts and channels of a saved state, whose other fields were checked.
+   */
   restore(state: ObserverState): this {
     const most = Number.MAX_SAFE_INTEGER;
     const observed = checkInteger("state.observed", state.observed, 0, most);
@@ -263,7 +265,7 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
     if (channels === 0) throw rangeFault(argument, "at least one channel", channels);
   }
 
-  /** Notes values of the batch that were not finite. */
+  /** Counts values of the batch that were not finite. */
   protected skip(count: number): void {
     this.#skipped += count;
     this.#observed -= count;
@@ -275,14 +277,14 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
     return new RangeError(`"observer" expected numbers, got none ${where}`);
   }
 
-  /** Before a batch of `length` elements: takes room, makes channels that are new. */
+  /** Called before a batch of `length` elements: allocates memory, and creates missing channels. */
   protected abstract begin(call: Call, channels: number, length: number): void;
   protected abstract take(piece: BatchPiece): void;
   protected end(): void {}
   protected abstract channelRange(channel: number, scheme: Scheme): ChannelRange;
   protected abstract join(other: this): void;
   protected abstract saveChannel(channel: number): Readonly<Record<string, unknown>> | null;
-  /** Checks and takes one channel; returns how many numbers it must have seen at least. */
+  /** Checks and restores one channel. Returns the least number of values that it must have seen. */
   protected abstract restoreChannel(
     argument: string,
     channel: number,

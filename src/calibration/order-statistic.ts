@@ -1,6 +1,6 @@
 /**
- * Exact order statistics: the i-th smallest and the i-th largest number, from the i extreme ones
- * alone.
+ * Exact order statistics: the i-th smallest and the i-th largest number. Only i numbers per end are
+ * stored.
  */
 
 import type { Call } from "../core/call.ts";
@@ -10,7 +10,7 @@ import { type BatchPiece, type ChannelRange, Observer } from "./observer.ts";
 import { checkList, checkReal, type Fields } from "./saved-state.ts";
 
 /**
- * The numbers at both ends of one channel, each list from its end inwards and at most `rank` long.
+ * The extreme numbers of one channel: two lists of at most `rank` numbers, the most extreme first.
  */
 interface Tails {
   least: Float32Array;
@@ -54,7 +54,7 @@ export class OrderObserver extends Observer {
     const values = this.instance.heap.view("f32", address, length);
     for (let c = 0; c < channels; c++) {
       const tails = this.#tails[c];
-      // what a number must be below or above to enter: a piece without such a number is passed over
+      // a number must be below or above these to enter; a piece without such a number is skipped
       const below = tails.least.length < rank ? Number.POSITIVE_INFINITY : tails.least[rank - 1];
       const above =
         tails.greatest.length < rank ? Number.NEGATIVE_INFINITY : tails.greatest[rank - 1];

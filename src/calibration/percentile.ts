@@ -1,7 +1,7 @@
 /**
- * The range that holds a share of the values. Symmetric: of |x|. Asymmetric: half of the rest is
- * cut at either end. The answer is the outer edge of the bin in which the exact order statistic
- * lies, so at most one bin width beyond it, and never beyond the extremes.
+ * The range that holds a share of the values. Symmetric: a share of |x|. Asymmetric: half of the
+ * rest is cut off at each end. The answer is the outer edge of the bin in which the exact order
+ * statistic lies. It is at most one bin width beyond the statistic, and never beyond the extremes.
  */
 import type { Histogram } from "./grid.ts";
 import type { ChannelRange } from "./observer.ts";

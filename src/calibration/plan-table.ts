@@ -9,7 +9,7 @@ import { alignRows, decibels, short } from "./text.ts";
 
 const POINT = { bytes: "number", loss: "number" } as const;
 
-/** @internal Errors unless a value has what a plan has. */
+/** @internal Checks the properties of a plan. */
 export function checkPlan(argument: string, plan: Plan): void {
   checkRecord(argument, plan, {
     ...POINT,
@@ -24,9 +24,9 @@ export function checkPlan(argument: string, plan: Plan): void {
 }
 
 /**
- * A plan as lines of text: what each layer got, and what the plan and the uniform plans come to.
- * Columns are the layer, its candidate, its numbers, bytes, bits per weight, loss and the share of
- * the loss in percent. Errors: what is no plan.
+ * A plan as lines of text: the candidate of each layer, and the totals of the plan and of the
+ * uniform plans. Columns are the layer, its candidate, its numbers, bytes, bits per weight, loss
+ * and the share of the loss in percent. Errors: a value that is no plan.
  *
  * @example
  * ```ts

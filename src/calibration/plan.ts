@@ -1,11 +1,12 @@
 /**
- * Mixed precision: one candidate a layer, so that the sum of bytes and the sum of losses are both
- * small. No plan that is better in one of the two is worse in neither: these are the Pareto front,
- * and all of them are found.
+ * Mixed precision: one candidate per layer, so that the sum of bytes and the sum of losses are both
+ * small. A plan is on the Pareto front if no other plan is at least as good in both sums and better
+ * in one. All plans on the front are found.
  *
- * Layer by layer: the front of k layers is what remains of {front of k − 1 layers} + {candidates of
- * layer k} when every plan is dropped that another one beats in both sums. Nothing that could
- * become optimal is lost, since what dominates a part of a plan dominates it with the same rest.
+ * Layer by layer: all plans in {front of k − 1 layers} + {candidates of layer k} are formed, and
+ * the dominated ones are dropped. The rest is the front of k layers. No plan that could become
+ * optimal is lost: if a partial plan is dominated, it is also dominated together with any choice
+ * for the other layers.
  *
  * @category Mixed precision
  */
@@ -20,15 +21,15 @@ import {
 } from "../core/check.ts";
 import type { LayerSensitivity } from "./sensitivity.ts";
 
-/** What a plan, or one layer of it, takes and loses. */
+/** Bytes and loss of a plan, or of one layer in it. */
 export interface PlanPoint {
-  /** As the candidates said: those of this library count scales. */
+  /** Sum of the candidates' bytes. The candidates of this library count scales. */
   readonly bytes: number;
   /** In the unit of `sensitivity`, by default Σ(w − ŵ)². */
   readonly loss: number;
 }
 
-/** What is chosen for one layer. */
+/** The choice for one layer. */
 export interface LayerChoice extends PlanPoint {
   readonly layer: string;
   /** How many numbers the layer has. */
@@ -36,22 +37,19 @@ export interface LayerChoice extends PlanPoint {
   readonly candidate: string;
 }
 
-/**
- * What a plan must hold: at most so many bytes, at most so much loss, or at least so much signal
- * over noise.
- */
+/** The goal of a plan: a limit on bytes, a limit on loss, or a least signal-to-noise ratio. */
 export type PlanGoal =
   | { readonly budgetBytes: number }
   | { readonly maxLoss: number }
   | { readonly minSqnr: number };
 
 /**
- * One candidate a layer: the plan on the front that holds the goal with the least loss, or with the
- * fewest bytes.
+ * One candidate per layer: the plan on the front that meets the goal with the least loss, or with
+ * the fewest bytes.
  */
 export interface Plan extends PlanPoint {
   readonly goal: PlanGoal;
-  /** One a layer, in the order of the layers. */
+  /** One per layer, in the order of the layers. */
   readonly choices: readonly LayerChoice[];
   /** How many numbers all layers have. */
   readonly parameters: number;
@@ -61,18 +59,18 @@ export interface Plan extends PlanPoint {
   readonly sqnr: number | undefined;
   /** All plans that no other plan beats in both sums, by rising bytes. */
   readonly front: readonly PlanPoint[];
-  /** The same candidate for every layer, where all layers have it. */
+  /** Plans with one candidate for every layer, for candidates that all layers have. */
   readonly uniform: readonly (PlanPoint & { readonly candidate: string })[];
   /**
-   * 0 where the front is complete. Else some of its points were dropped: what the loss is above the
-   * least one possible is at most 1 + bound times what it is for the best plan.
+   * 0 if the front is complete. Otherwise some points were dropped. The plan's loss above the least
+   * possible loss is then at most 1 + bound times that of the best plan.
    */
   readonly bound: number;
 }
 
-/** How far the front may grow while layers are added; what is dropped beyond shows in `bound`. */
+/** A limit on the front while layers are added. `bound` states the effect of dropped points. */
 export interface FrontOptions {
-  /** Points that are kept at most, 2 to 2^22. Default 65536. */
+  /** Most points of the front, 2 to 2^22. Default 65536. */
   readonly points?: number;
 }
 
@@ -80,7 +78,7 @@ export interface FrontOptions {
 interface Stage {
   readonly bytes: Float64Array;
   readonly loss: Float64Array;
-  /** Which plan of the stage before, and which candidate of this layer. */
+  /** For each plan, its plan in the stage before and its candidate for this layer. */
   readonly parents: Int32Array;
   readonly picks: Uint8Array;
 }
@@ -92,7 +90,7 @@ const START: Stage = {
   picks: new Uint8Array(1),
 };
 
-/** The points of a stage at these places. */
+/** The points of a stage at these indices. */
 function pick(stage: Stage, places: ArrayLike<number>): Stage {
   const at =
     <A extends { readonly [i: number]: number }>(list: A) =>
@@ -107,7 +105,7 @@ function pick(stage: Stage, places: ArrayLike<number>): Stage {
   };
 }
 
-/** Adds a layer: every plan with every candidate, less what is dominated. */
+/** Adds a layer: every plan with every candidate, without the dominated ones. */
 function extend(stage: Stage, costs: LayerSensitivity["costs"]): Stage {
   const before = stage.bytes.length;
   const length = before * costs.length;
@@ -139,9 +137,9 @@ function extend(stage: Stage, costs: LayerSensitivity["costs"]): Stage {
 }
 
 /**
- * Drops points so that `most` remain. Of all whose loss, above the least one possible, lies within
- * a factor of 1 + step, the one with the fewest bytes stays: it stands for the others with at most
- * that factor more loss.
+ * Drops points so that `most` remain. Of all points whose loss above the least possible loss lies
+ * within a factor of 1 + step, only the one with the fewest bytes remains. Its loss is at most that
+ * factor larger than that of the dropped points.
  */
 function thin(stage: Stage, floor: number, most: number): { stage: Stage; step: number } {
   if (stage.bytes.length <= most) return { stage, step: 0 };
@@ -167,7 +165,7 @@ function thin(stage: Stage, floor: number, most: number): { stage: Stage; step: 
   return { stage: pick(stage, chosen(high)), step: high };
 }
 
-/** All plans that are not beaten. Made by `paretoFront`. */
+/** All plans that no other plan beats. Made by `paretoFront`. */
 export class ParetoFront {
   /** By rising bytes and falling loss. */
   readonly points: readonly PlanPoint[];
@@ -194,7 +192,7 @@ export class ParetoFront {
     this.points = Array.from(last.bytes, (bytes, i) => ({ bytes, loss: last.loss[i] }));
   }
 
-  /** The plan with the least loss, or the fewest bytes, that holds the goal. */
+  /** The plan with the least loss, or the fewest bytes, that meets the goal. */
   choose(goal: PlanGoal): Plan {
     checkObject("goal", goal);
     const { points } = this;
@@ -280,8 +278,8 @@ export class ParetoFront {
 }
 
 /**
- * All plans that no other plan beats in both bytes and loss. Exact, unless there are more than
- * `points` of them; then the result says how far it may be off.
+ * All plans that no other plan beats in both bytes and loss. Exact for at most `points` plans;
+ * otherwise `bound` of the result limits the error.
  *
  * Errors: no layer, a layer without candidates, bytes or losses that are not finite, or whose sum
  * over the layers is not.
@@ -331,7 +329,7 @@ export function paretoFront(
 }
 
 /**
- * The best plan for a goal. For several goals, take `paretoFront` once and ask it for each.
+ * The best plan for a goal. For several goals, call `paretoFront` once and `choose` for each goal.
  *
  * @example
  * ```ts

@@ -1,9 +1,9 @@
-/** Checks on saved state: what is damaged must not be taken. */
+/** Checks on saved state: damaged state must not be restored. */
 import { checkNumber, rangeFault, typeFault } from "../core/check.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** A number that is finite, and an f32 exactly. */
+/** Checks a finite number that f32 holds exactly. */
 export function checkReal(argument: string, value: unknown): number {
   const number = checkNumber(argument, value);
   if (!Number.isFinite(number) || Math.fround(number) !== number) {

@@ -1,5 +1,6 @@
 /**
- * What each tensor loses by each way of quantizing it: what mixed precision is planned from.
+ * The loss of each tensor for each way to quantize it. Mixed precision is planned from these
+ * losses.
  *
  * @category Mixed precision
  */
@@ -38,22 +39,22 @@ export interface PlannedLayer {
 export interface Candidate<L extends PlannedLayer = PlannedLayer> {
   /** What plans call it. */
   readonly name: string;
-  /** Quantizes a layer: what it takes, scales counted, and the values that come back. */
+  /** Quantizes a layer. Returns its bytes, including scales, and the dequantized values. */
   quantize(layer: L): { readonly bytes: number; readonly restored: ArrayLike<number> };
 }
 
 /** What one candidate costs for one layer. */
 export interface CandidateCost {
   readonly candidate: string;
-  /** As its `quantize` said. */
+  /** The bytes that its `quantize` returned. */
   readonly bytes: number;
-  /** What the network loses when this layer alone is quantized so; may be added up over layers. */
+  /** Loss of the network when only this layer is quantized so. Losses of layers may be added. */
   readonly loss: number;
 }
 
 /**
- * What each candidate costs for one layer. Plain data: measured once, planned from as often as one
- * likes.
+ * The costs of all candidates for one layer. Plain data: measure once, and plan from it any number
+ * of times.
  */
 export interface LayerSensitivity {
   readonly name: string;
@@ -65,12 +66,12 @@ export interface LayerSensitivity {
   readonly costs: readonly CandidateCost[];
 }
 
-/** What counts as loss, and who hears how far the measuring is. */
+/** How loss is measured, and a callback for progress. */
 export interface SensitivityOptions<L extends PlannedLayer> {
   /**
-   * What a layer loses when it alone is quantized: anything that may be added up over layers, such
-   * as one minus the mean cosine of a network's outputs. Default: the squared error of the weights,
-   * Σ(w − ŵ)².
+   * The loss when only this layer is quantized. It must be a number that may be added over layers,
+   * such as one minus the mean cosine of a network's outputs. Default: the squared error of the
+   * weights, Σ(w − ŵ)².
    */
   readonly loss?: (layer: L, restored: ArrayLike<number>, candidate: Candidate<L>) => number;
   /** Called after each of the layers · candidates measurements. */

@@ -4,7 +4,7 @@
  * @category Explanations
  */
 
-/** A number in few characters. */
+/** Formats a number in few characters. */
 export function short(x: number): string {
   if (!Number.isFinite(x) || x === 0) return String(x);
   const magnitude = Math.abs(x);
@@ -13,7 +13,7 @@ export function short(x: number): string {
     : String(Number(x.toPrecision(5)));
 }
 
-/** A signal to noise ratio; without noise it has no number. */
+/** Formats a signal-to-noise ratio, which is infinite without noise. */
 export function decibels(sqnr: number, digits: number): string {
   return Number.isFinite(sqnr) ? sqnr.toFixed(digits) : "∞";
 }

@@ -1,9 +1,9 @@
-/** bytelane doctor: what runs here, and whether it computes what it should. */
+/** bytelane doctor: reports the runtime and the build, and checks results. */
 import type { Bytelane } from "../core/instance.ts";
 import { Failure } from "./failure.ts";
 import { json, table } from "./output.ts";
 
-/** The parts of the published files that are used. */
+/** The exports of the published files that are used. */
 interface Library {
   createBytelane(): Promise<Bytelane>;
 }

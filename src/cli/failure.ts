@@ -1,4 +1,4 @@
-/** What ends the command with a message instead of a stack trace. */
+/** Errors that end the command with a message instead of a stack trace. */
 
-/** Something that the user can mend: exit status 1. */
+/** An error that the user can fix: exit status 1. */
 export class Failure extends Error {}

@@ -1,4 +1,6 @@
-/** Files of the command line: read piece by piece, and written so that what is there is whole. */
+/**
+ * Files of the command line: they are read piece by piece, and a written file is always complete.
+ */
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { type FileHandle, open, readFile, rename, rm, stat } from "node:fs/promises";
@@ -24,7 +26,7 @@ export function formatOf(file: string): Format {
 
 const handles = new Set<FileHandle>();
 
-/** A file that is read where it is asked for. Closed by `closeFiles`. */
+/** Opens a file as a source of byte ranges. `closeFiles` closes it. */
 export async function openFile(file: string): Promise<ByteSource> {
   const handle = await open(file, "r").catch((fault: Error) => {
     throw new Failure(`${file}: ${reasonOf(fault)}`);
@@ -46,7 +48,7 @@ export async function openFile(file: string): Promise<ByteSource> {
   };
 }
 
-/** Closes what `openFile` opened. */
+/** Closes the files that `openFile` has opened. */
 export async function closeFiles(): Promise<void> {
   const all = [...handles];
   handles.clear();
@@ -77,7 +79,7 @@ function reasonOf(fault: Error): string {
   return code === "EACCES" ? "no permission" : fault.message;
 }
 
-/** Refuses to write over a file, or over what is read, before any work is done. */
+/** Refuses to overwrite a file, or the input, before any work is done. */
 export async function checkOutput(
   file: string,
   inputs: readonly string[],
@@ -94,7 +96,7 @@ export async function checkOutput(
   if (!found?.isDirectory()) throw new Failure(`${folder}: no such folder`);
 }
 
-/** A file under another name until it is whole. */
+/** Writes a file under another name until it is complete. */
 export class OutputFile {
   readonly #file: string;
   readonly #temporary: string;
@@ -118,7 +120,7 @@ export class OutputFile {
     }
   }
 
-  /** The file takes its name. */
+  /** Gives the file its name. */
   async commit(): Promise<void> {
     await this.#handle.close();
     await rename(this.#temporary, this.#file);
@@ -130,7 +132,7 @@ export class OutputFile {
   }
 }
 
-/** Writes files; either all get their names, or none is there. */
+/** Writes files. Either all get their names, or none exists. */
 export async function writeWhole(
   files: readonly { readonly file: string; readonly chunks: readonly Uint8Array[] }[],
 ): Promise<void> {

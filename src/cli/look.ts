@@ -1,4 +1,4 @@
-/** bytelane inspect, explain, compare: what is in files. */
+/** bytelane inspect, explain and compare: print the contents of files. */
 import { createObserver } from "../calibration/create.ts";
 import { errorBetween } from "../calibration/error.ts";
 import { explain, explanationTable } from "../calibration/explain.ts";
@@ -76,7 +76,7 @@ export async function explainTensor(
   } else console.log(explanationTable(explanation));
 }
 
-/** The tensors of two files side by side: what the second one lost. */
+/** Compares the tensors of two files: the loss of the second one. */
 export async function compareFiles(
   instance: Bytelane,
   before: string,
@@ -116,8 +116,8 @@ export async function compareFiles(
 }
 
 /**
- * Products come back as [in, out]; Gemm's weights may be [out, in]. The orientation that fits
- * better is the right one.
+ * Restored products are [in, out], but Gemm's weights may be [out, in]. The orientation with the
+ * smaller error is taken.
  */
 function best(wanted: Float32Array, got: Float32Array, shape: readonly number[]) {
   const plain = errorBetween(wanted, got);

@@ -1,4 +1,4 @@
-/** What the command prints: tables for people, JSON for programs. */
+/** Output of the command: tables for people, JSON for programs. */
 
 /**
  * Rows as aligned columns; the first row is the head. Columns of numbers are aligned at the right.
@@ -18,7 +18,7 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join("\n");
 }
 
-/** Bytes for people. */
+/** Formats a number of bytes for people. */
 export function bytes(count: number): string {
   if (count < 1000) return `${count} B`;
   const units = ["kB", "MB", "GB", "TB"];
@@ -32,7 +32,7 @@ export function decibels(value: number): string {
   return Number.isFinite(value) ? value.toFixed(1) : "∞";
 }
 
-/** JSON, in which numbers that it does not have are texts. */
+/** JSON, with numbers that JSON lacks, such as Infinity, as strings. */
 export function json(value: unknown): string {
   const replace = (_: string, each: unknown): unknown =>
     typeof each === "number" && !Number.isFinite(each) ? String(each) : each;
@@ -41,10 +41,7 @@ export function json(value: unknown): string {
 
 const BARS = "▁▂▃▄▅▆▇█";
 
-/**
- * A histogram in one line: so many values between the least and the greatest, by the height of 16
- * bars.
- */
+/** A histogram in one line: 16 bars between the least and the greatest value. */
 export function sparkline(values: Float32Array): string {
   let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const value of values) {

@@ -1,4 +1,4 @@
-/** Progress on stderr with the time left; nothing where stderr is no terminal. */
+/** Shows progress and the remaining time on stderr, if it is a terminal. */
 import { Presets, SingleBar } from "cli-progress";
 
 /** A bar per stage of the work. */

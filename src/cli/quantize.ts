@@ -1,4 +1,4 @@
-/** bytelane quantize: a model or a checkpoint to a smaller one. */
+/** bytelane quantize: writes a smaller model or checkpoint. */
 
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -54,7 +54,7 @@ export interface QuantizeFlags {
   readonly json?: boolean;
 }
 
-/** Where a result goes that was not told. */
+/** The default name of the output. */
 function outputOf(file: string, { output, mode = "weights", bits }: QuantizeFlags): string {
   if (output !== undefined) return output;
   const format = formatOf(file);
@@ -139,7 +139,7 @@ async function quantizeModel(
   return { report, text: [onnxReportTable(report), ...report.notes].join("\n") };
 }
 
-/** Options that were not given are absent. */
+/** Removes options that were not given. */
 function dropUndefined<T extends object>(options: { [K in keyof T]: T[K] | undefined }): T {
   return Object.fromEntries(
     Object.entries(options).filter(([, value]) => value !== undefined),
@@ -183,7 +183,7 @@ async function quantizeCheckpoint(
   }
 }
 
-/** Names that onnxruntime's types have. */
+/** The names of the types in onnxruntime. */
 const TYPES: Readonly<Record<string, string>> = {
   ...{ F32: "float32", F64: "float64", F16: "float16", I64: "int64", I32: "int32" },
   ...{ I16: "int16", I8: "int8", U64: "uint64", U32: "uint32", U16: "uint16", U8: "uint8" },

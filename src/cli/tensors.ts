@@ -20,7 +20,7 @@ export interface TensorFile {
   reals(name: string): Promise<Float32Array | undefined>;
 }
 
-/** Elements beyond which a tensor is not brought into memory at once. */
+/** Tensors with more elements are not read into memory at once. */
 const LARGEST = 2 ** 29;
 
 export async function openTensors(instance: Bytelane, file: string): Promise<TensorFile> {
@@ -36,7 +36,7 @@ export async function openTensors(instance: Bytelane, file: string): Promise<Ten
   return { tensors, reals: (name) => readReals(instance, opened, name) };
 }
 
-/** What quantizeSafetensors noted of a tensor. */
+/** The metadata that quantizeSafetensors wrote for a tensor. */
 interface Noted {
   readonly bits: number;
   readonly shape: readonly number[];

@@ -9,8 +9,8 @@ export interface Kernels {
   constants_end(): number;
 
   /**
-   * With `scratch`, room for 12 bytes per channel and 36 more, rows whose inner is 1 run as
-   * vectors.
+   * `scratch` is 0, or the address of 12 bytes per channel plus 36. With it, rows whose inner is 1
+   * run as vectors.
    */
   quantize_f32(
     src: number,
@@ -24,7 +24,7 @@ export interface Kernels {
     high: number,
     scratch?: number,
   ): void;
-  /** `extremes` is room for the two of a row. */
+  /** `extremes` is the address of two f32 of scratch: the min and the max of a row. */
   quantize_rows_f32_i8(
     src: number,
     stride: number,
@@ -64,7 +64,7 @@ export interface Kernels {
     lows: number,
     highs: number,
   ): void;
-  /** Says, as 0 or 1, whether n i32 are all in [least, greatest]. */
+  /** Returns 1 if all n i32 are in [least, greatest], otherwise 0. */
   all_in_range_i32(src: number, n: number, least: number, greatest: number): number;
 
   requantize_i32(
@@ -81,7 +81,7 @@ export interface Kernels {
   ): void;
 
   packed_bytes(depth: number, n: number, quads: number): number;
-  /** Says, as 0 or 1, whether a byte became 255 when the offset was added. */
+  /** Returns 1 if a byte became 255 when the offset was added, otherwise 0. */
   pack_rhs(
     src: number,
     strideK: number,
@@ -104,9 +104,9 @@ export interface Kernels {
     dst: number,
   ): void;
   gemm_workspace(m: number, depth: number, quads: number): number;
-  /** A part of the product that a record describes (core/product.ts). */
+  /** Computes some rows and panels of the product that a record describes (core/product.ts). */
   gemm: PartOfProduct;
-  /** Quantizes rows of a record's reals to its lhs; `scratch` is room for 8 bytes. */
+  /** Quantizes rows of a record's reals to its lhs. `scratch` is the address of 8 bytes. */
   quantize_lhs(product: number, firstRow: number, rows: number, scratch: number): void;
   product_bytes(): number;
   probe_dot(lhs: number, rhs: number): number;
@@ -158,11 +158,11 @@ export interface Kernels {
   pack_bytes(src: number, stride: number, n: number, groups: number, dst: number): void;
   int4_workspace(record: number, rows: number): number;
   gemm_int4: PartOfProduct;
-  /** Either of both, as the record says; not for superblocks (abi-superblock.ts). */
+  /** `gemm` or `gemm_int4`, as the record says. Superblocks have their own (abi-superblock.ts). */
   multiply: PartOfProduct;
 }
 
-/** What the wrapper needs of a WebAssembly.Memory. */
+/** The members of WebAssembly.Memory that the wrapper uses. */
 export interface LinearMemory {
   readonly buffer: ArrayBuffer;
   grow(pages: number): number;
@@ -190,7 +190,9 @@ type Gather = (
 
 type Clamp = (src: number, dst: number, n: number, low: number, high: number) => void;
 
-/** Rows and panels of a product; parts may run at once, each with a workspace of its own. */
+/**
+ * Computes some rows and panels of a product. Calls may run at once, each with its own workspace.
+ */
 type PartOfProduct = (
   product: number,
   firstRow: number,

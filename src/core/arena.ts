@@ -17,10 +17,10 @@ function padded(bytes: number): number {
 /** Memories grow by whole pages. */
 const PAGE = 65536;
 
-/** What a memory grows by at least when it is large. */
+/** The least growth of a large memory, in bytes. */
 const MOST_SPARE = 2 ** 21;
 
-/** Makes the memory longer by `bytes`, a multiple of a page, or returns false where it cannot. */
+/** Grows the memory by `bytes`, a multiple of a page. Returns false where it cannot. */
 export type Grow = (bytes: number) => boolean;
 
 /** A first-fit allocator. Free ranges are sorted by address and merged with their neighbours. */
@@ -41,12 +41,12 @@ export class FreeList {
     this.#release(start, size - MARGIN - start);
   }
 
-  /** Bytes that are allocated. */
+  /** Number of bytes that are allocated. */
   get used(): number {
     return this.#used;
   }
 
-  /** Bytes of the memory. */
+  /** Size of the memory in bytes. */
   get size(): number {
     return this.#size;
   }
@@ -69,8 +69,8 @@ export class FreeList {
   }
 
   /**
-   * Makes sure that `bytes` in a row are free, so that what follows lies together and grows the
-   * memory once.
+   * Makes sure that `bytes` contiguous bytes are free. The allocations that follow are then
+   * adjacent, and the memory grows at most once.
    */
   reserve(bytes: number): void {
     const size = padded(bytes);
@@ -84,8 +84,8 @@ export class FreeList {
   }
 
   /**
-   * Grows by what the last free range lacks, and by a quarter of the memory or MOST_SPARE at least,
-   * so that growth stays rare and little lies idle.
+   * Grows until the last free range has `size` bytes. The growth is at least a quarter of the
+   * memory, or MOST_SPARE if that is less: growth stays rare, and few bytes lie idle.
    */
   #extend(size: number): void {
     const last = this.#starts.length - 1;
@@ -143,21 +143,21 @@ export class FreeList {
 }
 
 /**
- * One allocation for several parts, each on a boundary of the arena: their addresses, 0 for an
- * empty part.
+ * Allocates several sections as one block, each on a boundary of the arena. Returns their
+ * addresses, 0 for an empty section.
  */
-export function allocateParts<Part extends string>(
+export function allocateSections<Section extends string>(
   arena: FreeList,
-  bytes: Readonly<Record<Part, number>>,
-): { parts: Record<Part, number>; size: number } {
-  const entries = Object.entries(bytes) as [Part, number][];
+  bytes: Readonly<Record<Section, number>>,
+): { sections: Record<Section, number>; size: number } {
+  const entries = Object.entries(bytes) as [Section, number][];
   const whole = (count: number): number => Math.ceil(count / GRAIN) * GRAIN;
   const size = entries.reduce((sum, [, count]) => sum + whole(count), 0);
   let at = arena.allocate(size);
-  const parts = {} as Record<Part, number>;
-  for (const [part, count] of entries) {
-    parts[part] = count && at;
+  const sections = {} as Record<Section, number>;
+  for (const [section, count] of entries) {
+    sections[section] = count && at;
     at += whole(count);
   }
-  return { parts, size };
+  return { sections, size };
 }

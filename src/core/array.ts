@@ -1,8 +1,8 @@
 /**
- * What a caller's array is. Only this file asks a caller's value for its type, length, buffer and
- * offset, and it asks the intrinsic getters of %TypedArray%, which read the engine's own record of
- * the array. So a Buffer, an array of another realm, a subclass and an array with a `length` of its
- * own count as what they are. No method of a caller's array is called.
+ * The type, length, buffer and offset of a caller's array. Only this file reads them. It calls the
+ * intrinsic getters of %TypedArray%, which read the engine's own record of the array. A Buffer, an
+ * array of another realm, a subclass, and an array with its own `length` property are therefore
+ * read correctly. No method of a caller's array is called.
  */
 import { messageOf, typeFault } from "./check.ts";
 import { ARRAYS, type DType, dtypeOf, type Elements, getterOf, lengthOf, tagOf } from "./dtype.ts";
@@ -30,8 +30,7 @@ export function byteOffsetOf(array: AnyArray): number {
 }
 
 /**
- * True where the buffer was transferred or the memory has grown, or where a buffer became too short
- * for the array.
+ * True if the buffer was transferred, its memory has grown, or it became too short for the array.
  */
 export function isDetached(array: AnyArray): boolean {
   if (lengthOf(array) > 0) return false;
@@ -44,9 +43,7 @@ export function isDetached(array: AnyArray): boolean {
   }
 }
 
-/**
- * The length of a typed array. Errors: an array without its buffer, which must not count as empty.
- */
+/** The length of a typed array. Errors: a detached array, which must not count as an empty one. */
 export function checkLength(argument: string, array: AnyArray): number {
   const length = lengthOf(array);
   if (length === 0 && isDetached(array)) {
@@ -87,9 +84,9 @@ export function ownElementsOf<T extends DType>(dtype: T, array: AnyArray): Eleme
 }
 
 /**
- * A copy of the entries of a caller's array: typed of one of the element types given, or plain. Its
- * length and each entry are read once. What the entries of a plain array are is for the caller to
- * check.
+ * A copy of the entries of a caller's array: a typed array of one of the given element types, or a
+ * plain array. Its length and each entry are read once. The entries of a plain array are not
+ * checked.
  */
 export function entriesOf(
   argument: string,
@@ -117,7 +114,10 @@ export function listLength(list: unknown): number | undefined {
   }
 }
 
-/** A list of numbers as it is: a typed array, or what has a length and entries that are numbers. */
+/**
+ * Returns a list of numbers uncopied: a typed array, or an object with a length and numeric
+ * entries.
+ */
 export function checkNumbers(argument: string, value: unknown): ArrayLike<number> {
   const tag = tagOf(value);
   const length = typeof value === "object" ? listLength(value) : undefined;
@@ -135,8 +135,8 @@ export function checkNumbers(argument: string, value: unknown): ArrayLike<number
 }
 
 /**
- * Whether a value is an iterable of something else than numbers and characters. A Proxy of a typed
- * array has the iterator of typed arrays, which refuses it.
+ * True for an iterable that is neither a typed array nor a string. A Proxy of a typed array has the
+ * iterator of typed arrays, which would throw.
  */
 export function isIterable(value: unknown): value is Iterable<unknown> {
   if (typeof value !== "object" || value === null) return false;

@@ -5,9 +5,9 @@ import { tagOf } from "./dtype.ts";
 
 /** Where bytes come from. */
 export interface ByteSource {
-  /** Bytes in all. */
+  /** The number of bytes. */
   readonly size: number;
-  /** `length` bytes from `offset` on. Fewer are an error of the reader. */
+  /** Returns `length` bytes from `offset` on. Fewer bytes are an error. */
   read(offset: number, length: number): Uint8Array | Promise<Uint8Array>;
 }
 
@@ -32,7 +32,7 @@ export function sizeOfSource(source: Uint8Array | ByteSource): number {
   return isBytes(source) ? source.length : source.size;
 }
 
-/** @internal Reads; the caller has checked that the source has so many bytes. */
+/** @internal Reads a range. The caller has checked that the source contains it. */
 export async function readBytes(
   argument: string,
   source: Uint8Array | ByteSource,

@@ -1,14 +1,15 @@
 /**
- * The parameters of a call that has one of each: for a call on tensors, an allocation would cost as
- * much as the kernel. One record per instance, in its memory. A call writes what its kernel reads,
- * and reads back what the kernel has written, before any other call begins.
+ * The parameters of calls with a single scale, zero point, multiplier and bias. They lie in one
+ * record per instance, because allocating them would cost a call on tensors as much as its kernel.
+ * A call writes its parameters, runs its kernel and reads the results back before another call
+ * begins.
  */
 import type { FreeList } from "./arena.ts";
 
 /** Bytes of a record, in whole grains of the arena. */
 const RECORD_BYTES = 64;
 
-/** Where the fields of the record lie. */
+/** The addresses of the record's fields. */
 export class CallParams {
   /** f32: the scale of quantize and dequantize, or the one that dynamic quantization finds. */
   readonly scale: number;
@@ -20,7 +21,7 @@ export class CallParams {
   readonly bias: number;
   /** Two f32: the min and the max of all values, or of the row that a kernel quantizes. */
   readonly extremes: number;
-  /** Eight f32: where gather_blocks_f32 makes the last values of a row. */
+  /** Eight f32: scratch for the last values of a row in gather_blocks_f32. */
   readonly tail: number;
   readonly byteLength = RECORD_BYTES;
 

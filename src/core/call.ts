@@ -43,7 +43,7 @@ export interface Operand<T extends DType = DType> {
   readonly length: number;
   /** The tensor's shape, or undefined for a typed array. */
   readonly shape: readonly number[] | undefined;
-  /** Where it lies already, or -1 for a typed array that must be copied in. */
+  /** Its address in the memory, or -1 for a typed array that must be copied in. */
   readonly address: number;
   readonly value: Elements[T] | Tensor<T>;
 }
@@ -67,7 +67,7 @@ export function operand<T extends DType>(
   return ownOperand(instance, argument, value, dtypes, length);
 }
 
-/** The same for a destination: no value is converted. */
+/** Checks the kind and length of a destination. Halves are refused: no value is converted. */
 export function ownOperand<T extends DType>(
   instance: Bytelane,
   argument: string,
@@ -96,9 +96,7 @@ export function ownOperand<T extends DType>(
   return checked;
 }
 
-/**
- * The elements of an operand as they lie now, as a view of this realm. An allocation may detach it.
- */
+/** The current elements of an operand, as a view of this realm. An allocation may detach it. */
 export function elementsOf<T extends DType>(
   instance: Bytelane,
   { dtype, length, address, value }: Operand<T>,
@@ -109,8 +107,8 @@ export function elementsOf<T extends DType>(
 }
 
 /**
- * A resizable buffer may become shorter, and any buffer may be transferred, while an operation
- * runs.
+ * Errors: an array that became shorter. A resizable buffer may shrink, and any buffer may be
+ * transferred, while an operation runs.
  */
 function requireLength(array: AnyArray, length: number): void {
   if (lengthOf(array) !== length) {
@@ -128,7 +126,7 @@ export interface Target<T extends DType> {
   readonly asTensor: boolean;
 }
 
-/** Checks `out`, or notes that a result of this kind is to be made. */
+/** Checks `out`. Without it, a result in kind is made later. */
 export function target<T extends DType>(
   instance: Bytelane,
   out: unknown,
@@ -157,10 +155,10 @@ interface Copy {
   readonly bytes: number;
   readonly dtype: DType;
   readonly length: number;
-  /** Where it goes in the memory, or -1. */
+  /** Destination in the memory, or -1 for a caller's array. */
   readonly to: number;
   readonly array: AnyArray | undefined;
-  /** Where it is added to what is there, rather than copied. */
+  /** The runs of elements to which it is added; undefined where it is copied. */
   readonly spans: Spans | undefined;
 }
 
@@ -168,10 +166,10 @@ interface Copy {
 export type Spans = (body: (start: number, length: number) => void) => void;
 
 /**
- * One call: its scratch memory, and the one place that knows where its operands and `out` lie.
- * Where `out` shares bytes with an operand, the result goes to scratch memory first, or the operand
- * is copied, so that the call gives what it gives on plain arrays. Lists are made when something
- * enters them: most calls on tensors need none.
+ * One call: its scratch memory, and the addresses of its operands and of `out`. If `out` shares
+ * bytes with an operand, the result goes to scratch memory first, or the operand is copied. The
+ * result is then the same as on separate arrays. Lists are created at their first entry: most calls
+ * on tensors need none.
  */
 export class Call {
   readonly #instance: Bytelane;
@@ -197,15 +195,15 @@ export class Call {
   /** Memory for `bytes`, until the call ends. */
   scratch(bytes: number): number {
     const address = this.#instance.arena.allocate(bytes);
-    // a list that begins empty makes room for 16 at its first entry
+    // an array that starts empty allocates 16 entries at its first push
     if (this.#blocks) this.#blocks.push(address, bytes);
     else this.#blocks = [address, bytes];
     return address;
   }
 
   /**
-   * The address of an operand's elements; a typed array is copied in. With `inPlace` the kernel is
-   * right where `out` begins at the operand's own address.
+   * The address of an operand's elements; a typed array is copied in. `inPlace` states that the
+   * kernel is correct if `out` begins at the operand's own address.
    */
   input(source: Operand, inPlace = false): number {
     const { dtype, length, address } = source;
@@ -238,7 +236,7 @@ export class Call {
       heap.view(dtype, address, count).fill(values);
       return address;
     }
-    // growth detaches a view of the memory: its address outlives it
+    // growth detaches views of the memory, so take the address first
     const own = heap.addressOf(values);
     const from = own < 0 ? values : undefined;
     const address = this.scratch(count * BYTES[dtype]);
@@ -248,8 +246,9 @@ export class Call {
   }
 
   /**
-   * A copy of integers in [low, high], such as indices for a kernel that reads at them. The copy is
-   * what is checked: the original may lie in `out`, or in memory that another thread writes.
+   * Copies integers and checks that all are in [low, high], such as indices that a kernel reads at.
+   * The copy is checked, because the original may lie in `out`, or in memory that another thread
+   * writes.
    */
   integers(argument: string, list: Operand<"i32"> | Int32Array, low: number, high: number): number {
     const values = "dtype" in list ? elementsOf(this.#instance, list) : list;
@@ -271,7 +270,7 @@ export class Call {
   scales(argument: string, list: Operand<"f32">): number {
     const address = this.copyIn("f32", elementsOf(this.#instance, list));
     const { kernels, heap } = this.#instance;
-    // the bits of what is allowed are integers in order
+    // as integers, the bits of reals of at least 0 have the order of the reals
     if (kernels.all_in_range_i32(address, list.length, 0, LARGEST_BITS)) return address;
     const copy = heap.view("f32", address, list.length);
     for (let i = 0; i < list.length; i++) {
@@ -282,9 +281,9 @@ export class Call {
   }
 
   /**
-   * The address where a result is to be written, and the value that the operation returns. With
-   * `keeps` the kernel leaves some of it as it was. With `spans` the result is added to these
-   * elements of `out` when the call ends.
+   * The address where a result is to be written, and the value that the operation returns. `keeps`
+   * states that the kernel leaves some elements unchanged. With `spans` the result is added to
+   * these elements of `out` when the call ends.
    */
   output<T extends DType>(result: Target<T>, keeps = false, spans?: Spans): Written<T> {
     const { given, dtype, length } = result;
@@ -322,7 +321,7 @@ export class Call {
     } finally {
       if (!kept) for (const made of this.#made ?? []) made.dispose();
       const { arena } = this.#instance;
-      // the last one first: each joins the free block behind it
+      // in reverse order, so that each merges with the free range behind it
       const blocks = this.#blocks ?? [];
       while (blocks.length) {
         const bytes = blocks.pop() as number;
@@ -349,7 +348,7 @@ export class Call {
 
 /** Runs `body` with a call. Scratch memory is freed whether it returns or throws. */
 export function inCall<R>(instance: Bytelane, body: (call: Call) => R): R;
-/** With `result` announced, so that no operand is overwritten before it is read. */
+/** With a `result`, whose bytes are known before any operand is read. */
 export function inCall<R>(
   instance: Bytelane,
   result: { readonly given: Operand | undefined },
@@ -362,7 +361,7 @@ export function inCall<R>(
 ): R {
   const alone = typeof first === "function";
   const body = alone ? first : (second as (call: Call) => R);
-  // a property of the arguments may have disposed it
+  // a getter of an argument may have disposed the instance
   checkInstance(instance);
   const call = new Call(instance, alone ? undefined : first.given);
   let done = false;

@@ -6,7 +6,7 @@
 import { lengthOf, tagOf } from "./dtype.ts";
 
 const LONGEST = 60;
-/** Characters of an error before what is said of its cause: all of it has at most 300. */
+/** Most characters of a message before the hint at its cause. The whole message has at most 300. */
 const MESSAGE = 230;
 
 /** A text of at most so many characters: its beginning and its end. */
@@ -16,7 +16,7 @@ function shorten(text: string, most: number): string {
   return `${text.slice(0, most - end - 1)}…${text.slice(text.length - end)}`;
 }
 
-/** The one sentence of errors. Names that a caller chose may be long, or have quotes. */
+/** The sentence of every error. Names that a caller chose may be long or contain quotes. */
 export function messageOf(argument: string, expected: string, got: string): string {
   const name = shorten(argument.replaceAll('"', "'"), LONGEST);
   const what = shorten(got, 80);
@@ -100,7 +100,7 @@ export function checkObject(argument: string, value: unknown): void {
 /** What a property of a caller's record must be. */
 type Kind = "number" | "string" | "object" | "array" | "function";
 
-/** Errors unless the properties of a record, such as a report to be shown, are of these kinds. */
+/** Checks that the properties of a record, such as a report to be printed, are of these kinds. */
 export function checkRecord(
   argument: string,
   record: unknown,
@@ -116,7 +116,7 @@ export function checkRecord(
   }
 }
 
-/** The same for each entry of an array. */
+/** `checkRecord` for each entry of an array. */
 export function checkRecords(
   argument: string,
   records: unknown,

@@ -45,7 +45,7 @@ export const QUANTIZED_DTYPES = ["i8", "u8"] as const;
 
 export const BYTES: Readonly<Record<DType, number>> = { f32: 4, i32: 4, i8: 1, u8: 1 };
 
-/** What makes an array of a type. */
+/** The constructors of the arrays of each type. */
 export const ARRAYS = {
   f32: Float32Array,
   i32: Int32Array,
@@ -69,13 +69,13 @@ export function getterOf<T>(key: string | symbol): (this: unknown) => T {
 const getTag = /* @__PURE__ */ getterOf<string | undefined>(Symbol.toStringTag);
 const getLength = /* @__PURE__ */ getterOf<number>("length");
 
-/** The elements of a typed array, whatever it says of itself. */
+/** The length of a typed array, whatever its own `length` property is. */
 export function lengthOf(array: ArrayBufferView): number {
   return getLength.call(array);
 }
 
 /**
- * The type of a typed array of any realm, "Float32Array" for example; undefined for what is none.
+ * The type of a typed array of any realm, such as "Float32Array". Undefined for any other value.
  */
 export function tagOf(value: unknown): string | undefined {
   return getTag.call(value);

@@ -1,5 +1,5 @@
 /**
- * Handles: what holds memory of an instance until it is disposed.
+ * Handles: objects that hold memory of an instance until they are disposed.
  *
  * @category Data
  */
@@ -12,15 +12,18 @@ import type { Bytelane } from "./instance.ts";
 let isPrintable = false;
 
 /**
- * What tensors, packed matrices, layers, tables and indexes are: holders of an instance's memory
- * until they are disposed.
+ * The base class of tensors, packed matrices, layers, tables and indexes. A handle holds memory of
+ * an instance until it is disposed.
  */
 export abstract class Handle {
   /** @internal */ readonly instance: Bytelane;
   readonly #blocks: readonly (readonly [address: number, bytes: number])[];
   #disposed = false;
 
-  /** @internal With `scoped` false no scope disposes it: its maker does, or adopts it. */
+  /**
+   * @internal If `scoped` is false, no scope disposes it. Its creator does, or lets the scope adopt
+   * it.
+   */
   constructor(instance: Bytelane, blocks: readonly (readonly [number, number])[], scoped = true) {
     if (!isPrintable) {
       printAsText(Handle.prototype);
@@ -31,12 +34,12 @@ export abstract class Handle {
     if (scoped) instance.adopt(this);
   }
 
-  /** @internal A handle of this library, and no proxy of one. */
+  /** @internal True for a handle of this library, false for a proxy of one. */
   static isHandle(value: unknown): value is Handle {
     return typeof value === "object" && value !== null && #blocks in value;
   }
 
-  /** True when its memory was given back, or the instance has ended: operations refuse it then. */
+  /** True after the handle or its instance was disposed. Operations refuse it then. */
   get disposed(): boolean {
     return this.#disposed || this.instance.disposed;
   }
@@ -69,12 +72,12 @@ export abstract class Handle {
     return this.__describe();
   }
 
-  /** The same, for JSON and for the diffs of test runners. */
+  /** The text of `toString`, for JSON and for the diffs of test runners. */
   toJSON(): string {
     return this.__describe();
   }
 
-  /** @internal Vue makes no proxy of what says so: a handle is compared by identity. */
+  /** @internal Tells Vue to make no proxy: handles are compared by identity. */
   get __v_skip(): boolean {
     return true;
   }

@@ -5,7 +5,7 @@ import { ARRAYS, type DType, type Elements } from "./dtype.ts";
 
 const PAGE = 65536;
 
-/** The views. The buffer is kept here: asking for it costs as much as a small view. */
+/** Makes the views. The buffer is cached: reading `memory.buffer` costs as much as a small view. */
 export class Heap {
   #memory: LinearMemory | undefined;
   #buffer: LinearMemory["buffer"];
@@ -37,21 +37,23 @@ export class Heap {
   }
 
   /**
-   * Where a view lies in this memory, or -1. Growth detaches the view: call this before anything is
-   * allocated.
+   * The address of a view on this memory, or -1 for another array. Growth detaches the view: call
+   * this before anything is allocated.
    */
   addressOf(view: AnyArray): number {
     return bufferOf(view) === this.#buffer ? byteOffsetOf(view) : -1;
   }
 
-  /** Bytes that a caller brought, found again after growth where they lie in this memory. */
+  /**
+   * Returns a getter of a caller's bytes. It works after growth too, if they lie in this memory.
+   */
   outliving(bytes: Uint8Array): () => Uint8Array {
     const address = this.addressOf(bytes);
     const { length } = bytes;
     return address < 0 ? () => bytes : () => this.view("u8", address, length);
   }
 
-  /** Grows by `bytes`, a multiple of a page. False where the engine has less than that. */
+  /** Grows by `bytes`, a multiple of a page. Returns false where the engine refuses. */
   grow(bytes: number): boolean {
     if (!this.#memory) return false;
     try {
@@ -64,7 +66,7 @@ export class Heap {
     return true;
   }
 
-  /** Lets the memory go. */
+  /** Drops the references to the memory. */
   release(): void {
     this.#memory = undefined;
     this.#buffer = new ArrayBuffer(0);

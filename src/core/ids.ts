@@ -12,7 +12,9 @@ import type { Bytelane } from "./instance.ts";
 /** Indices: whole numbers, of 64 bits too, as tokenizers give them. */
 export type Ids = Data<"i32"> | BigInt64Array | readonly number[];
 
-/** Indices: others than i32 are copied and checked at once, i32 by `Call.indices`. */
+/**
+ * Checks indices. Those in other types than i32 are copied and checked here, i32 by `Call.indices`.
+ */
 export function checkIndices(
   instance: Bytelane,
   argument: string,

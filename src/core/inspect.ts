@@ -1,6 +1,7 @@
 /**
- * What console.log of Node, Deno and Bun asks an object for. A method under this key would be work
- * at import, for which bundlers keep a class that nobody uses: it is added with the first object.
+ * Adds the method that console.log of Node, Deno and Bun calls to print an object. In the class
+ * body its computed key would be work at import, and bundlers would keep an unused class. The
+ * method is therefore added when the first object is made.
  */
 export function printAsText(prototype: object): void {
   Object.defineProperty(prototype, Symbol.for("nodejs.util.inspect.custom"), {

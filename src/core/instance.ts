@@ -37,7 +37,7 @@ export interface Origin {
   readonly shared: boolean;
   /** As the options said. */
   readonly workers: number | WorkersOptions;
-  /** Modules beside the instance's own that its entry has imported, by name and build. */
+  /** Further modules that the entry has imported, by name and build. */
   readonly ready: ReadyModules;
 }
 
@@ -49,20 +49,22 @@ export type ReadyModules = {
   readonly [N in ModuleName]?: { readonly [B in Build]?: WebAssembly.Module };
 };
 
-/** @internal A module that was put onto the memory of an instance. */
+/** @internal A further module, instantiated on the memory of an instance. */
 export interface OpenModule {
   readonly module: WebAssembly.Module;
   readonly kernels: object;
 }
 
-/** @internal The workers of an instance: they hear of the end of handles and of the instance. */
+/**
+ * @internal The workers of an instance. They are told when a handle or the instance is disposed.
+ */
 export interface Follower {
-  /** A handle was disposed and gives its blocks back: now, or when nobody reads them any more. */
+  /** Frees the blocks of a disposed handle: now, or after the last call that reads them. */
   release(blocks: readonly (readonly [address: number, bytes: number])[]): void;
   end(): void;
 }
 
-/** What a scope disposes. */
+/** An object that a scope can dispose. */
 interface Scoped {
   dispose(): void;
 }
@@ -77,10 +79,10 @@ export class Bytelane {
   /** @internal */ readonly heap: Heap;
   /** @internal */ readonly dots: Dots;
   /** @internal */ readonly origin: Origin;
-  /** @internal Modules on its memory beside its own (builds/modules.ts). */
+  /** @internal Further modules on its memory (builds/modules.ts). */
   readonly modules = new Map<ModuleName, OpenModule>();
   /** @internal */ follower: Follower | undefined;
-  /** @internal The parameters of a call that has one of each. */
+  /** @internal The parameters of calls with a single scale and zero point. */
   readonly params: CallParams;
   readonly #report: Report;
   readonly #scopes: Scoped[][] = [];
@@ -151,7 +153,7 @@ export class Bytelane {
     if (this.#disposed) return;
     this.#disposed = true;
     this.follower?.end();
-    // whoever still refers to the instance or to a handle of it holds no memory by that
+    // a remaining reference to the instance or to a handle keeps no memory alive
     this.follower = undefined;
     this.kernels = {} as Kernels;
     this.modules.clear();
@@ -168,7 +170,7 @@ export class Bytelane {
     return `instance, tier ${this.tier}`;
   }
 
-  /** @internal Vue makes no proxy of what says so. */
+  /** @internal Tells Vue to make no proxy. */
   get __v_skip(): boolean {
     return true;
   }
@@ -178,7 +180,10 @@ export class Bytelane {
     this.#scopes.push([]);
   }
 
-  /** @internal Leaves the innermost scope: disposes what was made in it, hands on what is kept. */
+  /**
+   * @internal Leaves the innermost scope: disposes its handles, and moves the kept ones to the
+   * outer scope.
+   */
   leaveScope(kept: ReadonlySet<unknown>): void {
     const handles = this.#scopes.pop() ?? [];
     const outer = this.#scopes.at(-1);
@@ -194,7 +199,7 @@ export class Bytelane {
   }
 }
 
-/** The instance, or an error that says what came instead. */
+/** Checks that a value is a live instance, and returns it. */
 export function checkInstance(instance: Bytelane): Bytelane {
   if (!(instance instanceof Bytelane)) {
     throw typeFault("instance", "an instance made by createBytelane", instance);

@@ -1,6 +1,6 @@
 /**
- * Types of the platform, as far as a project has them. The declarations of browsers (lib "dom")
- * and those of Node (@types/node) differ: each lacks some. What a project lacks, it cannot pass.
+ * Types of the platform, from the declarations that a project has. Those of browsers (lib "dom")
+ * and of Node (@types/node) differ: each lacks some. A type that a project lacks is `never` here.
  */
 
 /** WebAssembly.Module. */

@@ -44,7 +44,7 @@ export type ProductField = keyof typeof PRODUCT;
 /** Some fields of a record. */
 export type ProductFields = { readonly [Field in ProductField]?: number };
 
-/** What stands in `codes`: what the panels of weights in blocks hold. */
+/** Values of `codes`: what the panels of weights in blocks contain. */
 export const CODES = { nibbles: 0, bytes: 1, fourBits: 2, sixBits: 3 } as const;
 
 /** Whether the weights of a record are superblocks: the module "superblock" multiplies them. */
@@ -55,7 +55,7 @@ export function isSuperblock(words: DataView, record: number): boolean {
   );
 }
 
-/** What stands in `result`. */
+/** Values of `result`. */
 export const RESULT_CODES = { i32: 0, f32: 1, i8: 2, u8: 3 } as const;
 
 const isReal = (field: ProductField): boolean =>

@@ -1,4 +1,4 @@
-/** Rounding, and the largest f32: what parameters and layers share. */
+/** Rounding, and the largest f32. Parameters and layers share them. */
 
 /** The largest f32. */
 export const LARGEST = 3.4028234663852886e38;
@@ -7,7 +7,7 @@ export const LARGEST = 3.4028234663852886e38;
 export function roundHalfEven(x: number): number {
   const floor = Math.floor(x);
   const rest = x - floor;
-  // + 0: what rounds to −0 is the integer 0
+  // adding 0 turns −0 into 0
   if (rest !== 0.5) return Math.round(x) + 0;
   return floor % 2 === 0 ? floor : floor + 1;
 }

@@ -4,8 +4,8 @@ import { tagOf } from "./dtype.ts";
 import { isTensor } from "./tensor.ts";
 
 /**
- * Rows that were quantized before. Whether x is data is checked first: reading properties takes as
- * long as a small product.
+ * True for rows that were quantized before. Plain data are recognized first, because reading
+ * properties of them takes as long as a small product.
  */
 export function isRows<R>(x: unknown): x is R {
   if (isTensor(x) || tagOf(x) !== undefined) return false;

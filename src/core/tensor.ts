@@ -30,14 +30,14 @@ import { type Bytelane, checkInstance } from "./instance.ts";
  * A handle: element type, shape, and where the bytes lie. Made by `tensor` and by the operations.
  */
 export class Tensor<T extends DType = DType> extends Handle {
-  /** What tells it from the other things of a file. */
+  /** Tells it apart from the other entries of a loaded file. */
   readonly kind = "tensor";
   readonly dtype: T;
-  /** Dimensions, the last one dense; frozen. [] is one element. */
+  /** Dimensions, frozen. The last one is dense. [] is a single element. */
   readonly shape: readonly number[];
   /** Number of elements. */
   readonly length: number;
-  /** Where the elements begin in `instance.memory`, in bytes. It stays the same for life. */
+  /** Byte offset of the elements in `instance.memory`. It never changes. */
   readonly address: number;
 
   readonly #whole: Tensor<T> | undefined;
@@ -85,7 +85,7 @@ export class Tensor<T extends DType = DType> extends Handle {
     return this.data.slice() as OwnElements[T];
   }
 
-  /** @internal A tensor of this library, and no proxy of one. */
+  /** @internal True for a tensor of this library, false for a proxy of one. */
   static isTensor(value: unknown): value is Tensor {
     return typeof value === "object" && value !== null && #whole in value;
   }
@@ -152,7 +152,7 @@ export function tensor<T extends DType>(
   if (source && source.length !== count) {
     throw rangeFault("values", `${count} elements for shape [${shape.join(", ")}]`, source.length);
   }
-  // growth detaches a view of this memory: its address outlives it
+  // growth detaches views of this memory, so take the address first
   const { heap } = instance;
   const from = source ? heap.addressOf(source) : -1;
   const result = new Tensor(instance, dtype, shape);

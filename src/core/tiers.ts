@@ -1,10 +1,10 @@
 /**
- * What an instance runs: tiers, builds, and the dot products of each.
+ * Tiers, builds, and the dot products of each.
  *
  * @category Instances
  */
 
-/** What the kernels run on. Both give the same bytes for the same inputs. */
+/** The instruction set of the kernels. Both tiers give the same bytes for the same inputs. */
 export type Tier = "simd" | "relaxed";
 
 /** The modules that are published, one per tier. */
@@ -23,16 +23,19 @@ export type DotClass = "signed" | "unsigned" | "saturating" | "unknown";
 export interface RelaxedDot {
   /** What the engine was found to compute. */
   readonly found: DotClass;
-  /** What one or two of its instructions multiply. All other weights take pairs of i16. */
+  /**
+   * The weights that it multiplies, in one or two instructions. All others are multiplied as pairs
+   * of i16.
+   */
   readonly used: "all weights" | "i8 weights without -128" | "7-bit weights";
 }
 
 /** Which build runs, why, and what was tried before it. */
 export interface Report {
   readonly tier: Tier;
-  /** Why it does, in words for people. */
+  /** The reason, as a sentence. */
   readonly reason: string;
-  /** One entry a tier that was considered, in order. */
+  /** One entry per tier that was considered, in order. */
   readonly probed: readonly { readonly tier: Tier; readonly result: string }[];
   /** What the engine's relaxed dot product computes, and what it is used for. Not in "simd". */
   readonly relaxedDot?: RelaxedDot;
@@ -52,7 +55,7 @@ export interface Dot {
   readonly offset: 0 | 64 | 128;
 }
 
-/** Whether a dot product takes weights as i8, of which it refuses -128 (builds/relaxed-dot.ts). */
+/** True if a dot product reads weights as i8 and refuses -128 (builds/relaxed-dot.ts). */
 export const refusesLeast = ({ code, offset }: Dot): boolean => code === FUSED && offset === 0;
 
 /**

@@ -69,8 +69,8 @@ export type QuantizedRows<X, D extends QuantizedDType> = Quantized<
 >;
 
 /**
- * Rows of [..., columns] and what becomes of them. With `stride` the shape must be given, and x may
- * be longer.
+ * Rows of [..., columns] and their result. With `stride` the shape must be given, and x may be
+ * longer.
  */
 export interface RowsOptions<D extends QuantizedDType> extends ShapeOption<Data<D>> {
   /**
@@ -83,9 +83,9 @@ export interface RowsOptions<D extends QuantizedDType> extends ShapeOption<Data<
 }
 
 /**
- * Quantizes each row of [..., columns] with a scale of its own, as dynamic quantization does a
- * token. Rows of nothing but 0 have scale 1. NaN becomes the zero point; ±Infinity counts as the
- * largest finite value.
+ * Quantizes each row of [..., columns] with its own scale, as dynamic quantization does per token.
+ * Rows of nothing but 0 have scale 1. NaN becomes the zero point; ±Infinity counts as the largest
+ * finite value.
  *
  * @example
  * ```ts

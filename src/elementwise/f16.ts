@@ -1,5 +1,5 @@
 /**
- * IEEE half precision, f16, to and from f32. Halves are kept as their bits.
+ * IEEE half precision, f16, to and from f32. Halves are stored as their bits.
  *
  * @category Quantize and dequantize
  */
@@ -37,8 +37,8 @@ function halvesOperand(instance: Bytelane, argument: string, value: unknown): Op
 
 /**
  * f32 to f16: to the nearest, ties to even. From 65 520 on the result is Infinity, denormals are
- * kept, and NaN is 0x7e00 with its sign. An `out` in the memory of the instance is written where it
- * is.
+ * kept, and NaN is 0x7e00 with its sign. An `out` in the memory of the instance is written in
+ * place.
  *
  * @example
  * ```ts
@@ -79,7 +79,7 @@ export function toF16(
 /**
  * f16 to f32: exact. NaN keeps its sign and payload. Halves that lie in the memory of the instance,
  * such as `new Uint16Array(data.buffer, data.byteOffset, n)` with the `data` of a tensor of bytes,
- * are read where they are.
+ * are read in place.
  *
  * @example
  * ```ts

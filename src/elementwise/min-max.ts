@@ -9,12 +9,14 @@ import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { extentOf } from "../params/channels.ts";
 import { shapeOf } from "./quantize.ts";
 
-/** Of all values together. Where there is no number, min is Infinity and max −Infinity. */
+/** The extremes of all values. Where there is no number, min is Infinity and max −Infinity. */
 export interface Extremes {
   readonly min: number;
   readonly max: number;
 }
-/** The same with one entry per channel; copies, no views on the instance's memory. */
+/**
+ * `Extremes` with one entry per channel. The arrays are copies, not views on the instance's memory.
+ */
 export interface ChannelExtremes {
   readonly min: Float32Array;
   readonly max: Float32Array;

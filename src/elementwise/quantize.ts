@@ -64,15 +64,17 @@ export interface QuantizeParams<D extends QuantizedDType> extends QuantizationPa
   /** Element type of the result. Default "i8". */
   readonly dtype?: D;
   /**
-   * Of the profile sentence-transformers, which cannot do without: the real value at the least
-   * integer; one, or one per channel. An error with the other profiles.
+   * The real value at the least integer; one, or one per channel. The profile sentence-transformers
+   * requires it. An error for the other profiles.
    */
   readonly start?: number | Float32Array;
 }
 
-/** By whose rule values are rounded, the dimensions of plain data, and the destination. */
+/** The rounding rule, the dimensions of plain data, and the destination. */
 export interface QuantizeOptions<Out> extends ShapeOption<Out> {
-  /** By whose rule. The table of `Profile` says what each does. Default "onnx". */
+  /**
+   * The system whose rounding rule applies. The table of `Profile` has the rules. Default "onnx".
+   */
   readonly profile?: Profile;
 }
 
@@ -132,7 +134,7 @@ export function quantize<X extends Reals, D extends QuantizedDType = "i8">(
   });
 }
 
-/** What the kernel of the other profiles takes beside the parameters. */
+/** Further arguments of the kernel for the other profiles. */
 interface Rule {
   /** One for all channels, or one each. */
   readonly starts: number | Float32Array;
@@ -194,7 +196,7 @@ function reciprocal(argument: string, scale: unknown): number {
 
 /**
  * @internal Quantizes f32 that lie in memory to i8, symmetrically and with one scale per channel. A
- * channel of nothing but NaN counts as 0. The values stay for the call.
+ * channel of nothing but NaN counts as 0. The values stay allocated until the call ends.
  */
 export function quantizeChannels(
   instance: Bytelane,

@@ -42,7 +42,7 @@ export interface Vector {
   readonly refusal?: string;
   /** The arguments of the call, by name. */
   readonly input: Readonly<Record<string, Golden>>;
-  /** What the reference gave, by name. */
+  /** The results of the reference, by name. */
   readonly expected: Readonly<Record<string, Golden>>;
 }
 
@@ -53,10 +53,10 @@ export interface Suite {
   readonly vectors: readonly Vector[];
 }
 
-/** The golden files. The build writes them in. */
+/** The golden files. The build script inserts them. */
 declare const GOLDEN: readonly Suite[];
 
-/** Vectors of one operation under one profile, from the same programs. */
+/** The vectors of one operation, profile and reference. */
 export interface ConformanceRow {
   /** Whose rule is judged. */
   readonly profile: Profile;
@@ -65,17 +65,17 @@ export interface ConformanceRow {
   readonly reference: string;
   /** Calls that were run. */
   readonly vectors: number;
-  /** Values that were compared, parameters counted where the call chooses them. */
+  /** Number of values compared, including parameters that the call chooses. */
   readonly values: number;
-  /** Values that differ from the reference. */
+  /** Number of values that differ from the reference. */
   readonly differing: number;
-  /** Why they are meant to differ; undefined where equality is promised. */
+  /** Why they differ on purpose; undefined where equality is promised. */
   readonly refusal: string | undefined;
 }
 
-/** What a run of all vectors came to. */
+/** The result of a run of all vectors. */
 export interface Conformance {
-  /** Whether every value is equal where equality is promised. */
+  /** True if every value is equal where equality is promised. */
   readonly passed: boolean;
   /** For console.table. */
   readonly rows: readonly ConformanceRow[];
@@ -115,7 +115,7 @@ class Fields {
     this.#record = record;
   }
 
-  /** A value as the caller knows it to be. */
+  /** A value, in the type that the caller expects. */
   get<T>(name: string): T {
     const value = this.#record[name];
     return (typeof value === "object" && "base64" in value ? decode(value) : value) as T;
@@ -127,7 +127,7 @@ type Runner = (instance: Bytelane, input: Fields, profile: Profile) => Results;
 
 const number = (input: Fields, name: string) => input.get<number>(name);
 
-/** Both sides of a product, as `matmul` takes them. */
+/** Both sides of a product, for `matmul`. */
 function productOf(input: Fields) {
   const [m, n, depth] = [number(input, "m"), number(input, "n"), number(input, "depth")];
   const batch = input.get<number | undefined>("batch") ?? 1;
@@ -218,7 +218,7 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
   },
 
   blocks(instance, input) {
-    // the step that was stored is rounded to f16: the codes show the one that was used
+    // the stored step is rounded to f16, so the step that was used is derived from the codes
     const x = input.get<Float32Array>("x");
     const shape = [x.length / 32, 32];
     const extents = new Float32Array(shape[0]);
@@ -242,14 +242,13 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
   },
 };
 
-/** Formats that are judged where their codec is, not here. */
+/** Formats that the tests of their codec judge. */
 const ELSEWHERE: readonly Golden[] = ["q4_0", "q4_1"];
 
 const listOf = (value: ArrayLike<number> | number) => (typeof value === "number" ? [value] : value);
 
 /**
- * Values that were compared and values that differ. Scales that are given as f64 are compared as
- * f32.
+ * Counts the values compared and the values that differ. Scales given as f64 are compared as f32.
  */
 function compare(results: Results, expected: Fields): { values: number; differing: number } {
   let values = 0;
@@ -298,7 +297,7 @@ export function vectorsOf(suites: readonly Suite[]): readonly Vector[] {
     .filter(({ input }) => !ELSEWHERE.includes(input.format));
 }
 
-/** Errors unless each suite has vectors, and each vector what `judge` reads. */
+/** Checks that each suite has vectors, and each vector the properties that `judge` reads. */
 function checkSuites(suites: readonly Suite[]): void {
   checkRecords("suites", suites, { vectors: "array" });
   for (const [i, { vectors }] of suites.entries()) {
@@ -310,8 +309,9 @@ function checkSuites(suites: readonly Suite[]): void {
 }
 
 /**
- * Runs all golden vectors with an instance. One row an operation, profile and reference; `refusal`
- * rows are where Bytelane's documented rule is another one. It takes well under a second.
+ * Runs all golden vectors with an instance. One row per operation, profile and reference. A row has
+ * a `refusal` where Bytelane's documented rule differs from the reference. It takes well under a
+ * second.
  *
  * @example
  * ```ts

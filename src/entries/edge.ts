@@ -1,7 +1,7 @@
 /**
  * "bytelane" on edge runtimes, which compile no bytes. Next.js compiles every module that is
- * imported, used or not, and on Node 20 it cannot compile the relaxed build. So this entry has the
- * simd build alone.
+ * imported, used or not, and on Node 20 it cannot compile the relaxed build. Therefore this entry
+ * has only the simd build.
  */
 import { type BytelaneOptions, openBytelane, openBytelaneSync } from "../builds/choose.ts";
 import type { Bytelane } from "../core/instance.ts";
@@ -13,7 +13,7 @@ import simd from "./wasm/bytelane.simd.wasm";
 import superblock from "./wasm/bytelane.superblock.simd.wasm";
 
 const SOURCES = { simd };
-/** What the other entries need: here they cannot compile what they carry as text. */
+/** The modules of the other entries: those entries cannot compile their text on this platform. */
 const HOST = {
   ready: {
     profiles: { simd: profiles },

@@ -1,5 +1,5 @@
 /**
- * The default entry: both builds inlined, so that there is nothing to find.
+ * The default entry: both builds are inlined, so no file has to be located.
  *
  * @category Instances
  */
@@ -14,7 +14,7 @@ import {
 import { unpackBuild } from "../builds/unpack.ts";
 import type { Bytelane } from "../core/instance.ts";
 
-/** Both builds lie in one constant; a source is only what is not missing. */
+/** Both builds lie in one constant, so `true` stands for each source. */
 const SOURCES: Sources<true> = { relaxed: true, simd: true };
 
 /**
@@ -38,10 +38,10 @@ export function createBytelane(options: BytelaneOptions = {}): Promise<Bytelane>
 }
 
 /**
- * The same at once: in Node, Deno and Bun, and in the workers of every browser. The main threads of
- * browsers allow it for modules of this size, about 24 kB: Chromium takes up to 8 MB there, but
- * before version 115 or so no more than 4 kB. Where a platform compiles nothing at run time, such
- * as workerd, the import leads to an entry whose modules are ready, and it works as well.
+ * `createBytelane` without a promise: in Node, Deno and Bun, and in the workers of every browser.
+ * The main threads of browsers allow it for modules of this size, about 24 kB. Chromium's limit
+ * there is 8 MB, and was 4 kB before about version 115. On platforms that compile nothing at run
+ * time, such as workerd, the import resolves to an entry with ready modules, and it works too.
  *
  * Errors: those of `createBytelane`, thrown.
  *

@@ -1,5 +1,5 @@
 /**
- * The entry that is told where the builds are: files of "bytelane/wasm/", or ready modules.
+ * The entry for builds that the caller locates: files of "bytelane/wasm/", or ready modules.
  *
  * @category Instances
  */
@@ -16,11 +16,11 @@ import {
 import type { Bytelane } from "../core/instance.ts";
 
 /**
- * Makes an instance from builds that lie elsewhere. Only the build that runs is fetched. It is
- * compiled while it streams in, where the server says application/wasm.
+ * Makes an instance from builds outside the bundle. Only the build that runs is fetched. It is
+ * compiled while it is downloaded if the server sends it as application/wasm.
  *
- * Errors: those of "bytelane"; a file that is not there or is no WebAssembly; a module that is not
- * of Bytelane or has threads where `shared` is not set, and the other way round; a shared memory in
+ * Errors: those of "bytelane"; a file that is not there or is no WebAssembly; a module of something
+ * else; a threaded module without `shared`, or a module without threads with it; a shared memory in
  * a page that is not cross-origin isolated.
  *
  * @example
@@ -40,11 +40,11 @@ export async function createBytelane(options: LoadOptions): Promise<Bytelane> {
 }
 
 /**
- * The same at once, from modules, or from bytes where the platform compiles at once: Node, Deno,
- * Bun, the workers of browsers, and their main threads as "bytelane" has it. workerd compiles no
- * bytes, but imports modules.
+ * `createBytelane` without a promise, from modules, or from bytes where synchronous compiling is
+ * allowed: Node, Deno, Bun, the workers of browsers, and their main threads within the limits that
+ * "bytelane" describes. workerd compiles no bytes, but imports modules.
  *
- * Errors: the same, thrown; a source that has to be waited for.
+ * Errors: the same, thrown; a source that is not ready, such as a URL.
  *
  * @example
  * ```js

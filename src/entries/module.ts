@@ -20,7 +20,7 @@ import superblockRelaxed from "./wasm/bytelane.superblock.relaxed.wasm";
 import superblockSimd from "./wasm/bytelane.superblock.simd.wasm";
 
 const SOURCES = { simd, relaxed };
-/** What the other entries need: here they cannot compile what they carry as text. */
+/** The modules of the other entries: those entries cannot compile their text on this platform. */
 const HOST = {
   ready: {
     profiles: { simd: profilesSimd, relaxed: profilesRelaxed },
@@ -47,7 +47,8 @@ export function createBytelane(options: BytelaneOptions = {}): Promise<Bytelane>
 }
 
 /**
- * The same at once. The host has compiled the modules, so that it works wherever this entry does.
+ * `createBytelane` without a promise. The host has compiled the modules, so it works wherever this
+ * entry does.
  *
  * @example
  * ```js

@@ -1,5 +1,5 @@
 /**
- * What lies between the products of a network: functions that take data and give data.
+ * Operations between the products of a network: functions from data to data.
  *
  * @category Networks
  */

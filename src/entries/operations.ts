@@ -1,4 +1,4 @@
-/** The public names but for the making of an instance, which is what the entries differ in. */
+/** All public names except the functions that make an instance, in which the entries differ. */
 
 export type { BytelaneOptions } from "../builds/choose.ts";
 export { openProfiles } from "../builds/profile-kernels.ts";

@@ -15,7 +15,7 @@ import superblockRelaxed from "./wasm/bytelane.superblock.relaxed.wasm";
 import superblockSimd from "./wasm/bytelane.superblock.simd.wasm";
 
 const SOURCES = { simd, relaxed };
-/** What the other entries need: here they cannot compile what they carry as text. */
+/** The modules of the other entries: those entries cannot compile their text on this platform. */
 const HOST = {
   ready: {
     profiles: { simd: profilesSimd, relaxed: profilesRelaxed },

@@ -8,7 +8,7 @@ import { serve as serveHere } from "../workers/worker.ts";
 export * from "../workers/index.ts";
 
 /**
- * Serves a pool from now on. It is all that the module of a worker has to call.
+ * Serves a pool. The module of a worker has to call nothing else.
  *
  * Errors: a TypeError on a main thread.
  *

@@ -1,5 +1,5 @@
 /**
- * Codes of 4 or 2 bits, packed into bytes with the first code in the lowest bits, as ONNX has them.
+ * Codes of 4 or 2 bits, packed into bytes with the first code in the lowest bits, as in ONNX.
  *
  * @category Narrow integers
  */
@@ -24,16 +24,17 @@ export interface PackedOptions {
  */
 export interface UnpackOptions<S extends boolean> extends PackedOptions {
   /**
-   * Two's complement codes, to an Int8Array; else codes from 0 on, to a Uint8Array. Default false.
+   * True for codes in two's complement, unpacked to an Int8Array. False for codes from 0 on,
+   * unpacked to a Uint8Array. Default false.
    */
   readonly signed?: S;
 }
 
 /**
- * Packs codes, signed or not, of which the low bits count: two a byte for 4 bits, four a byte for
- * 2. The last byte is filled up with zeros.
+ * Packs the low bits of codes, signed or not: two codes per byte for 4 bits, four per byte for 2
+ * bits. The last byte is padded with zeros.
  *
- * Errors: a code that the bits do not hold.
+ * Errors: a code that does not fit the bits.
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
 /**
- * Quantization in blocks along an axis, as ONNX QuantizeLinear and DequantizeLinear with block_size
- * have it.
+ * Quantization in blocks along an axis, as by ONNX QuantizeLinear and DequantizeLinear with
+ * block_size.
  *
  * @category Other formats
  */
@@ -13,7 +13,7 @@ import { SHAPE_OPTIONS, type ShapeOption, shapeOf } from "../elementwise/quantiz
 import { type Entries, extentOf, perChannel, placeParams } from "../params/channels.ts";
 
 /**
- * Types of ONNX and the integers they hold. Codes of fewer than 8 bits are kept one per byte;
+ * Types of ONNX and the integers they hold. Codes of fewer than 8 bits are stored one per byte;
  * `packBits` packs them.
  */
 export type BlockedDType = "i8" | "u8" | "i4" | "u4" | "i2" | "u2";
@@ -22,19 +22,20 @@ const RANGES = {
 } as const;
 const DTYPES = ["i8", "u8", "i4", "u4", "i2", "u2"] as const;
 
-/** The element type that codes of a type are kept in. */
+/** The element type that stores codes of a type. */
 export type Held<D extends BlockedDType> = D extends "i8" | "i4" | "i2" ? "i8" : "u8";
 
 /**
- * Scales and zero points of blocks along one axis: for data [2, 100] in blocks of 32 along the
- * last, [2, 4] of each.
+ * Scales and zero points of blocks along one axis. Data [2, 100] in blocks of 32 along the last
+ * axis have [2, 4] of each.
  */
 export interface BlockedParams<D extends BlockedDType = BlockedDType> {
   /**
-   * Type of the codes, whose limits clamp them. Default "i8", to dequantize the type of the data.
+   * Type of the codes, which are clamped to its limits. Default "i8"; for dequantization the type
+   * of the data.
    */
   readonly dtype?: D;
-  /** One a block: the shape of the data with the axis divided by the block size, rounded up. */
+  /** One per block: the shape of the data with the axis divided by the block size, rounded up. */
   readonly scale: Float32Array;
   /** As many, in the limits of dtype. Default 0. */
   readonly zeroPoint?: Int32Array;
@@ -44,14 +45,14 @@ export interface BlockedParams<D extends BlockedDType = BlockedDType> {
   readonly blockSize: number;
 }
 
-/** Data as [outer, size, inner], the axis of `size` cut into blocks. */
+/** Data as [outer, size, inner], with the axis of `size` divided into blocks. */
 interface Cut extends Entries {
   readonly outer: number;
   readonly size: number;
   readonly inner: number;
   readonly block: number;
   readonly blocks: number;
-  /** Blocks in all, each with its scale and zero point. */
+  /** Total number of blocks, each with its scale and zero point. */
   readonly count: number;
   readonly low: number;
   readonly high: number;
@@ -79,9 +80,9 @@ function cutOf(params: BlockedParams, shape: readonly number[]): Cut {
 }
 
 /**
- * Calls a kernel for the runs of a cut: data are [outer, channels, inner] to it. All blocks of the
- * last axis are one call where they are whole, else two a row; blocks of another axis are one call
- * each.
+ * Calls a kernel, which takes data [outer, channels, inner], for the blocks. Complete blocks of the
+ * last axis take one call in total; with a shorter last block, two calls per row. Blocks of another
+ * axis take one call each.
  */
 function eachRun(
   { outer, size, inner, block, blocks }: Cut,
@@ -107,8 +108,8 @@ function eachRun(
 
 /**
  * q = clamp(round(x / scale) + zeroPoint, low, high) with the scale and zero point of x's block:
- * ONNX QuantizeLinear with block_size. NaN becomes the zero point. Codes of 4 and 2 bits come one a
- * byte.
+ * ONNX QuantizeLinear with block_size. NaN becomes the zero point. Codes of 4 and 2 bits are stored
+ * one per byte.
  *
  * @example
  * ```ts

@@ -31,10 +31,10 @@ export const NF4: readonly number[] = Object.freeze([
   0.7229568362236023, 1,
 ]);
 
-/** Rows of codes, an index into the codebook each; value = codebook[code] · scale. */
+/** Rows of codes, which are indices into the codebook; value = codebook[code] · scale. */
 export interface CodebookMatrix {
   readonly rows: number;
-  /** Elements of a row, without those that fill up the last block. */
+  /** Elements of a row, without the padding of the last block. */
   readonly columns: number;
   /** Elements of a row that share a scale. */
   readonly blockSize: number;
@@ -94,9 +94,9 @@ function codebookLayoutOf(dimensions: unknown, length: number, given: BlockSize)
 const STRIP = 64;
 
 /**
- * The nearest entry of the codebook for each value over its block's scale, max|x| / max|codebook|;
- * of two that are as near the lower one. NaN becomes the lowest code; ±Infinity counts as the
- * largest finite value.
+ * Divides each value by its block's scale, max|x| / max|codebook|, and takes the nearest entry of
+ * the codebook, the lower one of two equally near. NaN becomes the lowest code; ±Infinity counts as
+ * the largest finite value.
  *
  * @example
  * ```ts
@@ -161,7 +161,7 @@ export function quantizeCodebook(
 }
 
 /**
- * All of a matrix as f32, row by row: codebook[code] · scale, by look-up in registers.
+ * All of a matrix as f32, row by row: codebook[code] · scale.
  *
  * @example
  * ```ts
@@ -198,22 +198,19 @@ export function dequantizeCodebook(instance: Bytelane, matrix: CodebookMatrix): 
   });
 }
 
-/**
- * The rows and blocks that the codebook is for, as `quantizeCodebook` will have them, and how long
- * to improve it.
- */
+/** The rows and blocks that `quantizeCodebook` will have, and the number of iterations. */
 export interface FitOptions extends Omit<CodebookOptions, "codebook"> {
-  /** Passes over the sample, 1 to 1000, unless it is still before. Default 20. */
+  /** Most passes over the sample, 1 to 1000. Fewer run if the codebook converges. Default 20. */
   readonly passes?: number;
 }
 
-/** Values that are looked at, about: enough for 16 entries, and sorted in a few milliseconds. */
+/** About the number of sampled values: enough for 16 entries, and sorted in a few milliseconds. */
 const SAMPLE = 2 ** 16;
 
 /**
- * A codebook for a tensor by k-means (Lloyd): the 16 entries with the least squared error for its
- * values over their block's max|x|, from an even sample of them. It starts at NF4 and ends where
- * the codes no longer change.
+ * Fits a codebook to a tensor by k-means (Lloyd): 16 entries that minimize the squared error of
+ * values divided by their block's max|x|. It uses an even sample of the values, starts at NF4, and
+ * ends when the codes no longer change.
  *
  * @example
  * ```ts

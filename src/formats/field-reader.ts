@@ -1,11 +1,11 @@
 /**
- * Reads the fields of JSON that comes from a file, each checked when it is read.
+ * Reads fields of JSON from a file. Each field is checked when it is read.
  *
  * @category Files
  */
 import { rangeFault } from "../core/check.ts";
 
-/** A file that is not what it should be. */
+/** The error of a damaged file. */
 export function damaged(expected: string, got: unknown): RangeError {
   return rangeFault("file", expected, got);
 }

@@ -1,4 +1,4 @@
-/** The entry of formats: what others store, and files. */
+/** The entry of formats: codes and blocks of other systems, and files. */
 
 export type { ByteSource } from "../core/byte-source.ts";
 export {

@@ -1,7 +1,7 @@
 /**
- * A file of quantized layers: safetensors whose metadata say what the layers are. What the int4
- * kernel reads is stored as it lies in memory, equal for all builds, so that a file in an
- * instance's memory can be used where it lies.
+ * A file of quantized layers: safetensors whose metadata describe the layers. Data for the int4
+ * kernel are stored in their memory layout, which is the same for all builds. A file in an
+ * instance's memory can therefore be used in place.
  *
  * @category Files
  */
@@ -17,9 +17,9 @@ import type { Quantized } from "../params/quantized.ts";
 import type { Table } from "../table/table.ts";
 import type { QuantizedTensors } from "./quantized-tensors.ts";
 
-/** What a file keeps: layers, tables, and plain data. */
+/** Values that a file can store: layers, tables, and plain data. */
 export type Storable = Linear | Int4Linear | Table | Tensor | Quantized | Elements[DType];
-/** What it gives back: plain data come as tensors. */
+/** Values that loading returns. Plain data become tensors. */
 export type Stored = Linear | Int4Linear | Table | Tensor | QuantizedTensors;
 
 export const KEY = "bytelane";
@@ -51,7 +51,7 @@ export type LayerScheme =
       dtype: QuantizedDType;
       shape: readonly number[];
       axis?: number;
-      /** Numbers of the scale and of the zero point, where they are tensors. */
+      /** Lengths of scale and zero point, where they are tensors. */
       scales: number;
       zeros: number;
       scale?: number;

@@ -1,5 +1,5 @@
 /**
- * Loads what the layer writer wrote.
+ * Loads files of layer-writer.ts.
  *
  * @category Files
  */
@@ -25,35 +25,35 @@ import { INT4_ACTIVATIONS, Int4Linear } from "../int4/layer.ts";
 import { LONGEST_BYTES } from "../int4/matrix.ts";
 import { flatReader } from "../int4/restore.ts";
 import { superblockReader } from "../int4/restore-superblocks.ts";
-import { panelBytes, partBytesOf, SUPERBLOCK } from "../int4/sizes.ts";
+import { panelBytes, SUPERBLOCK, sectionBytesOf } from "../int4/sizes.ts";
 import { allocateColumns, Linear } from "../linear/int8.ts";
 import type { StaticParams } from "../linear/layer-options.ts";
-import { Table, type TableParts, type TableSizes, tableBytes } from "../table/table.ts";
+import { Table, type TableSections, type TableSizes, tableBytes } from "../table/table.ts";
 import { damaged, Fields } from "./field-reader.ts";
 import { FILE_DTYPES, KEY, type Stored, VERSION } from "./layer-file.ts";
-import { placeIn, Reader, type Section, words } from "./layer-reader.ts";
+import { elementsIn, placeIn, Reader, type Section } from "./layer-reader.ts";
 import { QuantizedTensors } from "./quantized-tensors.ts";
 import { readSafetensors } from "./safetensors.ts";
 
 const MAX_I32 = 0x7fffffff;
 
-/** What loading gives: by name. Each layer is disposed on its own. */
+/** The loaded layers by name. Each is disposed on its own. */
 export interface LoadedLayers {
-  /** Under the names that `saveLayers` was given. */
+  /** By the names that `saveLayers` was given. */
   readonly layers: ReadonlyMap<string, Stored>;
-  /** What `saveLayers` was given beside them. */
+  /** The metadata that `saveLayers` was given. */
   readonly metadata: ReadonlyMap<string, string>;
 }
 
 /**
- * Loads what `saveLayers` wrote.
+ * Loads a file that `saveLayers` wrote.
  *
  * From a Uint8Array each section is copied into the instance's memory, once. From a tensor of the
- * instance that holds the file's bytes, int4 layers, tables and tensors are used where they lie, as
- * far as their alignment allows; they live no longer than that tensor.
+ * instance that holds the file's bytes, int4 layers, tables and tensors are used in place if they
+ * are aligned. They end with that tensor.
  *
- * Errors, before anything of size is allocated: a file that is no safetensors, that says nothing of
- * layers, or whose tensors are not those that its layers need.
+ * Errors, before anything of size is allocated: a file that is no safetensors, that describes no
+ * layers, or that lacks tensors of its layers.
  *
  * @example
  * ```ts
@@ -112,7 +112,7 @@ function makerOf(instance: Bytelane, reader: Reader, name: string, value: unknow
 
 const CODE_NAMES = ["nibbles", "bytes", "fourBits", "sixBits"] as const;
 
-/** The size of blocks: one of the usual, or all of a row. */
+/** The size of blocks: one of `BlockSize`, or a whole row. */
 function blockSizeIn(fields: Fields, columns: number): number {
   const size = fields.integer("blockSize", 4, 2 ** 20);
   if (![16, 32, 64, 128, 256, 512, Math.ceil(columns / 4) * 4].includes(size)) {
@@ -191,13 +191,13 @@ function int4MakerOf(instance: Bytelane, reader: Reader, name: string, fields: F
     hasBias: bias !== undefined,
   };
   return () => {
-    // the kernels that multiply such a layer
+    // opens the kernels that multiply such a layer
     if (isSuper) superblockKernels(instance);
     const weights = isSuper ? superblockReader : flatReader;
-    const bytes = { ...partBytesOf(sizes) };
+    const bytes = { ...sectionBytesOf(sizes) };
     const tensors = { panels, scales, zeros, offsets, bias };
-    const { parts, memory } = placeIn(instance, reader, bytes, tensors);
-    return new Int4Linear(instance, sizes, parts, { ...settings, reader: weights }, memory);
+    const { sections, memory } = placeIn(instance, reader, bytes, tensors);
+    return new Int4Linear(instance, sizes, sections, { ...settings, reader: weights }, memory);
   };
 }
 
@@ -240,7 +240,7 @@ function byteTableMakerOf(
   const scales = reader.scales(`${name}.scales`, ["F32"], rows);
   const zeros = reader.find(`${name}.zeros`, "I32", rows);
   const [low, high] = limitsOf(codes);
-  if (zeros && words(zeros, Int32Array).some((zero) => zero < low || zero > high)) {
+  if (zeros && elementsIn(zeros, Int32Array).some((zero) => zero < low || zero > high)) {
     throw damaged(`zero points of ${codes}`, "others");
   }
   const sizes: TableSizes = { codes, ...counts, hasZeros: zeros !== undefined };
@@ -252,11 +252,11 @@ function placeTable(
   instance: Bytelane,
   reader: Reader,
   sizes: TableSizes,
-  tensors: Readonly<Record<keyof TableParts, Section | undefined>>,
+  tensors: Readonly<Record<keyof TableSections, Section | undefined>>,
 ): Table {
   const bytes = { ...tableBytes(sizes) };
-  const { parts, memory } = placeIn(instance, reader, bytes, tensors);
-  return new Table(instance, sizes, parts, memory);
+  const { sections, memory } = placeIn(instance, reader, bytes, tensors);
+  return new Table(instance, sizes, sections, memory);
 }
 
 function tensorMakerOf(instance: Bytelane, reader: Reader, name: string, fields: Fields): Make {
@@ -319,7 +319,7 @@ function int8MakerOf(instance: Bytelane, reader: Reader, name: string, fields: F
   const epilogue = { dtype: result, bias: undefined, ...bounds, zero, scale };
   const weights = reader.take(`${name}.weights`, ["I8"], depth * n);
   const scales = reader.scales(`${name}.scales`, ["F32"], n);
-  if (words(scales, Float32Array).some((step) => step < 0)) {
+  if (elementsIn(scales, Float32Array).some((step) => step < 0)) {
     throw damaged(`scales of at least 0 in ${describe(`${name}.scales`)}`, "others");
   }
   const bias = reader.find(`${name}.bias`, result === "f32" ? "F32" : "I32", n);
@@ -327,13 +327,13 @@ function int8MakerOf(instance: Bytelane, reader: Reader, name: string, fields: F
   if (result !== "f32" && !input)
     throw damaged(`static activations for a result of ${result}`, "none");
   const moved = reader.find(`${name}.zeros`, "I32", n);
-  const zeros = moved ? words(moved, Int32Array) : 0;
+  const zeros = moved ? elementsIn(moved, Int32Array) : 0;
   if (zeros !== 0 && zeros.some((z) => z < -128 || z > 127)) {
     throw damaged("zero points of i8", "others");
   }
-  // weights that fit 7 bits may take the quicker product, however they came about
+  // weights that fit 7 bits may use the faster product, whatever bits they were quantized to
   const bits = weights.bytes().every((code) => code < 64 || code > 191) ? 7 : 8;
-  const integers = bias && result !== "f32" ? words(bias, Int32Array) : [];
+  const integers = bias && result !== "f32" ? elementsIn(bias, Int32Array) : [];
   let most = 0;
   for (const x of integers) most = Math.max(most, Math.abs(x));
   const magnitude = input ? maxMagnitude(input.dtype, input.zeroPoint, 8) : 255;

@@ -3,7 +3,7 @@
  *
  * @category Files
  */
-import { allocateParts } from "../core/arena.ts";
+import { allocateSections } from "../core/arena.ts";
 import { describe } from "../core/check.ts";
 import type { Handle } from "../core/handle.ts";
 import type { Bytelane } from "../core/instance.ts";
@@ -18,7 +18,7 @@ export interface Section {
   readonly shape: readonly number[];
   /** Where it lies in the instance's memory, or -1. */
   readonly address: number;
-  /** Its bytes as they lie now: growth detaches views on the instance's memory. */
+  /** Returns its bytes as a current view: growth detaches views on the instance's memory. */
   bytes(): Uint8Array;
 }
 
@@ -68,7 +68,7 @@ export class Reader {
     };
   }
 
-  /** The same, if the file has it. */
+  /** `take`, or undefined if the file has no such tensor. */
   find(name: string, type: SafetensorsDType, elements: number): Section | undefined {
     return this.has(name) ? this.take(name, [type], elements) : undefined;
   }
@@ -91,15 +91,15 @@ export class Reader {
 const ALIGNMENT: Readonly<Partial<Record<SafetensorsDType, number>>> = { F32: 4, I32: 4, F16: 2 };
 
 /**
- * Where parts stand: in the file if it lies in the instance's memory and they are aligned, else
- * copied to a block.
+ * Returns the addresses of sections. If the file lies in the instance's memory and they are
+ * aligned, they are used in place. Otherwise they are copied to one block.
  */
 export function placeIn<Name extends string>(
   instance: Bytelane,
   reader: Reader,
   bytes: Readonly<Record<Name, number>>,
   tensors: Readonly<Record<Name, Section | undefined>>,
-): { parts: Record<Name, number>; memory: number | Handle } {
+): { sections: Record<Name, number>; memory: number | Handle } {
   const entries = Object.entries(tensors) as [Name, Section | undefined][];
   const { host } = reader;
   if (
@@ -108,19 +108,19 @@ export function placeIn<Name extends string>(
       ([, section]) => !section || section.address % (ALIGNMENT[section.dtype] ?? 1) === 0,
     )
   ) {
-    const parts = Object.fromEntries(
+    const sections = Object.fromEntries(
       entries.map(([name, section]) => [name, section?.address ?? 0]),
     );
-    return { parts: parts as Record<Name, number>, memory: host };
+    return { sections: sections as Record<Name, number>, memory: host };
   }
-  const { parts, size } = allocateParts(instance.arena, bytes);
+  const { sections, size } = allocateSections(instance.arena, bytes);
   for (const [name, section] of entries) {
-    if (section) instance.heap.view("u8", parts[name], bytes[name]).set(section.bytes());
+    if (section) instance.heap.view("u8", sections[name], bytes[name]).set(section.bytes());
   }
-  return { parts, memory: size };
+  return { sections, memory: size };
 }
 
-/** Little-endian words of a section. */
-export function words<A>(section: Section, array: new (buffer: ArrayBuffer) => A): A {
+/** The elements of a section as a typed array. The file is little-endian. */
+export function elementsIn<A>(section: Section, array: new (buffer: ArrayBuffer) => A): A {
   return new array(section.bytes().slice().buffer as ArrayBuffer);
 }

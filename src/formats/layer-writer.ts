@@ -27,15 +27,15 @@ import { Linear } from "../linear/int8.ts";
 import { isQuantized, type Quantized } from "../params/quantized.ts";
 import { isBlocked, Table } from "../table/table.ts";
 import { FILE_DTYPES, KEY, type LayerScheme, type Storable, VERSION } from "./layer-file.ts";
-import { type FilePart, writeParts } from "./safetensors.ts";
+import { type TensorWriter, writeTensors } from "./safetensors.ts";
 import type { SafetensorsDType } from "./safetensors-header.ts";
 
 const finite = (name: "low" | "high", value: number): object =>
   Number.isFinite(value) ? { [name]: value } : {};
 
-/** Collects the parts of a file. */
+/** Collects the tensors of a file. */
 class Writer {
-  readonly parts: FilePart[] = [];
+  readonly tensors: TensorWriter[] = [];
   readonly #names = new Set<string>();
   readonly #instance: Bytelane;
 
@@ -50,19 +50,19 @@ class Writer {
     this.add({ name, dtype, shape, write });
   }
 
-  add(part: FilePart): void {
-    const { name } = part;
+  add(tensor: TensorWriter): void {
+    const { name } = tensor;
     if (this.#names.has(name)) throw rangeFault("layers", "names that do not collide", name);
     this.#names.add(name);
-    this.parts.push(part);
+    this.tensors.push(tensor);
   }
 }
 
 /**
- * Saves layers, tables, tensors and typed arrays under their names in one safetensors file. A layer
- * comes back as it is: its weights packed, its scales, zero points and bias beside them.
+ * Saves layers, tables, tensors and typed arrays under their names in one safetensors file. A
+ * loaded layer gives the same results as the saved one.
  *
- * Errors: names that collide with the parts of another layer ("a.bias" beside a layer "a").
+ * Errors: names that collide with the tensors of another layer ("a.bias" beside a layer "a").
  *
  * @example
  * ```ts
@@ -81,7 +81,7 @@ export function saveLayers(
   const schemes = Object.entries(layers).map(
     ([name, layer]) => [name, save(instance, writer, name, layer)] as const,
   );
-  return writeParts(writer.parts, [
+  return writeTensors(writer.tensors, [
     ...Object.entries(metadata),
     [KEY, JSON.stringify({ version: VERSION, layers: Object.fromEntries(schemes) })],
   ]);
@@ -93,17 +93,17 @@ function save(instance: Bytelane, writer: Writer, name: string, layer: Storable)
   }
   if (layer instanceof Int4Linear) {
     checkHandle(`layers.${name}`, layer, instance);
-    const { sizes, parts, activations, low, high } = layer;
+    const { sizes, sections: at, activations, low, high } = layer;
     const { inFeatures, outFeatures, blockSize, codes } = sizes;
     const panels = panelsOf(outFeatures);
     const blocks = Math.ceil(inFeatures / blockSize);
     const zeroBytes = codes === "bytes" ? 8 : 4;
     const type = sizes.halves ? "F16" : "F32";
-    writer.memory(`${name}.panels`, "U8", [panels, panelBytes(sizes)], parts.panels);
-    if (parts.scales) writer.memory(`${name}.scales`, type, [panels, blocks, 8], parts.scales);
-    if (parts.offsets) writer.memory(`${name}.offsets`, type, [panels, blocks, 8], parts.offsets);
-    if (parts.zeros) writer.memory(`${name}.zeros`, "U8", [panels, blocks, zeroBytes], parts.zeros);
-    if (parts.bias) writer.memory(`${name}.bias`, "F32", [panels, 8], parts.bias);
+    writer.memory(`${name}.panels`, "U8", [panels, panelBytes(sizes)], at.panels);
+    if (at.scales) writer.memory(`${name}.scales`, type, [panels, blocks, 8], at.scales);
+    if (at.offsets) writer.memory(`${name}.offsets`, type, [panels, blocks, 8], at.offsets);
+    if (at.zeros) writer.memory(`${name}.zeros`, "U8", [panels, blocks, zeroBytes], at.zeros);
+    if (at.bias) writer.memory(`${name}.bias`, "F32", [panels, 8], at.bias);
     return {
       ...{ kind: "int4", inFeatures, outFeatures, blockSize, activations },
       ...(codes !== "nibbles" && { codes }),
@@ -113,21 +113,21 @@ function save(instance: Bytelane, writer: Writer, name: string, layer: Storable)
   }
   if (layer instanceof Table) {
     checkHandle(`layers.${name}`, layer, instance);
-    const { sizes, parts } = layer;
+    const { sizes, sections: at } = layer;
     const { rows, columns, blockSize } = sizes;
     if (!isBlocked(sizes)) {
       const { codes } = sizes;
-      writer.memory(`${name}.values`, FILE_DTYPES[codes], [rows, columns], parts.values);
-      writer.memory(`${name}.scales`, "F32", [rows], parts.scales);
-      if (parts.zeros) writer.memory(`${name}.zeros`, "I32", [rows], parts.zeros);
+      writer.memory(`${name}.values`, FILE_DTYPES[codes], [rows, columns], at.values);
+      writer.memory(`${name}.scales`, "F32", [rows], at.scales);
+      if (at.zeros) writer.memory(`${name}.zeros`, "I32", [rows], at.zeros);
       return { kind: "table", rows, columns, bits: 8, blockSize };
     }
     const { rowBytes, blocks, zeroBytes, bits, codes } = sizes;
     const type = sizes.halves ? "F16" : "F32";
-    writer.memory(`${name}.values`, "U8", [rows, rowBytes], parts.values);
-    writer.memory(`${name}.scales`, type, [rows, blocks], parts.scales);
-    if (parts.offsets) writer.memory(`${name}.offsets`, type, [rows, blocks], parts.offsets);
-    if (parts.zeros) writer.memory(`${name}.zeros`, "U8", [rows, zeroBytes], parts.zeros);
+    writer.memory(`${name}.values`, "U8", [rows, rowBytes], at.values);
+    writer.memory(`${name}.scales`, type, [rows, blocks], at.scales);
+    if (at.offsets) writer.memory(`${name}.offsets`, type, [rows, blocks], at.offsets);
+    if (at.zeros) writer.memory(`${name}.zeros`, "U8", [rows, zeroBytes], at.zeros);
     return { kind: "table", rows, columns, bits, blockSize, ...(bits === 8 && { codes }) };
   }
   if (isTensor(layer)) {
@@ -145,7 +145,7 @@ function save(instance: Bytelane, writer: Writer, name: string, layer: Storable)
   return { kind: "tensor", dtype, shape };
 }
 
-/** A quantized value: its integers, and the scales and zero points that are lists. */
+/** Saves a quantized value: its integers, and scales and zero points that are arrays. */
 function saveQuantized(
   instance: Bytelane,
   writer: Writer,
@@ -155,11 +155,11 @@ function saveQuantized(
   const argument = `layers.${name}`;
   const source = operand(instance, `${argument}.values`, values, QUANTIZED_DTYPES);
   const counts = { scales: 0, zeros: 0 };
-  const add = (part: string, list: Operand): void => {
+  const add = (suffix: string, list: Operand): void => {
     const bytes = bytesOf(elementsOf(instance, list)).slice();
     const write = (to: Uint8Array): void => to.set(bytes);
     writer.add({
-      name: `${name}.${part}`,
+      name: `${name}.${suffix}`,
       dtype: FILE_DTYPES[list.dtype],
       shape: [list.length],
       write,
@@ -186,7 +186,10 @@ function saveQuantized(
   };
 }
 
-/** The weights of a packed matrix as i8 [n][depth], whatever order the build has packed them in. */
+/**
+ * The weights of a packed matrix as i8 [n][depth], independent of the order that the build packs
+ * them in.
+ */
 function writeWeights(instance: Bytelane, matrix: PackedMatrix, to: Uint8Array): void {
   const { inFeatures: depth, outFeatures: columns } = matrix;
   const most = stripColumns(depth, columns);

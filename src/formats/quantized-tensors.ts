@@ -1,5 +1,5 @@
 /**
- * A quantized value in tensors, as it comes back from a file.
+ * A quantized value in tensors, as loading returns it.
  *
  * @category Files
  */
@@ -7,7 +7,7 @@ import type { QuantizedDType } from "../core/dtype.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { Quantized } from "../params/quantized.ts";
 
-/** What a file gives for a quantized value: tensors, taken whole where a quantized value is. */
+/** A loaded quantized value. Operations accept it wherever they accept a `Quantized`. */
 export class QuantizedTensors implements Quantized {
   readonly values: Tensor<QuantizedDType>;
   readonly scale: number | Tensor<"f32">;
@@ -30,13 +30,13 @@ export class QuantizedTensors implements Quantized {
     this.shape = shape;
   }
 
-  // on the prototype: its own properties are those of a quantized value
-  /** What tells it from the other things of a file. */
+  // `kind` is on the prototype, so that the own properties are those of a quantized value
+  /** Tells it apart from the other entries of a loaded file. */
   get kind(): "quantized" {
     return "quantized";
   }
 
-  /** True when its tensors have given their memory back. */
+  /** True when its tensors are disposed. */
   get disposed(): boolean {
     return this.values.disposed;
   }

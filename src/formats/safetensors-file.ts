@@ -37,11 +37,11 @@ export type SafetensorsSource =
 const INDEX_LIMIT = 2 ** 24;
 
 /**
- * Reads names, types, shapes and places from the start of a file. `bytes` may hold more than the
- * header.
+ * Reads names, types, shapes and offsets from the start of a file. `bytes` may contain more than
+ * the header.
  *
- * Errors: bytes that end before the header does; those of `readSafetensors` but for data outside
- * the file, since it is not there.
+ * Errors: bytes that end before the header does; those of `readSafetensors`, except for data
+ * outside the file, whose end is unknown.
  *
  * @example
  * ```ts
@@ -70,10 +70,7 @@ async function openShard(argument: string, given: unknown): Promise<Shard> {
   return { source, header };
 }
 
-/**
- * A checkpoint that was opened: its headers were read, its data were not. Made by
- * `openSafetensors`.
- */
+/** An opened checkpoint. Its headers were read, its data were not. Made by `openSafetensors`. */
 export class SafetensorsFile {
   /** By name, in the order of the files and of their data. */
   readonly tensors: ReadonlyMap<string, SafetensorsEntry>;
@@ -122,7 +119,7 @@ export class SafetensorsFile {
 }
 
 /**
- * Opens a checkpoint and reads its headers alone.
+ * Opens a checkpoint and reads only its headers.
  *
  * Errors: those of `readSafetensors`; an index that is no JSON, that names files outside its
  * folder, or tensors that the files do not have.

@@ -6,8 +6,8 @@
  *   {"__metadata__": {"…": "…"},
  *    "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …}
  *
- * A file may come from anywhere: every length is checked before it is used, and what is read
- * allocates no more than the header's size a few times over. Tensors are views on the file.
+ * A file may come from anywhere: every length is checked before it is used, and reading allocates
+ * at most a few times the size of the header. Tensors are views on the file.
  *
  * @category Files
  */
@@ -20,7 +20,8 @@ const BITS = {
   ...{ F8_E4M3: 8, F8_E5M2: 8, F8_E8M0: 8, F6_E2M3: 6, F6_E3M2: 6, F4: 4 },
 } as const;
 /**
- * Types as the header writes them; a BOOL takes a byte. A file may have others: they stay bytes.
+ * Types as the header writes them; a BOOL takes a byte. A file may have other types, whose data
+ * stay bytes.
  */
 export type SafetensorsDType = keyof typeof BITS;
 
@@ -42,13 +43,13 @@ export interface SafetensorsEntry {
   readonly length: number;
 }
 
-/** What stands before the data. */
+/** The contents of a header. */
 export interface SafetensorsHeader {
   /** By name, in the order of their data. */
   readonly tensors: ReadonlyMap<string, SafetensorsEntry>;
   /** The texts under "__metadata__"; empty where the file has none. */
   readonly metadata: ReadonlyMap<string, string>;
-  /** Bytes of the whole file, as the header has it. */
+  /** Bytes of the whole file, according to the header. */
   readonly size: number;
 }
 
@@ -56,15 +57,15 @@ export interface SafetensorsHeader {
 export const HEADER_LIMIT = 2 ** 22;
 export const METADATA = "__metadata__";
 
-/** A file that is not what it should be. */
+/** The error of a damaged file. */
 export function damaged(expected: string, got: unknown): RangeError {
   return rangeFault("file", expected, got);
 }
 
 /**
- * Reads the JSON of a header: objects of strings, and arrays of non-negative integers, no deeper
- * than the format goes. JSON.parse would keep the last of two tensors with one name, and say
- * nothing.
+ * Reads the JSON of a header: objects of strings, and arrays of non-negative integers, nested no
+ * deeper than the format. JSON.parse would silently drop the first of two tensors with the same
+ * name.
  */
 class HeaderReader {
   readonly #text: string;
@@ -182,8 +183,8 @@ function readEntry(reader: HeaderReader, name: string): Entry {
 }
 
 /**
- * The bytes that a type and a shape ask for; undefined for types that are not known. A product
- * beyond 2^53 is an error.
+ * The number of bytes for a type and a shape; undefined for unknown types. A product beyond 2^53 is
+ * an error.
  */
 export function bytesOfShape(
   name: string,
@@ -205,7 +206,7 @@ export function headerLength(bytes: Uint8Array, size: number): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, 8);
   const length = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
   if (length > HEADER_LIMIT) {
-    // the first bytes of a text, of an archive or of another model file make such a length
+    // a text, an archive or another model file begins with bytes that give such a length
     const text = String.fromCharCode(...bytes.subarray(0, 8));
     if (/^[\s\x20-\x7e]*$/.test(text)) throw damaged("a safetensors file", text);
     throw damaged(`a safetensors file with a header of at most ${HEADER_LIMIT} bytes`, length);

@@ -1,6 +1,6 @@
 /**
- * A checkpoint to a smaller one, strip by strip: what is in memory is a few rows of one tensor,
- * however large the files are.
+ * Writes a smaller checkpoint, strip by strip. Only a few rows of one tensor are in memory, however
+ * large the files are.
  *
  *   8 bits  NAME I8 in its old shape, NAME.scales F32 [rows]; a row is what one index of the first
  *           dimension leaves
@@ -43,17 +43,17 @@ export interface QuantizeSafetensorsOptions {
   /** Of 4 bits: weights of a row that share a scale. Default 32. */
   readonly blockSize?: 16 | 32 | 64 | 128 | 256;
   /**
-   * Of 4 bits: "nearest" takes scales from the extremes, "search" looks for better ones. Default
+   * Of 4 bits: "nearest" takes scales from the extremes, "search" minimizes the error. Default
    * "search".
    */
   readonly method?: "nearest" | "search";
   /** Tensors with fewer elements stay as they are. Default 1024. */
   readonly minElements?: number;
-  /** Takes the file's bytes in order. */
+  /** Called with the bytes of the result, in order. */
   readonly write: (bytes: Uint8Array) => void | Promise<void>;
-  /** Called as the work goes on, in bytes of the source. */
+  /** Called with the progress, in bytes of the source. */
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
-  /** Ends the work with its reason. */
+  /** Ends the work with the signal's reason. */
   readonly signal?: Signal;
 }
 
@@ -61,29 +61,29 @@ const KEYS: readonly (keyof QuantizeSafetensorsOptions)[] = [
   ...(["bits", "blockSize", "method", "minElements", "write", "onProgress", "signal"] as const),
 ];
 
-/** What became of one tensor. */
+/** The result for one tensor. */
 export interface SafetensorReport {
   readonly name: string;
   readonly shape: readonly number[];
   readonly bytesBefore: number;
   readonly bytes: number;
-  /** Bits now, or undefined where it stayed as it was. */
+  /** Bits of the result, or undefined if it was copied unchanged. */
   readonly bits: number | undefined;
   /** Signal over noise in dB; Infinity where nothing was lost. */
   readonly sqnr: number;
   readonly cosine: number;
-  /** Why it stayed as it was. */
+  /** Why it was copied unchanged. */
   readonly reason: string | undefined;
 }
 
-/** What became of a checkpoint. */
+/** The result for a checkpoint. */
 export interface SafetensorsReport {
   readonly tensors: readonly SafetensorReport[];
   readonly bytesBefore: number;
   readonly bytes: number;
 }
 
-/** Sums over a tensor's elements x and what they became, y. */
+/** Sums over a tensor's elements x and their restored values y. */
 class Loss {
   #signal = 0;
   #noise = 0;
@@ -209,7 +209,10 @@ class SafetensorsTask {
     return { tensors, bytesBefore, bytes };
   }
 
-  /** What a tensor becomes; data are read to the end, since a NaN may be the last element. */
+  /**
+   * Decides how a tensor is stored. Its data are read to the end, since the last element may be
+   * NaN.
+   */
   async #plan(name: string, entry: SafetensorsEntry): Promise<Plan> {
     const count = entry.shape.reduce((product, size) => product * size, 1);
     const rows = entry.shape[0] ?? 1;
@@ -235,7 +238,7 @@ class SafetensorsTask {
     return { ...plan, reason };
   }
 
-  /** The tensors that stand for one. Their data follow each other in this order. */
+  /** The tensors that replace a tensor, in the order of their data. */
   #entries({ name, entry, reason, rows, columns }: Plan): HeaderEntry[] {
     const { bits, blockSize } = this.#options;
     const { shape } = entry;
@@ -287,7 +290,7 @@ class SafetensorsTask {
     }
     const loss = new Loss();
     let bytes = 0;
-    // scales are few: they wait for the codes
+    // scales are written after the codes; they are few, so they are held until then
     const scales: Uint8Array[] = [];
     await this.#strips(plan, async (reals, count) => {
       const strip = this.#strip(reals, count, plan.columns);

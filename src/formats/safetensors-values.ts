@@ -12,7 +12,7 @@ import { type Tensor, tensor } from "../core/tensor.ts";
 import { fromF16 } from "../elementwise/f16.ts";
 import type { SafeTensor } from "./safetensors.ts";
 
-/** Types that have an array of their own. */
+/** Types that have a typed array. */
 const ARRAYS = {
   ...{ BOOL: Uint8Array, U8: Uint8Array, I8: Int8Array },
   ...{ U16: Uint16Array, I16: Int16Array, F16: Uint16Array, BF16: Uint16Array },
@@ -21,7 +21,7 @@ const ARRAYS = {
 } as const;
 
 /**
- * The typed array of a tensor's elements; F16 and BF16 as their bits, types without an array as
+ * The typed array of a tensor's elements; F16 and BF16 are bits, types without a typed array are
  * bytes.
  */
 export type SafeTensorValues = InstanceType<(typeof ARRAYS)[keyof typeof ARRAYS]>;
@@ -35,8 +35,7 @@ function checkTensor(given: SafeTensor): SafeTensor {
 }
 
 /**
- * A tensor's elements: a view on its bytes where they lie on the boundary that the type needs, else
- * a copy.
+ * A tensor's elements: a view on its bytes if they are aligned for the type, otherwise a copy.
  *
  * @example
  * ```ts
@@ -58,7 +57,7 @@ export function tensorValues(given: SafeTensor): SafeTensorValues {
   return new Values(copy.buffer);
 }
 
-/** 256 reals: a float of 8 bits with so many bits of exponent and of mantissa. */
+/** The 256 reals of a float of 8 bits with `exponentBits` bits of exponent. */
 function floatsOf8Bits(exponentBits: number, isInfinite: boolean): Float32Array {
   const mantissaBits = 7 - exponentBits;
   const bias = 2 ** (exponentBits - 1) - 1;
@@ -128,8 +127,8 @@ export function tensorFloats(instance: Bytelane, given: SafeTensor): Float32Arra
 const DTYPES: Readonly<Record<string, DType>> = { I8: "i8", U8: "u8", I32: "i32" };
 
 /**
- * A tensor of an instance, with its shape: integers as they are (I8, U8, I32), reals as f32. What
- * takes tensors reads the shape from it.
+ * A tensor of an instance, with its shape: integers as they are (I8, U8, I32), reals as f32.
+ * Operations read the shape from it.
  *
  * @example
  * const layer = createLinear(b, { weights: loadTensor(b, await file.read("fc.weight")),

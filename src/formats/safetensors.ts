@@ -1,5 +1,5 @@
 /**
- * Reading and writing of whole safetensors files; safetensors-header.ts has the format.
+ * Reads and writes whole safetensors files; safetensors-header.ts describes the format.
  *
  * @category Files
  */
@@ -24,11 +24,11 @@ import {
 const GRAIN = 32;
 
 /**
- * One array of a file. Read, it is a view on the file's bytes; to be written, its data fit type and
- * shape.
+ * One array of a file. `readSafetensors` returns it as a view on the file's bytes. For writing, the
+ * data must fit type and shape.
  */
 export interface SafeTensor {
-  /** Read, it may be a type of later versions, which stays bytes. */
+  /** In a file of a later version it may be another type, whose data stay bytes. */
   readonly dtype: SafetensorsDType;
   /** Dimensions, the last one dense; [] is one element. */
   readonly shape: readonly number[];
@@ -36,10 +36,7 @@ export interface SafeTensor {
   readonly data: Uint8Array;
 }
 
-/**
- * A file that was read: its data stay where they are, and the rest takes a few times the header's
- * size.
- */
+/** A file that was read. Its data are not copied; the rest takes a few times the header's size. */
 export interface Safetensors {
   /** By name, in the order of their data. */
   readonly tensors: ReadonlyMap<string, SafeTensor>;
@@ -84,14 +81,14 @@ export function readSafetensors(source: Uint8Array): Safetensors {
 }
 
 /**
- * A plain Uint8Array on a part of a file, of whatever class the file is: Node's Buffer slices
- * without copying.
+ * A plain Uint8Array on a part of a file, also if the file is a Buffer, whose `slice` does not
+ * copy.
  */
 export function viewOf(file: Uint8Array, offset: number, length: number): Uint8Array {
   return new Uint8Array(file.buffer, file.byteOffset + offset, length);
 }
 
-/** A tensor as it will stand in a header. */
+/** A tensor for a header. */
 export interface HeaderEntry {
   readonly name: string;
   readonly dtype: SafetensorsDType;
@@ -99,18 +96,18 @@ export interface HeaderEntry {
 }
 
 /**
- * The header of a file, filled up so that data begin on a multiple of 32, and the bytes of each
- * tensor, in the order of the entries.
+ * The header of a file, padded so that data begin on a multiple of 32, and the byte lengths of the
+ * tensors, in the order of the entries.
  *
- * Errors: what `readSafetensors` would not read back.
+ * Errors: entries that `readSafetensors` would refuse.
  */
 export function writeHeader(
   entries: readonly HeaderEntry[],
   metadata: Iterable<readonly [key: string, value: string]>,
 ): { header: Uint8Array; lengths: number[] } {
-  const parts: string[] = [];
+  const members: string[] = [];
   const texts = checkMetadata(metadata);
-  if (texts.length > 0) parts.push(`"${METADATA}":{${texts.join(",")}}`);
+  if (texts.length > 0) members.push(`"${METADATA}":{${texts.join(",")}}`);
   const names = new Set<string>();
   const lengths: number[] = [];
   let size = 0;
@@ -121,13 +118,13 @@ export function writeHeader(
     names.add(name);
     const length = checkedLength(name, dtype, shape);
     const end = size + length;
-    parts.push(
+    members.push(
       `${quote(name)}:{"dtype":"${dtype}","shape":[${shape.join(",")}],"data_offsets":[${size},${end}]}`,
     );
     lengths.push(length);
     size = end;
   }
-  const text = new TextEncoder().encode(`{${parts.join(",")}}`);
+  const text = new TextEncoder().encode(`{${members.join(",")}}`);
   const start = Math.ceil((8 + text.length) / GRAIN) * GRAIN;
   if (start - 8 > HEADER_LIMIT) {
     throw rangeFault("tensors", `a header of at most ${HEADER_LIMIT} bytes`, start - 8);
@@ -157,7 +154,7 @@ function checkedLength(name: string, dtype: string, shape: readonly number[]): n
   if (shape.length > MOST_AXES) {
     throw rangeFault(`${of}.shape`, `at most ${MOST_AXES} dimensions`, shape.length);
   }
-  // an index per dimension, since a hole is one that no method visits
+  // a loop by index, since array methods skip holes
   for (let d = 0; d < shape.length; d++) {
     checkInteger(`${of}.shape[${d}]`, shape[d], 0, Number.MAX_SAFE_INTEGER);
   }
@@ -168,24 +165,24 @@ function checkedLength(name: string, dtype: string, shape: readonly number[]): n
   return length;
 }
 
-/** A tensor that writes its bytes where they will stand in the file. */
-export interface FilePart extends HeaderEntry {
-  /** Bytes that it has, where they may be others than type and shape ask for. */
+/** A tensor that writes its bytes directly into the file. */
+export interface TensorWriter extends HeaderEntry {
+  /** Its bytes, if their number still has to be checked against type and shape. */
   readonly data?: Uint8Array;
   write(to: Uint8Array): void;
 }
 
-/** Writes a file from its parts, with nothing but the file itself in memory. */
-export function writeParts(
-  entries: readonly FilePart[],
+/** Writes a file from its tensors, with only the file itself in memory. */
+export function writeTensors(
+  entries: readonly TensorWriter[],
   metadata: Iterable<readonly [key: string, value: string]>,
 ): OwnElements["u8"] {
   const width = (dtype: string): number => bitsOf(dtype) ?? 0;
-  const parts = [...entries].sort(
+  const sorted = [...entries].sort(
     (x, y) => width(y.dtype) - width(x.dtype) || (x.name < y.name ? -1 : 1),
   );
-  const { header, lengths } = writeHeader(parts, metadata);
-  for (const [i, { name, data }] of parts.entries()) {
+  const { header, lengths } = writeHeader(sorted, metadata);
+  for (const [i, { name, data }] of sorted.entries()) {
     if (data && data.length !== lengths[i]) {
       throw rangeFault("tensors", `${lengths[i]} bytes for ${describe(name)}`, data);
     }
@@ -193,19 +190,19 @@ export function writeParts(
   const file = new Uint8Array(header.length + lengths.reduce((sum, length) => sum + length, 0));
   file.set(header);
   let at = header.length;
-  for (const [i, part] of parts.entries()) {
-    part.write(file.subarray(at, at + lengths[i]));
+  for (const [i, tensor] of sorted.entries()) {
+    tensor.write(file.subarray(at, at + lengths[i]));
     at += lengths[i];
   }
   return file;
 }
 
 /**
- * Writes a file. Tensors with larger elements come first, so that each lies on a boundary of its
- * own, and the data start on a multiple of 32. What is written, `readSafetensors` reads back equal.
+ * Writes a file. Tensors with larger elements come first, so that each is aligned to its element
+ * size, and the data start on a multiple of 32. `readSafetensors` reads the same tensors back.
  *
- * Errors: data that are no bytes, or of another length than type and shape ask for; dimensions that
- * are no sizes; a name twice, or "__metadata__"; metadata that are no texts.
+ * Errors: data that are no bytes, or not the number of bytes for type and shape; invalid
+ * dimensions; a name twice, or "__metadata__"; metadata that are no texts.
  *
  * @example
  * ```ts
@@ -217,7 +214,7 @@ export function writeSafetensors(
   tensors: Iterable<readonly [name: string, tensor: SafeTensor]>,
   metadata: Iterable<readonly [key: string, value: string]> = [],
 ): OwnElements["u8"] {
-  const parts = checkPairs("tensors", tensors).map(([name, tensor]) => {
+  const writers = checkPairs("tensors", tensors).map(([name, tensor]) => {
     const argument = `tensors.get(${describe(name)})`;
     if (typeof name !== "string") throw typeFault("tensors", "names that are texts", name);
     checkRecord(argument, tensor, { dtype: "string", data: "object" });
@@ -225,10 +222,10 @@ export function writeSafetensors(
     const data = checkBytes(`${argument}.data`, given, ["Uint8Array"], "a Uint8Array");
     return { name, dtype, shape, data, write: (to: Uint8Array) => to.set(data) };
   });
-  return writeParts(parts, metadata);
+  return writeTensors(writers, metadata);
 }
 
-/** A string in JSON; a lone surrogate, which UTF-8 does not have, is escaped. */
+/** A string in JSON. A lone surrogate, which UTF-8 cannot encode, is escaped. */
 function quote(text: string): string {
   return JSON.stringify(text);
 }

@@ -1,13 +1,14 @@
 /**
- * What is fused behind a product: bounds of its real result.
+ * Activations that are fused into a product: bounds of its real result.
  *
  * @category Layers
  */
 import { checkNumber, checkOneOf, checkOptions, rangeFault } from "../core/check.ts";
 
 /**
- * Bounds of a layer's real result: "relu" is [0, ∞), "relu6" [0, 6]; of an object's two numbers,
- * low ≤ high, one that is missing is infinite. A quantized result has them rounded to its integers.
+ * Bounds of a layer's real result: "relu" is [0, ∞), "relu6" is [0, 6]. An object has `low` ≤
+ * `high`; a missing bound is infinite. For a quantized result the bounds are rounded to its
+ * integers.
  */
 export type Activation =
   | "none"
@@ -44,7 +45,7 @@ function checkBound(name: "low" | "high", value: number, none: number): number {
   throw rangeFault(argument, `a number that a 32-bit float holds, or ${none}`, bound);
 }
 
-/** The same as two numbers. */
+/** The bounds of an activation as two numbers. Errors: low above high. */
 export function checkBounds(activation: Activation | undefined): { low: number; high: number } {
   const { low = Number.NEGATIVE_INFINITY, high = Number.POSITIVE_INFINITY } =
     checkActivation(activation);

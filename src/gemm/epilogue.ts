@@ -1,5 +1,5 @@
 /**
- * What becomes of a product's sums: bias, scale, bounds and the type of the result.
+ * The epilogue of a product: bias, scale, bounds, and the type of the result.
  *
  * @category Products
  */
@@ -21,16 +21,16 @@ import { MAX_I32 } from "./packed-matrix.ts";
 /** The types of a product's result. */
 export type ProductDType = "i32" | "f32" | "i8" | "u8";
 
-/** What a product becomes on its way to memory. */
+/** How the sums of a product become its result. */
 export interface Epilogue<T extends ProductDType = ProductDType> {
   /**
    * "i32" leaves the integers, "f32" scales them back to reals, "i8" and "u8" requantize. Default
    * "i32".
    */
   readonly dtype?: T;
-  /** One a column: i32 in units of the accumulator, for an f32 result f32 in real units. */
+  /** One per column: i32 in units of the accumulator, for an f32 result f32 in real units. */
   readonly bias?: Int32Array | Float32Array | Data<"i32" | "f32">;
-  /** Real step of an i8 or u8 result, which cannot do without; an error with the others. */
+  /** Real step of an i8 or u8 result, which requires it. An error for the other types. */
   readonly scale?: number;
   /** Zero point of an i8 or u8 result. Default 0. */
   readonly zeroPoint?: number;
@@ -121,7 +121,7 @@ export function largestBias(instance: Bytelane, bias: Operand<"i32" | "f32"> | u
   return most;
 }
 
-/** @internal Writes what becomes of the sums. Column scales are not read for i32. */
+/** @internal Writes the epilogue's fields of a record. Column scales are not read for i32. */
 export function writeEpilogue(
   instance: Bytelane,
   record: number,

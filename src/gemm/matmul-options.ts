@@ -1,5 +1,5 @@
 /**
- * What `matmul` is asked for: sizes, and where the results go.
+ * Options of `matmul`: the sizes, and where the results go.
  *
  * @category Products
  */
@@ -21,13 +21,13 @@ export interface MatmulOptions<T extends ProductDType = ProductDType, O extends 
   /** Columns of rhs and of the result; may be 0. A tensor or a packed matrix brings its own. */
   readonly n?: number;
   /**
-   * Products in a sum; sums of none are 0. A tensor or a packed matrix brings its own. How many fit
-   * i32 depends on types and zero points: 65 793 for u8 · i8 (docs/math.md, 7).
+   * Number of products per sum. An empty sum is 0. A tensor or a packed matrix brings its own. How
+   * many fit i32 depends on types and zero points: 65 793 for u8 · i8 (docs/math.md, 7).
    */
   readonly depth?: number;
   /**
    * Number of independent products. Default: the first of three dimensions, or 1. A tensor of two
-   * dimensions is one matrix that all products share, or has those of all below one another.
+   * dimensions is one matrix that all products share, or all matrices below one another.
    */
   readonly batch?: number;
   /**
@@ -83,9 +83,9 @@ export interface Destination {
   readonly result: Target<ProductDType>;
   readonly stride: number;
   readonly batchStride: number;
-  /** Whether the results leave some of `out` as it was. */
+  /** True if some elements of `out` stay unchanged. */
   readonly keeps: boolean;
-  /** Where results are added to what is there. */
+  /** The runs of `out` to which results are added. */
   readonly spans: Spans | undefined;
 }
 
@@ -101,8 +101,8 @@ export interface RunOptions<O extends Data | undefined = Data | undefined> {
    */
   readonly out?: O;
   /**
-   * Elements between two rows of the result in `out`, whose rows may be longer: the layers of a
-   * concatenation write side by side, each from a `part` or a subarray of its own. Default
+   * Elements between two rows of `out`, which may be longer than the rows of the result. Layers can
+   * so write the columns of a concatenation, each to its own `part` or subarray. Default
    * outFeatures.
    */
   readonly outStride?: number;
@@ -141,7 +141,7 @@ export function checkDestination(
     options.out === undefined
       ? undefined
       : ownOperand(instance, "options.out", options.out, ONLY[dtype]);
-  // rows of a layer that were not asked to lie apart fill their destination
+  // without outStride, the rows of a layer must fill their destination
   if (isLayer && given && outStride === undefined && given.length !== least) {
     throw rangeFault("options.out", `${least} elements`, options.out);
   }

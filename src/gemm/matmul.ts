@@ -38,7 +38,7 @@ import { checkOrientation, maxMagnitude, type Orientation, PackedMatrix } from "
 import { type Prepared, type Runner, runHere, writeCall } from "./product.ts";
 import { oneStrip } from "./strips.ts";
 
-/** The right-hand side: values packed on the way, or a packed matrix with its scales. */
+/** The right-hand side: values that are packed for the call, or a packed matrix with its scales. */
 export type RightSide =
   | MatrixSide
   | { readonly values: PackedMatrix; readonly scale?: Scales; readonly factor?: number };
@@ -50,13 +50,13 @@ const MATMUL_OPTIONS = [
 
 const PACKED_OPTIONS = ["values", "scale", "factor"] as const;
 
-/** Where the entries of one side are, and the bytes between those of two batches. */
+/** Address of one side's scales or zero points, and bytes between those of two batches. */
 interface Placed {
   readonly address: number;
   readonly batchStep: number;
 }
 
-/** Entries that are not there: one number stands for all of them. */
+/** No array: a single number applies to all rows. */
 const ONE: Placed = { address: 0, batchStep: 0 };
 
 /** The entries of the rows of one side. */
@@ -70,7 +70,7 @@ function placeRows(
   return { address, batchStep: value.length > m ? m * 4 : 0 };
 }
 
-/** (s_i · s_j) / scale; where the product alone is beyond f32, the quotient may still be within. */
+/** (s_i · s_j) / scale; the product may exceed f32 where the quotient does not. */
 function stepOf(lhsScale: number, rhsScale: number, scale: number): number {
   const product = Math.fround(lhsScale * rhsScale);
   return Math.fround((Number.isFinite(product) ? product : lhsScale * rhsScale) / scale);
@@ -105,7 +105,7 @@ function placeColumns(
 interface Checked extends Sizes {
   readonly instance: Bytelane;
   readonly left: Side;
-  /** One of the two is there. */
+  /** Undefined where `packed` is given. */
   readonly right: Side | undefined;
   readonly packed: PackedMatrix | undefined;
   readonly orientation: Orientation;
@@ -181,7 +181,7 @@ function checkMatmul(
   };
 }
 
-/** Sums of no products are those of one product of zeros. */
+/** A depth of 0 runs as a depth of 1 with zeros. */
 function noSums(side: Side, rows: number): Side {
   const value = new Int8Array(rows);
   const source = { dtype: "i8", length: rows, shape: undefined, address: -1, value } as const;
@@ -195,8 +195,8 @@ function runBatches(call: Call, runner: Runner, checked: Checked): Data {
   if (batch * m * n === 0) return call.output(result, keeps, spans).value as Data;
   const src = call.input(left.source);
   const rhsAt = right ? call.input(right.source) : 0;
-  // one scale for all of lhs joins the column scales if those are divided by the scale of the
-  // result: the order of the f32 steps is promised
+  // a single lhs scale is folded into the column scales if these are divided by the scale of the
+  // result: the order of the f32 steps is specified
   const lhsScale = typeof left.scale === "number" ? left.scale : 1;
   const folded = epilogue.scale !== 1;
   const rowScales = typeof left.scale === "number" ? ONE : placeRows(call, "f32", left.scale, m);
@@ -206,7 +206,7 @@ function runBatches(call: Call, runner: Runner, checked: Checked): Data {
       ? ONE
       : placeColumns(instance, call, rhsScale, folded ? lhsScale : 1, epilogue.scale, n);
   const bias = epilogue.bias ? call.input(epilogue.bias) : 0;
-  // what lies between the rows of a given array, and behind them, stays
+  // elements of `out` between and behind the rows of the result stay unchanged
   const { address, value } = call.output(result, keeps, spans);
   const size = epilogue.dtype === "i32" || epilogue.dtype === "f32" ? 4 : 1;
   for (let b = 0; b < batch; b++) {
@@ -265,15 +265,15 @@ export function prepareMatmul(
 /**
  * C = (lhs − zeroPoint) · (rhs − zeroPoint), exact in i32, then the epilogue (docs/math.md, 6–8).
  *
- * lhs is [m, depth]; rhs is a packed matrix, or [depth, n] ("out-in": [n, depth]), packed on the
- * way. Any mix of i8 and u8. An f32 result is f32(C) · (lhs.scale · rhs.scale) + bias; an i8 or u8
- * result is round((C + bias) · multiplier) + zeroPoint with
- * multiplier = lhs.scale · rhs.scale / scale. Tensors of two dimensions, or three with a batch, and
- * packed matrices bring their sizes; plain arrays need `m`, `n` and `depth`. The result is a tensor
- * where lhs is in one, otherwise a typed array.
+ * lhs is [m, depth]; rhs is a packed matrix, or [depth, n] ("out-in": [n, depth]), packed for the
+ * call. Any mix of i8 and u8. An f32 result is f32(C) · (lhs.scale · rhs.scale) + bias; an i8 or u8
+ * result is round((C + bias) · multiplier) + zeroPoint with multiplier = lhs.scale · rhs.scale /
+ * scale. Tensors of two dimensions, or three with a batch, and packed matrices bring their sizes;
+ * plain arrays need `m`, `n` and `depth`. The result is a tensor where lhs is in one, otherwise a
+ * typed array.
  *
- * Errors: dimensions that do not fit the data, a depth that could overflow i32, a result that was
- * not described.
+ * Errors: dimensions that do not fit the data, a depth that could overflow i32, missing options of
+ * the result.
  *
  * @example
  * ```ts

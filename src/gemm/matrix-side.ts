@@ -57,7 +57,8 @@ export interface Side {
 
 const SIDE_OPTIONS = [...QUANTIZED, ...["factor", "stride", "batchStride", "orientation"]] as const;
 /**
- * The names of errors, as literals: building them for each call cost as much as a small product.
+ * Names of arguments in errors. They are literals: building them for each call cost as much as a
+ * small product.
  */
 export const ARGUMENTS = {
   lhs: {
@@ -86,7 +87,7 @@ export const ARGUMENTS = {
 type SideNames = (typeof ARGUMENTS)["lhs" | "rhs"];
 const EIGHT_BITS = ["i8", "u8"] as const;
 
-/** Checks the names of a side, and its values. */
+/** Checks the property names of a side, and its values. */
 export function openSide(
   instance: Bytelane,
   names: SideNames,
@@ -129,7 +130,8 @@ function checkAxis(names: SideNames, side: MatrixSide, source: Operand<Quantized
 
 /**
  * Checks a shape against the sizes of the product. The matrices of a batch have three dimensions,
- * or lie below one another in two. True for two dimensions that all of a batch share.
+ * or lie below one another in two. Returns true if two dimensions are one matrix that the whole
+ * batch shares.
  */
 function checkSideShape(
   names: SideNames,
@@ -183,8 +185,8 @@ export function checkSide(
 }
 
 /**
- * How many entries a list must have: those of all matrices of the batch, or those that all of them
- * share.
+ * The number of entries that a list must have: for every matrix of the batch, or for one matrix if
+ * they share the entries.
  */
 function countEntries(
   list: number | { readonly length: number } | undefined,

@@ -48,12 +48,12 @@ export function maxMagnitude(
 export class PackedMatrix extends Handle {
   /** Rows of the matrix, over which a product sums. */
   readonly inFeatures: number;
-  /** Columns of the matrix and of a product, without those that fill up the last panel. */
+  /** Columns of the matrix and of a product, without the padding of the last panel. */
   readonly outFeatures: number;
   /** Bytes of the panels, with the column arrays and a record of 128 bytes. */
   readonly byteLength: number;
-  /** @internal The record of its products, its own half written. */ readonly record: number;
-  /** @internal What multiplies it. */ readonly dot: Dot;
+  /** @internal The record of its products. */ readonly record: number;
+  /** @internal The dot product that it is packed for. */ readonly dot: Dot;
   /** @internal The largest |q − zeroPoint|. */ readonly maxMagnitude: number;
 
   /** @internal Packs `n` columns of `depth`. */
@@ -64,7 +64,7 @@ export class PackedMatrix extends Handle {
     const isShared = list.every((zero) => zero === list[0]);
     const packed = pack(instance, source, isShared ? 0 : n, bits < 8 ? dots.reduced : dots.full);
     const { dot, record, bytes } = packed;
-    // the matrix of a layer or an index goes with it, that of one product at its end
+    // unscoped: a layer or an index disposes its matrix, a product its matrix at its end
     super(instance, [[record, bytes]], false);
     this.inFeatures = depth;
     this.outFeatures = n;
@@ -112,7 +112,7 @@ export class PackedMatrix extends Handle {
     return codes;
   }
 
-  /** @internal Zero point of a column of the codes as i8, whatever the build has added to them. */
+  /** @internal Zero point of a column for codes as i8, without the offset of the dot product. */
   zeroOf(column: number): number {
     const { words } = this.instance.heap;
     const zeros = words.getUint32(this.record + PRODUCT.rhsZeros, true);
@@ -139,7 +139,7 @@ export interface PackSource {
   readonly bits: number;
 }
 
-/** @internal Columns with those that fill up the last panel. */
+/** @internal The number of columns, rounded up to whole panels. */
 export const columnsOf = (n: number): number => Math.ceil(n / 8) * 8;
 
 interface Packed {
@@ -153,8 +153,9 @@ interface Packed {
 }
 
 /**
- * Packs for the first of some dot products that takes the integers: one that reads weights as i8
- * refuses -128, and u8 too, which mostly has both of its ends. Has room for `zeros` zero points.
+ * Packs for the first of some dot products that can multiply the integers. A dot product that reads
+ * weights as i8 refuses -128. It is not tried for u8 weights, which usually contain both 0 and 255.
+ * The block has room for `zeros` zero points.
  */
 function pack(
   instance: Bytelane,
@@ -168,7 +169,7 @@ function pack(
   const sumsAt = PRODUCT_BYTES + kernels.packed_bytes(depth, n, dot.code);
   const zerosAt = sumsAt + (dot.code ? columnsOf(n) * 4 : 0);
   const bytes = zerosAt + columnsOf(zeros) * 4;
-  // below the scratch memory of the strips, which is free again when they are packed
+  // allocated below the scratch memory of the strips, which is freed after packing
   arena.reserve(bytes + (source.stripBytes ?? 0));
   const record = arena.allocate(bytes);
   const panels = record + PRODUCT_BYTES;

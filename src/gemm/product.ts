@@ -1,6 +1,7 @@
 /**
- * Products: the record that a kernel takes (core/product.ts), filled in by halves. The weights
- * write theirs when they are packed, a layer its epilogue when it is made, a call the rest.
+ * Products: the record that a kernel takes (core/product.ts) is filled in by three steps. Packing
+ * writes the fields of the weights, creating a layer writes its epilogue, and a call writes the
+ * rest.
  *
  * @category Products
  */
@@ -29,7 +30,7 @@ export interface CallFields {
   readonly dstStride: number;
 }
 
-/** Writes a call's half. By name it would cost as much as a small product. */
+/** Writes a call's half. Writing fields by name would cost as much as a small product. */
 export function writeCall(instance: Bytelane, record: number, call: CallFields): void {
   const { words } = instance.heap;
   words.setInt32(record + PRODUCT.reals, call.reals, true);
@@ -45,7 +46,7 @@ export function writeCall(instance: Bytelane, record: number, call: CallFields):
   words.setInt32(record + PRODUCT.dstStride, call.dstStride, true);
 }
 
-/** Copies a record, so that a call may change what is not its own. */
+/** Copies a record, so that a call may change all of its fields. */
 export function copyRecord(instance: Bytelane, from: number, to: number): void {
   const bytes = instance.heap.view("u8", from, PRODUCT_BYTES);
   instance.heap.view("u8", to, PRODUCT_BYTES).set(bytes);
@@ -54,7 +55,7 @@ export function copyRecord(instance: Bytelane, from: number, to: number): void {
 /** Panels of eight columns. */
 export const panelsOf = (n: number): number => Math.ceil(n / 8);
 
-/** The kernels of superblocks. Whoever made the layer has opened them. */
+/** The kernels of superblocks. They were opened when the layer was made. */
 function superblocksOf({ modules }: Bytelane): SuperblockKernels {
   return modules.get("superblock")!.kernels as SuperblockKernels;
 }
@@ -74,8 +75,8 @@ export function workspaceOf(instance: Bytelane, record: number, rows: number): n
 /** Where the products of a call run: at once on the calling thread, or on workers. */
 export interface Runner {
   /**
-   * The record that the call may fill in: that of the weights, or a copy until the call ends.
-   * `weights` is the handle whose bytes stay the same as long as it lives, if there is one.
+   * Returns the record that the call may fill in: that of the weights, or a copy until the call
+   * ends. `weights` is their handle if its bytes never change while it lives.
    */
   claim(call: Call, record: number, weights: Handle | undefined): number;
   /** Runs a product of so many rows, now or before the call ends. */
@@ -109,7 +110,7 @@ export const HERE: Runner = {
 export interface Prepared<R> {
   readonly instance: Bytelane;
   readonly result: { readonly given: Operand | undefined };
-  /** Multiplications. */
+  /** Number of multiplications. */
   readonly work: number;
   /** Returns the result, which is complete when the products have run and the call has ended. */
   run(call: Call, runner: Runner): R;

@@ -1,6 +1,6 @@
 /**
- * Weights [depth, n] strip by strip: a few columns at a time, so that beside the packed weights no
- * copy of the whole stands in memory.
+ * Weights [depth, n] strip by strip, a few columns at a time: the memory never holds an unpacked
+ * copy of all weights beside the packed ones.
  */
 import { type Call, elementsOf, type Operand } from "../core/call.ts";
 import { BYTES, type DType } from "../core/dtype.ts";
@@ -11,7 +11,7 @@ export interface Strip {
   /** The first column, and how many. */
   readonly first: number;
   readonly count: number;
-  /** Of the first column's first element. */
+  /** Address of the first column's first element. */
   readonly address: number;
   /** Elements between two k of a column, and between two columns of a k. One of them is 1. */
   readonly strideK: number;
@@ -19,12 +19,11 @@ export interface Strip {
 }
 
 /**
- * Hands strips to `body` one after the other. What stands in a strip may be overwritten by the
- * next.
+ * Calls `body` with one strip after the other. A strip may overwrite the memory of the one before.
  */
 export type EachStrip = (body: (strip: Strip) => void) => void;
 
-/** Elements of a strip: 1 MiB of reals, which stay in a core's cache on their way. */
+/** Elements of a strip: 1 MiB of reals, which fit the cache of a core. */
 const ELEMENTS = 2 ** 18;
 
 /** Columns of a strip of a depth: eight at least. */
@@ -42,8 +41,8 @@ export function oneStrip(
 }
 
 /**
- * The strips of weights that lie as [depth, n] ("in-out") or [n, depth] ("out-in"). What lies in
- * memory so that a strip is one run stays where it is; the rest is copied to a strip of scratch.
+ * The strips of weights that lie as [depth, n] ("in-out") or [n, depth] ("out-in"). If a strip is
+ * one contiguous run in wasm memory, it is read in place. Otherwise it is copied to scratch.
  */
 export function stripsOf<T extends DType>(
   instance: Bytelane,
@@ -59,7 +58,7 @@ export function stripsOf<T extends DType>(
   const stays = address >= 0 && isOutIn;
   let scratch = 0;
   return (body) => {
-    // only now: what is packed has its memory below
+    // allocated at the first strip, so that the packed weights lie below it
     if (!stays) scratch ||= call.scratch(depth * Math.min(most, n) * size);
     for (let first = 0; first < n; first += most) {
       const count = Math.min(most, n - first);

@@ -1,9 +1,9 @@
 /**
- * The reals of ggml's blocks, as ggml's reference code makes them (dequantize_row_* in
- * ggml-quants.c): each product, difference and sum is rounded to f32 (docs/formats.md). Layouts
- * stand above the functions, a byte per box.
+ * Decodes ggml's blocks to the same reals as ggml's reference code (dequantize_row_* in
+ * ggml-quants.c): each product, difference and sum is rounded to f32 (docs/formats.md). The layout
+ * of a block stands above its function, a byte per box.
  *
- * f(·) is Math.fround; what is stored to a Float32Array is rounded by that.
+ * f(·) is Math.fround. Storing to a Float32Array rounds too.
  *
  * @category Blocks of ggml
  */
@@ -110,7 +110,7 @@ function decodeMXFP4(b: Uint8Array, at: number, y: Float32Array, to: number): vo
 /**
  * │ scales: 16 × (m: 4 │ s: 4) │ q: 64 × four codes of 2 bits │ d │ dmin │ q · (d · s) − dmin · m
  *
- * A byte of q has codes that are 32 apart; 32 bytes are 128 codes.
+ * A byte of q has four codes that are 32 elements apart; 32 bytes have 128 codes.
  */
 function decodeQ2_K(b: Uint8Array, at: number, y: Float32Array, to: number): void {
   const d = scaleAt(b, at + 80);
@@ -227,7 +227,7 @@ function decodeQ6_K(b: Uint8Array, at: number, y: Float32Array, to: number): voi
   }
 }
 
-/** How blocks become reals, and where they have scales in f16. */
+/** The decoder of each type, and the offsets of f16 scales in its blocks. */
 const BLOCKS = {
   Q4_0: { decode: decodeQ4_0, scales: [0] },
   Q4_1: { decode: decodeQ4_1, scales: [0, 2] },
@@ -263,7 +263,10 @@ function widenHalves(b: Uint8Array, bits: Uint32Array): void {
   }
 }
 
-/** A scale that is not finite is a sign of a damaged file: ggml's own validation refuses it too. */
+/**
+ * Errors: a scale that is not finite. It means that the file is damaged; ggml's own validation
+ * refuses it too.
+ */
 export function checkFiniteScales(
   argument: string,
   b: Uint8Array,
@@ -288,7 +291,7 @@ export function checkFiniteScales(
 }
 
 /**
- * The reals of blocks of ggml, to the bit what ggml makes of them. Needs no instance.
+ * Decodes blocks of ggml to the same reals as ggml, bit by bit. Needs no instance.
  *
  *     const { data, type, shape } = readGguf(file).tensors.get("blk.0.attn_q.weight");
  *     const reals = decodeGgml(data, type); // shape[0] rows of shape[1]

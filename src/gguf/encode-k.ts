@@ -1,5 +1,5 @@
 /**
- * Q4_K and Q6_K as ggml's reference code chooses them (quantize_row_q4_K_ref, quantize_row_q6_K_ref
+ * Encodes Q4_K and Q6_K as ggml's reference code does (quantize_row_q4_K_ref, quantize_row_q6_K_ref
  * in ggml-quants.c). Each step is one rounding to f32, and sums run in the order of the elements,
  * so that the bytes are the same (docs/formats.md has the formulas).
  *
@@ -17,8 +17,8 @@ const real = /* @__PURE__ */ new Float32Array(bytes);
 const word = /* @__PURE__ */ new Int32Array(bytes);
 
 /**
- * The nearest integer of an f32 below 2^22, ties to even. What is not finite gives what ggml's bits
- * give.
+ * The nearest integer of an f32 below 2^22, ties to even. Values that are not finite give the same
+ * bits as in ggml.
  */
 function nearest(x: number): number {
   real[0] = x + 12582912;
@@ -36,7 +36,7 @@ const leasts = /* @__PURE__ */ new Float32Array(8);
 /** The codes of a block, as the search chose them and as they are stored. */
 const codes = /* @__PURE__ */ new Uint8Array(256);
 
-/** What was chosen for a sub-block of Q4_K. */
+/** Chooses scale and minimum of a sub-block of Q4_K. */
 class Affine {
   scale = 0;
   /** Minus the least value, at least 0. */
@@ -78,7 +78,7 @@ class Affine {
     let error = this.#errorOf(x, at, this.scale, least);
     codes.set(this.#codes, to);
     for (let step = 0; step <= 20; step++) {
-      // each better minimum is where the next candidates start
+      // the next candidates start from the best minimum so far
       const inverse = f(f(f(-1 + f(f(0.1) * step)) + 15) / f(most - least));
       this.#quantize(x, at, inverse, least);
       const fitted = this.#fit(x, at, sumW, sumX);
@@ -155,7 +155,7 @@ export function encodeQ4_K(x: Float32Array, at: number, b: Uint8Array, to: numbe
   const inverseScale = largestScale > 0 ? f(63 / largestScale) : 0;
   const inverseLeast = largestLeast > 0 ? f(63 / largestLeast) : 0;
   for (let s = 0; s < 8; s++) {
-    // ggml keeps the low byte before it compares with 63
+    // ggml takes the low byte before it compares with 63
     const scale = Math.min(63, nearest(f(inverseScale * scales[s])) & 255);
     const least = Math.min(63, nearest(f(inverseLeast * leasts[s])) & 255);
     packScale(b, to + 4, s, scale, least);
@@ -185,7 +185,7 @@ function packScale(b: Uint8Array, at: number, s: number, scale: number, least: n
   b[at + s] |= (least >> 4) << 6;
 }
 
-/** Stores an f32 as f16, and gives what was stored. */
+/** Stores an f32 as f16, and returns the stored value. */
 function writeHalf(b: Uint8Array, at: number, x: number): number {
   const half = halfOfReal(x);
   b[at] = half & 255;
@@ -198,7 +198,10 @@ function quantize16(x: Float32Array, at: number, inverse: number, to: number): v
   for (let i = 0; i < 16; i++) codes[to + i] = codeOf(f(inverse * x[at + i]), -32, 31) + 32;
 }
 
-/** Σ x² · x · code and Σ x² · code² for the codes of a scale: what fits them is the quotient. */
+/**
+ * Σ x² · x · code and Σ x² · code² for the codes of a scale. The quotient is the best scale for
+ * these codes.
+ */
 function sumsOf(
   x: Float32Array,
   at: number,

@@ -1,7 +1,7 @@
 /**
- * Reals to ggml's blocks, as ggml's reference code makes them (quantize_row_*_ref in
- * ggml-quants.c): the codes are chosen with the scale in f32, what is stored is the scale in f16
- * (docs/formats.md). Layouts stand in decode.ts.
+ * Encodes reals to ggml's blocks as ggml's reference code does (quantize_row_*_ref in
+ * ggml-quants.c). Codes are chosen with the scale in f32, and the scale is stored in f16
+ * (docs/formats.md). decode.ts has the layouts.
  *
  * @category Blocks of ggml
  */
@@ -107,7 +107,7 @@ const BLOCKS = {
 
 /** Types that `encodeGgml` makes. */
 export type GgmlTarget = keyof typeof BLOCKS;
-/** Beyond what any scale in f16 reaches, and small enough that no square of it overflows. */
+/** Beyond the range of any scale in f16, and small enough that its square does not overflow. */
 const LIMIT = 2 ** 30;
 const ENCODED = /* @__PURE__ */ Object.keys(BLOCKS) as readonly GgmlTarget[];
 
@@ -116,8 +116,8 @@ const ENCODED = /* @__PURE__ */ Object.keys(BLOCKS) as readonly GgmlTarget[];
  *
  *     const bytes = encodeGgml(weights, "Q4_K"); // 144 bytes per 256 values
  *
- * Errors: a number of elements that is no multiple of the block's; values that are not finite,
- * reach 2^30, or whose scale f16 does not hold.
+ * Errors: a number of elements that is no multiple of the block's; values that are not finite, that
+ * reach 2^30, or whose scale exceeds f16.
  *
  * @example
  * ```ts

@@ -34,7 +34,7 @@ export interface Gguf {
 export interface GgufSource {
   /** Bytes of the file. */
   readonly size: number;
-  /** Gives exactly `length` bytes from `offset` on, or a promise of them. */
+  /** Returns exactly `length` bytes from `offset` on, or a promise of them. */
   read(offset: number, length: number): Uint8Array | PromiseLike<Uint8Array>;
 }
 
@@ -46,15 +46,12 @@ export interface RowRange {
   readonly rows?: number;
 }
 
-/**
- * Bytes that are read first, and again until metadata and directory are there, twice as many each
- * time.
- */
+/** Bytes of the first read. The number is doubled until metadata and directory are complete. */
 const FIRST_READ = 2 ** 16;
 
 /**
- * A file behind a source. Made by `openGguf`. Holds its metadata and directory, and reads tensors
- * when asked to.
+ * A file behind a source. Made by `openGguf`. Holds its metadata and directory. `read` reads
+ * tensors.
  */
 export class GgufFile {
   /** 2 or 3. */
@@ -74,7 +71,7 @@ export class GgufFile {
   }
 
   /**
-   * Reads the blocks of a tensor, or of some of its rows. Takes memory for these and nothing else.
+   * Reads the blocks of a tensor, or of some of its rows. It allocates only their bytes.
    *
    * Errors: a name that the file does not have; rows outside the tensor; a source that gives other
    * bytes than it was asked for.
@@ -92,7 +89,7 @@ export class GgufFile {
   }
 }
 
-/** A source whose answers are checked. */
+/** A source whose results are checked. */
 class Checked {
   readonly size: number;
   readonly #source: GgufSource;
@@ -124,8 +121,8 @@ class Checked {
  *     const reals = decodeGgml(data, type);
  *
  * Errors, before anything of size is allocated: another format, version or byte order; counts,
- * lengths or shapes that the file cannot hold; a key or a tensor twice; an unknown type; data that
- * leave gaps, overlap or end behind the file.
+ * lengths or shapes that the file cannot hold; a key or a tensor twice; an unknown type; data with
+ * gaps, data that overlap, or that end beyond the file.
  *
  * @example
  * ```ts

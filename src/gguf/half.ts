@@ -10,7 +10,7 @@ const word = /* @__PURE__ */ new Uint32Array(bytes);
 
 /** The value of an f16, from its bits. */
 export function realOfHalf(bits: number): number {
-  // the exponent of f16 in the place of that of f32 is 112 too small, for denormals too
+  // an f16 exponent in the f32 field is 112 too small, for denormals too
   word[0] = (bits & 0x7fff) << 13;
   let size = real[0] * 2 ** 112;
   if (size >= 65536) size = bits & 0x3ff ? Number.NaN : Number.POSITIVE_INFINITY;
@@ -30,7 +30,8 @@ export function halfOfReal(x: number): number {
   word[0] = (exponent + 13) << 23;
   const unit = real[0];
   real[0] = size + unit;
-  // what was added has no mantissa: the sum's low bits are the leading bit and the rounded mantissa
+  // the added power has no mantissa: the sum's low bits are the leading bit and the rounded
+  // mantissa
   const rounded = word[0] - ((exponent + 13) << 23);
   return sign | (((exponent - 113) << 10) + rounded);
 }

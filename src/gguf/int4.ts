@@ -64,7 +64,8 @@ export function nibblesOf(bytes: Uint8Array, size: number, first: number): Uint8
 }
 
 /**
- * The inverse, for a matrix in blocks of 32 with scales in f16, without zero points.
+ * The inverse of `int4FromGgml`, for a matrix in blocks of 32 with scales in f16, without zero
+ * points.
  *
  * @example
  * ```ts

@@ -1,10 +1,11 @@
 /**
- * Linear layers on ggml's blocks, which go from their bytes to the kernel's without becoming reals.
+ * Linear layers on ggml's blocks. The blocks are converted to the kernel's layout without becoming
+ * reals.
  *
  * @category Blocks of ggml
  */
 import { superblockKernels } from "../builds/superblock-kernels.ts";
-import { allocateParts } from "../core/arena.ts";
+import { allocateSections } from "../core/arena.ts";
 import { checkBytes } from "../core/array.ts";
 import { operand } from "../core/call.ts";
 import {
@@ -28,18 +29,18 @@ import { type BlockRows, placeRows } from "../int4/pack.ts";
 import { flatReader } from "../int4/restore.ts";
 import { superblockReader } from "../int4/restore-superblocks.ts";
 import {
-  type Int4Parts,
+  type Int4Sections,
   type Int4Sizes,
   panelBytes,
-  partBytesOf,
   SUPERBLOCK,
+  sectionBytesOf,
 } from "../int4/sizes.ts";
 import { checkFiniteScales } from "./decode.ts";
 import { nibblesOf } from "./int4.ts";
 import { placeQ4_K, placeQ6_K } from "./superblocks.ts";
 import { infoOf } from "./types.ts";
 
-/** What each type becomes in a layer. */
+/** The codes of a layer for each type. */
 const CODES = {
   Q4_0: "nibbles",
   Q4_1: "nibbles",
@@ -50,10 +51,7 @@ const CODES = {
 type LayerType = keyof typeof CODES;
 const TYPES = /* @__PURE__ */ Object.keys(CODES) as readonly LayerType[];
 
-/**
- * Weights as a file has them: a `GgufTensor`, or an entry of the directory with the bytes that were
- * read.
- */
+/** Weights of a file: a `GgufTensor`, or an entry of the directory with the bytes read for it. */
 export interface GgmlWeights {
   /** "Q4_0", "Q4_1", "Q8_0", "Q4_K" or "Q6_K". */
   readonly type: string;
@@ -63,7 +61,7 @@ export interface GgmlWeights {
   readonly data: Uint8Array;
 }
 
-/** What a layer does beside its product. */
+/** Bias, activation and input of a layer. */
 export interface GgmlLinearOptions {
   /** One real number per output channel. */
   readonly bias?: Float32Array | Tensor<"f32">;
@@ -111,7 +109,7 @@ function checkWeights(weights: GgmlWeights, hasBias: boolean): Checked {
 /**
  * A layer from ggml's blocks, without loss and without going through f32: Q4_0, Q4_1, Q8_0, Q4_K or
  * Q6_K. It takes the file's bytes in memory, or 3 % more. Rows of x are quantized to i8;
- * docs/formats.md says to the bit what comes out.
+ * docs/formats.md defines the result bit by bit.
  *
  * Errors: another type, a shape that is not that of the bytes, a scale that is not finite.
  *
@@ -143,15 +141,15 @@ export function createGgmlLinear(
   const bias = given && operand(instance, "options.bias", given, ["f32"], rows);
   // growth of the memory detaches bytes that lie in it
   const bytes = instance.heap.outliving(checked.bytes);
-  const { parts, size } = allocateParts(instance.arena, { ...partBytesOf(sizes) });
+  const { sections, size } = allocateSections(instance.arena, { ...sectionBytesOf(sizes) });
   try {
-    instance.heap.view("u8", parts.panels, size).fill(0);
-    if (isSuper) placeSuperblocks(instance, checked, bytes(), parts.panels);
-    else placeFlat(instance, checked, bytes, parts);
-    if (bias) placeBias(instance, bias, parts.bias);
-    return new Int4Linear(instance, sizes, parts, settings, size);
+    instance.heap.view("u8", sections.panels, size).fill(0);
+    if (isSuper) placeSuperblocks(instance, checked, bytes(), sections.panels);
+    else placeFlat(instance, checked, bytes, sections);
+    if (bias) placeBias(instance, bias, sections.bias);
+    return new Int4Linear(instance, sizes, sections, settings, size);
   } catch (fault) {
-    instance.arena.free(parts.panels, size);
+    instance.arena.free(sections.panels, size);
     throw fault;
   }
 }
@@ -177,14 +175,14 @@ function placeSuperblocks(
   }
 }
 
-/** Rows that become a matrix at a time. */
+/** Rows that are converted at a time. */
 const STRIP = 64;
 
 function placeFlat(
   instance: Bytelane,
   checked: Checked,
   bytes: () => Uint8Array,
-  parts: Int4Parts,
+  sections: Int4Sections,
 ): void {
   const { type, rows, columns, sizes } = checked;
   const { blockSize, codes } = sizes;
@@ -202,10 +200,10 @@ function placeFlat(
     const panels = row / 8;
     const first = panels * blocks * 16;
     placeRows(instance, source, {
-      panels: parts.panels + panels * panelBytes(sizes),
-      scales: parts.scales + first,
+      panels: sections.panels + panels * panelBytes(sizes),
+      scales: sections.scales + first,
       zeros: 0,
-      offsets: parts.offsets + first,
+      offsets: sections.offsets + first,
     });
   }
 }
@@ -217,7 +215,7 @@ interface Split {
   readonly offset?: Uint16Array;
 }
 
-/** The halves at a place of each block. */
+/** The f16 values at an offset of each block. */
 function halvesOf(bytes: Uint8Array, size: number, first: number): Uint16Array {
   const halves = new Uint16Array(bytes.length / size);
   for (let b = 0, at = first; b < halves.length; b++, at += size) {

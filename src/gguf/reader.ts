@@ -11,9 +11,8 @@
  * A string is a length (u64) and bytes in UTF-8. An array is a type (u32), a count (u64) and its
  * values.
  *
- * A file may come from anywhere. Every count is compared with the bytes that are left before it is
- * used, and what is read allocates no more than the size of metadata and directory a few times
- * over.
+ * A file may come from anywhere. Every count is compared with the remaining bytes before it is
+ * used, and reading allocates at most a few times the size of metadata and directory.
  *
  * @category GGUF files
  */
@@ -42,11 +41,11 @@ export type GgufValue = number | bigint | boolean | string | GgufArray;
 
 /** A tensor of the directory. */
 export interface GgufEntry {
-  /** As ggml calls it, in capitals: "F32", "Q4_K". */
+  /** The name in ggml, in capitals: "F32", "Q4_K". */
   readonly type: string;
   /**
-   * Dimensions, the last one dense: [out, in] for the weights of a layer. The file has them in the
-   * other order.
+   * Dimensions, the last one dense: [out, in] for the weights of a layer. The file stores them in
+   * reverse order.
    */
   readonly shape: readonly number[];
   /** Where its bytes start in the file. */
@@ -55,16 +54,14 @@ export interface GgufEntry {
   readonly byteLength: number;
 }
 
-/** What stands before the data. */
+/** The contents of a file before the data. */
 export interface Directory {
   readonly version: number;
   readonly metadata: Map<string, GgufValue>;
   readonly tensors: Map<string, GgufEntry>;
 }
 
-/**
- * More bytes of the file are needed, up to `end`: the file has them, but they were not read yet.
- */
+/** Thrown if more bytes are needed, up to `end`: the file has them, but they were not read yet. */
 export class Short {
   readonly end: number;
 
@@ -73,10 +70,7 @@ export class Short {
   }
 }
 
-/**
- * Bytes of metadata and directory that are read at most. A vocabulary of 256 000 words takes about
- * 8 MiB.
- */
+/** Most bytes of metadata and directory. A vocabulary of 256 000 words takes about 8 MiB. */
 export const HEADER_LIMIT = 2 ** 25;
 const MAGIC = 0x46554747;
 const MAX_DIMENSIONS = 4;
@@ -112,17 +106,17 @@ const SCALARS = [
   { bytes: 8, array: Float64Array, get: (v: DataView, at: number) => v.getFloat64(at, true) },
 ] as const;
 
-/** A file that is not what it should be. */
+/** The error of a damaged file. */
 export function damaged(expected: string, got: unknown): RangeError {
   return rangeFault("file", expected, got);
 }
 
-/** A name of the file in an error: the beginning of one that a file made long. */
+/** A name of the file for an error message, shortened. */
 function quoted(name: string): string {
   return describe(name.length > 40 ? `${name.slice(0, 40)}…` : name);
 }
 
-/** A number where it holds the integer. */
+/** The integer as a number, if a number holds it exactly. */
 function plain(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
@@ -144,7 +138,7 @@ class Fields {
     this.#size = size;
   }
 
-  /** Steps over `count` bytes and gives where they start. */
+  /** Skips `count` bytes, and returns where they start. */
   #take(what: string, count: number): number {
     const { at } = this;
     if (count > this.#size - at) {
@@ -170,7 +164,7 @@ class Fields {
     return value;
   }
 
-  /** How many things follow that take at least `least` bytes each. */
+  /** A count of items of at least `least` bytes each. */
   countOf(what: string, least: number): number {
     const count = this.count(`the number of ${what}`);
     if (count > Math.min(this.#size, HEADER_LIMIT) / least) {
@@ -179,7 +173,7 @@ class Fields {
     return count;
   }
 
-  /** A string; of a name, other bytes than UTF-8 are an error, else they become U+FFFD. */
+  /** A string. Invalid UTF-8 is an error in a name, and becomes U+FFFD elsewhere. */
   string(what: string, isName: boolean): string {
     const length = this.count(`the length of ${what}`);
     const start = this.#take(what, length);
@@ -222,7 +216,7 @@ class Fields {
   }
 }
 
-/** The alignment of the data: 32, or what the metadata say. */
+/** The alignment of the data: that of the metadata, or 32. */
 function alignmentOf(metadata: ReadonlyMap<string, GgufValue>): number {
   const value = metadata.get("general.alignment") ?? 32;
   if (typeof value !== "number" || !(value >= 1 && value < 2 ** 32) || Math.log2(value) % 1 !== 0) {
@@ -270,8 +264,8 @@ function readEntry(fields: Fields): Described {
 }
 
 /**
- * Metadata and directory from the first bytes of a file of `size` bytes. Throws a `Short` where
- * they do not suffice.
+ * Metadata and directory from the first bytes of a file of `size` bytes. Throws a `Short` if they
+ * do not suffice.
  */
 export function readDirectory(bytes: Uint8Array, size: number): Directory {
   const fields = new Fields(bytes, size);

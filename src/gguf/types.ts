@@ -7,7 +7,7 @@
 
 /**
  * By the number that a file has for each type: name, elements per block, bytes per block. Gaps are
- * types of the past.
+ * removed types.
  */
 const TABLE: readonly (readonly [id: number, name: string, elements: number, bytes: number])[] = [
   [0, "F32", 1, 4],

@@ -13,7 +13,7 @@ import { blockRowsOf } from "./pack.ts";
  * All of a matrix as f32, row by row: (code − zeroPoint) · scale, or code · scale + offset, each
  * step rounded to f32 (docs/formats.md, F1 and F1a). Codes of 4 or of 8 bits.
  *
- * Errors: parts that do not fit each other, a scale that is not finite.
+ * Errors: arrays that do not fit each other, a scale that is not finite.
  *
  * @example
  * ```js
@@ -27,7 +27,7 @@ export function dequantizeInt4(instance: Bytelane, matrix: Int4Matrix): OwnEleme
   const { rows, columns, blockSize, blocks, bits, rowBytes, zeroBytes } = checked;
   const { values, scale, zeros, offset } = blockRowsOf(instance, checked);
   const result = new Float32Array(rows * columns);
-  // a part of the rows at a time: the reals are up to eight times as large as the codes
+  // some rows at a time: the reals are up to eight times as large as the codes
   const strip = Math.max(1, Math.min(rows, Math.floor(2 ** 18 / columns)));
   const halves = scale instanceof Uint16Array;
   const realBytes = blocks * (halves ? 2 : 4);

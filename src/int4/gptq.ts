@@ -41,7 +41,8 @@ const ROW_BYTES = WIDTH * 8;
 const SPARE = 4;
 
 /**
- * The shares from H, an upper triangle. Undefined where H is 0. `step` is called after each panel.
+ * Computes the factors U_kj / U_kk from H, an upper triangle. Undefined where H is 0. `step` is
+ * called after each panel.
  */
 export function feedbackOf(
   instance: Bytelane,
@@ -80,7 +81,7 @@ export function feedbackOf(
 export interface FeedbackRows {
   readonly rows: number;
   readonly stride: number;
-  /** f32, used up. */
+  /** f32; the rounding overwrites them. */
   readonly reals: number;
   /** One code per byte. */
   readonly codes: number;
@@ -100,7 +101,7 @@ export interface FeedbackRule {
 /** Fields of the record, 4 bytes each: the class Feedback of assembly/calibration/gptq.ts. */
 const FIELDS = 14;
 
-/** Shares in memory, for as long as a call lasts. */
+/** Feedback factors in memory, until the call ends. */
 export class ErrorFeedback {
   readonly #instance: Bytelane;
   readonly #features: number;

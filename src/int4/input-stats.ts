@@ -1,5 +1,5 @@
 /**
- * What the inputs of a layer looked like over calibration data: their means and second moments.
+ * Statistics of a layer's inputs over calibration data: their means and second moments.
  *
  * @category Observers
  */
@@ -77,9 +77,9 @@ export class InputStats {
   }
 
   /**
-   * Watches rows of inputs, [..., features]. NaN counts as 0, ±Infinity as the largest finite f32.
-   * For the moments each feature of a batch is quantized to 8 bits and the product is taken in
-   * integers: its error is far below the damping that the moments need anyway.
+   * Adds rows of inputs, [..., features], to the statistics. NaN counts as 0, ±Infinity as the
+   * largest finite f32. For the moments each feature of a batch is quantized to 8 bits and the
+   * product is taken in integers: its error is far below the damping that the moments need anyway.
    *
    * Errors: data that are not whole rows.
    */
@@ -151,7 +151,7 @@ export class InputStats {
     return squares;
   }
 
-  /** @internal What rounding errors are fed back by; nothing where no input was seen. */
+  /** @internal The factors of error feedback; undefined where no input was seen. */
   feedback(step?: Step): Feedback | undefined {
     if (!this.#hasMoments) return undefined;
     this.#feedback ??= feedbackOf(this.#instance, this.#products, this.features, step);
@@ -159,8 +159,8 @@ export class InputStats {
   }
 
   /**
-   * @internal What rounds with feedback in a call. Layers reach it by their statistics, so that
-   * programs without these do not carry its kernels.
+   * @internal The error feedback of a call. Layers reach it through their statistics, so that
+   * bundles without statistics do not contain its kernels.
    */
   errorFeedback(
     instance: Bytelane,

@@ -4,7 +4,7 @@
  * @category Four bits
  */
 
-import { allocateParts } from "../core/arena.ts";
+import { allocateSections } from "../core/arena.ts";
 import {
   type Call,
   type Data,
@@ -32,7 +32,7 @@ import { checkMatrix, type Int4Matrix } from "./matrix.ts";
 import { type BlockRows, blockRowsOf, placeQuantized, placeRows } from "./pack.ts";
 import { INT4_OPTIONS, type Int4Options, type Int4Plan, planInt4, stripRows } from "./quantize.ts";
 import { flatReader, type Reader, restoreWeights } from "./restore.ts";
-import { type Int4Parts, type Int4Sizes, panelBytes, partBytesOf } from "./sizes.ts";
+import { type Int4Sections, type Int4Sizes, panelBytes, sectionBytesOf } from "./sizes.ts";
 
 /**
  * How a layer takes its inputs: "dynamic" quantizes each row of x symmetrically to i8, with scale
@@ -45,9 +45,9 @@ export const INT4_ACTIVATIONS = ["dynamic", "f32"] as const;
  * A layer on 4-bit weights: 4.5 bits per weight with the defaults, blocks of 32 and scales in f16.
  */
 export interface Int4LinearOptions extends Int4Options {
-  /** What tells these options from those of an 8-bit layer. */
+  /** Distinguishes these options from those of an 8-bit layer. */
   readonly format: "int4";
-  /** f32 weights, quantized here; or a matrix that `quantizeInt4` or somebody else has made. */
+  /** f32 weights, quantized here; or a matrix, from `quantizeInt4` or elsewhere. */
   readonly weights: Reals | Int4Matrix;
   /** One real number per output channel. */
   readonly bias?: Float32Array | Tensor<"f32">;
@@ -77,7 +77,7 @@ export interface Int4Settings {
  * Made by `createLinear` with the format "int4", or by `createGgmlLinear`; run by `linear`.
  */
 export class Int4Linear extends Handle {
-  /** What tells it from the other things of a file. */
+  /** Tells it apart from the other entries of a loaded file. */
   readonly kind = "int4";
   /** Elements of a row of x. */
   readonly inFeatures: number;
@@ -92,8 +92,8 @@ export class Int4Linear extends Handle {
   /** As the options said. */
   readonly activations: Int4Activations;
   /** @internal */ readonly sizes: Int4Sizes;
-  /** @internal */ readonly parts: Int4Parts;
-  /** @internal The record of its products, its own half written; 0 in a host's memory. */
+  /** @internal */ readonly sections: Int4Sections;
+  /** @internal The record of its products, with the weights' half written; 0 in a host's memory. */
   readonly record: number;
   /** @internal */ readonly low: number;
   /** @internal */ readonly high: number;
@@ -104,31 +104,31 @@ export class Int4Linear extends Handle {
   constructor(
     instance: Bytelane,
     sizes: Int4Sizes,
-    parts: Int4Parts,
+    sections: Int4Sections,
     settings: Int4Settings,
     memory: number | Handle,
   ) {
     const isHosted = typeof memory !== "number";
-    // a host takes no notice of what lies elsewhere, and would leave a record behind
+    // a host frees only its own bytes, so a record outside of them would leak
     const record = isHosted ? 0 : instance.arena.allocate(PRODUCT_BYTES);
     super(
       instance,
       isHosted
         ? []
         : [
-            [parts.panels, memory],
+            [sections.panels, memory],
             [record, PRODUCT_BYTES],
           ],
     );
-    const bytes = partBytesOf(sizes);
+    const bytes = sectionBytesOf(sizes);
     this.inFeatures = sizes.inFeatures;
     this.outFeatures = sizes.outFeatures;
     this.blockSize = sizes.blockSize;
     const own = isHosted ? 0 : PRODUCT_BYTES;
-    this.byteLength = Object.values(bytes).reduce((sum, part) => sum + part, own);
+    this.byteLength = Object.values(bytes).reduce((sum, section) => sum + section, own);
     this.activations = settings.activations;
     this.sizes = sizes;
-    this.parts = parts;
+    this.sections = sections;
     this.low = settings.low;
     this.high = settings.high;
     this.record = record;
@@ -139,22 +139,26 @@ export class Int4Linear extends Handle {
 
   /** @internal Writes the weights' half of a record. */
   writeWeights(record: number): void {
-    const { sizes, parts, low, high, instance } = this;
+    const { sizes, sections, low, high, instance } = this;
     writeFields(instance.heap.words, record, {
       ...{ n: sizes.outFeatures, depth: sizes.inFeatures, dot: instance.dots.reduced[0].code },
-      ...{ panels: parts.panels, columnSums: 0, rhsZeros: 0, rhsZero: 0 },
-      ...{ blockSize: sizes.blockSize, codes: CODES[sizes.codes], blockScales: parts.scales },
-      ...{ isF16: sizes.halves ? 1 : 0, blockZeros: parts.zeros, blockOffsets: parts.offsets },
-      ...{ result: RESULT_CODES.f32, columnScales: 0, bias: parts.bias },
+      ...{ panels: sections.panels, columnSums: 0, rhsZeros: 0, rhsZero: 0 },
+      ...{ blockSize: sizes.blockSize, codes: CODES[sizes.codes], blockScales: sections.scales },
+      ...{ isF16: sizes.halves ? 1 : 0, blockZeros: sections.zeros },
+      ...{ blockOffsets: sections.offsets },
+      ...{ result: RESULT_CODES.f32, columnScales: 0, bias: sections.bias },
       ...{ low, high, zeroPoint: 0 },
     });
   }
 
-  /** @internal Its parts may lie in a tensor of the caller's, and so below an `out`. */
+  /**
+   * @internal Notes what a call reads: the sections may lie in a caller's tensor, which an `out`
+   * may overlap.
+   */
   reads(call: Call): void {
-    const bytes = partBytesOf(this.sizes);
-    for (const part of Object.keys(bytes) as (keyof Int4Parts)[]) {
-      if (this.parts[part]) call.reads(this.parts[part], bytes[part]);
+    const bytes = sectionBytesOf(this.sizes);
+    for (const section of Object.keys(bytes) as (keyof Int4Sections)[]) {
+      if (this.sections[section]) call.reads(this.sections[section], bytes[section]);
     }
   }
 
@@ -165,9 +169,9 @@ export class Int4Linear extends Handle {
 
   /** The weights as f32 [outFeatures, inFeatures], in a new array: each code with its scale. */
   toArray(): OwnElements["f32"] {
-    const { instance, sizes, parts } = this;
+    const { instance, sizes, sections } = this;
     checkHandle("layer", this, instance);
-    return restoreWeights(sizes, this.#reader(instance, sizes, parts, panelBytes(sizes)));
+    return restoreWeights(sizes, this.#reader(instance, sizes, sections, panelBytes(sizes)));
   }
 
   /** @internal */
@@ -177,7 +181,7 @@ export class Int4Linear extends Handle {
   }
 }
 
-/** Weights that are quantized here, or blocks of a matrix that a caller has brought. */
+/** Weights that are quantized here, or blocks of a caller's matrix. */
 type Weights = { readonly plan: Int4Plan } | { readonly rows: BlockRows };
 
 function weightsOf(instance: Bytelane, options: Int4LinearOptions): Weights {
@@ -205,8 +209,8 @@ function sizesOf(weights: Weights, hasBias: boolean): Int4Sizes {
   };
 }
 
-/** What parts lose at most to the boundaries of the arena, and the record. */
-const PARTS_MARGIN = 256;
+/** The most bytes that alignment of the sections and the record take. */
+const SECTIONS_MARGIN = 256;
 
 /**
  * Prepares a linear layer on int4 weights: each row of x is quantized to i8 with a scale of its
@@ -223,20 +227,20 @@ export function createInt4Linear(instance: Bytelane, options: Int4LinearOptions)
   const bias = options.bias && operand(instance, "options.bias", options.bias, ["f32"], rows);
   const sizes = sizesOf(weights, bias !== undefined);
   const { arena, heap } = instance;
-  const bytes = partBytesOf(sizes);
-  // the parts below the scratch memory of the strips, which is free again afterwards
-  const total = Object.values(bytes).reduce((sum, part) => sum + part, PARTS_MARGIN);
+  const bytes = sectionBytesOf(sizes);
+  // the sections are allocated below the scratch memory of the strips, which is freed afterwards
+  const total = Object.values(bytes).reduce((sum, section) => sum + section, SECTIONS_MARGIN);
   const stride = Math.ceil(columns / blockSize) * blockSize;
   arena.reserve(total + 6 * stripRows({ rows, columns }) * stride);
-  const { parts, size } = allocateParts(arena, { ...bytes });
+  const { sections, size } = allocateSections(arena, { ...bytes });
   try {
-    heap.view("u8", parts.panels, size).fill(0);
-    if ("plan" in weights) placeQuantized(instance, weights.plan, parts);
-    else placeRows(instance, weights.rows, parts);
-    if (bias) placeBias(instance, bias, parts.bias);
-    return new Int4Linear(instance, sizes, parts, settings, size);
+    heap.view("u8", sections.panels, size).fill(0);
+    if ("plan" in weights) placeQuantized(instance, weights.plan, sections);
+    else placeRows(instance, weights.rows, sections);
+    if (bias) placeBias(instance, bias, sections.bias);
+    return new Int4Linear(instance, sizes, sections, settings, size);
   } catch (fault) {
-    arena.free(parts.panels, size);
+    arena.free(sections.panels, size);
     throw fault;
   }
 }

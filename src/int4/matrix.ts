@@ -7,7 +7,7 @@ import { checkBytes } from "../core/array.ts";
 import { checkInteger, checkObject, checkOneOf, rangeFault, typeFault } from "../core/check.ts";
 import { tagOf } from "../core/dtype.ts";
 
-/** The k that share a scale: one of the usual powers of two, or a whole row. */
+/** Number of elements that share a scale: a power of two, or a whole row. */
 export type BlockSize = 16 | 32 | 64 | 128 | 256 | 512 | "channel";
 export const BLOCK_SIZES = [16, 32, 64, 128, 256, 512, "channel"] as const;
 
@@ -66,8 +66,8 @@ export function bytesOfReals({ buffer, byteOffset, byteLength }: Reals): Uint8Ar
 }
 
 /**
- * A matrix as it was when it was checked: each property read once. `values` are bytes of this
- * realm, the other arrays are copies.
+ * A checked matrix. Each property was read once. `values` is a view of this realm, the other arrays
+ * are copies.
  */
 export interface CheckedMatrix extends Int4Extent {
   readonly rows: number;
@@ -86,10 +86,7 @@ export const LONGEST_BYTES = 65_536;
 
 const REALS = ["Float32Array", "Uint16Array"];
 
-/**
- * Checks a matrix as a caller may have made it: sizes first, then that every scale is a finite
- * number.
- */
+/** Checks a caller's matrix: first the sizes, then that every scale is a finite number. */
 export function checkMatrix(argument: string, matrix: Int4Matrix): CheckedMatrix {
   checkObject(argument, matrix);
   const { outFeatures, inFeatures, blockSize, values, scale, zeroPoint, offset } = matrix;
@@ -150,7 +147,7 @@ function checkReals(argument: string, values: unknown, count: number): Reals {
   return list;
 }
 
-/** A matrix with codes of 4 bits, whose zero points are whole. */
+/** Checks a matrix with codes of 4 bits, whose zero points must be integers. */
 export function checkNibbles(argument: string, matrix: Int4Matrix): CheckedMatrix {
   const checked = checkMatrix(argument, matrix);
   const { bits, offsets, realZeros } = checked;
@@ -161,7 +158,8 @@ export function checkNibbles(argument: string, matrix: Int4Matrix): CheckedMatri
 }
 
 /**
- * Bits a weight takes, scales, zero points and offsets counted. Errors: what is no such matrix.
+ * Bits per weight, including scales, zero points and offsets. Errors: a value that is no such
+ * matrix.
  *
  * @example
  * ```ts

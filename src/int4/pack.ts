@@ -1,5 +1,5 @@
 /**
- * Matrices in blocks to the parts of a layer, in the order in which the kernels read them
+ * Copies matrices in blocks to the sections of a layer, in the order in which the kernels read them
  * (docs/formats.md).
  */
 import { inCall } from "../core/call.ts";
@@ -9,13 +9,13 @@ import { panelsOf } from "../gemm/product.ts";
 import type { CheckedMatrix, Reals } from "./matrix.ts";
 import { eachCodeStrip, type Int4Plan, stripRows } from "./quantize.ts";
 
-/** Rows of codes in blocks, with what their blocks have. */
+/** Rows of codes in blocks, with the scales, zero points and offsets of the blocks. */
 export interface BlockRows {
   readonly rows: number;
   readonly columns: number;
   readonly blockSize: number;
   readonly bits: 4 | 8;
-  /** The codes, as they lie now: growth of the memory detaches views. */
+  /** Returns the codes as a current view: growth of the memory detaches views. */
   readonly values: () => Uint8Array;
   readonly scale: Reals;
   readonly zeros?: Uint8Array | undefined;
@@ -23,7 +23,7 @@ export interface BlockRows {
   readonly offset?: Reals | undefined;
 }
 
-/** Addresses of parts; 0 for one that is not there. */
+/** Addresses of sections; 0 for an absent section. */
 interface Places {
   readonly panels: number;
   readonly scales: number;
@@ -79,7 +79,7 @@ export function placeQuantized(instance: Bytelane, plan: Int4Plan, to: Places): 
   });
 }
 
-/** Places rows, from a whole panel on, in room that is 0. */
+/** Writes rows to zeroed memory, from the start of a panel on. */
 export function placeRows(instance: Bytelane, source: BlockRows, to: Places): void {
   const { rows, columns, blockSize, bits, scale, offset, zeros } = source;
   const blocks = Math.ceil(columns / blockSize);
@@ -128,7 +128,7 @@ function placeReals(
   blocks: number,
   to: number,
 ): void {
-  // bits, so that no NaN changes on its way
+  // copied as integers, so that no NaN changes
   const Words = values.BYTES_PER_ELEMENT === 2 ? Uint16Array : Uint32Array;
   const source = new Words(values.buffer as ArrayBuffer, values.byteOffset, values.length);
   const size = Words.BYTES_PER_ELEMENT;

@@ -20,8 +20,8 @@ import {
 } from "./matrix.ts";
 
 /**
- * How weights become 4 bits: 4 + 16 / blockSize bits each, with f32 scales 16 and with zero points
- * 4 a block more.
+ * How weights become 4-bit codes. A weight takes 4 + 16 / blockSize bits. f32 scales add 16 bits
+ * per block, zero points 4.
  */
 export interface Int4Options {
   /**
@@ -34,11 +34,13 @@ export interface Int4Options {
   /** Elements along the depth that share a scale. Default 32. */
   readonly blockSize?: BlockSize;
   /**
-   * "symmetric" has the zero point 8 everywhere, and gives the value of the largest magnitude the
+   * "symmetric" has the zero point 8 in all blocks, and the value of the largest magnitude has the
    * code 0; "asymmetric" has a zero point per block. Default "symmetric".
    */
   readonly scheme?: "symmetric" | "asymmetric";
-  /** How scales are kept. In f16 their magnitudes are held in [2^-24, 65504]. Default "f16". */
+  /**
+   * The type of the scales. In f16 their magnitudes are clamped to [2^-24, 65504]. Default "f16".
+   */
   readonly scaleType?: "f16" | "f32";
   /**
    * "nearest" takes the scale from the extremes of a block, "search" the one with the least squared
@@ -46,16 +48,16 @@ export interface Int4Options {
    */
   readonly method?: "nearest" | "search";
   /**
-   * What the inputs looked like. The search weighs errors by their mean squares, and where the
-   * moments were collected, rounding errors are fed back.
+   * Statistics of the inputs. The search weights errors by the mean squares of the inputs. If the
+   * statistics have moments, rounding errors are fed back.
    */
   readonly inputStats?: InputStats;
   /**
-   * Called now and then while weights are quantized: moments of many features take seconds. The
-   * stage is "feedback" while moments become what errors are fed back by, then "quantize".
+   * Called at intervals while weights are quantized: moments of many features take seconds. The
+   * stage is "feedback" while the moments are factorized, then "quantize".
    */
   readonly onProgress?: (progress: Int4Progress) => void;
-  /** Ends the work with its reason. It is read where `onProgress` is called. */
+  /** Ends the work with the signal's reason. It is checked where `onProgress` is called. */
   readonly signal?: Signal;
 }
 
@@ -78,11 +80,11 @@ export const INT4_OPTIONS = [
   "signal",
 ] as const satisfies readonly (keyof Int4Options)[];
 
-/** Candidates of a search: more brought less than a thousandth of the error. */
+/** Candidates of a search: more of them reduced the error by less than a thousandth. */
 const STEPS = 24;
-/** Rows that are quantized at a time at most: a multiple of eight, which is a panel. */
+/** Most rows that are quantized at a time: a multiple of eight, the rows of a panel. */
 const STRIP = 64;
-/** Reals of a strip at most, where that is eight rows or more: 1 MiB. */
+/** Most reals of a strip, 1 MiB. Longer rows make a strip of eight rows. */
 const ELEMENTS = 2 ** 18;
 /** The largest and the least magnitude of a scale in f16. */
 const HALF_MOST = 65504;
@@ -93,7 +95,7 @@ export interface Int4Plan extends Int4Extent {
   readonly source: Operand<"f32">;
   readonly orientation: Orientation;
   readonly stats: InputStats | undefined;
-  /** Says how far the work is, and ends it where its signal says so. */
+  /** Reports progress, and throws if the signal is aborted. */
   readonly progress: (stage: Int4Progress["stage"], done: number, total: number) => void;
   readonly rows: number;
   readonly columns: number;
@@ -162,8 +164,8 @@ export function planInt4(instance: Bytelane, weights: Reals, options: Int4Option
 }
 
 /**
- * Rows as codes, one per byte, filled up to whole blocks; and a scale and zero point per block.
- * Addresses.
+ * Addresses of rows of codes, one per byte and padded to whole blocks, and of a scale and a zero
+ * point per block.
  */
 export interface CodeStrip {
   readonly row: number;
@@ -181,7 +183,7 @@ export function stripRows(sizes: { readonly rows: number; readonly columns: numb
   return Math.min(most, Math.ceil(sizes.rows / 8) * 8);
 }
 
-/** Quantizes weights, strip by strip. What stands in a strip is overwritten by the next. */
+/** Quantizes weights strip by strip. A strip overwrites the one before. */
 export function eachCodeStrip(
   instance: Bytelane,
   plan: Int4Plan,
@@ -361,7 +363,10 @@ class Quantizer {
     );
   }
 
-  /** Makes scales of `count` blocks, `step` apart in the strip, what their type can hold. */
+  /**
+   * Rounds the scales of `count` blocks, `step` apart in the strip, to values that their type can
+   * hold.
+   */
   #hold(at: number, count: number, step: number): void {
     const { heap, kernels } = this.#instance;
     const { blocks, steps, halves } = this.#plan;

@@ -1,4 +1,7 @@
-/** Superblocks of ggml back to reals. Apart from the main entry, which has no layers on them. */
+/**
+ * Superblocks of ggml back to reals. In a file of its own, because the main entry has no layers on
+ * them.
+ */
 import { fromF16 } from "../elementwise/f16.ts";
 import { panelsOf } from "../gemm/product.ts";
 import type { Reader } from "./restore.ts";
@@ -9,10 +12,10 @@ const f = Math.fround;
  * Weights of superblocks: d · s · q − dmin · m of 4 bits, d · s · (q − 32) of 6 bits, each step
  * rounded to f32. assembly/superblock/tile.ts has the layout of their records.
  */
-export const superblockReader: Reader = (instance, sizes, parts, panelSize) => {
+export const superblockReader: Reader = (instance, sizes, sections, panelSize) => {
   const { inFeatures, outFeatures, blockSize, codes } = sizes;
   const { heap } = instance;
-  const bytes = heap.view("u8", parts.panels, panelsOf(outFeatures) * panelSize).slice();
+  const bytes = heap.view("u8", sections.panels, panelsOf(outFeatures) * panelSize).slice();
   const signed = new Int8Array(bytes.buffer);
   const halves = fromF16(instance, new Uint16Array(bytes.buffer));
   const record = panelSize / (inFeatures / blockSize);

@@ -1,9 +1,9 @@
-/** Weights of layers in blocks back to reals: from the panels, in whose order the kernels read. */
+/** Weights of layers in blocks back to reals, read from the panels. */
 import type { OwnElements } from "../core/dtype.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { fromF16 } from "../elementwise/f16.ts";
 import { panelsOf } from "../gemm/product.ts";
-import type { Int4Parts, Int4Sizes } from "./sizes.ts";
+import type { Int4Sections, Int4Sizes } from "./sizes.ts";
 
 const f = Math.fround;
 
@@ -14,7 +14,7 @@ export type Read = (panel: number, column: number, k: number) => number;
 export type Reader = (
   instance: Bytelane,
   sizes: Int4Sizes,
-  parts: Int4Parts,
+  sections: Int4Sections,
   panelSize: number,
 ) => Read;
 
@@ -31,7 +31,7 @@ export function restoreWeights(
 }
 
 /** Codes of 4 or 8 bits: (F1) and (F1a) of docs/formats.md, each step rounded to f32. */
-export const flatReader: Reader = (instance, sizes, parts, panelSize) => {
+export const flatReader: Reader = (instance, sizes, sections, panelSize) => {
   const { inFeatures, outFeatures, blockSize, codes, halves, hasZeros, hasOffsets } = sizes;
   const { heap } = instance;
   const panels = panelsOf(outFeatures);
@@ -48,11 +48,11 @@ export const flatReader: Reader = (instance, sizes, parts, panelSize) => {
       ? fromF16(instance, new Uint16Array(bytes.buffer))
       : new Float32Array(bytes.buffer);
   };
-  const scales = realsAt(parts.scales);
-  const offsets = hasOffsets ? realsAt(parts.offsets) : undefined;
-  const points = heap.view("u8", parts.zeros, hasZeros ? panels * blocks * (wide ? 8 : 4) : 0);
-  // after the last allocation, which may move the memory
-  const bytes = heap.view("u8", parts.panels, panels * panelSize);
+  const scales = realsAt(sections.scales);
+  const offsets = hasOffsets ? realsAt(sections.offsets) : undefined;
+  const points = heap.view("u8", sections.zeros, hasZeros ? panels * blocks * (wide ? 8 : 4) : 0);
+  // taken after the last allocation, which may detach views of the memory
+  const bytes = heap.view("u8", sections.panels, panels * panelSize);
   const groups = Math.ceil(inFeatures / 4);
   return (panel, column, k) => {
     const block = panel * blocks + Math.floor(k / blockSize);

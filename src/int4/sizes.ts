@@ -1,8 +1,8 @@
-/** The parts of a layer in blocks, and their sizes. */
+/** The sections of a layer in blocks, and their sizes. */
 import type { CODES } from "../core/product.ts";
 import { panelsOf } from "../gemm/product.ts";
 
-/** What a layer's parts look like. */
+/** The sizes that a layer's sections follow from. */
 export interface Int4Sizes {
   readonly inFeatures: number;
   readonly outFeatures: number;
@@ -17,15 +17,15 @@ export interface Int4Sizes {
 }
 
 /**
- * The parts of a layer, as the kernel reads them (docs/formats.md). `groups` have 4 k.
+ * The sections of a layer, as the kernel reads them (docs/formats.md). `groups` have 4 k.
  *
  *   panels  [n/8][groups][16] bytes, of 8 bits [n/8][groups][32]; or superblocks
  *   scales  [n/8][blocks][8] f32 or f16              offsets  the same
  *   zeros   [n/8][blocks][4] bytes, of 8 bits [8]    bias     [n, filled up to 8] f32
  *
- * Either their bytes, or their addresses; 0 is a part that is not there.
+ * The fields are sizes in bytes, or addresses. An absent section has 0.
  */
-export interface Int4Parts {
+export interface Int4Sections {
   readonly panels: number;
   readonly scales: number;
   readonly zeros: number;
@@ -44,7 +44,7 @@ export function panelBytes({ codes, inFeatures }: Pick<Int4Sizes, "codes" | "inF
   return (inFeatures / SUPERBLOCK) * SUPERBLOCK_BYTES[codes];
 }
 
-export function partBytesOf(sizes: Int4Sizes): Int4Parts {
+export function sectionBytesOf(sizes: Int4Sizes): Int4Sections {
   const { inFeatures, outFeatures, blockSize, codes, halves } = sizes;
   const panels = panelsOf(outFeatures);
   const blocks = panels * Math.ceil(inFeatures / blockSize);

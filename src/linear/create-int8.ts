@@ -58,7 +58,7 @@ interface Checked extends Ends {
   readonly bias: Float32Array | undefined;
   readonly means: Float32Array | undefined;
   readonly epilogue: CheckedEpilogue;
-  /** Of weights that are integers already. */
+  /** Scales and zero points of weights that are integers already. */
   readonly given: Channels | undefined;
 }
 
@@ -123,10 +123,10 @@ const layoutOf = ({ depth, n, orientation }: Checked) => ({
   ...{ depth, n, isOutIn: orientation === "out-in" },
 });
 
-/** What is learnt about columns while their weights are quantized strip by strip. */
+/** Arrays per column that are filled in while weights are quantized strip by strip. */
 interface Columnwise {
   readonly scales: Float32Array;
-  /** What rounding takes from the weights, times the means of the input. */
+  /** The bias correction: Σ_k (w − ŵ) · mean_k. */
   readonly lost: Float64Array | undefined;
   readonly means: Float32Array | undefined;
 }
@@ -155,7 +155,7 @@ function quantizedStrips(
     });
 }
 
-/** Adds what rounding has taken from the weights of a strip, times the means of the input. */
+/** Adds the bias correction of a strip: Σ_k (w − ŵ) · mean_k for each column. */
 function addLost(
   instance: Bytelane,
   { first, count, address, strideK, strideN }: Strip,
@@ -198,7 +198,7 @@ function placeColumns(
       most = Math.max(most, Math.abs(steps));
       integers[j] = steps;
     }
-    // infinite steps would not survive a file; the epilogue takes them for the largest
+    // a file stores no infinite steps; the epilogue gives the same result for the largest f32
     if (output) scales[j] = Math.min(f(scales[j] / output.scale), LARGEST);
   }
   check(most);

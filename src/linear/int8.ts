@@ -51,7 +51,7 @@ export interface Columns {
   readonly inputScale: number;
 }
 
-/** @internal Room for the columns, filled with zeros, and each array filled up to 8 columns. */
+/** @internal Allocates zeroed arrays for the columns, each padded to a multiple of 8. */
 export function allocateColumns(
   instance: Bytelane,
   n: number,
@@ -74,7 +74,7 @@ export type LinearResult = "f32" | QuantizedDType;
 
 /** A linear layer in an instance's memory. Made by `createLinear`, run by `linear`. */
 export class Linear<R extends LinearResult = LinearResult> extends Handle {
-  /** What tells it from the other things of a file. */
+  /** Tells it apart from the other entries of a loaded file. */
   readonly kind = "int8";
   /** Element type of the result. */
   readonly dtype: R;
@@ -114,8 +114,8 @@ export class Linear<R extends LinearResult = LinearResult> extends Handle {
   }
 
   /**
-   * The weights as f32 [outFeatures, inFeatures], in a new array: what was quantized, to within the
-   * rounding of a scale.
+   * The quantized weights as f32 [outFeatures, inFeatures], in a new array. They are exact up to
+   * the rounding of a scale.
    */
   toArray(): OwnElements["f32"] {
     const { instance, matrix, columns, input, epilogue, inFeatures, outFeatures } = this;
@@ -159,7 +159,7 @@ export interface RowsInput {
  */
 export type LinearInput = Reals | Data<"i8" | "u8"> | RowsInput;
 
-/** Zero points of rows lie in the type of the rows: the bound on the depth counts on it. */
+/** Zero points must be values of the rows' type: the bound on the depth assumes it. */
 function checkRowZeros(instance: Bytelane, zeros: Operand<"i32">, dtype: QuantizedDType): void {
   const values =
     zeros.address >= 0
@@ -186,7 +186,7 @@ type Left = Omit<CallFields, "dst" | "dstStride" | "lhsStride" | "realsStride">;
 interface Input {
   readonly source: Operand<"f32" | QuantizedDType>;
   readonly m: number;
-  /** Of rows that come quantized: a scale each, and for u8 a zero point each. */
+  /** Scales of rows that arrive quantized. Rows of u8 have zero points too. */
   readonly scales: Operand<"f32"> | undefined;
   readonly zeros: Operand<"i32"> | undefined;
 }
@@ -210,7 +210,7 @@ function checkInput(layer: Linear, x: LinearInput): Input {
   return { source, m, scales, zeros };
 }
 
-/** Places an input, and quantizes one that is real where the kernel does not. */
+/** Places an input, and quantizes reals unless the kernel does. */
 function placeInput(call: Call, layer: Linear, { source, m, scales, zeros }: Input): Left {
   if (scales) {
     return {
@@ -226,7 +226,7 @@ function placeInput(call: Call, layer: Linear, { source, m, scales, zeros }: Inp
     };
   }
   if (layer.input) return placeStatic(call, layer, layer.input, source);
-  // asymmetric: what follows a ReLU has no negative half, one bit more at no cost to the product
+  // asymmetric: values after a ReLU are not negative, so u8 has one bit more at no cost
   return {
     reals: call.input(source),
     lhs: call.scratch(source.length),

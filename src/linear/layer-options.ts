@@ -1,6 +1,6 @@
 /**
- * What layers on 8-bit weights are made from, linear layers and convolutions alike: weights, and
- * the parameters of input and output.
+ * Options that linear layers and convolutions on 8-bit weights share: the weights, and the
+ * parameters of input and output.
  *
  * @category Layers
  */
@@ -66,14 +66,14 @@ export interface LayerOptions {
   readonly bias?: Reals;
   /**
    * Means of the input features, or of the input channels of a convolution, over calibration data:
-   * those of `createInputStats`, or your own. With them the bias takes up what rounding the weights
-   * adds on average, Σ_k (w − ŵ) · mean_k for each output channel (bias correction; Nagel et al.,
-   * 2019). Of f32 weights only.
+   * those of `createInputStats`, or your own. With them the bias compensates the mean error of
+   * rounding the weights, Σ_k (w − ŵ) · mean_k for each output channel (bias correction; Nagel et
+   * al., 2019). Of f32 weights only.
    */
   readonly inputStats?: { readonly mean: Reals };
   /**
-   * How inputs become integers. "dynamic" chooses a scale for each row when it comes, or for each
-   * image of a convolution; parameters from calibration make the layer static. Default "dynamic".
+   * How inputs become integers. "dynamic" chooses a scale per row at run time, or per image of a
+   * convolution; parameters from calibration make the layer static. Default "dynamic".
    */
   readonly activations?: "dynamic" | StaticParams;
   /** Parameters of a quantized result of a static layer. Without them the result is f32. */
@@ -86,7 +86,7 @@ export const LAYER_OPTIONS = [
   ...["bias", "inputStats", "activations", "output"],
 ] as const;
 
-/** `low` and `high` come with calibrated parameters; a layer uses all of its type. */
+/** Calibrated parameters contain `low` and `high` too. A layer uses all integers of its type. */
 const STATIC_PARAMS = ["dtype", "scale", "zeroPoint", "low", "high"] as const;
 
 /** @internal A zero point of a type. */
@@ -94,7 +94,7 @@ export function checkZero(argument: string, value: unknown, dtype: QuantizedDTyp
   return checkInteger(argument, value, ...limitsOf(dtype));
 }
 
-/** @internal What one scale and one zero point stand for. */
+/** @internal Checks a single scale and zero point, and adds the defaults. */
 export function checkStatic(argument: string, params: StaticParams): Required<StaticParams> {
   checkOptions(argument, params, STATIC_PARAMS);
   const dtype = checkOneOf(`${argument}.dtype`, params.dtype ?? "i8", QUANTIZED_DTYPES);
@@ -109,7 +109,7 @@ export interface Ends {
   readonly output: Required<StaticParams> | undefined;
 }
 
-/** @internal What is given is checked: NaN and null are not "dynamic". */
+/** @internal Checks `activations` and `output`. NaN and null do not count as "dynamic". */
 export function checkEnds({ activations = "dynamic", output }: LayerOptions): Ends {
   if (typeof activations === "string" && (activations as string) !== "dynamic") {
     throw rangeFault("options.activations", '"dynamic" or parameters of the input', activations);
@@ -128,7 +128,7 @@ export function checkEnds({ activations = "dynamic", output }: LayerOptions): En
 export interface OpenWeights {
   readonly weights: Operand<"f32" | QuantizedDType>;
   readonly shape: readonly number[];
-  /** What the scales are called in errors: that of the options, or that of a quantized value. */
+  /** The object that has the scales, as errors name it: the options, or a quantized value. */
   readonly name: "options" | "options.weights";
   readonly scale: Scales | undefined;
   readonly zeroPoint: ZeroPoints | undefined;
@@ -180,7 +180,9 @@ export interface Channels {
   readonly zeros: Int32Array;
 }
 
-/** @internal Those of weights that are integers, `count` output channels along an axis. */
+/**
+ * @internal Scales and zero points of integer weights, with `count` output channels along an axis.
+ */
 export function channelsOf(
   instance: Bytelane,
   { weights, shape, name, scale, zeroPoint = 0, axis }: OpenWeights,

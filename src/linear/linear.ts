@@ -25,11 +25,11 @@ import type { StaticParams } from "./layer-options.ts";
  * Prepares a linear layer. Weights given in f32 are quantized here, symmetrically and per output
  * channel.
  *
- * * dynamic (no `input`): each row of x gets a scale and a zero point of its own, asymmetric u8;
- *   the result is f32.
- * * static (`input`): f32 rows of x are quantized with the calibrated parameters. Rows of 8-bit
- *   integers are taken as quantized with them. The result is f32, or with `output` 8-bit integers,
- *   for which the bias is rounded to the accumulator's step.
+ * * dynamic (the default): each row of x gets its own scale and zero point, asymmetric u8; the
+ *   result is f32.
+ * * static (parameters as `activations`): f32 rows of x are quantized with these parameters. Rows
+ *   of 8-bit integers are taken as quantized with them. The result is f32, or with `output` 8-bit
+ *   integers, for which the bias is rounded to the accumulator's step.
  *
  * With the format "int4" weights have 4 bits and a scale per block of the depth; x is quantized row
  * by row to i8.

@@ -29,7 +29,7 @@ const BOUNDS = ["none", "relu", "relu6"] as const;
 export type ActivationName = (typeof KINDS)[number] | (typeof BOUNDS)[number];
 
 /**
- * What a real result goes through:
+ * The function that is applied to a real result:
  *
  * | name | value |
  * |---|---|
@@ -41,7 +41,7 @@ export type ActivationName = (typeof KINDS)[number] | (typeof BOUNDS)[number];
  * | "silu" | x · sigmoid(x) |
  * | "hard-swish" | x · hardSigmoid(x) |
  * | "gelu" | x · Φ(x), Φ being the normal distribution, by erf |
- * | "gelu-tanh" | its approximation by tanh |
+ * | "gelu-tanh" | GELU, approximated by tanh |
  *
  * or two bounds, `low` and `high`.
  */

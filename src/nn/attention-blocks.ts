@@ -1,6 +1,6 @@
 /**
- * The products and the softmax of attention, by blocks of query rows: scores and probabilities of
- * a block of one head lie in a strip that stays in the cache.
+ * The products and the softmax of attention, by blocks of query rows. The scores and probabilities
+ * of one block and head lie in a strip that fits the cache.
  *
  *   block of q [rows, size] ──· kᵀ──► strip [rows, keys] f32 ──softmax──► u8 ──· v──► context
  *
@@ -31,11 +31,11 @@ const REALS: CheckedEpilogue = {
   scale: 1,
 };
 
-/** Writes what is added to the scores of some rows, from `first` on. */
+/** Writes the mask of some rows, from `first` on: the reals that are added to their scores. */
 export type MaskRows = (first: number, rows: number, to: Float32Array) => void;
 
-/** What all blocks read. q, k and v are dense rows of all their heads. */
-export interface AttentionParts {
+/** The operands of all blocks. q, k and v are dense rows of all their heads. */
+export interface AttentionOperands {
   readonly heads: number;
   readonly kvHeads: number;
   readonly queries: number;
@@ -54,8 +54,8 @@ export interface AttentionParts {
 }
 
 /** Keys and values of each head as right-hand sides. */
-function packHeads(instance: Bytelane, parts: AttentionParts): PackedMatrix[][] {
-  const { kvHeads, size, keys, k, v } = parts;
+function packHeads(instance: Bytelane, operands: AttentionOperands): PackedMatrix[][] {
+  const { kvHeads, size, keys, k, v } = operands;
   const width = kvHeads * size;
   const packed: PackedMatrix[][] = [];
   const pack = (dtype: "i8", depth: number, n: number, address: number, steps: [number, number]) =>
@@ -81,7 +81,7 @@ function disposeAll(packed: PackedMatrix[][]): void {
   for (const pair of packed) for (const matrix of pair) matrix.dispose();
 }
 
-/** Rows of a block: whole fours of what a strip holds, and blocks of about equal size. */
+/** Rows of a block: a multiple of four that a strip holds, for blocks of about equal size. */
 function rowsPerBlock(queries: number, keys: number): number {
   const most = Math.max(Math.floor(STRIP_BYTES / (keys * 5)), LEAST_ROWS);
   const blocks = Math.ceil(queries / most);
@@ -101,8 +101,13 @@ interface Strip {
   readonly workspace: number;
 }
 
-function placeStrip(call: Call, parts: AttentionParts, rows: number, packed: PackedMatrix[][]) {
-  const { keys, mask, qScale } = parts;
+function placeStrip(
+  call: Call,
+  operands: AttentionOperands,
+  rows: number,
+  packed: PackedMatrix[][],
+) {
+  const { keys, mask, qScale } = operands;
   const [{ instance }] = packed[0];
   const bytes = Math.max(...packed[0].map(({ record }) => workspaceOf(instance, record, rows)));
   return {
@@ -118,7 +123,7 @@ function placeStrip(call: Call, parts: AttentionParts, rows: number, packed: Pac
 
 /** One block of one head, rows from `first` on. */
 function runBlock(
-  parts: AttentionParts,
+  operands: AttentionOperands,
   strip: Strip,
   [keys, values]: PackedMatrix[],
   head: number,
@@ -128,11 +133,11 @@ function runBlock(
 ): void {
   const { instance } = keys;
   const { kernels } = instance;
-  const width = parts.heads * parts.size;
-  const n = parts.keys;
+  const width = operands.heads * operands.size;
+  const n = operands.keys;
   writeCall(instance, keys.record, {
     ...{ reals: 0, realsStride: 0, lhsUnsigned: false, lhsZeros: 0, lhsZero: 0, rowScale: 1 },
-    lhs: parts.q.address + first * width + head * parts.size,
+    lhs: operands.q.address + first * width + head * operands.size,
     lhsStride: width,
     rowScales: strip.qScale + first * 4,
     dst: strip.scores,
@@ -148,24 +153,24 @@ function runBlock(
     lhs: strip.values,
     lhsStride: n,
     rowScales: strip.scales,
-    dst: dst + (first * width + head * parts.size) * 4,
+    dst: dst + (first * width + head * operands.size) * 4,
     dstStride: width * 4,
   });
-  kernels.multiply(values.record, 0, rows, 0, panelsOf(parts.size), strip.workspace);
+  kernels.multiply(values.record, 0, rows, 0, panelsOf(operands.size), strip.workspace);
 }
 
 /** All heads of all blocks, to rows of `dst`. */
 export function runBlocks(
   instance: Bytelane,
   call: Call,
-  parts: AttentionParts,
+  operands: AttentionOperands,
   dst: number,
 ): void {
-  const { heads, kvHeads, queries, keys, size, kScale, vScale, mask } = parts;
-  const packed = packHeads(instance, parts);
+  const { heads, kvHeads, queries, keys, size, kScale, vScale, mask } = operands;
+  const packed = packHeads(instance, operands);
   try {
     const most = rowsPerBlock(queries, keys);
-    const strip = placeStrip(call, parts, most, packed);
+    const strip = placeStrip(call, operands, most, packed);
     const columns = call.copyIn("f32", vScale);
     for (const [head, [k, v]] of packed.entries()) {
       writeEpilogue(instance, k.record, REALS, kScale.address, 0);
@@ -176,7 +181,7 @@ export function runBlocks(
       mask?.(first, rows, instance.heap.view("f32", strip.mask, rows * keys) as Float32Array);
       for (let head = 0; head < heads; head++) {
         const pair = packed[Math.floor((head * kvHeads) / heads)];
-        runBlock(parts, strip, pair, head, first, rows, dst);
+        runBlock(operands, strip, pair, head, first, rows, dst);
       }
     }
   } finally {

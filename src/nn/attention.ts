@@ -31,7 +31,7 @@ export interface AttentionOptions {
   readonly kvHeads?: number;
   /** Factor of the scores. Default 1 / √size. */
   readonly scale?: number;
-  /** [queries, keys] for all heads: f32 is added to the scores, of bytes 0 leaves a key out. */
+  /** [queries, keys] for all heads. f32 is added to the scores; in bytes, 0 excludes a key. */
   readonly mask?: Data<"f32" | "u8">;
   /** True where a query sees no key after its own; the last query sees all keys. Default false. */
   readonly causal?: boolean;
@@ -44,11 +44,13 @@ export interface AttentionOptions {
 
 const OPTIONS = ["heads", "kvHeads", "scale", "mask", "causal", "stride", "width", "out"] as const;
 
-/** More would not fit the sums of u8 probabilities times i8 values, and of i8 times i8. */
+/**
+ * With more, the sums of u8 probabilities times i8 values, or of i8 times i8, would overflow i32.
+ */
 const MOST_KEYS = 65_793; // ⌊(2^31 − 1) / (255 · 128)⌋
 const MOST_SIZE = 131_071; // ⌊(2^31 − 1) / (128 · 128)⌋
 
-/** Rows of one operand, of which the last one may lack what lies between two rows. */
+/** Number of rows of an operand. The last row needs no padding up to the stride. */
 function rowsOf(source: Operand, argument: string, width: number, stride: number): number {
   const rows = Math.ceil(source.length / stride);
   if (source.length === 0 || source.length < (rows - 1) * stride + width) {
@@ -57,7 +59,7 @@ function rowsOf(source: Operand, argument: string, width: number, stride: number
   return rows;
 }
 
-/** @internal What is added to the scores of all heads. */
+/** @internal The mask that is added to the scores of all heads. */
 export interface Mask {
   readonly source: Operand<"f32" | "u8"> | undefined;
   readonly write: MaskRows;
@@ -90,7 +92,7 @@ export function maskOf(
   return { source, write };
 }
 
-/** v without what lies between its rows, quantized with one scale per column. */
+/** v as dense rows, quantized with one scale per column. */
 function quantizeValues(
   instance: Bytelane,
   source: Operand<"f32">,
@@ -113,7 +115,7 @@ function quantizeValues(
  * [keys, kvHeads · size], to [queries, heads · size].
  *
  * q and k are quantized with one scale per row, probabilities with one per row of a head, v with
- * one per column. Scores are made and used in blocks of rows that stay in the cache.
+ * one per column. Scores are computed and used in blocks of rows that fit the cache.
  *
  *     const context = attention(instance, q, k, v, { heads: 4, causal: true });
  *
@@ -164,7 +166,7 @@ export function attention<X extends Data<"f32">>(
     const left = quantizeRows(instance, onMemory(instance, q), apart(queries, width));
     const right = quantizeRows(instance, onMemory(instance, k), apart(keys, narrow));
     const values = quantizeValues(instance, value, keys, narrow, stride ?? narrow);
-    const parts = {
+    const operands = {
       ...{ heads, kvHeads, queries, keys, size, mask: mask?.write },
       ...{ q: left.values, qScale: left.scale.data.map((step) => step * scale) },
       ...{ k: right.values, kScale: right.scale, v: values.values, vScale: values.scale },
@@ -174,13 +176,13 @@ export function attention<X extends Data<"f32">>(
       const read = mask?.source;
       if (read && read.address >= 0) call.reads(read.address, read.length * BYTES[read.dtype]);
       const { address, value: written } = call.output(result);
-      runBlocks(instance, call, parts, address);
+      runBlocks(instance, call, operands, address);
       return written as InKind<X, "f32">;
     });
   });
 }
 
-/** Data as a tensor: what a scope's products can take parts of. */
+/** Data as a tensor, of which `part` can take rows. */
 function onMemory(instance: Bytelane, x: Data<"f32">): Tensor<"f32"> {
   return isTensor(x) ? x : tensor(instance, "f32", [x.length], x);
 }

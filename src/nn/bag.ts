@@ -11,7 +11,7 @@ import { checkIndices, type Ids } from "../core/ids.ts";
 import { isTensor } from "../core/tensor.ts";
 import { checkTable, gatherBlocks, isBlocked, type Table } from "../table/table.ts";
 
-/** Which rows make a bag, and what becomes of them. */
+/** Which rows make a bag, and how they are combined. */
 export interface BagOptions<O extends Data<"f32"> = Data<"f32">> {
   /** Where each bag begins among the ids; the last one ends with them. Default: one bag. */
   readonly offsets?: readonly number[] | Int32Array;
@@ -25,7 +25,7 @@ export interface BagOptions<O extends Data<"f32"> = Data<"f32">> {
 
 const OPTIONS = ["offsets", "weights", "mode", "out"] as const;
 
-/** Rows in blocks that are made reals before they are added: they stay in the cache. */
+/** Rows in blocks that are dequantized before they are added: few enough to fit the cache. */
 const STRIP_ROWS = 16;
 
 /** Beginnings and the end of bags. */
@@ -106,7 +106,7 @@ function addBag(
   dst: number,
 ): void {
   const { instance, columns, sizes } = table;
-  const { values, scales, zeros } = table.parts;
+  const { values, scales, zeros } = table.sections;
   const { bag_8, bag_f32 } = nnKernels(instance);
   if (!isBlocked(sizes)) {
     const unsigned = sizes.codes === "u8" ? 1 : 0;

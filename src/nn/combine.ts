@@ -23,14 +23,14 @@ export interface QuantizedValue<V extends Data<QuantizedDType> = Data<QuantizedD
   readonly zeroPoint?: number;
 }
 
-/** What follows a sum or product. */
+/** Bounds of a sum or product, and its destination. */
 export interface CombineOptions {
   /** Bounds of the result: "relu", "relu6", or an object with low and high. Default "none". */
   readonly activation?: Activation;
   readonly out?: Data<"f32">;
 }
 
-/** Parameters of a quantized result, and what follows. */
+/** Parameters and bounds of a quantized result, and its destination. */
 export interface CombineQuantizedOptions<D extends QuantizedDType = QuantizedDType>
   extends StaticParams {
   readonly dtype?: D;
@@ -103,7 +103,7 @@ function combineIntegers(
   const place = (real: number) =>
     Math.min(Math.max(roundHalfEven(real / scale) + zeroPoint, least), greatest);
   const f = Math.fround;
-  // a factor stays finite, so that 0 times it is 0
+  // a factor must be finite, so that 0 · factor is 0
   const finite = (factor: number) => Math.min(f(factor), LARGEST);
   const first = multiply
     ? finite(f(a.params.scale * b.params.scale) / scale)
@@ -165,7 +165,7 @@ function combine(
 /**
  * x + y, element by element; y may be shorter and repeats along the first axes of x, such as a
  * bias. `out` may be x or y. Quantized values, each { values, scale, zeroPoint }, are added as
- * reals and quantized anew: round((x − zx) · sx/s + (y − zy) · sy/s) + z, ties to even.
+ * reals and quantized again: round((x − zx) · sx/s + (y − zy) · sy/s) + z, ties to even.
  *
  *     add(instance, hidden, delta, { out: hidden });
  *     const a = { values, scale: 0.1 };

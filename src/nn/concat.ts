@@ -1,5 +1,5 @@
 /**
- * Several data side by side, along the last axis.
+ * Concatenation along the last axis.
  *
  * @category Networks
  */
@@ -10,7 +10,7 @@ import { BYTES, type DType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
 
-/** How many elements stand side by side, and where to write. */
+/** The widths of the operands, and where to write. */
 export interface ConcatOptions {
   /** Length of the last axis of each operand, where these are typed arrays. */
   readonly columns?: readonly number[];

@@ -14,7 +14,8 @@ import { type Depthwise, depthwiseWeights } from "./depthwise.ts";
 import type { CheckedWindow } from "./window.ts";
 
 /**
- * A convolution in an instance's memory. Made by `createConv2d` and its sisters, run by `conv2d`.
+ * A convolution in an instance's memory. Made by `createConv2d`, `createConv1d` or
+ * `createConvTranspose2d`, run by `conv2d` or `conv1d`.
  */
 export class Conv2d<R extends LinearResult = LinearResult> extends Handle {
   /** Channels of an image of x. */
@@ -34,7 +35,8 @@ export class Conv2d<R extends LinearResult = LinearResult> extends Handle {
   /** @internal */ readonly input: Required<StaticParams> | undefined;
   /** @internal */ readonly output: Required<StaticParams> | undefined;
   /**
-   * @internal What the kernels of the products do not do: it runs over each strip of the result.
+   * @internal An activation that the kernels of the products lack. It runs over each strip of the
+   * result.
    */
   readonly activation: CheckedActivation | undefined;
 
@@ -66,8 +68,8 @@ export class Conv2d<R extends LinearResult = LinearResult> extends Handle {
   }
 
   /**
-   * The weights as f32 [outChannels, height, width, inChannels / groups], in a new array: what was
-   * quantized, to within the rounding of a scale.
+   * The weights as f32 [outChannels, height, width, inChannels / groups], in a new array. They are
+   * the quantized weights, exact up to the rounding of a scale.
    */
   toArray(): OwnElements["f32"] {
     const { instance, outChannels, input, output, depthwise, layers } = this;
@@ -89,7 +91,7 @@ export class Conv2d<R extends LinearResult = LinearResult> extends Handle {
   }
 }
 
-/** [channels][taps][inputs] with the taps of each channel in the other order. */
+/** [channels][taps][inputs] with the taps of each channel in reverse order. */
 function reverseTaps(weights: Float32Array, taps: number, channels: number): OwnElements["f32"] {
   const inputs = weights.length / (channels * taps);
   const result = new Float32Array(weights.length);

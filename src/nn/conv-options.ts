@@ -1,5 +1,5 @@
 /**
- * What a convolution is made from, and the checks of it.
+ * The options of convolutions, and their checks.
  *
  * @category Networks
  */
@@ -41,8 +41,8 @@ export interface ConvOptions extends LayerOptions, WindowOptions {
    */
   readonly shape?: readonly number[];
   /**
-   * Input and output channels are divided into so many groups. As many as input channels:
-   * depthwise. Default 1.
+   * Number of groups that input and output channels are divided into. As many groups as input
+   * channels make the convolution depthwise. Default 1.
    */
   readonly groups?: number;
   /** Default "none". */
@@ -69,7 +69,7 @@ const TRANSPOSE_OPTIONS = /* @__PURE__ */ (() => [
 export interface CheckedConv extends Ends {
   readonly bits: 7 | 8;
   readonly weights: Operand<"f32" | "i8" | "u8">;
-  /** Of weights that are integers already. */
+  /** Scales and zero points of weights that are integers already. */
   readonly given: Channels | undefined;
   readonly bias: Float32Array | undefined;
   readonly means: Float32Array | undefined;
@@ -89,7 +89,7 @@ const LAYOUT =
   '[height, width, in, out], or [out, in, height, width] with the orientation "out-in"';
 const TRANSPOSE_LAYOUT = "[in, out, height, width]";
 
-/** Channels, input and output, and what lies between result and output. */
+/** Checks the options that both kinds share: channels, parameters, bias and activation. */
 function checkShared(
   instance: Bytelane,
   options: ConvOptions | ConvTransposeOptions,

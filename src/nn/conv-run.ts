@@ -1,4 +1,6 @@
-/** The images of one call through a convolution: quantized, then strip by strip. */
+/**
+ * Runs the images of one call through a convolution: each is quantized, then computed by strips.
+ */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import type { Call, Operand } from "../core/call.ts";
 import { limitsOf, type QuantizedDType } from "../core/dtype.ts";
@@ -11,8 +13,8 @@ import type { Images } from "./images.ts";
 import { type Geometry, WINDOW_BYTES, writeWindow } from "./window.ts";
 
 /**
- * Bytes of a strip of windows, and rows of it at most: what the packed rows of one block of a
- * product hold.
+ * Most bytes and most rows of a strip of windows: those of the packed rows of one pass of a
+ * product.
  */
 const STRIP_BYTES = 65536;
 const STRIP_ROWS = 240;
@@ -23,7 +25,7 @@ function stripRows(depth: number): number {
   return Math.max(rows - (rows % 20), 20);
 }
 
-/** All that the images of one call share. */
+/** The data that all images of one call share. */
 interface Run {
   readonly instance: Bytelane;
   readonly layer: Conv2d;
@@ -31,11 +33,11 @@ interface Run {
   readonly window: number;
   /** One scale, f32, and one zero point, i32. */
   readonly params: number;
-  /** Room for the reals of a strip that is quantized behind its activation, or 0. */
+  /** Scratch for the reals of a strip that is quantized after its activation, or 0. */
   readonly reals: number;
 }
 
-/** Runs what follows a strip of `n` results: `src` is where they are, `dst` where they belong. */
+/** Applies activation and quantization to `n` results of a strip, from `src` to `dst`. */
 function finishStrip({ instance, layer, params }: Run, src: number, dst: number, n: number): void {
   const { activation, output } = layer;
   if (!activation) return;
@@ -50,7 +52,7 @@ function finishStrip({ instance, layer, params }: Run, src: number, dst: number,
   );
 }
 
-/** One image through the products of its groups, strip by strip. */
+/** Runs one image through the products of its groups, strip by strip. */
 function runWindows(run: Run, left: LeftRows, dst: number, strip: number, workspace: number): void {
   const { instance, layer, geometry, window } = run;
   const { layers, outChannels, dtype } = layer;
@@ -101,7 +103,10 @@ function runPixels(run: Run, left: LeftRows, pixels: number, dst: number, worksp
   }
 }
 
-/** One image through the kernels of a depthwise convolution, in strips where something follows. */
+/**
+ * Runs one image through the kernels of a depthwise convolution, in strips if an activation
+ * follows.
+ */
 function runDepthwise(
   run: Run,
   rows: (src: number, dst: number, firstRow: number, rows: number) => void,
@@ -115,7 +120,7 @@ function runDepthwise(
   for (let first = 0; first < outHeight; first += step) {
     const count = Math.min(step, outHeight - first);
     const at = dst + first * elements * (layer.dtype === "f32" ? 4 : 1);
-    // the kernel writes row `first` there, whatever lies before it
+    // the kernel adds the offset of row `first`, so the strip's address is moved back by it
     const to = run.reals ? run.reals - first * elements * 4 : dst;
     rows(src, to, first, count);
     finishStrip(run, run.reals || at, at, count * elements);
@@ -227,7 +232,7 @@ export function runImages(
   const each =
     depthwise &&
     prepareDepthwise(instance, call, depthwise, window, stripOf(layer, geometry), params);
-  // copies of channels go on to whole vectors
+  // copies of channels write up to whole vectors
   const strip = depthwise ? 0 : call.scratch(stripRows(depth) * depth + 16);
   const workspaces = layers.map(({ matrix }) =>
     instance.kernels.gemm_workspace(stripRows(depth), depth, matrix.dot.code),
@@ -248,7 +253,10 @@ export function runImages(
   }
 }
 
-/** The scale and zero point of an image to where the record of a depthwise convolution says. */
+/**
+ * Copies the scale and zero point of an image to the addresses in the record of a depthwise
+ * convolution.
+ */
 function copyParams({ instance, params }: Run, image: LeftRows): void {
   const { words } = instance.heap;
   words.setUint32(params, words.getUint32(image.scales, true), true);

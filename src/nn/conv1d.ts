@@ -1,5 +1,5 @@
 /**
- * Convolutions along one axis: those of two with a height of 1.
+ * Convolutions along one axis. They run as convolutions of two axes with a height of 1.
  *
  * @category Networks
  */
@@ -61,7 +61,7 @@ export function createConv1d(instance: Bytelane, options: Conv1dOptions): Conv2d
 }
 
 /**
- * Runs it over one sequence [length, channels] or several [sequences, length, channels].
+ * Runs a convolution over one sequence [length, channels] or several [sequences, length, channels].
  * Errors: as `conv2d`.
  *
  * @example

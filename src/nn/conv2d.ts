@@ -27,7 +27,7 @@ import { imagesOf, shapeOfImages } from "./images.ts";
 import { orderWeights } from "./weights.ts";
 import { geometryOf } from "./window.ts";
 
-/** One list of a group's channels, where there is one. */
+/** The entries of a list for the channels of a group, or undefined without a list. */
 const groupOf = <A extends Float32Array | Int32Array>(
   list: A | undefined,
   group: number,
@@ -60,7 +60,7 @@ function createLayers(instance: Bytelane, conv: CheckedConv, values: Float32Arra
           activation: { low: activation.low, high: activation.high },
         }),
         ...{ bits, activations: input },
-        // another activation comes between the product and its quantization
+        // another activation runs between the product and its quantization
         output: activation.kind === "bounds" ? output : undefined,
       };
       const defined = Object.entries(given).filter(([, value]) => value !== undefined);
@@ -73,10 +73,7 @@ function createLayers(instance: Bytelane, conv: CheckedConv, values: Float32Arra
   }
 }
 
-/**
- * Bounds of a depthwise result in its own numbers, and its parameters if it is quantized by the
- * kernel.
- */
+/** Bounds of a depthwise result in its own type, and its parameters if the kernel quantizes it. */
 function resultOf({ activation, output }: CheckedConv) {
   const bounded = activation.kind === "bounds";
   const { low, high } = bounded ? activation : { low: -Infinity, high: Infinity };
@@ -88,7 +85,7 @@ function resultOf({ activation, output }: CheckedConv) {
 }
 
 function create(instance: Bytelane, conv: CheckedConv): Conv2d {
-  // a copy, since memory that grows detaches a view of it
+  // a copy, since growth of the memory detaches views
   const values = elementsOf(instance, conv.weights).slice() as Float32Array;
   if (!conv.isDepthwise) {
     return new Conv2d(instance, conv, createLayers(instance, conv, values), undefined);
@@ -109,8 +106,8 @@ function create(instance: Bytelane, conv: CheckedConv): Conv2d {
  * * depthwise with the format "f32": nothing is quantized.
  *
  * The result is f32, or with `output` 8-bit integers. Padding counts as zero, exactly: as the zero
- * point of a quantized input. With f32 weights it is not multiplied at all, so that an infinite
- * weight makes no NaN of it.
+ * point of a quantized input. With f32 weights padding is not multiplied at all, so that an
+ * infinite weight does not make NaN.
  *
  * Errors: weights and groups that do not fit, absurd padding, sums that could overflow i32.
  *

@@ -1,4 +1,4 @@
-/** Depthwise convolutions: one filter per channel, by kernels of their own. */
+/** Depthwise convolutions: one filter per channel. They have their own kernels. */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import type { Call } from "../core/call.ts";
 import { rangeFault } from "../core/check.ts";
@@ -35,17 +35,17 @@ const FIELDS = {
   block: 68,
 } as const;
 const RECORD_BYTES = 80;
-/** What all results of a call share, before their scales. */
+/** Bytes of the record that all results of a call share, before their scales. */
 const FINISH_BYTES = 48;
 
-/** Bytes that the slots of a strip aim at: they stay in the first-level cache. */
+/** Target size of the slots of a strip: they fit the first-level cache. */
 const STRIP_BYTES = 32768;
 
 /** @internal A depthwise convolution in memory: one block. */
 export interface Depthwise {
   readonly address: number;
   readonly bytes: number;
-  /** Of reals: weights, bias and two bounds; of bytes: the record. */
+  /** Address of weights, bias and two bounds for reals, or of the record for bytes. */
   readonly weights: number;
   readonly bias: number;
   readonly bounds: number;
@@ -62,10 +62,10 @@ export interface DepthwiseResult {
     | undefined;
 }
 
-/** Channels filled up to vectors of eight. */
+/** The number of channels, rounded up to vectors of eight. */
 const filled = (channels: number): number => Math.ceil(channels / 8) * 8;
 
-/** Weights as [taps][channels], in the numbers that the caller gave. */
+/** Weights as [taps][channels], in the type that the caller gave. */
 function tapsOf(conv: CheckedConv, values: Float32Array | Int8Array | Uint8Array) {
   const { outChannels, window } = conv;
   const sizes = { out: outChannels, in: 1, kernel: window.kernel };
@@ -132,8 +132,8 @@ function quantizeTaps(conv: CheckedConv, values: Float32Array | Int8Array | Uint
 }
 
 /**
- * What rounding takes from the weights of each channel, times the mean of its input, added to the
- * bias.
+ * The bias with bias correction: the rounding error of each channel's weights times the mean of its
+ * input is added.
  */
 function corrected(
   conv: CheckedConv,
@@ -177,7 +177,7 @@ export function createIntegerDepthwise(
   const bytes = scalesAt + row * 4;
   const address = instance.arena.allocate(bytes);
   instance.heap.view("u8", address, bytes).fill(0);
-  // two taps, one above the other, side by side
+  // two vertically adjacent taps, interleaved
   const halves = new Int16Array(pairs * row * 2);
   for (let c = 0; c < outChannels; c++) {
     for (let t = 0; t < taps; t++) {
@@ -235,7 +235,7 @@ export function depthwiseWeights(
   });
 }
 
-/** @internal What the weights of a depthwise convolution are read back with. */
+/** @internal The sizes with which the weights of a depthwise convolution are read back. */
 export interface DepthwiseSizes {
   readonly outChannels: number;
   readonly kernel: readonly [number, number];
@@ -243,10 +243,10 @@ export interface DepthwiseSizes {
   readonly output: { readonly scale: number } | undefined;
 }
 
-/** @internal What runs rows of one image; `params` are its scale, f32, and zero point, i32. */
+/** @internal Runs rows of one image; `params` are its scale, f32, and zero point, i32. */
 export type RunRows = (src: number, dst: number, firstRow: number, rows: number) => void;
 
-/** Room for pairs of rows: as many slots as the rows of one result can need at once. */
+/** Allocates the slots for pairs of rows: as many as one row of the result can need at once. */
 function placeStrip(instance: Bytelane, call: Call, record: number, geometry: Strip): void {
   const { kernel, dilation, stride, channels, outWidth } = geometry;
   const slots = 2 * dilation[0] * (Math.ceil(kernel[0] / 2) - 1) + 1;
@@ -261,7 +261,7 @@ function placeStrip(instance: Bytelane, call: Call, record: number, geometry: St
   const sums = call.scratch(4 * block * 4);
   const finish = call.scratch(FINISH_BYTES + all * 4);
   const strip = call.scratch(slots * slotBytes);
-  // behind the last allocation, which may move the memory
+  // taken after the last allocation, which may detach views of the memory
   const { words } = instance.heap;
   words.setInt32(record + FIELDS.tags, tags, true);
   words.setInt32(record + FIELDS.pairs, pairs, true);
@@ -273,7 +273,7 @@ function placeStrip(instance: Bytelane, call: Call, record: number, geometry: St
   words.setInt32(record + FIELDS.block, block, true);
 }
 
-/** What the size of a strip follows from. */
+/** The values that the size of a strip depends on. */
 interface Strip {
   readonly kernel: readonly [number, number];
   readonly dilation: readonly [number, number];

@@ -1,5 +1,5 @@
 /**
- * Images: [height, width, channels], or several of them, as tensors and typed arrays bring them.
+ * Images [height, width, channels], or several of them, in tensors and typed arrays.
  *
  * @category Networks
  */
@@ -41,7 +41,7 @@ export function imagesOf(source: Operand, shape: readonly number[] | undefined):
   return { count: batched ? given[0] : 1, height, width, channels, batched };
 }
 
-/** @internal The shape of as many images of other sizes. */
+/** @internal The shape of the same number of images with other sizes. */
 export function shapeOfImages(
   images: Images,
   height: number,
@@ -100,8 +100,9 @@ function transposed<X extends Data>(
 }
 
 /**
- * [channels, height, width], as ONNX and PyTorch have images, to [height, width, channels], as the
- * operations here take them; before these may stand the number of images. `out` must not overlap x.
+ * Images [channels, height, width], the order of ONNX and PyTorch, to [height, width, channels],
+ * the order of the operations here. A fourth dimension, the number of images, may come first. `out`
+ * must not overlap x.
  *
  *     const x = toNhwc(instance, pixels, { shape: [1, 3, 48, 320] });
  *

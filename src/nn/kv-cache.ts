@@ -1,5 +1,5 @@
 /**
- * Keys and values in 8 bits that grow by rows, for attention that goes on token by token.
+ * Keys and values in 8 bits that grow by rows, for attention token by token.
  *
  *   one head   keys and values  [capacity][size] i8      scales of both  [capacity] f32
  *   a plane    [kvHeads] of these, of keys and then of values
@@ -25,11 +25,11 @@ export interface KvCacheOptions {
   readonly kvHeads: number;
   /** Elements of a head. */
   readonly size: number;
-  /** Rows that there is room for at first; more is made when they come. Default 64. */
+  /** Rows that the cache has room for at first. It grows when it is full. Default 64. */
   readonly capacity?: number;
 }
 
-/** Memory that no scope gives back. */
+/** A block of memory that no scope disposes. */
 class Block extends Handle {
   readonly address: number;
   readonly bytes: number;
@@ -73,7 +73,7 @@ export class KvCache extends Handle {
     this.#block = block;
   }
 
-  /** Rows that it holds. */
+  /** Number of rows in the cache. */
   get length(): number {
     return this.#length;
   }
@@ -83,7 +83,7 @@ export class KvCache extends Handle {
     return PLANES * this.kvHeads * this.#capacity * (this.size + 4);
   }
 
-  /** Forgets all rows from this one on. Errors: more rows than there are. */
+  /** Removes all rows from `length` on. Errors: a length above the number of rows. */
   truncate(length: number): void {
     checkHandle("cache", this, this.instance);
     this.#length = checkInteger("length", length, 0, this.#length);
@@ -124,7 +124,7 @@ export class KvCache extends Handle {
     return this.instance.heap.view("f32", at, this.#length) as Float32Array;
   }
 
-  /** @internal Makes room for `count` rows more, and counts them as held. */
+  /** @internal Makes room for `count` more rows, and adds them to the length. */
   extend(count: number): void {
     const { kvHeads, size, instance } = this;
     const before = this.#length;
@@ -221,7 +221,7 @@ export interface CachedAttentionOptions {
   readonly heads: number;
   /** Factor of the scores. Default 1 / √size. */
   readonly scale?: number;
-  /** [queries, keys]: f32 is added to the scores, of bytes 0 leaves a key out. */
+  /** [queries, keys]. f32 is added to the scores; in bytes, 0 excludes a key. */
   readonly mask?: Data<"f32" | "u8">;
   /** True where a query sees no key after its own; the last query sees all. Default true. */
   readonly causal?: boolean;

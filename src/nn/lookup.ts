@@ -20,9 +20,9 @@ const ENTRIES = 256;
  * A function of 8-bit integers in an instance's memory. Made by `createLookup`, run by `lookup`.
  */
 export class Lookup<D extends QuantizedDType = QuantizedDType> extends Handle {
-  /** The integers that it takes. */
+  /** Parameters of the integers that the table takes. */
   readonly input: Required<StaticParams>;
-  /** The integers that it gives. */
+  /** Parameters of the integers that the table gives. */
   readonly output: Required<StaticParams> & { readonly dtype: D };
   /** @internal */ readonly address: number;
 
@@ -40,8 +40,8 @@ export class Lookup<D extends QuantizedDType = QuantizedDType> extends Handle {
   }
 
   /**
-   * The 256 integers that it gives, in a new array: entry q & 255 is that of the integer q, so that
-   * of i8 the entries of −128 … −1 stand behind those of 0 … 127.
+   * The 256 results in a new array: entry q & 255 is the result for the integer q. For i8 the
+   * entries of −128 … −1 therefore follow those of 0 … 127.
    */
   toArray(): OwnElements[D] {
     checkHandle("table", this, this.instance);
@@ -66,7 +66,7 @@ function realsOf({ dtype, scale, zeroPoint }: Required<StaticParams>): Float32Ar
 /**
  * A function of real numbers as a table over quantized ones: for each of the 256 integers q of the
  * input, quantize(f(dequantize(q))). An activation by name is computed by the kernels, the same on
- * every runtime; a function of yours is called 256 times, and its NaN counts as 0.
+ * every runtime; your own function is called 256 times, and a NaN that it returns counts as 0.
  *
  * Errors: parameters out of range, neither a function nor an activation.
  *
@@ -113,8 +113,8 @@ function callOf(f: (x: number) => number, x: number): number {
 }
 
 /**
- * Looks up every element of x; `out` may be x where the types are one.
- * Errors: x of another type than the table's input.
+ * Looks up every element of x; `out` may be x if the types are equal. Errors: x of another type
+ * than the table's input.
  *
  * @example
  * ```ts

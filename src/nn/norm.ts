@@ -12,7 +12,7 @@ import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor } from "../core/tensor.ts";
 import { rowsOf, type ShapeOption } from "./rows.ts";
 
-/** What follows the normalization. */
+/** Gain, bias and epsilon of a normalization. */
 export interface NormOptions extends ShapeOption {
   /** One factor per column. Default 1. */
   readonly gain?: Data<"f32">;
@@ -65,9 +65,9 @@ function normalize<X extends Data<"f32">>(
 }
 
 /**
- * Layer norm over the last axis: (x − mean) / √(variance + epsilon) · gain + bias, the variance
- * being that of all entries (not n − 1). `out` may be x. The absolute error is at most 4 · 2^-24 of
- * the row's largest result, before gain and bias.
+ * Layer norm over the last axis: (x − mean) / √(variance + epsilon) · gain + bias, where the
+ * variance divides by n (not n − 1). `out` may be x. The absolute error is at most 4 · 2^-24 of the
+ * row's largest result, before gain and bias.
  *
  * Errors: gain or bias of another length than a row, a negative epsilon.
  *

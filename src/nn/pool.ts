@@ -32,13 +32,14 @@ export interface PoolOptions extends WindowOptions {
   readonly out?: Data;
 }
 
-/** What a mean is taken over. */
+/** Which pixels a mean is taken over. */
 export interface AveragePoolOptions extends PoolOptions {
   /**
-   * True to count padding, as 0. Default false: a window at a border is the mean of what is there.
+   * True to count padding as 0. Default false: a window at a border is the mean of its pixels
+   * inside the image.
    */
   readonly countPadding?: boolean;
-  /** Of 8-bit x, where padding counts. Default 0. */
+  /** Zero point of 8-bit x, for padding that counts. Default 0. */
   readonly zeroPoint?: number;
 }
 
@@ -89,7 +90,7 @@ function pool<X extends Data<Pooled>>(
   });
 }
 
-/** A window that may not lie in the padding alone: it would have no value. */
+/** Checks a window. One that lies entirely in the padding would have no value. */
 function checkPool(options: PoolOptions): CheckedWindow {
   const kernel = checkPair("options.size", options.size, 1);
   const window = checkWindow(kernel, { stride: kernel, ...options });
@@ -102,8 +103,8 @@ function checkPool(options: PoolOptions): CheckedWindow {
 }
 
 /**
- * The largest value of each window, of reals or 8-bit integers, whose scale and zero point stay.
- * NaN wins.
+ * The largest value of each window, of reals or 8-bit integers. The scale and zero point of
+ * integers stay the same. A NaN in a window makes its result NaN.
  *
  * Errors: padding of a whole window, a window larger than the padded image.
  *
@@ -126,7 +127,7 @@ export function maxPool2d<X extends Data<Pooled>>(
 
 /**
  * The mean of each window: of reals a sum in f64, rounded once; of 8-bit integers the nearest
- * integer, ties to even, whose scale and zero point stay. Errors: as `maxPool2d`.
+ * integer, ties to even, with the same scale and zero point. Errors: as `maxPool2d`.
  *
  * @example
  * ```ts

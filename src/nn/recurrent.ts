@@ -24,7 +24,7 @@ import { createInt8 } from "../linear/create-int8.ts";
 import type { Linear } from "../linear/int8.ts";
 import { shapeOf } from "./rows.ts";
 
-/** Weights of a recurrent cell, as PyTorch and ONNX have them: rows of gates. */
+/** Weights of a recurrent cell, in the layout of PyTorch and ONNX: rows of gates. */
 export interface RecurrentOptions {
   /** [gates · hidden, inFeatures]. */
   readonly inputWeights: Float32Array;
@@ -74,8 +74,9 @@ export class Recurrent extends Handle {
   }
 
   /**
-   * The weights as f32 [gates · hidden, inFeatures + hidden], in a new array: of each row those of
-   * the input, then those of the state. The gates are in the order "ifgo", of a GRU "rzn".
+   * The weights as f32 [gates · hidden, inFeatures + hidden], in a new array: in each row the
+   * weights of the input, then those of the state. The gates are in the order "ifgo", of a GRU
+   * "rzn".
    */
   toArray(): OwnElements["f32"] {
     checkHandle("layer", this, this.instance);
@@ -192,14 +193,14 @@ export interface SequenceOptions {
   /** Of an LSTM: its cells. Default zeros. */
   readonly cell?: Data<"f32">;
   /**
-   * `state`, and of an LSTM `cell`, are tensors that receive the last ones: a sequence that goes on
-   * call by call copies nothing. Default false.
+   * True if `state`, and for an LSTM `cell`, are tensors that receive the last values. A sequence
+   * that is continued call by call then copies nothing. Default false.
    */
   readonly inPlace?: boolean;
   readonly out?: Data<"f32">;
 }
 
-/** States of all steps, and what the next sequence begins with. */
+/** The states of all steps, and the values that the next sequence begins with. */
 export interface SequenceResult<V, S = Float32Array> {
   /** [steps, hidden]: the state after each step. */
   readonly values: V;
@@ -246,13 +247,13 @@ function checkSequence(layer: Recurrent, x: unknown, options: SequenceOptions): 
   return { source, steps: source.length / inFeatures, state, cell, inPlace };
 }
 
-/** Where a call's arrays lie: one block, each part going on to whole vectors. */
+/** The addresses of a call's arrays: one block, in which each array is padded to whole vectors. */
 interface Room {
   readonly lhs: number;
   readonly scales: number;
   readonly zeros: number;
-  /** What the input's weights give, for all steps, and what the state's weights give. */
-  readonly parts: number;
+  /** Products of the input's weights for all steps, then of the state's weights for one step. */
+  readonly products: number;
   readonly own: number;
   readonly h: number;
   readonly c: number;
@@ -261,7 +262,9 @@ interface Room {
 
 const whole = (bytes: number): number => (bytes + 31) & ~15;
 
-/** Number by number: lists and spreads would cost as much as a step's product. */
+/**
+ * Places each array by its own statement: lists and spreads would cost as much as a step's product.
+ */
 function place(call: Call, layer: Recurrent, steps: number): Room {
   const { hidden, inFeatures, input, state, instance } = layer;
   const { kernels } = instance;
@@ -269,21 +272,21 @@ function place(call: Call, layer: Recurrent, steps: number): Room {
   const most = Math.max(steps, 1);
   const lhsBytes = whole(Math.max(steps * inFeatures, hidden));
   const rowBytes = whole(most * 4);
-  const partBytes = whole(steps * input.outFeatures * 4);
+  const productBytes = whole(steps * input.outFeatures * 4);
   const stateBytes = whole(hidden * 4);
   const workspace = Math.max(
     kernels.gemm_workspace(most, inFeatures, input.matrix.dot.code),
     kernels.gemm_workspace(1, hidden, state.matrix.dot.code),
   );
-  const fixed = lhsBytes + 2 * rowBytes + partBytes + width + 2 * stateBytes;
+  const fixed = lhsBytes + 2 * rowBytes + productBytes + width + 2 * stateBytes;
   const lhs = call.scratch(fixed + workspace);
   const scales = lhs + lhsBytes;
   const zeros = scales + rowBytes;
-  const parts = zeros + rowBytes;
-  const own = parts + partBytes;
+  const products = zeros + rowBytes;
+  const own = products + productBytes;
   const h = own + width;
   const c = h + stateBytes;
-  return { lhs, scales, zeros, parts, own, h, c, workspace: c + stateBytes };
+  return { lhs, scales, zeros, products, own, h, c, workspace: c + stateBytes };
 }
 
 /** Products of f32 rows, quantized row by row. */
@@ -311,10 +314,10 @@ function runSteps(layer: Recurrent, src: number, steps: number, dst: number, roo
   const kernels = nnKernels(instance);
   const width = input.outFeatures * 4;
   const { h, c, own } = room;
-  if (steps) multiply(input, src, steps, room.parts, room);
+  if (steps) multiply(input, src, steps, room.products, room);
   for (let step = 0; step < steps; step++) {
     multiply(state, h, 1, own, room);
-    const at = room.parts + step * width;
+    const at = room.products + step * width;
     const to = dst + step * hidden * 4;
     if (kind === "lstm") kernels.lstm_gates(at, own, hidden, c, h, to);
     else kernels.gru_gates(at, own, hidden, h, to);
@@ -322,8 +325,8 @@ function runSteps(layer: Recurrent, src: number, steps: number, dst: number, roo
 }
 
 /**
- * Runs a cell over a sequence: x [steps, inFeatures], or one step [inFeatures]. The products of x
- * are one product of all steps; each step quantizes its state row, and its gates are one kernel.
+ * Runs a cell over a sequence: x [steps, inFeatures], or one step [inFeatures]. The input's
+ * products of all steps are one product. A step quantizes and multiplies its state row.
  *
  * Errors: another number of features, a state of another length, cells given to a GRU; with
  * `inPlace` states that are no tensors.
@@ -391,7 +394,7 @@ export function recurrent<X extends Data<"f32">>(
   });
 }
 
-/** The states where the caller has them: whole vectors need no more room. */
+/** The call's arrays with the states in the caller's tensors. Whole vectors need no padding. */
 function inTensors({ state, cell }: Sequence, room: Room): Room {
   return { ...room, h: state?.address ?? room.h, c: cell?.address ?? room.c };
 }

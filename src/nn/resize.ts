@@ -16,7 +16,7 @@ export interface ResizeOptions {
   /** "nearest" takes the pixel at floor(o · in / out). Default "nearest". */
   readonly mode?: "nearest" | "bilinear";
   /**
-   * Of bilinear: which point of x an output o is at. "half-pixel" (o + 0.5) · in / out − 0.5,
+   * For bilinear: the position in x of an output o. "half-pixel" (o + 0.5) · in / out − 0.5,
    * "asymmetric" o · in / out, "align-corners" o · (in − 1) / (out − 1). Default "half-pixel", as
    * PyTorch and ONNX have it.
    */
@@ -39,7 +39,7 @@ function stepOf(coordinates: (typeof COORDINATES)[number], size: number, out: nu
 
 /**
  * x at another size: [outHeight, outWidth, channels] per image. Scale and zero point of 8-bit
- * integers stay.
+ * integers stay the same.
  *
  * Errors: a size below 1; an unknown mode.
  *

@@ -1,5 +1,5 @@
 /**
- * Rotary position embedding: pairs of elements turned by angles of their position.
+ * Rotary position embedding: rotates pairs of elements by angles that depend on the position.
  *
  * @category Networks
  */
@@ -13,7 +13,7 @@ export interface RotaryOptions {
   readonly heads: number;
   /** Elements of a head, an even number. */
   readonly size: number;
-  /** [rows, size / 2]: cosines of the angles, of your own making. */
+  /** [rows, size / 2]: cosines of the angles, which the caller computes. */
   readonly cos: Data<"f32">;
   /** [rows, size / 2] */
   readonly sin: Data<"f32">;
@@ -25,9 +25,9 @@ export interface RotaryOptions {
 }
 
 /**
- * Turns each pair (a, b) of each head of x [rows, heads · size] to (a · cos − b · sin,
- * b · cos + a · sin), in steps of f32 (Su et al., 2021). The tables are the caller's, since sines
- * differ from engine to engine: angle i of position p is p · base^(−2i / size).
+ * Rotates each pair (a, b) of each head of x [rows, heads · size] to (a · cos − b · sin, b · cos +
+ * a · sin), in steps of f32 (Su et al., 2021). The tables are the caller's, since sines differ from
+ * engine to engine: angle i of position p is p · base^(−2i / size).
  *
  * Errors: rows that do not fit, an odd size of heads, tables of another length.
  *

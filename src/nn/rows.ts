@@ -1,5 +1,5 @@
 /**
- * Rows along the last axis: what normalizations and softmax take.
+ * Rows along the last axis, for normalizations and softmax.
  *
  * @category Networks
  */

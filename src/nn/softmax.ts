@@ -23,8 +23,8 @@ export interface SoftmaxOptions extends ShapeOption {
   /** Multiplies x. Default 1. */
   readonly scale?: number;
   /**
-   * Of one row, or of several that repeat along the rows of x: f32 is added to the scaled logits,
-   * of bytes 0 leaves an entry out. A row with no entry gives zeros.
+   * One row, or several that repeat along the rows of x. An f32 mask is added to the scaled logits.
+   * In a mask of bytes, 0 excludes an entry. A row without any entry gives zeros.
    */
   readonly mask?: Data<"f32" | "u8">;
   readonly out?: Data<"f32">;
@@ -152,7 +152,7 @@ export function logSoftmax<X extends Data<"f32">>(
 }
 
 /**
- * `softmax` in 8 bits, for the next product: u8 values of which the largest of each row is 255, and
+ * `softmax` in 8 bits, for the next product: u8 values, with 255 for the largest of each row, and
  * one scale per row. A row with a NaN is 0.
  *
  * @example

@@ -10,9 +10,9 @@ import type { Bytelane } from "../core/instance.ts";
 export type Pair = number | readonly [height: number, width: number];
 
 /**
- * Padding: "valid" is none; "same" gives ceil(size / stride) outputs, an odd one at the bottom and
- * right; a number for all sides, [height, width], or [top, left, bottom, right] as ONNX orders
- * them.
+ * Padding: "valid" is none; "same" gives ceil(size / stride) outputs, with an odd row or column at
+ * the bottom and right; a number for all sides, [height, width], or [top, left, bottom, right] as
+ * ONNX orders them.
  */
 export type Padding =
   | "valid"
@@ -21,7 +21,7 @@ export type Padding =
   | readonly [height: number, width: number]
   | readonly [top: number, left: number, bottom: number, right: number];
 
-/** What convolutions and poolings have in common. */
+/** Options that convolutions and poolings share. */
 export interface WindowOptions {
   /** Default 1. */
   readonly stride?: Pair;
@@ -44,7 +44,7 @@ export interface CheckedWindow {
   readonly dilation: Two;
   readonly padding: "same" | Four;
   readonly transposed: boolean;
-  /** Of a transposed convolution its stride, else 1. */
+  /** The stride of a transposed convolution, otherwise 1. */
   readonly up: Two;
   /** Rows and columns that a transposed convolution adds at the end. */
   readonly extra: Two;

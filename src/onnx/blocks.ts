@@ -1,7 +1,7 @@
 /**
- * Weights in blocks with a scale each, of 4 or 8 bits, by the rule of ONNX Runtime's MatMulNBits;
- * and better scales, where a search is asked for. All sums and products that decide a code are
- * steps of f32, as they are there.
+ * Weights of 4 or 8 bits in blocks with a scale each, by the rule of ONNX Runtime's MatMulNBits, or
+ * with scales from a search. All sums and products that decide a code are f32 steps, as in ONNX
+ * Runtime.
  *
  * @category ONNX models
  */
@@ -29,7 +29,7 @@ export interface Blocks {
   readonly asymmetric: boolean;
 }
 
-/** What decides scales and codes. */
+/** How scales and codes are chosen. */
 export interface BlockOptions {
   readonly bits: 4 | 8;
   readonly blockSize: number;
@@ -38,7 +38,7 @@ export interface BlockOptions {
   readonly method: "nearest" | "search";
   /** Mean squares of the inputs, as weights of the search. */
   readonly importance?: Float32Array | undefined;
-  /** Rounding errors are fed back by it. */
+  /** The factors of error feedback. */
   readonly feedback?: Feedback | undefined;
 }
 
@@ -70,13 +70,13 @@ function chooseNearest(min: number, max: number, bits: number, asymmetric: boole
 const reciprocal = (scale: number): number => (scale === 0 ? 0 : f(1 / scale));
 
 /**
- * Factors on the scale of the extremes that a search tries: most good ones lie a little below 1.
+ * Factors that a search tries on the scale of the extremes: most good ones are slightly below 1.
  */
 const FACTORS = /* @__PURE__ */ Array.from({ length: 16 }, (_, i) => 0.72 + i * 0.025);
 
 /**
- * Σ importance · (x − x̃)² of one block. The codes here may differ from the final ones in ties,
- * which costs nothing.
+ * Σ importance · (x − x̃)² of one block. In ties the codes here may differ from the final ones,
+ * which does not change the loss.
  */
 function lossOf(
   reals: Float32Array,
@@ -100,7 +100,9 @@ function lossOf(
   return loss;
 }
 
-/** The best of the scales near that of the extremes, by the squared error of the block. */
+/**
+ * The scale with the least squared error of the block, among those near the scale of the extremes.
+ */
 function chooseSearch(
   reals: Float32Array,
   start: number,
@@ -114,7 +116,7 @@ function chooseSearch(
   if (best.scale === 0) return best;
   let least = lossOf(reals, start, end, best, most, importance, column);
   const starts = [best];
-  // of a symmetric block, either sign of the scale gives the extra code to one side
+  // in a symmetric block, the sign of the scale decides which side has the extra code
   if (!asymmetric) starts.push({ scale: -best.scale, zero: best.zero });
   for (const { scale, zero } of starts) {
     for (const factor of FACTORS) {
@@ -163,8 +165,7 @@ function chooseBlock(
 /**
  * Quantizes reals [rows, columns].
  *
- * Reals are finite: NaN and Infinity have no scale, and layers that hold them are left in float
- * before this.
+ * Reals are finite: layers with NaN or Infinity were left in float before.
  */
 export function quantizeBlocks(
   instance: Bytelane,
@@ -195,7 +196,7 @@ export function quantizeBlocks(
   return result;
 }
 
-/** The same with rounding errors fed back, a strip of rows at a time. */
+/** `quantizeBlocks` with error feedback, a strip of rows at a time. */
 function feedBlocks(
   instance: Bytelane,
   reals: Float32Array,
@@ -267,10 +268,10 @@ export function restoreBlocks(
   return reals;
 }
 
-/** Elements that are restored at a time to be compared. */
+/** Elements that are restored and compared at a time. */
 const COMPARED = 2 ** 14;
 
-/** How far codes are from the reals [rows, columns] that they stand for. */
+/** The error of codes against their reals [rows, columns]. */
 export function lossOfBlocks(
   reals: Float32Array,
   matrix: Blocks,
@@ -288,8 +289,8 @@ export function lossOfBlocks(
 }
 
 /**
- * Codes of 4 bits two per byte, the first one low; rows of `columns` are filled up with zeros to
- * `stride` codes.
+ * Codes of 4 bits two per byte, the first one low; rows of `columns` codes are padded with zeros to
+ * `stride`.
  */
 export function packRows(
   codes: Uint8Array,

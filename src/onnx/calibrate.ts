@@ -1,5 +1,5 @@
 /**
- * What activations look like: the model is run by a runtime that the caller brings.
+ * Observes activations. The model runs in a runtime that the caller provides.
  *
  * @category ONNX models
  */
@@ -12,11 +12,11 @@ import { type ModelProto, ValueInfoProtoSchema } from "./onnx_pb.ts";
 import type { TensorReader } from "./source.ts";
 import { isExternal, TYPES } from "./tensor-data.ts";
 
-/** A tensor as runtimes for ONNX have it: onnxruntime's `Tensor` is one. */
+/** A tensor of an ONNX runtime, such as onnxruntime's `Tensor`. */
 export interface OnnxValue {
   readonly dims: readonly number[];
   readonly data: ArrayLike<number> | ArrayLike<bigint> | ArrayLike<string>;
-  /** Such as "float32"; of feeds, what the runtime needs. */
+  /** Such as "float32". Feeds need the type that the runtime requires. */
   readonly type?: string;
 }
 
@@ -26,17 +26,19 @@ export type OnnxValues = Readonly<Record<string, OnnxValue>>;
 /** A model that is ready to run. */
 export interface OnnxSession {
   run(feeds: OnnxValues): OnnxValues | Promise<OnnxValues>;
-  /** Gives its memory back. */
+  /** Frees its memory. */
   release?(): unknown;
 }
 
-/** Makes a model ready; `onnxRunner` makes one from onnxruntime-node or onnxruntime-web. */
+/**
+ * Prepares a model to run; `onnxRunner` makes a runner from onnxruntime-node or onnxruntime-web.
+ */
 export type OnnxRunner = (model: Uint8Array) => OnnxSession | Promise<OnnxSession>;
 
-/** What calibration needs. */
+/** The runtime and the data for calibration. */
 export interface Calibration {
   readonly runner: OnnxRunner;
-  /** Inputs like those that the model will see: a few dozen do. */
+  /** Typical inputs of the model: a few dozen suffice. */
   readonly feeds: readonly OnnxValues[];
 }
 
@@ -50,7 +52,7 @@ export function checkCalibration({ runner, feeds }: Calibration): void {
   feeds.forEach((each, i) => void checkObject(`options.calibration.feeds[${i}]`, each));
 }
 
-/** The part of onnxruntime's module that is used. */
+/** The members of onnxruntime's module that are used. */
 export interface OnnxRuntime {
   readonly InferenceSession: {
     create(
@@ -95,7 +97,7 @@ export function onnxRunner(runtime: OnnxRuntime, options: object = {}): OnnxRunn
   };
 }
 
-/** @internal A copy of a model that gives more values, with all its tensors inside. */
+/** @internal A copy of a model with further outputs, and with all its tensors inside. */
 export async function withOutputs(
   model: ModelProto,
   names: Iterable<string>,
@@ -123,10 +125,9 @@ export async function withOutputs(
 }
 
 /**
- * @internal
- * Runs a model on all feeds and shows values of each run.
+ * @internal Runs a model on all feeds, and passes values of each run to a callback.
  *
- * Errors: those of the runtime; a value that it does not give.
+ * Errors: those of the runtime; a value that it does not return.
  */
 export async function observe(
   model: Uint8Array,
@@ -159,7 +160,8 @@ export async function observe(
 }
 
 /**
- * @internal Values of the main graph that a runtime can give: made there or fed, and not constants.
+ * @internal True for values of the main graph that a runtime can return: inputs and results of
+ * nodes, but no constants.
  */
 export function isObservable(graphs: Graphs, name: string): boolean {
   const { producers, inputs, constants } = graphs.main;

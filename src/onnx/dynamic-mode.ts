@@ -54,7 +54,7 @@ class DynamicRewriter {
     this.#task = task;
   }
 
-  /** Why sites stay in float. */
+  /** The reason why sites stay in float, or undefined. */
   reason(sites: readonly Site[]): string | undefined {
     if (sites.some(({ operator }) => operator === "Gather")) return "a table, not a product";
     if (sites.some(({ transposed }) => transposed !== sites[0].transposed)) {

@@ -1,5 +1,5 @@
 /**
- * Changes of a model's graphs, gathered and then made at once.
+ * Changes of a model's graphs, collected first and then applied together.
  *
  * @category ONNX models
  */
@@ -7,7 +7,7 @@ import type { Constant, Graphs, Scope } from "./graph.ts";
 import { innerGraphs, needs } from "./graph.ts";
 import type { GraphProto, ModelProto, NodeProto, TensorProto } from "./onnx_pb.ts";
 
-/** Versions of the format before took initializers for inputs. */
+/** Before this version of the format, initializers were also inputs. */
 const PLAIN_FORMAT = 4n;
 
 interface Changes {
@@ -20,9 +20,9 @@ interface Changes {
 export class Edits {
   readonly #graphs: Graphs;
   readonly #changes = new Map<Scope, Changes>();
-  /** Constants that may go when nobody reads them any more. */
+  /** Constants that are removed if nothing reads them after the changes. */
   readonly #released = new Set<Constant>();
-  /** Constants that a node of the same output takes the place of. */
+  /** Constants that are replaced by a node with the same output. */
   readonly #replaced = new Set<Constant>();
 
   constructor(graphs: Graphs) {
@@ -38,24 +38,24 @@ export class Edits {
     return changes;
   }
 
-  /** Adds a constant. Its name is a fresh one. */
+  /** Adds a constant under a new name. */
   tensor(scope: Scope, tensor: TensorProto): string {
     this.#of(scope).tensors.push(tensor);
     return tensor.name as string;
   }
 
-  /** Puts nodes in the place of one. */
+  /** Replaces one node by several. */
   replace(scope: Scope, node: NodeProto, nodes: readonly NodeProto[]): void {
     this.#of(scope).replaced.set(node, nodes);
   }
 
-  /** Nodes that make a constant's value under its own name, in its place. */
+  /** Replaces a constant by nodes that compute its value under the same name. */
   replaceConstant(constant: Constant, nodes: readonly NodeProto[]): void {
     this.#of(constant.scope).first.push(...nodes);
     this.#replaced.add(constant);
   }
 
-  /** The constant goes, if nobody reads it after the changes. */
+  /** Removes the constant if nothing reads it after the changes. */
   release(constant: Constant): void {
     this.#released.add(constant);
   }
@@ -65,7 +65,7 @@ export class Edits {
     return this.#changes.get(scope)?.replaced.has(node) ?? false;
   }
 
-  /** Makes the changes. The graphs' tables are out of date then. */
+  /** Applies the changes. The tables of the graphs are out of date afterwards. */
   apply(): void {
     for (const [{ graph }, { first, replaced, tensors }] of this.#changes) {
       graph.node = [...first, ...graph.node.flatMap((node) => replaced.get(node) ?? [node])];
@@ -86,7 +86,7 @@ function remove({ scope: { graph }, tensor, node }: Constant): void {
   else graph.initializer = graph.initializer.filter((each) => each !== tensor);
 }
 
-/** Nodes in the order that they had, but each behind those whose values it reads. */
+/** Nodes in their old order, except that each follows the nodes whose values it reads. */
 function sorted(nodes: readonly NodeProto[]): NodeProto[] {
   const producers = new Map(nodes.flatMap((node) => node.output.map((name) => [name, node])));
   const done = new Set<NodeProto>();
@@ -113,7 +113,7 @@ function sorted(nodes: readonly NodeProto[]): NodeProto[] {
   return result;
 }
 
-/** Values that nodes read or graphs give, in this graph and those inside it. */
+/** Values that nodes read or that are graph outputs, in this graph and those inside it. */
 function namesRead(graph: GraphProto): Set<string> {
   const names = new Set<string>();
   const visit = (each: GraphProto): void => {
@@ -128,8 +128,8 @@ function namesRead(graph: GraphProto): Set<string> {
 }
 
 /**
- * Makes constants of a model before version 4 of the format what they are since: not inputs. There
- * every initializer had to be an input as well, though nobody could replace it.
+ * Removes constants from the inputs of a model before version 4 of the format. There every
+ * initializer had to be an input too, although no caller could replace it.
  */
 export function dropConstantInputs(model: ModelProto): void {
   if ((model.irVersion ?? 0n) >= PLAIN_FORMAT) return;

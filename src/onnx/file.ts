@@ -1,6 +1,6 @@
 /**
- * The constants of an ONNX model, for looking at them: what they are, and their reals, quantized
- * ones restored.
+ * Reads the constants of an ONNX model: their types and shapes, and their reals, dequantized where
+ * they are quantized.
  */
 
 import { restoreBlocks } from "./blocks.ts";
@@ -56,9 +56,8 @@ export class OnnxFile {
   }
 
   /**
-   * The reals of a constant, or of what a quantized one stands for under its old name; undefined
-   * for integers and names that the file does not have. Products by MatMulNBits give back [in,
-   * out].
+   * The reals of a constant. The old name of a quantized constant gives its dequantized reals.
+   * Undefined for integers and unknown names. Weights of MatMulNBits are returned as [in, out].
    */
   async reals(name: string): Promise<OnnxReals | undefined> {
     const constant = this.#constants.get(name);
@@ -106,7 +105,7 @@ export class OnnxFile {
     return tensor.dataType === TYPES.UINT8 ? Array.from(bytes) : undefined;
   }
 
-  /** What Cast, DequantizeLinear, or Reshape behind it make of constants. */
+  /** The result of Cast, DequantizeLinear, or a Reshape after it, on constants. */
   async #made(node: NodeProto, scope: Scope): Promise<OnnxReals | undefined> {
     if (node.opType === "Cast") {
       const tensor = scope.constant(node.input[0])?.tensor;
@@ -172,7 +171,7 @@ export class OnnxFile {
   }
 }
 
-/** f16 to a number; files are looked at without an instance. */
+/** f16 to a number, without an instance. */
 function halfToFloat(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;

@@ -1,6 +1,6 @@
 /**
- * What follows a Conv and is linear as well goes into its weights: BatchNormalization, and the
- * addition of a bias.
+ * Folds linear operators after a Conv into its weights: BatchNormalization, and the addition of a
+ * bias.
  *
  * @category ONNX models
  */
@@ -14,7 +14,9 @@ import { dimsOf, floatsOf, TYPES, tensorOf } from "./tensor-data.ts";
 /** Conv, BatchNormalization, Add: two steps reach the end. */
 const ROUNDS = 2;
 
-/** Folds what can be folded. Quantized, a bias then takes no pass over the data of its own. */
+/**
+ * Folds all such operators. A quantized model then needs no separate pass over the data for a bias.
+ */
 export async function foldConvolutions(model: ModelProto, reader: TensorReader): Promise<void> {
   for (let round = 0; round < ROUNDS; round++) {
     const graphs = new Graphs(model);
@@ -83,7 +85,9 @@ function isPerChannel(dims: readonly number[], { rows, dims: weights }: Site): b
   );
 }
 
-/** Conv with other weights and a bias, which makes what the second node made. */
+/**
+ * Replaces both nodes by a Conv with new weights and a bias, under the output of the second node.
+ */
 function replace(
   { node, scope }: Site,
   second: NodeProto,

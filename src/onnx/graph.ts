@@ -1,6 +1,5 @@
 /**
- * Graphs of a model, with the graphs inside them: who makes a value, who uses it, which names are
- * free.
+ * Graphs of a model and the graphs inside them: producers and uses of values, and free names.
  *
  * @category ONNX models
  */
@@ -37,7 +36,7 @@ export function intsOf(node: NodeProto, name: string): number[] | undefined {
   return found && found.ints.length > 0 ? found.ints.map(Number) : undefined;
 }
 
-/** What a new node's attribute may be: an integer, integers, or a text. */
+/** The value of a new node's attribute: an integer, integers, or a text. */
 export type AttributeValue = number | readonly number[] | string;
 
 export function attribute(name: string, value: AttributeValue): AttributeProto {
@@ -130,7 +129,7 @@ export class Scope {
     if (tensor && name) this.constants.set(name, { tensor, scope: this, node });
   }
 
-  /** A constant that nobody replaces, here or in a graph around. */
+  /** A constant that no caller can replace, of this graph or of an outer one. */
   constant(name: string | undefined): Constant | undefined {
     if (!name) return undefined;
     if (this.inputs.has(name)) return undefined;
@@ -188,7 +187,7 @@ export class Graphs {
     return this.scopes[0];
   }
 
-  /** Who uses a value, in any graph. */
+  /** The uses of a value in all graphs. */
   uses(name: string): readonly Use[] {
     return this.#uses.get(name) ?? [];
   }
@@ -207,7 +206,7 @@ export class Graphs {
   }
 }
 
-/** Kahn's algorithm: what never becomes ready lies on a cycle, or behind one. */
+/** Kahn's algorithm: a node that never becomes ready lies on a cycle or after one. */
 function checkAcyclic({ graph, producers }: Scope): void {
   const waiting = new Map<NodeProto, number>();
   const users = new Map<NodeProto, NodeProto[]>();
@@ -239,7 +238,7 @@ function checkAcyclic({ graph, producers }: Scope): void {
   }
 }
 
-/** Values that a node needs, those of the graphs inside it among them. */
+/** Values that a node needs, including those of the graphs inside it. */
 export function needs(node: NodeProto): Set<string> {
   const names = new Set(node.input);
   const visit = (graph: GraphProto): void => {

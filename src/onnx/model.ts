@@ -1,5 +1,5 @@
 /**
- * ONNX files as messages: reading, writing, and what may go wrong before anything is changed.
+ * Reads and writes ONNX files as messages, and checks them before anything is changed.
  *
  * @category ONNX models
  */
@@ -18,7 +18,7 @@ import { bytesHeader, checkWire } from "./wire.ts";
 
 /** The largest message that protobuf's readers take. */
 const LARGEST_MESSAGE = 2 ** 31 - 1;
-/** Tensors with at least so many bytes are written as chunks of their own. */
+/** Tensors of at least this number of bytes are written as separate chunks. */
 const CHUNK = 1024;
 /** Field numbers of the messages that are written in chunks. */
 const FIELDS = { graph: 7, initializer: 5, raw: 9 } as const;
@@ -54,9 +54,8 @@ export function decodeTensor(bytes: Uint8Array): TensorProto {
 }
 
 /**
- * Writes a model as chunks, so that the data of tensors are not copied on the way. What was read
- * and not changed comes out as it went in; only the order of fields, which has no meaning, may
- * differ.
+ * Writes a model as chunks, so that the data of tensors are not copied on the way. Unchanged parts
+ * are written as they were read. Only the order of fields, which has no meaning, may differ.
  */
 export function encodeModel(model: ModelProto): Uint8Array[] {
   if (!model.graph) throw typeFault("model", "a model with a graph", model);
@@ -112,10 +111,7 @@ export function join(chunks: readonly Uint8Array[]): Uint8Array {
   return file;
 }
 
-/**
- * A model of the same opsets around another graph; for tests and for pieces that are run on their
- * own.
- */
+/** A model with the same opsets and another graph, for tests and for parts that run alone. */
 export function modelOf(
   graph: GraphProto,
   { irVersion, opsets }: { irVersion: bigint; opsets: Readonly<Record<string, number>> },

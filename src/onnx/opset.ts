@@ -1,7 +1,7 @@
 /**
  * Raising a model's operator set. QLinearConv begins at version 10 and DynamicQuantizeLinear at 11;
  * models from older converters stop at 9. Only what changed between 9 and 11 is rewritten, and a
- * model with anything else that changed stays where it is.
+ * model with any other changed operator keeps its operator set.
  *
  * @category ONNX models
  */
@@ -87,15 +87,14 @@ const resize: Rewrite = (node, scope, graphs) => {
   node.attribute.push(...nodeOf("", [], [], asymmetric).attribute);
 };
 
-/** What must be rewritten to reach a version; null where it cannot be. */
+/** The rewrites of operators to reach a version; null for an operator that cannot be rewritten. */
 const CHANGES: Readonly<Record<number, Readonly<Record<string, Rewrite | null>>>> = {
   10: { Slice: slice, TopK: null, Upsample: null },
   11: { Clip: clip, Pad: pad, Resize: resize, TopK: null, Scatter: null, Loop: null, Scan: null },
 };
 
 /**
- * Raises the operator set to at least `version`, 10 or 11. Returns what stands in the way, if
- * something does.
+ * Raises the operator set to at least `version`, 10 or 11. Returns the obstacle, if there is one.
  */
 export function raiseOpset(graphs: Graphs, version: 10 | 11): string | undefined {
   const { model, scopes } = graphs;

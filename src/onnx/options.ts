@@ -1,5 +1,5 @@
 /**
- * What quantizeOnnx is told, checked.
+ * The options of quantizeOnnx, and their checks.
  *
  * @category ONNX models
  */
@@ -23,7 +23,7 @@ export type WeightBits = 4 | 8 | 16 | 32;
 export interface OnnxOptions {
   /**
    * "weights": activations stay f32. "dynamic": 8-bit products, whose activations are quantized at
-   * run time. "static": activations are quantized by what calibration saw. Default "weights".
+   * run time. "static": activations are quantized with ranges from calibration. Default "weights".
    */
   readonly mode?: "weights" | "dynamic" | "static";
   /** Bits of weights in the mode "weights"; 16 is f16. Default 4. */
@@ -38,7 +38,7 @@ export interface OnnxOptions {
    */
   readonly method?: "nearest" | "search" | "gptq";
   /**
-   * What becomes of 1 × 1 convolutions: "dequantize" keeps Conv and dequantizes its weights before
+   * How 1 × 1 convolutions are stored: "dequantize" keeps Conv and dequantizes its weights before
    * it, "matmul" runs MatMulNBits between two transpositions. Default "dequantize".
    */
   readonly pointwise?: "dequantize" | "matmul";
@@ -61,7 +61,8 @@ export interface OnnxOptions {
    */
   readonly depthwise?: "float" | "quantize";
   /**
-   * In the mode "static": takes off a layer's bias what quantization adds on average. Default true.
+   * In the mode "static": subtracts the mean error of quantization from a layer's bias. Default
+   * true.
    */
   readonly biasCorrection?: boolean;
   /**
@@ -71,9 +72,9 @@ export interface OnnxOptions {
    */
   readonly sensitive?: number;
   /**
-   * Bits per tensor in the mode "weights", by what each loses at the model's outputs on the
-   * calibration's feeds: at most so many bytes of weights, so many bits per weight, or so much loss
-   * (noise over signal, added up over tensors).
+   * Chooses bits per tensor in the mode "weights", by the loss at the model's outputs on the
+   * calibration's feeds. The goal is a limit on the bytes of weights, on bits per weight, or on the
+   * loss (noise over signal, added over tensors).
    */
   readonly plan?:
     | { readonly budgetBytes: number }
@@ -81,9 +82,9 @@ export interface OnnxOptions {
     | { readonly maxLoss: number };
   /** Tensors with fewer elements stay as they are. Default 1024. */
   readonly minElements?: number;
-  /** Bits of single tensors by name, before all other options. */
+  /** Bits of single tensors by name. They override all other options. */
   readonly tensors?: Readonly<Record<string, { readonly bits: WeightBits }>>;
-  /** A runtime and inputs, for what must see the activations. */
+  /** A runtime and inputs, for options that need activations. */
   readonly calibration?: Calibration;
   /**
    * The name of a file for large tensors, relative to the model. Without it the result is one file,
@@ -92,7 +93,7 @@ export interface OnnxOptions {
   readonly externalData?: string;
   /** Called after each tensor. */
   readonly onProgress?: (progress: OnnxProgress) => void;
-  /** Ends the work with its reason. */
+  /** Ends the work with the signal's reason. */
   readonly signal?: Signal;
 }
 

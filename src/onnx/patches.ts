@@ -1,13 +1,13 @@
 /**
- * What an output of a convolution is a product of: its input as rows, one per position of the
- * window.
+ * im2col for convolutions: the input as rows, one per position of the window, for which the output
+ * is a product.
  *
  * @category ONNX models
  */
 import { attributeOf, intsOf } from "./graph.ts";
 import type { Site } from "./sites.ts";
 
-/** Rows that one input gives at most: more tell the same about a layer. */
+/** Most rows of one input. More rows would not change the statistics of a layer much. */
 const MOST = 1024;
 
 /** How a window moves, in two dimensions; the first is 1 where the convolution has one. */

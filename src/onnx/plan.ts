@@ -1,6 +1,5 @@
 /**
- * Bits per tensor for a budget, by what each way of storing each tensor loses at the model's
- * outputs.
+ * Bits per tensor for a budget, by the loss at the model's outputs for each way to store a tensor.
  *
  * @category ONNX models
  */
@@ -25,7 +24,7 @@ export type Choices = ReadonlyMap<
   { readonly bits: 4 | 8; readonly blockSize: WeightPlan["blockSize"] }
 >;
 
-/** What a tensor may become. */
+/** The ways to store a tensor. */
 const CANDIDATES = [
   { name: "4 bits, blocks of 128", bits: 4, blockSize: 128 },
   { name: "4 bits, blocks of 32", bits: 4, blockSize: 32 },
@@ -42,9 +41,9 @@ interface Choice {
 }
 
 /**
- * The best plan for the goal: every tensor alone is replaced by what each candidate makes of it,
- * and the loss is the noise over the signal of the model's outputs. That losses add up is an
- * assumption; docs/calibration.md says how good it is.
+ * The best plan for the goal. Each tensor alone is replaced by its restored values for each
+ * candidate, and the loss is the noise over the signal of the model's outputs. Adding losses is an
+ * approximation, which docs/calibration.md evaluates.
  */
 export async function choosePlan(
   task: Task,
@@ -77,7 +76,7 @@ export async function choosePlan(
   );
 }
 
-/** Constants of the main graph that are quantized at all, and whose bits the options leave open. */
+/** Constants of the main graph that are quantized, and whose bits the options do not fix. */
 async function choicesOf(task: Task): Promise<Choice[]> {
   const choices: Choice[] = [];
   for (const [constant, [site]] of task.sitesByConstant()) {

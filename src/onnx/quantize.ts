@@ -1,5 +1,5 @@
 /**
- * A model file to a smaller one.
+ * Quantizes a model file.
  *
  * @category ONNX models
  */
@@ -32,12 +32,12 @@ export interface QuantizedOnnx {
 }
 
 /**
- * Quantizes an ONNX model. What is not quantized comes out as it went in, unknown fields, operators
- * and domains included.
+ * Quantizes an ONNX model. Everything else is written as it was read, including unknown fields,
+ * operators and domains.
  *
  * Errors: a source that is no ONNX model, is truncated, has cycles, or whose tensors are not of the
  * size that they claim; external data outside the model's folder; options that do not go together.
- * Nothing is written before all of it is known.
+ * Nothing is returned unless all of it succeeded.
  *
  * @example
  * const { model, report } = await quantizeOnnx(b, await readFile("model.onnx"), { bits: 4 });
@@ -87,7 +87,7 @@ function externalBytes({ graph }: ModelProto): number {
     .reduce((sum, tensor) => sum + (bytesOfTensor(tensor) ?? 0), 0);
 }
 
-/** Brings the tensors where they are to be, and encodes. */
+/** Moves large tensors to the external file, and encodes the model. */
 async function finish(
   model: ModelProto,
   reader: TensorReader,

@@ -1,5 +1,5 @@
 /**
- * What happened to each tensor of a model.
+ * The report on each tensor of a model.
  *
  * @category ONNX models
  */
@@ -28,7 +28,7 @@ export interface TensorReport {
   readonly reason: string | undefined;
 }
 
-/** The whole of it. */
+/** The report on a model. */
 export interface OnnxReport {
   /** One per constant, in the order of the file. */
   readonly tensors: readonly TensorReport[];
@@ -38,11 +38,11 @@ export interface OnnxReport {
   /** f32 bytes of the tensors that were quantized, and what they take now. */
   readonly quantizedBytesBefore: number;
   readonly quantizedBytes: number;
-  /** What was decided for the model as a whole, such as a raised operator set. */
+  /** Notes on the model as a whole, such as a raised operator set. */
   readonly notes: readonly string[];
 }
 
-/** @internal How far restored weights are from the weights, which may come in parts. */
+/** @internal The error of restored weights, which may be added in parts. */
 export class WeightLoss {
   #noise = 0;
   #signal = 0;
@@ -77,7 +77,7 @@ export class WeightLoss {
   }
 }
 
-/** @internal The same of weights that are there as a whole. */
+/** @internal `WeightLoss` of complete weights. */
 export function lossOfWeights(
   weights: Float32Array,
   restored: Float32Array,

@@ -1,5 +1,5 @@
 /**
- * Where a graph multiplies by constant weights, and what can be done there.
+ * Finds the nodes that multiply by constant weights, and checks whether they can be quantized.
  *
  * @category ONNX models
  */
@@ -55,7 +55,8 @@ export function isPointwise({ operator, groups, dims, node }: Site): boolean {
 }
 
 /**
- * The site of a node; a text says why its weights stay as they are; undefined where it has none.
+ * The site of a node, or the reason why its weights stay unchanged. Undefined for a node without
+ * weights.
  */
 export function siteOf(node: NodeProto, scope: Scope): Site | string | undefined {
   const index = WEIGHT_INPUT.get(node.opType ?? "");
@@ -101,7 +102,7 @@ function shapeOf(
     : { rows: dims[1], transposed: true };
 }
 
-/** All sites in the order of the graphs, and what is in the way of the other constants. */
+/** All sites in the order of the graphs, and the obstacles of the other constants. */
 export function findSites(graphs: Graphs): {
   sites: Site[];
   refused: Map<Constant, string>;

@@ -81,7 +81,10 @@ export function placeOf(tensor: TensorProto): ExternalPlace {
   return { location, offset: number("offset", 0), length };
 }
 
-/** @internal Reads tensors of one model, wherever their data lie. Files are opened once. */
+/**
+ * @internal Reads tensors of one model, from the model itself or from external files, which are
+ * opened once.
+ */
 export class TensorReader {
   readonly #open: (location: string) => unknown;
   readonly #files = new Map<string, Uint8Array | ByteSource>();

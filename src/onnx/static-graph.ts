@@ -28,8 +28,8 @@ export interface StaticLayer {
   /** The value that it reads. */
   readonly input: string;
   /**
-   * The value that is quantized behind it, its own or that of the Relu that follows; none for
-   * products of matrices.
+   * The value that is quantized after the layer: its output, or that of the Relu that follows.
+   * Undefined for products of matrices.
    */
   readonly output: string | undefined;
   readonly values: Int8Array;
@@ -38,7 +38,9 @@ export interface StaticLayer {
   readonly bias: Float32Array | undefined;
 }
 
-/** The value behind a layer that is quantized: where a Relu is all that reads it, the Relu's. */
+/**
+ * The output of a layer that is quantized: that of a Relu, if only a Relu reads the layer's own.
+ */
 export function outputOf({ node, operator }: Site, graphs: Graphs): string | undefined {
   if (operator !== "Conv") return undefined;
   const [y] = node.output;
@@ -48,7 +50,7 @@ export function outputOf({ node, operator }: Site, graphs: Graphs): string | und
   return next.opType === "Relu" && isOnnx(next) ? next.output[0] : y;
 }
 
-/** A model whose lists may be changed without changing the other one. */
+/** A copy of a model whose lists can be changed independently. */
 export function copyOf(model: ModelProto): ModelProto {
   const { graph } = model;
   if (!graph) return { ...model };
@@ -100,7 +102,7 @@ export class StaticGraph {
     return names;
   }
 
-  /** From one value to u8 and back to another. */
+  /** Nodes that quantize a value to u8 and dequantize it to another value. */
   #roundTrip(value: string, from: string, to: string): NodeProto[] {
     const params = this.#paramsOf(value);
     const codes = this.graphs.fresh(`${value}_q8`);
@@ -170,7 +172,7 @@ export class StaticGraph {
     return result;
   }
 
-  /** Puts all layers in. */
+  /** Writes all layers. */
   write(layers: readonly StaticLayer[]): ModelProto {
     const outputs = layers.flatMap(({ output }) => (output === undefined ? [] : [output]));
     const made = new Set(outputs);

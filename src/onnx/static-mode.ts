@@ -1,7 +1,7 @@
 /**
- * The mode "static": activations in u8 with the ranges that calibration saw, weights in i8 per
- * channel. Layers that lose the most, measured at the model's outputs, stay in float; what
- * quantized layers add on average is taken off their bias.
+ * The mode "static": activations in u8 with ranges from calibration, weights in i8 per channel. The
+ * layers with the largest loss, measured at the model's outputs, stay in float. The mean error of
+ * the other layers is subtracted from their bias.
  *
  * @category ONNX models
  */
@@ -20,7 +20,7 @@ import { quantizeRowsOf, refusal, valueName } from "./weight-rules.ts";
 /** Feeds on which each layer's loss is measured. */
 const MEASURED = 4;
 
-/** A layer and what its weights lose. */
+/** A layer, and the loss of its weights. */
 interface Candidate {
   readonly layer: StaticLayer;
   readonly sqnr: number;
@@ -49,7 +49,7 @@ export async function quantizeStatically(
   return reports;
 }
 
-/** Sites of the main graph that can be quantized; what the others lack goes to `results`. */
+/** Sites of the main graph that can be quantized. The reasons for the others go to `results`. */
 async function chooseSites(task: Task, results: Map<Constant, Result>): Promise<Site[]> {
   const chosen: Site[] = [];
   for (const [constant, sites] of task.sitesByConstant()) {
@@ -146,9 +146,9 @@ async function quantizeSites(
 }
 
 /**
- * Bias correction: the mean over calibration of what a layer gives with quantized input and
- * weights, less what it gives in float, per channel; both see the float model's values. Layers
- * without a bias get one, products of matrices alone do not.
+ * Bias correction per channel: the mean over calibration of a layer's output with quantized input
+ * and weights, minus its output in float. Both read the float model's values. Layers without a bias
+ * get one, products of matrices alone do not.
  */
 async function correct(
   task: Task,
@@ -221,7 +221,8 @@ function addMeans(sums: Float64Array, reals: Float32Array, dims: readonly number
 }
 
 /**
- * Leaves the layers in float that lose the most, until the others' losses are a given share of all.
+ * Leaves the layers with the largest loss in float, until the others have at most a given share of
+ * the loss.
  */
 async function keepSensitive(
   task: Task,

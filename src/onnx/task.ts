@@ -1,5 +1,5 @@
 /**
- * What all ways of quantizing a model share: the graphs, the options, and a report per constant.
+ * The state that all modes share: the graphs, the options, and a report per constant.
  *
  * @category ONNX models
  */
@@ -27,7 +27,7 @@ import type { StoredConstant, WeightPlan } from "./weights.ts";
 /** Why a constant stays as it is, or how it is stored now. */
 export type Result = string | StoredConstant;
 
-/** One model on its way to a smaller one. */
+/** The quantization of one model. */
 export class Task {
   readonly instance: Bytelane;
   readonly reader: TensorReader;
@@ -75,8 +75,8 @@ export class Task {
   }
 
   /**
-   * The same until the next call: reals that lie unaligned in the file are copied to one place, so
-   * that the copies of a whole model are not there at once.
+   * `reals` whose result is valid until the next call. Unaligned reals are copied to a buffer that
+   * is reused, so that memory never holds copies of the whole model.
    */
   async passingReals({ tensor }: Constant): Promise<Float32Array> {
     const bytes = await this.reader.bytes(tensor);
@@ -97,7 +97,9 @@ export class Task {
     this.options.onProgress?.({ stage, done, total });
   }
 
-  /** Why a constant is left alone before its data are read. */
+  /**
+   * The reason why a constant stays unchanged that is known before its data are read, or undefined.
+   */
   reason(constant: Constant, sites: readonly Site[], bits: number): string | undefined {
     const { tensor, scope } = constant;
     if (tensor.dataType !== TYPES.FLOAT) return `${typeName(tensor.dataType)}, not FLOAT`;

@@ -1,6 +1,5 @@
 /**
- * The data of ONNX tensors: sizes that are checked before they are believed, reals as f32, and new
- * tensors.
+ * The data of ONNX tensors: checked sizes, reals as f32, and new tensors.
  *
  * @category ONNX models
  */
@@ -76,7 +75,9 @@ export function elementCountOf(tensor: TensorProto): number {
   return dimsOf(tensor).reduce((count, size) => count * size, 1);
 }
 
-/** Bytes that a tensor's type and dimensions ask for; undefined for strings and unknown types. */
+/**
+ * The number of bytes for a tensor's type and dimensions; undefined for strings and unknown types.
+ */
 export function bytesOfTensor(tensor: TensorProto): number | undefined {
   const bits = bitsOfType(tensor.dataType);
   return bits === undefined ? undefined : Math.ceil((elementCountOf(tensor) * bits) / 8);
@@ -128,7 +129,7 @@ function fixedList(tensor: TensorProto, field: number, width: number): Uint8Arra
 function halvesList(tensor: TensorProto): Uint8Array | undefined {
   const count = elementCountOf(tensor);
   const pieces = listBytes(tensor, INT32_DATA);
-  // a varint takes a byte or more: what lies cannot take a large array
+  // a varint takes at least a byte, so a false count cannot allocate a large array
   if (pieces.reduce((sum, { length }) => sum + length, 0) < count) return undefined;
   const halves = new Uint8Array(count * 2);
   const view = new DataView(halves.buffer);

@@ -1,6 +1,4 @@
-/**
- * What holds for weights in every form: which can be quantized, block sizes, and INT8 per channel.
- */
+/** Rules for weights in every form: which can be quantized, block sizes, and INT8 per channel. */
 import type { Bytelane } from "../core/instance.ts";
 import { dequantize } from "../elementwise/dequantize.ts";
 import { minMax } from "../elementwise/min-max.ts";
@@ -23,7 +21,7 @@ export function valueName(constant: Constant): string {
   return constant.node?.output[0] ?? (constant.tensor.name as string);
 }
 
-/** Why weights cannot be quantized. */
+/** The reason why weights cannot be quantized, or undefined. */
 export function refusal(reals: Float32Array, bits: number): string | undefined {
   let most = 0;
   for (const value of reals) {
@@ -43,7 +41,10 @@ export function divisor(count: number, most: number): number {
   return count;
 }
 
-/** The least block of MatMulNBits, of 16 or more, that holds what the given one would. */
+/**
+ * The least block size of MatMulNBits, at least 16, whose blocks hold the same elements of a row as
+ * the given one.
+ */
 export function fitting(blockSize: number, columns: number): number {
   let size = blockSize;
   while (size > 16 && size / 2 >= columns) size /= 2;

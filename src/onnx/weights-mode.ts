@@ -1,5 +1,5 @@
 /**
- * The mode "weights": bits per tensor, second moments where a runtime gives them.
+ * The mode "weights": bits per tensor, and second moments of the inputs if a runtime is given.
  *
  * @category ONNX models
  */
@@ -16,7 +16,10 @@ import { WeightWriter } from "./weights.ts";
 
 /** The version of the format that brought integers of 4 bits. */
 const INT4_FORMAT = 10n;
-/** Inputs of a layer whose second moments are collected: their square is kept in f64. */
+/**
+ * Most inputs of a layer whose second moments are collected: the moments are this number squared,
+ * in f64.
+ */
 const MOST_FEATURES = 4096;
 
 type Moments = ReadonlyMap<Constant, InputStats>;
@@ -47,7 +50,7 @@ export async function quantizeWeights(task: Task): Promise<TensorReport[]> {
   return reports;
 }
 
-/** Second moments of the inputs of products, as far as the runtime gives them. */
+/** Second moments of the inputs of products, if the runtime returns these inputs. */
 async function collectMoments(task: Task): Promise<Map<Constant, InputStats>> {
   const { graphs, instance, reader, sites } = task;
   const { calibration } = task.options;

@@ -45,7 +45,7 @@ export interface WeightPlan {
   readonly moments: InputStats | undefined;
 }
 
-/** What became of a constant. */
+/** How a constant was stored. */
 export interface StoredConstant {
   readonly how: string;
   readonly bytes: number;
@@ -54,8 +54,8 @@ export interface StoredConstant {
 }
 
 /**
- * Writes quantized constants into a model. A text instead of a result says why a constant stays as
- * it is.
+ * Writes quantized constants into a model. A text instead of a result is the reason why a constant
+ * stays unchanged.
  */
 export class WeightWriter {
   readonly #instance: Bytelane;
@@ -70,7 +70,7 @@ export class WeightWriter {
     this.#edits = edits;
   }
 
-  /** Stores a constant for all its sites. `reals` are its elements as they lie. */
+  /** Stores a constant for all its sites. `reals` are its elements in the order of the file. */
   store(
     constant: Constant,
     sites: readonly Site[],
@@ -92,7 +92,10 @@ export class WeightWriter {
     return this.#storeDequantized(constant, site, reals, plan);
   }
 
-  /** What a constant would be, and what it would take; its elements as they lie. */
+  /**
+   * The restored values and the bytes of a constant, if it were stored. Elements are in the order
+   * of the file.
+   */
   restore(
     site: Site,
     reals: Float32Array,
@@ -200,7 +203,8 @@ export class WeightWriter {
   }
 
   /**
-   * A product by MatMulNBits; what Gemm adds, and where Conv has its channels, is done around it.
+   * Replaces a product by MatMulNBits. Further nodes add Gemm's bias, or transpose the channels of
+   * Conv.
    */
   #replaceProduct(
     { operator, node, scope }: Site,
@@ -289,7 +293,10 @@ export class WeightWriter {
     };
   }
 
-  /** DequantizeLinear under the constant's own name, so that whatever reads it may stay. */
+  /**
+   * Stores DequantizeLinear under the constant's own name, so that the nodes that read it stay
+   * unchanged.
+   */
   #storeDequantized(
     constant: Constant,
     site: Site,
@@ -305,7 +312,7 @@ export class WeightWriter {
     const type = plan.asymmetric ? TYPES.UINT4 : TYPES.INT4;
     if (!plan.asymmetric) signed(values);
     this.usesInt4 = true;
-    // every block is a channel of its own, which operator sets before 21 can express
+    // a block is stored as a channel, which operator sets before 21 support too
     const inputs = [
       this.#add(constant, "q4", (name) => tensorOf(name, type, [count, blockSize], values)),
       this.#add(constant, "scales", (name) => tensorOf(name, TYPES.FLOAT, [count], blocks.scales)),

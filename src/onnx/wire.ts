@@ -1,7 +1,7 @@
 /**
- * The wire format of protobuf, as far as a file must be judged before it is decoded: one pass over
- * the tags, that makes nothing. A decoder makes an object per message, so that a small file of
- * empty messages would take a large memory.
+ * Checks the wire format of protobuf before a file is decoded, in one pass over the tags that
+ * allocates nothing. A decoder makes an object per message, so a small file of empty messages could
+ * take much memory.
  *
  * @category ONNX models
  */
@@ -11,8 +11,7 @@ import { fileFault } from "./fault.ts";
 /** Messages inside messages: the schema's own nesting with a few graphs inside graphs. */
 const DEPTH = 64;
 /**
- * Objects that a file may ask for: so many, and one more per 8 bytes. An honest message takes 13
- * bytes or more.
+ * Most objects of a file, plus one per 8 bytes. A message of a real model takes at least 13 bytes.
  */
 const OBJECTS = 2 ** 16;
 const BYTES_PER_OBJECT = 8;
@@ -37,7 +36,7 @@ export class WireReader {
     this.end = end;
   }
 
-  /** A varint of up to 64 bits; a number beyond 2^53 comes rounded. */
+  /** A varint of up to 64 bits. A number beyond 2^53 is rounded. */
   varint(): number {
     const { bytes, end } = this;
     let value = 0;
@@ -59,7 +58,7 @@ export class WireReader {
     return this.at + length;
   }
 
-  /** Goes behind a field whose tag was read. */
+  /** Skips a field whose tag was read. */
   skip(wire: number): void {
     if (wire === Wire.Varint) this.varint();
     else if (wire === Wire.Bytes) this.at = this.bytesEnd();
@@ -115,7 +114,7 @@ function shapeOf(schema: DescMessage): Map<number, FieldShape> {
  * Checks that bytes are a message of the schema, to the end of each of its messages.
  *
  * Errors, before anything is decoded: a field that leaves its message, a field of another wire type
- * than the schema's, messages inside messages deeper than 64, more objects than an honest file of
+ * than the schema's, messages inside messages deeper than 64, more objects than a real model of
  * this size has.
  */
 export function checkWire(schema: DescMessage, bytes: Uint8Array): void {

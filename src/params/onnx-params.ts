@@ -1,6 +1,7 @@
 /**
  * Scale and zero point of one range by the default rule, that of ONNX Runtime (docs/math.md, 3 and
- * 4): apart from the rules of the profiles, so that a layer carries this one alone.
+ * 4). The rules of the profiles are in a file of their own, so that a bundle with a layer contains
+ * this rule alone.
  *
  * @category Parameters
  */
@@ -15,7 +16,7 @@ export interface ScaleAndZero {
 
 /**
  * The least scale that is ever chosen: 2^−126, the smallest normal f32. Below it x / scale could
- * overflow. A literal, since bundlers keep a power that nobody uses.
+ * overflow. A literal, since bundlers keep an unused power.
  */
 const LEAST_SCALE = 1.1754943508222875e-38;
 const f = Math.fround;
@@ -46,7 +47,7 @@ export function onnxParamsOf(
 }
 
 /**
- * The scale of weights whose extremes are given: symmetric i8 of so many bits, the least integer
+ * The scale of symmetric i8 weights of `bits` bits with these extremes. The least integer is
  * unused.
  */
 export function weightScaleOf(min: number, max: number, bits: number): number {

@@ -57,7 +57,7 @@ export type Params<
   readonly high: number;
   /** The axis of the channels, as the options gave it. */
   readonly axis?: number;
-  /** Of the profile sentence-transformers alone: the real value at the least integer. */
+  /** The real value at the least integer. Only the profile sentence-transformers has it. */
   readonly start?: S;
 };
 

@@ -28,12 +28,14 @@ export const PROFILES = [
   "sentence-transformers",
 ] as const satisfies readonly Profile[];
 
-/** The bits of a rule, as assembly/profiles/quantize.ts has them: the reciprocal of the scale. */
+/**
+ * A bit of a rule (assembly/profiles/quantize.ts): it multiplies by the reciprocal of the scale.
+ */
 export const MULTIPLIES = 1;
 const AWAY = 2;
-/** It has a start, and no saturation. */
+/** A bit of a rule: it has a start, and wraps instead of saturating. */
 export const WRAPS = 4;
-/** It has no zero point, which is the caller's affair. */
+/** A bit of a rule: it has no zero point, and callers must give none. */
 export const ZEROED = 8;
 
 export const RULES: Readonly<Record<Profile, number>> = {

@@ -1,6 +1,6 @@
 /**
- * Quantized values with what they stand for: what operations that choose parameters make, and
- * others take.
+ * Quantized values with their parameters. Operations that choose parameters make them, and other
+ * operations take them.
  */
 import type { Data } from "../core/call.ts";
 import type { QuantizedDType } from "../core/dtype.ts";
@@ -30,12 +30,12 @@ export interface Quantized<
   readonly zeroPoint: Z;
   /** The axis of `shape` along which scales differ; undefined for a single scale. */
   readonly axis?: number | undefined;
-  /** Dimensions under which `axis` counts. */
+  /** Dimensions of the values; `axis` is one of them. */
   readonly shape: readonly number[];
 }
 
 /** The names of a quantized value. */
 export const QUANTIZED = ["values", "scale", "zeroPoint", "axis", "shape"] as const;
 
-/** @internal Integers with scales, and not data alone. */
+/** @internal True for integers with scales, false for data alone. */
 export const isQuantized: (x: unknown) => x is Quantized = isRows<Quantized>;

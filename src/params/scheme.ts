@@ -15,15 +15,15 @@ export interface SchemeOptions<D extends QuantizedDType = QuantizedDType> {
   /**
    * Of symmetric quantization with b bits: "restricted" has scale max|x| / (2^(b−1) − 1) and never
    * makes the least integer; "full" has scale 2 · max|x| / (2^b − 1), so that +max|x| saturates.
-   * "reduced", of either scheme, is one bit fewer: what int8 hardware without exact sums needs.
+   * "reduced", of either scheme, has one bit fewer, for int8 hardware whose sums may saturate.
    * Default "restricted", for the profile pytorch "full".
    */
   readonly symmetricRange?: "restricted" | "full" | "reduced";
   /** Bits b in use, 2 to 8, within dtype. Default 8. */
   readonly bits?: number;
-  /** By whose formula scale and zero point follow from the range. Default "onnx". */
+  /** The system whose formula gives scale and zero point from the range. Default "onnx". */
   readonly profile?: Profile;
-  /** The axis of the channels; the result carries it. */
+  /** The axis of the channels; the result has it too. */
   readonly axis?: number;
 }
 
@@ -52,7 +52,7 @@ const SCHEME_OPTIONS = [
 const BOTH = ["symmetric", "asymmetric"] as const;
 const RANGES = ["restricted", "full", "reduced"] as const;
 
-/** What each profile has, its default first. */
+/** The choices of each profile, its default first. */
 const CHOICES: Readonly<
   Record<
     Profile,
@@ -83,7 +83,7 @@ export function integersOf(dtype: QuantizedDType, bits: number): readonly [numbe
   return dtype === "i8" ? [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1] : [0, 2 ** bits - 1];
 }
 
-/** The scheme that options describe; `others` names options that the caller reads itself. */
+/** The scheme that options describe. `others` are the names of options that the caller checks. */
 export function checkScheme(options: SchemeOptions, others: readonly string[] = []): Scheme {
   checkOptions("options", options, [...SCHEME_OPTIONS, ...others]);
   if (options.axis !== undefined) {

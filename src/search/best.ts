@@ -1,4 +1,4 @@
-/** The k best of scores that come one after the other; among equals those with the lower id. */
+/** Collects the k best of a sequence of scores. Among equal scores the lower id is better. */
 export class Best {
   readonly #k: number;
   readonly #scores: number[] = [];
@@ -8,7 +8,7 @@ export class Best {
     this.#k = k;
   }
 
-  /** What a score must reach to be taken. */
+  /** The least score that can still enter. */
   get least(): number {
     return this.#ids.length < this.#k ? Number.NEGATIVE_INFINITY : this.#scores[0];
   }
@@ -31,7 +31,7 @@ export class Best {
     scores[at] = score;
   }
 
-  /** All that were taken, best first. */
+  /** All collected entries, best first. */
   ordered(): { ids: Float64Array; scores: Float32Array } {
     const order = this.#ids.map((_, i) => i);
     order.sort((a, b) => this.#scores[b] - this.#scores[a] || this.#ids[a] - this.#ids[b]);
@@ -47,7 +47,7 @@ export class Best {
     return own < score || (own === score && this.#ids[entry] > id);
   }
 
-  /** Puts an entry in the place of the worst, which is the root of a heap. */
+  /** Replaces the worst entry, the root of a heap. */
   #sink(id: number, score: number): void {
     const ids = this.#ids;
     const scores = this.#scores;

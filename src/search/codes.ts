@@ -27,7 +27,7 @@ export function codesAt(storage: Storage, row: number): Uint8Array {
   return codes;
 }
 
-/** A vector as its codes have it: f32; of cosine, with the length that it came with. */
+/** A vector, restored from its codes as f32. For cosine it has its original length. */
 export function vectorAt(storage: Storage, row: number): Float32Array {
   const { heap } = storage.instance;
   const { metric, dimensions } = storage;
@@ -41,7 +41,7 @@ export function vectorAt(storage: Storage, row: number): Float32Array {
   return Float32Array.from(mean, (m, j) => (m + factor * (codes[j] - middle)) * scale);
 }
 
-/** For what needs all codes of an index that has some of them in a file. */
+/** The error of operations that need all codes, for an index with codes in a file. */
 export function refuseRemote(): never {
   throw new TypeError('"index" expected one in memory: open it with { writable: true }');
 }

@@ -9,17 +9,17 @@ import { Storage } from "./storage.ts";
 import { type AddOptions, VectorIndex } from "./vector-index.ts";
 import { SCALE_OPTIONS, type VectorScale, type Vectors } from "./vectors.ts";
 
-/** Vectors from which on a new index chooses by a sample of them. */
+/** The least number of vectors for which a new index chooses its search by a sample. */
 const LEAST_FOR_CHOICE = 10_000;
 
-/** What an index is made of, and its first vectors. */
+/** The properties of an index, and its first vectors. */
 export interface IndexOptions extends VectorScale {
   /**
-   * Elements of a vector, from 1 to 32 768. Read from `vectors` that are a tensor [n, dimensions],
-   * or quantized rows of this shape.
+   * Elements of a vector, from 1 to 32 768. Not needed if `vectors` is a tensor [n, dimensions], or
+   * quantized rows of this shape.
    */
   readonly dimensions?: number;
-  /** What a score is. Default "cosine". */
+  /** How scores are computed. Default "cosine". */
   readonly metric?: Metric;
   /** Bits per dimension that are stored: 8, 4 or 1. Default 8; "hamming" has 1. */
   readonly bits?: Bits;

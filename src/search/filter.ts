@@ -6,7 +6,7 @@ import type { Storage } from "./storage.ts";
 /** Ids as a Set or an array; or a bitmap, bit i & 7 of byte i >> 3 for id i. */
 export type Filter = ReadonlySet<number> | ArrayLike<number> | Uint8Array;
 
-/** A share of the rows below which they are read one by one, and not by ranges. */
+/** If the members are less than this fraction of the rows, they are read one by one. */
 const SPARSE = 1 / 8;
 
 export interface Members {
@@ -18,7 +18,7 @@ export interface Members {
   readonly isSparse: boolean;
 }
 
-/** Rows of ids that are in the index. Errors: another kind of filter. */
+/** The rows of a filter's ids that are in the index. Errors: another kind of filter. */
 export function membersOf(storage: Storage, ids: IdMap, filter: unknown): Members {
   const { count } = storage;
   const bits = new Uint32Array(Math.ceil(count / 32));
@@ -65,7 +65,7 @@ function eachBit(map: Uint8Array, storage: Storage, ids: IdMap, take: (row: numb
     return;
   }
   const end = ids.areRows ? Math.min(map.length, Math.ceil(storage.count / 8)) : map.length;
-  // eight bytes without a member at once
+  // skips eight bytes without a member at once
   const words = new DataView(map.buffer, map.byteOffset, map.length);
   for (let at = 0; at < end; at++) {
     while (at + 8 <= end && !(words.getUint32(at) | words.getUint32(at + 4))) at += 8;

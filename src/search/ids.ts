@@ -1,11 +1,13 @@
-/** Which row has an id: an open-addressing table of rows, whose ids are in the index itself. */
+/**
+ * Finds the row of an id: an open-addressing hash table of rows. The ids are in the index itself.
+ */
 import type { Storage } from "./storage.ts";
 
 const LEAST = 64;
 
 export class IdMap {
   readonly #storage: Storage;
-  /** Row + 1 per place, 0 for none; undefined while every row's id is its number. */
+  /** Row + 1 per slot, 0 for an empty slot. Undefined while the id of every row is its number. */
   #table: Int32Array | undefined;
   #next = 0;
 
@@ -18,7 +20,7 @@ export class IdMap {
     return this.#table === undefined;
   }
 
-  /** An id greater than all that there were. */
+  /** An id greater than all earlier ones. */
   get next(): number {
     return this.#next;
   }
@@ -33,7 +35,7 @@ export class IdMap {
     return -1;
   }
 
-  /** Takes in rows that were appended; their ids are written. */
+  /** Adds rows that were appended. Their ids are written already. */
   append(first: number, rows: number): void {
     const { count } = this.#storage;
     this.#storage.eachId(first, rows, (id, row) => {
@@ -46,7 +48,7 @@ export class IdMap {
     if (count === 0) this.#table = undefined;
   }
 
-  /** Forgets the id of a row that is about to be removed; the last row takes its number. */
+  /** Removes the id of a row that is about to be removed. The last row gets its number. */
   remove(row: number): void {
     const last = this.#storage.count - 1;
     if (!this.#table) {
@@ -55,14 +57,14 @@ export class IdMap {
     }
     this.#delete(row);
     if (row === last) return;
-    // the last row keeps its id under another number
+    // the last row keeps its id, but gets another number
     const table = this.#table as unknown as Int32Array;
     let at = this.#placeOf(this.#storage.idAt(last));
     while (table[at] !== last + 1) at = (at + 1) & (table.length - 1);
     table[at] = row + 1;
   }
 
-  /** All rows up to `rows`, anew. */
+  /** Builds the table again, for rows [0, rows). */
   #rebuild(rows: number): void {
     this.#table = new Int32Array(Math.max(LEAST, 2 ** Math.ceil(Math.log2(rows + 1) + 1.5)));
     for (let row = 0; row < rows; row++) this.#insert(row);
@@ -75,7 +77,7 @@ export class IdMap {
     table[at] = row + 1;
   }
 
-  /** Takes an entry out and closes the gap that it leaves. */
+  /** Removes an entry and closes the gap. */
   #delete(row: number): void {
     const table = this.#table as Int32Array;
     const mask = table.length - 1;
@@ -90,7 +92,7 @@ export class IdMap {
     table[gap] = 0;
   }
 
-  /** Where an id belongs: Fibonacci hashing of both halves. */
+  /** The first slot for an id: Fibonacci hashing of both halves. */
   #placeOf(id: number): number {
     const low = id >>> 0;
     const high = Math.floor(id / 2 ** 32);

@@ -1,13 +1,13 @@
 /**
- * Changes of an index as bytes to append to a file: additions and removals since they were last
- * taken. Written beside a snapshot, they bring it up to date.
+ * Changes of an index as bytes to append to a file: the additions and removals since the last
+ * `take`. Applied to a snapshot, they bring it up to date.
  *
  *   │ "BLJ1" │ record │ record │ …        a record: │ length u32 │ CRC-32 u32 │ body │
  *
  *   body of an addition   │ 1 u32 │ n u32 │ n rows: id f64, then the row's bytes of each plane │
  *   body of a removal     │ 2 u32 │ n u32 │ n ids f64 │
  *
- * All numbers are little-endian. A record counts whole or not at all. Records may be applied twice.
+ * All numbers are little-endian. An incomplete record is ignored. Records may be applied twice.
  */
 import { bytesOf } from "../core/array.ts";
 import { isBytes } from "../core/byte-source.ts";
@@ -22,7 +22,7 @@ const MAGIC = 0x314a4c42;
 const ADDED = 1;
 const REMOVED = 2;
 
-/** Remainders of all bytes for `checksum`, made when it is used first. */
+/** Remainders of all bytes for `checksum`, computed at its first use. */
 let remainders: Uint32Array | undefined;
 
 function makeRemainders(): Uint32Array {
@@ -41,7 +41,7 @@ function checksum(bytes: Uint8Array): number {
   return (c ^ 0xffffffff) >>> 0;
 }
 
-/** Planes of a row in a record: all that the index stores, but ids. */
+/** The planes of a row in a record: all planes of the index except ids. */
 function planesIn(storage: Storage): readonly Plane[] {
   return planesOf(storage.metric, storage.bits).filter((plane) => plane !== "ids");
 }
@@ -50,7 +50,9 @@ function rowSize(storage: Storage): number {
   return planesIn(storage).reduce((sum, plane) => sum + storage.rowBytes(plane), 8);
 }
 
-/** Signs of one row lie in 32 rows' groups: they are packed, bit j & 7 of byte j >> 3. */
+/**
+ * True for signs in groups of 32 rows. A record has the signs of one row, bit j & 7 of byte j >> 3.
+ */
 function isGrouped(storage: Storage, plane: Plane): boolean {
   return plane === "signs" && storage.metric !== "hamming";
 }
@@ -65,7 +67,7 @@ export class Journal {
     this.#storage = storage;
   }
 
-  /** The records since they were last taken, to be appended to the journal's file. */
+  /** The records since the last call, to be appended to the journal's file. */
   take(): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(this.#records.reduce((sum, each) => sum + each.length, 0));
     let at = 0;
@@ -160,7 +162,7 @@ export const JOURNAL_START: Readonly<Uint8Array> = /* @__PURE__ */ Uint8Array.of
   0x31,
 );
 
-/** A record whose rows have been checked: so many, of `size` bytes each, id first. */
+/** A record whose rows have been checked. A row has `size` bytes, the id first. */
 interface JournalRecord {
   readonly kind: typeof ADDED | typeof REMOVED;
   readonly n: number;
@@ -168,7 +170,7 @@ interface JournalRecord {
   readonly rows: Uint8Array;
 }
 
-/** The whole records of a journal, and the bytes before the first that is not whole. */
+/** The complete records of a journal, and their bytes. */
 function recordsOf(storage: Storage, bytes: Uint8Array): [JournalRecord[], end: number] {
   const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const records: JournalRecord[] = [];
@@ -195,7 +197,7 @@ function viewOfRow({ rows, size }: JournalRecord, i: number): DataView {
   return new DataView(rows.buffer, rows.byteOffset + i * size, size);
 }
 
-/** Refuses a row that no index has written: its scores would be NaN. */
+/** Errors: a row that no index has written, whose scores would be NaN. */
 function checkRow(storage: Storage, record: JournalRecord, i: number): void {
   const row = viewOfRow(record, i);
   const id = row.getFloat64(0, true);
@@ -214,9 +216,9 @@ function checkRow(storage: Storage, record: JournalRecord, i: number): void {
 }
 
 /**
- * Applies the whole records of a journal, and returns how many of its bytes they are: a file that a
- * crash has cut short is truncated to that length before more is appended. All records are checked
- * before the first is applied.
+ * Applies the complete records of a journal, and returns the number of their bytes. Truncate a file
+ * that a crash has cut short to that length before you append to it. All records are checked before
+ * the first is applied.
  *
  * Errors: bytes that are no journal, or one of an index of another kind.
  *

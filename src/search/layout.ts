@@ -1,36 +1,42 @@
-/** A search: what is asked for, and where its parts lie in memory. */
+/** The plan of a search, and the addresses of its parts in memory. */
 import type { Members } from "./filter.ts";
 import { type Bits, foundBy, QUERY_BYTES, writeQuery } from "./record.ts";
 import type { Storage } from "./storage.ts";
 import type { VectorRows } from "./vectors.ts";
 
-/** What the first look scans, and how many rows it keeps per row that is asked for. */
+/** The bits that the first look scans, and the rows that it finds per row of the result. */
 export interface Choice {
   readonly bits: Bits;
   readonly oversample: number;
 }
 
-/** Codes of rows that are not in memory: high and low nibbles of each, in the order asked for. */
+/**
+ * Reads codes of rows from outside the memory: high and low nibbles of each row, in the order of
+ * the request.
+ */
 export interface CodeSource {
   /** Bytes per row, high nibbles first. */
   readonly rowBytes: number;
   read(rows: Int32Array): Uint8Array | Promise<Uint8Array>;
 }
 
-/** A kernel by its name, and what it is given. */
+/** A kernel's name, and its arguments. */
 export type KernelCall = readonly [kernel: string, ...numbers: number[]];
 
-/** Who makes calls of kernels on workers: src/workers/pool.ts. */
+/** Runs kernel calls on workers; implemented by src/workers/pool.ts. */
 export interface Sharing {
   /** How many workers there are. */
   readonly size: number;
-  /** Multiplications below which they are not woken. */
+  /** Multiplications below which the workers are not woken. */
   readonly minimumWork: number;
-  /** Makes groups of calls, those of a group one after the other, and waits for all of them. */
+  /** Runs groups of calls, the calls of a group one after the other, and waits for all of them. */
   run(groups: readonly (readonly KernelCall[])[]): Promise<undefined>;
 }
 
-/** A first look on workers. It is given by their entry, so that other apps do not carry it. */
+/**
+ * A first look on workers. The entry of the workers provides it, so that other bundles do not
+ * contain it.
+ */
 export interface SharedLook {
   /** Multiplications below which workers are not woken. */
   readonly minimumWork: number;
@@ -44,14 +50,14 @@ export interface SharedLook {
 
 export interface SearchPlan extends Choice {
   readonly k: number;
-  /** Dimensions that the first look reads: the first ones. */
+  /** Number of leading dimensions that the first look reads. */
   readonly prefix: number;
   readonly members: Members | undefined;
-  /** Where the codes of the second look are, if not in memory. */
+  /** The source of the second look's codes, if they are not in memory. */
   readonly codes: CodeSource | undefined;
-  /** The first look on workers, for searches whose work pays for waking them. */
+  /** The first look on workers, for searches that are large enough. */
   readonly shared?: SharedLook | undefined;
-  /** True for the order of the first look, without a second one. */
+  /** True for a search without a second look: the order is that of the first. */
   readonly isFirst?: boolean;
 }
 
@@ -63,7 +69,7 @@ export interface Found {
   readonly k: number;
 }
 
-/** Where the parts of a query lie in the room of a search. */
+/** The addresses of a query's parts in the memory of a search. */
 export class Layout {
   readonly storage: Storage;
   readonly plan: SearchPlan;
@@ -72,7 +78,7 @@ export class Layout {
   readonly bytes: number;
   readonly listBytes: number;
   readonly codeBytes: number;
-  /** Where the members lie: their rows, or a bit per row. */
+  /** Address of the members: their rows, or a bit per row. */
   list = 0;
   codes = 0;
 
@@ -120,20 +126,20 @@ export class Layout {
     } else this.storage.kernels.search_query(storage.address, query, src);
   }
 
-  /** Looks at rows of one block. */
+  /** Scans rows of one block. */
   look(query: number, first: number, rows: number): void {
     const { address, kernels } = this.storage;
     if (!this.usesSigns) kernels.search_scan(address, query, first, rows);
     else kernels.search_scan_signs(address, query, first, rows, this.membersAt(first));
   }
 
-  /** Rows to look at, or entries of the list of members. */
+  /** Number of rows to scan, or of entries in the list of members. */
   get scanned(): number {
     const { members } = this.plan;
     return members && !this.usesSigns ? members.rows.length : this.storage.count;
   }
 
-  /** Members have a bit per row of the index, and the kernel expects one per row of the block. */
+  /** Address of the member bits of the block that has row `first`. */
   membersAt(first: number): number {
     const { shift } = this.storage;
     return this.list && this.list + (first >> shift) * (2 ** shift / 8);

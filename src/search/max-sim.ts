@@ -9,13 +9,13 @@ import { checkInstance } from "../core/instance.ts";
 import { isTensor } from "../core/tensor.ts";
 import { MOST_DIMENSIONS } from "./limits.ts";
 
-/** How documents are laid out, and what products stand for. */
+/** How documents are laid out, and the scale of products. */
 export interface MaxSimOptions {
   /** Elements of a token's vector. Read from a query that is a tensor [n, dimensions]. */
   readonly dimensions?: number;
-  /** Of documents in one array: the tokens of each, in their order. */
+  /** For documents in one array: the number of tokens of each, in order. */
   readonly lengths?: ArrayLike<number>;
-  /** What a score is multiplied by: scale of the query · scale of the documents. Default 1. */
+  /** Factor on the scores: scale of the query · scale of the documents. Default 1. */
   readonly scale?: number;
 }
 
@@ -85,7 +85,7 @@ export function maxSim(
   }
 }
 
-/** Whole tokens: one at least. */
+/** Checks that data are whole tokens, at least one. */
 function tokensOf(
   instance: Bytelane,
   argument: string,

@@ -6,7 +6,10 @@ export const BLOCK_BYTES = 32;
 /** A query, and room for the sums of 64 rows. */
 export const QUERY_BYTES = 224;
 
-/** What a score is. "distance" is the squared Euclidean distance, "hamming" counts bits. */
+/**
+ * How scores are computed. "distance" is the squared Euclidean distance, "hamming" counts bits that
+ * differ.
+ */
 export type Metric = "dot" | "cosine" | "distance" | "hamming";
 export const METRICS = ["dot", "cosine", "distance", "hamming"] as const;
 
@@ -74,7 +77,10 @@ export interface QueryRecord {
   readonly span: number;
 }
 
-/** @internal What the kernel does not find itself: where the query goes, and room for the best. */
+/**
+ * @internal Writes the fields of a query that the kernel does not compute: addresses of its parts,
+ * and capacities.
+ */
 export function writeQuery(instance: Bytelane, address: number, query: QueryRecord): void {
   const { words } = instance.heap;
   words.setInt32(address + 36, query.bits, true);
@@ -85,16 +91,16 @@ export function writeQuery(instance: Bytelane, address: number, query: QueryReco
   words.setUint32(address + 56, query.entries, true);
   words.setInt32(address + 60, query.prefix, true);
   words.setInt32(address + 64, query.span, true);
-  // where relaxed dot products are exact they are one instruction
+  // fused dot products: one instruction where the engine's relaxed dot product is exact
   words.setInt32(address + 68, instance.dots.reduced[0].code === 2 ? 1 : 0, true);
 }
 
-/** @internal How many rows a query has found. */
+/** @internal The number of rows that a query has found. */
 export function foundBy({ heap }: Bytelane, address: number): number {
   return heap.words.getInt32(address + 52, true);
 }
 
-/** @internal Where a query's best rows are, and how many there are. */
+/** @internal Writes where a query's best rows are, and how many there are. */
 export function setEntries(
   { heap }: Bytelane,
   address: number,

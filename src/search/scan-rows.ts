@@ -1,4 +1,4 @@
-/** Ranks plain rows: vectors that lie in BLOBs of a database, or in one array, without an index. */
+/** Ranks plain rows without an index: vectors in BLOBs of a database, or in one array. */
 import { searchKernels } from "../builds/search-kernels.ts";
 import { bytesOf, isIterable, listLength } from "../core/array.ts";
 import { isBytes } from "../core/byte-source.ts";
@@ -25,11 +25,11 @@ export type BlobRow = Uint8Array | readonly [id: number, bytes: Uint8Array];
 
 /** How plain rows are ranked. */
 export interface ScanOptions {
-  /** What a score is. Default "cosine". */
+  /** How scores are computed. Default "cosine". */
   readonly metric?: Exclude<Metric, "hamming">;
-  /** What BLOBs hold. Default "f32". */
+  /** Element type of the BLOBs. Default "f32". */
   readonly dtype?: "f32" | "i8";
-  /** Of i8 rows: what an element stands for is scale · element. Default 1. */
+  /** Scale of i8 rows: an element q stands for scale · q. Default 1. */
   readonly scale?: number;
 }
 
@@ -37,7 +37,7 @@ export interface ScanOptions {
 const STRIP = 2 ** 18;
 const OPTIONS = ["metric", "dtype", "scale"];
 
-/** Checked rows and query, and where their parts lie in memory. */
+/** The checked query of a scan, and the addresses of its memory. */
 class Scan {
   readonly instance: Bytelane;
   readonly dimensions: number;
@@ -91,7 +91,7 @@ class Scan {
     }
   }
 
-  /** Where the rows of a strip lie. */
+  /** The address of a strip's rows. */
   get rows(): number {
     return this.#scores + this.strip * 4;
   }
@@ -153,11 +153,11 @@ function isInteger8(query: unknown): boolean {
 }
 
 /**
- * The k rows that are nearest to a query, best first, of rows that lie where they are: in one array
- * or tensor [n, dimensions] of f32 or i8, or in BLOBs that an iterable gives, each of them alone or
- * as [id, bytes]. Rows without an id have their number. Sums of f32 rows are in f32, of i8 rows
- * exact; a query for i8 rows is rounded to 15 bits, unless it is i8 itself. Memory does not grow
- * with the rows.
+ * The k rows that are nearest to a query, best first, without an index. The rows are one array or
+ * tensor [n, dimensions] of f32 or i8, or BLOBs that an iterable gives, each of them alone or as
+ * [id, bytes]. The id of other rows is their number. Sums of f32 rows are in f32, of i8 rows exact;
+ * a query for i8 rows is rounded to 15 bits, unless it is i8 itself. Memory does not grow with the
+ * rows.
  *
  * Errors: a BLOB of another length, with its number; NaN, Infinity, or squares beyond an f32.
  *

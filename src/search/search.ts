@@ -1,22 +1,25 @@
-/** One search: queries in blocks, a first look at a plane, a second one at the rows it found. */
+/**
+ * One search: queries in blocks, a first look that scans a plane, a second look that scores the
+ * rows found.
+ */
 import type { Members } from "./filter.ts";
 import { type Choice, type Found, Layout, type SearchPlan } from "./layout.ts";
 import { foundBy, QUERY_BYTES } from "./record.ts";
 import type { Storage } from "./storage.ts";
 import type { VectorRows } from "./vectors.ts";
 
-/** What a search waits for: nothing, at a place where it may pause, or codes. */
+/** A value that a search yields: undefined where it may pause, or the codes that it waits for. */
 export type Pause = undefined | Uint8Array | Promise<Uint8Array | undefined>;
 
-/** Bytes of queries that are searched for at once, and how many there are at most. */
+/** Most bytes of the queries that are searched for at once, and most queries. */
 const QUERIES_ROOM = 2 ** 20;
 const MOST_QUERIES = 32;
 /** Bytes that one step of a search reads at most, so that it can pause often enough. */
 const STEP = 2 ** 22;
 
-/** What is scanned where a filter leaves few rows. */
+/** The choice for a search whose filter leaves few rows. */
 export function choiceFor(storage: Storage, members: Members | undefined, choice: Choice): Choice {
-  // few members are read row by row, which signs are not made for
+  // few members are read row by row, but signs lie in groups of 32 rows
   if (choice.bits === 1 && members?.isSparse && storage.has("high")) {
     return { bits: 4, oversample: choice.oversample };
   }
@@ -24,8 +27,8 @@ export function choiceFor(storage: Storage, members: Members | undefined, choice
 }
 
 /**
- * Runs a search in steps: it yields where it may pause, and takes what it yielded, once it is
- * there. It frees its memory however it ends.
+ * Runs a search in steps: it yields where it may pause or needs codes, and is resumed with the
+ * resolved value. It frees its memory however it ends.
  */
 export function* search(
   storage: Storage,
@@ -72,7 +75,7 @@ export function* search(
   }
 }
 
-/** The first look, of all queries at a range of rows before the next range. */
+/** The first look: all queries scan a range of rows before the next range. */
 function* scan(
   storage: Storage,
   layout: Layout,
@@ -81,7 +84,7 @@ function* scan(
 ): Generator<Pause, void, Uint8Array | undefined> {
   const { kernels } = storage;
   const { members, bits } = layout.plan;
-  // a part of a row takes as long as a line of the cache
+  // reading some bytes of a row takes as long as reading a cache line
   const rowBytes = Math.max(64, (layout.plan.prefix * bits) / 8);
   // a multiple of a group of signs
   const step = Math.max(32, Math.floor(STEP / rowBytes / 128) * 128);
@@ -108,7 +111,7 @@ function* scan(
   }
 }
 
-/** The second look at what a query has found. */
+/** The second look: scores the rows that a query has found. */
 function* lookAgain(
   storage: Storage,
   layout: Layout,
@@ -134,7 +137,7 @@ function* lookAgain(
   yield;
 }
 
-/** Runs a search without a pause. What it waits for must be there at once. */
+/** Runs a search without pauses. Errors: a source of codes that returns a Promise. */
 export function runNow(steps: ReturnType<typeof search>): Found {
   let step = steps.next();
   while (!step.done) {

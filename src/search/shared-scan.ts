@@ -6,7 +6,7 @@ import type { Storage } from "./storage.ts";
 /** Rows that are scanned by one worker: whole groups of signs. */
 const GRAIN = 64;
 
-/** What a search is given for its first look, where there are workers. */
+/** The first look on the workers of an instance, or undefined without workers. */
 export function sharedLook(sharing: Sharing | undefined): SharedLook | undefined {
   return (
     sharing && {
@@ -17,9 +17,9 @@ export function sharedLook(sharing: Sharing | undefined): SharedLook | undefined
 }
 
 /**
- * Scans for queries at `room`: every worker looks at its piece of the rows with a record of its
- * own, and the best of all pieces become those of the query. Scores are in a total order, so that
- * they are the same as without workers.
+ * Scans for queries at `room`: every worker scans its piece of the rows with its own record, and
+ * the best of all pieces are merged. Scores and ids are in a total order, so the result is the same
+ * as without workers.
  */
 function* scanShared(
   layout: Layout,
@@ -58,7 +58,7 @@ function* scanShared(
   }
 }
 
-/** The calls that look at `rows` of a layout's from `first` on, a multiple of 64. */
+/** The calls that scan `rows` rows of a layout from `first` on, a multiple of 64. */
 function callsOf(layout: Layout, query: number, first: number, rows: number): KernelCall[] {
   const { list, storage, usesSigns } = layout;
   const { address } = storage;
@@ -70,7 +70,7 @@ function callsOf(layout: Layout, query: number, first: number, rows: number): Ke
   });
 }
 
-/** Puts the best of all pieces into the entries of a query. */
+/** Merges the best of all pieces into the entries of a query. */
 function mergePieces(
   storage: Storage,
   query: number,

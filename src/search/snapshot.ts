@@ -1,9 +1,12 @@
-/** An index as one safetensors file, and back: whole, or with its codes left in the file. */
+/**
+ * Saves an index as one safetensors file, and opens it: in memory, or with its codes left in the
+ * file.
+ */
 import { type ByteSource, isBytes } from "../core/byte-source.ts";
 import { checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import { instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { type FilePart, writeParts } from "../formats/safetensors.ts";
+import { type TensorWriter, writeTensors } from "../formats/safetensors.ts";
 import { openSafetensors, type SafetensorsFile } from "../formats/safetensors-file.ts";
 import type { Choice, CodeSource } from "./layout.ts";
 import { MOST_DIMENSIONS } from "./limits.ts";
@@ -17,7 +20,7 @@ const VERSION = "1";
 /** Bytes that are read at once. */
 const STRIP = 2 ** 20;
 
-/** What a saved index holds. */
+/** What a saved index contains. */
 export interface SaveOptions {
   /** Bits per dimension: those of the index, or 4 of an index of 8. */
   readonly bits?: Bits;
@@ -26,9 +29,9 @@ export interface SaveOptions {
 /** How a saved index is opened. */
 export interface OpenOptions {
   /**
-   * Whether all of it is brought into memory, so that it can be changed. Default: true for bytes;
-   * for a source, only what a search scans is in memory, and codes of the rows that it finds are
-   * read.
+   * True to read the whole index into memory, so that it can be changed. Default true for bytes.
+   * Default false for a source: only the planes that a search scans are in memory, and the codes of
+   * the rows found are read.
    */
   readonly writable?: boolean;
 }
@@ -83,7 +86,7 @@ export function saveIndex(index: VectorIndex, options: SaveOptions = {}): Uint8A
   if (bits !== storage.bits && !(bits === 4 && storage.bits === 8)) {
     throw rangeFault("options.bits", `${storage.bits}, or 4 of 8`, bits);
   }
-  const parts: FilePart[] = planesOf(metric, bits).map((plane) => ({
+  const tensors: TensorWriter[] = planesOf(metric, bits).map((plane) => ({
     name: TENSORS[plane][0],
     dtype: TENSORS[plane][1],
     shape: shapeOf(storage, plane, count),
@@ -94,12 +97,12 @@ export function saveIndex(index: VectorIndex, options: SaveOptions = {}): Uint8A
       }
     },
   }));
-  parts.push({
+  tensors.push({
     ...{ name: "mean", dtype: "F32", shape: [dimensions] },
     write: (to) => to.set(heap.view("u8", storage.mean, 4 * dimensions)),
   });
   const looks = Math.min(choice.bits, bits);
-  return writeParts(parts, [
+  return writeTensors(tensors, [
     ...Object.entries({ format: FORMAT, version: VERSION, metric }),
     ...Object.entries({
       bits,
@@ -115,7 +118,7 @@ function damaged(expected: string, got: unknown): RangeError {
   return rangeFault("source", expected, got);
 }
 
-/** What the metadata of a file say. */
+/** The properties of an index in a file's metadata. */
 function readMetadata({ metadata }: SafetensorsFile): {
   metric: Metric;
   bits: Bits;
@@ -143,7 +146,7 @@ function readMetadata({ metadata }: SafetensorsFile): {
   return { metric, bits: bits as Bits, dimensions, choice };
 }
 
-/** The bytes of a tensor, whose type and shape are as they must be. */
+/** Checks the type and shape of a tensor. */
 function checkTensor(file: SafetensorsFile, name: string, dtype: string, shape: number[]): void {
   const entry = file.tensors.get(name);
   if (entry?.dtype !== dtype || String(entry.shape) !== String(shape)) {
@@ -164,7 +167,7 @@ async function loadPlane(storage: Storage, file: SafetensorsFile, plane: Plane, 
   }
 }
 
-/** Refuses numbers that no index has: they would make scores NaN, or ids ambiguous. */
+/** Errors: numbers that no index writes. They would make scores NaN, or ids ambiguous. */
 function checkNumbers(storage: Storage, count: number): void {
   const { heap } = storage.instance;
   const finite = (address: number, n: number, least: number) =>
@@ -193,11 +196,12 @@ function checkNumbers(storage: Storage, count: number): void {
 }
 
 /**
- * Opens a saved index: bytes, or a source that reads pieces of a file, a BLOB or an HTTP range. Of
- * a source only the plane that a search scans comes into memory; `topKAsync` reads the other codes
- * of the rows that it finds, k · oversample at most.
+ * Opens a saved index: bytes, or a source that reads pieces of a file, a BLOB or an HTTP range.
+ * From a source, only the plane that a search scans is read into memory; `topKAsync` reads the
+ * other codes of the rows that it finds, k · oversample at most.
  *
- * Errors, of the Promise: a file that is damaged or no index. It has left nothing in memory then.
+ * Errors, of the Promise: a file that is damaged or no index. Memory that was allocated is freed
+ * then.
  *
  * @example
  * ```ts
@@ -235,7 +239,7 @@ export async function openIndex(
     index.choice = choice;
     if (resident.length < saved.length) {
       index.codes = codesIn(storage, file);
-      // signs would have to be made from the nibbles that are there
+      // scans 4 bits: signs would have to be made from the nibbles in memory
       if (choice.bits === 1) index.choice = { bits: 4, oversample: 2 };
     }
     return index;

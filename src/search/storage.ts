@@ -13,7 +13,7 @@ import {
   writeIndex,
 } from "./record.ts";
 
-/** Bytes of codes that a full block has at most. */
+/** Most bytes of codes in a full block. */
 const BLOCK_CODES = 2 ** 23;
 /** Rows of a group of signs: capacities are multiples of it. */
 const GROUP = 32;
@@ -27,11 +27,11 @@ export interface StorageOptions {
   readonly metric: Metric;
   readonly bits: Bits;
   readonly dimensions: number;
-  /** False where codes stay in a file: only what a search scans is in memory. */
+  /** The planes in memory, for an index whose codes stay in a file. */
   readonly planes?: readonly Plane[];
 }
 
-/** The planes that an index of so many bits has in memory. */
+/** The planes of an index with `bits` bits. */
 export function planesOf(metric: Metric, bits: Bits): readonly Plane[] {
   if (metric === "hamming") return ["signs", "ids"];
   const always = ["factors1", "extra", "ids"] as const;
@@ -59,9 +59,9 @@ export class Storage {
   readonly padded: number;
   /** Rows of a full block: 2^shift. */
   readonly shift: number;
-  /** Where the index's record lies. */
+  /** Address of the index's record. */
   readonly address: number;
-  /** Rows that there are. */
+  /** Number of rows. */
   count = 0;
   /** Changes with every change of the rows. */
   version = 0;
@@ -73,7 +73,7 @@ export class Storage {
 
   constructor(instance: Bytelane, options: StorageOptions) {
     const { metric, bits, dimensions } = options;
-    // compiled now, before anything is allocated
+    // compiles the kernels before anything is allocated
     searchKernels(instance);
     const grain = metric === "hamming" ? 128 : 32;
     this.instance = instance;
@@ -90,17 +90,17 @@ export class Storage {
     this.#writeRecord();
   }
 
-  /** Not kept: they would hold the memory of an instance that was disposed. */
+  /** Looked up at each use: stored kernels would keep the memory of a disposed instance alive. */
   get kernels(): SearchKernels {
     return searchKernels(this.instance);
   }
 
-  /** Where the mean lies: f32 [padded]. */
+  /** Address of the mean, f32 [padded]. */
   get mean(): number {
     return this.address + INDEX_BYTES;
   }
 
-  /** Rows that the memory has room for. */
+  /** Number of rows that the blocks have room for. */
   get capacity(): number {
     const last = this.#blocks.at(-1);
     return last ? ((this.#blocks.length - 1) << this.shift) + last.capacity : 0;
@@ -126,7 +126,7 @@ export class Storage {
     return plane === "ids" ? 8 : 4;
   }
 
-  /** Ranges of rows that lie in one block, of `rows` rows from `first` on. */
+  /** Splits `rows` rows from `first` on into ranges that lie in one block each. */
   *ranges(first: number, rows: number): Generator<{ first: number; rows: number }> {
     const size = 2 ** this.shift;
     for (let row = first; row < first + rows; ) {
@@ -136,7 +136,7 @@ export class Storage {
     }
   }
 
-  /** Where a row lies in a plane. */
+  /** Address of a row in a plane. */
   addressOf(plane: Plane, row: number): number {
     const block = this.#blocks[row >> this.shift];
     return block.planes[plane] + (row & (2 ** this.shift - 1)) * this.rowBytes(plane);
@@ -163,7 +163,7 @@ export class Storage {
     this.instance.heap.words.setFloat64(this.addressOf("ids", row), id, true);
   }
 
-  /** Makes room for so many rows in all. Where memory runs out nothing has changed but room. */
+  /** Makes room for `rows` rows in total. If memory runs out, only the room has changed. */
   reserve(rows: number): void {
     const size = 2 ** this.shift;
     while (this.capacity < rows) {
@@ -180,7 +180,7 @@ export class Storage {
     }
   }
 
-  /** Gives back what no row needs. */
+  /** Frees the room that no row needs. */
   trim(): void {
     const size = 2 ** this.shift;
     while (this.#blocks.length > 0 && (this.#blocks.length - 1) * size >= this.count) {
@@ -194,8 +194,8 @@ export class Storage {
   }
 
   /**
-   * Makes the plane of signs from the high nibbles, unless it is there, block by block: a search
-   * that pauses does so in between. Blocks that have theirs keep them up to date.
+   * Makes the missing planes of signs from the high nibbles. It yields after each block, so that a
+   * search can pause. Later changes keep existing signs up to date.
    */
   *addSigns(): Generator<undefined, void> {
     if (this.#present.has("signs")) return;
@@ -262,13 +262,13 @@ export class Storage {
     this.#writeBlocks();
   }
 
-  /** Room for planes of a block; what has no address is not in memory. */
+  /** Allocates the planes of a block. A plane that is not in memory has the address 0. */
   #allocate(capacity: number, wanted: Iterable<Plane> = this.#present): Record<Plane, number> {
     const { arena, heap } = this.instance;
     const planes = Object.fromEntries(PLANES.map((plane) => [plane, 0])) as Record<Plane, number>;
     const all = [...wanted];
     try {
-      // the memory grows once, by no more than that
+      // reserved first, so that the memory grows once and by no more than needed
       arena.reserve(all.reduce((sum, plane) => sum + capacity * this.rowBytes(plane) + 32, 0));
       for (const plane of all) {
         const bytes = capacity * this.rowBytes(plane);
@@ -282,12 +282,12 @@ export class Storage {
     return planes;
   }
 
-  /** Planes of a block: signs may be made of some blocks, and not yet of others. */
+  /** The planes of a block: some blocks may have signs, others not yet. */
   #planesOf({ planes }: Block): readonly Plane[] {
     return PLANES.filter((plane) => planes[plane] || this.#present.has(plane));
   }
 
-  /** Moves a block's rows to more or less room. */
+  /** Moves a block's rows to new memory of another capacity. */
   #resize(block: Block, capacity: number): void {
     const { heap } = this.instance;
     const wanted = this.#planesOf(block);

@@ -24,34 +24,34 @@ import {
   type Vectors,
 } from "./vectors.ts";
 
-/** How a search goes. */
+/** Options of a search. */
 export interface SearchOptions extends VectorScale {
   /** Bits per dimension that the first look reads. Default: 4, or what `tune` has chosen. */
   readonly bits?: Bits;
-  /** Rows that the second look scores, per row that is asked for; from 1 to 1000. */
+  /** Rows that the second look scores per row of the result, from 1 to 1000. */
   readonly oversample?: number;
   /** The ids that may be found. */
   readonly filter?: Filter;
   /**
-   * Dimensions that the first look reads: the first ones, of vectors that are made to be cut short
+   * Number of leading dimensions that the first look reads, for vectors that may be truncated
    * (Matryoshka). The second look reads all. Default: all.
    */
   readonly prefix?: number;
 }
 
-/** How a search that pauses goes. */
+/** Options of a search that pauses. */
 export interface AsyncSearchOptions extends SearchOptions {
   /** Ends the search: its Promise is rejected with the reason of the signal. */
   readonly signal?: Signal;
 }
 
-/** The best vectors of each query, best first; among equals the lower id comes first. */
+/** The best vectors of each query, best first; among equal scores the lower id comes first. */
 export interface Matches {
   /** Ids, [queries · k]. */
   readonly ids: Float64Array;
   /** Dot products, cosines, squared distances or bits that differ, [queries · k]. */
   readonly scores: Float32Array;
-  /** Rows per query: as many as were asked for, or as there are. */
+  /** Rows per query: k, or all that there are. */
   readonly k: number;
 }
 
@@ -117,11 +117,11 @@ function checkIndex(index: unknown): VectorIndex {
 
 /**
  * The k nearest vectors of each query, best first. The first look scans one plane of the codes and
- * keeps k · oversample rows; the second scores these by all bits that are stored, with the query
+ * finds k · oversample rows. The second look scores these rows by all stored bits, with the query
  * in up to 15 bits. Scores are those of the second look.
  *
- * queries is [dimensions] or [n, dimensions], of any type that vectors have. Where there are less
- * than k vectors, or less that pass the filter, there are as many results.
+ * queries is [dimensions] or [n, dimensions], of any type that vectors have. If fewer than k
+ * vectors exist, or pass the filter, there are fewer results.
  *
  * Errors: NaN or Infinity in a query, with its row; more bits than the index has.
  *
@@ -144,10 +144,13 @@ export function topK(
   return matchesOf(index, runNow(search(storage, rows, plan)));
 }
 
-/** Milliseconds that a search runs before it lets others run. */
+/** Milliseconds that a search runs before other tasks run. */
 const SLICE = 6;
 
-/** Lets other tasks run: by a message where there are channels, since timers wait for longer. */
+/**
+ * Lets other tasks run. It waits for a message where MessageChannel exists, since timers wait
+ * longer.
+ */
 function breathe(): Promise<void> {
   return new Promise((resume) => {
     if (typeof setImmediate === "function") setImmediate(resume);
@@ -163,8 +166,7 @@ function breathe(): Promise<void> {
 }
 
 /**
- * The same in slices of some milliseconds, between which other tasks run. Results are those of
- * `topK`.
+ * `topK` in slices of some milliseconds, between which other tasks run. The results are the same.
  *
  * Errors, of the Promise: an index that is changed or disposed in the meantime; an aborted signal.
  *
@@ -182,7 +184,10 @@ export async function topKAsync(
   return searchInSlices(index, queries, k, options, undefined);
 }
 
-/** @internal The same; workers make the first look where they are given and it is worth it. */
+/**
+ * @internal `topKAsync`, with the first look on workers if `sharing` is given and the search is
+ * large enough.
+ */
 export async function searchInSlices(
   index: VectorIndex,
   queries: Vectors,
@@ -227,7 +232,7 @@ export async function searchInSlices(
   }
 }
 
-/** Queries of their own: f32, or packed bits. */
+/** A copy of the queries: f32, or packed bits. */
 function keep({ instance, storage }: VectorIndex, rows: VectorRows): VectorRows {
   const { arena, heap } = instance;
   const { rowBytes } = rows;

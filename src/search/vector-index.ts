@@ -1,4 +1,4 @@
-/** The index: vectors as nested codes, which are added, removed and searched. */
+/** The index: vectors as nested codes, which can be added, removed and searched. */
 import { listLength } from "../core/array.ts";
 import { checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import type { OwnElements } from "../core/dtype.ts";
@@ -21,11 +21,14 @@ import {
   type Vectors,
 } from "./vectors.ts";
 
-/** Vectors whose mean is subtracted: from so many on, and of so many. */
+/**
+ * The mean is subtracted if an index begins with at least this number of vectors, and is that of at
+ * most MOST_FOR_MEAN.
+ */
 const LEAST_FOR_MEAN = 64;
 const MOST_FOR_MEAN = 10_000;
 
-/** What a search does where nothing else was chosen, by the bits that are stored. */
+/** The default choice of searches, by the bits that are stored. */
 const DEFAULTS: Readonly<Record<Bits, Choice>> = {
   1: { bits: 1, oversample: 2 },
   4: { bits: 4, oversample: 1.5 },
@@ -38,7 +41,7 @@ export interface AddOptions extends VectorScale {
   readonly ids?: ArrayLike<number>;
 }
 
-/** What hears of changes: rows that have come, and ids that have gone. */
+/** Is called with each change: rows that were added, and ids that were removed. */
 interface Recorder {
   added(rows: ArrayLike<number>): void;
   removed(ids: readonly number[]): void;
@@ -50,9 +53,9 @@ const ADD_OPTIONS = [...SCALE_OPTIONS, "ids"] as const;
 export class VectorIndex extends Handle {
   /** @internal */ readonly storage: Storage;
   /** @internal */ readonly ids: IdMap;
-  /** @internal What a search does by default. */ choice: Choice;
-  /** @internal Where the codes are, if not in memory. */ codes: CodeSource | undefined;
-  /** @internal Who records changes. */ journal: Recorder | undefined;
+  /** @internal The default choice of searches. */ choice: Choice;
+  /** @internal Source of codes outside the memory. */ codes: CodeSource | undefined;
+  /** @internal The recorder of changes. */ journal: Recorder | undefined;
   readonly #centered: boolean;
 
   /** @internal */
@@ -64,7 +67,7 @@ export class VectorIndex extends Handle {
     this.#centered = centered && storage.metric !== "hamming";
   }
 
-  /** Vectors that there are. */
+  /** Number of vectors. */
   get count(): number {
     return this.storage.count;
   }
@@ -83,7 +86,7 @@ export class VectorIndex extends Handle {
     return this.storage.bits;
   }
 
-  /** Bytes of codes, factors and ids, and of the room behind them. */
+  /** Bytes of codes, factors and ids, including unused room. */
   get byteLength(): number {
     return this.storage.byteLength;
   }
@@ -141,9 +144,7 @@ export class VectorIndex extends Handle {
     return ids;
   }
 
-  /**
-   * Puts other vectors in the place of those with these ids. Errors: those of `add`, unknown ids.
-   */
+  /** Replaces the vectors with these ids. Errors: those of `add`, unknown ids. */
   update(ids: number | ArrayLike<number>, vectors: Vectors, options: VectorScale = {}): void {
     instanceOf("index", this);
     checkOptions("options", options, SCALE_OPTIONS);
@@ -162,7 +163,7 @@ export class VectorIndex extends Handle {
     this.journal?.added(targets);
   }
 
-  /** Removes vectors by their ids, and returns how many of them were there. */
+  /** Removes vectors by their ids, and returns how many were removed. */
   remove(ids: number | ArrayLike<number>): number {
     instanceOf("index", this);
     this.refuseRemote();
@@ -187,8 +188,8 @@ export class VectorIndex extends Handle {
   }
 
   /**
-   * The vector with this id, as its codes have it, or undefined: f32, or packed bits of "hamming".
-   * One that was stored for cosine has its length back.
+   * The vector with this id, restored from its codes, or undefined: f32, or packed bits for
+   * "hamming". A vector of a cosine index has its original length.
    */
   get(id: number): Float32Array | Uint8Array | undefined {
     const { heap } = instanceOf("index", this);
@@ -202,13 +203,13 @@ export class VectorIndex extends Handle {
     return vectorAt(this.storage, row);
   }
 
-  /** Gives memory back that removed vectors have left. Ids and results stay. */
+  /** Frees memory that removed vectors have left. Ids and results stay the same. */
   compact(): void {
     instanceOf("index", this);
     this.storage.trim();
   }
 
-  /** What searches with 1, 4 and 8 bits cost and find, measured with vectors of the index. */
+  /** Cost and recall of searches with 1, 4 and 8 bits, measured with vectors of the index. */
   explain(options: ExplainOptions = {}): Explanation {
     instanceOf("index", this);
     this.refuseRemote();
@@ -216,7 +217,7 @@ export class VectorIndex extends Handle {
     return explain(storage, options, choice);
   }
 
-  /** Chooses what a search does by default, so that it finds 0.99 of the best of `explain`. */
+  /** Makes the choice of `explain` the default of searches, so that they find 0.99 of the best. */
   tune(options: ExplainOptions = {}): Choice {
     this.choice = this.explain(options).choice;
     return this.choice;
@@ -285,7 +286,7 @@ export class VectorIndex extends Handle {
     }
   }
 
-  /** Writes codes behind the last row. The rows count only when their number is raised. */
+  /** Writes codes after the last row. The rows become visible when `count` is raised. */
   #encode(rows: VectorRows, first: number): void {
     const { storage } = this;
     const { heap } = this.instance;
@@ -307,7 +308,7 @@ export class VectorIndex extends Handle {
     });
   }
 
-  /** The mean of the first vectors, where there are enough of them. */
+  /** Computes the mean of the first vectors, if there are enough of them. */
   #chooseMean(rows: VectorRows): void {
     const { storage } = this;
     const { arena, heap } = this.instance;

@@ -1,4 +1,4 @@
-/** Vectors as they come: which types there are, and how a strip of them becomes f32 in memory. */
+/** Vectors of callers: their types, and how a strip of them becomes f32 in memory. */
 import { listLength } from "../core/array.ts";
 import { type Data, type Operand, operand } from "../core/call.ts";
 import { checkInteger, checkScale, rangeFault, typeFault } from "../core/check.ts";
@@ -9,12 +9,12 @@ import { valuesOf } from "../params/channels.ts";
 import { isQuantized, type Quantized, type Scales, type ZeroPoints } from "../params/quantized.ts";
 
 /**
- * f32, f16 as Float16Array or as bits, or 8 bits with a scale; a tensor or a typed array. What
- * `quantizeRows` and `quantizeDynamic` make is taken whole.
+ * f32, f16 as Float16Array or as bits, or 8 bits with a scale; a tensor or a typed array. Results
+ * of `quantizeRows` and `quantizeDynamic` are accepted too.
  */
 export type Vectors = Data<"f32" | "i8" | "u8"> | Halves | Quantized;
 
-/** What 8-bit vectors stand for: scale · (value − zeroPoint). */
+/** Parameters of 8-bit vectors: a value stands for scale · (value − zeroPoint). */
 export interface VectorScale {
   /** Of 8-bit vectors: one scale, or one per vector. Default 1. */
   readonly scale?: Scales;
@@ -32,19 +32,19 @@ export const SCALE_OPTIONS = ["scale", "zeroPoint", "ranges"] as const;
 /** Bytes of f32 that are converted at once. */
 const STRIP = 2 ** 18;
 
-/** Checked vectors: `place` brings a strip of them into memory and returns its address. */
+/** Checked vectors: `place` copies a strip of them into memory, and returns its address. */
 export interface VectorRows {
   readonly count: number;
   /** Rows that fit a strip. */
   readonly strip: number;
   /** Bytes per row, once it is in memory. */
   readonly rowBytes: number;
-  /** Bytes of scratch that `place` needs; 0 where f32 vectors lie in memory already. */
+  /** Bytes of scratch for `place`; 0 if f32 vectors are in memory already. */
   readonly scratch: number;
   place(first: number, rows: number, scratch: number): number;
 }
 
-/** A vector that has no code. */
+/** The error of a vector that has no code. */
 export function rowFault(argument: string, row: number): RangeError {
   return new RangeError(
     `"${argument}" expected finite numbers whose squares add up to less than 2^128, got others in row ${row}`,
@@ -167,7 +167,7 @@ function scaledRows(
   };
 }
 
-/** Where elements of vectors lie: in memory already, or as a copy at an address. */
+/** The address of elements of vectors: in memory already, or after copying them. */
 function locateRows(
   instance: Bytelane,
   { dtype, address, value }: Operand,
@@ -180,7 +180,7 @@ function locateRows(
   return to;
 }
 
-/** Errors: no least and greatest value per dimension. */
+/** Checks the least and the greatest value of each dimension. */
 function checkRanges(ranges: unknown, dimensions: number): Float32Array {
   if (tagOf(ranges) !== "Float32Array") throw typeFault("options.ranges", "a Float32Array", ranges);
   const spread = (ranges as Float32Array).slice();
@@ -198,8 +198,8 @@ function checkRanges(ranges: unknown, dimensions: number): Float32Array {
 }
 
 /**
- * least + step · the middle of what became a code: codes are cut off towards zero, and those of i8
- * are 128 less (numpy's astype in `quantize_embeddings`).
+ * least + step · the middle of the values that have a code: `quantize_embeddings` truncates towards
+ * zero (numpy's astype), and its i8 codes are 128 less.
  */
 function spreadOut(codes: Int8Array | Uint8Array, spread: Float32Array, out: Float32Array): void {
   const dimensions = spread.length / 2;

@@ -4,7 +4,7 @@
  * @category Tables
  */
 
-import { allocateParts } from "../core/arena.ts";
+import { allocateSections } from "../core/arena.ts";
 import type { Data } from "../core/call.ts";
 import { type Call, elementsOf, type InKind, inCall, operand, target } from "../core/call.ts";
 import {
@@ -27,8 +27,8 @@ import { blockRowsOf } from "../int4/pack.ts";
 import { channelValues } from "../params/channels.ts";
 import { isQuantized, QUANTIZED, type Quantized } from "../params/quantized.ts";
 
-/** Where the parts of a table stand: integers, scales, zero points, offsets. */
-export interface TableParts {
+/** The addresses of a table's sections: integers, scales, zero points, offsets. */
+export interface TableSections {
   readonly values: number;
   readonly scales: number;
   /** 0 where every zero point is 0, in blocks the middle code. */
@@ -45,7 +45,7 @@ interface Sizes {
   readonly hasZeros: boolean;
 }
 
-/** The counts of a table in blocks. Its parts lie as those of the matrix. */
+/** The counts of a table in blocks. Its sections lie as those of the matrix. */
 export interface BlockedSizes extends Sizes, Int4Extent {
   readonly codes: "nibbles" | "bytes";
   readonly hasOffsets: boolean;
@@ -65,8 +65,8 @@ export function isBlocked(sizes: TableSizes): sizes is BlockedSizes {
   return sizes.codes === "nibbles" || sizes.codes === "bytes";
 }
 
-/** Bytes of each part. */
-export function tableBytes(sizes: TableSizes): TableParts {
+/** Bytes of each section. */
+export function tableBytes(sizes: TableSizes): TableSections {
   const { rows, columns, hasZeros } = sizes;
   if (!isBlocked(sizes)) {
     const zeros = hasZeros ? rows * 4 : 0;
@@ -83,7 +83,7 @@ export function tableBytes(sizes: TableSizes): TableParts {
 
 /** A table of rows in 8 or 4 bits. Made by `createTable`, read by `gather`. */
 export class Table extends Handle {
-  /** What tells it from the other things of a file. */
+  /** Tells it apart from the other entries of a loaded file. */
   readonly kind = "table";
   /** Ids are in [0, rows). */
   readonly rows: number;
@@ -96,12 +96,17 @@ export class Table extends Handle {
   /** Bytes of integers, scales, zero points and offsets. */
   readonly byteLength: number;
   /** @internal */ readonly sizes: TableSizes;
-  /** @internal */ readonly parts: TableParts;
+  /** @internal */ readonly sections: TableSections;
   readonly #host: Handle | undefined;
 
   /** @internal Owns `memory` bytes from its values on, or lies in a host's memory. */
-  constructor(instance: Bytelane, sizes: TableSizes, parts: TableParts, memory: number | Handle) {
-    super(instance, typeof memory === "number" ? [[parts.values, memory]] : []);
+  constructor(
+    instance: Bytelane,
+    sizes: TableSizes,
+    sections: TableSections,
+    memory: number | Handle,
+  ) {
+    super(instance, typeof memory === "number" ? [[sections.values, memory]] : []);
     const bytes = tableBytes(sizes);
     this.rows = sizes.rows;
     this.columns = sizes.columns;
@@ -109,7 +114,7 @@ export class Table extends Handle {
     this.blockSize = sizes.blockSize;
     this.byteLength = bytes.values + bytes.scales + bytes.zeros + bytes.offsets;
     this.sizes = sizes;
-    this.parts = parts;
+    this.sections = sections;
     this.#host = typeof memory === "number" ? undefined : memory;
   }
 
@@ -126,13 +131,16 @@ export class Table extends Handle {
     );
   }
 
-  /** @internal Its parts may lie in a tensor of the caller's, and so below an `out`. */
+  /**
+   * @internal Notes what a call reads: the sections may lie in a caller's tensor, which an `out`
+   * may overlap.
+   */
   reads(call: Call): void {
     const { values, scales, zeros, offsets } = tableBytes(this.sizes);
-    call.reads(this.parts.values, values);
-    call.reads(this.parts.scales, scales);
-    call.reads(this.parts.zeros, zeros);
-    call.reads(this.parts.offsets, offsets);
+    call.reads(this.sections.values, values);
+    call.reads(this.sections.scales, scales);
+    call.reads(this.sections.zeros, zeros);
+    call.reads(this.sections.offsets, offsets);
   }
 
   /** @internal */
@@ -141,7 +149,7 @@ export class Table extends Handle {
   }
 }
 
-/** A table in blocks from the parts of a matrix. */
+/** A table in blocks from the sections of a matrix. */
 function createBlocked(instance: Bytelane, matrix: Int4Matrix): Table {
   const checked = checkMatrix("table", matrix);
   const { rows, columns, blockSize, blocks, bits, rowBytes, zeroBytes } = checked;
@@ -153,14 +161,14 @@ function createBlocked(instance: Bytelane, matrix: Int4Matrix): Table {
     ...{ hasZeros: zeros !== undefined, hasOffsets: offset !== undefined },
   };
   const { heap } = instance;
-  const { parts, size } = allocateParts(instance.arena, { ...tableBytes(sizes) });
+  const { sections, size } = allocateSections(instance.arena, { ...tableBytes(sizes) });
   const copy = (bytes: Uint8Array, to: number): void =>
     heap.view("u8", to, bytes.length).set(bytes);
-  copy(values(), parts.values);
-  copy(bytesOfReals(scale), parts.scales);
-  if (zeros) copy(zeros, parts.zeros);
-  if (offset) copy(bytesOfReals(offset), parts.offsets);
-  return new Table(instance, sizes, parts, size);
+  copy(values(), sections.values);
+  copy(bytesOfReals(scale), sections.scales);
+  if (zeros) copy(zeros, sections.zeros);
+  if (offset) copy(bytesOfReals(offset), sections.offsets);
+  return new Table(instance, sizes, sections, size);
 }
 
 /** A table of 8 bits from rows with a scale each, or one for all. */
@@ -186,12 +194,12 @@ function createBytes(instance: Bytelane, table: Quantized): Table {
   const zeros = channelValues(instance, "table.zeroPoint", zeroPoint, rows, checkZero, "i32");
   const hasZeros = zeros.some((zero) => zero !== 0);
   const sizes: ByteSizes = { codes: dtype, rows, columns, blockSize: columns, hasZeros };
-  const { parts, size } = allocateParts(instance.arena, { ...tableBytes(sizes) });
+  const { sections, size } = allocateSections(instance.arena, { ...tableBytes(sizes) });
   const { heap } = instance;
-  heap.view(dtype, parts.values, source.length).set(elementsOf(instance, source));
-  heap.view("f32", parts.scales, rows).set(scales);
-  if (hasZeros) heap.view("i32", parts.zeros, rows).set(zeros);
-  return new Table(instance, sizes, parts, size);
+  heap.view(dtype, sections.values, source.length).set(elementsOf(instance, source));
+  heap.view("f32", sections.scales, rows).set(scales);
+  if (hasZeros) heap.view("i32", sections.zeros, rows).set(zeros);
+  return new Table(instance, sizes, sections, size);
 }
 
 /**
@@ -199,7 +207,7 @@ function createBytes(instance: Bytelane, table: Quantized): Table {
  * as `quantizeInt4` makes it, of 4 or 8 bits, with zero points or offsets. The integers are copied
  * into the instance's memory.
  *
- * Errors: parts that do not fit each other.
+ * Errors: arrays that do not fit each other.
  *
  * @example
  * ```ts
@@ -225,14 +233,14 @@ export function checkTable(table: Table): Bytelane {
 
 /** @internal `n` rows of a table in blocks as f32, to dst; `ids` is the address of numbers. */
 export function gatherBlocks(
-  { instance, columns, parts }: Table,
+  { instance, columns, sections }: Table,
   sizes: BlockedSizes,
   ids: number,
   n: number,
   dst: number,
 ): void {
   const { rowBytes, blockSize, bits, halves } = sizes;
-  const { values, scales, zeros, offsets } = parts;
+  const { values, scales, zeros, offsets } = sections;
   instance.kernels.gather_blocks_f32(
     ...([values, rowBytes, columns, blockSize, bits, scales, halves ? 1 : 0] as const),
     ...([zeros, offsets, 0, ids, n, dst, instance.params.tail] as const),
@@ -268,7 +276,7 @@ export function gather(
 ): Data<"f32"> {
   const instance = checkTable(table);
   checkOptions("options", options, ["out"]);
-  const { rows, columns, sizes, parts } = table;
+  const { rows, columns, sizes, sections } = table;
   const wanted = checkIndices(instance, "ids", ids, rows);
   const { length } = wanted;
   const shape = isTensor(ids) ? [...ids.shape, columns] : [length, columns];
@@ -281,7 +289,7 @@ export function gather(
     else {
       const { gather_u8_f32, gather_i8_f32 } = instance.kernels;
       const kernel = sizes.codes === "u8" ? gather_u8_f32 : gather_i8_f32;
-      kernel(parts.values, columns, parts.scales, parts.zeros, list, length, address);
+      kernel(sections.values, columns, sections.scales, sections.zeros, list, length, address);
     }
     return value;
   });

@@ -1,5 +1,5 @@
 /**
- * Operations on the workers of an instance. The same as without workers, byte for byte.
+ * Operations on the workers of an instance. Results are the same as without workers, byte for byte.
  *
  * @category Operations on workers
  */
@@ -91,9 +91,9 @@ export async function matmul(
 }
 
 /**
- * `topK` of "bytelane/search" on the workers of the instance: each of them looks at a part of the
- * rows, on the memory that they share. Results are the same. Workers with memories of their own
- * have no copy of the index: there, and where it is small, this is `topKAsync`.
+ * `topK` of "bytelane/search" on the workers of the instance: each worker scans some of the rows,
+ * in the memory that they share. Results are the same. Workers with memories of their own have no
+ * copy of the index: there, and where it is small, this is `topKAsync`.
  *
  * Errors, all as rejections: those of `topKAsync`; a worker that ended.
  *

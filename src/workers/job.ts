@@ -6,12 +6,12 @@ import type { Answer, WorkerTask } from "./worker.ts";
 import type { WorkerHandle } from "./worker-handle.ts";
 
 /**
- * A worker of an instance. Nothing in it refers to the instance while it is idle, since the engine
- * keeps it as long as its thread runs.
+ * A worker of an instance. While it is idle, nothing in it refers to the instance: the engine keeps
+ * a worker alive as long as its thread runs, and with it all that it refers to.
  */
 export interface PoolWorker {
   readonly handle: WorkerHandle;
-  /** Of a memory of its own, which is as long as this says. */
+  /** Allocates in the worker's own memory, and defines its size. */
   readonly arena: FreeList;
   /** Jobs that wait for it. */
   readonly jobs: Set<Job>;
@@ -20,7 +20,7 @@ export interface PoolWorker {
   /** It gets no more jobs. */
   isRetired: boolean;
   isLost: boolean;
-  /** Takes it out of its pool. */
+  /** Removes the worker from its pool. */
   leave(): void;
   /** No job waits for it any more. */
   idle(): void;
@@ -40,7 +40,7 @@ export type HeldCopies = Map<Handle, Copies>;
 /** The workers that share a job, and what each holds. */
 export type Crew = ReadonlyMap<PoolWorker, HeldCopies>;
 
-/** What one worker is sent. */
+/** The task that is sent to one worker. */
 export interface Order {
   readonly worker: PoolWorker;
   readonly task: Omit<WorkerTask, "job" | "modules">;
@@ -49,22 +49,22 @@ export interface Order {
   sent(): void;
 }
 
-/** How the products of a call run on workers: what each is sent, and what comes of it. */
+/** How the products of a call run on workers: the task of each, and where the answers go. */
 export interface Division {
   readonly orders: readonly Order[];
-  /** Places what the workers have answered. */
+  /** Copies the answers of the workers to the results. */
   place(answers: ReadonlyMap<PoolWorker, Answer>): void;
   /** Gives back what was allocated for the workers. */
   free(): void;
 }
 
 /**
- * A job: "new", then "running" while workers are at it, then "settled". It settles once, when the
- * last of them has answered or was lost.
+ * A job is "new", then "running" while its workers run it, then "settled". It settles once, when
+ * the last of its workers has answered or was lost.
  */
 export class Job {
   readonly number: number;
-  /** Resolves with the answers, or rejects with what befell the first worker. */
+  /** Resolves with the answers, or rejects with the error of the first worker that was lost. */
   readonly settled: Promise<ReadonlyMap<PoolWorker, Answer>>;
   readonly #answers = new Map<PoolWorker, Answer>();
   readonly #waiting = new Set<PoolWorker>();
@@ -79,11 +79,11 @@ export class Job {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    // whoever waits for the job hears of it; nobody does while it is being posted
+    // marks a rejection as handled: nobody waits for the job while it is being posted
     this.settled.catch(() => {});
   }
 
-  /** Waits for a worker as well. */
+  /** Adds a worker that the job waits for. */
   expect(worker: PoolWorker): void {
     this.#expect("new");
     this.#waiting.add(worker);

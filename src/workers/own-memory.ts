@@ -1,6 +1,7 @@
 /**
- * Workers with memories of their own. Each holds the same part of the columns of all weights that
- * it has met, and is sent the rows of a call; the columns that it makes come back.
+ * Workers with memories of their own. A worker holds a copy of its share of the columns of all
+ * weights that it was sent. A call sends it the rows, and it answers with its columns of the
+ * result.
  */
 import type { Bytelane } from "../core/instance.ts";
 import { PRODUCT_BYTES, type ProductField, writeFields } from "../core/product.ts";
@@ -19,7 +20,9 @@ import type { Piece } from "./worker.ts";
 
 type Fields = Record<ProductField, number>;
 
-/** Which panels of a product a worker makes, and which of its answers they are. */
+/**
+ * The panels of a product that a worker computes, and the index of the result among its answers.
+ */
 interface Share {
   readonly product: Divided;
   readonly firstPanel: number;
@@ -27,7 +30,7 @@ interface Share {
   readonly read: number;
 }
 
-/** What one worker is sent for a job, and what that takes in its memory. */
+/** Builds the task of one worker, and allocates in the worker's memory. */
 class OrderBuilder {
   readonly worker: PoolWorker;
   readonly #held: HeldCopies;
@@ -59,7 +62,7 @@ class OrderBuilder {
     return address;
   }
 
-  /** Has bytes of the instance's memory written to an address of the worker's. */
+  /** Adds a copy of bytes of the instance's memory to an address of the worker's memory. */
   #write(to: number, from: number, bytes: number): number {
     const copy = this.#instance.heap.view("u8", from, bytes).slice();
     this.#writes.push([to, copy]);
@@ -73,7 +76,7 @@ class OrderBuilder {
     const { worker } = this;
     let copies = weights && (this.#copies.get(weights) ?? this.#held.get(weights));
     if (copies && (copies.firstPanel !== firstPanel || copies.panels !== panels)) {
-      // another number of workers divides otherwise
+      // these copies are of another division, made for another number of workers
       if (this.#held.get(weights!) === copies) {
         this.#held.delete(weights!);
         freeCopies(worker, copies);
@@ -138,7 +141,7 @@ class OrderBuilder {
       },
       transfer: this.#transfer,
       sent: () => {
-        // only now the worker will have them
+        // from here on the worker has the copies
         this.#isSent = true;
         for (const [weights, copies] of this.#copies) this.#held.set(weights, copies);
       },
@@ -191,7 +194,10 @@ export function divideOwn(instance: Bytelane, crew: Crew, products: readonly Div
   }
 }
 
-/** Copies columns into the rows of the result, word by word: a copy per row costs more. */
+/**
+ * Copies columns into the rows of the result, one 32-bit word at a time: a call of `set` per row
+ * costs more.
+ */
 function placeColumns({ heap }: Bytelane, share: Share, columns: Uint8Array): void {
   const { product, firstPanel } = share;
   const { fields, rows } = product;

@@ -1,7 +1,7 @@
 /**
- * The workers of an instance, and the calls that use them. A call is prepared as ever: checked, its
- * data placed, its weights packed. Then its products are divided among the workers, which run them
- * where they lie (shared-memory.ts), or in memories of their own (own-memory.ts).
+ * The workers of an instance, and the calls that use them. A call is prepared as without workers:
+ * checked, its data placed, its weights packed. Then its products are divided among the workers,
+ * which run them where they lie (shared-memory.ts), or in memories of their own (own-memory.ts).
  */
 import { FreeList } from "../core/arena.ts";
 import { Call } from "../core/call.ts";
@@ -34,7 +34,7 @@ import { openWorker } from "./worker-handle.ts";
 const LEAST_SHARED = 2 ** 25;
 const LEAST_MESSAGES = 2 ** 28;
 
-/** Jobs that workers are at; others wait, without scratch memory for the workers. */
+/** Jobs that run at the same time. Others wait, and have no scratch memory for the workers yet. */
 const JOBS = 4;
 
 const PAGE = 65536;
@@ -43,19 +43,19 @@ const DISPOSED = '"instance" expected a live instance, got one that was disposed
 type Blocks = readonly (readonly [address: number, bytes: number])[];
 
 /**
- * Pools that have work. Engines collect workers that only their own listeners reach, work or not,
- * and with them the call that waits: an instance that is a local variable of the awaiting function
- * was enough.
+ * Pools that have work; the set keeps them alive. Engines collect a worker that is reachable only
+ * from its own listeners, even while it works, and the call that waits never ends. This was seen
+ * with an instance in a local variable of the awaiting function.
  */
 const working = /* @__PURE__ */ new Set<Pool>();
 
 /** Ends the workers of instances that were dropped without `dispose`. */
 let dropped: FinalizationRegistry<Set<PoolWorker>> | undefined;
 
-/** The products of one call, written down until its operation has returned. */
+/** The products of one call, recorded until its operation has returned. */
 class Recorder implements Runner {
   readonly #instance: Bytelane;
-  /** Weights by the copy of their record, if these may be kept in a worker. */
+  /** The weights of each copied record, if a worker may keep a copy of them. */
   readonly #weights = new Map<number, Handle | undefined>();
   readonly products: Divided[] = [];
   readonly #packed: Handle[] = [];
@@ -89,12 +89,12 @@ export class Pool implements Follower {
   readonly #size: number;
   readonly #make: (() => unknown) | undefined;
   readonly #crew = new Map<PoolWorker, HeldCopies>();
-  /** These workers and the retired ones, for the end of the instance. */
+  /** The workers of the crew and the retired ones, which all end with the instance. */
   readonly #workers = new Set<PoolWorker>();
   readonly #waiting: (() => void)[] = [];
-  /** Calls in flight by their numbers, the oldest first. */
+  /** The numbers of the calls in flight, the oldest first. */
   readonly #calls = new Set<number>();
-  /** Blocks that were given back after so many calls, which may read them. */
+  /** Blocks of disposed handles, with the number of the last call that may read them. */
   readonly #given: (readonly [call: number, blocks: Blocks])[] = [];
   #running = 0;
   #lastCall = 0;
@@ -136,13 +136,13 @@ export class Pool implements Follower {
     });
   }
 
-  /** Makes calls of kernels on the workers: groups of them, on the memory that they share. */
+  /** Runs groups of kernel calls on the workers, in the memory that they share. */
   async call(groups: readonly (readonly KernelCall[])[]): Promise<undefined> {
     await this.#counted(() => this.#run((crew) => divideCalls(this.#instance, crew, groups)));
     return undefined;
   }
 
-  /** Runs a call that handles which are disposed in the meantime have to wait for. */
+  /** Runs a call under a number. Blocks of handles disposed in the meantime are freed after it. */
   async #counted<R>(run: () => Promise<R>): Promise<R> {
     const number = ++this.#lastCall;
     this.#calls.add(number);
@@ -171,7 +171,7 @@ export class Pool implements Follower {
         division.free();
       }
     } finally {
-      // the place among the running goes to the next one, or is free
+      // the next waiting call takes this place among the running ones
       const next = this.#waiting.shift();
       if (next) next();
       else this.#running--;
@@ -225,8 +225,8 @@ export class Pool implements Follower {
   }
 
   /**
-   * A worker to which a message could not be sent gets no more, and ends after the jobs that it is
-   * at: ended at once it might write to memory that they have given back.
+   * Retires a worker to which a message could not be sent: it gets no more jobs, and ends after its
+   * current ones. If it ended at once, it might still write to memory that those jobs have freed.
    */
   #retire(worker: PoolWorker, job: Job, fault: unknown): void {
     worker.isRetired = true;
@@ -261,7 +261,7 @@ export class Pool implements Follower {
     return job.settled;
   }
 
-  /** Follows the handles of the instance: what calls in flight may read is freed after them. */
+  /** Frees the blocks of a disposed handle, after the calls in flight that may read them. */
   release(blocks: Blocks): void {
     this.#given.push([this.#lastCall, blocks]);
     this.#giveBack();
@@ -275,7 +275,7 @@ export class Pool implements Follower {
     }
   }
 
-  /** The end of the instance is that of its workers, and of the calls that they are at. */
+  /** Ends the workers, and rejects their calls, when the instance is disposed. */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -304,7 +304,9 @@ function lose(worker: PoolWorker, why: string | undefined): void {
   worker.handle.end();
 }
 
-/** How many workers an instance has, what makes one, and for what work they are woken. */
+/**
+ * The number of workers of an instance, the function that makes one, and the least work for them.
+ */
 function optionsOf(instance: Bytelane): Required<Omit<WorkersOptions, "worker">> & {
   readonly worker: WorkersOptions["worker"];
 } {
@@ -333,7 +335,9 @@ export async function perform<R>(prepared: Prepared<R>): Promise<R> {
   return poolOf(instance, options).perform(prepared);
 }
 
-/** What makes calls of kernels on the workers of an instance whose memory they share, if any do. */
+/**
+ * The interface to run kernel calls on workers that share the memory of an instance, if it has any.
+ */
 export function sharing(instance: Bytelane): Sharing | undefined {
   const options = optionsOf(instance);
   if (options.size === 0 || !instance.origin.shared) return undefined;

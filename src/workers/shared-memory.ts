@@ -16,7 +16,7 @@ const LEAST_PANELS = 4;
 /** Pieces per worker, so that one that starts late or is slow leaves its share to the others. */
 const PIECES = 4;
 
-/** Bytes of the number of the next piece, a grain of its own. */
+/** Bytes of the counter that holds the number of the next piece: a grain of the arena. */
 const COUNTER_BYTES = 32;
 
 interface Pieces {
@@ -30,17 +30,17 @@ function piecesOf(instance: Bytelane, product: Divided, size: number): Pieces {
   const panels = panelsOf(fields.n);
   if (rows >= LEAST_ROWS * size || panels < LEAST_PANELS * size) {
     const least = Math.min(LEAST_ROWS, Math.ceil(rows / size / 4) * 4);
-    const parts = runs(rows, PIECES * size, 4, least);
-    const most = Math.max(0, ...parts.map(([, count]) => count));
+    const ranges = runs(rows, PIECES * size, 4, least);
+    const most = Math.max(0, ...ranges.map(([, count]) => count));
     return {
-      list: parts.map(([first, count]): Piece => [record, first, count, 0, panels]),
+      list: ranges.map(([first, count]): Piece => [record, first, count, 0, panels]),
       workspace: workspaceOf(instance, record, most),
     };
   }
   quantizeHere(instance, product);
-  const parts = runs(panels, PIECES * size, 4, LEAST_PANELS);
+  const ranges = runs(panels, PIECES * size, 4, LEAST_PANELS);
   return {
-    list: parts.map(([first, count]): Piece => [record, 0, rows, first, count]),
+    list: ranges.map(([first, count]): Piece => [record, 0, rows, first, count]),
     workspace: workspaceOf(instance, record, rows),
   };
 }
@@ -58,7 +58,7 @@ export function divideShared(
     pieces.push(...some.list);
     workspace = Math.max(workspace, Math.ceil(some.workspace / 32) * 32);
   }
-  // whoever would find no piece is not woken
+  // workers that would find no piece are not woken
   const workers = [...crew.keys()].slice(0, pieces.length);
   const bytes = COUNTER_BYTES + workspace * workers.length;
   const next = arena.allocate(bytes);

@@ -32,7 +32,10 @@ export function dividedOf(
   return { record, rows, weights, fields: readFields(words, record) };
 }
 
-/** Quantizes the rows of a product here, if each of its parts would need all of them. */
+/**
+ * Quantizes the rows of a product on the calling thread, if every part of the product needs all
+ * rows.
+ */
 export function quantizeHere(instance: Bytelane, product: Divided): Divided {
   const { record, rows, weights, fields } = product;
   if (!fields.reals || !fields.lhs) return product;
@@ -89,16 +92,16 @@ export function rowSpans({ fields }: Divided): readonly Span[] {
 }
 
 /**
- * Runs [first, count] of about the same length: at most `parts` of them, of a multiple of `grain`
+ * Runs [first, count] of about the same length: at most `most` of them, of a multiple of `grain`
  * and at least `least`.
  */
 export function runs(
   total: number,
-  parts: number,
+  most: number,
   grain: number,
   least: number,
 ): readonly (readonly [first: number, count: number])[] {
-  const length = Math.max(least, Math.ceil(total / parts / grain) * grain);
+  const length = Math.max(least, Math.ceil(total / most / grain) * grain);
   const list: [number, number][] = [];
   for (let at = 0; at < total; at += length) list.push([at, Math.min(length, total - at)]);
   return list;

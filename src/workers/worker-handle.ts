@@ -9,7 +9,7 @@ export interface WorkerHandle {
   end(): void;
 }
 
-/** What both kinds have, and what one of them has. */
+/** The members of both kinds, and optional ones of a single kind. */
 interface AnyWorker {
   postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void;
   terminate(): unknown;
@@ -36,7 +36,7 @@ function makeWorker(): unknown {
     try {
       return new Worker(blobAddress, { type: "module" });
     } catch (cause) {
-      // WebKit throws where a policy takes no worker from text; other engines tell in an event
+      // WebKit throws where a policy forbids workers from text; other engines send an event
       throw new Error(
         `"options.workers" expected a page that takes workers from text, got one that does not: ${(cause as Error).message}`,
         { cause },
@@ -53,13 +53,13 @@ function makeWorker(): unknown {
 }
 
 /**
- * Workers that have work. Firefox collects a worker that nothing but its own listeners reaches,
- * work or not, and the call that waits for it never ends: an instance that is a local variable of
- * the function which awaits was enough.
+ * Workers that have work; the set keeps them alive. Firefox collects a worker that is reachable
+ * only from its own listeners, even while it works, and the call that waits for it never ends. This
+ * was seen with an instance in a local variable of the awaiting function.
  */
 const working = /* @__PURE__ */ new Set<AnyWorker>();
 
-/** Starts a worker. `lose` hears of its end, unless it was ended here. */
+/** Starts a worker. `lose` is called when it ends, unless this library ended it. */
 export function openWorker(
   make: (() => unknown) | undefined,
   receive: (message: unknown) => void,
@@ -76,7 +76,7 @@ export function openWorker(
   } else {
     worker.addEventListener?.("message", ({ data }) => receive(data));
     worker.addEventListener?.("error", (event) => {
-      // it is answered here: the page need not hear of it again
+      // the error is handled here, so the page does not report it again
       event.preventDefault();
       lose(event.message || "it could not be loaded");
     });

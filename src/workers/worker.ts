@@ -40,7 +40,7 @@ export interface WorkerTask {
   readonly next: number;
   /** Bytes that a memory of the worker's own must have. */
   readonly size: number;
-  /** What is copied into it before, and out of it afterwards. */
+  /** Bytes that are copied into the memory before the task, and read from it afterwards. */
   readonly writes: readonly (readonly [address: number, bytes: Uint8Array])[];
   readonly reads: readonly (readonly [address: number, bytes: number])[];
 }
@@ -83,15 +83,15 @@ function openPort(): Port {
 }
 
 /**
- * Serves an instance from now on. It is all that the module of a worker has to call. A task that
- * fails ends the worker, since nobody knows what it has left in its memory.
+ * Serves an instance. The module of a worker has to call nothing else. A task that fails ends the
+ * worker, since the state of its memory is unknown.
  */
 export function serve(): void {
   const port = openPort();
   let exports: Exports | undefined;
   let hasFailed = false;
   port.listen((message) => {
-    // a web worker goes on after a fault, and the memory of later tasks is given back by then
+    // a web worker runs on after an error, but the memory of later tasks is freed by then
     if (hasFailed) return;
     hasFailed = true;
     if (exports) {
