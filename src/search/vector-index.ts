@@ -216,7 +216,7 @@ export class VectorIndex extends Handle {
     return explain(storage, options, choice);
   }
 
-  /** Chooses what a search does by default, so that it finds 0.99 of the best of `explain`. */
+  /** Chooses what a search does by default, so that it finds 0.995 of the best of `explain`. */
   tune(options: ExplainOptions = {}): Choice {
     this.choice = this.explain(options).choice;
     return this.choice;
