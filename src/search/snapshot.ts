@@ -1,6 +1,7 @@
 /** An index as one safetensors file, and back: whole, or with its codes left in the file. */
 import { type ByteSource, isBytes } from "../core/byte-source.ts";
 import { checkOptions, rangeFault, typeFault } from "../core/check.ts";
+import type { OwnElements } from "../core/dtype.ts";
 import { instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { type FilePart, writeParts } from "../formats/safetensors.ts";
@@ -70,7 +71,7 @@ function rowsOf(storage: Storage, plane: Plane, count: number): number {
  * await writeFile("index.bin", saveIndex(index));
  * ```
  */
-export function saveIndex(index: VectorIndex, options: SaveOptions = {}): Uint8Array<ArrayBuffer> {
+export function saveIndex(index: VectorIndex, options: SaveOptions = {}): OwnElements["u8"] {
   if (!(index instanceof VectorIndex)) {
     throw typeFault("index", "an index made by createIndex or openIndex", index);
   }
