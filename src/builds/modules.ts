@@ -5,7 +5,7 @@
  *
  * @category Instances
  */
-import { checkObject, typeFault } from "../core/check.ts";
+import { checkOptions, typeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance, type ModuleName } from "../core/instance.ts";
 import type { Build } from "../core/tiers.ts";
 import { type BuildSource, compile, type KernelSources } from "./sources.ts";
@@ -96,6 +96,8 @@ export function kernelsOf(instance: Bytelane, which: KernelModule): object {
   return open(instance, name, ready ?? new WebAssembly.Module(inlinedBytes(instance, which)));
 }
 
+const SOURCE_OPTIONS = ["simd", "relaxed"];
+
 /** Compiles a module for an instance without blocking the thread, from text or from a source. */
 export async function openKernels(
   instance: Bytelane,
@@ -103,6 +105,7 @@ export async function openKernels(
   options: KernelSources | undefined,
 ): Promise<void> {
   checkInstance(instance);
+  if (options !== undefined) checkOptions("options", options, SOURCE_OPTIONS);
   const { name, known } = which;
   if (instance.modules.has(name)) return;
   if (options === undefined) {
@@ -110,7 +113,6 @@ export async function openKernels(
     open(checkInstance(instance), name, module);
     return;
   }
-  checkObject("options", options);
   if (instance.origin.shared) {
     throw typeFault("options", "nothing for an instance on a shared memory", options);
   }

@@ -12,6 +12,7 @@
 import { bytesOf } from "../core/array.ts";
 import { isBytes } from "../core/byte-source.ts";
 import { rangeFault, typeFault } from "../core/check.ts";
+import type { OwnElements } from "../core/dtype.ts";
 import { instanceOf } from "../core/handle.ts";
 import { codesAt } from "./codes.ts";
 import type { Plane } from "./record.ts";
@@ -67,8 +68,8 @@ export class Journal {
     this.#storage = storage;
   }
 
-  /** The records since the last call, to be appended to the journal's file. */
-  take(): Uint8Array<ArrayBuffer> {
+  /** The records since they were last taken, to be appended to the journal's file. */
+  take(): OwnElements["u8"] {
     const bytes = new Uint8Array(this.#records.reduce((sum, each) => sum + each.length, 0));
     let at = 0;
     for (const record of this.#records) {

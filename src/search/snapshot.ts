@@ -4,6 +4,7 @@
  */
 import { type ByteSource, isBytes } from "../core/byte-source.ts";
 import { checkOptions, rangeFault, typeFault } from "../core/check.ts";
+import type { OwnElements } from "../core/dtype.ts";
 import { instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { type TensorWriter, writeTensors } from "../formats/safetensors.ts";
@@ -73,7 +74,7 @@ function rowsOf(storage: Storage, plane: Plane, count: number): number {
  * await writeFile("index.bin", saveIndex(index));
  * ```
  */
-export function saveIndex(index: VectorIndex, options: SaveOptions = {}): Uint8Array<ArrayBuffer> {
+export function saveIndex(index: VectorIndex, options: SaveOptions = {}): OwnElements["u8"] {
   if (!(index instanceof VectorIndex)) {
     throw typeFault("index", "an index made by createIndex or openIndex", index);
   }

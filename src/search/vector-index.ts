@@ -217,7 +217,7 @@ export class VectorIndex extends Handle {
     return explain(storage, options, choice);
   }
 
-  /** Makes the choice of `explain` the default of searches, so that they find 0.99 of the best. */
+  /** Chooses what a search does by default, so that it finds 0.995 of the best of `explain`. */
   tune(options: ExplainOptions = {}): Choice {
     this.choice = this.explain(options).choice;
     return this.choice;

@@ -184,6 +184,9 @@ describe.each(modules)("the kernels of $name", ({ name }) => {
     await expect(open(four, {})).rejects.toThrow(
       '"options.simd" expected a module, bytes, an address or a Response, got undefined',
     );
+    await expect(open(four, { simdd: moduleOf(`${name}.simd`) } as never)).rejects.toThrow(
+      '"options" expected another name, such as "simd", got the unknown option "simdd"',
+    );
     await expect(open(four, null as never)).rejects.toThrow(
       '"options" expected an object, got null',
     );

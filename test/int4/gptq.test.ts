@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { createInputStats } from "../../src/calibration/index.ts";
 import { inCall } from "../../src/core/call.ts";
 import { createLinear, quantizeInt4 } from "../../src/entries/index.ts";
-import { ErrorFeedback, type Feedback, feedbackOf } from "../../src/int4/gptq.ts";
+import { ErrorFeedback, type Feedback, feedbackOf, triangleLength } from "../../src/int4/gptq.ts";
 import * as oracle from "../reference/gptq.ts";
 import { found } from "../support/narrow.ts";
 import { finite, noise } from "../support/samples.ts";
@@ -94,6 +94,41 @@ describeTiers("error feedback", (instance) => {
       // what fills up the last block is its zero point
       const rest = codes.subarray(r * stride + n, (r + 1) * stride);
       expect([...rest]).toEqual(Array.from(rest, () => zeros[(r + 1) * blocks - 1]));
+    }
+  });
+
+  it.each([1, 2, 3])("rounds %i rows that are wider than a tile to the oracle's codes", (rows) => {
+    const [n, blockSize, most] = [1061, 32, 15];
+    const { real } = noise(rows);
+    const packed = Float32Array.from({ length: triangleLength(n) }, () => real(-0.02, 0.02));
+    const feedback = { features: n, shares: packed };
+    const blocks = Math.ceil(n / blockSize);
+    const stride = blocks * blockSize;
+    const reals = Float32Array.from({ length: rows * stride }, (_, i) =>
+      i % stride < n ? real(-1, 1) : 0,
+    );
+    const scales = Float32Array.from({ length: rows * blocks }, () => real(0.1, 0.2));
+    const zeros = new Int32Array(rows * blocks).fill(8);
+    const codes = inCall(instance, (call) => {
+      const at = {
+        reals: call.copyIn("f32", reals),
+        codes: call.scratch(rows * stride),
+        scales: call.copyIn("f32", scales),
+        zeros: call.copyIn("i32", zeros),
+      };
+      const errors = new ErrorFeedback(instance, call, feedback, { blockSize, most });
+      errors.round({ rows, stride, ...at, choose: () => {} });
+      return instance.heap.view("u8", at.codes, rows * stride).slice();
+    });
+    const shares = unpacked(feedback);
+    for (let r = 0; r < rows; r++) {
+      const range = [r * blocks, (r + 1) * blocks] as const;
+      const wanted = oracle.roundRow(reals.subarray(r * stride, r * stride + n), shares, {
+        ...{ blockSize, most },
+        scales: scales.subarray(...range),
+        zeros: zeros.subarray(...range),
+      });
+      expect([...codes.subarray(r * stride, r * stride + n)]).toEqual(wanted);
     }
   });
 

@@ -4,6 +4,8 @@ import { createObserver, type Observer } from "bytelane/calibration";
 import { conformance } from "bytelane/conformance";
 import { packBits, readSafetensors } from "bytelane/formats";
 import { type LoadOptions, createBytelane as load } from "bytelane/load";
+import { quantizeOnnx } from "bytelane/onnx";
+import { createIndex, recordChanges, saveIndex, topK } from "bytelane/search";
 import { matmul, serve } from "bytelane/workers";
 
 const instance = await createBytelane({ tier: "auto" });
@@ -34,5 +36,13 @@ export const instances = async (options: LoadOptions) => {
 export const nowhere = () => load();
 // @ts-expect-error: a method that does not exist
 export const best = () => createObserver(instance, { method: "best" });
+
+const index = createIndex(instance, { dimensions: 2, vectors: new Float32Array(4).fill(1) });
+const journal = recordChanges(index);
+index.add(new Float32Array(2).fill(1));
+export const files: Uint8Array[] = [saveIndex(index), journal.take()];
+export const ids: Float64Array = topK(index, new Float32Array(2), 1).ids;
+export const model = (file: Uint8Array): Promise<Uint8Array> =>
+  quantizeOnnx(instance, file, { bits: 4 }).then((result) => result.model);
 
 instance.dispose();
