@@ -22,8 +22,7 @@ import {
 } from "./vectors.ts";
 
 /**
- * The mean is subtracted if an index begins with at least this number of vectors, and is that of at
- * most MOST_FOR_MEAN.
+ * The least first vectors for which an index subtracts a mean, and the most that the mean is of.
  */
 const LEAST_FOR_MEAN = 64;
 const MOST_FOR_MEAN = 10_000;
