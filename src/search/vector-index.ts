@@ -21,9 +21,7 @@ import {
   type Vectors,
 } from "./vectors.ts";
 
-/**
- * The least first vectors for which an index subtracts a mean, and the most that the mean is of.
- */
+/** The least number of first vectors for a mean, and the most that the mean is taken over. */
 const LEAST_FOR_MEAN = 64;
 const MOST_FOR_MEAN = 10_000;
 
