@@ -47,7 +47,8 @@ export class Product {
    */
   blockZeros: usize;
   /**
-   * What is added to each weight of a block, laid out as blockScales; or 0. Then zero points are 0.
+   * Offset that is added to each weight of a block, laid out as blockScales; or 0. Then zero points
+   * are 0.
    */
   blockOffsets: usize;
 

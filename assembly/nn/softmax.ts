@@ -51,7 +51,7 @@ function loadLanes(x: v128, y: v128, n: i32): v128 {
   return v128.bitselect(x, y, i32x4.lt_s(index, i32x4.splat(n)));
 }
 
-/** Writes x · scale + mask to dst and gives the largest, or NaN where there is one. */
+/** Writes x · scale + mask to dst and returns the largest, or NaN if a logit is NaN. */
 function prepare(src: usize, dst: usize, n: i32, scale: f32, mask: usize): f32 {
   const scales = f32x4.splat(scale);
   let most = f32x4.splat(-Infinity);

@@ -63,7 +63,7 @@ export function four4(p: usize, p1: usize, p2: usize, p3: usize, query: usize, b
   return join(halve(a0, a1), halve(a2, a3));
 }
 
-/** The same sums in one instruction per 16 nibbles. */
+/** `four4` with one instruction per 16 nibbles. */
 export function four4Fused(
   p: usize,
   p1: usize,

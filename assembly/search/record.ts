@@ -3,7 +3,7 @@
  * writes them. All addresses are in bytes, all counts in elements.
  */
 
-/** What is ranked, and what a score is. */
+/** The metrics of an index: how rows are scored. */
 export const DOT: i32 = 0;
 export const COSINE: i32 = 1;
 export const DISTANCE: i32 = 2;
@@ -18,7 +18,7 @@ export class Index {
   bits!: i32;
   /** Elements of a vector. */
   dimensions!: i32;
-  /** The same, rounded up to a multiple of 32; of HAMMING to a multiple of 128. */
+  /** `dimensions` rounded up to a multiple of 32, or of 128 for HAMMING. */
   padded!: i32;
   /** A block has 2^shift rows; the last one may have fewer. */
   shift!: i32;
@@ -67,7 +67,7 @@ export class Query {
   coarseHalf!: f32;
   /** The term added to twice the integer sum of the coarse query: −(2^bits − 1) · Σ q. */
   coarseConstant!: i32;
-  /** The same of the fine query. */
+  /** The term added to twice the integer sum of the fine query. */
   fineConstant!: i32;
   /** Bits of the plane that the coarse query is made for: 1, 4 or 8. */
   bits!: i32;

@@ -97,7 +97,7 @@ function left<L>(scales_i16x8: v128): v128 {
   return i16x8.shuffle(scales_i16x8, scales_i16x8, 0, 0, 1, 1, 2, 2, 3, 3);
 }
 
-/** The same for columns 4–7. */
+/** Scales of a sub-block for columns 4–7. */
 function right<L>(scales_i16x8: v128): v128 {
   if (isPairs<L>()) return i32x4.extend_high_i16x8_s(scales_i16x8);
   return i16x8.shuffle(scales_i16x8, scales_i16x8, 4, 4, 5, 5, 6, 6, 7, 7);

@@ -1,4 +1,4 @@
-/** The entry of calibration: clipping ranges from data, what each would do, and bits per layer. */
+/** The entry of calibration: clipping ranges from data, their errors, and bits per layer. */
 
 export { openCalibration } from "../builds/calibration-kernels.ts";
 export { createInputStats } from "../int4/input-stats.ts";

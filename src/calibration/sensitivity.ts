@@ -43,7 +43,7 @@ export interface Candidate<L extends PlannedLayer = PlannedLayer> {
   quantize(layer: L): { readonly bytes: number; readonly restored: ArrayLike<number> };
 }
 
-/** What one candidate costs for one layer. */
+/** Bytes and loss of one candidate for one layer. */
 export interface CandidateCost {
   readonly candidate: string;
   /** The bytes that its `quantize` returned. */

@@ -1,6 +1,6 @@
 /**
- * The typed statement of what the modules bytelane.calibration.*.wasm export: counts of
- * observers, and error feedback. assembly/calibration/ has the tables, the panels and the record.
+ * The types of the exports of the modules bytelane.calibration.*.wasm: counts of observers, and
+ * error feedback. assembly/calibration/ has the tables, the panels and the record.
  */
 export interface CalibrationKernels {
   constants_end(): number;

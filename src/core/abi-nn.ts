@@ -1,7 +1,7 @@
 /**
- * The typed statement of what the modules bytelane.nn.*.wasm export. Addresses and strides are in
- * bytes, counts in elements, flags 0 or 1; both builds export the same names. `Window` is the
- * record of assembly/nn/window.ts.
+ * The types of the exports of the modules bytelane.nn.*.wasm. Addresses and strides are in bytes,
+ * counts in elements, flags 0 or 1; both builds export the same names. `Window` is the record of
+ * assembly/nn/window.ts.
  */
 export interface NnKernels {
   constants_end(): number;

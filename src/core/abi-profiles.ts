@@ -1,5 +1,5 @@
 /**
- * The typed statement of what the modules bytelane.profiles.*.wasm export: the arithmetic of other
+ * The types of the exports of the modules bytelane.profiles.*.wasm: the arithmetic of other
  * systems, and codebooks. Data are laid out [outer, channels, inner], as in abi.ts.
  */
 export interface ProfileKernels {

@@ -1,7 +1,6 @@
 /**
- * The typed statement of what the modules bytelane.search.*.wasm export. Addresses are in bytes,
- * counts in elements; both builds export the same names. The records are those of
- * assembly/search/record.ts.
+ * The types of the exports of the modules bytelane.search.*.wasm. Addresses are in bytes, counts in
+ * elements; both builds export the same names. The records are those of assembly/search/record.ts.
  */
 export interface SearchKernels {
   constants_end(): number;

@@ -1,6 +1,6 @@
 /**
- * The typed statement of what the modules bytelane.superblock.*.wasm export: the product of a
- * record whose panels hold ggml's Q4_K or Q6_K.
+ * The types of the exports of the modules bytelane.superblock.*.wasm: the product of a record whose
+ * panels hold ggml's Q4_K or Q6_K.
  */
 export interface SuperblockKernels {
   constants_end(): number;

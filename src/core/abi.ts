@@ -1,7 +1,6 @@
 /**
- * The one typed statement of what the wasm modules export. Addresses and strides are in bytes,
- * counts in elements; every build exports the same names. Data are laid out [outer, channels,
- * inner].
+ * The types of the exports of the wasm modules. Addresses and strides are in bytes, counts in
+ * elements; every build exports the same names. Data are laid out [outer, channels, inner].
  */
 export interface Kernels {
   readonly memory: LinearMemory;

@@ -9,7 +9,7 @@ const LONGEST = 60;
 /** Most characters of a message before the hint at its cause. The whole message has at most 300. */
 const MESSAGE = 230;
 
-/** A text of at most so many characters: its beginning and its end. */
+/** Shortens a text to at most `most` characters: its beginning and its end. */
 function shorten(text: string, most: number): string {
   if (text.length <= most) return text;
   const end = most >> 2;
@@ -97,7 +97,7 @@ export function checkObject(argument: string, value: unknown): void {
   if (typeof value !== "object" || value === null) throw typeFault(argument, "an object", value);
 }
 
-/** What a property of a caller's record must be. */
+/** The kinds that a property of a caller's record can be required to have. */
 type Kind = "number" | "string" | "object" | "array" | "function";
 
 /** Checks that the properties of a record, such as a report to be printed, are of these kinds. */

@@ -53,13 +53,13 @@ export abstract class Handle {
     else for (const [address, bytes] of this.#blocks) arena.free(address, bytes);
   }
 
-  /** For `using`. Where an engine lacks the symbol, this is a method that nobody calls. */
+  /** For `using`. Where an engine lacks the symbol, this method is never called. */
   [Symbol.dispose](): void {
     this.dispose();
   }
 
   /**
-   * A copy of what it holds, as one array that outlives it: elements of a tensor, weights of a
+   * A copy of its contents, as one array that outlives it: elements of a tensor, weights of a
    * layer, rows of a table, vectors of an index. Each class says the shape.
    */
   abstract toArray(): OwnElements[DType];

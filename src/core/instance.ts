@@ -160,7 +160,7 @@ export class Bytelane {
     this.heap.release();
   }
 
-  /** For `using`. Where an engine lacks the symbol, this is a method that nobody calls. */
+  /** For `using`. Where an engine lacks the symbol, this method is never called. */
   [Symbol.dispose](): void {
     this.dispose();
   }

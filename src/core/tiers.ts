@@ -21,7 +21,7 @@ export type DotClass = "signed" | "unsigned" | "saturating" | "unknown";
 
 /** The relaxed dot product of an instance. */
 export interface RelaxedDot {
-  /** What the engine was found to compute. */
+  /** The class that the self-test found. */
   readonly found: DotClass;
   /**
    * The weights that it multiplies, in one or two instructions. All others are multiplied as pairs
@@ -51,7 +51,7 @@ export interface Dot {
    * instruction.
    */
   readonly code: 0 | 1 | 2;
-  /** What is added to i8 weights when they are packed. */
+  /** Offset that packing adds to i8 weights. */
   readonly offset: 0 | 64 | 128;
 }
 

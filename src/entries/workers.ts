@@ -1,5 +1,5 @@
 /**
- * Operations on the workers of an instance, and what a worker of your own runs.
+ * Operations on the workers of an instance, and `serve` for the module of your own worker.
  *
  * @category Operations on workers
  */

@@ -79,7 +79,7 @@ export interface Runner {
    * ends. `weights` is their handle if its bytes never change while it lives.
    */
   claim(call: Call, record: number, weights: Handle | undefined): number;
-  /** Runs a product of so many rows, now or before the call ends. */
+  /** Runs a product of `rows` rows, now or before the call ends. */
   run(instance: Bytelane, record: number, rows: number): void;
   /** Disposes weights that the call has packed, as soon as its products have run. */
   release(weights: Handle): void;

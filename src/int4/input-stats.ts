@@ -173,7 +173,7 @@ export class InputStats {
   }
 }
 
-/** What statistics are collected. */
+/** Which statistics are collected. */
 export interface InputStatsOptions {
   /**
    * Whether products of two features are summed as well, which error feedback of 4-bit weights

@@ -249,7 +249,7 @@ export function placeBias(instance: Bytelane, bias: Operand<"f32">, to: number):
   instance.heap.view("f32", to, bias.length).set(elementsOf(instance, bias));
 }
 
-/** What a layer takes: reals, or rows quantized once for several layers. */
+/** The input of a layer: reals, or rows quantized once for several layers. */
 export type Int4Input = Reals | Int4Rows;
 interface Int4Rows {
   readonly values: Data<"i8">;

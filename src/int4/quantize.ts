@@ -104,7 +104,7 @@ export interface Int4Plan extends Int4Extent {
   readonly steps: number;
 }
 
-/** Statistics of so many inputs. */
+/** Checks that statistics are of `features` inputs. */
 function checkStats(stats: InputStats | undefined, features: number): InputStats | undefined {
   if (stats === undefined) return undefined;
   if (typeof stats?.importance !== "function") {

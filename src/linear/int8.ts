@@ -69,7 +69,7 @@ export function allocateColumns(
   return { address, bytes, scales: address, bias, inputScale: input ? address + inputAt : 0 };
 }
 
-/** What a layer on 8-bit weights may give: reals, or with `output` integers. */
+/** The result types of a layer on 8-bit weights: reals, or with `output` integers. */
 export type LinearResult = "f32" | QuantizedDType;
 
 /** A linear layer in an instance's memory. Made by `createLinear`, run by `linear`. */
@@ -155,7 +155,7 @@ export interface RowsInput {
 }
 
 /**
- * What a layer takes: reals, integers of its static input, or for a dynamic layer quantized rows.
+ * The input of a layer: reals, integers of its static input, or for a dynamic layer quantized rows.
  */
 export type LinearInput = Reals | Data<"i8" | "u8"> | RowsInput;
 

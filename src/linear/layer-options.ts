@@ -41,7 +41,7 @@ export interface StaticParams<D extends QuantizedDType = QuantizedDType> {
 /** The weights of a layer in 8 bits: f32, integers with `scale`, or a quantized value. */
 export type LayerWeights = Reals | Data<QuantizedDType> | Quantized;
 
-/** What the layers of `createLinear` and the convolutions of "bytelane/nn" have in common. */
+/** Options that layers of `createLinear` and convolutions of "bytelane/nn" share. */
 export interface LayerOptions {
   /**
    * f32 weights, quantized symmetrically per output channel; i8 or u8 weights with `scale`; or a
@@ -135,7 +135,10 @@ export interface OpenWeights {
   readonly axis: number | undefined;
 }
 
-/** @internal Checks weights of so many dimensions; `layout` says in errors what they are. */
+/**
+ * @internal Checks the weights and their number of dimensions. Errors describe the dimensions by
+ * `layout`.
+ */
 export function openWeights(
   instance: Bytelane,
   options: LayerOptions & { readonly shape?: readonly number[] },

@@ -72,7 +72,7 @@ export function createLinear(
     : createInt8(instance, options as LinearOptions);
 }
 
-/** What `linear` gives: of the layer's type, and of the kind of its input. */
+/** The result of `linear`: it has the layer's type, and the kind of the input. */
 export type LinearOutput<L, X> = InKind<
   X extends { readonly values: infer V } ? V : X,
   L extends Linear<infer R> ? R : "f32"

@@ -99,7 +99,7 @@ export interface OnnxOptions {
 
 /** How far the work is. */
 export interface OnnxProgress {
-  /** What is being done, such as "calibrate" or "quantize". */
+  /** The current step, such as "calibrate" or "quantize". */
   readonly stage: string;
   readonly done: number;
   readonly total: number;

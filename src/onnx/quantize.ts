@@ -19,7 +19,7 @@ import { Task } from "./task.ts";
 import { bytesOfTensor, isExternal } from "./tensor-data.ts";
 import { quantizeWeights } from "./weights-mode.ts";
 
-/** Tensors of at least so many bytes go to the external file, where there is one. */
+/** Least bytes of a tensor that goes to the external file, if there is one. */
 const EXTERNAL = 1024;
 
 /** A quantized model. */

@@ -35,7 +35,7 @@ export interface OnnxReport {
   /** Bytes of the model, external data counted. */
   readonly bytesBefore: number;
   readonly bytes: number;
-  /** f32 bytes of the tensors that were quantized, and what they take now. */
+  /** f32 bytes of the tensors that were quantized, and their bytes now. */
   readonly quantizedBytesBefore: number;
   readonly quantizedBytes: number;
   /** Notes on the model as a whole, such as a raised operator set. */

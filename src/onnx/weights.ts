@@ -28,7 +28,7 @@ import {
 
 /** The version of ONNX's operators from which DequantizeLinear takes scales per channel. */
 const PER_CHANNEL_OPSET = 13;
-/** The same for integers of 4 bits. */
+/** The version from which DequantizeLinear takes integers of 4 bits. */
 const INT4_OPSET = 21;
 
 /** How one constant is stored. */

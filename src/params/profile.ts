@@ -1,6 +1,6 @@
 /**
- * What each profile means: the one statement of the rules by which other systems quantize
- * (docs/conformance.md has who was run, and the numbers). Bytelane's own rule is "onnx".
+ * The rules of each profile: how other systems quantize (docs/conformance.md has the programs that
+ * were run, and the numbers). Bytelane's own rule is "onnx".
  *
  * @category Parameters
  */

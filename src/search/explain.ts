@@ -27,7 +27,7 @@ export interface Look extends Choice {
   readonly milliseconds: number;
 }
 
-/** What `explain` measured. As a string it is a table. */
+/** The measurements of `explain`. As a string they are a table. */
 export interface Explanation {
   readonly looks: readonly Look[];
   /** The best choice: the least cost with a recall of 0.995. */

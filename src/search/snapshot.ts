@@ -49,7 +49,7 @@ const TENSORS: Readonly<Record<Plane, readonly [name: string, dtype: "U8" | "F32
   ids: ["ids", "F64"],
 };
 
-/** The shape of a plane of so many rows. Signs lie in groups of 32 rows. */
+/** The shape of a plane of `count` rows. Signs lie in groups of 32 rows. */
 function shapeOf(storage: Storage, plane: Plane, count: number): number[] {
   const { padded, metric } = storage;
   if (plane === "signs" && metric !== "hamming") return [Math.ceil(count / 32), padded / 4, 16];

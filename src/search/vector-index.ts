@@ -21,10 +21,7 @@ import {
   type Vectors,
 } from "./vectors.ts";
 
-/**
- * The mean is subtracted if an index begins with at least this number of vectors, and is that of at
- * most MOST_FOR_MEAN.
- */
+/** The least number of first vectors for a mean, and the most that the mean is taken over. */
 const LEAST_FOR_MEAN = 64;
 const MOST_FOR_MEAN = 10_000;
 

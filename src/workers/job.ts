@@ -1,4 +1,4 @@
-/** The work of one call for the workers, and what they answered. */
+/** The work of one call for the workers, and their answers. */
 
 import type { FreeList } from "../core/arena.ts";
 import type { Handle } from "../core/handle.ts";
@@ -37,7 +37,7 @@ export interface Copies {
 /** The copies that a worker holds, by the handle of the weights: an address may return. */
 export type HeldCopies = Map<Handle, Copies>;
 
-/** The workers that share a job, and what each holds. */
+/** The workers that share a job, and the copies that each holds. */
 export type Crew = ReadonlyMap<PoolWorker, HeldCopies>;
 
 /** The task that is sent to one worker. */

@@ -1,5 +1,5 @@
 /**
- * What runs in a worker. It holds a module and a memory, and does one task per message.
+ * The code of a worker. It has a module and a memory, and runs one task per message.
  *
  * @category Operations on workers
  */
