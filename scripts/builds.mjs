@@ -24,7 +24,7 @@ const page = path.join(root, "docs", "builds.md");
 
 /** All that a build reads. What it writes into src/ itself is left out. */
 const INPUTS = [
-  ...["assembly", "src", "scripts", "tools", "test/golden"],
+  ...["assembly", "src", "scripts", "tools", "test/golden", "LICENSE"],
   ...["asconfig.json", "asconfig.modules.json"],
   ...["package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"],
 ];

@@ -1,4 +1,4 @@
-/** From import to a first result, by two builds of this project in fresh processes that take turns. */
+/** From import to a first result, by two builds of this project in fresh processes in turns. */
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { integerOption, runCommand, writeJson } from "../../tools/command.mjs";
