@@ -151,6 +151,8 @@ const settings = {
   platform: "neutral",
   legalComments: "none",
   logLevel: "warning",
+  // comments name the files of libraries: the same where node_modules is a link
+  preserveSymlinks: true,
 };
 
 /** What a worker runs that is made from text: `serve` of "bytelane/workers". */
