@@ -1,0 +1,51 @@
+/** Which exports of the kernels' modules run code of a file of assembly/, by what it imports. */
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { parseSync } from "vite";
+import { MODULES } from "../../scripts/modules.mjs";
+import { root } from "./bundle.mjs";
+
+const bodies = new Map();
+function bodyOf(file) {
+  if (!bodies.has(file)) {
+    const text = readFileSync(path.join(root, file), "utf8");
+    bodies.set(file, parseSync(file, text, { lang: "ts" }).program.body);
+  }
+  return bodies.get(file);
+}
+
+/** The file that an import or export of `file` names. */
+function target(file, { source }) {
+  const place = path.posix.join(path.posix.dirname(file), source.value);
+  return [`${place}.ts`, `${place}/index.ts`].find((name) => existsSync(path.join(root, name)));
+}
+
+/** A file and all that it imports, directly or not: what it only exports again runs elsewhere. */
+function closureOf(file, found = new Set()) {
+  if (!file || found.has(file)) return found;
+  found.add(file);
+  for (const node of bodyOf(file)) {
+    if (node.type === "ImportDeclaration") closureOf(target(file, node), found);
+  }
+  return found;
+}
+
+/** What an entry exports: `[name, file]`. Functions without parameters only tell addresses. */
+function exportsOf(entry) {
+  return bodyOf(entry).flatMap((node) => {
+    if (node.type !== "ExportNamedDeclaration") return [];
+    const file = node.source ? target(entry, node) : entry;
+    const names = node.specifiers.map(({ exported }) => exported.name);
+    if (node.declaration?.params?.length > 0) names.push(node.declaration.id.name);
+    return names.map((name) => [name, file]);
+  });
+}
+
+let reached;
+/** @returns {string[]} the names of the exports whose files import `file` or are it */
+export function kernelsThrough(file) {
+  reached ??= ["assembly/index.ts", ...MODULES.map(({ entry }) => entry)]
+    .flatMap(exportsOf)
+    .map(([name, from]) => [name, closureOf(from)]);
+  return reached.flatMap(([name, files]) => (files.has(file) ? [name] : []));
+}
