@@ -1,9 +1,9 @@
-/** Which exports of the kernels' modules run code of a file of assembly/, by what it imports. */
+/** Which exports of a module of kernels run code of a file of assembly/, by what it imports. */
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { parseSync } from "vite";
-import { MODULES } from "../../scripts/modules.mjs";
 import { root } from "./bundle.mjs";
+import { moduleOf } from "./compile.mjs";
 
 const bodies = new Map();
 function bodyOf(file) {
@@ -41,11 +41,18 @@ function exportsOf(entry) {
   });
 }
 
-let reached;
-/** @returns {string[]} the names of the exports whose files import `file` or are it */
+const reached = new Map();
+/**
+ * @returns {string[]} the names of the exports of a file's module whose files import it or are it:
+ *   only this module is compiled with a mutant
+ */
 export function kernelsThrough(file) {
-  reached ??= ["assembly/index.ts", ...MODULES.map(({ entry }) => entry)]
-    .flatMap(exportsOf)
-    .map(([name, from]) => [name, closureOf(from)]);
-  return reached.flatMap(([name, files]) => (files.has(file) ? [name] : []));
+  const { entry } = moduleOf(file);
+  if (!reached.has(entry)) {
+    reached.set(
+      entry,
+      exportsOf(entry).map(([name, from]) => [name, closureOf(from)]),
+    );
+  }
+  return reached.get(entry).flatMap(([name, files]) => (files.has(file) ? [name] : []));
 }
