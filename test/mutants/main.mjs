@@ -14,7 +14,8 @@ const HELP = `
 Changes the code in one place at a time, and sees whether a test fails. For src these are the tests
 that run through that place, found out beforehand. For assembly, which is compiled anew, these are
 the tests that call an export which imports the file, those of its room first. Prints what survives.
-On Node 20 kernels with a fused dot product do not run, and their mutants survive: take 22 or later.
+On Node 20 no relaxed dot product is exact: kernels that need one do not run, and their mutants
+survive. Take Node 22 or later.
 
   --source N     mutants of src, a seeded sample; default 600
   --assembly N   mutants of assembly; default 240
