@@ -566,6 +566,35 @@ describeTiers("int4 quantization", (instance) => {
       }
     });
 
+    it("weighs each block by the importance of its own columns", () => {
+      const { kernels, arena, heap } = instance;
+      const [block, blocks] = [32, 3];
+      const columns = block * blocks;
+      const reals = finite(columns, 91);
+      const importance = finite(columns, 92).map((x, k) => (1 + Math.abs(x)) * 10 ** (k % 4));
+      const bytes = (4 * columns + 64 * blocks) * 2 + 64;
+      const src = arena.allocate(bytes);
+      heap.view("f32", src, columns).set(reals);
+      const weights = src + 4 * columns;
+      heap.view("f32", weights, columns).set(importance);
+      const scales = weights + 4 * columns;
+      const [zeros, scratch] = [scales + 32, scales + 64];
+      const choose = (first: number, count: number, weighed: number): number[] => {
+        kernels.choose_int4_f32(
+          ...([src + 4 * block * first, 1, block * count, block, 1, 20] as const),
+          ...([weighed && weights + 4 * block * first, scales, zeros, scratch] as const),
+        );
+        return [...heap.view("f32", scales, count), ...heap.view("i32", zeros, count)];
+      };
+      const each = [0, 1, 2].map((i) => choose(i, 1, 1));
+      const wanted = [...each.map(([scale]) => scale), ...each.map(([, zero]) => zero)];
+      const [together, plain] = [choose(0, blocks, 1), choose(0, blocks, 0)];
+      arena.free(src, bytes);
+      expect(together).toEqual(wanted);
+      // the importance makes a difference in every block
+      for (let i = 0; i < blocks; i++) expect(together[i]).not.toBe(plain[i]);
+    });
+
     it("does the same in one batch or many, from a tensor or an array", () => {
       using held = tensor(instance, "f32", [samples, depth], seen);
       const whole = createInputStats(instance, depth).observe(held).importance();

@@ -25,6 +25,23 @@ globalThis.__mutants = {
     return id === active;
   },
 };
+/** A kernel that runs is a hit under this name. */
+const kernel = (name) => `kernel ${name}`;
+WebAssembly.Instance = new Proxy(WebAssembly.Instance, {
+  construct(Instance, given) {
+    const instance = new Instance(...given);
+    if (!isWatching) return instance;
+    const exports = Object.entries(instance.exports).map(([name, value]) => {
+      if (typeof value !== "function") return [name, value];
+      const watched = (...numbers) => {
+        hits.add(kernel(name));
+        return value(...numbers);
+      };
+      return [name, watched];
+    });
+    return { exports: Object.fromEntries(exports) };
+  },
+});
 // a promise that nobody awaits may fail after its test
 process.on("unhandledRejection", () => {});
 process.on("uncaughtException", () => {});

@@ -15,17 +15,18 @@ function read(name) {
   return sources.get(name);
 }
 
-/** The module that a file of assembly/ is for: one beside the main one, or undefined. */
-const moduleOf = (file) => MODULES.find(({ entry }) => file.startsWith(path.dirname(entry)));
+/** The module that a file of assembly/ is for: one beside the main one, or that. */
+export const moduleOf = (file) =>
+  MODULES.find(({ entry }) => file.startsWith(path.dirname(entry))) ?? {
+    ...{ entry: "assembly/index.ts", base: 0, pieces: "PIECES" },
+  };
 
 /**
  * The relaxed and the simd build of a file's module, `{ name, texts }` by the constant that holds
  * them; undefined where they do not compile.
  */
 export async function compile(file, text) {
-  const { entry, base, pieces } = moduleOf(file) ?? {
-    ...{ entry: "assembly/index.ts", pieces: "PIECES" },
-  };
+  const { entry, base, pieces } = moduleOf(file);
   const modules = [];
   for (const features of [["simd", "relaxed-simd"], ["simd"]]) {
     let binary;

@@ -101,29 +101,36 @@ export class Judge {
     return { tests: tests.length, passing };
   }
 
-  /** Tests that a mutant can fail, by file, the fastest first. */
-  #coveringOf({ id, isKernel }) {
+  /**
+   * Tests that a mutant can fail, by file, the fastest first. For `kernels`, the exports that run
+   * the code of a mutant in assembly/, those of the same room come first, and fuzzed calls next.
+   */
+  #coveringOf({ file: source, id, kernels }) {
+    const wanted = kernels ? kernels.map((name) => `kernel ${name}`) : [id];
     const chosen = this.#files.map(({ file, name, onLoad, tests }) => {
-      const isEvery = isKernel || onLoad.includes(id);
-      const indices = tests.flatMap((test, i) =>
-        test.passes && (isEvery || test.hits.includes(id)) ? [i] : [],
+      // a file that is loaded calls kernels to probe them
+      const isEvery = !kernels && onLoad.includes(id);
+      const indices = tests.flatMap(({ passes, hits }, i) =>
+        passes && (isEvery || wanted.some((hit) => hits.includes(hit))) ? [i] : [],
       );
       const milliseconds = indices.reduce((sum, i) => sum + tests[i].milliseconds, 0);
       const limitOf = (i) => PATIENCE + SLOWER * tests[i].milliseconds;
       return { file, name, indices, milliseconds, limitOf };
     });
+    const rooms = source.split(/[/.]/).slice(1, -1);
+    const rank = ({ name }) => {
+      if (!kernels) return 0;
+      if (rooms.some((room) => name.includes(room))) return 0;
+      return /fuzz/.test(name) ? 1 : 2;
+    };
     return chosen
       .filter(({ indices }) => indices.length > 0)
-      .sort((a, b) => a.milliseconds - b.milliseconds);
+      .sort((a, b) => rank(a) - rank(b) || a.milliseconds - b.milliseconds);
   }
 
   /** The file whose tests find a mutant out, or undefined; and how many files were tried. */
   async judge(mutant) {
     const covering = this.#coveringOf(mutant);
-    // fuzzed calls find most faults of kernels
-    if (mutant.isKernel) {
-      covering.sort((a, b) => Number(/fuzz/.test(b.name)) - Number(/fuzz/.test(a.name)));
-    }
     for (const { file, name, indices, limitOf } of covering) {
       const { id, pieces } = mutant;
       const message = { file, mutant: id, pieces, tests: indices };

@@ -35,7 +35,7 @@ function runtimeOf(given) {
   return path.join(folder, "node_modules", "@oven", "bun-linux-x64", "bin", "bun");
 }
 
-/** What became of one process: "right", "hung", or what it said instead. */
+/** What became of one process: "right", "hung" and how far it came, or what it said instead. */
 async function runOnce(runtime, { memory, format, m, n, depth }, tier, limit) {
   const args = [JOB, memory, format, ...[m, n, depth].map(String), tier];
   try {
@@ -44,8 +44,8 @@ async function runOnce(runtime, { memory, format, m, n, depth }, tier, limit) {
     const lines = (err || out).trim().split("\n");
     return `ended with ${code}: ${lines.find((line) => /error/i.test(line)) ?? lines.at(-1)}`;
   } catch (fault) {
-    if (/expected to end within/.test(fault.message)) return "hung";
-    throw fault;
+    if (!/expected to end within/.test(fault.message)) throw fault;
+    return `hung: ${fault.message.trim().split("\n").at(-1)}`;
   }
 }
 
@@ -63,31 +63,32 @@ await runCommand({ help: HELP, options }, async ({ runs, runtime: given, limit, 
   const rows = [];
   for (const each of CASES) {
     const { memory, format, m, n, depth } = each;
-    const row = { job: `${format} ${m} × ${n} × ${depth}`, memory, right: 0, hung: 0, others: [] };
+    const row = { job: `${format} ${m} × ${n} × ${depth}`, memory, right: 0, hung: [], others: [] };
     for (let run = 0; run < count; run++) {
       progress(rows.length * count + run, `${row.job}, ${memory} memory`);
       // a runtime on this machine may lack relaxed SIMD: half of the runs need nothing but SIMD
       const tier = run % 2 === 0 || runtime === process.execPath ? "simd" : "relaxed";
       const result = await runOnce(runtime, each, tier, seconds);
       if (result === "right") row.right++;
-      else if (result === "hung") row.hung++;
+      else if (result.startsWith("hung")) row.hung.push(result);
       else row.others.push(result);
     }
     rows.push(row);
   }
   progress.clear();
   const lines = rows.map(({ job, memory, right, hung, others }) => [
-    ...[job, memory, String(right), String(hung), String(others.length)],
+    ...[job, memory, String(right), String(hung.length), String(others.length)],
   ]);
   console.log(textTable([["job", "memory", "right", "hung", "other"], ...lines], { left: [0, 1] }));
-  for (const { job, memory, others } of rows) {
-    for (const words of new Set(others)) console.error(`${job}, ${memory} memory: ${words}`);
+  for (const { job, memory, hung, others } of rows) {
+    for (const words of new Set([...hung, ...others]))
+      console.error(`${job}, ${memory} memory: ${words}`);
   }
   const sum = (of) => rows.reduce((total, row) => total + of(row), 0);
   const figures = {
     processes: CASES.length * count,
     right: sum((row) => row.right),
-    hung: sum((row) => row.hung),
+    hung: sum((row) => row.hung.length),
     others: sum((row) => row.others.length),
   };
   writeJson(json, { figures, rows });

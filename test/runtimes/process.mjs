@@ -17,7 +17,31 @@ const groups = new Set();
 process.on("exit", () => groups.forEach(endGroup));
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
 
-/** Runs to the end. Resolves with { code, out, err }; rejects when the limit has passed. */
+/** How often a time limit is looked at. */
+const TICK = 100;
+
+/**
+ * Calls `late` after so many milliseconds in which this process ran; returns what prevents that.
+ * A machine may pause its processes for a minute: that is no time in which a child could have run.
+ */
+export function timeLimit(milliseconds, late) {
+  let left = milliseconds;
+  let seen = performance.now();
+  const timer = setInterval(() => {
+    const now = performance.now();
+    left -= Math.min(now - seen, 2 * TICK);
+    seen = now;
+    if (left > 0) return;
+    clearInterval(timer);
+    late();
+  }, TICK);
+  return () => clearInterval(timer);
+}
+
+/**
+ * Runs to the end. Resolves with { code, out, err }; rejects when the limit has passed, as
+ * `timeLimit` counts it.
+ */
 export function runProcess(command, args, { cwd, env, limit = 120_000 } = {}) {
   return new Promise((done, fail) => {
     const child = spawn(command, args, {
@@ -36,16 +60,16 @@ export function runProcess(command, args, { cwd, env, limit = 120_000 } = {}) {
     child.stderr.setEncoding("utf8").on("data", (text) => {
       err += text;
     });
-    const timer = setTimeout(() => {
+    const stop = timeLimit(limit, () => {
       endGroup(child);
       fail(new Error(`${command} expected to end within ${limit} ms; it said: ${excerpt(err)}`));
-    }, limit);
+    });
     child.on("error", (error) => {
-      clearTimeout(timer);
+      stop();
       fail(error);
     });
     child.on("close", (code) => {
-      clearTimeout(timer);
+      stop();
       done({ code, out, err });
     });
   });
