@@ -59,7 +59,11 @@ export function operand<T extends DType>(
   dtypes: readonly T[],
   length?: number,
 ): Operand<T> {
-  if (tagOf(value) === "Float16Array" && (dtypes as readonly DType[]).includes("f32")) {
+  if (
+    !isTensor(value) &&
+    tagOf(value) === "Float16Array" &&
+    (dtypes as readonly DType[]).includes("f32")
+  ) {
     checkLength(argument, value as AnyArray);
     const reals = Float32Array.from(value as unknown as ArrayLike<number>);
     return ownOperand(instance, argument, reals, dtypes, length);

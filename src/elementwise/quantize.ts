@@ -120,14 +120,31 @@ export function quantize<X extends Reals, D extends QuantizedDType = "i8">(
       const starts = call.copyIn("f32", rule.starts, channels);
       const factors = rule.scales ? call.copyIn("f32", rule.scales) : scales;
       profileKernels(instance).quantize_rule_f32(
-        ...([src, address, outer, channels, inner] as const),
-        ...([starts, factors, zeros, low, high, rule.bits] as const),
+        src,
+        address,
+        outer,
+        channels,
+        inner,
+        starts,
+        factors,
+        zeros,
+        low,
+        high,
+        rule.bits,
       );
     } else {
       const scratch = inner > 1 ? 0 : call.scratch(channels * 12 + 36);
       instance.kernels.quantize_f32(
-        ...([src, address, outer, channels, inner] as const),
-        ...([scales, zeros, low, high, scratch] as const),
+        src,
+        address,
+        outer,
+        channels,
+        inner,
+        scales,
+        zeros,
+        low,
+        high,
+        scratch,
       );
     }
     return value as InKind<X, D>;

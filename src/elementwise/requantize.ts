@@ -107,7 +107,17 @@ export function requantize<X extends Data<"i32">, D extends QuantizedDType = "i8
       const m = call.copyIn("i32", fixed.significands);
       const shifts = call.copyIn("i32", fixed.shifts);
       profileKernels(instance).requantize_fixed(
-        ...([src, address, outer, channels, inner, b, m, shifts, zero, low, high] as const),
+        src,
+        address,
+        outer,
+        channels,
+        inner,
+        b,
+        m,
+        shifts,
+        zero,
+        low,
+        high,
       );
       return value as InKind<X, D>;
     }

@@ -150,7 +150,13 @@ export function quantizeCodebook(
         scale[b] = extent === 0 ? 1 : Math.max(extent / reach, 2 ** -126);
       }
       profileKernels(instance).quantize_codebook_f32(
-        ...([reals, codes, 1, count * stride, blockSize, steps, between] as const),
+        reals,
+        codes,
+        1,
+        count * stride,
+        blockSize,
+        steps,
+        between,
       );
       kernels.pack_bits(codes, packed, count * stride, 4);
       values.set(heap.view("u8", packed, (count * stride) / 2), (row * stride) / 2);
@@ -191,8 +197,20 @@ export function dequantizeCodebook(instance: Bytelane, matrix: CodebookMatrix): 
       Uint8Array.from({ length: 4 * CODES }, (_, i) => bytes[(i % CODES) * 4 + (i >> 4)]),
     );
     instance.kernels.gather_blocks_f32(
-      ...([src, rowBytes, columns, blockSize, 4, step, 0, 0, 0, planes] as const),
-      ...([0, rows, dst, instance.params.tail] as const),
+      src,
+      rowBytes,
+      columns,
+      blockSize,
+      4,
+      step,
+      0,
+      0,
+      0,
+      planes,
+      0,
+      rows,
+      dst,
+      instance.params.tail,
     );
     return instance.heap.view("f32", dst, rows * columns).slice();
   });

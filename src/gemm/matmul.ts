@@ -138,20 +138,14 @@ function checkMatmul(
     : shapeOfSide(ARGUMENTS.rhs, side!, rightSource!);
   const sizes = checkSizes(options, leftShape, rightShape, orientation);
   const { m, n, depth, batch } = sizes;
-  const left = checkSide(
-    ...([instance, ARGUMENTS.lhs, lhs, leftSource, leftShape] as const),
-    ...([m, depth, m, batch] as const),
-  );
+  const left = checkSide(instance, ARGUMENTS.lhs, lhs, leftSource, leftShape, m, depth, m, batch);
   if (packed && (packed.inFeatures !== depth || packed.outFeatures !== n)) {
     throw rangeFault("rhs.values", `a packed matrix [${depth}, ${n}]`, packed);
   }
   const [rows, columns] = orientation === "in-out" ? [depth, n] : [n, depth];
   const right =
     side &&
-    checkSide(
-      ...([instance, ARGUMENTS.rhs, side, rightSource!, rightShape] as const),
-      ...([rows, columns, n, batch] as const),
-    );
+    checkSide(instance, ARGUMENTS.rhs, side, rightSource!, rightShape, rows, columns, n, batch);
   const rhsScale = right?.scale ?? checkScales(instance, ARGUMENTS.rhs, rhs.scale, n, rhs.factor);
   const epilogue = checkEpilogue(instance, options, n);
   checkDepth(
@@ -161,8 +155,12 @@ function checkMatmul(
     largestBias(instance, epilogue.bias),
   );
   const destination = checkDestination(
-    ...([instance, options, epilogue.dtype, sizes] as const),
-    ...([batch === 1 ? [m, n] : [batch, m, n], leftSource.shape !== undefined] as const),
+    instance,
+    options,
+    epilogue.dtype,
+    sizes,
+    batch === 1 ? [m, n] : [batch, m, n],
+    leftSource.shape !== undefined,
   );
   // property by property: a spread costs more than a small product
   return {

@@ -176,8 +176,11 @@ export function checkSide(
     throw rangeFault(names.values, `at least ${least} elements`, source.value);
   const { zeroPoint, scale } = side;
   const zeros = checkZeros(
-    ...([instance, names.zeroPoint, zeroPoint] as const),
-    ...([countEntries(zeroPoint, entries, batch), source.dtype] as const),
+    instance,
+    names.zeroPoint,
+    zeroPoint,
+    countEntries(zeroPoint, entries, batch),
+    source.dtype,
   );
   const count = countEntries(scale, entries, batch);
   const scales = checkScales(instance, names, scale, count, side.factor);

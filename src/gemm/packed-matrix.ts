@@ -182,8 +182,16 @@ function pack(
       const sumsTo = sums && sums + first * 4;
       const unsigned = dtype === "u8" ? 1 : 0;
       hasLeast |= kernels.pack_rhs(
-        ...([address, strideK, strideN, depth, count, unsigned] as const),
-        ...([dot.code, dot.offset, to, sumsTo] as const),
+        address,
+        strideK,
+        strideN,
+        depth,
+        count,
+        unsigned,
+        dot.code,
+        dot.offset,
+        to,
+        sumsTo,
       );
     });
   } catch (fault) {

@@ -49,8 +49,20 @@ export function dequantizeInt4(instance: Bytelane, matrix: Int4Matrix): OwnEleme
       if (zeros) copy(zeros, points, zeroBytes);
       if (offset) copy(bytesOfReals(offset), added, realBytes);
       kernels.gather_blocks_f32(
-        ...([codes, rowBytes, columns, blockSize, bits, steps, halves ? 1 : 0] as const),
-        ...([points, added, 0, 0, count, reals, instance.params.tail] as const),
+        codes,
+        rowBytes,
+        columns,
+        blockSize,
+        bits,
+        steps,
+        halves ? 1 : 0,
+        points,
+        added,
+        0,
+        0,
+        count,
+        reals,
+        instance.params.tail,
       );
       result.set(heap.view("f32", reals, count * columns), row * columns);
     }

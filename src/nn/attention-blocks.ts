@@ -145,8 +145,16 @@ function runBlock(
   });
   kernels.multiply(keys.record, 0, rows, 0, panelsOf(n), strip.workspace);
   nnKernels(instance).softmax_f32(
-    ...([strip.scores, strip.values, rows, n, 1, strip.mask, rows] as const),
-    ...([BYTES, strip.scales, strip.row] as const),
+    strip.scores,
+    strip.values,
+    rows,
+    n,
+    1,
+    strip.mask,
+    rows,
+    BYTES,
+    strip.scales,
+    strip.row,
   );
   writeCall(instance, values.record, {
     ...{ reals: 0, realsStride: 0, lhsUnsigned: true, lhsZeros: 0, lhsZero: 0, rowScale: 1 },

@@ -47,9 +47,7 @@ function finishStrip({ instance, layer, params }: Run, src: number, dst: number,
   words.setFloat32(params + 8, output.scale, true);
   words.setInt32(params + 12, output.zeroPoint, true);
   const [low, high] = limitsOf(output.dtype);
-  instance.kernels.quantize_f32(
-    ...([src, dst, 1, 1, n, params + 8, params + 12, low, high] as const),
-  );
+  instance.kernels.quantize_f32(src, dst, 1, 1, n, params + 8, params + 12, low, high);
 }
 
 /** Runs one image through the products of its groups, strip by strip. */
@@ -68,16 +66,14 @@ function runWindows(run: Run, left: LeftRows, dst: number, strip: number, worksp
     const to = run.reals || at;
     layers.forEach((linear, group) => {
       kernels.im2col_8(
-        ...([
-          window,
-          left.address,
-          left.zeros,
-          first,
-          m,
-          group * perGroup,
-          perGroup,
-          strip,
-        ] as const),
+        window,
+        left.address,
+        left.zeros,
+        first,
+        m,
+        group * perGroup,
+        perGroup,
+        strip,
       );
       const windows = { ...left, address: strip };
       const column = to + group * linear.outFeatures * size;
@@ -161,9 +157,7 @@ function placeInput(
       instance.heap.words.setFloat32(params, input.scale, true);
       instance.heap.words.setInt32(params + 4, input.zeroPoint, true);
       const [low, high] = limitsOf(input.dtype);
-      kernels.quantize_f32(
-        ...([src, address, 1, 1, source.length, params, params + 4, low, high] as const),
-      );
+      kernels.quantize_f32(src, address, 1, 1, source.length, params, params + 4, low, high);
     }
     // the scale is part of the column scales already
     instance.heap.words.setFloat32(params, 1, true);
@@ -175,7 +169,14 @@ function placeInput(
   const scales = call.scratch(rows * 4);
   const zeros = call.scratch(rows * 4);
   kernels.quantize_rows_f32_u8(
-    ...([src, columns, address, rows, columns, scales, zeros, instance.params.extremes] as const),
+    src,
+    columns,
+    address,
+    rows,
+    columns,
+    scales,
+    zeros,
+    instance.params.extremes,
   );
   return { left: { address, unsigned: true, scales, zeros, step: 4 }, bytesPerImage: columns };
 }

@@ -58,7 +58,14 @@ function normalize<X extends Data<"f32">>(
     const offsets = bias ? call.input(bias) : call.copyIn("f32", -0, columns);
     const { address, value } = call.output(result);
     nnKernels(instance).norm_f32(
-      ...([src, address, rows, columns, factors, offsets, epsilon, centred ? 1 : 0] as const),
+      src,
+      address,
+      rows,
+      columns,
+      factors,
+      offsets,
+      epsilon,
+      centred ? 1 : 0,
     );
     return value as InKind<X, "f32">;
   });

@@ -92,17 +92,15 @@ export function resize2d<X extends Data<"f32" | "i8" | "u8">>(
         kernels.nearest_bytes(from, to, height, width, outHeight, outWidth, pixel);
       } else {
         kernels.bilinear_resize(
-          ...([
-            DTYPE[dtype],
-            from,
-            to,
-            height,
-            width,
-            channels,
-            outHeight,
-            outWidth,
-            steps,
-          ] as const),
+          DTYPE[dtype],
+          from,
+          to,
+          height,
+          width,
+          channels,
+          outHeight,
+          outWidth,
+          steps,
         );
       }
     }

@@ -96,7 +96,16 @@ function runSoftmax(
   const work = result === BYTES ? call.scratch(columns * 4) : 0;
   const maskRows = mask ? mask.length / columns : 1;
   nnKernels(instance).softmax_f32(
-    ...([src, dst, rows, columns, scale, added, maskRows, result, scales, work] as const),
+    src,
+    dst,
+    rows,
+    columns,
+    scale,
+    added,
+    maskRows,
+    result,
+    scales,
+    work,
   );
 }
 

@@ -257,12 +257,24 @@ export function placeParams(
   const limits = checkStep === checkScale ? POSITIVE : NOT_NEGATIVE;
   return {
     scales: placeChecked(
-      ...([instance, call, "params.scale", scales, channels] as const),
-      ...([checkStep, "f32", limits] as const),
+      instance,
+      call,
+      "params.scale",
+      scales,
+      channels,
+      checkStep,
+      "f32",
+      limits,
     ),
     zeros: placeChecked(
-      ...([instance, call, "params.zeroPoint", zeros, channels] as const),
-      ...([checkZero, "i32", zeroLimits] as const),
+      instance,
+      call,
+      "params.zeroPoint",
+      zeros,
+      channels,
+      checkZero,
+      "i32",
+      zeroLimits,
     ),
   };
 }

@@ -242,8 +242,20 @@ export function gatherBlocks(
   const { rowBytes, blockSize, bits, halves } = sizes;
   const { values, scales, zeros, offsets } = sections;
   instance.kernels.gather_blocks_f32(
-    ...([values, rowBytes, columns, blockSize, bits, scales, halves ? 1 : 0] as const),
-    ...([zeros, offsets, 0, ids, n, dst, instance.params.tail] as const),
+    values,
+    rowBytes,
+    columns,
+    blockSize,
+    bits,
+    scales,
+    halves ? 1 : 0,
+    zeros,
+    offsets,
+    0,
+    ids,
+    n,
+    dst,
+    instance.params.tail,
   );
 }
 
