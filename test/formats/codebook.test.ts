@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { profileKernels } from "../../src/builds/profile-kernels.ts";
 import { tensor } from "../../src/entries/index.ts";
 import { dequantizeCodebook, fitCodebook, NF4, quantizeCodebook } from "../../src/formats/index.ts";
 import { expectSame, finite, noise } from "../support/samples.ts";
@@ -44,6 +45,25 @@ describeTiers("codebooks", (instance) => {
         }
       }
     }
+  });
+
+  it("are rounded one by one where a block is no multiple of four", () => {
+    const { arena, heap } = instance;
+    const middles = NF4.slice(1).map((next, i) => f(f(next) + f(NF4[i])) / 2);
+    const x = Float32Array.from({ length: 11 }, (_, i) => 2 - 0.4 * i);
+    const scales = [2, 0.5];
+    const at = arena.allocate(256);
+    heap.view("f32", at, 11).set(x);
+    heap.view("f32", at + 64, 2).set(scales);
+    heap.view("f32", at + 96, 15).set(middles);
+    profileKernels(instance).quantize_codebook_f32(at, at + 192, 1, 11, 7, at + 64, at + 96);
+    const codes = [...heap.view("u8", at + 192, 11)];
+    arena.free(at, 256);
+    const wanted = [...x].map((value, k) => {
+      const quotient = f(value / scales[Math.floor(k / 7)]);
+      return middles.filter((middle) => quotient > f(middle)).length;
+    });
+    expect(codes).toEqual(wanted);
   });
 
   it("have the entries of NF4 where a block's largest value is 1", () => {
