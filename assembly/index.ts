@@ -20,7 +20,7 @@ export { tile_row, tile_two_step, tiles } from "./gemm/tile";
 export { convert_f16_f32, convert_f32_f16 } from "./half";
 export { choose_int4_f32 } from "./int4/choose";
 export { gather_blocks_f32 } from "./int4/gather";
-export { gemm_int4, int4_workspace, pack_bytes, pack_int4, unpack_int4 } from "./int4/index";
+export { gemm_int4, int4_workspace, pack_bytes, pack_int4 } from "./int4/index";
 export { probe_dot } from "./lanes";
 export { all_in_range_i32, min_max_f32 } from "./min-max";
 export { multiply } from "./multiply";

@@ -2,7 +2,7 @@
 import { Product } from "../gemm/product";
 import { Flat, multiplyBlocks, workspaceOf } from "./passes";
 
-export { pack_bytes, pack_int4, unpack_int4 } from "./pack";
+export { pack_bytes, pack_int4 } from "./pack";
 
 /** Bytes of workspace for m rows, of a record whose weights are written. */
 export function int4_workspace(product: Product, m: i32): usize {

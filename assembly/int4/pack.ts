@@ -100,16 +100,3 @@ export function pack_bytes(src: usize, stride: usize, n: i32, groups: i32, dst: 
     }
   }
 }
-
-/** The inverse, to codes in [0, 15]. */
-export function unpack_int4(src: usize, n: i32, groups: i32, dst: usize, stride: usize): void {
-  for (; n > 0; n -= 8, dst += 8 * stride) {
-    for (let g = 0; g < groups; g++) {
-      for (let to = dst + ((<usize>g) << 2), c = 0; c < 4; c++, to += stride, src += 4) {
-        const x = load<u32>(src);
-        store<u32>(to, x & NIBBLES);
-        store<u32>(to + 4 * stride, (x >> 4) & NIBBLES);
-      }
-    }
-  }
-}

@@ -153,7 +153,6 @@ export interface Kernels {
     flip: number,
     dst: number,
   ): void;
-  unpack_int4(src: number, n: number, groups: number, dst: number, stride: number): void;
   pack_bytes(src: number, stride: number, n: number, groups: number, dst: number): void;
   int4_workspace(record: number, rows: number): number;
   gemm_int4: PartOfProduct;
