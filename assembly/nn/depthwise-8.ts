@@ -20,7 +20,8 @@
  * beyond the image's are read, which the arena allows, but none is written.
  */
 import { MAGIC_BITS, magic_f32x4, narrow, requantizeFour, shiftOf, zero_v128 } from "../lanes";
-import { Five, isFive, Reals, Three } from "./depthwise";
+import { Reals } from "./depthwise";
+import { Five, isFive, Taps, Three, widthOf } from "./neighbours";
 import { Window } from "./window";
 
 /** Pixels that share the loads of weights. */
@@ -193,13 +194,6 @@ function finishBytes(d: Depthwise, c: usize, dst: usize, pixel: usize, n: i32): 
   }
 }
 
-class Sum {
-  /** acc + two taps of four channels. */
-  @inline static add(acc: v128, x: v128, w: v128): v128 {
-    return i32x4.add(acc, i32x4.dot_i16x8_s(x, w));
-  }
-}
-
 /**
  * Sums of n channels of four neighbours, for kernels three or five wide without stride and dilation
  * across: column k of the strip meets tap k of the first pixel, k − 1 of the second, and so on, and
@@ -217,54 +211,31 @@ function sumNeighbours<K>(w: Window, d: Depthwise, offset: usize, first: usize, 
     let c = a;
     let e = a;
     for (let i = 0; i < count; i++) {
-      let at = <usize>load<u32>(d.pairs + ((<usize>i) << 2)) + offset;
+      const at = <usize>load<u32>(d.pairs + ((<usize>i) << 2)) + offset;
       const w0 = v128.load(weight);
       const w1 = v128.load(weight + row);
       const w2 = v128.load(weight + 2 * row);
-      const w3 = isFive<K>() ? v128.load(weight + 3 * row) : w2;
-      const w4 = isFive<K>() ? v128.load(weight + 4 * row) : w2;
-      weight += (isFive<K>() ? 5 : 3) * row;
-      let x = v128.load(at);
-      a = Sum.add(a, x, w0);
-      at += next;
-      x = v128.load(at);
-      a = Sum.add(a, x, w1);
-      b = Sum.add(b, x, w0);
-      at += next;
-      x = v128.load(at);
-      a = Sum.add(a, x, w2);
-      b = Sum.add(b, x, w1);
-      c = Sum.add(c, x, w0);
-      at += next;
-      x = v128.load(at);
-      if (isFive<K>()) a = Sum.add(a, x, w3);
-      b = Sum.add(b, x, w2);
-      c = Sum.add(c, x, w1);
-      e = Sum.add(e, x, w0);
-      at += next;
-      x = v128.load(at);
+      const x0 = v128.load(at);
+      const x1 = v128.load(at + next);
+      const x2 = v128.load(at + 2 * next);
+      const x3 = v128.load(at + 3 * next);
+      const x4 = v128.load(at + 4 * next);
+      const x5 = v128.load(at + 5 * next);
+      a = Taps.three<i16>(a, x0, x1, x2, w0, w1, w2);
+      b = Taps.three<i16>(b, x1, x2, x3, w0, w1, w2);
+      c = Taps.three<i16>(c, x2, x3, x4, w0, w1, w2);
+      e = Taps.three<i16>(e, x3, x4, x5, w0, w1, w2);
       if (isFive<K>()) {
-        a = Sum.add(a, x, w4);
-        b = Sum.add(b, x, w3);
+        const w3 = v128.load(weight + 3 * row);
+        const w4 = v128.load(weight + 4 * row);
+        const x6 = v128.load(at + 6 * next);
+        const x7 = v128.load(at + 7 * next);
+        a = Taps.two<i16>(a, x3, x4, w3, w4);
+        b = Taps.two<i16>(b, x4, x5, w3, w4);
+        c = Taps.two<i16>(c, x5, x6, w3, w4);
+        e = Taps.two<i16>(e, x6, x7, w3, w4);
       }
-      c = Sum.add(c, x, w2);
-      e = Sum.add(e, x, w1);
-      at += next;
-      x = v128.load(at);
-      if (isFive<K>()) {
-        b = Sum.add(b, x, w4);
-        c = Sum.add(c, x, w3);
-      }
-      e = Sum.add(e, x, w2);
-      if (isFive<K>()) {
-        at += next;
-        x = v128.load(at);
-        c = Sum.add(c, x, w4);
-        e = Sum.add(e, x, w3);
-        at += next;
-        x = v128.load(at);
-        e = Sum.add(e, x, w4);
-      }
+      weight += widthOf<K>() * row;
     }
     v128.store(sums, a);
     v128.store(sums + next, b);
@@ -297,10 +268,10 @@ function sumPixels(
       let at = <usize>load<u32>(d.pairs + ((<usize>i) << 2)) + offset;
       for (let j = 0; j < w.kernelWidth; j++, at += across, weight += row) {
         const tap = v128.load(weight);
-        a = Sum.add(a, v128.load(at), tap);
-        b = Sum.add(b, v128.load(at + apart), tap);
-        c = Sum.add(c, v128.load(at + 2 * apart), tap);
-        e = Sum.add(e, v128.load(at + 3 * apart), tap);
+        a = Taps.add<i16>(a, v128.load(at), tap);
+        b = Taps.add<i16>(b, v128.load(at + apart), tap);
+        c = Taps.add<i16>(c, v128.load(at + 2 * apart), tap);
+        e = Taps.add<i16>(e, v128.load(at + 3 * apart), tap);
       }
     }
     v128.store(sums, a);

@@ -10,6 +10,7 @@
  * image's are read, which the arena allows, but none is written.
  */
 import { storeTail } from "./functions";
+import { Five, isFive, Taps, Three, widthOf } from "./neighbours";
 import { firstInside, firstTap, lastInside, lastTap, Window } from "./window";
 
 /** Pixels that share the loads of weights. */
@@ -29,10 +30,6 @@ export function tap_offsets(w: Window, offsets: usize): void {
 
 /** Sums of reals, and their clamped results. */
 export class Reals {
-  @inline static add(acc: v128, x: v128, w: v128): v128 {
-    return f32x4.add(acc, f32x4.mul(x, w));
-  }
-
   /** Four channels, or the first `n`. */
   @inline static putFour(dst: usize, a: v128, low: v128, high: v128, n: i32): void {
     a = f32x4.pmin(f32x4.pmax(a, low), high);
@@ -45,14 +42,6 @@ export class Reals {
     Reals.putFour(dst, a, low, high, n);
     if (n > 4) Reals.putFour(dst + 16, b, low, high, n - 4);
   }
-}
-
-/** Tags of kernels by their width. */
-export type Three = i8;
-export type Five = i16;
-
-export function isFive<K>(): bool {
-  return sizeof<K>() == 2;
 }
 
 /**
@@ -80,54 +69,30 @@ function fourOf<K>(
     let at = src;
     let weight = weights;
     for (let i = 0; i < rows; i++, at += down) {
-      let to = at;
       const w0 = v128.load(weight);
       const w1 = v128.load(weight + row);
       const w2 = v128.load(weight + 2 * row);
-      const w3 = isFive<K>() ? v128.load(weight + 3 * row) : w2;
-      const w4 = isFive<K>() ? v128.load(weight + 4 * row) : w2;
-      weight += (isFive<K>() ? 5 : 3) * row;
-      let x = v128.load(at);
-      a = Reals.add(a, x, w0);
-      to += pixel;
-      x = v128.load(to);
-      a = Reals.add(a, x, w1);
-      b = Reals.add(b, x, w0);
-      to += pixel;
-      x = v128.load(to);
-      a = Reals.add(a, x, w2);
-      b = Reals.add(b, x, w1);
-      c = Reals.add(c, x, w0);
-      to += pixel;
-      x = v128.load(to);
-      if (isFive<K>()) a = Reals.add(a, x, w3);
-      b = Reals.add(b, x, w2);
-      c = Reals.add(c, x, w1);
-      d = Reals.add(d, x, w0);
-      to += pixel;
-      x = v128.load(to);
+      const x0 = v128.load(at);
+      const x1 = v128.load(at + pixel);
+      const x2 = v128.load(at + 2 * pixel);
+      const x3 = v128.load(at + 3 * pixel);
+      const x4 = v128.load(at + 4 * pixel);
+      const x5 = v128.load(at + 5 * pixel);
+      a = Taps.three<f32>(a, x0, x1, x2, w0, w1, w2);
+      b = Taps.three<f32>(b, x1, x2, x3, w0, w1, w2);
+      c = Taps.three<f32>(c, x2, x3, x4, w0, w1, w2);
+      d = Taps.three<f32>(d, x3, x4, x5, w0, w1, w2);
       if (isFive<K>()) {
-        a = Reals.add(a, x, w4);
-        b = Reals.add(b, x, w3);
+        const w3 = v128.load(weight + 3 * row);
+        const w4 = v128.load(weight + 4 * row);
+        const x6 = v128.load(at + 6 * pixel);
+        const x7 = v128.load(at + 7 * pixel);
+        a = Taps.two<f32>(a, x3, x4, w3, w4);
+        b = Taps.two<f32>(b, x4, x5, w3, w4);
+        c = Taps.two<f32>(c, x5, x6, w3, w4);
+        d = Taps.two<f32>(d, x6, x7, w3, w4);
       }
-      c = Reals.add(c, x, w2);
-      d = Reals.add(d, x, w1);
-      to += pixel;
-      x = v128.load(to);
-      if (isFive<K>()) {
-        b = Reals.add(b, x, w4);
-        c = Reals.add(c, x, w3);
-      }
-      d = Reals.add(d, x, w2);
-      if (isFive<K>()) {
-        to += pixel;
-        x = v128.load(to);
-        c = Reals.add(c, x, w4);
-        d = Reals.add(d, x, w3);
-        to += pixel;
-        x = v128.load(to);
-        d = Reals.add(d, x, w4);
-      }
+      weight += widthOf<K>() * row;
     }
     Reals.putFour(dst, a, low, high, n);
     Reals.putFour(dst + pixel, b, low, high, n);
@@ -165,17 +130,17 @@ function fourReals(
       const w0 = v128.load(weight);
       const w1 = v128.load(weight, 16);
       let at = src + ((<usize>load<i32>(tap)) << 2);
-      a0 = Reals.add(a0, v128.load(at), w0);
-      a1 = Reals.add(a1, v128.load(at, 16), w1);
+      a0 = Taps.add<f32>(a0, v128.load(at), w0);
+      a1 = Taps.add<f32>(a1, v128.load(at, 16), w1);
       at += apart;
-      b0 = Reals.add(b0, v128.load(at), w0);
-      b1 = Reals.add(b1, v128.load(at, 16), w1);
+      b0 = Taps.add<f32>(b0, v128.load(at), w0);
+      b1 = Taps.add<f32>(b1, v128.load(at, 16), w1);
       at += apart;
-      c0 = Reals.add(c0, v128.load(at), w0);
-      c1 = Reals.add(c1, v128.load(at, 16), w1);
+      c0 = Taps.add<f32>(c0, v128.load(at), w0);
+      c1 = Taps.add<f32>(c1, v128.load(at, 16), w1);
       at += apart;
-      d0 = Reals.add(d0, v128.load(at), w0);
-      d1 = Reals.add(d1, v128.load(at, 16), w1);
+      d0 = Taps.add<f32>(d0, v128.load(at), w0);
+      d1 = Taps.add<f32>(d1, v128.load(at, 16), w1);
     }
     let to = dst;
     Reals.put(to, a0, a1, low, high, n);
@@ -216,8 +181,8 @@ function oneReal(
       let at = src + <usize>i * down + <usize>j0 * across;
       let weight = weights + <usize>(i * w.kernelWidth + j0) * row;
       for (let j = j0; j < j1; j++, at += across, weight += row) {
-        a = Reals.add(a, v128.load(at), v128.load(weight));
-        b = Reals.add(b, v128.load(at, 16), v128.load(weight, 16));
+        a = Taps.add<f32>(a, v128.load(at), v128.load(weight));
+        b = Taps.add<f32>(b, v128.load(at, 16), v128.load(weight, 16));
       }
     }
     Reals.put(dst, a, b, low, high, n);
