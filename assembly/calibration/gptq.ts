@@ -23,8 +23,33 @@ function at(triangle: usize, i: i32, j: i32, n: i32): usize {
   return triangle + ((rowOf(i, n) + <usize>j) << 3);
 }
 
-/** sums[WIDTH] −= Σ x[k] · rows[k][WIDTH], one term after the other. `step` lies between x. */
-function subtractRows(sums: usize, rows: usize, count: i32, x: usize, step: usize): void {
+/** Tags: how many terms are added up before they are subtracted. */
+type One = i8;
+type Four = i16;
+
+function isFour<T>(): bool {
+  return sizeof<T>() == 2;
+}
+
+class Terms {
+  /** One term of a vector, or four added up in the order of k. */
+  @inline static of<T>(row: usize, f0: v128, f1: v128, f2: v128, f3: v128): v128 {
+    let term = f64x2.mul(f0, v128.load(row));
+    if (isFour<T>()) {
+      term = f64x2.add(term, f64x2.mul(f1, v128.load(row, ROW)));
+      term = f64x2.add(term, f64x2.mul(f2, v128.load(row, 2 * ROW)));
+      term = f64x2.add(term, f64x2.mul(f3, v128.load(row, 3 * ROW)));
+    }
+    return term;
+  }
+}
+
+/**
+ * sums[WIDTH] −= Σ x[k] · rows[k][WIDTH] in `count` steps, each of one term or of four added up.
+ * `step` bytes lie between x.
+ */
+function subtract<T>(sums: usize, rows: usize, count: i32, x: usize, step: usize): void {
+  const terms: usize = isFour<T>() ? 4 : 1;
   let a = v128.load(sums);
   let b = v128.load(sums, 16);
   let c = v128.load(sums, 32);
@@ -33,16 +58,19 @@ function subtractRows(sums: usize, rows: usize, count: i32, x: usize, step: usiz
   let f = v128.load(sums, 80);
   let g = v128.load(sums, 96);
   let h = v128.load(sums, 112);
-  for (; count > 0; count--, rows += ROW, x += step) {
-    const factor = v128.load64_splat(x);
-    a = f64x2.sub(a, f64x2.mul(factor, v128.load(rows)));
-    b = f64x2.sub(b, f64x2.mul(factor, v128.load(rows, 16)));
-    c = f64x2.sub(c, f64x2.mul(factor, v128.load(rows, 32)));
-    d = f64x2.sub(d, f64x2.mul(factor, v128.load(rows, 48)));
-    e = f64x2.sub(e, f64x2.mul(factor, v128.load(rows, 64)));
-    f = f64x2.sub(f, f64x2.mul(factor, v128.load(rows, 80)));
-    g = f64x2.sub(g, f64x2.mul(factor, v128.load(rows, 96)));
-    h = f64x2.sub(h, f64x2.mul(factor, v128.load(rows, 112)));
+  for (; count > 0; count--, rows += terms * ROW, x += terms * step) {
+    const f0 = v128.load64_splat(x);
+    const f1 = isFour<T>() ? v128.load64_splat(x + step) : f0;
+    const f2 = isFour<T>() ? v128.load64_splat(x + 2 * step) : f0;
+    const f3 = isFour<T>() ? v128.load64_splat(x + 3 * step) : f0;
+    a = f64x2.sub(a, Terms.of<T>(rows, f0, f1, f2, f3));
+    b = f64x2.sub(b, Terms.of<T>(rows + 16, f0, f1, f2, f3));
+    c = f64x2.sub(c, Terms.of<T>(rows + 32, f0, f1, f2, f3));
+    d = f64x2.sub(d, Terms.of<T>(rows + 48, f0, f1, f2, f3));
+    e = f64x2.sub(e, Terms.of<T>(rows + 64, f0, f1, f2, f3));
+    f = f64x2.sub(f, Terms.of<T>(rows + 80, f0, f1, f2, f3));
+    g = f64x2.sub(g, Terms.of<T>(rows + 96, f0, f1, f2, f3));
+    h = f64x2.sub(h, Terms.of<T>(rows + 112, f0, f1, f2, f3));
   }
   v128.store(sums, a);
   v128.store(sums, b, 16);
@@ -86,7 +114,7 @@ export function gptq_factor(triangle: usize, n: i32, last: i32, floor: f64, pane
     const own = (<usize>(j - first)) << 3;
     const isOwn = j <= last;
     const x = isOwn ? sums + ROW + own : at(triangle, j, j + 1, n);
-    subtractRows(sums, sums + ROW, n - 1 - j, x, isOwn ? ROW : 8);
+    subtract<One>(sums, sums + ROW, n - 1 - j, x, isOwn ? ROW : 8);
     const diagonal = isOwn
       ? sqrt(max(load<f64>(sums + own), floor))
       : load<f64>(at(triangle, j, j, n));
@@ -99,50 +127,6 @@ export function gptq_factor(triangle: usize, n: i32, last: i32, floor: f64, pane
       store<f64>(at(triangle, row, k, n), load<f64>(panel + <usize>k * ROW + ((<usize>r) << 3)));
     }
   }
-}
-
-class Four {
-  /** Four terms of one vector, added up in the order of k. */
-  @inline static terms(row: usize, f0: v128, f1: v128, f2: v128, f3: v128): v128 {
-    let term = f64x2.mul(f0, v128.load(row));
-    term = f64x2.add(term, f64x2.mul(f1, v128.load(row, ROW)));
-    term = f64x2.add(term, f64x2.mul(f2, v128.load(row, 2 * ROW)));
-    return f64x2.add(term, f64x2.mul(f3, v128.load(row, 3 * ROW)));
-  }
-}
-
-/** sums[WIDTH] −= Σ x[k] · rows[k][WIDTH], four terms at a time. */
-function subtractFours(sums: usize, rows: usize, fours: i32, x: usize): void {
-  let a = v128.load(sums);
-  let b = v128.load(sums, 16);
-  let c = v128.load(sums, 32);
-  let d = v128.load(sums, 48);
-  let e = v128.load(sums, 64);
-  let f = v128.load(sums, 80);
-  let g = v128.load(sums, 96);
-  let h = v128.load(sums, 112);
-  for (; fours > 0; fours--, rows += 4 * ROW, x += 32) {
-    const f0 = v128.load64_splat(x);
-    const f1 = v128.load64_splat(x, 8);
-    const f2 = v128.load64_splat(x, 16);
-    const f3 = v128.load64_splat(x, 24);
-    a = f64x2.sub(a, Four.terms(rows, f0, f1, f2, f3));
-    b = f64x2.sub(b, Four.terms(rows + 16, f0, f1, f2, f3));
-    c = f64x2.sub(c, Four.terms(rows + 32, f0, f1, f2, f3));
-    d = f64x2.sub(d, Four.terms(rows + 48, f0, f1, f2, f3));
-    e = f64x2.sub(e, Four.terms(rows + 64, f0, f1, f2, f3));
-    f = f64x2.sub(f, Four.terms(rows + 80, f0, f1, f2, f3));
-    g = f64x2.sub(g, Four.terms(rows + 96, f0, f1, f2, f3));
-    h = f64x2.sub(h, Four.terms(rows + 112, f0, f1, f2, f3));
-  }
-  v128.store(sums, a);
-  v128.store(sums, b, 16);
-  v128.store(sums, c, 32);
-  v128.store(sums, d, 48);
-  v128.store(sums, e, 64);
-  v128.store(sums, f, 80);
-  v128.store(sums, g, 96);
-  v128.store(sums, h, 112);
 }
 
 /**
@@ -169,9 +153,9 @@ export function gptq_shares(
     const terms = last - i;
     // groups of four from i + 1 on that end inside the matrix, then single terms
     const fours = min((terms + 3) >> 2, (n - 1 - i) >> 2);
-    subtractFours(u, u + ROW, fours, x);
+    subtract<Four>(u, u + ROW, fours, x, 8);
     const done = fours << 2;
-    subtractRows(u, u + ROW + <usize>done * ROW, terms - done, x + ((<usize>done) << 3), 8);
+    subtract<One>(u, u + ROW + <usize>done * ROW, terms - done, x + ((<usize>done) << 3), 8);
     const diagonal = load<f64>(x - 8);
     divide(u, diagonal);
     const inverse = 1 / diagonal;
