@@ -3,17 +3,12 @@ import { expect, it } from "vitest";
 import { scope } from "../../src/entries/index.ts";
 import { conv2d, createConv2d } from "../../src/entries/nn.ts";
 import * as oracle from "../reference/conv.ts";
+import { roundHalfEven } from "../reference/quantize.ts";
 import { bytes, noise } from "../support/samples.ts";
 import { describeTiers } from "../support/tiers.ts";
 
 const f = Math.fround;
 const LIMITS = { i8: [-128, 127], u8: [0, 255] } as const;
-
-function roundHalfEven(x: number): number {
-  const low = Math.floor(x);
-  const rest = x - low;
-  return rest < 0.5 || (rest === 0.5 && low % 2 === 0) ? low : low + 1;
-}
 
 /** Kernels up to 7 × 7; images down to one pixel; zero points that are often an extreme. */
 function anyCase(seed: number, width: number, channels: number) {
