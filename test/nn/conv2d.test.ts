@@ -2,16 +2,11 @@ import { expect, it } from "vitest";
 import { quantizeDynamic, quantizeRows, scope, tensor } from "../../src/entries/index.ts";
 import { activate, conv2d, createConv2d, createConvTranspose2d } from "../../src/entries/nn.ts";
 import * as oracle from "../reference/conv.ts";
+import { roundHalfEven } from "../reference/quantize.ts";
 import { bytes, expectSame, guarded, type Noise, noise } from "../support/samples.ts";
 import { describeTiers } from "../support/tiers.ts";
 
 const f = Math.fround;
-
-function roundHalfEven(x: number): number {
-  const low = Math.floor(x);
-  const rest = x - low;
-  return rest < 0.5 || (rest === 0.5 && low % 2 === 0) ? low : low + 1;
-}
 
 /**
  * A small case with every option at random: some kernels hang over the borders by more than an
