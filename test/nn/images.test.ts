@@ -11,7 +11,6 @@ import {
   toNhwc,
 } from "../../src/entries/nn.ts";
 import * as oracle from "../reference/conv.ts";
-import { roundHalfEven } from "../reference/quantize.ts";
 import { bytes, expectSame, guarded, noise } from "../support/samples.ts";
 import { describeTiers } from "../support/tiers.ts";
 
@@ -20,6 +19,12 @@ const realsOf = (n: number, seed: number) => {
   const { real } = noise(seed);
   return Float32Array.from({ length: n }, () => real(-5, 5));
 };
+
+function roundHalfEven(x: number): number {
+  const low = Math.floor(x);
+  const rest = x - low;
+  return rest < 0.5 || (rest === 0.5 && low % 2 === 0) ? low : low + 1;
+}
 
 describeTiers("images", (instance) => {
   it("pooling: largest and mean of what is there, of every type", () => {
