@@ -65,6 +65,12 @@ const options = {
 
 const DIMENSIONS = 768;
 
+/** Figures of which more is better. */
+const RATIOS = [
+  ...["scan1OfLimit", "scan4OfLimit", "scan8OfLimit"],
+  ...["twoStageOverPlain", "twoStageOver010", "overUsearchExact"],
+];
+
 /** First looks of the plot of recall over time. */
 const WAYS = [
   ...[1, 2, 4, 8, 12, 24, 48].map((oversample) => [1, oversample]),
@@ -125,7 +131,7 @@ await runCommand({ help, options }, async (values) => {
   const large = integerOption("large", values.large, 0, 2_000_000);
   if (large > 0) figures.asyncHoldLargeMs = await holdOfMany(bytelane, search, large);
   const { recall, looks, graphs } = await recallOf(bytelane, search, values, held);
-  Object.assign(figures, recall);
+  Object.assign(figures, recall, worseOfBuilds(figures));
   const list = Object.entries(figures).map(([name, x]) => [name, x.toPrecision(4)]);
   console.log(textTable(list));
   if (graphs) console.log(`\n${graphTable(graphs)}`);
@@ -170,6 +176,17 @@ async function othersOf({ usearch, hnswlib, before }, vectors, count, query, tie
     calls.before = () => old.topK(index, query, 10);
   }
   return calls;
+}
+
+/** Of figures of both builds the worse one, under the name without a build. */
+function worseOfBuilds(figures) {
+  const worse = {};
+  for (const name of RATIOS) {
+    const both = [figures[`${name}.simd`], figures[`${name}.relaxed`]];
+    if (both.every((x) => x !== undefined)) worse[name] = Math.min(...both);
+  }
+  worse.peakOverCodes = Math.max(figures["peakOverCodes.simd"], figures["peakOverCodes.relaxed"]);
+  return worse;
 }
 
 /** The same figures, of one build. */
