@@ -116,15 +116,24 @@ function scaleRow(row: usize, n: i32, factor: f32, offset: f32): void {
   for (; n > 0; n--, row += 4) store<f32>(row, load<f32>(row) * factor + offset);
 }
 
-/** round(255 · e), of values in [0, 1] or NaN, which counts as 0. */
+/** round(255 · e) of four values in [0, 1] or NaN, which counts as 0. */
+function byteOf_i32x4(x: v128): v128 {
+  const known = v128.and(x, f32x4.eq(x, x));
+  const y = f32x4.add(f32x4.mul(known, f32x4.splat(255)), magic_f32x4());
+  return i32x4.sub(y, i32x4.splat(MAGIC_BITS));
+}
+
+/** A row of bytes: round(255 · e). */
 function quantizeRow(row: usize, dst: usize, n: i32): void {
-  const factor = f32x4.splat(255);
-  const magic = magic_f32x4();
-  const bits = i32x4.splat(MAGIC_BITS);
+  for (; n >= 16; n -= 16, row += 64, dst += 16) {
+    const a = byteOf_i32x4(v128.load(row));
+    const b = byteOf_i32x4(v128.load(row, 16));
+    const c = byteOf_i32x4(v128.load(row, 32));
+    const d = byteOf_i32x4(v128.load(row, 48));
+    v128.store(dst, narrow<u8>(a, b, c, d));
+  }
   for (; n >= 4; n -= 4, row += 16, dst += 4) {
-    const x = v128.load(row);
-    const y = f32x4.add(f32x4.mul(v128.and(x, f32x4.eq(x, x)), factor), magic);
-    const q = i32x4.sub(y, bits);
+    const q = byteOf_i32x4(v128.load(row));
     v128.store32_lane(dst, narrow<u8>(q, q, q, q), 0);
   }
   for (; n > 0; n--, row += 4, dst++) {

@@ -239,7 +239,9 @@ function packSide(checked: Checked, side: Side, address: number, b: number): Pac
   const { zeros, stride } = side;
   const [strideK, strideN] = orientation === "in-out" ? [stride, 1] : [1, stride];
   return new PackedMatrix(instance, {
-    ...{ dtype: side.source.dtype, depth, n },
+    dtype: side.source.dtype,
+    depth,
+    n,
     strips: oneStrip(address + b * side.batchStride, n, [strideK, strideN]),
     bits: 8,
     zeros:

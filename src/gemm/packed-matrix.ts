@@ -74,9 +74,17 @@ export class PackedMatrix extends Handle {
     this.maxMagnitude = maxMagnitude(dtype, zeros, bits);
     const offset = (dtype === "u8" ? -128 : 0) + dot.offset;
     writeFields(heap.words, record, {
-      ...{ n, depth, dot: dot.code, panels: packed.panels, columnSums: packed.sums },
-      ...{ rhsZeros: packed.zeros, rhsZero: isShared ? list[0] + offset : 0 },
-      ...{ blockSize: 0, blockScales: 0, isF16: 0, blockZeros: 0 },
+      n,
+      depth,
+      dot: dot.code,
+      panels: packed.panels,
+      columnSums: packed.sums,
+      rhsZeros: packed.zeros,
+      rhsZero: isShared ? list[0] + offset : 0,
+      blockSize: 0,
+      blockScales: 0,
+      isF16: 0,
+      blockZeros: 0,
     });
     if (isShared) return;
     const view = heap.view("i32", packed.zeros, n);

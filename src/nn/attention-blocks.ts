@@ -60,7 +60,11 @@ function packHeads(instance: Bytelane, operands: AttentionOperands): PackedMatri
   const packed: PackedMatrix[][] = [];
   const pack = (dtype: "i8", depth: number, n: number, address: number, steps: [number, number]) =>
     new PackedMatrix(instance, {
-      ...{ dtype, depth, n, zeros: 0, bits: 8 },
+      dtype,
+      depth,
+      n,
+      zeros: 0,
+      bits: 8,
       strips: oneStrip(address, n, steps),
     });
   try {
@@ -136,10 +140,15 @@ function runBlock(
   const width = operands.heads * operands.size;
   const n = operands.keys;
   writeCall(instance, keys.record, {
-    ...{ reals: 0, realsStride: 0, lhsUnsigned: false, lhsZeros: 0, lhsZero: 0, rowScale: 1 },
+    reals: 0,
+    realsStride: 0,
     lhs: operands.q.address + first * width + head * operands.size,
     lhsStride: width,
+    lhsUnsigned: false,
+    lhsZeros: 0,
+    lhsZero: 0,
     rowScales: strip.qScale + first * 4,
+    rowScale: 1,
     dst: strip.scores,
     dstStride: n * 4,
   });
@@ -157,10 +166,15 @@ function runBlock(
     strip.row,
   );
   writeCall(instance, values.record, {
-    ...{ reals: 0, realsStride: 0, lhsUnsigned: true, lhsZeros: 0, lhsZero: 0, rowScale: 1 },
+    reals: 0,
+    realsStride: 0,
     lhs: strip.values,
     lhsStride: n,
+    lhsUnsigned: true,
+    lhsZeros: 0,
+    lhsZero: 0,
     rowScales: strip.scales,
+    rowScale: 1,
     dst: dst + (first * width + head * operands.size) * 4,
     dstStride: width * 4,
   });

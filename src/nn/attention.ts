@@ -161,15 +161,25 @@ export function attention<X extends Data<"f32">>(
   const result = target(instance, options.out, "f32", [queries, width], isTensor(q));
   return scope(instance, () => {
     const apart = (rows: number, columns: number) => ({
-      ...{ shape: [rows, columns], stride: stride ?? columns },
+      shape: [rows, columns],
+      stride: stride ?? columns,
     });
     const left = quantizeRows(instance, onMemory(instance, q), apart(queries, width));
     const right = quantizeRows(instance, onMemory(instance, k), apart(keys, narrow));
     const values = quantizeValues(instance, value, keys, narrow, stride ?? narrow);
     const operands = {
-      ...{ heads, kvHeads, queries, keys, size, mask: mask?.write },
-      ...{ q: left.values, qScale: left.scale.data.map((step) => step * scale) },
-      ...{ k: right.values, kScale: right.scale, v: values.values, vScale: values.scale },
+      heads,
+      kvHeads,
+      queries,
+      keys,
+      size,
+      q: left.values,
+      qScale: left.scale.data.map((step) => step * scale),
+      k: right.values,
+      kScale: right.scale,
+      v: values.values,
+      vScale: values.scale,
+      mask: mask?.write,
     };
     return inCall(instance, result, (call) => {
       // the mask is read while the result is written

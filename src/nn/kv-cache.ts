@@ -273,15 +273,14 @@ export function cachedAttention<X extends Data<"f32">>(
       const kvHead = Math.floor((head * kvHeads) / heads);
       scope(instance, () => {
         const left = {
-          ...{
-            values: sliceColumns(rows.values, head * size, queries, width, size),
-            stride: width,
-          },
+          values: sliceColumns(rows.values, head * size, queries, width, size),
+          stride: width,
           scale: Float32Array.from({ length: queries }, (_, i) => steps[i * heads + head]),
         };
         const keyScale = cache.scalesOf(0, kvHead).slice();
         const right = {
-          ...{ values: cache.rowsOf(0, kvHead), scale: keyScale },
+          values: cache.rowsOf(0, kvHead),
+          scale: keyScale,
           orientation: "out-in" as const,
         };
         const sizes = { m: queries, n: keys, depth: size, dtype: "f32", out: scores } as const;
@@ -295,7 +294,11 @@ export function cachedAttention<X extends Data<"f32">>(
           { values: p.values, scale: p.scale },
           { values: cache.rowsOf(1, kvHead), scale: 1 },
           {
-            ...{ m: queries, n: size, depth: keys, dtype: "f32", outStride: width },
+            m: queries,
+            n: size,
+            depth: keys,
+            dtype: "f32",
+            outStride: width,
             out: sliceColumns(context, head * size, queries, width, size),
           },
         );

@@ -31,11 +31,12 @@ export function onnxParamsOf(
   // the range holds real 0, and ±Infinity counts as the largest finite value
   const alpha = f(Math.max(Math.min(min, 0), -LARGEST));
   const beta = f(Math.min(Math.max(max, 0), LARGEST));
-  const zero = symmetric && dtype === "u8" ? 2 ** (bits - 1) : 0;
+  const half = 1 << (bits - 1);
+  const zero = symmetric && dtype === "u8" ? half : 0;
   if (alpha === 0 && beta === 0) return { scale: 1, zeroPoint: symmetric ? zero : low };
   if (symmetric) {
     const extent = Math.max(-alpha, beta);
-    const steps = restricted ? 2 ** (bits - 1) - 1 : (2 ** bits - 1) / 2;
+    const steps = restricted ? half - 1 : half - 0.5;
     return { scale: Math.max(f(extent / steps), LEAST_SCALE), zeroPoint: zero };
   }
   let scale = f(f(beta - alpha) / (high - low));
