@@ -13,7 +13,7 @@ import {
 import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { integerOption, runCommand, writeJson } from "../../tools/command.mjs";
 import { createProgress } from "../../tools/progress.mjs";
 import { textTable } from "../../tools/table.mjs";
@@ -42,7 +42,8 @@ npm run bench:search [-- options]
   --hnswlib FOLDER  where the package hnswlib-node is installed: the same
   --graph N         sentence vectors that the graphs hold; default 50000
   --before FOLDER   dist/ of version 0.1.0, to be measured beside
-  --faiss PROGRAM   a Python that has faiss (Debian's python3-faiss), to be measured beside
+  --faiss PROGRAM   to be measured beside: a Python that has faiss (Debian's python3-faiss is a build
+                    for any x64 processor), or bench/search/fast-scan.cpp, compiled
   --large N         vectors of 384 dimensions for the longest hold of topKAsync; default 0, none
   --keep            keeps the figures in bench/results/search, from which README.md (npm run
                     readme) and docs/search.md (node bench/search/page.mjs) are filled
@@ -195,12 +196,13 @@ function suffixed(figures, tier) {
 }
 
 /** FAISS FastScan with as many bits, in a process of its own, on the same vectors. */
-function faissBeside(python, vectors, ours) {
+function faissBeside(program, vectors, ours) {
   const file = path.join(os.tmpdir(), `faiss-${process.pid}.f32`);
   writeFileSync(file, new Uint8Array(vectors.buffer));
   try {
-    const script = new URL("fast-scan.py", import.meta.url).pathname;
-    const text = execFileSync(python, [script, file, String(DIMENSIONS)]).toString();
+    const isPython = /python/i.test(path.basename(program));
+    const script = isPython ? [fileURLToPath(new URL("fast-scan.py", import.meta.url))] : [];
+    const text = execFileSync(program, [...script, file, String(DIMENSIONS)]).toString();
     const { milliseconds, options } = JSON.parse(text);
     console.log(`FAISS ${options}: ${milliseconds.toFixed(2)} ms`);
     return { faissMs: milliseconds, overFaissFastScan: milliseconds / ours };
