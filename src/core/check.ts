@@ -66,7 +66,7 @@ export function rangeFault(argument: string, expected: string, value: unknown): 
   return new RangeError(messageOf(argument, expected, describe(value)));
 }
 
-/** A finite number. */
+/** A number, which may be infinite or NaN. */
 export function checkNumber(argument: string, value: unknown): number {
   if (typeof value !== "number") throw typeFault(argument, "a number", value);
   return value;
@@ -144,9 +144,12 @@ const ALIASES: Readonly<Record<string, string>> = {
   least: "minimumWork",
 };
 
-/** Whether an object is data or a handle. */
+/** The tags of objects that can be options: plain ones, of classes too, and modules. */
+const OPTION_TAGS = ["[object Object]", "[object Module]"];
+
+/** Whether an object is data, a handle, or a built-in object such as a Promise. */
 function isOtherThing(value: object): boolean {
-  return Array.isArray(value) || ArrayBuffer.isView(value) || "__describe" in value;
+  return "__describe" in value || !OPTION_TAGS.includes(Object.prototype.toString.call(value));
 }
 
 /**

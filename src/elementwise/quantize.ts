@@ -228,6 +228,13 @@ export function quantizeChannels(
   kernels.min_max_f32(src, outer, channels, inner, lows, highs);
   const min = heap.view("f32", lows, channels);
   const max = heap.view("f32", highs, channels);
+  for (let c = 0; c < channels; c++) {
+    // of nothing but NaN the least is above the greatest
+    const most = Math.max(-min[c], max[c]);
+    if (min[c] <= max[c] && most === Infinity) {
+      throw rangeFault("options.weights", "finite numbers", max[c] === most ? most : min[c]);
+    }
+  }
   const scales = min.map((least, c) => weightScaleOf(least, max[c], bits));
   const s = call.copyIn("f32", scales);
   const z = call.copyIn("i32", 0, channels);

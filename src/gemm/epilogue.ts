@@ -96,6 +96,7 @@ export function checkEpilogue(instance: Bytelane, epilogue: Epilogue, n: number)
 
 /** Errors unless depth · max|lhs| · max|rhs| + |bias| fits the accumulator (docs/math.md, 7). */
 export function checkDepth(
+  argument: string,
   depth: number,
   lhsMagnitude: number,
   rhsMagnitude: number,
@@ -104,11 +105,8 @@ export function checkDepth(
   const most = depth * lhsMagnitude * rhsMagnitude + bias;
   if (most > MAX_I32) {
     const limit = Math.floor((MAX_I32 - bias) / (lhsMagnitude * rhsMagnitude));
-    throw rangeFault(
-      "options.depth",
-      `at most ${limit} for these types, zero points and bias`,
-      depth,
-    );
+    const most = `at most ${limit} for these types, zero points and bias`;
+    throw rangeFault(argument, argument === "options.depth" ? most : `a depth of ${most}`, depth);
   }
 }
 

@@ -149,6 +149,7 @@ function checkMatmul(
   const rhsScale = right?.scale ?? checkScales(instance, ARGUMENTS.rhs, rhs.scale, n, rhs.factor);
   const epilogue = checkEpilogue(instance, options, n);
   checkDepth(
+    "options.depth",
     depth,
     maxMagnitude(left.source.dtype, left.zeros, 8),
     packed?.maxMagnitude ?? maxMagnitude(right!.source.dtype, right!.zeros, 8),

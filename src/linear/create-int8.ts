@@ -4,16 +4,15 @@
  */
 
 import { type Call, inCall, type Operand } from "../core/call.ts";
-import { checkOneOf, checkOptions, rangeFault } from "../core/check.ts";
+import { checkOneOf, checkOptions } from "../core/check.ts";
 import { limitsOf } from "../core/dtype.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { LARGEST, roundHalfEven } from "../core/round.ts";
 import { quantizeChannels } from "../elementwise/quantize.ts";
-import { checkActivation } from "../gemm/activation.ts";
-import { type CheckedEpilogue, checkDepth, checkEpilogue } from "../gemm/epilogue.ts";
+import { checkBounds } from "../gemm/activation.ts";
+import { type CheckedEpilogue, checkDepth } from "../gemm/epilogue.ts";
 import {
   checkOrientation,
-  MAX_I32,
   maxMagnitude,
   type Orientation,
   PackedMatrix,
@@ -30,21 +29,22 @@ import {
   meansOf,
   openWeights,
   type StaticParams,
+  stepsOf,
 } from "./layer-options.ts";
 
 const INT8_OPTIONS = [...LAYER_OPTIONS, "format", "shape", "activation"] as const;
 
 /** The bounds of an activation in the integers of a quantized result. */
 function quantizedBounds(
-  bounds: { readonly low?: number; readonly high?: number },
+  bounds: { readonly low: number; readonly high: number },
   output: Required<StaticParams>,
 ): { low: number; high: number } {
   const [least, greatest] = limitsOf(output.dtype);
   const place = (real: number): number =>
     Math.min(Math.max(roundHalfEven(real / output.scale) + output.zeroPoint, least), greatest);
   return {
-    low: place(bounds.low ?? Number.NEGATIVE_INFINITY),
-    high: place(bounds.high ?? Number.POSITIVE_INFINITY),
+    low: place(bounds.low),
+    high: place(bounds.high),
   };
 }
 
@@ -77,12 +77,13 @@ function checkInt8(instance: Bytelane, options: LinearOptions): Checked {
   const bias =
     options.bias === undefined ? undefined : finiteReals(instance, "options.bias", options.bias, n);
   const means = meansOf(instance, options, weights, depth);
-  const bounds = checkActivation(options.activation);
-  const epilogue = checkEpilogue(
-    instance,
-    output ? { ...output, ...quantizedBounds(bounds, output) } : { dtype: "f32", ...bounds },
-    n,
-  );
+  const bounds = checkBounds(options.activation);
+  const epilogue: CheckedEpilogue = output
+    ? {
+        ...{ dtype: output.dtype, bias: undefined, ...quantizedBounds(bounds, output) },
+        ...{ zero: output.zeroPoint, scale: output.scale },
+      }
+    : { dtype: "f32", bias: undefined, ...bounds, zero: 0, scale: 1 };
   const given = channelsOf(instance, open, n, isOutIn ? 0 : 1);
   return { ...ends, weights, depth, n, orientation, bits, bias, means, epilogue, given };
 }
@@ -109,7 +110,7 @@ export function createInt8(instance: Bytelane, options: LinearOptions): Linear {
       const corrected = lost ? Float32Array.from(lost, (sum, j) => sum + (bias?.[j] ?? 0)) : bias;
       const columns = placeColumns(instance, checked, scales, corrected, (most) => {
         const magnitude = input ? maxMagnitude(input.dtype, input.zeroPoint, 8) : 255;
-        checkDepth(depth, magnitude, matrix.maxMagnitude, most);
+        checkDepth("options.weights", depth, magnitude, matrix.maxMagnitude, most);
       });
       return new Linear(instance, matrix, columns, epilogue, input);
     } catch (fault) {
@@ -190,11 +191,7 @@ function placeColumns(
   for (let j = 0; j < n; j++) {
     if (input) scales[j] = f(input.scale * weightScales[j]);
     if (integers && bias) {
-      const steps = roundHalfEven(bias[j] / scales[j]);
-      if (Math.abs(steps) > MAX_I32) {
-        const wanted = `a magnitude of at most ${MAX_I32} steps of ${scales[j]}`;
-        throw rangeFault(`options.bias[${j}]`, wanted, bias[j]);
-      }
+      const steps = stepsOf(`options.bias[${j}]`, bias[j], scales[j]);
       most = Math.max(most, Math.abs(steps));
       integers[j] = steps;
     }

@@ -18,7 +18,8 @@ import {
 } from "../core/check.ts";
 import { limitsOf, QUANTIZED_DTYPES, type QuantizedDType } from "../core/dtype.ts";
 import type { Bytelane } from "../core/instance.ts";
-import type { Orientation } from "../gemm/packed-matrix.ts";
+import { roundHalfEven } from "../core/round.ts";
+import { MAX_I32, type Orientation } from "../gemm/packed-matrix.ts";
 import { channelValues } from "../params/channels.ts";
 import {
   isQuantized,
@@ -193,7 +194,11 @@ export function channelsOf(
   channel: number,
 ): Channels | undefined {
   const { dtype } = weights;
-  if (dtype === "f32") return undefined;
+  if (dtype === "f32") {
+    if (scale === undefined && zeroPoint === 0) return undefined;
+    const excess = scale === undefined ? "zeroPoint" : "scale";
+    throw typeFault(`${name}.${excess}`, "nothing, since the weights are f32", scale ?? zeroPoint);
+  }
   if (axis !== undefined) {
     const given = checkInteger(`${name}.axis`, axis, -shape.length, shape.length - 1);
     if (given !== channel && given !== channel - shape.length) {
@@ -206,6 +211,13 @@ export function channelsOf(
     scales: channelValues(instance, `${name}.scale`, scale, count, checkScale, "f32"),
     zeros: channelValues(instance, `${name}.zeroPoint`, zeroPoint, count, zeroOf, "i32"),
   };
+}
+
+/** @internal A bias in steps of the accumulator. Errors: one that i32 does not hold. */
+export function stepsOf(argument: string, real: number, step: number): number {
+  const steps = roundHalfEven(real / step);
+  if (Math.abs(steps) <= MAX_I32) return steps;
+  throw rangeFault(argument, `a magnitude of at most ${MAX_I32} steps of ${step}`, real);
 }
 
 /** @internal A copy of finite reals: bias or means. */

@@ -6,10 +6,11 @@
  */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
-import { checkNumber, checkOneOf, checkOptions } from "../core/check.ts";
+import { checkOneOf, checkOptions } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor } from "../core/tensor.ts";
 import { type Activation as Bounds, checkBounds } from "../gemm/activation.ts";
+import { checkReal } from "./reals.ts";
 
 /** Activations of nn by name, in the order of their numbers (assembly/nn/activate.ts). */
 export const KINDS = [
@@ -67,6 +68,15 @@ interface Named {
   readonly beta?: number;
 }
 
+const NAMES = [...BOUNDS, ...KINDS] as const;
+
+/** The names of the constants that an activation has. */
+const CONSTANTS: Readonly<Partial<Record<ActivationName, readonly string[]>>> = {
+  "leaky-relu": ["slope"],
+  "hard-sigmoid": ["alpha", "beta"],
+  "hard-swish": ["alpha", "beta"],
+};
+
 /** 1 / 6, rounded to f32. */
 const SIXTH = 0.1666666716337204;
 
@@ -75,19 +85,22 @@ export function checkNnActivation(
   argument: string,
   activation: NnActivation = "none",
 ): CheckedActivation {
-  const named: Named =
-    typeof activation === "string" ? { kind: activation } : (activation as Named);
-  if (named?.kind === undefined) return { kind: "bounds", ...checkBounds(activation as Bounds) };
-  const name = checkOneOf(argument, named.kind, [...BOUNDS, ...KINDS]);
+  const isObject = typeof activation === "object" && activation !== null;
+  if (isObject && !("kind" in activation)) {
+    return { kind: "bounds", ...checkBounds(activation, argument) };
+  }
+  const named: Named = isObject ? (activation as Named) : { kind: activation as string };
+  const name = checkOneOf(isObject ? `${argument}.kind` : argument, named.kind, NAMES);
+  checkOptions(argument, named, ["kind", ...(CONSTANTS[name] ?? [])]);
   if (name === "none" || name === "relu" || name === "relu6") {
     return { kind: "bounds", ...checkBounds(name) };
   }
   const kind = KINDS.indexOf(name);
   if (name === "leaky-relu") {
-    return { kind, alpha: checkNumber(`${argument}.slope`, named.slope ?? 0.01), beta: 0 };
+    return { kind, alpha: checkReal(`${argument}.slope`, named.slope ?? 0.01), beta: 0 };
   }
-  const alpha = checkNumber(`${argument}.alpha`, named.alpha ?? SIXTH);
-  return { kind, alpha, beta: checkNumber(`${argument}.beta`, named.beta ?? 0.5) };
+  const alpha = checkReal(`${argument}.alpha`, named.alpha ?? SIXTH);
+  return { kind, alpha, beta: checkReal(`${argument}.beta`, named.beta ?? 0.5) };
 }
 
 /** @internal Runs an activation over n floats; dst may be src. */
@@ -114,7 +127,7 @@ export function runActivation(
  *
  *     activate(instance, x, "hard-swish", { out: x });
  *
- * Errors: an unknown name, constants that are no numbers.
+ * Errors: an unknown name, constants that are not finite or that the activation does not have.
  *
  * @example
  * ```ts
@@ -133,8 +146,8 @@ export function activate<X extends Data<"f32">>(
   const checked = checkNnActivation("activation", activation);
   const shape = source.shape ?? [source.length];
   const result = target(instance, options.out, "f32", shape, isTensor(x));
-  return inCall(instance, (call) => {
-    const src = call.input(source);
+  return inCall(instance, result, (call) => {
+    const src = call.input(source, true);
     const { address, value } = call.output(result);
     runActivation(instance, checked, src, address, source.length);
     return value as InKind<X, "f32">;

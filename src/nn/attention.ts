@@ -12,7 +12,7 @@ import {
   operand,
   target,
 } from "../core/call.ts";
-import { checkInteger, checkNumber, checkOptions, rangeFault, typeFault } from "../core/check.ts";
+import { checkInteger, checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import { BYTES } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { scope } from "../core/scope.ts";
@@ -22,6 +22,8 @@ import { minMax } from "../elementwise/min-max.ts";
 import { quantize } from "../elementwise/quantize.ts";
 import { chooseParams } from "../params/params.ts";
 import { type MaskRows, runBlocks } from "./attention-blocks.ts";
+import { checkReal } from "./reals.ts";
+import { checkMatrixRows, isRepeated } from "./rows.ts";
 
 /** Heads, and which keys a query sees. */
 export interface AttentionOptions {
@@ -29,7 +31,7 @@ export interface AttentionOptions {
   readonly heads: number;
   /** Heads of k and v, each for heads / kvHeads neighbouring heads of q. Default `heads`. */
   readonly kvHeads?: number;
-  /** Factor of the scores. Default 1 / √size. */
+  /** Factor of the scores: a finite number. Default 1 / √size. */
   readonly scale?: number;
   /** [queries, keys] for all heads. f32 is added to the scores; in bytes, 0 excludes a key. */
   readonly mask?: Data<"f32" | "u8">;
@@ -37,7 +39,7 @@ export interface AttentionOptions {
   readonly causal?: boolean;
   /** Elements between two rows of q, of k and of v, as of one array [q | k | v]. Default dense. */
   readonly stride?: number;
-  /** Elements of a row of q, where the data are no tensors of two dimensions. */
+  /** Elements of a row of q, where q is no tensor of two dimensions, or has a stride. */
   readonly width?: number;
   readonly out?: Data<"f32">;
 }
@@ -45,13 +47,15 @@ export interface AttentionOptions {
 const OPTIONS = ["heads", "kvHeads", "scale", "mask", "causal", "stride", "width", "out"] as const;
 
 /**
- * With more, the sums of u8 probabilities times i8 values, or of i8 times i8, would overflow i32.
+ * @internal With more, the sums of u8 probabilities times i8 values, or of i8 times i8, would
+ * overflow i32.
  */
-const MOST_KEYS = 65_793; // ⌊(2^31 − 1) / (255 · 128)⌋
+export const MOST_KEYS = 65_793; // ⌊(2^31 − 1) / (255 · 128)⌋
 const MOST_SIZE = 131_071; // ⌊(2^31 − 1) / (128 · 128)⌋
 
 /** Number of rows of an operand. The last row needs no padding up to the stride. */
 function rowsOf(source: Operand, argument: string, width: number, stride: number): number {
+  checkMatrixRows(argument, source, source.length < stride ? [width, stride] : [stride]);
   const rows = Math.ceil(source.length / stride);
   if (source.length === 0 || source.length < (rows - 1) * stride + width) {
     throw rangeFault(argument, `rows of ${width} elements, ${stride} apart`, source.length);
@@ -73,9 +77,11 @@ export function maskOf(
   keys: number,
 ): Mask | undefined {
   const source =
-    mask === undefined
-      ? undefined
-      : operand(instance, "options.mask", mask, ["f32", "u8"], queries * keys);
+    mask === undefined ? undefined : operand(instance, "options.mask", mask, ["f32", "u8"]);
+  const shape = [queries, keys];
+  if (source && (source.length !== queries * keys || !isRepeated(source, shape))) {
+    throw rangeFault("options.mask", `queries · keys, [${shape.join(", ")}]`, mask);
+  }
   if (typeof causal !== "boolean") throw typeFault("options.causal", "true or false", causal);
   if (!source && !causal) return undefined;
   const write: MaskRows = (first, rows, to) => {
@@ -106,7 +112,11 @@ function quantizeValues(
   for (let row = 0; row < keys; row++) {
     rows.set(values.subarray(row * stride, row * stride + width), row * width);
   }
-  const params = chooseParams(minMax(instance, dense, { axis: 1 }), { axis: 1 });
+  const range = minMax(instance, dense, { axis: 1 });
+  const isEmpty = Array.from(range.min, (least, j) => !(least <= range.max[j]));
+  // a column of nothing but NaN has no range, and its values count as 0
+  const bound = (list: Float32Array) => list.map((value, j) => (isEmpty[j] ? 0 : value));
+  const params = chooseParams({ min: bound(range.min), max: bound(range.max) }, { axis: 1 });
   return { values: quantize(instance, dense, params), scale: params.scale as Float32Array };
 }
 
@@ -118,6 +128,8 @@ function quantizeValues(
  * one per column. Scores are computed and used in blocks of rows that fit the cache.
  *
  *     const context = attention(instance, q, k, v, { heads: 4, causal: true });
+ *
+ * A NaN in q, k or v counts as 0.
  *
  * Errors: heads that do not divide a width, rows that do not fit, a mask of another shape.
  *
@@ -146,7 +158,7 @@ export function attention<X extends Data<"f32">>(
   const narrow = size * kvHeads;
   const { stride } = options;
   if (stride !== undefined) checkInteger("options.stride", stride, width, 2 ** 24);
-  const scale = checkNumber("options.scale", options.scale ?? 1 / Math.sqrt(size));
+  const scale = checkReal("options.scale", options.scale ?? 1 / Math.sqrt(size));
   const key = operand(instance, "k", k, ["f32"]);
   const value = operand(instance, "v", v, ["f32"]);
   const queries = rowsOf(query, "q", width, stride ?? width);

@@ -6,7 +6,7 @@
 import { nnKernels } from "../builds/nn-kernels.ts";
 import { checkNumbers } from "../core/array.ts";
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
-import { checkInteger, checkOneOf, checkOptions } from "../core/check.ts";
+import { checkInteger, checkOneOf, checkOptions, rangeFault } from "../core/check.ts";
 import { checkIndices, type Ids } from "../core/ids.ts";
 import { isTensor } from "../core/tensor.ts";
 import { checkTable, gatherBlocks, isBlocked, type Table } from "../table/table.ts";
@@ -31,6 +31,7 @@ const STRIP_ROWS = 16;
 /** Beginnings and the end of bags. */
 function checkOffsets(offsets: readonly number[] | Int32Array | undefined, n: number): number[] {
   const bounds = offsets === undefined ? [0] : Array.from(checkNumbers("options.offsets", offsets));
+  if (bounds.length === 0 && n > 0) throw rangeFault("options.offsets", "at least [0]", offsets);
   let least = 0;
   for (const [i, offset] of bounds.entries()) {
     least = checkInteger(`options.offsets[${i}]`, offset, i === 0 ? 0 : least, i === 0 ? 0 : n);

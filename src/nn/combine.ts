@@ -6,7 +6,7 @@
  */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, type Operand, operand, target } from "../core/call.ts";
-import { checkObject, checkOptions, rangeFault } from "../core/check.ts";
+import { checkOptions, describe, rangeFault, typeFault } from "../core/check.ts";
 import { limitsOf, type QuantizedDType, tagOf } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { LARGEST, roundHalfEven } from "../core/round.ts";
@@ -14,6 +14,7 @@ import { isTensor } from "../core/tensor.ts";
 import { type Activation, checkBounds } from "../gemm/activation.ts";
 import type { StaticParams } from "../linear/layer-options.ts";
 import { checkStatic } from "../linear/layer-options.ts";
+import { isRepeated } from "./rows.ts";
 
 /** Integers with one scale and one zero point. */
 export interface QuantizedValue<V extends Data<QuantizedDType> = Data<QuantizedDType>> {
@@ -38,10 +39,13 @@ export interface CombineQuantizedOptions<D extends QuantizedDType = QuantizedDTy
   readonly out?: Data<D>;
 }
 
-/** Errors unless y repeats along the last axes of x. */
+/** Errors unless y repeats along the first axes of x. */
 function checkPeriod(x: Operand, y: Operand, value: unknown): number {
   const fits = x.length === 0 ? y.length === 0 : y.length > 0 && x.length % y.length === 0;
   if (!fits) throw rangeFault("y", `as many elements as x (${x.length}), or a divisor`, value);
+  if (x.shape && !isRepeated(y, x.shape)) {
+    throw rangeFault("y", `the last dimensions of x, ${describe(x.shape)}`, value);
+  }
   return y.length;
 }
 
@@ -59,9 +63,9 @@ function combineReals<X extends Data<"f32">>(
   const { low, high } = checkBounds(options.activation);
   const shape = left.shape ?? [left.length];
   const result = target(instance, options.out, "f32", shape, isTensor(x));
-  return inCall(instance, (call) => {
-    const a = call.input(left);
-    const b = call.input(right);
+  return inCall(instance, result, (call) => {
+    const a = call.input(left, true);
+    const b = call.input(right, period === left.length);
     const { address, value } = call.output(result);
     const n = left.length;
     nnKernels(instance).combine_f32(multiply, a, b, address, n, period, low, high);
@@ -74,10 +78,19 @@ interface Side {
   readonly params: Required<StaticParams>;
 }
 
+/** A quantized value may be one of `quantizeDynamic`, or values beside their parameters. */
+const SIDE = ["values", "scale", "zeroPoint", "dtype", "low", "high", "axis", "shape"] as const;
+
 function checkSide(instance: Bytelane, argument: string, side: QuantizedValue): Side {
-  checkObject(argument, side);
-  const { values, scale, zeroPoint } = side;
+  if (!isQuantized(side)) {
+    throw typeFault(argument, "quantized values { values, scale, zeroPoint }", side);
+  }
+  checkOptions(argument, side, SIDE);
+  const { values, scale, zeroPoint, dtype } = side as QuantizedValue & StaticParams;
   const source = operand(instance, `${argument}.values`, values, ["i8", "u8"]);
+  if (dtype !== undefined && dtype !== source.dtype) {
+    throw rangeFault(`${argument}.dtype`, `"${source.dtype}", as the values have it`, dtype);
+  }
   const params = { dtype: source.dtype, scale, ...(zeroPoint !== undefined && { zeroPoint }) };
   return { source, params: checkStatic(argument, params) };
 }
@@ -112,9 +125,9 @@ function combineIntegers(
   const shape = a.source.shape ?? [a.source.length];
   const asTensor = isTensor(a.source.value);
   const result = target(instance, options.out, dtype, shape, asTensor);
-  return inCall(instance, (call) => {
-    const left = call.input(a.source);
-    const right = call.input(b.source);
+  return inCall(instance, result, (call) => {
+    const left = call.input(a.source, true);
+    const right = call.input(b.source, period === a.source.length);
     const { address, value } = call.output(result);
     nnKernels(instance).combine_8(
       multiply,
@@ -164,14 +177,16 @@ function combine(
 
 /**
  * x + y, element by element; y may be shorter and repeats along the first axes of x, such as a
- * bias. `out` may be x or y. Quantized values, each { values, scale, zeroPoint }, are added as
- * reals and quantized again: round((x − zx) · sx/s + (y − zy) · sy/s) + z, ties to even.
+ * bias: a tensor has the last dimensions of x. `out` may be x or y. Quantized values, each {
+ * values, scale, zeroPoint }, are added as reals and quantized again: round((x − zx) · sx/s +
+ * (y − zy) · sy/s) + z, ties to even.
  *
  *     add(instance, hidden, delta, { out: hidden });
  *     const a = { values, scale: 0.1 };
  *     const sum = add(instance, a, { values: others, scale: 0.2 }, { scale: 0.25 });
  *
- * Errors: y of a length that does not divide that of x; parameters out of range.
+ * Errors: y of a length that does not divide that of x, or of other dimensions; parameters out of
+ * range.
  *
  * @example
  * ```ts

@@ -4,15 +4,16 @@
  * @category Networks
  */
 import { nnKernels } from "../builds/nn-kernels.ts";
+import { checkNumbers } from "../core/array.ts";
 import { type Data, type InKind, inCall, type Operand, operand, target } from "../core/call.ts";
-import { checkOptions, rangeFault, typeFault } from "../core/check.ts";
+import { checkOptions, describe, rangeFault, typeFault } from "../core/check.ts";
 import { BYTES, type DType } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
 
 /** The widths of the operands, and where to write. */
 export interface ConcatOptions {
-  /** Length of the last axis of each operand, where these are typed arrays. */
+  /** Length of the last axis of each operand. Needed of typed arrays; a tensor's own is equal. */
   readonly columns?: readonly number[];
   readonly out?: Data;
 }
@@ -21,9 +22,13 @@ type Kind<X> = X extends Tensor<infer T> ? T : X extends Data<infer T> ? T : nev
 
 /** Rows and columns of an operand. */
 function rowsOf(source: Operand, index: number, columns: readonly number[] | undefined) {
-  const width = source.shape?.at(-1) ?? columns?.[index];
+  const own = source.shape?.at(-1);
+  const width = columns?.[index] ?? own;
   if (width === undefined || !Number.isInteger(width) || width < 1) {
     throw rangeFault(`options.columns[${index}]`, "an integer of at least 1", width);
+  }
+  if (own !== undefined && own !== width) {
+    throw rangeFault(`options.columns[${index}]`, `${own}, as parts[${index}] has it`, width);
   }
   const rows = source.length / width;
   if (!Number.isInteger(rows)) {
@@ -32,12 +37,17 @@ function rowsOf(source: Operand, index: number, columns: readonly number[] | und
   return { rows, width };
 }
 
+/** Whether all dimensions but the last are equal. */
+const sameRows = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.slice(0, -1).every((size, axis) => size === b[axis]);
+
 /**
  * Joins data along the last axis, the channels of images: [rows, a] and [rows, b] give
  * [rows, a + b]. All have one element type and as many rows. Quantized values keep their parameters
  * where these are the same.
  *
- * Errors: no operand, other numbers of rows, another element type.
+ * Errors: no operand, other numbers of rows, other dimensions before the last, another element
+ * type.
  *
  * @example
  * ```ts
@@ -56,13 +66,21 @@ export function concat<X extends Data>(
   }
   const first = operand(instance, "parts[0]", parts[0], ["f32", "i32", "i8", "u8"]);
   const { dtype } = first;
-  const sources = parts.map((x, i) => operand(instance, `parts[${i}]`, x, [dtype]));
+  // holes become undefined
+  const sources = Array.from(parts, (x, i) => operand(instance, `parts[${i}]`, x, [dtype]));
+  if (options.columns !== undefined) checkNumbers("options.columns", options.columns);
   const sizes = sources.map((source, i) => rowsOf(source, i, options.columns));
   const [{ rows }] = sizes;
   const other = sizes.findIndex((size) => size.rows !== rows);
   if (other >= 0) {
     const expected = `${rows} rows, as parts[0] has them`;
     throw rangeFault(`parts[${other}]`, expected, sizes[other].rows);
+  }
+  for (const [i, { shape }] of sources.entries()) {
+    if (first.shape && shape && !sameRows(first.shape, shape)) {
+      const expected = `the dimensions of parts[0], ${describe(first.shape)}, but for the last`;
+      throw rangeFault(`parts[${i}]`, expected, shape);
+    }
   }
   const width = sizes.reduce((sum, size) => sum + size.width, 0);
   const shape = [...(first.shape?.slice(0, -1) ?? [rows]), width];

@@ -55,7 +55,7 @@ export interface ConvOptions extends LayerOptions, WindowOptions {
  */
 export interface ConvTransposeOptions
   extends Omit<ConvOptions, "orientation" | "groups" | "format" | "dilation"> {
-  /** Rows and columns that are added at the bottom and right. Default 0. */
+  /** Rows and columns that are added at the bottom and right: less than the stride. Default 0. */
   readonly outputPadding?: number | readonly [height: number, width: number];
 }
 
@@ -162,6 +162,10 @@ export function checkConvTranspose(instance: Bytelane, options: ConvTransposeOpt
     throw rangeFault("options.padding", '"valid" or numbers for a transposed convolution', padding);
   }
   const extra = checkPair("options.outputPadding", options.outputPadding ?? 0, 0);
+  if (extra.some((size, axis) => size >= stride[axis])) {
+    const expected = `less than the stride [${stride.join(", ")}]`;
+    throw rangeFault("options.outputPadding", expected, options.outputPadding);
+  }
   return {
     ...checkShared(instance, options, open, { inChannels, outChannels, axis: 1 }),
     ...{ groups: 1, isDepthwise: false, isReal: false },

@@ -184,6 +184,13 @@ export function conv2d<X extends Data<"f32" | "i8" | "u8">, R extends LinearResu
   return runConv(layer, x, options.shape, options.out, false);
 }
 
+/** Whether images of height 1 give such images. */
+function isFlat({ window }: Conv2d): boolean {
+  const { kernel, padding, extra } = window;
+  const rows = padding === "same" ? 0 : padding[0] + padding[2];
+  return kernel[0] === 1 && rows === 0 && extra[0] === 0;
+}
+
 /** @internal With `flat`, images have a height of 1 and the result is without it. */
 export function runConv<X extends Data<"f32" | "i8" | "u8">, R extends LinearResult>(
   layer: Conv2d<R>,
@@ -197,11 +204,16 @@ export function runConv<X extends Data<"f32" | "i8" | "u8">, R extends LinearRes
   }
   const instance = instanceOf("layer", layer);
   const source = operand(instance, "x", x, takes(layer) as readonly ("f32" | "i8" | "u8")[]);
-  const images = imagesOf(flat ? { ...source, shape: given } : source, given);
+  const images = imagesOf(source, given);
+  const what = flat ? "sequences" : "images";
   if (images.channels !== layer.inChannels) {
-    throw rangeFault("x", `images of ${layer.inChannels} channels`, images.channels);
+    throw rangeFault("x", `${what} of ${layer.inChannels} channels`, images.channels);
   }
-  const geometry = geometryOf(layer.window, images.height, images.width, images.channels);
+  if (flat && !isFlat(layer)) {
+    throw typeFault("layer", "a convolution made by createConv1d", layer);
+  }
+  const { height, width, channels } = images;
+  const geometry = geometryOf(layer.window, height, width, channels, flat);
   const { outHeight, outWidth } = geometry;
   const shape = shapeOfImages(images, outHeight, outWidth, layer.outChannels);
   const outShape = flat ? shape.filter((_, axis) => axis !== shape.length - 3) : shape;

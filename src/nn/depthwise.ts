@@ -7,7 +7,7 @@ import type { Bytelane } from "../core/instance.ts";
 import { LARGEST, roundHalfEven } from "../core/round.ts";
 import { checkDepth } from "../gemm/epilogue.ts";
 import { maxMagnitude } from "../gemm/packed-matrix.ts";
-import type { Channels } from "../linear/layer-options.ts";
+import { type Channels, stepsOf } from "../linear/layer-options.ts";
 import type { CheckedConv } from "./conv-options.ts";
 import { orderWeights } from "./weights.ts";
 
@@ -163,10 +163,11 @@ export function createIntegerDepthwise(
   const { integers } = quantized;
   const bias = corrected(conv, values, quantized);
   const scales = quantized.scales.map((scale) => (input ? f(input.scale * scale) : scale));
-  const steps = bias && output && bias.map((real, c) => roundHalfEven(real / scales[c]));
+  const steps =
+    bias && output && bias.map((real, c) => stepsOf(`options.bias[${c}]`, real, scales[c]));
   const most = steps ? steps.reduce((max, step) => Math.max(max, Math.abs(step)), 0) : 0;
   const magnitude = input ? maxMagnitude(input.dtype, input.zeroPoint, 8) : 255;
-  checkDepth(taps, magnitude, quantized.maxMagnitude, most);
+  checkDepth("options.weights", taps, magnitude, quantized.maxMagnitude, most);
 
   const row = filled(outChannels);
   const [height, width] = window.kernel;

@@ -25,8 +25,7 @@ export interface Images {
  * channels].
  */
 export function imagesOf(source: Operand, shape: readonly number[] | undefined): Images {
-  const given = source.shape ?? checkShape("options.shape", shape);
-  const argument = source.shape ? "x" : "options.shape";
+  const { given, argument } = givenShape(source, shape);
   if (given.length !== 3 && given.length !== 4) {
     throw rangeFault(argument, "[height, width, channels], after the number of images", given);
   }
@@ -39,6 +38,13 @@ export function imagesOf(source: Operand, shape: readonly number[] | undefined):
   }
   const batched = given.length === 4;
   return { count: batched ? given[0] : 1, height, width, channels, batched };
+}
+
+/** The shape of the options, or a tensor's own, and the argument that errors name. */
+function givenShape(source: Operand, shape: readonly number[] | undefined) {
+  return source.shape && shape === undefined
+    ? { given: source.shape, argument: "x" }
+    : { given: checkShape("options.shape", shape), argument: "options.shape" };
 }
 
 /** @internal The shape of the same number of images with other sizes. */
@@ -54,7 +60,7 @@ export function shapeOfImages(
 
 /** A shape for typed arrays, and where to write. */
 export interface LayoutOptions {
-  /** Of x, for a typed array: three dimensions, or four with the number of images first. */
+  /** Three dimensions, or four with the number of images first. Default: those of a tensor. */
   readonly shape?: readonly number[];
   readonly out?: Data;
 }
@@ -68,8 +74,7 @@ function transposed<X extends Data>(
   checkInstance(instance);
   checkOptions("options", options, ["shape", "out"]);
   const source = operand(instance, "x", x, ["f32", "i32", "i8", "u8"]);
-  const shape = source.shape ?? checkShape("options.shape", options.shape);
-  const argument = source.shape ? "x" : "options.shape";
+  const { given: shape, argument } = givenShape(source, options.shape);
   if (shape.length !== 3 && shape.length !== 4) {
     throw rangeFault(argument, "three dimensions, after the number of images", shape);
   }

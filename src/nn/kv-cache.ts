@@ -7,7 +7,7 @@
  * @category Networks
  */
 import { type Data, elementsOf, type InKind, operand } from "../core/call.ts";
-import { checkInteger, checkNumber, checkOptions, rangeFault } from "../core/check.ts";
+import { checkInteger, checkOptions, rangeFault } from "../core/check.ts";
 import type { OwnElements } from "../core/dtype.ts";
 import { checkHandle, Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
@@ -15,8 +15,10 @@ import { scope } from "../core/scope.ts";
 import { isTensor, type Tensor, tensor } from "../core/tensor.ts";
 import { quantizeRows } from "../elementwise/dynamic-quantize.ts";
 import { matmul } from "../gemm/matmul.ts";
-import { maskOf, sliceColumns } from "./attention.ts";
+import { MOST_KEYS, maskOf, sliceColumns } from "./attention.ts";
 import { multiply } from "./combine.ts";
+import { checkReal } from "./reals.ts";
+import { checkHeadRows } from "./rows.ts";
 import { softmax } from "./softmax.ts";
 
 /** Sizes of a cache. */
@@ -189,7 +191,8 @@ export function appendKv(cache: KvCache, k: Data<"f32">, v: Data<"f32">): void {
   const key = operand(instance, "k", k, ["f32"]);
   const rows = key.length / width;
   if (!Number.isInteger(rows)) throw rangeFault("k", `rows of ${width} elements`, key.length);
-  operand(instance, "v", v, ["f32"], key.length);
+  checkHeadRows("k", key, kvHeads, size);
+  checkHeadRows("v", operand(instance, "v", v, ["f32"], key.length), kvHeads, size);
   scope(instance, () => {
     const quantized = [k, v].map((x) =>
       quantizeRows(instance, onMemory(instance, x), { shape: [rows * kvHeads, size] }),
@@ -232,7 +235,8 @@ export interface CachedAttentionOptions {
  * the keys and values of the queries first.
  *
  * q is quantized with one scale per row of a head, and so are probabilities times the scales of the
- * values. Errors: an empty cache, heads that are no multiple of the cache's, rows of another width.
+ * values. Errors: an empty cache, one of more rows than the sums of a product hold, heads that are
+ * no multiple of the cache's, rows of another width, a mask of another shape.
  *
  * @example
  * ```ts
@@ -253,13 +257,15 @@ export function cachedAttention<X extends Data<"f32">>(
   if (heads % kvHeads !== 0) {
     throw rangeFault("options.heads", `a multiple of ${kvHeads}`, heads);
   }
-  const scale = checkNumber("options.scale", options.scale ?? 1 / Math.sqrt(size));
+  const scale = checkReal("options.scale", options.scale ?? 1 / Math.sqrt(size));
   const width = heads * size;
   const source = operand(instance, "q", q, ["f32"]);
   const queries = source.length / width;
   if (!Number.isInteger(queries) || queries === 0) {
     throw rangeFault("q", `rows of ${width} elements`, source.length);
   }
+  checkHeadRows("q", source, heads, size);
+  if (keys > MOST_KEYS) throw rangeFault("cache", `at most ${MOST_KEYS} rows`, keys);
   const { mask, causal = true } = options;
   const hide = maskOf(instance, { causal, ...(mask !== undefined && { mask }) }, queries, keys);
   const result = scope(instance, () => {

@@ -21,9 +21,9 @@ export interface NormOptions extends ShapeOption {
   readonly out?: Data<"f32">;
 }
 
-function checkEpsilon(epsilon: number): number {
-  if (!(checkNumber("options.epsilon", epsilon) >= 0 && Number.isFinite(epsilon))) {
-    throw rangeFault("options.epsilon", "a finite number of at least 0", epsilon);
+function checkEpsilon(argument: string, epsilon: number): number {
+  if (!(checkNumber(argument, epsilon) >= 0 && Number.isFinite(epsilon))) {
+    throw rangeFault(argument, "a finite number of at least 0", epsilon);
   }
   return epsilon;
 }
@@ -38,6 +38,8 @@ function perColumn(
   return values === undefined ? undefined : operand(instance, argument, values, ["f32"], columns);
 }
 
+const OPTIONS = ["shape", "gain", "epsilon", "out"] as const;
+
 function normalize<X extends Data<"f32">>(
   instance: Bytelane,
   x: X,
@@ -45,12 +47,12 @@ function normalize<X extends Data<"f32">>(
   centred: boolean,
 ): InKind<X, "f32"> {
   checkInstance(instance);
-  checkOptions("options", options, ["shape", "gain", "bias", "epsilon", "out"]);
+  checkOptions("options", options, centred ? [...OPTIONS, "bias"] : OPTIONS);
   const source = operand(instance, "x", x, ["f32"]);
   const { shape, rows, columns } = rowsOf(source, options.shape);
   const gain = perColumn(instance, "options.gain", options.gain, columns);
   const bias = perColumn(instance, "options.bias", options.bias, columns);
-  const epsilon = checkEpsilon(options.epsilon ?? 1e-5);
+  const epsilon = checkEpsilon("options.epsilon", options.epsilon ?? 1e-5);
   const result = target(instance, options.out, "f32", shape, isTensor(x));
   return inCall(instance, result, (call) => {
     const src = call.input(source, true);
@@ -108,6 +110,17 @@ export function rmsNorm<X extends Data<"f32">>(
   return normalize(instance, x, options, false);
 }
 
+/** Errors unless there is one finite number per channel. */
+function checkChannels(argument: string, list: ArrayLike<number>, channels: number): void {
+  if (checkNumbers(argument, list).length !== channels) {
+    throw rangeFault(argument, `${channels} values`, list.length);
+  }
+  for (let c = 0; c < channels; c++) {
+    if (Number.isFinite(list[c])) continue;
+    throw rangeFault(`${argument}[${c}]`, "a finite number", list[c]);
+  }
+}
+
 /**
  * A batch normalization at inference: gain · (x − mean) / √(variance + epsilon) + offset, one of
  * each per channel.
@@ -128,7 +141,8 @@ export interface BatchNorm {
  * the output channels along its first axis ([out, …], as PyTorch and ONNX have them) or along its
  * last ([…, out], as TensorFlow).
  *
- * Errors: lists of different lengths; weights that are no multiple of them.
+ * Errors: lists of different lengths, numbers that are not finite, a variance that is not positive
+ * with epsilon added; weights that are no multiple of the lists.
  *
  * @example
  * ```ts
@@ -148,12 +162,14 @@ export function foldBatchNorm(
   const { mean, variance, gain, offset, epsilon = 1e-5 } = norm;
   const channels = checkNumbers("norm.mean", mean).length;
   checkNumbers("norm.variance", variance);
-  for (const [name, list] of Object.entries({ variance, gain, offset, bias })) {
-    if (list === undefined) continue;
-    const argument = name === "bias" ? name : `norm.${name}`;
-    if (checkNumbers(argument, list).length !== channels) {
-      throw rangeFault(argument, `${channels} values`, list.length);
-    }
+  for (const [name, list] of Object.entries({ mean, variance, gain, offset, bias })) {
+    if (list !== undefined) checkChannels(name === "bias" ? name : `norm.${name}`, list, channels);
+  }
+  checkEpsilon("norm.epsilon", epsilon);
+  for (let c = 0; c < channels; c++) {
+    if (variance[c] + epsilon > 0) continue;
+    const expected = `a number above ${-epsilon}, so that it is positive with epsilon`;
+    throw rangeFault(`norm.variance[${c}]`, expected, variance[c]);
   }
   const inner = weights.length / channels;
   if (!Number.isInteger(inner)) {
@@ -161,7 +177,7 @@ export function foldBatchNorm(
   }
   const factors = Array.from(
     { length: channels },
-    (_, c) => (gain?.[c] ?? 1) / Math.sqrt(variance[c] + checkEpsilon(epsilon)),
+    (_, c) => (gain?.[c] ?? 1) / Math.sqrt(variance[c] + epsilon),
   );
   const channelOf = (i: number) =>
     orientation === "out-in" ? Math.floor(i / inner) : i % channels;

@@ -5,7 +5,7 @@
  */
 import { nnKernels } from "../builds/nn-kernels.ts";
 import { type Data, type InKind, inCall, operand, target } from "../core/call.ts";
-import { checkInteger, checkOptions } from "../core/check.ts";
+import { checkInteger, checkOptions, typeFault } from "../core/check.ts";
 import { limitsOf } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor } from "../core/tensor.ts";
@@ -13,6 +13,7 @@ import { imagesOf, shapeOfImages } from "./images.ts";
 import {
   type CheckedWindow,
   checkPair,
+  checkTaps,
   checkWindow,
   geometryOf,
   type Pair,
@@ -27,7 +28,7 @@ export interface PoolOptions extends WindowOptions {
   readonly size: Pair;
   /** Default: `size`. */
   readonly stride?: Pair;
-  /** Of x, for a typed array: [height, width, channels], or with the number of images first. */
+  /** [height, width, channels], or with the number of images first. Default: that of a tensor. */
   readonly shape?: readonly number[];
   readonly out?: Data;
 }
@@ -60,7 +61,7 @@ function pool<X extends Data<Pooled>>(
   x: X,
   options: { readonly shape?: readonly number[]; readonly out?: Data },
   windowOf: (height: number, width: number) => CheckedWindow,
-  { mean, countPadding, zeroPoint = 0 }: Rule,
+  { mean, countPadding, zeroPoint }: Rule,
 ): InKind<X, Pooled> {
   const source = operand(instance, "x", x, ["f32", "i8", "u8"]);
   const { dtype } = source;
@@ -68,7 +69,12 @@ function pool<X extends Data<Pooled>>(
   const { height, width, channels, count } = images;
   const window = windowOf(height, width);
   const geometry = geometryOf(window, height, width, channels);
-  if (dtype !== "f32") checkInteger("options.zeroPoint", zeroPoint, ...limitsOf(dtype));
+  checkTaps(window, geometry);
+  const zero = zeroPoint ?? 0;
+  if (dtype !== "f32") checkInteger("options.zeroPoint", zero, ...limitsOf(dtype));
+  else if (zeroPoint !== undefined) {
+    throw typeFault("options.zeroPoint", "nothing for x of f32", zeroPoint);
+  }
   const { outHeight, outWidth } = geometry;
   const shape = shapeOfImages(images, outHeight, outWidth, channels);
   const result = target(instance, options.out, dtype, shape, isTensor(x));
@@ -84,7 +90,7 @@ function pool<X extends Data<Pooled>>(
       const from = src + i * height * width * channels * size;
       const to = address + i * outHeight * outWidth * channels * size;
       if (dtype === "f32") kernels.pool_f32(record, from, to, kind, padded);
-      else kernels.pool_8(record, from, to, kind, padded, dtype === "u8" ? 1 : 0, zeroPoint);
+      else kernels.pool_8(record, from, to, kind, padded, dtype === "u8" ? 1 : 0, zero);
     }
     return value as InKind<X, Pooled>;
   });
@@ -106,7 +112,8 @@ function checkPool(options: PoolOptions): CheckedWindow {
  * The largest value of each window, of reals or 8-bit integers. The scale and zero point of
  * integers stay the same. A NaN in a window makes its result NaN.
  *
- * Errors: padding of a whole window, a window larger than the padded image.
+ * Errors: padding of a whole window, a window larger than the padded image, a dilation that leaves
+ * a window no pixel.
  *
  * @example
  * ```ts
@@ -143,6 +150,9 @@ export function averagePool2d<X extends Data<Pooled>>(
   checkOptions("options", options, AVERAGE_OPTIONS);
   const window = checkPool(options);
   const { countPadding = false, zeroPoint } = options;
+  if (typeof countPadding !== "boolean") {
+    throw typeFault("options.countPadding", "true or false", countPadding);
+  }
   return pool(instance, x, options, () => window, { mean: true, countPadding, zeroPoint });
 }
 

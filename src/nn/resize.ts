@@ -18,10 +18,10 @@ export interface ResizeOptions {
   /**
    * For bilinear: the position in x of an output o. "half-pixel" (o + 0.5) · in / out − 0.5,
    * "asymmetric" o · in / out, "align-corners" o · (in − 1) / (out − 1). Default "half-pixel", as
-   * PyTorch and ONNX have it.
+   * PyTorch and ONNX have it; "nearest" is always "asymmetric".
    */
   readonly coordinates?: "half-pixel" | "asymmetric" | "align-corners";
-  /** Of x, for a typed array: [height, width, channels], or with the number of images first. */
+  /** [height, width, channels], or with the number of images first. Default: that of a tensor. */
   readonly shape?: readonly number[];
   readonly out?: Data;
 }
@@ -41,7 +41,8 @@ function stepOf(coordinates: (typeof COORDINATES)[number], size: number, out: nu
  * x at another size: [outHeight, outWidth, channels] per image. Scale and zero point of 8-bit
  * integers stay the same.
  *
- * Errors: a size below 1; an unknown mode.
+ * Errors: a size below 1; an unknown mode; other coordinates than "asymmetric"
+ * for the mode "nearest".
  *
  * @example
  * ```ts
@@ -69,6 +70,10 @@ export function resize2d<X extends Data<"f32" | "i8" | "u8">>(
     options.coordinates ?? "half-pixel",
     COORDINATES,
   );
+  if (mode === "nearest" && ![undefined, "asymmetric"].includes(options.coordinates)) {
+    const expected = '"asymmetric" for the mode "nearest"';
+    throw rangeFault("options.coordinates", expected, coordinates);
+  }
   const { count, height, width, channels } = images;
   const { dtype } = source;
   const shape = shapeOfImages(images, outHeight, outWidth, channels);

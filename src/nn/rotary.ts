@@ -7,6 +7,7 @@ import { type Data, elementsOf, type InKind, operand } from "../core/call.ts";
 import { checkInteger, checkOneOf, checkOptions, rangeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor, tensor } from "../core/tensor.ts";
+import { checkHeadRows } from "./rows.ts";
 
 /** Angles of each row, and which elements are pairs. */
 export interface RotaryOptions {
@@ -60,6 +61,10 @@ export function rotaryEmbedding<X extends Data<"f32">>(
   const rows = cos.length / count;
   if (!Number.isInteger(rows)) {
     throw rangeFault("options.cos", `rows of ${count} elements`, cos.length);
+  }
+  checkHeadRows("x", source, heads, options.size);
+  for (const [name, table] of Object.entries({ cos, sin })) {
+    checkHeadRows(`options.${name}`, table, 1, count);
   }
   const values = elementsOf(instance, source);
   const cosines = elementsOf(instance, cos);

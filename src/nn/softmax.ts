@@ -13,18 +13,20 @@ import {
   operand,
   target,
 } from "../core/call.ts";
-import { checkNumber, checkOptions, rangeFault } from "../core/check.ts";
+import { checkOptions, describe, rangeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { isTensor } from "../core/tensor.ts";
-import { type Rows, rowsOf, type ShapeOption } from "./rows.ts";
+import { checkReal } from "./reals.ts";
+import { isRepeated, type Rows, rowsOf, type ShapeOption } from "./rows.ts";
 
 /** How logits are scaled and masked. */
 export interface SoftmaxOptions extends ShapeOption {
-  /** Multiplies x. Default 1. */
+  /** Multiplies x: a finite number. Default 1. */
   readonly scale?: number;
   /**
-   * One row, or several that repeat along the rows of x. An f32 mask is added to the scaled logits.
-   * In a mask of bytes, 0 excludes an entry. A row without any entry gives zeros.
+   * One row, or several that repeat along the rows of x; a tensor has the last dimensions of x. An
+   * f32 mask is added to the scaled logits. In a mask of bytes, 0 excludes an entry. A row without
+   * any entry gives zeros.
    */
   readonly mask?: Data<"f32" | "u8">;
   readonly out?: Data<"f32">;
@@ -57,15 +59,24 @@ function checkLogits(instance: Bytelane, x: unknown, options: SoftmaxOptions): L
   checkOptions("options", options, ["shape", "scale", "mask", "out"]);
   const source = operand(instance, "x", x, ["f32"]);
   const rows = rowsOf(source, options.shape);
-  const scale = checkNumber("options.scale", options.scale ?? 1);
+  const scale = checkReal("options.scale", options.scale ?? 1);
   const mask =
     options.mask === undefined
       ? undefined
       : operand(instance, "options.mask", options.mask, ["f32", "u8"]);
-  if (mask && (mask.length === 0 || mask.length % (rows.columns || 1) !== 0)) {
-    throw rangeFault("options.mask", `rows of ${rows.columns} elements`, options.mask);
-  }
+  if (mask) checkMask(mask, rows, options.mask);
   return { ...rows, source, scale, mask };
+}
+
+/** Errors unless a mask is rows that repeat along those of x a whole number of times. */
+function checkMask(mask: Operand, { shape, rows, columns }: Rows, value: unknown): void {
+  const maskRows = mask.length / columns;
+  const fits =
+    rows * columns === 0
+      ? mask.length === 0
+      : Number.isInteger(maskRows) && mask.length > 0 && rows % maskRows === 0;
+  if (fits && isRepeated(mask, shape)) return;
+  throw rangeFault("options.mask", `rows that repeat along x ${describe(shape)}`, value);
 }
 
 /** @internal The address of a mask as it is added to logits, or 0. */
@@ -94,7 +105,7 @@ function runSoftmax(
   const src = call.input(source, true);
   const added = placeMask(instance, call, mask);
   const work = result === BYTES ? call.scratch(columns * 4) : 0;
-  const maskRows = mask ? mask.length / columns : 1;
+  const maskRows = mask?.length ? mask.length / columns : 1;
   nnKernels(instance).softmax_f32(
     src,
     dst,
@@ -129,7 +140,8 @@ function softmaxTo<X extends Data<"f32">>(
  * the row. `out` may be x. Terms e^(x_j − m) below 2^-126 count as 0. The absolute error is at most
  * 4 · 2^-24 of the largest probability of the row. A NaN makes its row NaN.
  *
- * Errors: a mask whose rows are not as long as those of x; a shape of another number of elements.
+ * Errors: a mask whose rows do not repeat along x, a scale that is not finite, a shape of another
+ * number of elements.
  *
  * @example
  * ```ts

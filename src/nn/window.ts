@@ -126,7 +126,7 @@ function placeAxis(window: CheckedWindow, axis: 0 | 1, size: number): [out: numb
 }
 
 /**
- * @internal The sizes of one call.
+ * @internal The sizes of one call. With `flat`, errors speak of a sequence.
  * Errors: a kernel that is larger than the padded image.
  */
 export function geometryOf(
@@ -134,17 +134,45 @@ export function geometryOf(
   height: number,
   width: number,
   channels: number,
+  flat = false,
 ): Geometry {
   const [outHeight, top] = placeAxis(window, 0, height);
   const [outWidth, left] = placeAxis(window, 1, width);
   if (outHeight < 1 || outWidth < 1) {
+    if (window.transposed) {
+      throw rangeFault("x", "an image of which the padding leaves a result", [height, width]);
+    }
     const kernel = window.kernel.map((size, axis) => (size - 1) * window.dilation[axis] + 1);
+    if (flat) throw rangeFault("x", `a length of at least ${kernel[1]} with its padding`, width);
     throw rangeFault("x", `an image of at least [${kernel.join(", ")}] with its padding`, [
       height,
       width,
     ]);
   }
   return { height, width, channels, outHeight, outWidth, top, left };
+}
+
+/**
+ * @internal Errors: a window with a dilation all of whose taps lie in the padding. It would have no
+ * largest value and no mean.
+ */
+export function checkTaps(window: CheckedWindow, geometry: Geometry): void {
+  const { height, width, outHeight, outWidth, top, left } = geometry;
+  const axes = [
+    [height, outHeight, top],
+    [width, outWidth, left],
+  ];
+  for (const [axis, [size, outs, before]] of axes.entries()) {
+    const [taps, dilation] = [window.kernel[axis], window.dilation[axis]];
+    for (let out = 0; dilation > 1 && out < outs; out++) {
+      const first = out * window.stride[axis] - before;
+      // the first tap inside the image
+      const tap = Math.max(Math.ceil(-first / dilation), 0);
+      if (tap < taps && first + tap * dilation < size) continue;
+      const expected = "windows that each have a tap inside the image";
+      throw rangeFault("options.dilation", expected, window.dilation);
+    }
+  }
 }
 
 /** @internal Bytes of the record. */

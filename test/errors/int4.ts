@@ -242,10 +242,14 @@ export const int4: Case[] = [
     '"options.activation" expected one of "none", "relu", "relu6", got "tanh"',
     layer({ activation: "tanh" }),
   ],
-  ["TypeError", '"options.low" expected a number, got "0"', layer({ activation: { low: "0" } })],
+  [
+    "TypeError",
+    '"options.activation.low" expected a number, got "0"',
+    layer({ activation: { low: "0" } }),
+  ],
   [
     "RangeError",
-    '"options.low" expected a number that a 32-bit float holds, or -Infinity, got Infinity',
+    '"options.activation.low" expected a number that a 32-bit float holds, or -Infinity, got Infinity',
     layer({ activation: { low: Infinity } }),
   ],
   [
@@ -256,10 +260,14 @@ export const int4: Case[] = [
       linear(own, wrong({ values: Int8Array.of(1), scale: Float32Array.of(NaN), zeroPoint: 0 }));
     },
   ],
-  ["TypeError", '"options.high" expected a number, got "6"', layer({ activation: { high: "6" } })],
+  [
+    "TypeError",
+    '"options.activation.high" expected a number, got "6"',
+    layer({ activation: { high: "6" } }),
+  ],
   [
     "RangeError",
-    '"options.low" expected at most high (1), got 2',
+    '"options.activation.low" expected at most high (1), got 2',
     layer({ activation: { low: 2, high: 1 } }),
   ],
   ["TypeError", '"options.weights" expected an object, got 5', layer({ weights: 5 })],

@@ -456,6 +456,21 @@ export const products: Case[] = [
   ],
   [
     "TypeError",
+    '"options.scale" expected nothing, since the weights are f32, got 0.5',
+    layer({ scale: 0.5 }),
+  ],
+  [
+    "TypeError",
+    '"options.zeroPoint" expected nothing, since the weights are f32, got 3',
+    layer({ zeroPoint: 3 }),
+  ],
+  [
+    "RangeError",
+    '"options.weights" expected finite numbers, got -Infinity',
+    layer({ weights: Float32Array.of(1, 2, 3, -Infinity, 5, 6) }),
+  ],
+  [
+    "TypeError",
     '"options.scale" expected nothing, since the weights have their own, got 1',
     layer({ weights: whole, scale: 1 }),
   ],
@@ -540,8 +555,13 @@ export const products: Case[] = [
   ],
   [
     "RangeError",
-    '"options.low" expected at most high (0), got 1',
+    '"options.activation.low" expected at most high (0), got 1',
     layer({ activation: { low: 1, high: 0 } }),
+  ],
+  [
+    "TypeError",
+    '"options.activation" expected an object of options, got a Promise: await it',
+    layer({ activation: Promise.resolve("relu") }),
   ],
   [
     "TypeError",
@@ -553,7 +573,11 @@ export const products: Case[] = [
     '"options.activation" expected another name, such as "low", got the unknown option "min"',
     layer({ activation: { min: 0 } }),
   ],
-  ["TypeError", '"options.low" expected a number, got "0"', layer({ activation: { low: "0" } })],
+  [
+    "TypeError",
+    '"options.activation.low" expected a number, got "0"',
+    layer({ activation: { low: "0" } }),
+  ],
   [
     "TypeError",
     '"options.bias" expected a Float32Array or a tensor, got NaN',
@@ -584,7 +608,7 @@ export const products: Case[] = [
   ],
   [
     "RangeError",
-    '"options.depth" expected at most 65793 for these types, zero points and bias, got 140000',
+    '"options.weights" expected a depth of at most 65793 for these types, zero points and bias, got 140000',
     layer({ weights: deep, shape: [140_000, 1], scale: 1 }),
   ],
 

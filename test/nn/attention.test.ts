@@ -158,7 +158,7 @@ describeTiers("attention", (instance) => {
     );
     expect(call({}, x, new Float32Array(8))).toThrow('"v" expected 6 rows, as k has them, got 2');
     expect(call({ mask: new Float32Array(5) })).toThrow(
-      '"options.mask" expected 36 elements, got Float32Array(5)',
+      '"options.mask" expected queries · keys, [6, 6], got Float32Array(5)',
     );
     expect(call({ causal: 1 })).toThrow('"options.causal" expected true or false, got 1');
     expect(call({ heads: 1, width: 1 }, new Float32Array(65794), new Float32Array(65794))).toThrow(

@@ -122,7 +122,11 @@ const elementwise: readonly Case[] = [
     '"x.values" expected an Int8Array, a Uint8Array or a tensor, got [1, 2]: Int8Array.from(…) makes one',
     (b) => add(b, { values: wrong([1, 2]), scale: 1 }, q, { scale: 1 }),
   ],
-  ["TypeError", '"y" expected an object, got undefined', (b) => add(b, q, wrong(undefined), q)],
+  [
+    "TypeError",
+    '"y" expected quantized values { values, scale, zeroPoint }, got undefined',
+    (b) => add(b, q, wrong(undefined), q),
+  ],
   [
     "RangeError",
     '"y.scale" expected a positive, finite 32-bit float, got 0',
@@ -135,7 +139,7 @@ const elementwise: readonly Case[] = [
   ],
   [
     "RangeError",
-    '"options.low" expected at most high (0), got 1',
+    '"options.activation.low" expected at most high (0), got 1',
     (b) => add(b, q, q, { scale: 1, activation: { low: 1, high: 0 } }),
   ],
 ];
@@ -214,12 +218,12 @@ const rows: readonly Case[] = [
   ],
   [
     "RangeError",
-    '"options.mask" expected rows of 3 elements, got Float32Array(4)',
+    '"options.mask" expected rows that repeat along x [2, 3], got Float32Array(4)',
     (b) => softmax(b, x, { shape: [2, 3], mask: new Float32Array(4) }),
   ],
   [
     "RangeError",
-    '"options.mask" expected rows of 6 elements, got Uint8Array(0)',
+    '"options.mask" expected rows that repeat along x [6], got Uint8Array(0)',
     (b) => quantizedSoftmax(b, x, { mask: new Uint8Array(0) }),
   ],
   [
@@ -378,7 +382,7 @@ const convolutions: readonly Case[] = [
   ],
   [
     "RangeError",
-    '"options.depth" expected at most 66311 for these types, zero points and bias, got 66312',
+    '"options.weights" expected a depth of at most 66311 for these types, zero points and bias, got 66312',
     conv({ weights: new Float32Array(2 * 66312), shape: [2, 1, 1, 66312], groups: 2 }),
   ],
   [
