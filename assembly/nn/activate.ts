@@ -2,6 +2,7 @@
  * y = activation(x), element by element; `dst` may be `src`. ReLU and its bounded forms are
  * clamp_f32 of the main module. The last values, fewer than four, use the same vector function.
  */
+import { zero_v128 } from "../lanes";
 import { F32x4, loadTail, storeTail } from "./functions";
 
 const EXP: i32 = 0;
@@ -10,8 +11,9 @@ const TANH: i32 = 2;
 const SILU: i32 = 3;
 const GELU: i32 = 4;
 const GELU_TANH: i32 = 5;
-/** alpha and beta are the line's slope and offset. */
+/** min(max(alpha · x + beta, 0), 1). */
 const HARD_SIGMOID: i32 = 6;
+/** x · hardSigmoid(x) + offset. An offset of −0 changes nothing. */
 const HARD_SWISH: i32 = 7;
 /** alpha is the slope below zero. */
 const LEAKY_RELU: i32 = 8;
@@ -25,8 +27,7 @@ class Activation {
     if (kind == SILU) return f32x4.mul(x, F32x4.sigmoid(x));
     if (kind == GELU) return F32x4.gelu(x);
     if (kind == GELU_TANH) return F32x4.geluTanh(x);
-    if (kind == HARD_SIGMOID) return F32x4.hardSigmoid(x, alpha, beta);
-    if (kind == HARD_SWISH) return f32x4.mul(x, F32x4.hardSigmoid(x, alpha, beta));
+    if (kind == HARD_SIGMOID) return F32x4.hardSigmoid(x, alpha, beta, zero_v128(), F32x4.one());
     return v128.bitselect(f32x4.mul(x, alpha), x, f32x4.lt(x, i32x4.splat(0)));
   }
 
@@ -42,9 +43,28 @@ class Activation {
   }
 }
 
+/** A function of its own: with bounds in registers and four vectors per turn it is faster. */
+function hardSwish(src: usize, dst: usize, n: i32, alpha: f32, beta: f32, offset: f32): void {
+  const a = f32x4.splat(alpha);
+  const b = f32x4.splat(beta);
+  const c = f32x4.splat(offset);
+  const zero = zero_v128();
+  const one = F32x4.one();
+  for (; n >= 16; n -= 16, src += 64, dst += 64) {
+    v128.store(dst, F32x4.hardSwish(v128.load(src), a, b, c, zero, one));
+    v128.store(dst, F32x4.hardSwish(v128.load(src, 16), a, b, c, zero, one), 16);
+    v128.store(dst, F32x4.hardSwish(v128.load(src, 32), a, b, c, zero, one), 32);
+    v128.store(dst, F32x4.hardSwish(v128.load(src, 48), a, b, c, zero, one), 48);
+  }
+  for (; n >= 4; n -= 4, src += 16, dst += 16) {
+    v128.store(dst, F32x4.hardSwish(v128.load(src), a, b, c, zero, one));
+  }
+  if (n > 0) storeTail(dst, F32x4.hardSwish(loadTail(src, n, zero), a, b, c, zero, one), n);
+}
+
 // biome-ignore format: one line a kind
 export function activate_f32(
-  kind: i32, src: usize, dst: usize, n: i32, alpha: f32, beta: f32,
+  kind: i32, src: usize, dst: usize, n: i32, alpha: f32, beta: f32, offset: f32,
 ): void {
   switch (kind) {
     case EXP: Activation.run(EXP, src, dst, n, alpha, beta); break;
@@ -54,7 +74,7 @@ export function activate_f32(
     case GELU: Activation.run(GELU, src, dst, n, alpha, beta); break;
     case GELU_TANH: Activation.run(GELU_TANH, src, dst, n, alpha, beta); break;
     case HARD_SIGMOID: Activation.run(HARD_SIGMOID, src, dst, n, alpha, beta); break;
-    case HARD_SWISH: Activation.run(HARD_SWISH, src, dst, n, alpha, beta); break;
+    case HARD_SWISH: hardSwish(src, dst, n, alpha, beta, offset); break;
     case LEAKY_RELU: Activation.run(LEAKY_RELU, src, dst, n, alpha, beta); break;
   }
 }

@@ -1,20 +1,36 @@
 /**
- * Depthwise convolution: y[o, c] = clamp(Σ_t x[o + t, c] · w[t, c] + bias[c], low, high)
+ * Depthwise convolution, then an activation:
+ *
+ *   y[o, c] = activation(clamp(Σ_t x[o + t, c] · w[t, c] + bias[c], low, high))
  *
  * Padding is not read: taps outside the image add nothing. Outputs whose windows lie inside the
  * image horizontally are computed four at a time, the others one by one. Both add their taps in the
  * same order, so both give the same bytes. Kernels 3 and 5 wide of stride 1 load a column of the
- * image once for the four pixels; other kernels use a table of offsets.
+ * image once for the four pixels; other kernels use a table of offsets. An activation runs over the
+ * pixels that were just stored, while they are in the first-level cache.
  *
  * Weights, bias and scales are padded to vectors of 8 channels. Up to seven channels beyond the
  * image's are read, which the arena allows, but none is written.
  */
+import { activate_f32 } from "./activate";
 import { storeTail } from "./functions";
 import { Five, isFive, Taps, Three, widthOf } from "./neighbours";
 import { firstInside, firstTap, lastInside, lastTap, Window } from "./window";
 
 /** Pixels that share the loads of weights. */
 const PIXELS: i32 = 4;
+
+/** What becomes of a sum: one record, written by src/nn/depthwise.ts. */
+@unmanaged
+export class Epilogue {
+  low: f32;
+  high: f32;
+  /** The function that follows the bounds, as `activate_f32` has it, or −1 for none. */
+  kind: i32;
+  alpha: f32;
+  beta: f32;
+  offset: f32;
+}
 
 /** Writes the offsets, in elements of one channel, of all taps, and repeats the last one. */
 export function tap_offsets(w: Window, offsets: usize): void {
@@ -166,12 +182,12 @@ function oneReal(
   weights: usize,
   bias: usize,
   dst: usize,
-  bounds: usize,
+  epilogue: Epilogue,
 ): void {
+  const low = f32x4.splat(epilogue.low);
+  const high = f32x4.splat(epilogue.high);
   const row = (<usize>((w.channels + 7) & ~7)) << 2;
   const pixel = (<usize>w.channels) << 2;
-  const low = v128.load32_splat(bounds);
-  const high = v128.load32_splat(bounds, 4);
   const across = <usize>w.dilationWidth * pixel;
   const down = <usize>w.dilationHeight * <usize>w.width * pixel;
   for (let n = w.channels; n > 0; n -= 8, src += 32, weights += 32, bias += 32, dst += 32) {
@@ -190,8 +206,31 @@ function oneReal(
 }
 
 /**
+ * Loads a byte of each cache line. The lines arrive together, while the kernels below would wait
+ * for a few at a time: they read forty places of an image at once, which is more than a processor
+ * prefetches.
+ */
+function touch(from: usize, bytes: usize): void {
+  const end = from + bytes;
+  for (; from + 192 < end; from += 256) {
+    load<u8>(from);
+    load<u8>(from, 64);
+    load<u8>(from, 128);
+    load<u8>(from, 192);
+  }
+  for (; from < end; from += 64) load<u8>(from);
+}
+
+/** Applies the function of an epilogue to n results, in place. */
+function activate(epilogue: Epilogue, results: usize, n: i32): void {
+  const kind = epilogue.kind;
+  if (kind < 0) return;
+  activate_f32(kind, results, results, n, epilogue.alpha, epilogue.beta, epilogue.offset);
+}
+
+/**
  * Rows [firstRow, firstRow + rows) of the result of one image. weights [taps][channels, filled up
- * to eights], bias likewise; offsets as tap_offsets writes them; bounds are two floats.
+ * to eights], bias likewise; offsets as tap_offsets writes them.
  */
 export function depthwise_f32(
   w: Window,
@@ -199,19 +238,23 @@ export function depthwise_f32(
   weights: usize,
   bias: usize,
   offsets: usize,
-  bounds: usize,
+  epilogue: Epilogue,
   dst: usize,
   firstRow: i32,
   rows: i32,
 ): void {
-  const pixel = (<usize>w.channels) << 2;
+  const n = w.channels;
+  const pixel = (<usize>n) << 2;
   const reach = (w.kernelWidth - 1) * w.dilationWidth;
   const left = firstInside(w.strideWidth, w.padLeft, w.outWidth);
   const right = max(lastInside(w.strideWidth, w.padLeft, reach, w.width, w.outWidth), left);
-  const low = v128.load32_splat(bounds);
-  const high = v128.load32_splat(bounds, 4);
+  const low = f32x4.splat(epilogue.low);
+  const high = f32x4.splat(epilogue.high);
   const apart = <usize>w.strideWidth * pixel;
   const down = <usize>(w.dilationHeight * w.width) * pixel;
+  // the columns that four pixels read and those before them did not
+  const fresh = <usize>max(reach + 1 - w.strideWidth, 0) * pixel;
+  const freshBytes = (PIXELS - 1) * apart + <usize>(reach + 1) * pixel - fresh;
   // a row of taps, in the table and in the weights
   const rowOffsets = (<usize>w.kernelWidth) << 2;
   const rowWeights = rowOffsets * <usize>((w.channels + 7) & ~7);
@@ -228,7 +271,9 @@ export function depthwise_f32(
         const at = src + <usize>(top * w.width + start) * pixel;
         const j0 = firstTap(start, w.dilationWidth);
         const j1 = lastTap(start, w.dilationWidth, w.width, w.kernelWidth);
-        oneReal(w, at, i0, i1, j0, j1, weights, bias, line + <usize>x * pixel, bounds);
+        const to = line + <usize>x * pixel;
+        oneReal(w, at, i0, i1, j0, j1, weights, bias, to, epilogue);
+        activate(epilogue, to, n);
         x++;
         continue;
       }
@@ -237,7 +282,9 @@ export function depthwise_f32(
       const start = first * w.strideWidth - w.padLeft;
       const at = src + <usize>(top * w.width + start) * pixel;
       const to = line + <usize>first * pixel;
-      const n = w.channels;
+      for (let i = y == firstRow ? i0 : max(i1 - w.strideHeight, i0); i < i1; i++) {
+        touch(at + fresh + <usize>i * down, freshBytes);
+      }
       if (width == 3 || width == 5) {
         const from = at + <usize>i0 * down;
         if (width == 3) fourOf<Three>(from, down, i1 - i0, n, firstWeights, bias, to, low, high);
@@ -247,6 +294,7 @@ export function depthwise_f32(
         const end = offsets + <usize>i1 * rowOffsets;
         fourReals(at, apart, table, end, n, firstWeights, bias, to, low, high);
       }
+      activate(epilogue, to, PIXELS * n);
       x = first + PIXELS;
     }
   }

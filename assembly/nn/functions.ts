@@ -150,9 +150,20 @@ export class F32x4 {
   }
 
   /** min(max(alpha · x + beta, 0), 1). */
-  @inline static hardSigmoid(x: v128, alpha: v128, beta: v128): v128 {
-    const y = f32x4.add(f32x4.mul(x, alpha), beta);
-    return f32x4.pmin(f32x4.pmax(y, i32x4.splat(0)), constant(10));
+  @inline static hardSigmoid(x: v128, alpha: v128, beta: v128, zero: v128, one: v128): v128 {
+    return f32x4.pmin(f32x4.pmax(f32x4.add(f32x4.mul(x, alpha), beta), zero), one);
+  }
+
+  /** x · hardSigmoid(x) + offset. */
+  @inline static hardSwish(
+    x: v128,
+    alpha: v128,
+    beta: v128,
+    offset: v128,
+    zero: v128,
+    one: v128,
+  ): v128 {
+    return f32x4.add(f32x4.mul(x, F32x4.hardSigmoid(x, alpha, beta, zero, one)), offset);
   }
 }
 

@@ -6,8 +6,13 @@
  *   y = s · conv(x) + o,   x' = a · hardSwish(y) + c
  *
  * s, o and a go into the weights: a · hardSwish(y) is y' · clamp(y' / 6a + 1/2) with y' = a · y. c
- * goes into the next bias where nothing is padded, and is added elsewhere. `weights.half` does it.
+ * goes into the bias of a pointwise convolution that follows, and elsewhere is the offset of the
+ * activation. `weights.half` does it.
  */
+
+/** A convolution's options, with what `weights.half` left over as the activation's offset. */
+const withOffset = ({ options, rest: offset }) =>
+  offset ? { ...options, activation: { ...options.activation, offset } } : options;
 
 /**
  * @param {ReturnType<typeof import("./operations.mjs").createOperations>} ops
@@ -27,31 +32,30 @@ export function createBackbone(ops, weights, { stem, first, blocks }) {
     const depth = weights.half(name, 2 * i, 0);
     const [channels, , size] = depth.options.shape;
     const depthwise = ops.convolution(name, {
-      ...{ ...depth.options, stride, padding: size >> 1, groups: channels, format: "f32" },
+      ...(gate ? withOffset(depth) : depth.options),
+      ...{ stride, padding: size >> 1, groups: channels, format: "f32" },
     });
     const point = weights.half(pointName, 2 * i + 1, gate ? 0 : depth.rest);
-    const pointwise = ops.convolution(pointName, point.options);
-    const rests = [gate ? depth.rest : 0, point.rest];
-    const [before, after] = rests.map(
-      (rest, part) => rest && ops.constant([channels, point.options.shape[0]][part], rest),
-    );
+    const pointwise = ops.convolution(pointName, withOffset(point));
     const factors = gate && ops.gate(gate, weights, 1 / 6);
     return (x) => {
-      let y = depthwise(x);
-      if (before) y = ops.add(y, before);
-      if (factors) y = ops.multiply(y, factors(y));
-      y = pointwise(y);
-      return after ? ops.add(y, after) : y;
+      const inner = depthwise(x);
+      if (factors) ops.multiply(inner, factors(inner));
+      const y = pointwise(inner);
+      inner.dispose();
+      return y;
     };
   });
 
-  /** The results of the blocks of these numbers. */
+  /** The results of the blocks of these numbers. What lies between them gives its memory back. */
   return (image, wanted) => {
     const results = [];
-    let y = begin(image);
+    let x = begin(image);
     layers.forEach((layer, i) => {
-      y = layer(y);
+      const y = layer(x);
+      if (!results.includes(x)) x.dispose();
       if (wanted.includes(i)) results.push(y);
+      x = y;
     });
     return results;
   };

@@ -13,6 +13,7 @@ export interface NnKernels {
     n: number,
     alpha: number,
     beta: number,
+    offset: number,
   ): void;
   lookup_8(src: number, dst: number, n: number, table: number): void;
 
@@ -75,7 +76,7 @@ export interface NnKernels {
     weights: number,
     bias: number,
     offsets: number,
-    bounds: number,
+    epilogue: number,
     dst: number,
     firstRow: number,
     rows: number,

@@ -40,7 +40,7 @@ export type ActivationName = (typeof KINDS)[number] | (typeof BOUNDS)[number];
  * | "hard-sigmoid" | min(max(alpha · x + beta, 0), 1) (1/6 and 0.5 as PyTorch; ONNX 0.2, 0.5) |
  * | "tanh", "exp" | tanh(x), e^x |
  * | "silu" | x · sigmoid(x) |
- * | "hard-swish" | x · hardSigmoid(x) |
+ * | "hard-swish" | x · hardSigmoid(x), plus an `offset` if one is given |
  * | "gelu" | x · Φ(x), Φ being the normal distribution, by erf |
  * | "gelu-tanh" | GELU, approximated by tanh |
  *
@@ -50,35 +50,43 @@ export type NnActivation =
   | ActivationName
   | Exclude<Bounds, string>
   | { readonly kind: "leaky-relu"; readonly slope?: number }
+  | { readonly kind: "hard-sigmoid"; readonly alpha?: number; readonly beta?: number }
   | {
-      readonly kind: "hard-sigmoid" | "hard-swish";
+      readonly kind: "hard-swish";
       readonly alpha?: number;
       readonly beta?: number;
+      readonly offset?: number;
     };
 
-/** An activation as the kernels take it: bounds, or a function with two constants. */
+/** An activation as the kernels take it: bounds, or a function with three constants. */
 export type CheckedActivation =
   | { readonly kind: "bounds"; readonly low: number; readonly high: number }
-  | { readonly kind: number; readonly alpha: number; readonly beta: number };
+  | {
+      readonly kind: number;
+      readonly alpha: number;
+      readonly beta: number;
+      readonly offset: number;
+    };
 
 interface Named {
   readonly kind?: string;
   readonly slope?: number;
   readonly alpha?: number;
   readonly beta?: number;
+  readonly offset?: number;
 }
 
 const NAMES = [...BOUNDS, ...KINDS] as const;
 
-/** The names of the constants that an activation has. */
-const CONSTANTS: Readonly<Partial<Record<ActivationName, readonly string[]>>> = {
-  "leaky-relu": ["slope"],
-  "hard-sigmoid": ["alpha", "beta"],
-  "hard-swish": ["alpha", "beta"],
-};
-
 /** 1 / 6, rounded to f32. */
 const SIXTH = 0.1666666716337204;
+
+/** The constants of the functions that have some, with their defaults. x + −0 is x for every x. */
+const CONSTANTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  "leaky-relu": { slope: 0.01 },
+  "hard-sigmoid": { alpha: SIXTH, beta: 0.5 },
+  "hard-swish": { alpha: SIXTH, beta: 0.5, offset: -0 },
+};
 
 /** @internal */
 export function checkNnActivation(
@@ -91,16 +99,19 @@ export function checkNnActivation(
   }
   const named: Named = isObject ? (activation as Named) : { kind: activation as string };
   const name = checkOneOf(isObject ? `${argument}.kind` : argument, named.kind, NAMES);
-  checkOptions(argument, named, ["kind", ...(CONSTANTS[name] ?? [])]);
+  const defaults = CONSTANTS[name] ?? {};
+  checkOptions(argument, named, ["kind", ...Object.keys(defaults)]);
   if (name === "none" || name === "relu" || name === "relu6") {
     return { kind: "bounds", ...checkBounds(name) };
   }
-  const kind = KINDS.indexOf(name);
-  if (name === "leaky-relu") {
-    return { kind, alpha: checkReal(`${argument}.slope`, named.slope ?? 0.01), beta: 0 };
-  }
-  const alpha = checkReal(`${argument}.alpha`, named.alpha ?? SIXTH);
-  return { kind, alpha, beta: checkReal(`${argument}.beta`, named.beta ?? 0.5) };
+  const constant = (key: "slope" | "alpha" | "beta" | "offset"): number =>
+    checkReal(`${argument}.${key}`, named[key] ?? defaults[key] ?? 0);
+  return {
+    kind: KINDS.indexOf(name),
+    alpha: constant(name === "leaky-relu" ? "slope" : "alpha"),
+    beta: constant("beta"),
+    offset: constant("offset"),
+  };
 }
 
 /** @internal Runs an activation over n floats; dst may be src. */
@@ -115,8 +126,8 @@ export function runActivation(
     const { low, high } = activation;
     instance.kernels.clamp_f32(src, dst, n, low, high);
   } else {
-    const { kind, alpha, beta } = activation;
-    nnKernels(instance).activate_f32(kind, src, dst, n, alpha, beta);
+    const { kind, alpha, beta, offset } = activation;
+    nnKernels(instance).activate_f32(kind, src, dst, n, alpha, beta, offset);
   }
 }
 

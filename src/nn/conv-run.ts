@@ -100,8 +100,8 @@ function runPixels(run: Run, left: LeftRows, pixels: number, dst: number, worksp
 }
 
 /**
- * Runs one image through the kernels of a depthwise convolution, in strips if an activation
- * follows.
+ * Runs one image through the kernels of a depthwise convolution of bytes, in strips if an
+ * activation follows.
  */
 function runDepthwise(
   run: Run,
@@ -215,9 +215,7 @@ export function runImages(
     );
     const src = call.input(source);
     const bytes = (source.length * 4) / Math.max(images.count, 1);
-    for (let i = 0; i < images.count; i++) {
-      runDepthwise(run, each, src + i * bytes, dst + i * outBytes);
-    }
+    for (let i = 0; i < images.count; i++) each(src + i * bytes, dst + i * outBytes, 0, outHeight);
     return;
   }
   if (isPixelwise(layer)) {

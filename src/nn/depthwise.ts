@@ -38,6 +38,9 @@ const RECORD_BYTES = 80;
 /** Bytes of the record that all results of a call share, before their scales. */
 const FINISH_BYTES = 48;
 
+/** Bytes of the record `Epilogue` of assembly/nn/depthwise.ts. */
+const EPILOGUE_BYTES = 24;
+
 /** Target size of the slots of a strip: they fit the first-level cache. */
 const STRIP_BYTES = 32768;
 
@@ -45,10 +48,10 @@ const STRIP_BYTES = 32768;
 export interface Depthwise {
   readonly address: number;
   readonly bytes: number;
-  /** Address of weights, bias and two bounds for reals, or of the record for bytes. */
+  /** Address of weights, bias and epilogue for reals, or of the record for bytes. */
   readonly weights: number;
   readonly bias: number;
-  readonly bounds: number;
+  readonly epilogue: number;
   readonly record: number;
   readonly isReal: boolean;
 }
@@ -81,10 +84,10 @@ export function createRealDepthwise(
   values: Float32Array,
   { low, high }: DepthwiseResult,
 ): Depthwise {
-  const { outChannels, bias } = conv;
+  const { outChannels, bias, activation } = conv;
   const { taps, at } = tapsOf(conv, values);
   const row = filled(outChannels);
-  const bytes = (taps * row + row) * 4 + 8;
+  const bytes = (taps * row + row) * 4 + EPILOGUE_BYTES;
   const address = instance.arena.allocate(bytes);
   const weights = instance.heap.view("f32", address, taps * row).fill(0);
   for (let t = 0; t < taps; t++) {
@@ -93,9 +96,16 @@ export function createRealDepthwise(
   const biasAt = address + taps * row * 4;
   const biases = instance.heap.view("f32", biasAt, row).fill(bias ? 0 : -0);
   if (bias) biases.set(bias);
-  const bounds = biasAt + row * 4;
-  instance.heap.view("f32", bounds, 2).set([low, high]);
-  return { address, bytes, weights: address, bias: biasAt, bounds, record: 0, isReal: true };
+  const epilogue = biasAt + row * 4;
+  const fields = instance.heap.view("f32", epilogue, EPILOGUE_BYTES / 4);
+  fields.set([low, high]);
+  const kind = activation.kind === "bounds" ? -1 : activation.kind;
+  instance.heap.words.setInt32(epilogue + 8, kind, true);
+  if (activation.kind !== "bounds") {
+    const { alpha, beta, offset } = activation;
+    fields.set([alpha, beta, offset], 3);
+  }
+  return { address, bytes, weights: address, bias: biasAt, epilogue, record: 0, isReal: true };
 }
 
 interface Quantized {
@@ -205,7 +215,7 @@ export function createIntegerDepthwise(
   words.setFloat32(address + FIELDS.low, low, true);
   words.setFloat32(address + FIELDS.high, high, true);
   words.setInt32(address + FIELDS.zero, output?.zeroPoint ?? 0, true);
-  return { address, bytes, weights: 0, bias: 0, bounds: 0, record: address, isReal: false };
+  return { address, bytes, weights: 0, bias: 0, epilogue: 0, record: address, isReal: false };
 }
 
 /** @internal Weights [channels][taps] of a convolution in memory, of bytes with their scales. */
@@ -296,9 +306,9 @@ export function prepareDepthwise(
   if (layer.isReal) {
     const offsets = call.scratch((strip.kernel[0] * strip.kernel[1] + 1) * 4);
     kernels.tap_offsets(window, offsets);
-    const { weights, bias, bounds } = layer;
+    const { weights, bias, epilogue } = layer;
     return (src, dst, firstRow, rows) =>
-      kernels.depthwise_f32(window, src, weights, bias, offsets, bounds, dst, firstRow, rows);
+      kernels.depthwise_f32(window, src, weights, bias, offsets, epilogue, dst, firstRow, rows);
   }
   placeStrip(instance, call, layer.record, strip);
   const { words } = instance.heap;

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { scope, tensor } from "../../src/entries/index.ts";
 import { activate } from "../../src/entries/nn.ts";
-import { ACTIVATIONS, hardSigmoid } from "../reference/nn.ts";
+import { ACTIVATIONS, hardSigmoid, hardSwish } from "../reference/nn.ts";
 import { AWKWARD, expectSame, guarded, LENGTHS, reals } from "../support/samples.ts";
 import { describeTiers } from "../support/tiers.ts";
 
@@ -98,6 +98,35 @@ describeTiers("activate", (instance) => {
         dst.expectGuards();
       });
     }
+  });
+
+  it("a hard-swish of every length adds its offset, and keeps −0 without one", () => {
+    const kind = "hard-swish";
+    for (const n of LENGTHS) {
+      scope(instance, () => {
+        const x = Float32Array.from({ length: n }, (_, i) => AWKWARD[(i + n) % AWKWARD.length]);
+        const src = guarded(instance, "f32", n, 4 * (n % 4));
+        const dst = guarded(instance, "f32", n, 4 * ((n + 1) % 4));
+        src.view().set(x);
+        const constants = { kind, alpha: 0.3, beta: 0.25, offset: -0.7 } as const;
+        activate(instance, src.view(), constants, { out: dst.view() });
+        expectSame(
+          dst.view(),
+          x.map((value) => hardSwish(value, 0.3, 0.25, -0.7)),
+          `of ${n}`,
+        );
+        dst.expectGuards();
+        const plain = activate(instance, x, { kind, alpha: 0.3, beta: 0.25 });
+        expectSame(
+          plain,
+          x.map((value) => value * hardSigmoid(value, 0.3, 0.25)),
+          `of ${n}`,
+        );
+      });
+    }
+    const zeros = Float32Array.of(-0, -0);
+    expectSame(activate(instance, zeros, kind), [-0, -0]);
+    expectSame(activate(instance, zeros, { kind, offset: 0 }), [0, 0]);
   });
 
   it("works in place, and gives a tensor of the same shape for a tensor", () => {

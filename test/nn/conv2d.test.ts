@@ -156,12 +156,19 @@ describeTiers("conv2d", (instance) => {
             ...{ stride, dilation, padding },
           } as const;
           const layer = createConv2d(instance, { ...options, activation: "relu" });
-          const swish = createConv2d(instance, { ...options, activation: "hard-swish" });
+          const functions = [
+            "silu",
+            { kind: "hard-swish", alpha: 0.3, beta: 0.25, offset: -0.7 },
+          ] as const;
+          const layers = functions.map((activation) =>
+            createConv2d(instance, { ...options, activation }),
+          );
           const shape = [images, height, width, channels];
           const src = guarded(instance, "f32", x.length, 4 * (seed % 4));
           src.view().set(x);
           const y = conv2d(layer, src.view(), { shape });
-          const z = conv2d(swish, x, { shape });
+          const active = layers.map((each) => conv2d(each, x, { shape }));
+          const sums = y.slice();
           const count = y.length / images;
           for (let n = 0; n < images; n++) {
             const image = { height, width, channels, at: () => 0 };
@@ -174,9 +181,12 @@ describeTiers("conv2d", (instance) => {
                 }
                 const at = n * count + pixel * channels + c;
                 expect(y[at]).toBe(Math.max(sum, 0));
-                expect(z[at]).toBe(activate(instance, Float32Array.of(sum), "hard-swish")[0]);
+                sums[at] = sum;
               }
             });
+          }
+          for (const [i, each] of functions.entries()) {
+            expectSame(active[i], activate(instance, sums, each));
           }
         });
       }

@@ -98,6 +98,26 @@ const elementwise: readonly Case[] = [
     (b) => activate(b, x, { kind: "hard-swish", alpha: wrong("x") }),
   ],
   [
+    "TypeError",
+    '"activation.offset" expected a number, got "1"',
+    (b) => activate(b, x, { kind: "hard-swish", offset: wrong("1") }),
+  ],
+  [
+    "TypeError",
+    '"activation" expected another name, such as "offset", got the unknown option "ofset"',
+    (b) => activate(b, x, wrong({ kind: "hard-swish", ofset: 1 })),
+  ],
+  [
+    "TypeError",
+    '"activation" expected one of the names kind, alpha, beta, got the unknown option "offset"',
+    (b) => activate(b, x, wrong({ kind: "hard-sigmoid", offset: 1 })),
+  ],
+  [
+    "TypeError",
+    '"activation" expected one of the names kind, got the unknown option "alpha"',
+    (b) => activate(b, x, wrong({ kind: "silu", alpha: 1 })),
+  ],
+  [
     "RangeError",
     '"options.out" expected 6 elements, got Float32Array(5)',
     (b) => activate(b, x, "tanh", { out: new Float32Array(5) }),

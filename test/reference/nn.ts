@@ -26,6 +26,9 @@ const f = Math.fround;
 export const hardSigmoid = (x: number, alpha = f(1 / 6), beta = 0.5): number =>
   Math.min(Math.max(f(f(x * f(alpha)) + f(beta)), 0), 1);
 
+export const hardSwish = (x: number, alpha: number, beta: number, offset: number): number =>
+  f(f(x * hardSigmoid(x, alpha, beta)) + f(offset));
+
 /** Real functions of one number, by name. */
 export const ACTIVATIONS = {
   exp: Math.exp,
