@@ -1,21 +1,7 @@
 /** The library's calls as the programs use them: tensors in, tensors out, with a clock. */
 import { createLinear, linear, part, tensor } from "bytelane";
 import * as nn from "bytelane/nn";
-
-/** Adds up milliseconds by kind of work. */
-export function createClock() {
-  const times = new Map();
-  return {
-    times,
-    /** Runs a call of the library. */
-    time(kind, call) {
-      const start = performance.now();
-      const result = call();
-      times.set(kind, (times.get(kind) ?? 0) + performance.now() - start);
-      return result;
-    },
-  };
-}
+import { createClock } from "../clock.mjs";
 
 /** Sums of the columns of inputs, by layer: their means correct the biases. */
 export function createMeans() {
