@@ -11,6 +11,7 @@ export {
 export {
   type AxisOption,
   createObserver,
+  type FeaturesOption,
   type HistogramOptions,
   loadObserver,
   type ObserverOptions,
