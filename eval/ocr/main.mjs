@@ -40,7 +40,7 @@ function modelOf(name, file, create) {
     ...{ name, file },
     /** The means of the inputs of layers over pictures. */
     async observe(instance, pictures) {
-      const observed = createMeans();
+      const observed = createMeans(instance);
       const watching = await programOf(createOperations(instance, { observed }));
       for (const { data, dims } of pictures) watching(data, dims).dispose();
       return observed;

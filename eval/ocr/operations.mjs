@@ -1,22 +1,19 @@
 /** The library's calls as the programs use them: tensors in, tensors out, with a clock. */
 import { createLinear, linear, part, tensor } from "bytelane";
+import { createObserver } from "bytelane/calibration";
 import * as nn from "bytelane/nn";
 import { createClock } from "../clock.mjs";
 
-/** Sums of the columns of inputs, by layer: their means correct the biases. */
-export function createMeans() {
-  const sums = new Map();
+/** Observers of the inputs of layers, by name: their means correct the biases. */
+export function createMeans(instance) {
+  const observers = new Map();
   return {
-    observe(name, { data }, channels) {
-      const entry = sums.get(name) ?? { rows: 0, sums: new Float64Array(channels) };
-      for (let i = 0; i < data.length; i++) entry.sums[i % channels] += data[i];
-      entry.rows += data.length / channels;
-      sums.set(name, entry);
+    observe(name, x, features) {
+      const observer =
+        observers.get(name) ?? createObserver(instance, { method: "minmax", features });
+      observers.set(name, observer.observe(x));
     },
-    of(name) {
-      const entry = sums.get(name);
-      return entry && Float32Array.from(entry.sums, (sum) => sum / entry.rows);
-    },
+    of: (name) => observers.get(name),
   };
 }
 
@@ -28,10 +25,7 @@ export function createMeans() {
 export function createOperations(instance, { means, observed, clock = createClock() } = {}) {
   let bytes = 0;
   const { time } = clock;
-  const correction = (name) => {
-    const mean = means?.of(name);
-    return mean && { inputStats: { mean } };
-  };
+  const correction = (name) => means?.of(name) && { inputStats: means.of(name) };
   const watch = (name, x, channels) => observed?.observe(name, x, channels);
 
   /** A convolution, weights [out, in, height, width]. */

@@ -1,12 +1,11 @@
-/** Calibration: what each layer's inputs are like, over some pictures. */
-import { createInputStats, createObserver } from "bytelane/calibration";
+/** Calibration: an observer of each layer's input, over some pictures. */
+import { createObserver } from "bytelane/calibration";
 import { createUpscaler } from "./upscaler.mjs";
 
 /**
- * Parameters and means of the inputs of layers, by name.
+ * What layers are made with, by name: parameters of their inputs, with means.
  *
- * @typedef {Map<string, { params: import("bytelane").Params<number, "u8">, mean: Float32Array }>
- *   } Observed
+ * @typedef {Map<string, import("bytelane").Params<number, "u8">>} Observed
  */
 
 /**
@@ -15,21 +14,13 @@ import { createUpscaler } from "./upscaler.mjs";
  * @returns {Observed}
  */
 export function observeInputs(instance, weights, pictures) {
-  const layers = new Map();
-  const watch = (name, x, channels) => {
-    const layer = layers.get(name) ?? {
-      observer: createObserver(instance, { method: "mse" }),
-      stats: createInputStats(instance, channels, { moments: false }),
-    };
-    layer.observer.observe(x);
-    layer.stats.observe(x);
-    layers.set(name, layer);
+  const observers = new Map();
+  const watch = (name, x, features) => {
+    const observer = observers.get(name) ?? createObserver(instance, { method: "mse", features });
+    observers.set(name, observer.observe(x));
   };
   const { upscale } = createUpscaler(instance, weights, { watch });
   for (const { data, dims } of pictures) upscale(data, dims).dispose();
-  const found = ([name, { observer, stats }]) => [
-    name,
-    { params: observer.params({ dtype: "u8", scheme: "asymmetric" }), mean: stats.mean },
-  ];
-  return new Map([...layers].map(found));
+  const scheme = { dtype: "u8", scheme: "asymmetric" };
+  return new Map([...observers].map(([name, observer]) => [name, observer.params(scheme)]));
 }

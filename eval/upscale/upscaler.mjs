@@ -31,7 +31,7 @@ export function createUpscaler(instance, weights, options = {}) {
   const { observed, watch = () => {}, clock = createClock() } = options;
   const { time } = clock;
   let bytes = 0;
-  const paramsOf = (name) => (name === "F_m1" ? PIXELS : observed.get(name).params);
+  const paramsOf = (name) => ({ ...observed.get(name), ...(name === "F_m1" && PIXELS) });
 
   /** A layer whose input is quantized for layer `input` and whose result is for layer `next`. */
   function convolution(name, { input = name, next, activation = "none" } = {}) {
@@ -39,7 +39,8 @@ export function createUpscaler(instance, weights, options = {}) {
       ...{ ...weights.convolution(name), padding: "same", activation },
       ...(observed && {
         activations: paramsOf(input),
-        inputStats: observed.get(name),
+        // the means of its own input, which is only a part of what the other layer takes
+        ...(input !== name && { inputStats: observed.get(name) }),
         ...(next && { output: paramsOf(next) }),
       }),
     });
@@ -68,7 +69,7 @@ export function createUpscaler(instance, weights, options = {}) {
   const last = convolution("SR");
 
   const bytesFor = (name, x) =>
-    observed ? time("quantize", () => quantize(instance, x, observed.get(name).params)) : x;
+    observed ? time("quantize", () => quantize(instance, x, observed.get(name))) : x;
   const concat = (parts) => time("concat", () => nn.concat(instance, parts));
   const add = (x, y) => time("add", () => nn.add(instance, x, y, { out: x }));
 
