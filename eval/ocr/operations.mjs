@@ -21,19 +21,23 @@ export function createMeans(instance) {
  * @param {object} options
  * @param {ReturnType<typeof createMeans>} [options.means] of calibration; layers are made with them
  * @param {ReturnType<typeof createMeans>} [options.observed] where inputs of layers are recorded
+ * @param {(name: string, options: any) => any} [options.change] gives the options that a layer is
+ *   made with, for those that the program has
  */
-export function createOperations(instance, { means, observed, clock = createClock() } = {}) {
+export function createOperations(instance, options = {}) {
+  const { means, observed, clock = createClock(), change = (_, given) => given } = options;
   let bytes = 0;
   const { time } = clock;
   const correction = (name) => means?.of(name) && { inputStats: means.of(name) };
   const watch = (name, x, channels) => observed?.observe(name, x, channels);
 
   /** A convolution, weights [out, in, height, width]. */
-  function convolution(name, options) {
+  function convolution(name, given) {
+    const options = change(name, given);
     const { format } = options;
     const layer = nn.createConv2d(instance, {
-      ...{ orientation: "out-in", ...options },
-      ...(format !== "f32" && correction(name)),
+      ...{ orientation: "out-in", ...(format !== "f32" && correction(name)) },
+      ...options,
     });
     bytes += layer.byteLength;
     const [, , height, width] = options.shape;
@@ -55,8 +59,9 @@ export function createOperations(instance, { means, observed, clock = createCloc
   }
 
   /** A dense layer, weights [in, out]. */
-  function dense(name, options) {
-    const layer = createLinear(instance, { ...options, ...correction(name) });
+  function dense(name, given) {
+    const options = change(name, given);
+    const layer = createLinear(instance, { ...correction(name), ...options });
     bytes += layer.byteLength;
     return (x) => {
       watch(name, x, layer.inFeatures);
