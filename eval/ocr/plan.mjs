@@ -87,8 +87,8 @@ async function openRecogniser(instance, count) {
 }
 
 /**
- * A dense layer of 4 bits, or a convolution on weights [out, in, height, width] that were rounded to
- * 4 bits, its bias corrected for that.
+ * A dense layer of 4 bits, or a convolution on weights [out, in, height, width] that were rounded
+ * to 4 bits, its bias corrected for that.
  */
 function inFourBits(instance, options, { mean: means }) {
   const { weights, shape, bias } = options;

@@ -7,7 +7,6 @@
 import { operand, type Reals } from "../core/call.ts";
 import { checkInteger, checkObject, checkOneOf, checkShape, rangeFault } from "../core/check.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
-import { checkOrientation } from "../gemm/packed-matrix.ts";
 import { dequantizeInt4 } from "../int4/dequantize.ts";
 import { quantizeInt4 } from "../int4/quantize.ts";
 import { bitsCandidate, type Candidate, type PlannedLayer } from "./sensitivity.ts";
@@ -15,6 +14,7 @@ import { bitsCandidate, type Candidate, type PlannedLayer } from "./sensitivity.
 /** A format of `createLinear` or `createConv2d`. */
 export type LayerFormat = "int8" | "int4" | "f32";
 const FORMATS = ["int8", "int4", "f32"] as const;
+const ORIENTATIONS = ["in-out", "out-in"] as const;
 
 /** Sizes of a layer, of a linear one as of a 1 × 1 convolution. */
 interface Sizes {
@@ -27,9 +27,12 @@ interface Sizes {
   readonly groups: number;
 }
 
-function sizesOf({ shape, orientation, groups = 1 }: PlannedLayer, given: unknown): Sizes {
+function sizesOf(
+  { shape, orientation = "in-out", groups = 1 }: PlannedLayer,
+  given: unknown,
+): Sizes {
   const sizes = checkShape("layer.shape", given ?? shape);
-  const isOutIn = checkOrientation("layer.orientation", orientation) === "out-in";
+  const isOutIn = checkOneOf("layer.orientation", orientation, ORIENTATIONS) === "out-in";
   checkInteger("layer.groups", groups, 1, 2 ** 31 - 1);
   if (sizes.length === 2) {
     const [outputs, inputs] = isOutIn ? sizes : [sizes[1], sizes[0]];

@@ -22,7 +22,6 @@ import { isTensor } from "../core/tensor.ts";
 import { dequantize } from "../elementwise/dequantize.ts";
 import { minMax } from "../elementwise/min-max.ts";
 import { quantize } from "../elementwise/quantize.ts";
-import type { Orientation } from "../gemm/packed-matrix.ts";
 import type { InputStats } from "../int4/input-stats.ts";
 import { chooseParams } from "../params/params.ts";
 import { errorBetween, realsOf } from "./error.ts";
@@ -35,8 +34,8 @@ export interface PlannedLayer {
   readonly weights: Data<"f32">;
   /** Of plain weights, where a candidate has one scale per channel. */
   readonly shape?: readonly number[];
-  /** How the weights lie, for `layerCandidate`: as in the options of the layer. */
-  readonly orientation?: Orientation;
+  /** How the weights lie, for `layerCandidate`: as in the layer's options. Default "in-out". */
+  readonly orientation?: "in-out" | "out-in";
   /** Groups of a convolution, for `layerCandidate`. Default 1. */
   readonly groups?: number;
   /** Statistics of the inputs, which 4 bits of `layerCandidate` use. */
