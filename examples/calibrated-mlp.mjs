@@ -28,8 +28,10 @@ function floatLayer({ weights, shape: [depth, columns], bias, activation }, x) {
   return y;
 }
 
-// watch what goes into each layer
-const observers = layers.map(() => createObserver(instance, { method: "mse" }));
+// watch what goes into each layer: its range, and the mean of each feature, which corrects the bias
+const observers = layers.map(({ shape: [features] }) =>
+  createObserver(instance, { method: "mse", features }),
+);
 let x = data;
 layers.forEach((layer, i) => {
   observers[i].observe(x);

@@ -1,73 +1,22 @@
 /** Small ONNX models for the patterns that converters write, and a look at the nodes of a file. */
 import { createRandom, normalOf } from "../../tools/random.mjs";
+import { concat, entry, field, model, node, tensor, tensorHead } from "./onnx-writer.mjs";
 
-const concat = (...parts) => Buffer.concat(parts.map((part) => Buffer.from(part)));
-const varint = (value) =>
-  value < 128 ? [value] : [(value % 128) + 128, ...varint(Math.floor(value / 128))];
-
-/** A field: a number is a varint, everything else is bytes. */
-function field(no, value) {
-  if (typeof value === "number") return concat(varint(no * 8), varint(value));
-  const bytes = Buffer.from(value);
-  return concat(varint(no * 8 + 2), varint(bytes.length), bytes);
-}
-
-const entry = (key, value) => concat(field(1, key), field(2, value));
-const attribute = (name, value) =>
-  Array.isArray(value)
-    ? concat(field(1, name), ...value.map((each) => field(8, each)), field(20, 7))
-    : concat(field(1, name), field(3, value), field(20, 2));
-const node = (op, inputs, output, attributes = {}, domain = "") =>
-  concat(
-    ...inputs.map((name) => field(1, name)),
-    field(2, output),
-    field(4, op),
-    ...Object.entries(attributes).map(([name, value]) => field(5, attribute(name, value))),
-    ...(domain ? [field(7, domain)] : []),
-  );
-
+/** Tensors of random values; with `outside` their data are added to that array. */
 function createTensors(seed) {
   const random = createRandom(seed);
   return (name, dims, outside) => {
     const count = dims.reduce((product, size) => product * size, 1);
     const scale = Math.sqrt(2 / (count / dims[0]));
     const values = Float32Array.from({ length: count }, () => normalOf(random) * scale);
+    if (!outside) return tensor(name, dims, values);
     const bytes = Buffer.from(values.buffer);
-    const head = [...dims.map((size) => field(1, size)), field(2, 1), field(8, name)];
-    if (!outside) return concat(...head, field(9, bytes));
     const offset = outside.length;
     outside.push(...bytes);
     const place = { location: "graph.data", offset: String(offset), length: String(bytes.length) };
     const places = Object.entries(place).map(([key, value]) => field(13, entry(key, value)));
-    return concat(...head, ...places, field(14, 1));
+    return concat(tensorHead(name, dims), ...places, field(14, 1));
   };
-}
-
-/** A dimension, or a name of one. */
-const dimension = (size) => field(1, typeof size === "number" ? field(1, size) : field(2, size));
-const value = (name, dims, type = 1) =>
-  concat(
-    field(1, name),
-    field(2, field(1, concat(field(1, type), field(2, concat(...dims.map(dimension)))))),
-  );
-
-function model({ opset, nodes, tensors, dims, type, domains = [] }) {
-  const graph = concat(
-    ...nodes.map((each) => field(1, each)),
-    field(2, "graph"),
-    ...tensors.map((each) => field(5, each)),
-    field(11, value("x", dims, type)),
-    field(12, concat(field(1, "y"), field(2, field(1, field(1, 1))))),
-  );
-  return concat(
-    field(1, 8),
-    field(7, graph),
-    field(8, field(2, opset)),
-    ...domains.map((domain) => field(8, concat(field(1, domain), field(2, 1)))),
-    // metadata and a field that no version knows
-    field(14, entry("made", "by a script")),
-    field(777, "kept"),
-  );
 }
 
 /** One model per pattern: its bytes, its external data, and the dimensions of its input. */
@@ -76,18 +25,18 @@ export function makeGraphs() {
   const image = [1, 16, 12, 12];
   const rows = [3, 64];
   for (const opset of [13, 17, 21]) {
-    const tensor = createTensors(opset);
+    const random = createTensors(opset);
     graphs[`shared weights, opset ${opset}`] = {
       dims: rows,
       file: model({
-        ...{ opset, dims: rows, tensors: [tensor("w", [64, 64])] },
+        ...{ opset, dims: rows, tensors: [random("w", [64, 64])] },
         nodes: [node("MatMul", ["x", "w"], "h"), node("MatMul", ["h", "w"], "y")],
       }),
     };
     graphs[`transposed Gemm, opset ${opset}`] = {
       dims: rows,
       file: model({
-        ...{ opset, dims: rows, tensors: [tensor("w", [48, 64]), tensor("b", [48])] },
+        ...{ opset, dims: rows, tensors: [random("w", [48, 64]), random("b", [48])] },
         nodes: [node("Gemm", ["x", "w", "b"], "y", { transB: 1 })],
       }),
     };
@@ -96,8 +45,8 @@ export function makeGraphs() {
       file: model({
         ...{ opset, dims: image },
         tensors: [
-          ...[tensor("w1", [32, 4, 3, 3]), tensor("b1", [32])],
-          ...[tensor("w2", [32, 1, 3, 3]), tensor("w3", [48, 32, 1, 1])],
+          ...[random("w1", [32, 4, 3, 3]), random("b1", [32])],
+          ...[random("w2", [32, 1, 3, 3]), random("w3", [48, 32, 1, 1])],
         ],
         nodes: [
           node("Conv", ["x", "w1", "b1"], "c1", { group: 4, pads: [1, 1, 1, 1] }),
@@ -111,7 +60,7 @@ export function makeGraphs() {
       ...{ dims: [2, 5], indices: 100 },
       file: model({
         ...{ opset, dims: [2, 5], type: 7 },
-        tensors: [tensor("t", [100, 64]), tensor("w", [64, 32])],
+        tensors: [random("t", [100, 64]), random("w", [64, 32])],
         nodes: [node("Gather", ["t", "x"], "e"), node("MatMul", ["e", "w"], "y")],
       }),
     };

@@ -1,36 +1,19 @@
 /** The library's calls as the programs use them: tensors in, tensors out, with a clock. */
 import { createLinear, linear, part, tensor } from "bytelane";
+import { createObserver } from "bytelane/calibration";
 import * as nn from "bytelane/nn";
+import { createClock } from "../clock.mjs";
 
-/** Adds up milliseconds by kind of work. */
-export function createClock() {
-  const times = new Map();
+/** Observers of the inputs of layers, by name: their means correct the biases. */
+export function createMeans(instance) {
+  const observers = new Map();
   return {
-    times,
-    /** Runs a call of the library. */
-    time(kind, call) {
-      const start = performance.now();
-      const result = call();
-      times.set(kind, (times.get(kind) ?? 0) + performance.now() - start);
-      return result;
+    observe(name, x, features) {
+      const observer =
+        observers.get(name) ?? createObserver(instance, { method: "minmax", features });
+      observers.set(name, observer.observe(x));
     },
-  };
-}
-
-/** Sums of the columns of inputs, by layer: their means correct the biases. */
-export function createMeans() {
-  const sums = new Map();
-  return {
-    observe(name, { data }, channels) {
-      const entry = sums.get(name) ?? { rows: 0, sums: new Float64Array(channels) };
-      for (let i = 0; i < data.length; i++) entry.sums[i % channels] += data[i];
-      entry.rows += data.length / channels;
-      sums.set(name, entry);
-    },
-    of(name) {
-      const entry = sums.get(name);
-      return entry && Float32Array.from(entry.sums, (sum) => sum / entry.rows);
-    },
+    of: (name) => observers.get(name),
   };
 }
 
@@ -38,22 +21,23 @@ export function createMeans() {
  * @param {object} options
  * @param {ReturnType<typeof createMeans>} [options.means] of calibration; layers are made with them
  * @param {ReturnType<typeof createMeans>} [options.observed] where inputs of layers are recorded
+ * @param {(name: string, options: any) => any} [options.change] gives the options that a layer is
+ *   made with, for those that the program has
  */
-export function createOperations(instance, { means, observed, clock = createClock() } = {}) {
+export function createOperations(instance, options = {}) {
+  const { means, observed, clock = createClock(), change = (_, given) => given } = options;
   let bytes = 0;
   const { time } = clock;
-  const correction = (name) => {
-    const mean = means?.of(name);
-    return mean && { inputStats: { mean } };
-  };
+  const correction = (name) => means?.of(name) && { inputStats: means.of(name) };
   const watch = (name, x, channels) => observed?.observe(name, x, channels);
 
   /** A convolution, weights [out, in, height, width]. */
-  function convolution(name, options) {
+  function convolution(name, given) {
+    const options = change(name, given);
     const { format } = options;
     const layer = nn.createConv2d(instance, {
-      ...{ orientation: "out-in", ...options },
-      ...(format !== "f32" && correction(name)),
+      ...{ orientation: "out-in", ...(format !== "f32" && correction(name)) },
+      ...options,
     });
     bytes += layer.byteLength;
     const [, , height, width] = options.shape;
@@ -75,8 +59,9 @@ export function createOperations(instance, { means, observed, clock = createCloc
   }
 
   /** A dense layer, weights [in, out]. */
-  function dense(name, options) {
-    const layer = createLinear(instance, { ...options, ...correction(name) });
+  function dense(name, given) {
+    const options = change(name, given);
+    const layer = createLinear(instance, { ...correction(name), ...options });
     bytes += layer.byteLength;
     return (x) => {
       watch(name, x, layer.inFeatures);

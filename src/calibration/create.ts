@@ -15,7 +15,7 @@ import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { AverageObserver, checkFixed, FixedObserver, MinMaxObserver } from "./extremes.ts";
 import { HistogramObserver } from "./histogram.ts";
 import { checkSearch, type SearchOptions } from "./methods.ts";
-import { FORMAT, type Observer, type ObserverState, VERSION } from "./observer.ts";
+import { type Common, FORMAT, type Observer, type ObserverState, VERSION } from "./observer.ts";
 import { OrderObserver } from "./order-statistic.ts";
 
 /** One range for all data, or one per channel. */
@@ -27,9 +27,22 @@ export interface AxisOption {
   readonly axis?: number;
 }
 
+/** Means beside the range. */
+export interface FeaturesOption {
+  /**
+   * Elements of a row: the features of a linear layer's input, or the channels of a convolution's.
+   * The observer then also has the mean of each, `mean`, and `params` contains it, so that a layer
+   * made with these parameters has its bias corrected. Default: no means.
+   */
+  readonly features?: number;
+}
+
+/** Options of every method. */
+type CommonOptions = AxisOption & FeaturesOption;
+
 /** A range that is searched for over a histogram. */
 export type HistogramOptions = Exclude<SearchOptions, { method: "minmax" }> &
-  AxisOption & {
+  CommonOptions & {
     /**
      * Bins on either side of 0: a power of two from 256 to 65536. The greatest magnitude lies in
      * the outer half of them. Default 8192, per channel 2048.
@@ -42,23 +55,23 @@ export type HistogramOptions = Exclude<SearchOptions, { method: "minmax" }> &
  * activations "mse".
  */
 export type ObserverOptions =
-  | (AxisOption & {
+  | (CommonOptions & {
       /** The range of everything that was seen. */
       readonly method: "minmax";
     })
-  | (AxisOption & {
+  | (CommonOptions & {
       /** A moving average of the batches' ranges. */
       readonly method: "average";
       /** Weight of each new batch, in (0, 1]. Default 0.01, as in PyTorch. */
       readonly weight?: number;
     })
-  | (AxisOption & {
+  | (CommonOptions & {
       /** From the i-th smallest to the i-th largest number, exactly. */
       readonly method: "order";
       /** i, from 1. The observer stores i numbers per end, and must see at least 2i − 1. */
       readonly rank: number;
     })
-  | (AxisOption & {
+  | (CommonOptions & {
       /** A range that is known beforehand. */
       readonly method: "fixed";
       /** At most max; with an axis one number per channel. */
@@ -68,7 +81,7 @@ export type ObserverOptions =
     })
   | HistogramOptions;
 
-/** The methods, and the options that each has beside `method` and `axis`. */
+/** The methods, and the options that each has beside `method`, `axis` and `features`. */
 const OPTIONS = {
   minmax: [],
   average: ["weight"],
@@ -88,9 +101,10 @@ const METHODS = /* @__PURE__ */ Object.keys(OPTIONS) as (keyof typeof OPTIONS)[]
  *
  * @example
  * ```ts
- * const observer = createObserver(instance, { method: "mse" });
+ * const observer = createObserver(instance, { method: "mse", features: 384 });
  * for (const x of batches) observer.observe(x);
- * const params = observer.params({ dtype: "u8", scheme: "asymmetric" });
+ * const activations = observer.params({ dtype: "u8", scheme: "asymmetric" });
+ * const layer = createLinear(instance, { weights, shape: [384, 96], activations });
  * ```
  */
 export function createObserver(
@@ -114,31 +128,34 @@ export function createObserver(instance: Bytelane, options: ObserverOptions): Ob
 function make(instance: Bytelane, argument: string, options: ObserverOptions): Observer {
   checkObject(argument, options);
   const method = checkOneOf(`${argument}.method`, options.method, METHODS);
-  checkOptions(argument, options, ["method", "axis", ...OPTIONS[method]]);
-  const axis =
-    options.axis === undefined
-      ? undefined
-      : checkInteger(`${argument}.axis`, options.axis, -32, 31);
+  checkOptions(argument, options, ["method", "axis", "features", ...OPTIONS[method]]);
+  const { axis, features } = options;
+  if (axis !== undefined) checkInteger(`${argument}.axis`, axis, -32, 31);
+  if (features !== undefined) checkInteger(`${argument}.features`, features, 1, 2 ** 20);
+  const common: Common = {
+    ...(axis !== undefined && { axis }),
+    ...(features !== undefined && { features }),
+  };
   switch (options.method) {
     case "minmax":
-      return new MinMaxObserver(instance, { method, ...(axis === undefined ? {} : { axis }) });
+      return new MinMaxObserver(instance, { method, ...common });
     case "average": {
       const weight = checkNumber(`${argument}.weight`, options.weight ?? 0.01);
       if (!(weight > 0 && weight <= 1)) {
         throw rangeFault(`${argument}.weight`, "a number in (0, 1]", weight);
       }
-      return new AverageObserver(instance, axis, weight);
+      return new AverageObserver(instance, common, weight);
     }
     case "order":
       return new OrderObserver(
         instance,
-        axis,
+        common,
         checkInteger(`${argument}.rank`, options.rank, 1, 2 ** 20),
       );
     case "fixed":
       return new FixedObserver(
         instance,
-        axis,
+        common,
         checkFixed(argument, axis, options.min, options.max),
       );
     default: {
@@ -146,7 +163,7 @@ function make(instance: Bytelane, argument: string, options: ObserverOptions): O
       const bins = options.bins ?? (axis === undefined ? 8192 : 2048);
       checkInteger(`${argument}.bins`, bins, 256, 65536);
       if ((bins & (bins - 1)) !== 0) throw rangeFault(`${argument}.bins`, "a power of two", bins);
-      return new HistogramObserver(instance, axis, bins, search);
+      return new HistogramObserver(instance, common, bins, search);
     }
   }
 }

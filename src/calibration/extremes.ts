@@ -3,7 +3,7 @@
 import type { Call } from "../core/call.ts";
 import { checkInteger, checkNumber, rangeFault } from "../core/check.ts";
 import type { Bytelane } from "../core/instance.ts";
-import { type BatchPiece, type ChannelRange, Observer } from "./observer.ts";
+import { type BatchPiece, type ChannelRange, type Common, Observer } from "./observer.ts";
 import { checkExtremes, checkReal, type Fields } from "./saved-state.ts";
 
 interface Extremes {
@@ -82,8 +82,8 @@ export class AverageObserver extends Observer {
   #averages: Average[] = [];
   #batch: Extremes[] = [];
 
-  constructor(instance: Bytelane, axis: number | undefined, weight: number) {
-    super(instance, { method: "average", ...(axis === undefined ? {} : { axis }), weight });
+  constructor(instance: Bytelane, common: Common, weight: number) {
+    super(instance, { method: "average", ...common, weight });
     this.#weight = weight;
   }
 
@@ -173,12 +173,13 @@ export class FixedObserver extends Observer {
 
   constructor(
     instance: Bytelane,
-    axis: number | undefined,
+    common: Common,
     range: { readonly min: readonly number[]; readonly max: readonly number[] },
   ) {
+    const { min, max } = range;
     super(instance, {
-      method: "fixed",
-      ...(axis === undefined ? { min: range.min[0], max: range.max[0] } : { axis, ...range }),
+      ...{ method: "fixed", ...common },
+      ...(common.axis === undefined ? { min: min[0], max: max[0] } : { min, max }),
     });
     this.#min = range.min;
     this.#max = range.max;

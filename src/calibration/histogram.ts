@@ -11,7 +11,7 @@ import type { Bytelane } from "../core/instance.ts";
 import type { Scheme } from "../params/scheme.ts";
 import { Grid, type Histogram, tableEntriesOf } from "./grid.ts";
 import { type Search, searchRange } from "./methods.ts";
-import { type BatchPiece, type ChannelRange, Observer } from "./observer.ts";
+import { type BatchPiece, type ChannelRange, type Common, Observer } from "./observer.ts";
 import type { Fields } from "./saved-state.ts";
 
 /** The tables in which the kernel counts one batch. */
@@ -51,8 +51,8 @@ export class HistogramObserver<
   #counted = 0;
   protected override readonly skipsItself = true;
 
-  constructor(instance: Bytelane, axis: number | undefined, half: number, search: Search) {
-    super(instance, { ...search, ...(axis === undefined ? {} : { axis }), bins: half });
+  constructor(instance: Bytelane, common: Common, half: number, search: Search) {
+    super(instance, { ...search, ...common, bins: half });
     this.#half = half;
     this.#search = search;
   }

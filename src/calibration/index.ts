@@ -11,6 +11,7 @@ export {
 export {
   type AxisOption,
   createObserver,
+  type FeaturesOption,
   type HistogramOptions,
   loadObserver,
   type ObserverOptions,
@@ -31,6 +32,7 @@ export {
 } from "./explain.ts";
 export type { Histogram } from "./grid.ts";
 export type { HistogramObserver } from "./histogram.ts";
+export { type LayerFormat, layerCandidate } from "./layer-candidate.ts";
 export type { SearchOptions } from "./methods.ts";
 export type {
   ChannelRange,

@@ -8,11 +8,13 @@
 import { calibrationKernels } from "../builds/calibration-kernels.ts";
 import { type Call, elementsOf, inCall, operand, type Reals } from "../core/call.ts";
 import { checkInteger, checkObject, checkOptions, rangeFault, typeFault } from "../core/check.ts";
+import type { OwnElements } from "../core/dtype.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import { shapeOf } from "../elementwise/quantize.ts";
 import { type Extent, extentOf } from "../params/channels.ts";
 import { chooseParams, type DTypeOf, type Params } from "../params/params.ts";
 import { checkScheme, type Scheme, type SchemeOptions } from "../params/scheme.ts";
+import { FeatureMeans } from "./feature-means.ts";
 
 /** A clipping range: numbers per tensor, arrays per channel. */
 export interface ObservedRange<S extends number | Float32Array = number | Float32Array> {
@@ -42,9 +44,15 @@ export interface BatchPiece extends Extent {
 }
 
 /** The settings of an observer, as plain data. They must agree when two observers are merged. */
-export type ObserverSettings = { readonly method: string; readonly axis?: number } & Readonly<
-  Record<string, unknown>
->;
+export type ObserverSettings = Common & { readonly method: string } & Readonly<
+    Record<string, unknown>
+  >;
+
+/** Settings that all methods have. */
+export interface Common {
+  readonly axis?: number;
+  readonly features?: number;
+}
 
 /** A saved observer: plain data for JSON. */
 export interface ObserverState {
@@ -60,6 +68,8 @@ export interface ObserverState {
   readonly skipped: number;
   /** One entry per channel; null where no number was seen. */
   readonly channels: readonly (Readonly<Record<string, unknown>> | null)[];
+  /** Sums of the features, of an observer with `features`. */
+  readonly sums?: readonly number[];
 }
 
 export const FORMAT = "bytelane-observer";
@@ -80,6 +90,7 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
    * data.
    */
   protected readonly skipsItself: boolean = false;
+  readonly #means: FeatureMeans | undefined;
   #channels: number | undefined;
   #observed = 0;
   #skipped = 0;
@@ -88,6 +99,8 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
   constructor(instance: Bytelane, settings: ObserverSettings) {
     this.instance = instance;
     this.settings = settings;
+    const { features } = settings;
+    this.#means = features === undefined ? undefined : new FeatureMeans(features);
   }
 
   /** The name of the method, as in the options. */
@@ -111,13 +124,28 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
   }
 
   /**
+   * Means of the features over the rows seen, for bias correction; 0 where there were none. Values
+   * that are not finite count as 0. A copy.
+   *
+   * Errors: an observer that was made without `features`.
+   */
+  get mean(): OwnElements["f32"] {
+    if (!this.#means) {
+      throw new TypeError('"observer" expected the option features when it was made, got none');
+    }
+    return this.#means.over((this.#observed + this.#skipped) / this.#means.features);
+  }
+
+  /**
    * Observes one batch. NaN, Infinity and −Infinity are skipped and counted. Per channel, `shape`
    * says how plain data are laid out.
+   *
+   * Errors: data without the shape that an axis needs, data that are not whole rows of `features`.
    */
   observe(data: Reals, options: { readonly shape?: readonly number[] } = {}): this {
     const instance = checkInstance(this.instance);
     const source = operand(instance, "data", data, ["f32"]);
-    const { axis } = this.settings;
+    const { axis, features = 1 } = this.settings;
     checkOptions("options", options, ["shape"]);
     const { shape } = options;
     if (axis !== undefined && shape === undefined && source.shape === undefined) {
@@ -126,6 +154,9 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
         "the dimensions of plain data, since there is an axis",
         shape,
       );
+    }
+    if (source.length % features !== 0) {
+      throw rangeFault("data", `rows of ${features} elements`, data);
     }
     const extent = extentOf("axis", shapeOf(source, shape), axis);
     this.#checkChannels("data", extent.channels);
@@ -165,6 +196,7 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
         this.take({ address, length, outer, channels, inner, lows, highs });
       }
       this.end();
+      this.#means?.add(elementsOf(instance, source));
       this.#channels = channels;
     });
     return this;
@@ -179,12 +211,16 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
     return this.#range(checkScheme(scheme)) as ObservedRange<S>;
   }
 
-  /** Scale and zero point of the range for a scheme. */
+  /**
+   * Scale and zero point of the range for a scheme; with `features` also their means. As the
+   * `activations` of a layer they make it static and correct its bias.
+   */
   params<const O extends SchemeOptions = SchemeOptions<"i8">>(options?: O): Params<S, DTypeOf<O>>;
   params(options: SchemeOptions = {}): Params {
     const range = this.#range(checkScheme(options));
     const { axis } = this.settings;
-    return chooseParams(range, axis === undefined ? options : { axis, ...options });
+    const params = chooseParams(range, axis === undefined ? options : { axis, ...options });
+    return this.#means ? { ...params, mean: this.mean } : params;
   }
 
   #range(scheme: Scheme): ObservedRange {
@@ -214,6 +250,7 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
     if (other.#channels === undefined) return this;
     this.#checkChannels("other", other.#channels);
     this.join(other as this);
+    if (this.#means && other.#means) this.#means.join(other.#means);
     this.#channels = other.#channels;
     this.#observed += other.#observed;
     this.#skipped += other.#skipped;
@@ -229,6 +266,7 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
       observed: this.#observed,
       skipped: this.#skipped,
       channels: Array.from({ length: this.#channels ?? 0 }, (_, c) => this.saveChannel(c)),
+      ...(this.#means && { sums: this.#means.save() }),
     };
   }
 
@@ -251,6 +289,14 @@ export abstract class Observer<S extends number | Float32Array = number | Float3
       sum += this.restoreChannel(argument, c, channels[c]);
     }
     if (sum > observed) throw rangeFault("state.observed", `at least ${sum}`, observed);
+    if (this.#means) {
+      const { features } = this.#means;
+      if ((observed + skipped) % features !== 0) {
+        const whole = `with state.skipped whole rows of ${features} elements`;
+        throw rangeFault("state.observed", whole, observed);
+      }
+      this.#means.restore("state.sums", state.sums);
+    }
     this.#observed = observed;
     this.#skipped = skipped;
     this.#channels = channels.length || undefined;

@@ -6,7 +6,7 @@
 import type { Call } from "../core/call.ts";
 import { rangeFault } from "../core/check.ts";
 import type { Bytelane } from "../core/instance.ts";
-import { type BatchPiece, type ChannelRange, Observer } from "./observer.ts";
+import { type BatchPiece, type ChannelRange, type Common, Observer } from "./observer.ts";
 import { checkList, checkReal, type Fields } from "./saved-state.ts";
 
 /**
@@ -40,8 +40,8 @@ export class OrderObserver extends Observer {
   readonly #rank: number;
   #tails: Tails[] = [];
 
-  constructor(instance: Bytelane, axis: number | undefined, rank: number) {
-    super(instance, { method: "order", ...(axis === undefined ? {} : { axis }), rank });
+  constructor(instance: Bytelane, common: Common, rank: number) {
+    super(instance, { method: "order", ...common, rank });
     this.#rank = rank;
   }
 

@@ -22,6 +22,7 @@ import { isTensor } from "../core/tensor.ts";
 import { dequantize } from "../elementwise/dequantize.ts";
 import { minMax } from "../elementwise/min-max.ts";
 import { quantize } from "../elementwise/quantize.ts";
+import type { InputStats } from "../int4/input-stats.ts";
 import { chooseParams } from "../params/params.ts";
 import { errorBetween, realsOf } from "./error.ts";
 
@@ -33,14 +34,23 @@ export interface PlannedLayer {
   readonly weights: Data<"f32">;
   /** Of plain weights, where a candidate has one scale per channel. */
   readonly shape?: readonly number[];
+  /** How the weights lie, for `layerCandidate`: as in the layer's options. Default "in-out". */
+  readonly orientation?: "in-out" | "out-in";
+  /** Groups of a convolution, for `layerCandidate`. Default 1. */
+  readonly groups?: number;
+  /** Statistics of the inputs, which 4 bits of `layerCandidate` use. */
+  readonly inputStats?: InputStats;
 }
 
 /** A way to quantize. */
 export interface Candidate<L extends PlannedLayer = PlannedLayer> {
   /** What plans call it. */
   readonly name: string;
-  /** Quantizes a layer. Returns its bytes, including scales, and the dequantized values. */
-  quantize(layer: L): { readonly bytes: number; readonly restored: ArrayLike<number> };
+  /**
+   * Quantizes a layer. Returns its bytes, including scales, and the dequantized values; undefined
+   * for a layer that cannot be quantized so.
+   */
+  quantize(layer: L): { readonly bytes: number; readonly restored: ArrayLike<number> } | undefined;
 }
 
 /** Bytes and loss of one candidate for one layer. */
@@ -62,7 +72,7 @@ export interface LayerSensitivity {
   readonly parameters: number;
   /** Σw², where the loss is the squared error of the weights; else undefined. */
   readonly signal: number | undefined;
-  /** In the order of the candidates. */
+  /** In the order of the candidates, without those that the layer cannot have. */
   readonly costs: readonly CandidateCost[];
 }
 
@@ -81,7 +91,8 @@ export interface SensitivityOptions<L extends PlannedLayer> {
 /**
  * Measures every candidate on every layer, one layer at a time.
  *
- * Errors: no layer, no candidate, a loss that is not finite, restored values of another length.
+ * Errors: no layer, no candidate, a layer that no candidate is for, a loss that is not finite,
+ * restored values of another length.
  *
  * @example
  * ```ts
@@ -109,9 +120,13 @@ export function sensitivity<L extends PlannedLayer>(
   let done = 0;
   return layers.map((layer, i) => {
     const weights = realsOf(`layers[${i}].weights`, layer.weights);
-    const costs = candidates.map((candidate) => {
+    const costs = candidates.flatMap((candidate) => {
       const where = `candidates ${candidate.name} of layers[${i}]`;
       const quantized = candidate.quantize(layer);
+      if (quantized === undefined) {
+        progress?.(++done, layers.length * candidates.length);
+        return [];
+      }
       checkObject(where, quantized);
       const { bytes } = quantized;
       const restored = checkNumbers(`${where}, restored`, quantized.restored);
@@ -126,8 +141,11 @@ export function sensitivity<L extends PlannedLayer>(
       );
       if (!Number.isFinite(lost)) throw rangeFault(`${where}, loss`, "a finite number", lost);
       progress?.(++done, layers.length * candidates.length);
-      return { candidate: candidate.name, bytes, loss: lost };
+      return [{ candidate: candidate.name, bytes, loss: lost }];
     });
+    if (costs.length === 0) {
+      throw rangeFault("candidates", `one that layers[${i}] can have`, "none");
+    }
     const signal = loss ? undefined : energyOf(weights);
     return { name: layer.name, parameters: weights.length, signal, costs };
   });

@@ -46,7 +46,12 @@ export type { Int4Activations, Int4Input, Int4Linear, Int4LinearOptions } from "
 export { type BlockSize, bitsPerWeight, type Int4Matrix } from "../int4/matrix.ts";
 export { type Int4Options, quantizeInt4 } from "../int4/quantize.ts";
 export type { Linear, LinearInput, LinearOptions, RowsInput } from "../linear/int8.ts";
-export type { LayerOptions, LayerWeights, StaticParams } from "../linear/layer-options.ts";
+export type {
+  InputParams,
+  LayerOptions,
+  LayerWeights,
+  StaticParams,
+} from "../linear/layer-options.ts";
 export { createLinear, linear } from "../linear/linear.ts";
 export {
   chooseParams,

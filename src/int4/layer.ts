@@ -13,7 +13,7 @@ import {
   operand,
   type Reals,
 } from "../core/call.ts";
-import { checkOneOf, checkOptions, rangeFault, typeFault } from "../core/check.ts";
+import { checkObject, checkOneOf, checkOptions, rangeFault, typeFault } from "../core/check.ts";
 import { type OwnElements, tagOf } from "../core/dtype.ts";
 import { checkHandle, Handle, instanceOf } from "../core/handle.ts";
 import { type Bytelane, checkInstance } from "../core/instance.ts";
@@ -28,6 +28,9 @@ import {
   type RunOptions,
 } from "../gemm/matmul-options.ts";
 import { type Prepared, type Runner, writeCall } from "../gemm/product.ts";
+import { finiteReals } from "../params/finite-reals.ts";
+import { LostMeans } from "./bias-correction.ts";
+import type { InputStats } from "./input-stats.ts";
 import { checkMatrix, type Int4Matrix } from "./matrix.ts";
 import { type BlockRows, blockRowsOf, placeQuantized, placeRows } from "./pack.ts";
 import { INT4_OPTIONS, type Int4Options, type Int4Plan, planInt4, stripRows } from "./quantize.ts";
@@ -44,13 +47,19 @@ export const INT4_ACTIVATIONS = ["dynamic", "f32"] as const;
 /**
  * A layer on 4-bit weights: 4.5 bits per weight with the defaults, blocks of 32 and scales in f16.
  */
-export interface Int4LinearOptions extends Int4Options {
+export interface Int4LinearOptions extends Omit<Int4Options, "inputStats"> {
   /** Distinguishes these options from those of an 8-bit layer. */
   readonly format: "int4";
   /** f32 weights, quantized here; or a matrix, from `quantizeInt4` or elsewhere. */
   readonly weights: Reals | Int4Matrix;
   /** One real number per output channel. */
   readonly bias?: Float32Array | Tensor<"f32">;
+  /**
+   * Statistics of the inputs, for f32 weights: the result of `createInputStats`, which the search
+   * uses as in `quantizeInt4`, an observer with `features`, or means of your own. Their mean
+   * corrects the bias, as in layers of 8 bits. false is the same as none.
+   */
+  readonly inputStats?: InputStats | { readonly mean: Reals } | false;
   /** Default "none". */
   readonly activation?: Activation;
   /** Default "dynamic". */
@@ -182,12 +191,23 @@ export class Int4Linear extends Handle {
 }
 
 /** Weights that are quantized here, or blocks of a caller's matrix. */
-type Weights = { readonly plan: Int4Plan } | { readonly rows: BlockRows };
+type Weights =
+  | { readonly plan: Int4Plan; readonly means: Float32Array | undefined }
+  | { readonly rows: BlockRows };
 
 function weightsOf(instance: Bytelane, options: Int4LinearOptions): Weights {
   const { weights } = options;
   if (isTensor(weights) || tagOf(weights) !== undefined) {
-    return { plan: planInt4(instance, weights as Reals, options) };
+    const { inputStats, ...rest } = options;
+    const isWhole = typeof (inputStats as InputStats | undefined)?.importance === "function";
+    const plan = planInt4(instance, weights as Reals, {
+      ...rest,
+      ...(isWhole && { inputStats: inputStats as InputStats }),
+    });
+    if (inputStats === undefined || inputStats === false) return { plan, means: undefined };
+    checkObject("options.inputStats", inputStats);
+    const { mean } = inputStats;
+    return { plan, means: finiteReals(instance, "options.inputStats.mean", mean, plan.columns) };
   }
   const checked = checkMatrix("options.weights", weights as Int4Matrix);
   return { rows: blockRowsOf(instance, checked) };
@@ -225,7 +245,8 @@ export function createInt4Linear(instance: Bytelane, options: Int4LinearOptions)
   const weights = weightsOf(instance, options);
   const { rows, columns, blockSize } = "plan" in weights ? weights.plan : weights.rows;
   const bias = options.bias && operand(instance, "options.bias", options.bias, ["f32"], rows);
-  const sizes = sizesOf(weights, bias !== undefined);
+  const means = "plan" in weights ? weights.means : undefined;
+  const sizes = sizesOf(weights, bias !== undefined || means !== undefined);
   const { arena, heap } = instance;
   const bytes = sectionBytesOf(sizes);
   // the sections are allocated below the scratch memory of the strips, which is freed afterwards
@@ -235,9 +256,18 @@ export function createInt4Linear(instance: Bytelane, options: Int4LinearOptions)
   const { sections, size } = allocateSections(arena, { ...bytes });
   try {
     heap.view("u8", sections.panels, size).fill(0);
-    if ("plan" in weights) placeQuantized(instance, weights.plan, sections);
-    else placeRows(instance, weights.rows, sections);
-    if (bias) placeBias(instance, bias, sections.bias);
+    if ("plan" in weights) {
+      const { plan } = weights;
+      const lost = means && new LostMeans(instance, plan, means);
+      placeQuantized(instance, plan, sections, lost);
+      if (lost) {
+        const corrected = lost.correct(bias && elementsOf(instance, bias));
+        heap.view("f32", sections.bias, rows).set(corrected);
+      } else if (bias) placeBias(instance, bias, sections.bias);
+    } else {
+      placeRows(instance, weights.rows, sections);
+      if (bias) placeBias(instance, bias, sections.bias);
+    }
     return new Int4Linear(instance, sizes, sections, settings, size);
   } catch (fault) {
     arena.free(sections.panels, size);

@@ -6,6 +6,7 @@ import { inCall } from "../core/call.ts";
 import type { Bytelane } from "../core/instance.ts";
 import { fromF16 } from "../elementwise/f16.ts";
 import { panelsOf } from "../gemm/product.ts";
+import type { LostMeans } from "./bias-correction.ts";
 import type { CheckedMatrix, Reals } from "./matrix.ts";
 import { eachCodeStrip, type Int4Plan, stripRows } from "./quantize.ts";
 
@@ -52,13 +53,27 @@ export function blockRowsOf(instance: Bytelane, matrix: CheckedMatrix): BlockRow
     : { ...rest, scale: real(scales), offset: real(offsets) };
 }
 
-/** Weights that are quantized here: the codes of a strip go to the panels at once. */
-export function placeQuantized(instance: Bytelane, plan: Int4Plan, to: Places): void {
+/**
+ * Weights that are quantized here: the codes of a strip go to the panels at once. `lost` sums up
+ * what rounding loses.
+ */
+export function placeQuantized(
+  instance: Bytelane,
+  plan: Int4Plan,
+  to: Places,
+  lost: LostMeans | undefined,
+): void {
   const { heap, kernels } = instance;
   const { columns, blocks, blockSize, halves } = plan;
   const stride = blocks * blockSize;
   const groups = Math.ceil(columns / 4);
-  eachCodeStrip(instance, plan, ({ row, count, codes, scales, zeros }) => {
+  const realsOf = (address: number, length: number): Float32Array =>
+    halves
+      ? fromF16(instance, new Uint16Array(heap.view("u8", address, 2 * length).slice().buffer))
+      : heap.view("f32", address, length);
+  eachCodeStrip(instance, plan, (codeStrip) => {
+    const { row, count, codes, scales, zeros } = codeStrip;
+    lost?.subtract(codeStrip, realsOf(scales, count * blocks));
     // a panel has eight rows
     const whole = panelsOf(count) * 8;
     heap.view("u8", codes + count * stride, (whole - count) * stride).fill(0);

@@ -18,13 +18,13 @@ import {
   PackedMatrix,
 } from "../gemm/packed-matrix.ts";
 import { type EachStrip, type Strip, stripColumns, stripsOf } from "../gemm/strips.ts";
+import { finiteReals } from "../params/finite-reals.ts";
 import { allocateColumns, type Columns, Linear, type LinearOptions } from "./int8.ts";
 import {
   type Channels,
   channelsOf,
   checkEnds,
   type Ends,
-  finiteReals,
   LAYER_OPTIONS,
   meansOf,
   openWeights,

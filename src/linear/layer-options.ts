@@ -4,7 +4,7 @@
  *
  * @category Layers
  */
-import { type Data, elementsOf, type Operand, operand, type Reals } from "../core/call.ts";
+import { type Data, type Operand, operand, type Reals } from "../core/call.ts";
 import {
   checkInteger,
   checkObject,
@@ -21,6 +21,7 @@ import type { Bytelane } from "../core/instance.ts";
 import { roundHalfEven } from "../core/round.ts";
 import { MAX_I32, type Orientation } from "../gemm/packed-matrix.ts";
 import { channelValues } from "../params/channels.ts";
+import { finiteReals } from "../params/finite-reals.ts";
 import {
   isQuantized,
   QUANTIZED,
@@ -37,6 +38,12 @@ export interface StaticParams<D extends QuantizedDType = QuantizedDType> {
   readonly scale: number;
   /** In the limits of dtype. Default 0. */
   readonly zeroPoint?: number;
+}
+
+/** The parameters of a layer's input. Those of an observer with `features` have means. */
+export interface InputParams extends StaticParams {
+  /** Means of the input features, or of a convolution's input channels, for bias correction. */
+  readonly mean?: Reals;
 }
 
 /** The weights of a layer in 8 bits: f32, integers with `scale`, or a quantized value. */
@@ -67,16 +74,17 @@ export interface LayerOptions {
   readonly bias?: Reals;
   /**
    * Means of the input features, or of the input channels of a convolution, over calibration data:
-   * those of `createInputStats`, or your own. With them the bias compensates the mean error of
-   * rounding the weights, Σ_k (w − ŵ) · mean_k for each output channel (bias correction; Nagel et
-   * al., 2019). Of f32 weights only.
+   * an observer with `features`, the result of `createInputStats`, or means of your own. With them
+   * the bias compensates the mean error of rounding the weights, Σ_k (w − ŵ) · mean_k for each
+   * output channel (bias correction; Nagel et al., 2019). Of f32 weights only. Default: the mean of
+   * `activations`, if there is one; false leaves the bias as it is.
    */
-  readonly inputStats?: { readonly mean: Reals };
+  readonly inputStats?: { readonly mean: Reals } | false;
   /**
    * How inputs become integers. "dynamic" chooses a scale per row at run time, or per image of a
    * convolution; parameters from calibration make the layer static. Default "dynamic".
    */
-  readonly activations?: "dynamic" | StaticParams;
+  readonly activations?: "dynamic" | InputParams;
   /** Parameters of a quantized result of a static layer. Without them the result is f32. */
   readonly output?: StaticParams;
 }
@@ -87,8 +95,11 @@ export const LAYER_OPTIONS = [
   ...["bias", "inputStats", "activations", "output"],
 ] as const;
 
-/** Calibrated parameters contain `low` and `high` too. A layer uses all integers of its type. */
-const STATIC_PARAMS = ["dtype", "scale", "zeroPoint", "low", "high"] as const;
+/**
+ * Calibrated parameters contain `low` and `high` too, and some contain means. A layer uses all
+ * integers of its type.
+ */
+const STATIC_PARAMS = ["dtype", "scale", "zeroPoint", "low", "high", "mean"] as const;
 
 /** @internal A zero point of a type. */
 export function checkZero(argument: string, value: unknown, dtype: QuantizedDType): number {
@@ -220,30 +231,22 @@ export function stepsOf(argument: string, real: number, step: number): number {
   throw rangeFault(argument, `a magnitude of at most ${MAX_I32} steps of ${step}`, real);
 }
 
-/** @internal A copy of finite reals: bias or means. */
-export function finiteReals(
-  instance: Bytelane,
-  argument: string,
-  values: unknown,
-  count: number,
-): Float32Array {
-  const reals = elementsOf(instance, operand(instance, argument, values, ["f32"], count)).slice();
-  for (let i = 0; i < count; i++) {
-    if (!Number.isFinite(reals[i])) {
-      throw rangeFault(`${argument}[${i}]`, "a finite number", reals[i]);
-    }
-  }
-  return reals;
-}
-
-/** @internal The means of inputs, where they are given. */
+/**
+ * @internal The means of inputs: those of `inputStats`, or else of `activations`. Weights that are
+ * integers already have no rounding error to correct.
+ */
 export function meansOf(
   instance: Bytelane,
-  { inputStats }: LayerOptions,
+  { inputStats, activations }: LayerOptions,
   { dtype }: Operand,
   count: number,
 ): Float32Array | undefined {
-  if (inputStats === undefined) return undefined;
+  if (inputStats === false) return undefined;
+  if (inputStats === undefined) {
+    const mean = typeof activations === "object" ? activations.mean : undefined;
+    if (mean === undefined || dtype !== "f32") return undefined;
+    return finiteReals(instance, "options.activations.mean", mean, count);
+  }
   if (dtype !== "f32") {
     const expected = "nothing, since the weights are integers";
     throw typeFault("options.inputStats", expected, inputStats);

@@ -11,13 +11,13 @@ import {
   channelsOf,
   checkEnds,
   type Ends,
-  finiteReals,
   LAYER_OPTIONS,
   type LayerOptions,
   meansOf,
   type OpenWeights,
   openWeights,
 } from "../linear/layer-options.ts";
+import { finiteReals } from "../params/finite-reals.ts";
 import { type CheckedActivation, checkNnActivation, type NnActivation } from "./activation.ts";
 import type { WeightStrides } from "./weights.ts";
 import {

@@ -94,6 +94,7 @@ const PARAMS = [
   "low",
   "high",
   "start",
+  "mean",
   "values",
   "shape",
 ] as const;

@@ -59,6 +59,8 @@ export type Params<
   readonly axis?: number;
   /** The real value at the least integer. Only the profile sentence-transformers has it. */
   readonly start?: S;
+  /** Means of the features, from an observer with `features`: layers correct their bias by them. */
+  readonly mean?: Float32Array;
 };
 
 /** The scale of a range: a number per tensor, an array per channel. */

@@ -6,13 +6,22 @@ import {
   type Candidate,
   errorBetween,
   type LayerSensitivity,
+  layerCandidate,
+  type PlannedLayer,
   paretoFront,
   plan,
   planChart,
   planTable,
   sensitivity,
 } from "../../src/calibration/index.ts";
-import { createBytelaneSync, scope, tensor } from "../../src/entries/index.ts";
+import {
+  createBytelaneSync,
+  createLinear,
+  type LinearOptions,
+  scope,
+  tensor,
+} from "../../src/entries/index.ts";
+import { createConv2d } from "../../src/entries/nn.ts";
 import { expectDrawn } from "../support/charts.ts";
 import { sample } from "../support/distributions.ts";
 
@@ -227,7 +236,7 @@ describe("sensitivity", () => {
       expect(costs.map(({ bytes }) => bytes)).toEqual([680, 380, 230]);
       costs.forEach(({ candidate, loss }, c) => {
         expect(candidate).toBe(`${[8, 4, 2][c]} bits`);
-        const { restored } = candidates[c].quantize(layers[i]);
+        const restored = candidates[c].quantize(layers[i])?.restored ?? [];
         expect(loss).toBeCloseTo(errorBetween(weights, restored).mse * 600, 9);
       });
       expect(costs[0].loss).toBeLessThan(costs[1].loss);
@@ -293,6 +302,121 @@ describe("sensitivity", () => {
       '"candidates 8 bits of layers[0], loss" expected a finite number, got NaN',
     );
     expect(() => bitsCandidate(instance, 9)).toThrow('"bits" expected an integer in [2, 8], got 9');
+  });
+});
+
+describe("the formats of layers as candidates", () => {
+  const formats = ["int8", "int4", "f32"] as const;
+  const candidates = formats.map((format) => layerCandidate(instance, format));
+  const weightsOf = (count: number, seed: number) => sample("uniform", count, seed);
+  const orientations = ["in-out", "out-in"] as const;
+  const namesOf = (layer: PlannedLayer) =>
+    sensitivity([layer], candidates)[0].costs.map(({ candidate }) => candidate);
+
+  /** [out][height][width][in], as a layer's toArray gives it, of weights as they came. */
+  function ordered(
+    weights: ArrayLike<number>,
+    [a, b, c, d]: readonly number[],
+    orientation: "in-out" | "out-in",
+  ): number[] {
+    const result: number[] = [];
+    const [outputs, height, width, inputs] = orientation === "out-in" ? [a, c, d, b] : [d, a, b, c];
+    for (let o = 0; o < outputs; o++) {
+      for (let i = 0; i < height; i++) {
+        for (let j = 0; j < width; j++) {
+          for (let k = 0; k < inputs; k++) {
+            const at =
+              orientation === "out-in"
+                ? ((o * inputs + k) * height + i) * width + j
+                : ((i * width + j) * inputs + k) * outputs + o;
+            result.push(weights[at]);
+          }
+        }
+      }
+    }
+    return result;
+  }
+
+  it.each(orientations)("are what linear layers make of weights, %s", (orientation) => {
+    const [inputs, outputs] = [70, 9];
+    const shape = orientation === "out-in" ? [outputs, inputs] : [inputs, outputs];
+    const layer = { name: "fc", weights: weightsOf(630, 3), shape, orientation };
+    expect(namesOf(layer)).toEqual(["int8", "int4"]);
+    scope(instance, () => {
+      for (const format of ["int8", "int4"] as const) {
+        const made = createLinear(instance, {
+          ...{ format, weights: layer.weights, shape, orientation },
+        } as LinearOptions);
+        const { bytes = 0, restored = [] } = layerCandidate(instance, format).quantize(layer) ?? {};
+        const as4d = orientation === "out-in" ? [outputs, inputs, 1, 1] : [1, 1, inputs, outputs];
+        const mine = ordered(restored, as4d, orientation);
+        made.toArray().forEach((w, i) => {
+          expect(mine[i]).toBeCloseTo(w, 6);
+        });
+        expect(bytes).toBe(format === "int8" ? 630 + 4 * outputs : 9 * 3 * (16 + 2));
+      }
+    });
+  });
+
+  it.each([
+    { shape: [5, 6, 3, 3], orientation: "out-in", groups: 1, names: ["int8"] },
+    { shape: [3, 3, 6, 5], orientation: "in-out", groups: 1, names: ["int8"] },
+    { shape: [5, 6, 1, 1], orientation: "out-in", groups: 1, names: ["int8", "int4"] },
+    { shape: [1, 1, 6, 5], orientation: "in-out", groups: 1, names: ["int8", "int4"] },
+    { shape: [6, 3, 1, 1], orientation: "out-in", groups: 2, names: ["int8"] },
+    { shape: [6, 1, 3, 3], orientation: "out-in", groups: 6, names: ["int8", "f32"] },
+    { shape: [3, 3, 1, 6], orientation: "in-out", groups: 6, names: ["int8", "f32"] },
+  ] as const)("are what convolutions make of $shape, $groups groups", (given) => {
+    const { shape, orientation, groups, names } = given;
+    const count = shape.reduce((product: number, size) => product * size, 1);
+    const layer = { name: "conv", weights: weightsOf(count, 4), shape, orientation, groups };
+    expect(namesOf(layer)).toEqual(names);
+    scope(instance, () => {
+      for (const format of ["int8", "f32"] as const) {
+        const found = layerCandidate(instance, format).quantize(layer);
+        if (!found) continue;
+        const options = { weights: layer.weights, shape, orientation, groups, format };
+        const made = createConv2d(instance, options).toArray();
+        const mine = ordered(found.restored, shape, orientation);
+        made.forEach((w, i) => {
+          expect(mine[i]).toBeCloseTo(w, 6);
+        });
+      }
+      const held = tensor(instance, "f32", shape, layer.weights);
+      const { shape: _, ...rest } = layer;
+      expect(sensitivity([{ ...rest, weights: held }], candidates)).toEqual(
+        sensitivity([layer], candidates),
+      );
+    });
+  });
+
+  it("make plans over layers that have different ones", () => {
+    const layers = [
+      { name: "stem", weights: weightsOf(270, 5), shape: [5, 6, 3, 3] },
+      { name: "point", weights: weightsOf(3200, 6), shape: [50, 64, 1, 1] },
+      { name: "fc", weights: weightsOf(3200, 7), shape: [50, 64] },
+    ].map((layer) => ({ ...layer, orientation: "out-in" as const }));
+    const chosen = plan(sensitivity(layers, candidates), { budgetBytes: 290 + 2 * 1900 });
+    expect(chosen.choices.map(({ candidate }) => candidate)).toEqual(["int8", "int4", "int4"]);
+    expect(chosen.uniform.map(({ candidate }) => candidate)).toEqual(["int8"]);
+  });
+
+  it("refuse other shapes, and layers that have none of the candidates", () => {
+    const of = (layer: object) => () =>
+      candidates[0].quantize({ name: "x", weights: new Float32Array(6), ...layer });
+    expect(of({ shape: [1, 2, 3] })).toThrow(
+      '"layer.shape" expected two dimensions, or four of a convolution, got [1, 2, 3]',
+    );
+    expect(of({ shape: [2, 2] })).toThrow('"layer.weights" expected 4 elements');
+    expect(of({ shape: [2, 3], orientation: "up" })).toThrow('"layer.orientation" expected one of');
+    expect(of({ shape: [2, 3], groups: 0 })).toThrow('"layer.groups" expected an integer');
+    expect(of({})).toThrow('"layer.shape" expected');
+    expect(of({ weights: new Int8Array(6), shape: [2, 3] })).toThrow('"layer.weights" expected');
+    expect(() => layerCandidate(instance, "int2" as never)).toThrow('"format" expected one of');
+    const stem = { name: "stem", weights: weightsOf(54, 8), shape: [1, 6, 3, 3] };
+    expect(() => sensitivity([stem], [layerCandidate(instance, "f32")])).toThrow(
+      '"candidates" expected one that layers[0] can have, got "none"',
+    );
   });
 });
 

@@ -138,6 +138,7 @@ export const CALLS: Readonly<Record<string, Call>> = {
   explain: (b) => [observer(b), { dtype: "u8", scheme: "asymmetric", channel: 0, methods: [] }],
   explanationChart: async (b) => [await explained(b), { width: 300 }],
   explanationTable: async (b) => [await explained(b)],
+  layerCandidate: (b) => [b, "int8"],
   loadObserver: (b) => [b, JSON.parse(JSON.stringify(observer(b).save()))],
   paretoFront: () => [sensitivities, { points: 99 }],
   plan: () => [sensitivities, { budgetBytes: 99 }],

@@ -89,7 +89,7 @@ describe("an error", () => {
 /** Files whose messages are all in the cases above, room by room. */
 const LISTED = Object.entries({
   core: "call check ids instance tensor",
-  params: "channels params profile scheme",
+  params: "channels finite-reals params profile scheme",
   elementwise: "clamp dequantize dynamic-quantize f16 min-max quantize requantize",
   gemm: "activation epilogue matmul matmul-options matrix-side packed-matrix",
   linear: "create-int8 int8 layer-options linear",

@@ -224,6 +224,23 @@ export const int4: Case[] = [
     quantized({ inputStats: new Float32Array(16) }),
   ],
   ["TypeError", '"options.onProgress" expected a function, got 1', quantized({ onProgress: 1 })],
+  [
+    "TypeError",
+    '"options.inputStats" expected an object, got 3',
+    (instance) =>
+      createLinear(instance, {
+        ...{ format: "int4", weights: x, shape: [16, 2], inputStats: wrong(3) },
+      }),
+  ],
+  [
+    "RangeError",
+    '"options.inputStats.mean" expected 16 elements, got Float32Array(2)',
+    (instance) =>
+      createLinear(instance, {
+        ...{ format: "int4", weights: x, shape: [16, 2] },
+        inputStats: { mean: new Float32Array(2) },
+      }),
+  ],
 
   // layers
   ["TypeError", NO_INSTANCE, () => createInt4Linear(none, { format: "int4", weights: matrix })],
