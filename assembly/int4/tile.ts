@@ -187,7 +187,6 @@ function multiplyRun<S, L>(lhs: usize, rhs: usize, apart: usize, groups: i32, su
       b0 = dot<L>(row, isFour<S>() ? low : i16x8.shr_u(y, 8), b0);
       if (!isFour<S>()) high = isWide<L>() ? i16x8.shr_u(y1, 8) : i16x8.shr_u(y, 12);
       b1 = dot<L>(row, high, b1);
-      if (isFour<S>()) high = isWide<L>() ? i16x8.shr_u(x1, 8) : i16x8.shr_u(x, 12);
       if (isFour<S>()) {
         row = v128.load32_splat(lhs, 8);
         c0 = dot<L>(row, low, c0);

@@ -206,7 +206,7 @@ export class Grid {
       throw rangeFault(`${argument}.counts`, `${length} counts, from min to max`, counts.length);
     }
     if (counts[0] === 0 || counts[length - 1] === 0) {
-      throw rangeFault(`${argument}.counts`, "counts of min and of max above 0", counts[0]);
+      throw rangeFault(`${argument}.counts`, "counts of min and of max above 0", 0);
     }
     this.#totals = { first, counts: Float64Array.from(counts) };
     return counts.reduce((sum, count) => sum + count, 0);

@@ -1,6 +1,6 @@
 /** Bytes that are read piece by piece, such as a file beyond 2 GiB. */
 import { bytesOf } from "./array.ts";
-import { checkObject, describe, rangeFault, typeFault } from "./check.ts";
+import { checkObject, describe, messageOf, typeFault } from "./check.ts";
 import { tagOf } from "./dtype.ts";
 
 /** Where bytes come from. */
@@ -43,7 +43,8 @@ export async function readBytes(
   const bytes = await source.read(offset, length);
   if (!isBytes(bytes) || bytes.length !== length) {
     const got = isBytes(bytes) ? `${bytes.length} bytes` : describe(bytes);
-    throw rangeFault(`${argument}.read(${offset}, ${length})`, `${length} bytes`, got);
+    const call = `${argument}.read(${offset}, ${length})`;
+    throw new RangeError(messageOf(call, `${length} bytes`, got));
   }
   return bytes;
 }

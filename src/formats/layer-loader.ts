@@ -352,8 +352,10 @@ function int8MakerOf(instance: Bytelane, reader: Reader, name: string, fields: F
     });
     try {
       const columns = allocateColumns(instance, n, bias !== undefined, input);
-      heap.view("u8", columns.scales, n * 4).set(scales.bytes());
-      if (bias) heap.view("u8", columns.bias, n * 4).set(bias.bytes());
+      const write = (address: number, bytes: Uint8Array) =>
+        heap.view("u8", address, bytes.length).set(bytes);
+      write(columns.scales, scales.bytes());
+      if (bias) write(columns.bias, bias.bytes());
       return new Linear(instance, matrix, columns, epilogue, input);
     } catch (fault) {
       matrix.dispose();

@@ -1,5 +1,7 @@
 /** Which rows a search may find: ids as a set, a list or a bitmap, turned into rows. */
+import { type AnyArray, checkBytes, checkLength, isIterable, listLength } from "../core/array.ts";
 import { rangeFault, typeFault } from "../core/check.ts";
+import { tagOf } from "../core/dtype.ts";
 import type { IdMap } from "./ids.ts";
 import type { Storage } from "./storage.ts";
 
@@ -18,7 +20,12 @@ export interface Members {
   readonly isSparse: boolean;
 }
 
-/** The rows of a filter's ids that are in the index. Errors: another kind of filter. */
+const KINDS = "a Set or array of ids or a Uint8Array of bits";
+
+/**
+ * The rows of a filter's ids that are in the index. Errors: another kind of filter, an id that is
+ * no number, a detached array.
+ */
 export function membersOf(storage: Storage, ids: IdMap, filter: unknown): Members {
   const { count } = storage;
   const bits = new Uint32Array(Math.ceil(count / 32));
@@ -34,25 +41,29 @@ export function membersOf(storage: Storage, ids: IdMap, filter: unknown): Member
     }
     rows[n++] = row;
   };
-  if (isBitmap(filter)) eachBit(filter, storage, ids, take);
-  else if (isSet(filter)) for (const id of filter) take(ids.rowOf(id));
+  const tag = tagOf(filter);
+  if (tag === "Uint8Array") {
+    eachBit(checkBytes("options.filter", filter, [tag], KINDS), storage, ids, take);
+  } else if (isSet(filter)) for (const id of filter) take(ids.rowOf(checkId(id)));
   else {
-    const list = filter as ArrayLike<number>;
-    if (typeof list !== "object" || typeof list?.length !== "number") {
-      throw typeFault("options.filter", "a Set or array of ids or a Uint8Array of bits", filter);
-    }
-    if (list.length > 2 ** 31) throw rangeFault("options.filter", "at most 2^31 ids", list.length);
-    for (let i = 0; i < list.length; i++) take(ids.rowOf(list[i]));
+    const length = typeof filter === "object" ? listLength(filter) : undefined;
+    if (length === undefined) throw typeFault("options.filter", KINDS, filter);
+    if (length > 2 ** 31) throw rangeFault("options.filter", "at most 2^31 ids", length);
+    if (tag !== undefined) checkLength("options.filter", filter as AnyArray);
+    const list = filter as ArrayLike<unknown>;
+    for (let i = 0; i < length; i++) take(ids.rowOf(checkId(list[i])));
   }
   return { rows: rows.subarray(0, n), bits, isSparse: n < count * SPARSE };
 }
 
-function isBitmap(filter: unknown): filter is Uint8Array {
-  return Object.prototype.toString.call(filter) === "[object Uint8Array]";
+function isSet(filter: unknown): filter is ReadonlySet<unknown> {
+  return Object.prototype.toString.call(filter) === "[object Set]" && isIterable(filter);
 }
 
-function isSet(filter: unknown): filter is ReadonlySet<number> {
-  return Object.prototype.toString.call(filter) === "[object Set]";
+/** An id may be one that no vector has, but it is a number. */
+function checkId(id: unknown): number {
+  if (typeof id !== "number") throw typeFault("options.filter", "ids that are numbers", id);
+  return id;
 }
 
 /**
@@ -60,7 +71,7 @@ function isSet(filter: unknown): filter is ReadonlySet<number> {
  */
 function eachBit(map: Uint8Array, storage: Storage, ids: IdMap, take: (row: number) => void): void {
   const isSet = (id: number) => (map[Math.floor(id / 8)] >> (id % 8)) & 1;
-  if (!ids.areRows && map.length * 8 > storage.count * 8) {
+  if (!ids.areRows && map.length > storage.count) {
     for (let row = 0; row < storage.count; row++) if (isSet(storage.idAt(row))) take(row);
     return;
   }

@@ -94,9 +94,9 @@ export class IdMap {
 
   /** The first slot for an id: Fibonacci hashing of both halves. */
   #placeOf(id: number): number {
-    const low = id >>> 0;
     const high = Math.floor(id / 2 ** 32);
-    const mixed = Math.imul(low ^ Math.imul(high, 0x85ebca6b), 0x9e3779b1);
+    // ^ takes the low half of the id
+    const mixed = Math.imul(id ^ Math.imul(high, 0x85ebca6b), 0x9e3779b1);
     return (mixed ^ (mixed >>> 15)) & ((this.#table as Int32Array).length - 1);
   }
 }

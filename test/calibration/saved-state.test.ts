@@ -195,7 +195,14 @@ describe("saved state", () => {
       (c) => {
         c.counts[0] = 0;
       },
-      '"state.channels[0].counts" expected',
+      '"state.channels[0].counts" expected counts of min and of max above 0, got 0',
+    ],
+    [
+      "no count where max is",
+      (c) => {
+        c.counts[c.counts.length - 1] = 0;
+      },
+      '"state.channels[0].counts" expected counts of min and of max above 0, got 0',
     ],
     [
       "min above max",

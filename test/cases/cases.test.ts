@@ -198,6 +198,17 @@ describe("topk-memory", () => {
     expect(own.bytesReserved - before).toBeLessThan(16 * 2 ** 20);
     own.dispose();
   });
+  it("many queries for many rows take the room of a block of them", () => {
+    const own = createBytelaneSync();
+    const vectors = Float32Array.from({ length: 2000 * 4 }, (_, i) => Math.sin(i * i));
+    const index = createIndex(own, { vectors, dimensions: 4 });
+    const before = own.bytesReserved;
+    const { ids } = topK(index, vectors.subarray(0, 4 * 1000), 500, { oversample: 4 });
+    // 16 kB per query
+    expect(own.bytesReserved - before).toBeLessThan(4 * 2 ** 20);
+    expect(ids).toHaveLength(500_000);
+    own.dispose();
+  });
   it("an index is made in its own size and a strip", () => {
     const own = createBytelaneSync({ maximumMemory: 48 * 2 ** 20 });
     const vectors = new Float32Array(150_000 * 64).fill(0.5);

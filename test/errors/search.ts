@@ -302,6 +302,22 @@ export const searches: Case[] = [
     '"options.filter" expected a Set or array of ids or a Uint8Array of bits, got 5',
     search(x, 1, { filter: 5 }),
   ],
+  ...[Uint8Array.of(1), Int32Array.of(1)].map((gone): Case => {
+    structuredClone(gone, { transfer: [gone.buffer] });
+    const got = `a detached ${gone[Symbol.toStringTag]}`;
+    return [
+      "TypeError",
+      `"options.filter" expected an array that has its buffer, got ${got}`,
+      search(x, 1, { filter: gone }),
+    ];
+  }),
+  ...[["1"], new Set(["1"])].map(
+    (filter): Case => [
+      "TypeError",
+      '"options.filter" expected ids that are numbers, got "1"',
+      search(x, 1, { filter }),
+    ],
+  ),
   [
     "RangeError",
     '"options.filter" expected at most 2^31 ids, got 1099511627776',

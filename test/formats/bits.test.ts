@@ -35,6 +35,20 @@ describeTiers("packed bits", (instance) => {
     expectSame(got, oracle.unpack(bytes, length, bits, signed));
   });
 
+  it.each(KINDS)("write nothing beyond the last code of %i bits, signed %s", (bits, signed) => {
+    const { arena, heap, kernels } = instance;
+    const address = arena.allocate(128);
+    for (let n = 0; n <= 40; n++) {
+      const memory = heap.view("u8", address, 128).fill(0xee);
+      kernels.unpack_bits(address + 64, address, n, bits, signed ? 1 : 0);
+      expect(memory.subarray(n, 64).every((byte) => byte === 0xee)).toBe(true);
+      memory.fill(0xee);
+      kernels.pack_bits(address + 64, address, n, bits);
+      expect(memory.subarray((n * bits + 7) >> 3, 64).every((byte) => byte === 0xee)).toBe(true);
+    }
+    arena.free(address, 128);
+  });
+
   it("takes a tensor, and bits from the end of a byte on do not count", () => {
     using codes = tensor(instance, "u8", [3], [1, 2, 15]);
     expectSame(packBits(instance, codes), [0x21, 0x0f]);

@@ -102,6 +102,13 @@ describeTiers("codebooks", (instance) => {
     );
   });
 
+  it("move the last entry to the mean of its values as well", () => {
+    const block = new Float32Array(16);
+    block.set([1, 0.9375, -1]);
+    const codebook = fitCodebook(instance, block, { shape: [1, 16], blockSize: 16 });
+    expect([codebook[0], codebook[15]]).toEqual([-1, (1 + 0.9375) / 2]);
+  });
+
   it("refuse what does not fit", () => {
     const x = new Float32Array(32);
     const shape = [2, 16] as const;

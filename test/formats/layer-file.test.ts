@@ -180,6 +180,21 @@ describeTiers("saved layers", (instance, tier) => {
     expectSame(linear(back, x), linear(layer, x));
   });
 
+  it("have blocks of any length of nibbles, and of at most 65 536 bytes", () => {
+    const depth = 65_540;
+    const ones = new Float32Array(depth).fill(1);
+    const options = { format: "int4", weights: ones, shape: [depth, 1] } as const;
+    using layer = createLinear(instance, { ...options, blockSize: "channel" });
+    const file = saveLayers(instance, { layer });
+    using back = entryOf(loadLayers(instance, file), "layer", "int4");
+    expectSame(linear(back, ones), linear(layer, ones));
+    const { tensors, metadata } = readSafetensors(file);
+    const scheme = JSON.parse(metadata.get("bytelane")!);
+    scheme.layers.layer.codes = "bytes";
+    const wide = writeSafetensors(tensors, [["bytelane", JSON.stringify(scheme)]]);
+    expect(() => loadLayers(instance, wide)).toThrow("blocks of at most 65536 in layer, got 65540");
+  });
+
   it("are refused where the file does not hold what its metadata say", () => {
     const { int8, static: fixed, plain, zeros, ...rest } = layersOf(instance);
     for (const layer of Object.values(rest)) layer.dispose();

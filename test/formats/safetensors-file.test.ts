@@ -54,6 +54,18 @@ describe("files that are read tensor by tensor", () => {
     await expect(opened.readPart("b", 1, 2)).rejects.toThrow('"length" expected an integer');
   });
 
+  it("refuses bytes that are not those asked for, and says what came", async () => {
+    for (const [bytes, got] of [
+      [new Uint8Array(7), "got 7 bytes"],
+      [null, "got null"],
+      [[1, 2], "got [1, 2]"],
+    ] as const) {
+      const source = { size: file.length, read: async () => bytes as never };
+      const message = `"source.read(0, 8)" expected 8 bytes, ${got}`;
+      await expect(openSafetensors(source)).rejects.toThrow(message);
+    }
+  });
+
   it("reads the header of a file of 3 GB from its first bytes", () => {
     const text = '{"w":{"dtype":"U8","shape":[3000000000],"data_offsets":[0,3000000000]}}';
     const head = new Uint8Array(8 + text.length + 5);

@@ -11,9 +11,22 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 
 /** Tests that run the sources in this process, within seconds. */
 const ROOMS =
-  /^(assembly|builds|calibration|cases|core|docs|elementwise|errors|formats|gemm|gguf|int4|linear|nn|params|reference|search)\/[\w-]+\.test\.ts$/;
+  /^(assembly|builds|calibration|cases|core|docs|elementwise|entries|errors|formats|gemm|gguf|int4|linear|nn|params|reference|search)\/[\w-]+\.test\.ts$/;
+/** It imports modules as sources, which no bundle can. */
+const MODULE_ENTRY = "../../src/entries/module.ts";
 /** They bundle, or need a server. */
-const SLOW = /^(builds\/(sources|realms)|docs\/readme)\.test\.ts$/;
+const SLOW = /^(builds\/(sources|realms)|docs\/readme|entries\/load)\.test\.ts$/;
+
+/** The entries of package.json as imports that a bundle holds: tests import them by their names. */
+function withEntries(text) {
+  const { exports } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
+  const entries = Object.values(exports).flatMap(({ types }) => {
+    const source = types?.replace("./dist/types/", "../../src/").replace(/\.d\.ts$/, ".ts");
+    return source && source !== MODULE_ENTRY ? [source] : [];
+  });
+  const imports = entries.map((source) => `${JSON.stringify(source)}: () => import("${source}")`);
+  return text.replace("import(source)", `({ ${imports.join(", ")} })[source]()`);
+}
 
 export function testFiles() {
   const names = readdirSync(path.join(root, "test"), { recursive: true })
@@ -49,6 +62,7 @@ export async function bundleTests(files, mutants) {
           contents += "\nconst other = globalThis.__mutants.pieces;";
           contents += `\nexport const ${name} = other?.name === "${name}" ? other.texts : built;`;
         }
+        if (/support[\\/]exports\.ts$/.test(file)) contents = withEntries(contents);
         // files that a test reads lie beside its source
         contents = contents.replaceAll("import.meta.url", JSON.stringify(pathToFileURL(file).href));
         return { contents, loader: file.endsWith(".ts") ? "ts" : "js" };

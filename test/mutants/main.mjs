@@ -22,6 +22,8 @@ survive. Take Node 22 or later.
   --seed N       of the sample; default 1
   --only TEXT    only files whose name contains TEXT
   --minutes N    stops after so long, and says how many were judged; default 240
+  --again FILE   judges the survivors of an earlier run of the same code once more, from its JSON;
+                 the figures are those of that run, with what is killed or explained since
   --json FILE    also writes the figures as one JSON object`;
 
 /** Files whose lines the operations run; others are entries, and what makes text. */
@@ -57,6 +59,31 @@ function sample(pattern, count, seed, only) {
   const all = chosen.flatMap((file) => mutantsOf(file, textOf(file)));
   shuffle(all, createRandom(seed));
   return all.slice(0, count);
+}
+
+/** The survivors of an earlier run whose files match. They must be mutants of the code as it is. */
+function survivorsOf({ survivors }, pattern) {
+  const chosen = survivors.filter(({ file }) => pattern.test(file));
+  return chosen.map(({ file, line, from, to }) => {
+    const found = mutantsOf(file, textOf(file)).find(
+      (each) => each.line === line && each.from === from && each.to === to,
+    );
+    if (found) return found;
+    throw new RangeError(`"--again" expected mutants of this code, got ${file}:${line} ${from}`);
+  });
+}
+
+/** The counts of an earlier run together with those of its survivors. */
+function together(figures, name, { killed, explained: known, invalid }) {
+  const [judged, share, knownBefore] = ["judged", "killed", "explained"].map(
+    (figure) => figures[`${figure}${name}`],
+  );
+  const allKilled = Math.round(share * (judged - knownBefore)) + killed;
+  const allKnown = knownBefore + known;
+  return {
+    ...{ killed: allKilled, explained: allKnown, invalid },
+    survived: judged - allKnown - allKilled,
+  };
 }
 
 /** A mutant that can be run: that of a kernel with the builds it is in. */
@@ -97,12 +124,15 @@ async function judgeAll(mutants, end, judge) {
 async function main(values) {
   const minutes = integerOption("minutes", values.minutes, 1, 10_000);
   const seed = integerOption("seed", values.seed, 0, 2 ** 31 - 1);
+  const before = values.again && JSON.parse(readFileSync(values.again, "utf8"));
   const end = Date.now() + minutes * 60_000;
   const [sources, kernels] = [
     ["source", SOURCES],
     ["assembly", KERNELS],
   ].map(([name, pattern]) =>
-    sample(pattern, integerOption(name, values[name], 0, 1e6), seed, values.only),
+    before
+      ? survivorsOf(before, pattern)
+      : sample(pattern, integerOption(name, values[name], 0, 1e6), seed, values.only),
   );
   const all = [
     ...sources.map((mutant, id) => ({ ...mutant, id })),
@@ -124,7 +154,8 @@ async function main(values) {
     const name = isKernel ? "Assembly" : "Source";
     const mutants = all.filter((mutant) => Boolean(mutant.isKernel) === isKernel);
     const judged = await judgeAll(mutants, end, judge);
-    const { killed, survived, invalid, explained: known } = judged.counts;
+    const counts = before ? together(before.figures, name, judged.counts) : judged.counts;
+    const { killed, survived, invalid, explained: known } = counts;
     const share = killed + survived > 0 ? killed / (killed + survived) : 1;
     figures[`killed${name}`] = share;
     figures[`judged${name}`] = killed + survived + known;
@@ -145,6 +176,7 @@ const options = {
   assembly: { type: "string", default: "240" },
   seed: { type: "string", default: "1" },
   only: { type: "string", default: "" },
+  again: { type: "string" },
   minutes: { type: "string", default: "240" },
 };
 await runCommand({ help: HELP, options }, main);

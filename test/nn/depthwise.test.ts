@@ -83,4 +83,29 @@ describeTiers("depthwise in 8 bits", (instance) => {
       });
     }
   });
+
+  it("takes an activation in strips of rows: the image is the rows that it has", () => {
+    const [height, width, channels] = [30, 32, 40];
+    const x = bytes("u8", height * width * channels, 1);
+    const options = {
+      ...{ weights: bytes("i8", channels * 3, 2), shape: [channels, 1, 1, 3], groups: channels },
+      orientation: "out-in",
+      activation: "silu",
+      padding: [0, 1, 0, 1],
+      scale: 0.01,
+      activations: { dtype: "u8", scale: 0.02, zeroPoint: 120 },
+    } as const;
+    for (const result of [{}, { output: { dtype: "i8", scale: 0.05, zeroPoint: 3 } }] as const) {
+      scope(instance, () => {
+        const layer = createConv2d(instance, { ...options, ...result });
+        const y = Array.from(conv2d(layer, x, { shape: [height, width, channels] }));
+        const rowOf = (r: number) => x.subarray(r * width * channels, (r + 1) * width * channels);
+        const rows = Array.from({ length: height }, (_, r) =>
+          Array.from(conv2d(layer, rowOf(r), { shape: [1, width, channels] })),
+        );
+        expect(y).toEqual(rows.flat());
+        expect(new Set(y).size).toBeGreaterThan(50);
+      });
+    }
+  });
 });

@@ -75,7 +75,9 @@ describeTiers("softmax", (instance) => {
     for (const columns of [1, 3, 4, 5, 31, 130]) {
       const rows = 3;
       const x = logits(rows * columns, columns);
-      const { values, scale } = quantizedSoftmax(instance, x, { shape: [rows, columns] });
+      const shape = [rows, columns];
+      const { values, scale, ...rest } = quantizedSoftmax(instance, x, { shape });
+      expect(rest).toEqual({ zeroPoint: 0, axis: 0, shape });
       for (let r = 0; r < rows; r++) {
         const right = oracle.softmax([...x.subarray(r * columns, (r + 1) * columns)]);
         const row = values.subarray(r * columns, (r + 1) * columns);

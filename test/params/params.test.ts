@@ -101,6 +101,16 @@ describe("chooseParams", () => {
     expect(none.scale.length).toBe(0);
   });
 
+  it("by the formulas of ggml and sentence-transformers, of no extent too", () => {
+    const f = Math.fround;
+    const by = (profile: "ggml" | "sentence-transformers", min: number, max: number) =>
+      chooseParams({ min, max }, { profile }).scale;
+    expect(by("ggml", -3, 2)).toBe(f(3 / 127));
+    expect(by("ggml", 0, 0)).toBe(1);
+    expect(by("sentence-transformers", -3, 2)).toBe(f(5 / 255));
+    expect(by("sentence-transformers", 2, 2)).toBe(1);
+  });
+
   it("property: equals the oracle, and real 0 has an integer", () => {
     const number = fc.float({ noNaN: true });
     fc.assert(

@@ -117,6 +117,35 @@ describeTiers("an index", (instance) => {
     }
   });
 
+  it("finds members of a bitmap that has more bits than the index has bytes", () => {
+    const vectors = vectorsOf(20, dimensions, 6);
+    const ids = Array.from({ length: 20 }, (_, i) => 1000 * i + 7);
+    using index = createIndex(instance, { dimensions, vectors, ids });
+    const bitmap = new Uint8Array(3000);
+    for (const id of [7, 8, 5007, 19_007]) bitmap[id >> 3] |= 1 << (id & 7);
+    const { ids: found } = topK(index, vectors.slice(0, dimensions), 20, { filter: bitmap });
+    expect(new Set(found)).toEqual(new Set([7, 5007, 19_007]));
+  });
+
+  it("refuses a filter that cannot be read: it must not count as an empty one", () => {
+    using index = createIndex(instance, { dimensions, vectors: vectorsOf(3, dimensions, 2) });
+    const query = new Float32Array(dimensions).fill(1);
+    const search = (filter: unknown) => () => topK(index, query, 1, { filter: filter as never });
+    for (const Elements of [Uint8Array, Int32Array, Float64Array]) {
+      const gone = Elements.of(1, 2);
+      structuredClone(gone, { transfer: [gone.buffer] });
+      expect(search(gone)).toThrow('"options.filter" expected an array that has its buffer');
+    }
+    for (const filter of [["1"], new Set(["1"]), BigInt64Array.of(1n)]) {
+      expect(search(filter)).toThrow('"options.filter" expected ids that are numbers, got ');
+    }
+    for (const tag of ["Set", "Uint8Array"]) {
+      const forged = { [Symbol.toStringTag]: tag };
+      expect(search(forged)).toThrow('"options.filter" expected a Set or array of ids');
+    }
+    expect(topK(index, query, 1, { filter: [2] }).k).toBe(1);
+  });
+
   it("that changes in mid-search ends the search with an error", async () => {
     const count = 60_000;
     const vectors = new Float32Array(count * 8).map((_, i) => (i * 7919) % 101);
@@ -130,11 +159,21 @@ describeTiers("an index", (instance) => {
     using index = createIndex(instance, { dimensions, vectors: vectorsOf(3000, dimensions, 5) });
     const { looks, choice } = index.explain();
     expect(looks.map(({ bits }) => bits)).toEqual([1, 4, 8]);
-    for (const { recall, oversample } of looks) {
+    for (const { bits, bytes, cost, recall, oversample } of looks) {
+      // 20 dimensions are stored as 32; bytes of single rows count four times
+      const scanned = (3000 * 32 * bits) / 8;
+      expect(bytes).toBe(scanned + Math.ceil(10 * oversample) * 32);
+      expect(cost).toBe(scanned + 4 * (bytes - scanned));
       expect(recall).toBeGreaterThan(0.9);
       expect(oversample).toBeGreaterThanOrEqual(1);
     }
+    // 8 bits find the best rows themselves; fewer bits must look at more rows
+    const [one, , eight] = looks.map(({ oversample }) => oversample);
+    expect(one).toBeGreaterThan(eight);
     expect(index.tune()).toEqual(choice);
-    expect(String(index.explain())).toMatch(/^1 bits .*recall@10/);
+    const lines = String(index.explain()).split("\n");
+    expect(lines[0]).toMatch(/^1 bits .*recall@10/);
+    // columns of 7, 6 and 10 characters, two apart
+    for (const line of lines) expect(line.indexOf(" MB  recall@10")).toBe(24);
   });
 });
