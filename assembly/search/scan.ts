@@ -91,35 +91,17 @@ function gather(
   return v128.load32_lane(load<usize>(changetype<usize>(b3) + field) + (i3 << 2), x, 3);
 }
 
-/** Bytes of the plane that a row of nibbles or bits takes. */
-function rowBytes(index: Index): i32 {
-  return index.metric == HAMMING ? index.padded >> 3 : <i32>nibbleBytes(index);
-}
-
 /**
- * A quarter of the rows, or up to 31 rows less: so many that four streams a quarter apart are some
- * 1024 or 3072 bytes apart within a page. Streams whole pages apart would share sets of the cache.
+ * Scans `rows` rows from `first` on, all of one block, by nibbles, codes or bits. It reads four
+ * streams. A quarter of a block has whole pages: streams as far apart would share sets of the cache,
+ * so each begins some 1024 bytes before its page.
  */
-function quarterOf(rows: i32, bytes: i32): i32 {
-  const most = rows >> 2;
-  if (most < 256) return most;
-  let best = most;
-  let nearest = 1024;
-  for (let quarter = most; quarter > most - 32; quarter--) {
-    const distance = abs(((quarter * bytes) & 2047) - 1024);
-    if (distance < nearest) {
-      nearest = distance;
-      best = quarter;
-    }
-  }
-  return best;
-}
-
-/** Scans `rows` rows from `first` on, all of one block, by nibbles, codes or bits. */
 export function search_scan(index: Index, query: Query, first: i32, rows: i32): void {
-  const bytes = rowBytes(index);
+  const bytes = <i32>nibbleBytes(index);
+  const skew = (1024 + (bytes >> 1)) / bytes;
   while (rows > 3) {
-    const quarter = quarterOf(rows, bytes);
+    let quarter = rows >> 2;
+    if (quarter > 256) quarter -= skew;
     for (let row = first, end = first + quarter; row < end; row++) {
       rank(index, query, row, row + quarter, row + 2 * quarter, row + 3 * quarter, 4);
     }
