@@ -42,8 +42,8 @@ npm run bench:search [-- options]
   --hnswlib FOLDER  where the package hnswlib-node is installed: the same
   --graph N         sentence vectors that the graphs hold; default 50000
   --before FOLDER   dist/ of version 0.1.0, to be measured beside
-  --faiss PROGRAM   to be measured beside: a Python that has faiss (Debian's python3-faiss is built for
-                    any x64 processor), or bench/search/fast-scan.cpp, compiled
+  --faiss PROGRAM   measured beside: a Python that has faiss (Debian's python3-faiss runs on any
+                    x64 processor), or bench/search/fast-scan.cpp, compiled
   --large N         vectors of 384 dimensions for the longest hold of topKAsync; default 0, none
   --keep            keeps the figures in bench/results/search, from which README.md (npm run
                     readme) and docs/search.md (node bench/search/page.mjs) are filled
