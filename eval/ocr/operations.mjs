@@ -1,26 +1,14 @@
 /** The library's calls as the programs use them: tensors in, tensors out, with a clock. */
 import { createLinear, linear, part, tensor } from "bytelane";
-import { createObserver } from "bytelane/calibration";
 import * as nn from "bytelane/nn";
 import { createClock } from "../clock.mjs";
 
-/** Observers of the inputs of layers, by name: their means correct the biases. */
-export function createMeans(instance) {
-  const observers = new Map();
-  return {
-    observe(name, x, features) {
-      const observer =
-        observers.get(name) ?? createObserver(instance, { method: "minmax", features });
-      observers.set(name, observer.observe(x));
-    },
-    of: (name) => observers.get(name),
-  };
-}
+/** @typedef {ReturnType<typeof import("./means.mjs").createMeans>} Means */
 
 /**
  * @param {object} options
- * @param {ReturnType<typeof createMeans>} [options.means] of calibration; layers are made with them
- * @param {ReturnType<typeof createMeans>} [options.observed] where inputs of layers are recorded
+ * @param {Means} [options.means] of calibration; layers are made with them
+ * @param {Means} [options.observed] where inputs of layers are recorded
  * @param {(name: string, options: any) => any} [options.change] gives the options that a layer is
  *   made with, for those that the program has
  */

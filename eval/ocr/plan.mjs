@@ -9,7 +9,8 @@ import { markdownTable, textTable } from "../../tools/table.mjs";
 import { createPainter, makeLines } from "../files/lines.mjs";
 import { openRuntimes } from "../files/runtimes.mjs";
 import { cosineOfLogits } from "./judge.mjs";
-import { createMeans, createOperations } from "./operations.mjs";
+import { createMeans } from "./means.mjs";
+import { createOperations } from "./operations.mjs";
 import { createRecogniser } from "./recogniser.mjs";
 import { openWeights } from "./weights.mjs";
 
