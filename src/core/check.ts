@@ -126,30 +126,21 @@ export function checkRecords(
   for (let i = 0; i < records.length; i++) checkRecord(`${argument}[${i}]`, records[i], kinds);
 }
 
-/** What other libraries, and earlier versions, call an option. */
+/** What other libraries call an option. */
 const ALIASES: Readonly<Record<string, string>> = {
   min: "low",
   max: "high",
-  result: "dtype",
-  transposed: "orientation",
   input: "activations",
   inputs: "activations",
-  weightscale: "scale",
-  weightzeropoint: "zeroPoint",
-  inputmean: "inputStats",
-  moments: "inputStats",
-  range: "symmetricRange",
   data: "values",
-  pool: "workers",
-  least: "minimumWork",
 };
 
-/** The tags of objects that can be options: plain ones, of classes too, and modules. */
-const OPTION_TAGS = ["[object Object]", "[object Module]"];
-
-/** Whether an object is data, a handle, or a built-in object such as a Promise. */
+/**
+ * Whether an object is data, a handle, or a built-in object such as a Promise. Plain objects, those
+ * of classes, and modules can be options.
+ */
 function isOtherThing(value: object): boolean {
-  return "__describe" in value || !OPTION_TAGS.includes(Object.prototype.toString.call(value));
+  return "__describe" in value || !/ (Object|Module)]/.test(Object.prototype.toString.call(value));
 }
 
 /**

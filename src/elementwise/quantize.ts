@@ -229,10 +229,9 @@ export function quantizeChannels(
   const min = heap.view("f32", lows, channels);
   const max = heap.view("f32", highs, channels);
   for (let c = 0; c < channels; c++) {
-    // of nothing but NaN the least is above the greatest
-    const most = Math.max(-min[c], max[c]);
-    if (min[c] <= max[c] && most === Infinity) {
-      throw rangeFault("options.weights", "finite numbers", max[c] === most ? most : min[c]);
+    // of nothing but NaN the least, Infinity, is above the greatest
+    if (min[c] === -Infinity || max[c] === Infinity) {
+      throw rangeFault("options.weights", "finite numbers", max[c] === Infinity ? max[c] : min[c]);
     }
   }
   const scales = min.map((least, c) => weightScaleOf(least, max[c], bits));

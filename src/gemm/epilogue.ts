@@ -105,8 +105,8 @@ export function checkDepth(
   const most = depth * lhsMagnitude * rhsMagnitude + bias;
   if (most > MAX_I32) {
     const limit = Math.floor((MAX_I32 - bias) / (lhsMagnitude * rhsMagnitude));
-    const most = `at most ${limit} for these types, zero points and bias`;
-    throw rangeFault(argument, argument === "options.depth" ? most : `a depth of ${most}`, depth);
+    const expected = `a depth of at most ${limit} for these types, zero points and bias`;
+    throw rangeFault(argument, expected, depth);
   }
 }
 

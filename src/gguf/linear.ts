@@ -7,7 +7,7 @@
 import { superblockKernels } from "../builds/superblock-kernels.ts";
 import { allocateSections } from "../core/arena.ts";
 import { checkBytes } from "../core/array.ts";
-import { operand } from "../core/call.ts";
+import { elementsOf, operand } from "../core/call.ts";
 import {
   checkInteger,
   checkObject,
@@ -19,12 +19,7 @@ import {
 import { type Bytelane, checkInstance } from "../core/instance.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { type Activation, checkBounds } from "../gemm/activation.ts";
-import {
-  checkInt4Activations,
-  type Int4Activations,
-  Int4Linear,
-  placeBias,
-} from "../int4/layer.ts";
+import { checkInt4Activations, type Int4Activations, Int4Linear } from "../int4/layer.ts";
 import { type BlockRows, placeRows } from "../int4/pack.ts";
 import { flatReader } from "../int4/restore.ts";
 import { superblockReader } from "../int4/restore-superblocks.ts";
@@ -146,7 +141,10 @@ export function createGgmlLinear(
     instance.heap.view("u8", sections.panels, size).fill(0);
     if (isSuper) placeSuperblocks(instance, checked, bytes(), sections.panels);
     else placeFlat(instance, checked, bytes, sections);
-    if (bias) placeBias(instance, bias, sections.bias);
+    if (bias) {
+      const values = elementsOf(instance, bias);
+      instance.heap.view("f32", sections.bias, values.length).set(values);
+    }
     return new Int4Linear(instance, sizes, sections, settings, size);
   } catch (fault) {
     instance.arena.free(sections.panels, size);

@@ -21,40 +21,36 @@ function weighReals(instance: Bytelane, plan: Int4Plan, means: Float32Array): Fl
 }
 
 /** What rounding takes from the mean result of each output channel. */
-export class LostMeans {
-  readonly #instance: Bytelane;
-  readonly #plan: Int4Plan;
-  readonly #means: Float32Array;
-  readonly #lost: Float64Array;
-
-  constructor(instance: Bytelane, plan: Int4Plan, means: Float32Array) {
-    this.#instance = instance;
-    this.#plan = plan;
-    this.#means = means;
-    this.#lost = weighReals(instance, plan, means);
-  }
-
+export interface LostMeans {
   /** Subtracts Σ_k ŵ · mean_k of the rows of a strip, whose scales are given in f32. */
-  subtract({ row, count, codes, zeros }: CodeStrip, scales: ArrayLike<number>): void {
-    const { blocks, blockSize, columns } = this.#plan;
-    const { heap } = this.#instance;
-    const values = heap.view("u8", codes, count * blocks * blockSize);
-    const points = heap.view("i32", zeros, count * blocks);
-    for (let block = 0; block < count * blocks; block++) {
-      const first = (block % blocks) * blockSize;
-      const end = Math.min(first + blockSize, columns);
-      let sum = 0;
-      for (let k = first, at = block * blockSize; k < end; k++, at++) {
-        sum += (values[at] - points[block]) * this.#means[k];
-      }
-      this.#lost[row + Math.floor(block / blocks)] -= sum * scales[block];
-    }
-  }
-
+  subtract(strip: CodeStrip, scales: ArrayLike<number>): void;
   /** A bias with the correction. A channel with an infinite weight keeps its own. */
-  correct(bias: Float32Array | undefined): Float32Array {
-    return Float32Array.from(this.#lost, (lost, row) => {
-      return (bias?.[row] ?? 0) + (Number.isFinite(lost) ? lost : 0);
-    });
-  }
+  correct(bias: Float32Array | undefined): Float32Array;
+}
+
+export function createLostMeans(
+  instance: Bytelane,
+  plan: Int4Plan,
+  means: Float32Array,
+): LostMeans {
+  const { blocks, blockSize, columns } = plan;
+  const lost = weighReals(instance, plan, means);
+  return {
+    subtract({ row, count, codes, zeros }, scales) {
+      const { heap } = instance;
+      const values = heap.view("u8", codes, count * blocks * blockSize);
+      const points = heap.view("i32", zeros, count * blocks);
+      for (let block = 0; block < count * blocks; block++) {
+        const first = (block % blocks) * blockSize;
+        const end = Math.min(first + blockSize, columns);
+        let sum = 0;
+        for (let k = first, at = block * blockSize; k < end; k++, at++) {
+          sum += (values[at] - points[block]) * means[k];
+        }
+        lost[row + Math.floor(block / blocks)] -= sum * scales[block];
+      }
+    },
+    correct: (bias) =>
+      Float32Array.from(lost, (sum, row) => (bias?.[row] ?? 0) + (Number.isFinite(sum) ? sum : 0)),
+  };
 }

@@ -29,7 +29,7 @@ import {
 } from "../gemm/matmul-options.ts";
 import { type Prepared, type Runner, writeCall } from "../gemm/product.ts";
 import { finiteReals } from "../params/finite-reals.ts";
-import { LostMeans } from "./bias-correction.ts";
+import { createLostMeans, type LostMeans } from "./bias-correction.ts";
 import type { InputStats } from "./input-stats.ts";
 import { checkMatrix, type Int4Matrix } from "./matrix.ts";
 import { type BlockRows, blockRowsOf, placeQuantized, placeRows } from "./pack.ts";
@@ -200,10 +200,7 @@ function weightsOf(instance: Bytelane, options: Int4LinearOptions): Weights {
   if (isTensor(weights) || tagOf(weights) !== undefined) {
     const { inputStats, ...rest } = options;
     const isWhole = typeof (inputStats as InputStats | undefined)?.importance === "function";
-    const plan = planInt4(instance, weights as Reals, {
-      ...rest,
-      ...(isWhole && { inputStats: inputStats as InputStats }),
-    });
+    const plan = planInt4(instance, weights as Reals, isWhole ? (options as Int4Options) : rest);
     if (inputStats === undefined || inputStats === false) return { plan, means: undefined };
     checkObject("options.inputStats", inputStats);
     const { mean } = inputStats;
@@ -256,27 +253,19 @@ export function createInt4Linear(instance: Bytelane, options: Int4LinearOptions)
   const { sections, size } = allocateSections(arena, { ...bytes });
   try {
     heap.view("u8", sections.panels, size).fill(0);
+    let lost: LostMeans | undefined;
     if ("plan" in weights) {
-      const { plan } = weights;
-      const lost = means && new LostMeans(instance, plan, means);
-      placeQuantized(instance, plan, sections, lost);
-      if (lost) {
-        const corrected = lost.correct(bias && elementsOf(instance, bias));
-        heap.view("f32", sections.bias, rows).set(corrected);
-      } else if (bias) placeBias(instance, bias, sections.bias);
-    } else {
-      placeRows(instance, weights.rows, sections);
-      if (bias) placeBias(instance, bias, sections.bias);
-    }
+      lost = means && createLostMeans(instance, weights.plan, means);
+      placeQuantized(instance, weights.plan, sections, lost);
+    } else placeRows(instance, weights.rows, sections);
+    const given = bias && elementsOf(instance, bias);
+    const reals = lost ? lost.correct(given) : given;
+    if (reals) heap.view("f32", sections.bias, rows).set(reals);
     return new Int4Linear(instance, sizes, sections, settings, size);
   } catch (fault) {
     arena.free(sections.panels, size);
     throw fault;
   }
-}
-
-export function placeBias(instance: Bytelane, bias: Operand<"f32">, to: number): void {
-  instance.heap.view("f32", to, bias.length).set(elementsOf(instance, bias));
 }
 
 /** The input of a layer: reals, or rows quantized once for several layers. */

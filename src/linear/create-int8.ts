@@ -78,12 +78,13 @@ function checkInt8(instance: Bytelane, options: LinearOptions): Checked {
     options.bias === undefined ? undefined : finiteReals(instance, "options.bias", options.bias, n);
   const means = meansOf(instance, options, weights, depth);
   const bounds = checkBounds(options.activation);
-  const epilogue: CheckedEpilogue = output
-    ? {
-        ...{ dtype: output.dtype, bias: undefined, ...quantizedBounds(bounds, output) },
-        ...{ zero: output.zeroPoint, scale: output.scale },
-      }
-    : { dtype: "f32", bias: undefined, ...bounds, zero: 0, scale: 1 };
+  const epilogue: CheckedEpilogue = {
+    dtype: output?.dtype ?? "f32",
+    bias: undefined,
+    ...(output ? quantizedBounds(bounds, output) : bounds),
+    zero: output?.zeroPoint ?? 0,
+    scale: output?.scale ?? 1,
+  };
   const given = channelsOf(instance, open, n, isOutIn ? 0 : 1);
   return { ...ends, weights, depth, n, orientation, bits, bias, means, epilogue, given };
 }

@@ -229,7 +229,7 @@ export const products: Case[] = [
   ],
   [
     "RangeError",
-    '"options.depth" expected at most 131071 for these types, zero points and bias, got 140000',
+    '"options.depth" expected a depth of at most 131071 for these types, zero points and bias, got 140000',
     product({ m: 1, n: 1, depth: 140_000 }, { values: deep }, { values: deep }),
   ],
 

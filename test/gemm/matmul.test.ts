@@ -177,7 +177,7 @@ describeTiers("matmul to i32", (instance) => {
     const lhs = { values: new (a === "i8" ? Int8Array : Uint8Array)(depth + 1) };
     const rhs = { values: new (b === "i8" ? Int8Array : Uint8Array)(depth + 1) };
     expect(() => matmul(instance, lhs, rhs, more)).toThrow(
-      `"options.depth" expected at most ${depth} for these types, zero points and bias, got ${depth + 1}`,
+      `"options.depth" expected a depth of at most ${depth} for these types, zero points and bias, got ${depth + 1}`,
     );
   });
 
