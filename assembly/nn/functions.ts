@@ -1,10 +1,11 @@
 /**
  * exp, sigmoid, tanh and GELU of four f32: one fixed sequence of f32 operations each, without fused
  * multiply-adds, so that every engine gives the same bytes. Largest errors, against f64
- * (test/nn/activation.test.ts):
+ * (test/nn/activation.test.ts, test/nn/hostile-rows.test.ts):
  *
  *   exp, sigmoid, tanh       3 ulp over all f32
- *   GELU, SiLU               3 ulp of the result where it is positive, 2^-23 absolute elsewhere
+ *   GELU                     4 · 2^-24 of |x|
+ *   SiLU                     2^-22 of the larger of |x| and 1
  *
  * They are inlined, because a call per vector takes a third of the time of `exp`.
  */

@@ -2,15 +2,12 @@
  * softmax(x)_j = e^(x_j − m) / Σ e^(x_k − m), m = max x, over rows of x · scale + mask
  * docs/nn.md
  *
- * Sums are taken in f32 over at most 64 values per lane, and these sums in f64. A row whose every
- * entry is −∞ gives zeros (its logarithm −∞), where the formula would give NaN.
+ * Sums are taken in f32 over two values per lane, and these sums in f64. A row whose every entry is
+ * −∞ gives zeros (its logarithm −∞), where the formula would give NaN.
  */
 
 import { MAGIC_BITS, magic_f32x4, narrow } from "../lanes";
 import { addWide, F32x4, largest, loadTail, storeTail, total } from "./functions";
-
-/** Floats that are summed in f32 before the sum is added in f64. */
-const BLOCK: i32 = 256;
 
 /**
  * ln(x) of a positive normal number, in f64: x = 2^k · m, m in [√½, √2), by the series of artanh((m
@@ -77,31 +74,23 @@ function exponentiate(row: usize, n: i32, most: f32, keep: bool): f64 {
   const peak = f32x4.splat(most);
   const none = f32x4.splat(-Infinity);
   let sum = i32x4.splat(0);
-  while (n > 0) {
-    let left = i32x4.splat(0);
-    let right = left;
-    let rest = min(n, BLOCK);
-    n -= rest;
-    for (; rest >= 8; rest -= 8, row += 32) {
-      const a = F32x4.expDown(f32x4.sub(v128.load(row), peak));
-      const b = F32x4.expDown(f32x4.sub(v128.load(row, 16), peak));
-      if (keep) {
-        v128.store(row, a);
-        v128.store(row, b, 16);
-      }
-      left = f32x4.add(left, a);
-      right = f32x4.add(right, b);
+  for (; n >= 8; n -= 8, row += 32) {
+    const a = F32x4.expDown(f32x4.sub(v128.load(row), peak));
+    const b = F32x4.expDown(f32x4.sub(v128.load(row, 16), peak));
+    if (keep) {
+      v128.store(row, a);
+      v128.store(row, b, 16);
     }
-    for (; rest > 0; rest -= 4, row += 16) {
-      const x = rest >= 4 ? v128.load(row) : loadTail(row, rest, none);
-      const a = F32x4.expDown(f32x4.sub(x, peak));
-      if (keep) {
-        if (rest >= 4) v128.store(row, a);
-        else storeTail(row, a, rest);
-      }
-      left = f32x4.add(left, a);
+    sum = addWide(sum, f32x4.add(a, b));
+  }
+  for (; n > 0; n -= 4, row += 16) {
+    const x = n >= 4 ? v128.load(row) : loadTail(row, n, none);
+    const a = F32x4.expDown(f32x4.sub(x, peak));
+    if (keep) {
+      if (n >= 4) v128.store(row, a);
+      else storeTail(row, a, n);
     }
-    sum = addWide(addWide(sum, left), right);
+    sum = addWide(sum, a);
   }
   return total(sum);
 }

@@ -1,6 +1,4 @@
 /** What lies between the products, against onnxruntime-web and plain JavaScript. */
-import { createRequire } from "node:module";
-import { pathToFileURL } from "node:url";
 import { createBytelane } from "bytelane";
 import { integerOption, runCommand, writeJson } from "../../tools/command.mjs";
 import { onnxModel } from "../../tools/models/onnx.mjs";
@@ -8,6 +6,7 @@ import { createProgress } from "../../tools/progress.mjs";
 import { textTable } from "../../tools/table.mjs";
 import { machine, runtime } from "../machine.mjs";
 import { createCases } from "./cases.mjs";
+import { importPeer } from "./peer.mjs";
 
 /** Nodes of the longer model: the difference of two is what a node costs. */
 const NODES = 9;
@@ -26,20 +25,6 @@ the lesser of a call and of one more node in a call.
   --only WORD   cases whose names contain it
   --tier NAME   simd or relaxed (default: what createBytelane chooses)
   --json FILE   also writes { figures, rows }`;
-
-async function importPeer() {
-  const require = createRequire(new URL("../peers/package.json", import.meta.url));
-  try {
-    const ort = await import(pathToFileURL(require.resolve("onnxruntime-web")).href);
-    const module = ort.InferenceSession ? ort : ort.default;
-    module.env.wasm.numThreads = 1;
-    module.env.logLevel = "error";
-    return module;
-  } catch (fault) {
-    process.stderr.write(`without onnxruntime-web: ${fault.message.split("\n")[0]}\n`);
-    return undefined;
-  }
-}
 
 const TENSOR = { f32: "float32", u8: "uint8", i8: "int8" };
 

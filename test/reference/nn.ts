@@ -56,7 +56,11 @@ export function logSoftmax(row: readonly number[]): number[] {
 
 /** Without gain and bias. */
 export function norm(row: readonly number[], epsilon: number, centred: boolean): number[] {
-  const mean = centred ? row.reduce((sum, x) => sum + x, 0) / row.length : 0;
+  const average = (values: readonly number[]) =>
+    values.reduce((sum, x) => sum + x, 0) / values.length;
+  const near = centred ? average(row) : 0;
+  // the mean of the differences is what rounding took from the mean
+  const mean = centred ? near + average(row.map((x) => x - near)) : 0;
   const variance = row.reduce((sum, x) => sum + (x - mean) ** 2, 0) / row.length;
   return row.map((x) => (x - mean) / Math.sqrt(variance + epsilon));
 }

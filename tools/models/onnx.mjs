@@ -4,7 +4,7 @@
  */
 
 const ELEMENT = { f32: 1, u8: 2, i8: 3, i32: 6, f16: 10, u4: 21, i4: 22 };
-const ATTRIBUTE = { float: 1, int: 2, ints: 7 };
+const ATTRIBUTE = { float: 1, int: 2, string: 3, ints: 7 };
 
 function varint(value) {
   const bytes = [];
@@ -43,11 +43,16 @@ function valueInfo(field, [name, { type, dims }]) {
   return message(field, [bytes(1, name), message(2, [tensor])]);
 }
 
-/** AttributeProto: name 1, f 2, i 3, ints 8, type 20. A number is an integer, { f } a float. */
+/**
+ * AttributeProto: name 1, f 2, i 3, s 4, ints 8, type 20. A number is an integer, { f } a float.
+ */
 function attribute([name, value]) {
   if (Array.isArray(value)) {
     const list = value.map((each) => integer(8, each));
     return message(5, [bytes(1, name), ...list, integer(20, ATTRIBUTE.ints)]);
+  }
+  if (typeof value === "string") {
+    return message(5, [bytes(1, name), bytes(4, value), integer(20, ATTRIBUTE.string)]);
   }
   const { f } = value;
   const content = f === undefined ? integer(3, value) : float(2, f);
