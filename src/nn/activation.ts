@@ -104,8 +104,10 @@ export function checkNnActivation(
   if (name === "none" || name === "relu" || name === "relu6") {
     return { kind: "bounds", ...checkBounds(name) };
   }
-  const constant = (key: "slope" | "alpha" | "beta" | "offset"): number =>
-    checkReal(`${argument}.${key}`, named[key] ?? defaults[key] ?? 0);
+  const constant = (key: "slope" | "alpha" | "beta" | "offset"): number => {
+    const usual = defaults[key] ?? 0;
+    return checkReal(`${argument}.${key}`, named[key] ?? usual);
+  };
   return {
     kind: KINDS.indexOf(name),
     alpha: constant(name === "leaky-relu" ? "slope" : "alpha"),
