@@ -93,8 +93,8 @@ function gather(
 
 /**
  * Scans `rows` rows from `first` on, all of one block, by nibbles, codes or bits. It reads four
- * streams. A quarter of a block has whole pages: streams as far apart would share sets of the cache,
- * so each begins some 1024 bytes before its page.
+ * streams. A quarter of a block has whole pages. Streams as far apart would share sets of the
+ * cache, so each begins some 1024 bytes before its page.
  */
 export function search_scan(index: Index, query: Query, first: i32, rows: i32): void {
   const bytes = <i32>nibbleBytes(index);

@@ -119,14 +119,14 @@ export const options: Case[] = [
   ),
   misspelt(
     "rhs",
-    "transposed",
+    "orientaton",
     "orientation",
     (instance, given) => matmul(instance, { values: q }, given, { m: 1, n: 1, depth: 1 }),
     { values: q },
   ),
   misspelt(
     "options",
-    "result",
+    "d_type",
     "dtype",
     (instance, given) => matmul(instance, { values: q }, { values: q }, given),
     { m: 1, n: 1, depth: 1 },

@@ -484,7 +484,9 @@ describeTiers("matmul's epilogues", (instance) => {
     expect(() => run(Int32Array.of(2 ** 31 - depth * 128 * 128))).toThrow(
       '"options.depth" expected',
     );
-    expect(() => run(Int32Array.of(-(2 ** 31)))).toThrow('"options.depth" expected at most -1');
+    expect(() => run(Int32Array.of(-(2 ** 31)))).toThrow(
+      '"options.depth" expected a depth of at most -1',
+    );
   });
 
   it("property: f32 and u8 equal the oracle", () => {

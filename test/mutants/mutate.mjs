@@ -88,8 +88,12 @@ export function mutantsOf(file, text) {
     const node = { start: first, end: last, isStatement: type === "ThrowStatement" };
     found.push({ file, line, from, to, start, end, node });
   };
+  // a ?? b ?? c, of which no part may become && without parentheses
+  const chained = new Set();
   const operator = (node) => {
     const to = OPERATORS[node.operator];
+    if (node.operator === "??" && node.left.operator === "??") chained.add(node).add(node.left);
+    if (chained.has(node)) return;
     const between = text.slice(node.left.end, node.right.start);
     const place = node.left.end + between.indexOf(node.operator);
     // text is joined by +, which has no opposite

@@ -567,6 +567,6 @@ describe("the options", () => {
     expect(words("2")).toThrow(new TypeError('"options.workers" expected a number, got "2"'));
     expect(words(null)).toThrow('"options.workers" expected an object, got null');
     expect(words({})).toThrow('"options.workers.size" expected a number, got undefined');
-    expect(words({ size: 2, least: 1 })).toThrow('another name, such as "minimumWork"');
+    expect(words({ size: 2, minimum: 1 })).toThrow('another name, such as "minimumWork"');
   });
 });
